@@ -1,0 +1,76 @@
+import type { CommandName, ReplyCause } from './events.ts'
+
+/**
+ * What AhaSend means by a reply. Its codes are not the RFC's: 500 is bad credentials, 521 a disabled account, 552 a
+ * message in the wrong format; 421 has three meanings. Documented at ahasend.com/docs/smtp; the phrases are KumoMTA's,
+ * which AhaSend's answers resemble. Phrases refine a verdict, they are no contract.
+ */
+
+/** What is known about the moment of a reply. */
+export interface ReplyMoment {
+  readonly command: CommandName
+  /** Milliseconds in which nothing had moved either way before the command was sent, or the reply came unasked. */
+  readonly quietMs: number
+  /** The last line's text, as latin1. Looked at, not kept. */
+  readonly text: string
+  readonly enhancedCode: string | undefined
+}
+
+/** AhaSend closes after 60 s without new data; a little less, because our clock starts a little later. */
+const QUIET_MS = 55_000
+
+const PHRASES_421: readonly (readonly [string, ReplyCause])[] = [
+  ['idle too long', 'idle_timeout'],
+  ['load shedding', 'load_shedding'],
+  ['disk is too full', 'load_shedding'],
+  ['not accepting writes', 'load_shedding'],
+  ['waiting for spool', 'load_shedding'],
+  ['shutting down', 'shutting_down'],
+  ['too many recipients on this connection', 'connection_limit'],
+  ['too many connections', 'connection_limit'],
+  ['technical difficulties', 'internal_error'],
+]
+
+/** The cause of an upstream reply; `none` where the code says all there is. */
+export function causeOf(code: number, moment: ReplyMoment): ReplyCause {
+  switch (code) {
+    case 421:
+      return causeOf421(moment)
+    case 451:
+      return 'internal_error'
+    case 452:
+      return causeOf452(moment)
+    case 500:
+    case 535:
+      return moment.command === 'AUTH' ? 'invalid_credentials' : 'none'
+    case 521:
+      return 'account_disabled'
+    case 552:
+      return isTooBig(moment) ? 'message_too_big' : 'message_format'
+    case 553:
+      return 'recipient_rejected'
+    case 556:
+      return 'domain_not_configured'
+    default:
+      return 'none'
+  }
+}
+
+function causeOf421(moment: ReplyMoment): ReplyCause {
+  const text = moment.text.toLowerCase()
+  const known = PHRASES_421.find(([phrase]) => text.includes(phrase))?.[1]
+  if (known) return known
+  if (moment.command === 'CONNECT') return 'load_shedding'
+  if (moment.command === 'UNSOLICITED' || moment.quietMs >= QUIET_MS) return 'idle_timeout'
+  return 'internal_error'
+}
+
+function causeOf452(moment: ReplyMoment): ReplyCause {
+  const text = moment.text.toLowerCase()
+  if (text.includes('on this connection')) return 'connection_limit'
+  return moment.enhancedCode === '4.5.3' || text.includes('too many recipients') ? 'too_many_recipients' : 'none'
+}
+
+function isTooBig(moment: ReplyMoment): boolean {
+  return moment.enhancedCode === '5.3.4' || moment.text.toLowerCase().includes('too big')
+}

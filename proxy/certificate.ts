@@ -1,0 +1,204 @@
+import { constants, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { readFileSync, statSync } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
+import { createSecureContext, type SecureContext } from 'node:tls'
+
+/** Where the listeners' certificate is. */
+export interface CertificateFiles {
+  /** PEM: the proxy's own certificate first, then its chain. */
+  readonly certFile: string
+  /** PEM: the private key, not encrypted. */
+  readonly keyFile: string
+}
+
+/** Something that can answer a TLS handshake. */
+export interface Identity {
+  readonly context: SecureContext
+  /** When the certificate ends, in seconds since the Unix epoch. */
+  readonly notAfter: number
+}
+
+/** What makes a pair of files no identity, and which of them (`pair`: both). Never quotes the key. */
+export interface IdentityMistake {
+  readonly part: 'certificate' | 'key' | 'pair'
+  readonly reason: string
+}
+
+/** What a look at the files came to. After an error the old certificate goes on serving. */
+export type RefreshResult = 'unchanged' | 'reloaded' | { readonly error: string }
+
+/**
+ * TLS 1.2 or newer (RFC 8996) and no renegotiation, which Node otherwise allows and which costs the server most of the
+ * work. The cipher suites are Node's, in the server's order, as `tls.createServer` does.
+ */
+const TLS_OPTIONS = {
+  minVersion: 'TLSv1.2',
+  honorCipherOrder: true,
+  secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+} as const
+
+const NO_CERTIFICATE: IdentityMistake = {
+  part: 'certificate',
+  reason: 'holds no PEM certificate, or one that is cut short or damaged',
+}
+const NO_KEY: IdentityMistake = {
+  part: 'key',
+  reason: 'holds no PEM private key, or one that is encrypted, cut short or damaged',
+}
+
+/** Everything that keeps two PEM texts from being an identity; either may be missing and is then not judged. */
+export function identityMistakes(certificate: string | undefined, key: string | undefined): IdentityMistake[] {
+  const alone = [
+    ...(certificate === undefined || readCertificates(certificate).length > 0 ? [] : [NO_CERTIFICATE]),
+    ...(key === undefined || readKey(key) !== undefined ? [] : [NO_KEY]),
+  ]
+  if (alone.length > 0 || certificate === undefined || key === undefined) return alone
+  const identity = buildIdentity(certificate, key)
+  return 'reason' in identity ? [identity] : []
+}
+
+/** Builds the secure context of a certificate and its key, both PEM; says what is wrong when they are none. */
+export function buildIdentity(certificate: string, key: string): Identity | IdentityMistake {
+  const [own] = readCertificates(certificate)
+  if (own === undefined) return NO_CERTIFICATE
+  const privateKey = readKey(key)
+  if (privateKey === undefined) return NO_KEY
+  if (!own.checkPrivateKey(privateKey)) {
+    return { part: 'pair', reason: 'do not belong together: the key is not that of the first certificate in the file' }
+  }
+  try {
+    const context = createSecureContext({ ...TLS_OPTIONS, cert: certificate, key })
+    return { context, notAfter: Math.floor(own.validToDate.getTime() / 1000) }
+  } catch (error) {
+    return { part: 'pair', reason: `are refused by OpenSSL: ${reasonOf(error)}` }
+  }
+}
+
+/** The certificates of a PEM text, in order; none at all when one of them is cut short or does not parse. */
+export function readCertificates(pem: string): readonly X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  if (blocks.length !== pem.split('-----BEGIN CERTIFICATE-----').length - 1) return []
+  try {
+    return blocks.map((block) => new X509Certificate(block))
+  } catch {
+    return []
+  }
+}
+
+/**
+ * Loads the listeners' certificate and keeps watch over its files. Reads synchronously, as it runs before anything is
+ * served. Returns `{ error }` when the files cannot be read or are no certificate with its key.
+ */
+export function loadCertificate(files: CertificateFiles): ListenerCertificate | { readonly error: string } {
+  try {
+    const version = versionOf(statSync(files.certFile, { bigint: true }), statSync(files.keyFile, { bigint: true }))
+    const identity = buildIdentity(readFileSync(files.certFile, 'utf8'), readFileSync(files.keyFile, 'utf8'))
+    if ('reason' in identity) return { error: describe(identity, files) }
+    return new ListenerCertificate(files, identity, version)
+  } catch (error) {
+    return { error: reasonOf(error) }
+  }
+}
+
+/** The listeners' certificate, replaced in place when its files change. Only `loadCertificate` makes one. */
+export class ListenerCertificate {
+  readonly #files: CertificateFiles
+  #identity: Identity
+  /** The files' version that `#identity` was built from. */
+  #version: string
+  #lastRefresh: Promise<unknown> = Promise.resolve()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(files: CertificateFiles, identity: Identity, version: string) {
+    this.#files = files
+    this.#identity = identity
+    this.#version = version
+  }
+
+  /** For the next handshake: ask anew each time. Sessions that are in TLS already keep what they began with. */
+  get context(): SecureContext {
+    return this.#identity.context
+  }
+
+  /** When the certificate ends, in seconds since the Unix epoch. */
+  get notAfter(): number {
+    return this.#identity.notAfter
+  }
+
+  /**
+   * Looks at both files and loads them when either changed, also when a symbolic link on their path now leads
+   * elsewhere (Kubernetes swaps a whole directory so). A pair that is half written, does not match or cannot be read
+   * leaves the old certificate in place and is tried again at the next refresh. Never rejects.
+   */
+  refresh(): Promise<RefreshResult> {
+    // One after the other: each caller's look begins after the call.
+    const result = this.#lastRefresh.then(() => this.#reload())
+    this.#lastRefresh = result
+    return result
+  }
+
+  /**
+   * Refreshes every `intervalMs` until `close`, without keeping the process alive. `onResult` hears of every reload and
+   * every error, so an error is repeated for as long as it lasts.
+   */
+  watch(intervalMs: number, onResult: (result: Exclude<RefreshResult, 'unchanged'>) => void): void {
+    this.close()
+    const timer = setInterval(async () => {
+      const result = await this.refresh()
+      if (result !== 'unchanged' && this.#timer === timer) onResult(result)
+    }, intervalMs)
+    timer.unref()
+    this.#timer = timer
+  }
+
+  /** Ends the watch. The certificate stays usable. */
+  close(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  async #reload(): Promise<RefreshResult> {
+    const { certFile, keyFile } = this.#files
+    try {
+      // The version is taken before the contents: files that change in between are read once more at the next refresh.
+      const version = versionOf(await stat(certFile, { bigint: true }), await stat(keyFile, { bigint: true }))
+      if (version === this.#version) return 'unchanged'
+      const identity = buildIdentity(await readFile(certFile, 'utf8'), await readFile(keyFile, 'utf8'))
+      if ('reason' in identity) return { error: describe(identity, this.#files) }
+      this.#identity = identity
+      this.#version = version
+      return 'reloaded'
+    } catch (error) {
+      return { error: reasonOf(error) }
+    }
+  }
+}
+
+interface FileVersion {
+  readonly dev: bigint
+  readonly ino: bigint
+  readonly size: bigint
+  readonly mtimeNs: bigint
+  readonly ctimeNs: bigint
+}
+
+function versionOf(...files: readonly FileVersion[]): string {
+  return files.map(({ dev, ino, size, mtimeNs, ctimeNs }) => [dev, ino, size, mtimeNs, ctimeNs].join(':')).join(' ')
+}
+
+function readKey(pem: string): KeyObject | undefined {
+  try {
+    return createPrivateKey(pem)
+  } catch {
+    return undefined
+  }
+}
+
+function describe({ part, reason }: IdentityMistake, { certFile, keyFile }: CertificateFiles): string {
+  const subject = { certificate: certFile, key: keyFile, pair: `${certFile} and ${keyFile}` }[part]
+  return `${subject} ${reason}`
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,177 @@
+import type net from 'node:net'
+import tls from 'node:tls'
+
+/** Bounds of a lingering close: how long, and how much, a client may still send after its last reply. */
+export interface Linger {
+  readonly ms: number
+  readonly bytes: number
+}
+
+/** ALPN in wire format: a client that insists on another protocol is refused (RFC 7301 3.2; ALPACA). */
+const ALPN_SMTP = Buffer.from('\x04smtp')
+
+/** What the owner of a leg is told. */
+export interface LegListener {
+  data(chunk: Buffer): void
+  /** The client closed its sending side. */
+  ended(): void
+  /** Everything written so far left the process. */
+  drained(): void
+  /** The connection is gone; `reset` when it did not end in an orderly way. Told once. */
+  closed(reset: boolean): void
+}
+
+/** The client's connection: one TCP socket, and the TLS socket on it once there is one. */
+export class ClientConnection {
+  readonly tcp: net.Socket
+  #socket: net.Socket
+  #listener: LegListener | undefined
+  #failed = false
+  #closed = false
+  #lingering: NodeJS.Timeout | undefined
+  #lingerBytes = 0
+
+  constructor(tcp: net.Socket) {
+    this.tcp = tcp
+    this.#socket = tcp
+    this.#attach(tcp)
+  }
+
+  get secure(): boolean {
+    return this.#socket !== this.tcp
+  }
+
+  /** True once the connection is gone. */
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** True when bytes that were read are waiting inside the socket. */
+  get hasUnread(): boolean {
+    return this.#socket.readableLength > 0
+  }
+
+  /** Octets written and not yet handed to the kernel. */
+  get unsent(): number {
+    return this.#socket.writableLength
+  }
+
+  /** Begins to read; until then nothing is. */
+  listen(listener: LegListener): void {
+    this.#listener = listener
+  }
+
+  /** Returns false when the writer should wait for `drained`. */
+  write(bytes: Buffer): boolean {
+    return this.#socket.writable ? this.#socket.write(bytes) : true
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  /** Puts bytes back in front of what is still to be read. */
+  unread(bytes: Buffer): void {
+    if (bytes.length > 0) this.tcp.unshift(bytes)
+  }
+
+  /**
+   * Enters TLS as the server. Resolves with the TLS socket, or with undefined when the handshake failed or took longer
+   * than `timeoutMs` (the connection is then closed). Bytes that were not read yet belong to the handshake.
+   */
+  secureWith(secureContext: tls.SecureContext, timeoutMs: number): Promise<tls.TLSSocket | undefined> {
+    this.#detach(this.tcp)
+    const socket = new tls.TLSSocket(this.tcp, { isServer: true, secureContext, ALPNProtocols: ALPN_SMTP as never })
+    this.#socket = socket
+    socket.setNoDelay(true)
+    return new Promise((settle) => {
+      const timer = setTimeout(() => socket.destroy(), timeoutMs)
+      const failed = () => {
+        clearTimeout(timer)
+        this.tcp.destroy()
+        this.#gone()
+        settle(undefined)
+      }
+      socket.on('error', () => {})
+      socket.once('close', failed).once('end', failed)
+      socket.once('secure', () => {
+        clearTimeout(timer)
+        socket.off('close', failed).off('end', failed)
+        this.#attach(socket)
+        settle(socket)
+      })
+    })
+  }
+
+  /** Sends `last`, then FIN, then reads and drops what still comes: an early close would destroy the reply (RST). */
+  end(last: Buffer | undefined, linger: Linger): void {
+    if (this.#lingering || this.#closed) return
+    if (this.#socket.writable) last ? this.#socket.end(last) : this.#socket.end()
+    this.#lingerBytes = linger.bytes
+    this.#lingering = setTimeout(() => this.destroy(), linger.ms)
+    this.#socket.resume()
+  }
+
+  /** FIN, with no linger yet: the other direction goes on. */
+  halfClose(): void {
+    if (this.#socket.writable) this.#socket.end()
+  }
+
+  /** RST, unless bytes are still unsent: those go first, with FIN. */
+  reset(): void {
+    if (this.#socket.writableLength > 0) return this.#socket.destroySoon()
+    this.abort()
+  }
+
+  /** RST at once. */
+  abort(): void {
+    this.tcp.resetAndDestroy()
+    this.#socket.destroy()
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+    this.tcp.destroy()
+  }
+
+  #attach(socket: net.Socket): void {
+    socket.on('data', this.#onData).on('end', this.#onEnd).on('drain', this.#onDrain)
+    socket.on('error', this.#onError).on('close', this.#onClose)
+    socket.pause()
+  }
+
+  /** The listener for errors stays: an error while the TLS socket takes over must not end the process. */
+  #detach(socket: net.Socket): void {
+    socket.off('data', this.#onData).off('end', this.#onEnd).off('drain', this.#onDrain).off('close', this.#onClose)
+  }
+
+  #onData = (chunk: Buffer): void => {
+    if (!this.#lingering) return this.#listener?.data(chunk)
+    this.#lingerBytes -= chunk.length
+    if (this.#lingerBytes < 0) this.destroy()
+  }
+
+  #onEnd = (): void => {
+    if (this.#lingering) this.#socket.destroySoon()
+    else this.#listener?.ended()
+  }
+
+  #onDrain = (): void => this.#listener?.drained()
+
+  #onError = (): void => {
+    this.#failed = true
+  }
+
+  #onClose = (): void => this.#gone()
+
+  #gone(): void {
+    if (this.#closed) return
+    this.#closed = true
+    clearTimeout(this.#lingering)
+    this.#listener?.closed(this.#failed)
+  }
+}

@@ -1,0 +1,143 @@
+/** What one setting alone cannot tell: settings that contradict each other, and variables that do not exist. Pure. */
+import { authority, ROWS, SETTINGS, type Values } from './config-table.ts'
+import { mistake, shown } from './config-values.ts'
+import { canonicalAddress, parseNetworks } from './networks.ts'
+
+/** The settings that could be read; those that could not are absent, and are not complained of twice. */
+export type ReadValues = Partial<Values>
+
+/** Settings that contradict each other. */
+export function contradictions(values: ReadValues): string[] {
+  return [...lonelyFiles(values), ...missingCertificate(values), ...sharedAddresses(values), ...loops(values)]
+}
+
+function lonelyFiles(values: ReadValues): string[] {
+  if (!('certFile' in values && 'keyFile' in values)) return []
+  const { certFile, keyFile } = values
+  if ((certFile === undefined) === (keyFile === undefined)) return []
+  const [present, absent] =
+    certFile === undefined ? (['keyFile', 'certFile'] as const) : (['certFile', 'keyFile'] as const)
+  const wanted = `a file, because ${SETTINGS[present].variable} is set`
+  return [mistake(SETTINGS[absent].variable, { got: 'nothing', wanted, fix: 'Set both or neither.' })]
+}
+
+function missingCertificate(values: ReadValues): string[] {
+  if (!('certFile' in values && 'keyFile' in values) || values.certFile !== undefined || values.keyFile !== undefined) {
+    return []
+  }
+  const { variable } = SETTINGS.listeners
+  const fix = `Set ${SETTINGS.certFile.variable} and ${SETTINGS.keyFile.variable}, or listen without TLS.`
+  return (values.listeners ?? [])
+    .filter(({ scheme, starttlsRequired }) => scheme === 'smtps' || starttlsRequired)
+    .map(({ url }) => mistake(variable, { got: shown(url), wanted: 'a certificate for it', fix }))
+}
+
+interface Endpoint {
+  readonly host: string
+  readonly port: number
+}
+
+/** Two listeners, or a listener and the admin server, at one address. Workers would share it without an error. */
+function sharedAddresses({ listeners = [], admin }: ReadValues): string[] {
+  const own = [...listeners.map(listening), ...(admin ? [{ variable: SETTINGS.admin.variable, endpoint: admin }] : [])]
+  return own.flatMap(({ variable, endpoint }, index) => {
+    const earlier = own.slice(0, index).find((other) => overlap(other.endpoint, endpoint))
+    if (earlier === undefined) return []
+    const wanted = `an address and port of its own: ${earlier.variable} has ${authority(earlier.endpoint)}`
+    const fix = 'Change a port. (0.0.0.0 is every IPv4 address; [::] is every address, IPv4 too.)'
+    return [mistake(variable, { got: shown(authority(endpoint)), wanted, fix })]
+  })
+}
+
+function listening(endpoint: Endpoint): { readonly variable: string; readonly endpoint: Endpoint } {
+  return { variable: SETTINGS.listeners.variable, endpoint }
+}
+
+/** An upstream that is the proxy itself: every session would open the next. */
+function loops({ listeners = [], upstreams = [] }: ReadValues): string[] {
+  const fix = 'Give the address of the server that mail goes to.'
+  return upstreams.flatMap((upstream) => {
+    const itself = listeners.find(
+      (listener) => upstream.port === listener.port && reaches(upstream.host, listener.host),
+    )
+    if (itself === undefined) return []
+    const wanted = `a server that is not this proxy, which listens on ${itself.url}`
+    return [mistake(SETTINGS.upstreams.variable, { got: shown(authority(upstream)), wanted, fix })]
+  })
+}
+
+const loopback = parseNetworks('127.0.0.0/8,::1')
+
+/** Whether two listening sockets claim one address. Port 0 claims none. */
+function overlap(one: Endpoint, other: Endpoint): boolean {
+  if (one.port === 0 || one.port !== other.port) return false
+  const hosts = [one.host, other.host].map(spelling)
+  if (hosts.includes('::')) return true
+  if (hosts.includes('0.0.0.0')) return !hosts.some((host) => host.includes(':'))
+  return addressesOf(one.host).some((address) => addressesOf(other.host).includes(address))
+}
+
+/** Whether a connection to `host` can arrive at a listener on `listenHost`. Names are not resolved. */
+function reaches(host: string, listenHost: string): boolean {
+  const listen = spelling(listenHost)
+  return addressesOf(host).some((address) => {
+    if (listen === '::') return loopback.has(address)
+    if (listen === '0.0.0.0') return loopback.has(address) && !address.includes(':')
+    return addressesOf(listenHost).includes(address)
+  })
+}
+
+/** The addresses that a host stands for; connecting to an unspecified address reaches this machine. */
+function addressesOf(host: string): readonly string[] {
+  const plain = spelling(host)
+  if (plain === 'localhost' || plain === '::') return ['127.0.0.1', '::1']
+  return plain === '0.0.0.0' ? ['127.0.0.1'] : [plain]
+}
+
+function spelling(host: string): string {
+  return canonicalAddress(host) ?? host
+}
+
+/** Variables that begin with PROXY_ and are no setting. Their values are not repeated. */
+export function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
+  const known = ROWS.map(({ variable }) => variable)
+  return Object.entries(env)
+    .filter(([name, value = '']) => name.startsWith('PROXY_') && value.trim() !== '' && !known.includes(name))
+    .filter(([name, value = '']) => !isServiceLink(name, value))
+    .map(([name]) => {
+      const meant = nearest(name, known)
+      return `${name}: there is no such setting. ${meant === undefined ? 'See --help for all of them.' : `Did you mean ${meant}?`}`
+    })
+}
+
+/**
+ * Kubernetes announces each service of a namespace to its pods in such variables, so a service that is called `proxy`
+ * must not keep this one from starting (https://kubernetes.io/docs/concepts/services-networking/service/).
+ */
+function isServiceLink(name: string, value: string): boolean {
+  return (
+    /_SERVICE_(?:HOST|PORT)(?:_|$)|_PORT_\d+_(?:TCP|UDP|SCTP)(?:_|$)/.test(name) || /^(?:tcp|udp|sctp):/.test(value)
+  )
+}
+
+/** The name that takes the fewest edits, if they are few for the length of what was written. */
+function nearest(name: string, known: readonly string[]): string | undefined {
+  const edits = new Map(known.map((candidate) => [candidate, distance(name, candidate)]))
+  const [best] = known.toSorted((a, b) => edits.get(a)! - edits.get(b)!)
+  const tolerated = (name.length - 'PROXY_'.length) * 0.45
+  return best !== undefined && edits.get(best)! <= tolerated ? best : undefined
+}
+
+/** Levenshtein distance, row by row. */
+function distance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
+  for (const letter of from) {
+    const next = [row[0]! + 1]
+    for (let index = 1; index <= to.length; index += 1) {
+      const replaced = row[index - 1]! + (letter === to[index - 1] ? 0 : 1)
+      next.push(Math.min(replaced, row[index]! + 1, next[index - 1]! + 1))
+    }
+    row = next
+  }
+  return row.at(-1)!
+}

@@ -1,0 +1,309 @@
+/**
+ * The vocabulary of an observed SMTP session: plain data, no sockets, no handles. It follows the report events of
+ * OpenSMTPD (smtpd-filters(7)): a report informs and never decides. From these events alone a listener can rebuild
+ * what happened in the session.
+ *
+ * Nothing that a client or an upstream wrote is in here, except values from closed sets, counts and the hexadecimal
+ * message ids of a 250: secrets and addresses end in the parser.
+ *
+ * Every `at` and `end` is in milliseconds since the Unix epoch, taken from the monotonic clock, with fractions.
+ */
+
+/** What a reply answers. `CONNECT` is the greeting, `DATA` the 354, `END-OF-MESSAGE` the reply to the final dot. */
+export type CommandName =
+  | 'CONNECT'
+  | 'EHLO'
+  | 'HELO'
+  | 'STARTTLS'
+  | 'AUTH'
+  | 'MAIL'
+  | 'RCPT'
+  | 'DATA'
+  | 'BDAT'
+  | 'END-OF-MESSAGE'
+  | 'RSET'
+  | 'NOOP'
+  | 'VRFY'
+  | 'QUIT'
+  | 'OTHER'
+  | 'UNSOLICITED'
+
+/** Who wrote a reply. */
+export type ReplyOrigin = 'upstream' | 'proxy'
+
+/** Why a reply was given, as far as code, command, moment and known phrases tell. */
+export type ReplyCause =
+  | 'none'
+  | 'idle_timeout'
+  | 'load_shedding'
+  | 'connection_limit'
+  | 'shutting_down'
+  | 'internal_error'
+  | 'account_disabled'
+  | 'invalid_credentials'
+  | 'message_format'
+  | 'message_too_big'
+  | 'recipient_rejected'
+  | 'domain_not_configured'
+  | 'too_many_recipients'
+  | 'upstream_unreachable'
+  | 'upstream_lost'
+  | 'session_limit'
+  | 'not_allowed'
+  | 'draining'
+
+/** A reply without its text. */
+export interface ReplyFacts {
+  /** 200 to 599, or 0 for a line that is no reply. */
+  readonly code: number
+  /** RFC 3463 status, such as `4.3.2`; absent when missing, malformed or of another class than the code. */
+  readonly enhancedCode?: string
+  readonly cause: ReplyCause
+  readonly origin: ReplyOrigin
+  /** The message ids that AhaSend names in its final 250. */
+  readonly ids?: readonly string[]
+}
+
+/** How far the dialling of an upstream got when it failed. Never thrown: a value. */
+export type DialError =
+  | 'resolve_failed'
+  | 'connect_refused'
+  | 'connect_timeout'
+  | 'connect_reset'
+  | 'greeting_timeout'
+  | 'greeting_refused'
+  | 'starttls_not_offered'
+  | 'starttls_refused'
+  | 'starttls_injection'
+  | 'tls_untrusted'
+  | 'tls_failed'
+
+/** Parts of a dial, in order; `total` is from the start to the ready (or failed) leg. */
+export type DialPhase = 'resolve' | 'connect' | 'greeting' | 'starttls' | 'total'
+
+/** One attempt to reach one upstream, whether or not a session was waiting for it. */
+export interface Dial {
+  readonly type: 'dial'
+  readonly at: number
+  readonly end: number
+  /** The configured host and port. */
+  readonly serverAddress: string
+  readonly serverPort: number
+  /** The IP address that answered; absent when none did. */
+  readonly peerAddress?: string
+  /** Milliseconds spent in each phase that was entered. */
+  readonly phases: Readonly<Partial<Record<DialPhase, number>>>
+  /** Absent on success. */
+  readonly error?: DialError
+  /** The code of the greeting, of EHLO's or of STARTTLS' reply: the last one that came. */
+  readonly replyCode?: number
+  /** The name that Node, the resolver or OpenSSL gives to the failure, such as `CERT_HAS_EXPIRED`. */
+  readonly detail?: string
+  /** True when the TLS session was resumed. */
+  readonly resumed: boolean
+  readonly tlsProtocol?: string
+  readonly tlsCipher?: string
+  /** When the upstream's certificate ends, in seconds since the Unix epoch. */
+  readonly certificateNotAfter?: number
+}
+
+export type TransactionOutcome = 'accepted' | 'tempfail' | 'permfail' | 'aborted' | 'in_doubt'
+
+/** The deciding reply's code as text, or why no reply decided. */
+export type TransactionError = `${number}` | 'upstream_lost' | 'final_reply_timeout' | 'idle_timeout' | 'drained'
+
+export type RecipientVerdict = 'accepted' | 'tempfail' | 'permfail'
+
+/** How often each verdict was given to the recipients of one transaction. */
+export type RecipientCounts = Readonly<Record<RecipientVerdict, number>>
+
+/** Why the proxy stopped understanding a session that it goes on relaying. */
+export type OpaqueReason =
+  | 'reply_mismatch'
+  | 'early_data_reply'
+  | 'unknown_payload'
+  | 'sasl_security_layer'
+  | 'lmtp'
+  | 'overflow'
+  | 'observer_failure'
+
+export type CloseReason =
+  | 'quit'
+  | 'client_closed'
+  | 'client_reset'
+  | 'upstream_closed'
+  | 'upstream_reset'
+  | 'upstream_421'
+  | 'idle'
+  | 'drained'
+  | 'dial_failed'
+  | 'not_allowed'
+  | 'session_limit'
+  | 'error'
+
+/** The first event of each session. */
+export interface SessionOpen {
+  readonly type: 'session-open'
+  readonly at: number
+  /** Random, unique; for spans and log lines, never a label. */
+  readonly sessionId: string
+  /** The configured name of the client's network, else `other`. */
+  readonly clientName: string
+  readonly clientAddress: string
+  readonly clientPort: number
+  /** The listener's URL as configured. */
+  readonly listener: string
+  /** The preferred upstream's configured host. */
+  readonly serverAddress: string
+}
+
+/** What every end of a transaction says. */
+export interface TransactionEnd {
+  readonly at: number
+  readonly outcome: TransactionOutcome
+  /** Absent when accepted or aborted. */
+  readonly error?: TransactionError
+  /** The command whose reply decided; absent when no reply did. */
+  readonly command?: CommandName
+  readonly reply?: ReplyFacts
+  /** Octets after the 354 (or in BDAT chunks), dot-stuffing included, the final dot's line not. */
+  readonly size: number
+  /** True once a 354 or a BDAT chunk made a body begin. */
+  readonly hasBody: boolean
+  readonly recipients: RecipientCounts
+}
+
+export type SessionEvent =
+  | SessionOpen
+  | Dial
+  /** `at` is when the client connected. */
+  | { readonly type: 'greeting'; readonly at: number; readonly end: number; readonly reply: ReplyFacts }
+  /** The client named itself and was answered 2yz. */
+  | { readonly type: 'identify'; readonly at: number; readonly command: 'EHLO' | 'HELO' }
+  /** The proxy changed the EHLO reply; both lists hold names from the proxy's own policy table. */
+  | {
+      readonly type: 'capabilities'
+      readonly at: number
+      readonly removed: readonly string[]
+      readonly added: readonly string[]
+    }
+  /** The client's leg is now inside TLS. */
+  | { readonly type: 'tls'; readonly at: number; readonly protocol: string; readonly cipher: string }
+  /** An AUTH exchange ended. `mechanism` is a registered name or `OTHER`. */
+  | { readonly type: 'auth'; readonly at: number; readonly mechanism: string; readonly reply: ReplyFacts }
+  /** One command and one reply to it (DATA, BDAT and AUTH have several). */
+  | {
+      readonly type: 'exchange'
+      readonly at: number
+      readonly end: number
+      readonly command: CommandName
+      readonly reply: ReplyFacts
+    }
+  /** A MAIL command was sent at `at`. `reply` is absent when the connection ended before an answer came. */
+  | { readonly type: 'tx-begin'; readonly at: number; readonly end: number; readonly reply?: ReplyFacts }
+  | {
+      readonly type: 'tx-rcpt'
+      readonly at: number
+      readonly end: number
+      readonly verdict: RecipientVerdict
+      readonly reply: ReplyFacts
+    }
+  /** A body may begin: the 354, or the first BDAT. */
+  | { readonly type: 'tx-data'; readonly at: number }
+  /** The upstream took responsibility (2yz to the end of the message). */
+  | ({ readonly type: 'tx-commit' } & TransactionEnd)
+  /** The upstream refused (4yz or 5yz). */
+  | ({ readonly type: 'tx-rollback' } & TransactionEnd)
+  /** The client gave up: RSET, EHLO, QUIT or a close before the end of the message. */
+  | ({ readonly type: 'tx-reset' } & TransactionEnd)
+  /** No verdict ever came, because a connection ended. At `final-reply` the outcome is in doubt. */
+  | ({ readonly type: 'tx-lost'; readonly stage: 'envelope' | 'body' | 'final-reply' } & TransactionEnd)
+  /**
+   * A reply that did not reach the client. `incomplete`: the upstream closed in the middle of it, so it was dropped.
+   * `undelivered`: it was whole, but the client had gone.
+   */
+  | {
+      readonly type: 'reply-lost'
+      readonly at: number
+      readonly loss: 'incomplete' | 'undelivered'
+      readonly command: CommandName
+    }
+  | { readonly type: 'session-opaque'; readonly at: number; readonly reason: OpaqueReason }
+  | {
+      readonly type: 'session-close'
+      readonly at: number
+      readonly by: 'client' | 'upstream' | 'proxy'
+      readonly reason: CloseReason
+      /** Application octets relayed from client to upstream. */
+      readonly transmit: number
+      /** Application octets relayed from upstream to client. */
+      readonly receive: number
+      /** Transactions whose MAIL was accepted. */
+      readonly messages: number
+    }
+
+/** Takes the events of one session, in order. It cannot answer, alter or stop anything. */
+export type Observer = (event: SessionEvent) => void
+
+/** Everything that listens to the proxy. */
+export interface Telemetry {
+  /** Called once a session, before its other events. Returns the observer of that session. */
+  open(event: SessionOpen): Observer
+  /** A dial that no session was waiting for (a connection dialled ahead). */
+  dial(event: Dial): void
+  /** An observer threw; it is silenced for its session after some throws. */
+  observerFailed(error: unknown): void
+}
+
+/** How many throws silence an observer for the rest of its session. Arbitrary: enough to tell a bug from bad luck. */
+const SILENCE_AFTER = 3
+
+/**
+ * Wraps an observer so that it cannot hurt: a throw is reported, and after some throws the observer is silenced for
+ * the session.
+ */
+export function guard(observer: Observer, failed: (error: unknown) => void): Observer {
+  let failures = 0
+  return (event) => {
+    if (failures >= SILENCE_AFTER) return
+    try {
+      observer(event)
+    } catch (error) {
+      failures += 1
+      failed(error)
+    }
+  }
+}
+
+/** One telemetry made of several: each is guarded, so that one that throws does not hide the session from the rest. */
+export function combine(...parts: readonly Telemetry[]): Telemetry {
+  const failed = (error: unknown) => {
+    for (const part of parts) part.observerFailed(error)
+  }
+  const attempt = <T>(run: () => T, otherwise: T): T => {
+    try {
+      return run()
+    } catch (error) {
+      failed(error)
+      return otherwise
+    }
+  }
+  const nobody: Observer = () => {}
+  return {
+    open(event) {
+      const observers = parts.map((part) =>
+        guard(
+          attempt(() => part.open(event), nobody),
+          failed,
+        ),
+      )
+      return (next) => {
+        for (const observer of observers) observer(next)
+      }
+    },
+    dial(event) {
+      for (const part of parts) attempt(() => part.dial(event), undefined)
+    },
+    observerFailed: failed,
+  }
+}

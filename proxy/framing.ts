@@ -1,0 +1,203 @@
+import { BodyScanner } from './smtp/body.ts'
+import { type Chunk, chunkOf, type Verb, verbOf } from './smtp/command.ts'
+
+/** Octets of client bytes copied while a reply decides what they are, above which the reader should pause. */
+export const MAX_HELD_BYTES = 64 * 1024
+/** Where a reader that did not pause has gone too far: the copies are given up. */
+const OVERFLOW_BYTES = 4 * MAX_HELD_BYTES
+/** Octets of a command line that are kept: RFC 5321 4.5.3.1.4 allows 512. */
+const MAX_HEAD_BYTES = 512
+
+const LF = 0x0a
+
+/**
+ * What the next client octet is. `waiting`: a reply decides. `unknown`: behind a verb whose payload nobody knows, the
+ * bytes are not parsed.
+ */
+export type Phase = 'command' | 'waiting' | 'sasl' | 'body' | 'chunk' | 'unknown'
+
+/** What the bytes turned out to be. Each is told when its last octet was read. */
+export interface FramingListener {
+  /** A command line; `line` is its head and not kept. `chunk` is there when BDAT octets follow. */
+  command(verb: Verb, line: Buffer, chunk: Chunk | undefined, at: number): void
+  /** A response in an AUTH exchange. It may spell a command and is none; nothing of it is handed on (RFC 4954 4). */
+  saslResponse(at: number): void
+  /** The final dot. */
+  endOfBody(at: number): void
+  /** More was held than is allowed. */
+  overflow(at: number): void
+}
+
+/**
+ * Cuts the client's bytes into commands, AUTH responses and bodies. What the bytes behind EHLO, AUTH or DATA are is
+ * decided by a reply; until it comes, copies wait here, bounded.
+ */
+export class Framing {
+  readonly #listener: FramingListener
+  #phase: Phase = 'command'
+  /** The unfinished command line: its head only. */
+  #head: Buffer[] = []
+  #headBytes = 0
+  #held: { readonly bytes: Buffer; readonly at: number }[] = []
+  #heldBytes = 0
+  #scanner = new BodyScanner()
+  #chunkLeft = 0
+  #blocked = false
+  /** True when BDAT was offered: only then is its length to be believed (RFC 3030 2). */
+  chunking = false
+  /** True when bytes came behind a verb that nobody knows, before its reply. */
+  sawUnknownBytes = false
+
+  constructor(listener: FramingListener) {
+    this.#listener = listener
+  }
+
+  get phase(): Phase {
+    return this.#phase
+  }
+
+  /** True when the next octet to come begins or continues a command line, for sure. */
+  get inCommand(): boolean {
+    return this.#phase === 'command' && this.#heldBytes === 0
+  }
+
+  /** True when part of a command line was read and its end was not. */
+  get inLine(): boolean {
+    return this.#headBytes > 0
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes
+  }
+
+  /** Octets of the current body so far. */
+  get bodySize(): number {
+    return this.#scanner.size
+  }
+
+  /** Reads bytes that went up at `at`; the buffer is not kept. */
+  push(bytes: Buffer, at: number): void {
+    const end = this.#heldBytes > 0 ? 0 : this.#read(bytes, at)
+    if (end === bytes.length) return
+    this.#held.push({ bytes: Buffer.from(bytes.subarray(end)), at })
+    this.#heldBytes += bytes.length - end
+    if (this.#heldBytes > OVERFLOW_BYTES) this.#listener.overflow(at)
+  }
+
+  /** A reply decided what the next octets are. Call `release` afterwards. */
+  next(phase: 'command' | 'sasl' | 'body'): void {
+    this.#phase = phase
+    if (phase === 'body') this.#scanner = new BodyScanner()
+  }
+
+  /** Stops reading (and holds) while `blocked`. */
+  block(blocked: boolean): void {
+    this.#blocked = blocked
+  }
+
+  /** Reads what was held, as far as it can be read now. */
+  release(): void {
+    while (this.#held.length > 0 && this.#canRead()) {
+      const { bytes, at } = this.#held.shift()!
+      this.#heldBytes -= bytes.length
+      const end = this.#read(bytes, at)
+      if (end === bytes.length) continue
+      this.#held.unshift({ bytes: bytes.subarray(end), at })
+      this.#heldBytes += bytes.length - end
+    }
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#head = []
+    this.#headBytes = 0
+    this.#held = []
+    this.#heldBytes = 0
+    this.#phase = 'command'
+    this.#chunkLeft = 0
+  }
+
+  #canRead(): boolean {
+    return this.#phase !== 'waiting' && !this.#blocked
+  }
+
+  /** Returns the index at which a reply has to decide first, or the length. */
+  #read(bytes: Buffer, at: number): number {
+    let offset = 0
+    while (offset < bytes.length && this.#canRead()) offset = this.#step(bytes, offset, at)
+    return offset
+  }
+
+  #step(bytes: Buffer, offset: number, at: number): number {
+    switch (this.#phase) {
+      case 'command':
+        return this.#readLine(bytes, offset, at)
+      case 'sasl':
+        return this.#readSasl(bytes, offset, at)
+      case 'body':
+        return this.#readBody(bytes, offset, at)
+      case 'chunk':
+        return this.#readChunk(bytes, offset)
+      default:
+        this.sawUnknownBytes = true
+        return bytes.length
+    }
+  }
+
+  #readLine(bytes: Buffer, offset: number, at: number): number {
+    const lf = bytes.indexOf(LF, offset)
+    const end = lf < 0 ? bytes.length : lf + 1
+    const room = Math.max(0, MAX_HEAD_BYTES - this.#headBytes)
+    const part = bytes.subarray(offset, Math.min(end, offset + room))
+    if (lf < 0) {
+      if (part.length > 0) this.#head.push(Buffer.from(part))
+      this.#headBytes += end - offset
+      return end
+    }
+    const line = this.#headBytes === 0 ? part : Buffer.concat([...this.#head, part])
+    this.#head = []
+    this.#headBytes = 0
+    this.#command(line, at)
+    return end
+  }
+
+  #command(line: Buffer, at: number): void {
+    const verb = verbOf(line)
+    const chunk = verb === 'BDAT' && this.chunking ? chunkOf(line) : undefined
+    if (verb === 'AUTH' || verb === 'DATA' || verb === 'STARTTLS') this.#phase = 'waiting'
+    else if (chunk) this.#beginChunk(chunk)
+    else if (verb === 'BDAT' || verb === 'UNKNOWN') {
+      this.#phase = 'unknown'
+      this.sawUnknownBytes = false
+    }
+    this.#listener.command(verb, line, chunk, at)
+  }
+
+  #beginChunk(chunk: Chunk): void {
+    this.#chunkLeft = chunk.size
+    if (chunk.size > 0) this.#phase = 'chunk'
+  }
+
+  #readSasl(bytes: Buffer, offset: number, at: number): number {
+    const lf = bytes.indexOf(LF, offset)
+    if (lf < 0) return bytes.length
+    this.#phase = 'waiting'
+    this.#listener.saslResponse(at)
+    return lf + 1
+  }
+
+  #readBody(bytes: Buffer, offset: number, at: number): number {
+    const end = this.#scanner.push(bytes, offset)
+    if (end < 0) return bytes.length
+    this.#phase = 'command'
+    this.#listener.endOfBody(at)
+    return end
+  }
+
+  #readChunk(bytes: Buffer, offset: number): number {
+    const taken = Math.min(this.#chunkLeft, bytes.length - offset)
+    this.#chunkLeft -= taken
+    if (this.#chunkLeft === 0) this.#phase = 'command'
+    return offset + taken
+  }
+}

@@ -1,0 +1,266 @@
+import net from 'node:net'
+import type { SecureContext } from 'node:tls'
+import type { ListenerCertificate } from './certificate.ts'
+import type { Config, ListenAddress } from './config.ts'
+import type { Dial, Observer, SessionOpen, Telemetry } from './events.ts'
+import { dialInOrder, type Reached } from './failover.ts'
+import { clientKey } from './networks.ts'
+import type { OwnWord } from './own-words.ts'
+import * as words from './own-words.ts'
+import { Session, type SessionHost, type Source } from './session.ts'
+import { Dialer, type DialResult, now } from './upstream.ts'
+import { WarmLegs } from './warm.ts'
+
+/** Times and sizes that are no settings; tests shorten them. */
+export const LIMITS = {
+  linger: { ms: 10_000, bytes: 64 * 1024 * 1024 },
+  handshakeMs: 30_000,
+  /** RFC 5321 4.5.3.2.6. */
+  finalReplyMs: 600_000,
+  drainQuietMs: 1000,
+  /** Over how long the farewells of idle sessions are spread at a drain, so that they do not all come back at once. */
+  drainSpreadMs: 5000,
+  proxyHeaderMs: 5000,
+  /** How often sessions are looked at. */
+  tickMs: 1000,
+}
+
+/** Connections that wait to be accepted; the kernel may allow fewer. */
+const BACKLOG = 4096
+const KEEPALIVE_MS = 60_000
+const NEVER = new AbortController().signal
+
+export interface ServerOptions {
+  readonly config: Config
+  readonly telemetry: Telemetry
+  /** The listeners' certificate, when one is configured. */
+  readonly certificate?: Pick<ListenerCertificate, 'context'>
+  readonly limits?: Partial<typeof LIMITS>
+  /** A listener is gone although nobody closed it. */
+  readonly lost?: (listener: ListenAddress, error: Error) => void
+  /** A connection could not be accepted (out of file descriptors); the listener goes on. */
+  readonly acceptFailed?: (listener: ListenAddress, error: Error) => void
+}
+
+/** A listener with the address that it got. */
+export interface Bound {
+  readonly listener: ListenAddress
+  readonly address: string
+  readonly port: number
+}
+
+/** A listener could not be opened. The message names the setting and what to do. */
+export class ListenError extends Error {}
+
+/** Opens all listeners, or none: rejects with ListenError. */
+export async function startServer(options: ServerOptions): Promise<ProxyServer> {
+  const server = new ProxyServer(options)
+  try {
+    for (const listener of options.config.listeners) await server.listen(listener)
+    return server
+  } catch (error) {
+    await server.close()
+    throw error
+  }
+}
+
+/** The server room: listeners, the sessions that live, the caps, and the one clock that looks after them. */
+export class ProxyServer implements SessionHost {
+  readonly limits: typeof LIMITS
+  readonly idleMs: number
+  readonly preferredUpstream: string
+  readonly bound: Bound[] = []
+  readonly #options: ServerOptions
+  readonly #config: Config
+  readonly #dialer: Dialer
+  readonly #warm: WarmLegs
+  readonly #servers = new Set<net.Server>()
+  readonly #sessions = new Set<Session>()
+  readonly #perClient = new Map<string, number>()
+  readonly #clock: NodeJS.Timeout
+  #admitted = 0
+  #draining = false
+  #emptied: (() => void) | undefined
+
+  constructor(options: ServerOptions) {
+    this.#options = options
+    this.#config = options.config
+    this.limits = { ...LIMITS, ...options.limits }
+    this.idleMs = options.config.idleTimeoutMs
+    this.preferredUpstream = options.config.upstreams[0]!.host
+    this.#dialer = new Dialer(options.config.upstreamCaFile)
+    this.#warm = new WarmLegs(options.config.warmConnections, () => this.#dialAhead())
+    this.#clock = setInterval(() => this.#tick(), Math.min(this.limits.tickMs, Math.max(10, this.idleMs / 4)))
+  }
+
+  get draining(): boolean {
+    return this.#draining
+  }
+
+  /** Sessions that are open, refused ones that still linger included. */
+  get activeSessions(): number {
+    return this.#sessions.size
+  }
+
+  /** Application octets of the sessions that are open. */
+  liveBytes(): { transmit: number; receive: number } {
+    let transmit = 0
+    let receive = 0
+    for (const session of this.#sessions) {
+      transmit += session.transmit
+      receive += session.receive
+    }
+    return { transmit, receive }
+  }
+
+  listen(listener: ListenAddress): Promise<void> {
+    const server = net.createServer({
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEPALIVE_MS,
+      pauseOnConnect: true,
+    })
+    server.on('connection', (tcp) => this.#accept(tcp, listener))
+    return new Promise((settle, fail) => {
+      server.once('error', (error) => fail(listenError(listener, error)))
+      server.listen({ host: listener.host, port: listener.port, backlog: BACKLOG }, () => {
+        server.removeAllListeners('error').on('error', (error) => this.#listenerFailed(server, listener, error))
+        const { address, port } = server.address() as net.AddressInfo
+        this.#servers.add(server)
+        this.bound.push({ listener, address, port })
+        settle()
+      })
+    })
+  }
+
+  /**
+   * Stops accepting, ends sessions between mails with a 421, and waits for mails in flight, at most for the drain
+   * timeout; then ends what is left. Resolves with the number of sessions that were cut.
+   */
+  async drain(): Promise<number> {
+    this.#draining = true
+    this.#stopListening()
+    const spread = Math.min(this.limits.drainSpreadMs, this.#config.drainTimeoutMs / 3)
+    for (const session of this.#sessions) session.drain(now() + Math.random() * spread)
+    const cut = await this.#emptyWithin(this.#config.drainTimeoutMs)
+    await this.close()
+    return cut
+  }
+
+  /** Ends everything at once. Resolves when all sessions are gone. */
+  async close(): Promise<void> {
+    this.#draining = true
+    this.#stopListening()
+    for (const session of this.#sessions) session.cut()
+    await this.#emptyWithin(1000)
+    clearInterval(this.#clock)
+  }
+
+  /** Resolves with the number of sessions that are left. */
+  #emptyWithin(ms: number): Promise<number> {
+    if (this.#sessions.size === 0) return Promise.resolve(0)
+    return new Promise((settle) => {
+      const done = () => {
+        clearTimeout(timer)
+        this.#emptied = undefined
+        settle(this.#sessions.size)
+      }
+      const timer = setTimeout(done, ms)
+      this.#emptied = done
+    })
+  }
+
+  #stopListening(): void {
+    for (const server of this.#servers) server.close()
+    this.#warm.close()
+    this.#servers.clear()
+  }
+
+  #listenerFailed(server: net.Server, listener: ListenAddress, error: Error): void {
+    if (server.listening) this.#options.acceptFailed?.(listener, error)
+    else this.#options.lost?.(listener, error)
+  }
+
+  #accept(tcp: net.Socket, listener: ListenAddress): void {
+    if (this.#draining) return void tcp.destroy()
+    const session = new Session(tcp, listener, this)
+    this.#sessions.add(session)
+    void session.run()
+  }
+
+  #tick(): void {
+    const at = now()
+    this.#warm.tick(at)
+    for (const session of this.#sessions) session.tick(at)
+  }
+
+  // ------------------------------------------------------------------------------------------ what sessions ask for
+
+  secureContext(): SecureContext | undefined {
+    return this.#options.certificate?.context
+  }
+
+  expectsProxyHeader(peer: string): boolean {
+    return this.#config.trustProxyProtocol.has(peer)
+  }
+
+  admit(source: Source): OwnWord | undefined {
+    if (!this.#config.allow.has(source.address)) return words.NOT_ALLOWED
+    const key = clientKey(source.address)
+    const mine = this.#perClient.get(key) ?? 0
+    const cap = this.#config.maxSessionsPerClient
+    if (this.#admitted >= this.#config.maxSessions || (cap > 0 && mine >= cap)) return words.SESSION_LIMIT
+    this.#admitted += 1
+    this.#perClient.set(key, mine + 1)
+    return undefined
+  }
+
+  open(event: SessionOpen): Observer {
+    return this.#options.telemetry.open(event)
+  }
+
+  clientName(address: string): string {
+    return this.#config.clients.find(({ networks }) => networks.has(address))?.name ?? 'other'
+  }
+
+  async reach(signal: AbortSignal, report: (dial: Dial) => void): Promise<Reached> {
+    const leg = this.#warm.take(now())
+    if (leg) return { leg }
+    return dialInOrder(this.#dialer, this.#config.upstreams, this.#config.dialTimeoutMs, signal, report)
+  }
+
+  async #dialAhead(): Promise<DialResult> {
+    const result = await this.#dialer.dial(this.#config.upstreams[0]!, this.#config.dialTimeoutMs, NEVER)
+    this.#options.telemetry.dial(result.dial)
+    return result
+  }
+
+  dialogueFailed(error: unknown): void {
+    this.#options.telemetry.observerFailed(error)
+  }
+
+  left(session: Session): void {
+    if (!this.#sessions.delete(session)) return
+    if (session.admitted) this.#release(clientKey(session.admitted.address))
+    if (this.#sessions.size === 0) this.#emptied?.()
+  }
+
+  #release(key: string): void {
+    this.#admitted -= 1
+    const mine = (this.#perClient.get(key) ?? 1) - 1
+    if (mine > 0) this.#perClient.set(key, mine)
+    else this.#perClient.delete(key)
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is taken: stop the other program or choose another port',
+  EACCES: 'this user may not open it: choose a port above 1023',
+  EADDRNOTAVAIL: 'this machine has no such address: use 0.0.0.0, [::] or one of its own',
+}
+
+function listenError(listener: ListenAddress, error: NodeJS.ErrnoException): ListenError {
+  const reason = REASONS[error.code ?? ''] ?? `${error.code ?? error.message}: check host and port`
+  return new ListenError(`PROXY_LISTEN: cannot listen on ${listener.url}: ${reason}`)
+}

@@ -1,0 +1,268 @@
+import { randomUUID } from 'node:crypto'
+import type net from 'node:net'
+import type { SecureContext } from 'node:tls'
+import { ClientConnection } from './client-leg.ts'
+import type { ListenAddress } from './config.ts'
+import { Dialogue } from './dialogue.ts'
+import type { CloseReason, Dial, Observer, ReplyFacts, SessionOpen } from './events.ts'
+import type { Reached } from './failover.ts'
+import type { OwnWord } from './own-words.ts'
+import * as words from './own-words.ts'
+import { ProxyHeaderReader } from './proxy-protocol.ts'
+import { type Ending, type Limits, Relay } from './relay.ts'
+import type { ClientLeg } from './smtp/ehlo.ts'
+import { now, type UpstreamLeg } from './upstream.ts'
+
+/** Octets read from a client before the upstream has greeted; then the client waits. */
+const MAX_EARLY_BYTES = 64 * 1024
+
+/** Where a client comes from, as far as the proxy believes. */
+export interface Source {
+  readonly address: string
+  readonly port: number
+}
+
+/** What a session needs from the server room. */
+export interface SessionHost {
+  readonly limits: Limits & { readonly proxyHeaderMs: number }
+  readonly idleMs: number
+  secureContext(): SecureContext | undefined
+  /** True when this peer must begin with a PROXY protocol header. */
+  expectsProxyHeader(peer: string): boolean
+  /** A word of refusal, or undefined when the client may come in (it is then counted until `left`). */
+  admit(source: Source): OwnWord | undefined
+  open(event: SessionOpen): Observer
+  clientName(address: string): string
+  reach(signal: AbortSignal, report: (dial: Dial) => void): Promise<Reached>
+  readonly preferredUpstream: string
+  dialogueFailed(error: unknown): void
+  left(session: Session): void
+}
+
+/** One client connection, from accept to close. */
+export class Session {
+  readonly #host: SessionHost
+  readonly #listener: ListenAddress
+  readonly #client: ClientConnection
+  readonly #openedAt = now()
+  readonly #giveUp = new AbortController()
+  #source: Source
+  #observer: Observer = () => {}
+  #dialogue: Dialogue | undefined
+  #relay: Relay | undefined
+  #early: Buffer[] = []
+  #earlyBytes = 0
+  #clientEnded = false
+  #closed = false
+  /** Set while the session counts against the caps. */
+  admitted: Source | undefined
+
+  constructor(tcp: net.Socket, listener: ListenAddress, host: SessionHost) {
+    this.#host = host
+    this.#listener = listener
+    this.#client = new ClientConnection(tcp)
+    this.#source = { address: tcp.remoteAddress ?? '', port: tcp.remotePort ?? 0 }
+  }
+
+  /** Application octets relayed so far. */
+  get transmit(): number {
+    return this.#relay?.transmit ?? 0
+  }
+
+  get receive(): number {
+    return this.#relay?.receive ?? 0
+  }
+
+  /** Runs the session up to the relay; the rest happens as bytes come. Never rejects. */
+  async run(): Promise<void> {
+    this.#listenEarly()
+    if (this.#host.expectsProxyHeader(this.#source.address) && !(await this.#readProxyHeader())) return this.#turnAway()
+    this.#begin()
+    const refusal = this.#host.admit(this.#source)
+    if (refusal) return this.#refuse(refusal, refusal === words.NOT_ALLOWED ? 'not_allowed' : 'session_limit')
+    this.admitted = this.#source
+    const secured = this.#listener.scheme === 'smtps' ? this.#secure() : true
+    if (secured === true) this.#client.resume()
+    const reached = await this.#host.reach(this.#giveUp.signal, (dial) => this.#observer(dial))
+    const ready = await secured
+    if (this.#closed || !ready) return this.#dropLeg(reached)
+    if (reached.leg) this.#start(reached.leg)
+    else this.#refuse(wordFor(reached.failure), 'dial_failed')
+  }
+
+  /** Called now and then with the time: ends what is idle or may be drained. */
+  tick(at: number): void {
+    this.#relay?.tick(at, this.#host.idleMs)
+  }
+
+  /** Ends the session politely at the next moment at which no mail is under way, but not before `from`. */
+  drain(from: number): void {
+    if (this.#relay) this.#relay.drain(from)
+    else if (this.#dialogue && !this.#closed) this.#refuse(words.DRAINING, 'drained')
+  }
+
+  /** Ends the session now. */
+  cut(): void {
+    if (this.#relay) this.#relay.cut('drained', 'drained')
+    else this.#client.destroy()
+  }
+
+  #earlyData(chunk: Buffer): void {
+    this.#early.push(chunk)
+    this.#earlyBytes += chunk.length
+    if (this.#earlyBytes >= MAX_EARLY_BYTES) this.#client.pause()
+  }
+
+  /** A client that closes without a word wants nothing: a port probe must not leave a connection to AhaSend behind. */
+  #earlyEnd(): void {
+    this.#clientEnded = true
+    if (this.#earlyBytes === 0) this.#client.destroy()
+  }
+
+  #closedEarly(): void {
+    this.#giveUp.abort()
+    if (!this.#closed) this.#finish({ by: 'client', reason: 'client_closed', error: 'upstream_lost' })
+  }
+
+  #turnAway(): void {
+    this.#begin()
+    this.#closed = true
+    this.#report({ by: 'proxy', reason: 'error', error: 'upstream_lost' })
+    this.#leaveWhenClosed()
+    this.#client.destroy()
+  }
+
+  #leaveWhenClosed(): void {
+    if (this.#client.closed) return this.#host.left(this)
+    this.#client.listen({ data: () => {}, ended: () => {}, drained: () => {}, closed: () => this.#host.left(this) })
+  }
+
+  /** The header comes before everything, TLS included. Returns false when it is missing, late or wrong. */
+  #readProxyHeader(): Promise<boolean> {
+    const reader = new ProxyHeaderReader()
+    return new Promise((settle) => {
+      const timer = setTimeout(() => done(false), this.#host.limits.proxyHeaderMs)
+      const done = (read: boolean) => {
+        clearTimeout(timer)
+        settle(read)
+      }
+      const listener = {
+        data: (chunk: Buffer) => {
+          const step = reader.push(chunk)
+          if (step === 'more') return
+          if ('error' in step) return done(false)
+          this.#client.pause()
+          if (step.source) this.#source = step.source
+          this.#listenEarly()
+          this.#client.unread(step.rest)
+          done(true)
+        },
+        ended: () => done(false),
+        drained: () => {},
+        closed: () => done(false),
+      }
+      this.#client.listen(listener)
+      this.#client.resume()
+    })
+  }
+
+  /** Until the upstream has greeted: keep what the client says, and notice when it leaves. */
+  #listenEarly(): void {
+    this.#client.listen({
+      data: (chunk) => this.#earlyData(chunk),
+      ended: () => this.#earlyEnd(),
+      drained: () => {},
+      closed: () => this.#closedEarly(),
+    })
+  }
+
+  #begin(): void {
+    this.#observer = this.#host.open({
+      type: 'session-open',
+      at: this.#openedAt,
+      sessionId: randomUUID(),
+      clientName: this.#host.clientName(this.#source.address),
+      clientAddress: this.#source.address,
+      clientPort: this.#source.port,
+      listener: this.#listener.url,
+      serverAddress: this.#host.preferredUpstream,
+    })
+    this.#dialogue = new Dialogue(this.#observer)
+  }
+
+  async #secure(): Promise<boolean> {
+    const context = this.#host.secureContext()
+    const socket = context && (await this.#client.secureWith(context, this.#host.limits.handshakeMs))
+    if (!socket) return false
+    this.#dialogue?.tls(socket.getProtocol() ?? 'unknown', socket.getCipher().standardName, now())
+    this.#client.resume()
+    return true
+  }
+
+  #dropLeg(reached: Reached): void {
+    reached.leg?.socket.destroy()
+    reached.leg?.tcp.destroy()
+  }
+
+  #start(leg: UpstreamLeg): void {
+    const dialogue = this.#dialogue!
+    this.#relay = new Relay({
+      client: this.#client,
+      upstream: leg,
+      dialogue,
+      leg: this.#clientLeg(),
+      secureContext: () => this.#host.secureContext(),
+      limits: this.#host.limits,
+      emit: this.#observer,
+      dialogueFailed: (error) => this.#host.dialogueFailed(error),
+      ended: (ending) => this.#finish(ending),
+    })
+    dialogue.greeting(leg.greeting, this.#openedAt, now())
+    this.#relay.start(this.#early, this.#clientEnded)
+    this.#early = []
+  }
+
+  #clientLeg(): ClientLeg {
+    if (this.#client.secure) return 'tls'
+    if (!this.#host.secureContext()) return 'clear'
+    return this.#listener.starttlsRequired ? 'clear-starttls-required' : 'clear-starttls'
+  }
+
+  /** The proxy's word in place of a greeting. In the clear on a TLS listener it could not be read. */
+  #refuse(word: OwnWord, reason: CloseReason): void {
+    this.#closed = true
+    this.#giveUp.abort()
+    const { code, enhancedCode, cause } = word
+    const facts: ReplyFacts = { code, enhancedCode, cause, origin: 'proxy' }
+    const speaks = this.#listener.scheme === 'smtp' || this.#client.secure
+    if (speaks) this.#dialogue?.own('CONNECT', facts, this.#openedAt, now())
+    this.#leaveWhenClosed()
+    this.#report({ by: 'proxy', reason, error: 'upstream_lost' })
+    if (speaks) this.#client.end(word.bytes, this.#host.limits.linger)
+    else this.#client.destroy()
+  }
+
+  #finish(ending: Ending): void {
+    this.#closed = true
+    this.#report(ending)
+    this.#host.left(this)
+  }
+
+  #report(ending: Ending): void {
+    this.#observer({
+      type: 'session-close',
+      at: now(),
+      by: ending.by,
+      reason: ending.reason,
+      transmit: this.transmit,
+      receive: this.receive,
+      messages: this.#dialogue?.messages ?? 0,
+    })
+    this.#observer = () => {}
+  }
+}
+
+function wordFor(failure: Dial): OwnWord {
+  const tls = failure.error?.startsWith('starttls') || failure.error?.startsWith('tls')
+  return tls ? words.UNTRUSTED : words.UNREACHABLE
+}

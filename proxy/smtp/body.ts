@@ -1,0 +1,81 @@
+/** Where a message body ends (RFC 5321 4.1.1.4): exactly CRLF.CRLF, wherever the chunks are cut. */
+
+const NEEDLE = Buffer.from('\r\n.\r\n')
+const CR = 0x0d
+const LF = 0x0a
+const DOT = 0x2e
+
+/** Octets of the line that ends the body and is no part of it. */
+const END_LINE = 3
+
+/**
+ * How often a lone dot may mislead the search before it looks for all five octets. Base64 has no dots, so the search
+ * for one byte (the fastest there is) covers attachments; text with many dots is better served by the needle.
+ */
+const FALSE_DOTS = 8
+
+/** Looks for the end of one body. Make a new one for each. */
+export class BodyScanner {
+  /** How many octets of the needle the stream ends in; two at the start, as if a CRLF had just passed. */
+  #matched = 2
+  #size = 0
+
+  /** Octets of the body so far, dot-stuffing included, without the line that ends it. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** Reads `chunk` from `from`. Returns the index behind the end of the body, or -1 when it goes on. */
+  push(chunk: Buffer, from = 0): number {
+    const end = this.#find(chunk, from)
+    const seen = (end < 0 ? chunk.length : end) - from
+    this.#size += end < 0 ? seen : seen - END_LINE
+    return end
+  }
+
+  #find(chunk: Buffer, from: number): number {
+    let at = from
+    while (this.#matched > 0 && at < chunk.length) {
+      this.#matched = advance(this.#matched, chunk[at]!)
+      at += 1
+      if (this.#matched === NEEDLE.length) return at
+    }
+    if (at === chunk.length) return -1
+    const start = search(chunk, at)
+    if (start >= 0) return start + NEEDLE.length
+    this.#matched = endsIn(chunk, at)
+    return -1
+  }
+}
+
+/** One step of the five-state automaton; returns how many octets of the needle match now. */
+function advance(matched: number, byte: number): number {
+  if (byte === NEEDLE[matched]) return matched + 1
+  return byte === CR ? 1 : 0
+}
+
+/** The index of the needle at or behind `from`, or -1. */
+function search(chunk: Buffer, from: number): number {
+  let dot = from
+  for (let misses = 0; misses < FALSE_DOTS; misses += 1) {
+    dot = chunk.indexOf(DOT, dot)
+    if (dot < 0) return -1
+    if (dot >= from + 2 && isEnd(chunk, dot)) return dot - 2
+    dot += 1
+  }
+  // the dot of a match may be the next octet: the two before it belong to the match
+  return chunk.indexOf(NEEDLE, Math.max(from, dot - 2))
+}
+
+function isEnd(chunk: Buffer, dot: number): boolean {
+  return chunk[dot - 2] === CR && chunk[dot - 1] === LF && chunk[dot + 1] === CR && chunk[dot + 2] === LF
+}
+
+/** How many octets of the needle stand at the end of `chunk`, of those at or behind `from`. */
+function endsIn(chunk: Buffer, from: number): number {
+  let matched = 0
+  for (let at = Math.max(from, chunk.length - NEEDLE.length + 1); at < chunk.length; at += 1) {
+    matched = advance(matched, chunk[at]!)
+  }
+  return matched
+}

@@ -1,0 +1,145 @@
+/** The grammar of command lines (RFC 5321 4.1). Bytes only: no string is made of anything but a known word. */
+
+/** The verbs whose framing is known: each is one line, and what follows is decided by the verb and its reply. */
+const VERBS = [
+  'EHLO',
+  'HELO',
+  'LHLO',
+  'STARTTLS',
+  'AUTH',
+  'MAIL',
+  'RCPT',
+  'DATA',
+  'BDAT',
+  'RSET',
+  'NOOP',
+  'VRFY',
+  'EXPN',
+  'HELP',
+  'QUIT',
+  'ETRN',
+  'ATRN',
+  'TURN',
+  'SEND',
+  'SOML',
+  'SAML',
+  'VERB',
+  'ONEX',
+  'BURL',
+  'XCLIENT',
+  'XFORWARD',
+] as const
+
+/** A known verb, `''` for an empty line, `UNKNOWN` for everything else. */
+export type Verb = (typeof VERBS)[number] | '' | 'UNKNOWN'
+
+const KNOWN: ReadonlyMap<string, Verb> = new Map(VERBS.map((verb) => [verb, verb]))
+const LONGEST = 8
+
+const LF = 0x0a
+const CR = 0x0d
+const SPACE = 0x20
+const TAB = 0x09
+
+/**
+ * The verb of a command line, letters in any case. The line may end in CRLF, in LF, or be cut after its head.
+ * A CR inside the line is data, as it is to servers; a leading space makes the verb unknown.
+ */
+export function verbOf(line: Buffer): Verb {
+  let end = 0
+  while (end < line.length && end <= LONGEST && isLetter(line[end]!)) end += 1
+  if (end === line.length || isWordEnd(line, end)) {
+    if (end === 0) return ''
+    return KNOWN.get(line.toString('latin1', 0, end).toUpperCase()) ?? 'UNKNOWN'
+  }
+  return 'UNKNOWN'
+}
+
+/** ASCII only: `toUpperCase` on anything else can turn other letters into these. */
+function isLetter(byte: number): boolean {
+  return (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a)
+}
+
+function isWordEnd(line: Buffer, at: number): boolean {
+  const byte = line[at]
+  if (byte === LF) return true
+  if (byte === CR) return at + 1 === line.length || line[at + 1] === LF
+  return at > 0 && (byte === SPACE || byte === TAB)
+}
+
+/** True when the line holds something besides its verb and blanks. */
+export function hasArgument(line: Buffer): boolean {
+  const text = withoutEnding(line)
+  let at = 0
+  while (at < text.length && isLetter(text[at]!)) at += 1
+  while (at < text.length && (text[at] === SPACE || text[at] === TAB)) at += 1
+  return at < text.length
+}
+
+function withoutEnding(line: Buffer): Buffer {
+  let end = line.length
+  if (end > 0 && line[end - 1] === LF) end -= 1
+  if (end > 0 && line[end - 1] === CR) end -= 1
+  return line.subarray(0, end)
+}
+
+const MECHANISMS: ReadonlySet<string> = new Set([
+  'PLAIN',
+  'LOGIN',
+  'CRAM-MD5',
+  'DIGEST-MD5',
+  'XOAUTH2',
+  'OAUTHBEARER',
+  'SCRAM-SHA-1',
+  'SCRAM-SHA-256',
+  'NTLM',
+  'GSSAPI',
+  'EXTERNAL',
+])
+
+/** The SASL mechanism that an AUTH line (RFC 4954 4) names, or `OTHER`. Nothing behind the name is looked at. */
+export function mechanismOf(line: Buffer): string {
+  const word =
+    withoutEnding(line.subarray(0, 64))
+      .toString('latin1')
+      .split(/[ \t]+/, 2)[1] ?? ''
+  const name = /^[A-Za-z0-9_-]{1,20}$/.test(word) ? word.toUpperCase() : ''
+  return MECHANISMS.has(name) ? name : 'OTHER'
+}
+
+/** One BDAT chunk (RFC 3030): `size` octets follow the line. */
+export interface Chunk {
+  readonly size: number
+  readonly last: boolean
+}
+
+/** No mail is near this; above it a length is taken for an attack on number parsing. */
+const MAX_CHUNK = 2 ** 40
+
+/** The chunk that a BDAT line announces, or undefined when the line is malformed (its octets are then unknown). */
+export function chunkOf(line: Buffer): Chunk | undefined {
+  const match = /^BDAT[ \t]+([0-9]{1,13})(?:[ \t]+(LAST))?[ \t]*$/i.exec(withoutEnding(line).toString('latin1'))
+  if (!match) return undefined
+  const size = Number.parseInt(match[1]!, 10)
+  return size <= MAX_CHUNK ? { size, last: match[2] !== undefined } : undefined
+}
+
+const HTTP_METHODS: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'DELETE',
+  'OPTIONS',
+  'CONNECT',
+  'PATCH',
+])
+
+/**
+ * True for the first line of an HTTP request: a browser that was told to talk to this port must not get the lines of
+ * its body run as commands (cross-protocol request forgery).
+ */
+export function isHttp(line: Buffer): boolean {
+  const match = /^([A-Z]{3,7}) \S{1,2000} HTTP\/[0-9.]{1,3}$/.exec(withoutEnding(line).toString('latin1', 0, 2048))
+  return match !== null && HTTP_METHODS.has(match[1]!)
+}

@@ -1,0 +1,119 @@
+/** The grammar of replies (RFC 5321 4.2): assembled whole, byte-exact, bounded. */
+
+/** Octets of one reply. AhaSend's longest is near 200; RFC 5321 4.5.3.1.5 asks for 512 a line. */
+export const MAX_REPLY_BYTES = 64 * 1024
+/** Lines of one reply: as in Postfix' and Dovecot's habit, an arbitrary bound far above any EHLO list. */
+export const MAX_REPLY_LINES = 1000
+
+const LF = 0x0a
+const CR = 0x0d
+const SPACE = 0x20
+const DASH = 0x2d
+
+/** One complete reply, all its lines. */
+export interface Reply {
+  /** Exactly what the upstream wrote, line endings included. Valid as long as it is kept. */
+  readonly bytes: Buffer
+  /** The last line's code, 200 to 599, or 0 when that line is no reply line. */
+  readonly code: number
+}
+
+/** The code of the line at `from`, or 0. A fourth digit, a letter or a code outside 200 to 599 makes it no code. */
+function codeAt(bytes: Buffer, from: number): number {
+  const code = digit(bytes[from]) * 100 + digit(bytes[from + 1]) * 10 + digit(bytes[from + 2])
+  return code >= 200 && code <= 599 && isSeparator(bytes[from + 3]) ? code : 0
+}
+
+/** NaN poisons the sum, so one test at the end covers all three places. */
+function digit(byte: number | undefined): number {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39 ? byte - 0x30 : Number.NaN
+}
+
+function isSeparator(byte: number | undefined): boolean {
+  return byte === SPACE || byte === DASH || byte === CR || byte === LF || byte === undefined
+}
+
+/** True when the line at `from` says that another follows: three digits and a dash. */
+function continues(bytes: Buffer, from: number): boolean {
+  return bytes[from + 3] === DASH && !Number.isNaN(digit(bytes[from]) + digit(bytes[from + 1]) + digit(bytes[from + 2]))
+}
+
+/** Cuts a stream of bytes into whole replies. A line ends at LF; any line without the continuation dash ends a reply. */
+export class ReplyReader {
+  #tail: Buffer = Buffer.alloc(0)
+  #tailLength = 0
+  /** Where in the tail the unfinished line begins. */
+  #lineStart = 0
+  #lines = 0
+
+  /** Octets of an unfinished reply. */
+  get unfinished(): number {
+    return this.#tailLength
+  }
+
+  /** Calls `whole` for each reply that `chunk` completes. Returns false when a reply is longer than allowed. */
+  push(chunk: Buffer, whole: (reply: Reply) => void): boolean {
+    const searched = this.#tailLength
+    const data = this.#tailLength === 0 ? chunk : this.#append(chunk)
+    let start = 0
+    let lineStart = this.#lineStart
+    for (let lf = data.indexOf(LF, searched); lf >= 0; lf = data.indexOf(LF, lf + 1)) {
+      this.#lines += 1
+      if (!continues(data, lineStart)) {
+        const reply = { bytes: data.subarray(start, lf + 1), code: codeAt(data, lineStart) }
+        start = lf + 1
+        this.#lines = 0
+        whole(reply)
+      }
+      lineStart = lf + 1
+    }
+    this.#keep(data, start, lineStart)
+    return this.#tailLength <= MAX_REPLY_BYTES && this.#lines <= MAX_REPLY_LINES
+  }
+
+  /** Grows by doubling, so that a reply that comes byte by byte costs linear time. */
+  #append(chunk: Buffer): Buffer {
+    const length = this.#tailLength + chunk.length
+    if (this.#tail.length < length) {
+      const grown = Buffer.alloc(Math.max(length, this.#tail.length * 2))
+      this.#tail.copy(grown, 0, 0, this.#tailLength)
+      this.#tail = grown
+    }
+    chunk.copy(this.#tail, this.#tailLength)
+    this.#tailLength = length
+    return this.#tail.subarray(0, length)
+  }
+
+  /** Keeps what is unfinished. A tail that gave away a reply is not written to again: the reply may still be unsent. */
+  #keep(data: Buffer, start: number, lineStart: number): void {
+    this.#lineStart = lineStart - start
+    if (start === 0 && this.#tailLength > 0) return
+    this.#tailLength = data.length - start
+    this.#tail = this.#tailLength === 0 ? Buffer.alloc(0) : Buffer.from(data.subarray(start))
+  }
+}
+
+/** The text of the last line behind its code, as latin1, at most 2,000 characters. Never kept, never exported. */
+export function lastLineText(reply: Buffer): string {
+  const end = reply.at(-1) === LF ? reply.length - 1 : reply.length
+  const start = reply.lastIndexOf(LF, end - 1) + 1
+  return reply.toString('latin1', start + 4, Math.min(end, start + 2000)).trimEnd()
+}
+
+/**
+ * The enhanced status code (RFC 2034) at the start of a reply's last line. Undefined when there is none, when it is
+ * malformed, or when its class is not the code's own.
+ */
+export function enhancedCodeOf(code: number, text: string): string | undefined {
+  const found = /^([245])\.[0-9]{1,3}\.[0-9]{1,3}(?= |$)/.exec(text)
+  return found && Number(found[1]) === Math.floor(code / 100) ? found[0] : undefined
+}
+
+/**
+ * The message ids of a final 250 (`OK ids=…`, also `PARTIAL ids=…`; 32 hexadecimal digits each), or undefined.
+ * At most 50, AhaSend's limit of recipients.
+ */
+export function messageIdsOf(text: string): readonly string[] | undefined {
+  const found = /\bids=([0-9a-f]{32}(?: [0-9a-f]{32}){0,49})\b/.exec(text)
+  return found ? found[1]!.split(' ') : undefined
+}
