@@ -44,7 +44,7 @@ function sharedAddresses({ listeners = [], admin }: ReadValues): string[] {
     const earlier = own.slice(0, index).find((other) => overlap(other.endpoint, endpoint))
     if (earlier === undefined) return []
     const wanted = `an address and port of its own: ${earlier.variable} has ${authority(earlier.endpoint)}`
-    const fix = 'Change a port. (0.0.0.0 is every IPv4 address; [::] is every address, IPv4 too.)'
+    const fix = 'Change a port: 0.0.0.0 is every IPv4 address, and [::] is every address, IPv4 too.'
     return [mistake(variable, { got: shown(authority(endpoint)), wanted, fix })]
   })
 }

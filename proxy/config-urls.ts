@@ -117,7 +117,7 @@ function readUrl(text: string, form: UrlForm): Reading<UrlParts> {
 }
 
 function areKnown(given: ReadonlyMap<string, string>, known: Readonly<Record<string, string>>): boolean {
-  return [...given].every(([name, value]) => Object.hasOwn(known, name) && known[name] === value)
+  return [...given].every(([name, value]) => known[name] === value)
 }
 
 function parametersWanted(known: Readonly<Record<string, string>>): string {

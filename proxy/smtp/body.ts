@@ -63,8 +63,7 @@ function search(chunk: Buffer, from: number): number {
     if (dot >= from + 2 && isEnd(chunk, dot)) return dot - 2
     dot += 1
   }
-  // the dot of a match may be the next octet: the two before it belong to the match
-  return chunk.indexOf(NEEDLE, Math.max(from, dot - 2))
+  return chunk.indexOf(NEEDLE, dot)
 }
 
 function isEnd(chunk: Buffer, dot: number): boolean {

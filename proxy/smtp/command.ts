@@ -136,10 +136,12 @@ const HTTP_METHODS: ReadonlySet<string> = new Set([
 ])
 
 /**
- * True for the first line of an HTTP request: a browser that was told to talk to this port must not get the lines of
- * its body run as commands (cross-protocol request forgery).
+ * True for the first line of an HTTP request (RFC 9112 3), or the head of a long one: a browser that was told to talk to
+ * this port must not get the lines of its body run as commands (cross-protocol request forgery). A page chooses the
+ * path, so a method and a slash are enough: a path of any length must not hide the version behind it.
  */
 export function isHttp(line: Buffer): boolean {
-  const match = /^([A-Z]{3,7}) \S{1,2000} HTTP\/[0-9.]{1,3}$/.exec(withoutEnding(line).toString('latin1', 0, 2048))
+  const text = withoutEnding(line.subarray(0, 2048)).toString('latin1')
+  const match = /^([A-Z]{3,7}) (?:\/|\S{1,2000} HTTP\/[0-9.]{1,3}$)/.exec(text)
   return match !== null && HTTP_METHODS.has(match[1]!)
 }

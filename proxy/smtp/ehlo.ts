@@ -62,8 +62,8 @@ export function rewriteEhlo(reply: Buffer, leg: ClientLeg): RewrittenEhlo {
   const untouched = { bytes: reply, removed: [], added: [] }
   if (lines.some((line) => line.bytes.toString('latin1', 0, 3) !== '250')) return untouched
   const removed: string[] = []
-  const binary = lines.some((line) => line.keyword === 'CHUNKING')
-  const kept = lines.flatMap((line, index) => (index === 0 ? [line] : keep(line, leg, binary, removed)))
+  const chunking = lines.slice(1).some((line) => line.keyword === 'CHUNKING')
+  const kept = lines.flatMap((line, index) => (index === 0 ? [line] : keep(line, leg, chunking, removed)))
   const added = offersStarttls(leg) ? [STARTTLS] : []
   if (removed.length === 0 && added.length === 0) return untouched
   const wanted = offersStarttls(leg) ? withStarttls(kept) : kept

@@ -51,7 +51,10 @@ export class ReplyReader {
     return this.#tailLength
   }
 
-  /** Calls `whole` for each reply that `chunk` completes. Returns false when a reply is longer than allowed. */
+  /**
+   * Calls `whole` for each reply that `chunk` completes. Returns false when a reply is longer than allowed, finished or
+   * not; the reader is then of no more use.
+   */
   push(chunk: Buffer, whole: (reply: Reply) => void): boolean {
     const searched = this.#tailLength
     const data = this.#tailLength === 0 ? chunk : this.#append(chunk)
@@ -60,6 +63,7 @@ export class ReplyReader {
     for (let lf = data.indexOf(LF, searched); lf >= 0; lf = data.indexOf(LF, lf + 1)) {
       this.#lines += 1
       if (!continues(data, lineStart)) {
+        if (!this.#isBounded(lf + 1 - start)) return false
         const reply = { bytes: data.subarray(start, lf + 1), code: codeAt(data, lineStart) }
         start = lf + 1
         this.#lines = 0
@@ -68,7 +72,11 @@ export class ReplyReader {
       lineStart = lf + 1
     }
     this.#keep(data, start, lineStart)
-    return this.#tailLength <= MAX_REPLY_BYTES && this.#lines <= MAX_REPLY_LINES
+    return this.#isBounded(this.#tailLength)
+  }
+
+  #isBounded(octets: number): boolean {
+    return octets <= MAX_REPLY_BYTES && this.#lines <= MAX_REPLY_LINES
   }
 
   /** Grows by doubling, so that a reply that comes byte by byte costs linear time. */

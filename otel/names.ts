@@ -1,0 +1,289 @@
+/**
+ * THE table: everything that telemetry may say, under which name, in which unit, with which values. Instruments, log
+ * lines, spans, dashboards, alerts and documents take their names from here and from nowhere else. The list may grow;
+ * nothing in it is renamed, because other people's queries rest on it.
+ *
+ * OpenTelemetry has no conventions for SMTP (semantic-conventions issues 1945 and 927 are open), so what is SMTP's own
+ * is named `smtp.*`, and the rest is named as the conventions name it.
+ */
+import {
+  closeReasons,
+  commands,
+  dialErrors,
+  dialPhases,
+  opaqueReasons,
+  recipientVerdicts,
+  replyCauses,
+  replyLosses,
+  replyOrigins,
+  transactionErrors,
+  transactionOutcomes,
+} from './values.ts'
+
+export * from './values.ts'
+
+/** The instrumentation scope. Its version is the version of this table: the minor grows when the table is extended. */
+export const scope = { name: 'ahasend-smtp-proxy', version: '1.0.0' } as const
+
+/** An attribute key: what it means, and either every value it may have or, in words, where its values come from. */
+export type AttributeDefinition =
+  | { readonly help: string; readonly values: readonly (string | boolean)[] }
+  | { readonly help: string; readonly range: string }
+
+/** The attributes of metrics. Each value is of a closed set or configured: nothing that a peer wrote is a label. */
+export const attributes = {
+  'smtp.command': {
+    help: 'What a reply answers: CONNECT is the greeting, DATA the 354, END-OF-MESSAGE the reply to the last dot.',
+    values: commands,
+  },
+  'smtp.reply.code': { help: 'The reply code.', range: 'an integer from 200 to 599; 0 for anything else' },
+  'smtp.reply.cause': { help: 'Why a reply was given, as far as it can be told.', values: replyCauses },
+  'smtp.reply.origin': { help: 'Who wrote a reply.', values: replyOrigins },
+  'smtp.reply.loss': { help: 'Why a reply did not reach the client.', values: replyLosses },
+  'smtp.transaction.outcome': {
+    help: 'How a mail ended. aborted: the client gave up. in_doubt: the last dot was sent, no answer came.',
+    values: transactionOutcomes,
+  },
+  'error.type': {
+    help: 'Why something failed; absent otherwise.',
+    range: `the deciding reply code as text, ${[...transactionErrors, ...dialErrors].join(', ')}`,
+  },
+  'smtp.recipient.verdict': { help: 'What the upstream said of a recipient.', values: recipientVerdicts },
+  'smtp.session.close_reason': { help: 'Why a session ended.', values: closeReasons },
+  'smtp.opaque.reason': { help: 'Why the proxy no longer understands a session.', values: opaqueReasons },
+  'smtp.dial.phase': { help: 'A part of the way to the upstream.', values: dialPhases },
+  'smtp.client.name': { help: "The name of the client's network.", range: 'the names in PROXY_CLIENTS, and other' },
+  'server.address': { help: 'The upstream.', range: 'the hosts in PROXY_UPSTREAM' },
+  'tls.resumed': { help: 'Whether the TLS session was resumed.', values: [true, false] },
+  'tls.side': { help: 'Whose certificate.', values: ['listener', 'upstream'] },
+  'network.io.direction': {
+    help: 'transmit: from client to upstream. receive: from upstream to client.',
+    values: ['transmit', 'receive'],
+  },
+} as const satisfies Record<string, AttributeDefinition>
+
+export type AttributeKey = keyof typeof attributes
+
+/** What log lines and spans say besides: values without bound, so never the label of a metric. */
+export const details = {
+  'smtp.session.id': 'A random id of the session.',
+  'smtp.listener': "The listener's URL.",
+  'smtp.session.closed_by': 'client, upstream or proxy.',
+  'smtp.session.messages': 'Mails whose MAIL was accepted in the session.',
+  'smtp.reply.enhanced_code': 'The enhanced status code (RFC 3463).',
+  'smtp.message.size': 'Octets of the mail on the wire.',
+  'smtp.message.recipient_count': 'Recipients that the client named.',
+  'smtp.message.ids': 'The ids that AhaSend returned in its final 250.',
+  'smtp.recipient.accepted': 'Recipients of the mail that were accepted.',
+  'smtp.recipient.tempfail': 'Recipients of the mail that were refused for now.',
+  'smtp.recipient.permfail': 'Recipients of the mail that were refused for good.',
+  'smtp.transaction.stage': 'Where a mail was when a connection ended: envelope, body or final-reply.',
+  'smtp.auth.mechanism': 'The SASL mechanism, or OTHER.',
+  'smtp.auth.code': 'The code that answered AUTH.',
+  'smtp.dial.count': 'Attempts to reach an upstream.',
+  'server.port': "The upstream's port.",
+  'network.peer.address': "The upstream's IP address.",
+  'network.io.transmit': 'Octets relayed from client to upstream.',
+  'network.io.receive': 'Octets relayed from upstream to client.',
+  'tls.protocol.version': 'The TLS version.',
+  'tls.cipher': 'The cipher suite.',
+  'client.address': "The client's IP address. Only with PROXY_RECORD_ADDRESSES.",
+  duration_ms: 'Milliseconds from beginning to end.',
+} as const satisfies Record<string, string>
+
+export type DetailKey = keyof typeof details
+
+/** A metric: `prometheus` is the name under which it is scraped. */
+export interface MetricDefinition {
+  readonly name: `smtp.proxy.${string}`
+  readonly kind: 'counter' | 'updowncounter' | 'gauge' | 'histogram'
+  /** UCUM, as OpenTelemetry wants it. */
+  readonly unit: string
+  readonly help: string
+  readonly attributes: readonly AttributeKey[]
+  /** Upper bounds, of histograms only, in the metric's unit. */
+  readonly buckets?: readonly number[]
+  readonly prometheus: `smtp_proxy_${string}`
+}
+
+const durations = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] as const
+const lifetimes = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600] as const
+/** Up to AhaSend's limit of 20 MB. */
+const sizes = [1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 10485760, 15728640, 20971520] as const
+/** Up to AhaSend's limit of 50 recipients a mail. */
+const recipients = [1, 2, 5, 10, 20, 50] as const
+/** Up to AhaSend's limit of 10,000 mails a connection. */
+const messages = [1, 2, 5, 10, 50, 100, 500, 1000, 5000, 9000, 10000] as const
+
+export const metrics = {
+  replies: {
+    name: 'smtp.proxy.replies',
+    kind: 'counter',
+    unit: '{reply}',
+    help: 'SMTP replies.',
+    attributes: [
+      'smtp.command',
+      'smtp.reply.code',
+      'smtp.reply.cause',
+      'smtp.reply.origin',
+      'server.address',
+      'smtp.client.name',
+    ],
+    prometheus: 'smtp_proxy_replies_total',
+  },
+  repliesLost: {
+    name: 'smtp.proxy.replies.lost',
+    kind: 'counter',
+    unit: '{reply}',
+    help: 'Replies that did not reach the client.',
+    attributes: ['smtp.reply.loss'],
+    prometheus: 'smtp_proxy_replies_lost_total',
+  },
+  commandDuration: {
+    name: 'smtp.proxy.command.duration',
+    kind: 'histogram',
+    unit: 's',
+    help: 'From a command to its reply; CONNECT: from the connection to the greeting.',
+    attributes: ['smtp.command', 'server.address'],
+    buckets: durations,
+    prometheus: 'smtp_proxy_command_duration_seconds',
+  },
+  transactions: {
+    name: 'smtp.proxy.transactions',
+    kind: 'counter',
+    unit: '{transaction}',
+    help: 'Mails, from MAIL to an end of any kind.',
+    attributes: ['smtp.transaction.outcome', 'error.type', 'server.address', 'smtp.client.name'],
+    prometheus: 'smtp_proxy_transactions_total',
+  },
+  transactionDuration: {
+    name: 'smtp.proxy.transaction.duration',
+    kind: 'histogram',
+    unit: 's',
+    help: 'From MAIL to the end of the mail.',
+    attributes: ['smtp.transaction.outcome', 'server.address'],
+    buckets: durations,
+    prometheus: 'smtp_proxy_transaction_duration_seconds',
+  },
+  recipients: {
+    name: 'smtp.proxy.recipients',
+    kind: 'counter',
+    unit: '{recipient}',
+    help: 'Recipients that were answered.',
+    attributes: ['smtp.recipient.verdict', 'server.address', 'smtp.client.name'],
+    prometheus: 'smtp_proxy_recipients_total',
+  },
+  messageSize: {
+    name: 'smtp.proxy.message.size',
+    kind: 'histogram',
+    unit: 'By',
+    help: 'Octets of mails on the wire, of mails whose body began.',
+    attributes: ['smtp.transaction.outcome', 'smtp.client.name'],
+    buckets: sizes,
+    prometheus: 'smtp_proxy_message_size_bytes',
+  },
+  messageRecipients: {
+    name: 'smtp.proxy.message.recipients',
+    kind: 'histogram',
+    unit: '{recipient}',
+    help: 'Recipients that were answered in a mail, whatever the verdict.',
+    attributes: ['smtp.transaction.outcome'],
+    buckets: recipients,
+    prometheus: 'smtp_proxy_message_recipients',
+  },
+  sessionDuration: {
+    name: 'smtp.proxy.session.duration',
+    kind: 'histogram',
+    unit: 's',
+    help: 'Lifetime of client connections.',
+    attributes: ['smtp.session.close_reason', 'server.address', 'smtp.client.name'],
+    buckets: lifetimes,
+    prometheus: 'smtp_proxy_session_duration_seconds',
+  },
+  sessionActive: {
+    name: 'smtp.proxy.session.active',
+    kind: 'updowncounter',
+    unit: '{session}',
+    help: 'Sessions that are open now.',
+    attributes: ['smtp.client.name'],
+    prometheus: 'smtp_proxy_session_active',
+  },
+  sessionMessages: {
+    name: 'smtp.proxy.session.messages',
+    kind: 'histogram',
+    unit: '{message}',
+    help: 'Mails in a session, against a limit of 10000.',
+    attributes: ['server.address'],
+    buckets: messages,
+    prometheus: 'smtp_proxy_session_messages',
+  },
+  sessionOpaque: {
+    name: 'smtp.proxy.session.opaque',
+    kind: 'counter',
+    unit: '{session}',
+    help: 'Sessions that are relayed without being understood any more.',
+    attributes: ['smtp.opaque.reason'],
+    prometheus: 'smtp_proxy_session_opaque_total',
+  },
+  dials: {
+    name: 'smtp.proxy.upstream.dials',
+    kind: 'counter',
+    unit: '{dial}',
+    help: 'Attempts to reach an upstream.',
+    attributes: ['error.type', 'tls.resumed', 'server.address'],
+    prometheus: 'smtp_proxy_upstream_dials_total',
+  },
+  dialDuration: {
+    name: 'smtp.proxy.upstream.dial.duration',
+    kind: 'histogram',
+    unit: 's',
+    help: 'How long reaching an upstream took, by phase.',
+    attributes: ['smtp.dial.phase', 'server.address'],
+    buckets: durations,
+    prometheus: 'smtp_proxy_upstream_dial_duration_seconds',
+  },
+  io: {
+    name: 'smtp.proxy.io',
+    kind: 'counter',
+    unit: 'By',
+    help: 'Octets relayed, inside TLS.',
+    attributes: ['network.io.direction'],
+    prometheus: 'smtp_proxy_io_bytes_total',
+  },
+  certificateNotAfter: {
+    name: 'smtp.proxy.certificate.not_after',
+    kind: 'gauge',
+    unit: 's',
+    help: 'When the certificate ends, in seconds since 1970; of several upstreams, the first to end.',
+    attributes: ['tls.side'],
+    prometheus: 'smtp_proxy_certificate_not_after_seconds',
+  },
+  observerFailures: {
+    name: 'smtp.proxy.observer.failures',
+    kind: 'counter',
+    unit: '{failure}',
+    help: 'Failures of the telemetry itself.',
+    attributes: [],
+    prometheus: 'smtp_proxy_observer_failures_total',
+  },
+} as const satisfies Record<string, MetricDefinition>
+
+export type MetricKey = keyof typeof metrics
+
+type KeysOf<Metric extends MetricKey> = (typeof metrics)[Metric]['attributes'][number]
+
+type ValueOf<Key extends AttributeKey> = (typeof attributes)[Key] extends { readonly values: readonly (infer Value)[] }
+  ? Value
+  : Key extends 'smtp.reply.code'
+    ? number
+    : string
+
+/** The attributes that one measurement of a metric must have; only `error.type` may be absent. */
+export type AttributesOf<Metric extends MetricKey> = {
+  readonly [Key in Exclude<KeysOf<Metric>, 'error.type'>]: ValueOf<Key>
+} & { readonly [Key in Extract<KeysOf<Metric>, 'error.type'>]?: string }
+
+/** The Prometheus label of an attribute key. */
+export function labelOf(key: AttributeKey): string {
+  return key.replaceAll('.', '_')
+}

@@ -1,0 +1,147 @@
+/**
+ * The closed sets that attributes take their values from: the unions of proxy/events.ts as lists, which a reader of the
+ * table can walk. A list that lacks a member of its union, or has one too many, does not compile.
+ */
+import type {
+  CloseReason,
+  CommandName,
+  DialError,
+  DialPhase,
+  OpaqueReason,
+  RecipientVerdict,
+  ReplyCause,
+  ReplyOrigin,
+  SessionEvent,
+  TransactionError,
+  TransactionOutcome,
+} from '../proxy/events.ts'
+
+type ReplyLoss = Extract<SessionEvent, { type: 'reply-lost' }>['loss']
+
+/** The words of a transaction error: all that is not a reply code. */
+type TransactionErrorWord = Exclude<TransactionError, `${number}`>
+
+export const commands = [
+  'CONNECT',
+  'EHLO',
+  'HELO',
+  'STARTTLS',
+  'AUTH',
+  'MAIL',
+  'RCPT',
+  'DATA',
+  'BDAT',
+  'END-OF-MESSAGE',
+  'RSET',
+  'NOOP',
+  'VRFY',
+  'QUIT',
+  'OTHER',
+  'UNSOLICITED',
+] as const satisfies readonly CommandName[]
+
+export const replyOrigins = ['upstream', 'proxy'] as const satisfies readonly ReplyOrigin[]
+
+export const replyCauses = [
+  'none',
+  'idle_timeout',
+  'load_shedding',
+  'connection_limit',
+  'shutting_down',
+  'internal_error',
+  'account_disabled',
+  'invalid_credentials',
+  'message_format',
+  'message_too_big',
+  'recipient_rejected',
+  'domain_not_configured',
+  'too_many_recipients',
+  'upstream_unreachable',
+  'upstream_lost',
+  'session_limit',
+  'not_allowed',
+  'draining',
+] as const satisfies readonly ReplyCause[]
+
+export const replyLosses = ['incomplete', 'undelivered'] as const satisfies readonly ReplyLoss[]
+
+export const transactionOutcomes = [
+  'accepted',
+  'tempfail',
+  'permfail',
+  'aborted',
+  'in_doubt',
+] as const satisfies readonly TransactionOutcome[]
+
+export const transactionErrors = [
+  'upstream_lost',
+  'final_reply_timeout',
+  'drained',
+  'idle_timeout',
+] as const satisfies readonly TransactionErrorWord[]
+
+export const recipientVerdicts = ['accepted', 'tempfail', 'permfail'] as const satisfies readonly RecipientVerdict[]
+
+export const dialErrors = [
+  'resolve_failed',
+  'connect_refused',
+  'connect_timeout',
+  'connect_reset',
+  'greeting_timeout',
+  'greeting_refused',
+  'starttls_not_offered',
+  'starttls_refused',
+  'starttls_injection',
+  'tls_untrusted',
+  'tls_failed',
+] as const satisfies readonly DialError[]
+
+export const dialPhases = [
+  'resolve',
+  'connect',
+  'greeting',
+  'starttls',
+  'total',
+] as const satisfies readonly DialPhase[]
+
+export const opaqueReasons = [
+  'reply_mismatch',
+  'early_data_reply',
+  'unknown_payload',
+  'sasl_security_layer',
+  'lmtp',
+  'overflow',
+  'observer_failure',
+] as const satisfies readonly OpaqueReason[]
+
+export const closeReasons = [
+  'quit',
+  'client_closed',
+  'client_reset',
+  'upstream_closed',
+  'upstream_reset',
+  'upstream_421',
+  'idle',
+  'drained',
+  'dial_failed',
+  'not_allowed',
+  'session_limit',
+  'error',
+] as const satisfies readonly CloseReason[]
+
+/** Members of the unions in proxy/events.ts that a list above forgot. */
+type Forgotten =
+  | Exclude<CommandName, (typeof commands)[number]>
+  | Exclude<ReplyOrigin, (typeof replyOrigins)[number]>
+  | Exclude<ReplyCause, (typeof replyCauses)[number]>
+  | Exclude<ReplyLoss, (typeof replyLosses)[number]>
+  | Exclude<TransactionOutcome, (typeof transactionOutcomes)[number]>
+  | Exclude<TransactionErrorWord, (typeof transactionErrors)[number]>
+  | Exclude<RecipientVerdict, (typeof recipientVerdicts)[number]>
+  | Exclude<DialError, (typeof dialErrors)[number]>
+  | Exclude<DialPhase, (typeof dialPhases)[number]>
+  | Exclude<OpaqueReason, (typeof opaqueReasons)[number]>
+  | Exclude<CloseReason, (typeof closeReasons)[number]>
+
+/** Does not compile while a list above is incomplete; the error names the forgotten members. */
+export const nothingForgotten: [Forgotten] extends [never] ? true : Forgotten = true

@@ -1,0 +1,135 @@
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type Status, statusPage } from './status-page.ts'
+
+/** What one client may take; tests shorten the times. Arbitrary: a probe or a scrape needs far less. */
+export const ADMIN_LIMITS = {
+  /** Connections at once; those beyond are closed unheard. */
+  connections: 128,
+  requestsPerConnection: 100,
+  headerBytes: 8192,
+  /** For a request to arrive, and for the next one to begin. */
+  requestMs: 5000,
+  /** A connection on which nothing moves for so long is cut: the client that asks and never reads. */
+  silenceMs: 10_000,
+}
+
+export interface AdminOptions {
+  readonly host: string
+  /** 0 = any. */
+  readonly port: number
+  /** The scrape page, in Prometheus' text format. */
+  readonly page: () => Promise<string>
+  readonly status: () => Status
+  /** True when the proxy listens and does not drain; else why it takes no new sessions. */
+  readonly ready: () => true | string
+  readonly limits?: Partial<typeof ADMIN_LIMITS>
+}
+
+export interface Admin {
+  /** The port that it got. */
+  readonly port: number
+  /** Stops listening and cuts what is open. Never rejects. */
+  close(): Promise<void>
+}
+
+interface Answer {
+  readonly status: number
+  readonly type: 'text/plain; version=0.0.4; charset=utf-8' | 'text/plain; charset=utf-8' | 'text/html; charset=utf-8'
+  readonly body: string
+}
+
+type Route = () => Answer | Promise<Answer>
+type Routes = ReadonlyMap<string, Route>
+
+/**
+ * Starts the HTTP server for operators: `/metrics`, `/livez`, `/readyz` and a status page. It reads no body, keeps
+ * nothing, and gives no client much time, memory or trust. Rejects when it cannot listen, with an error that names
+ * PROXY_ADMIN and what to do.
+ */
+export function startAdmin(options: AdminOptions): Promise<Admin> {
+  const routes = routesOf(options)
+  const limits = { ...ADMIN_LIMITS, ...options.limits }
+  const server = http.createServer(
+    {
+      maxHeaderSize: limits.headerBytes,
+      headersTimeout: limits.requestMs,
+      requestTimeout: limits.requestMs,
+      keepAliveTimeout: limits.requestMs,
+      connectionsCheckingInterval: Math.min(1000, limits.requestMs),
+    },
+    (request, response) => respond(routes, request, response),
+  )
+  server.maxConnections = limits.connections
+  server.maxRequestsPerSocket = limits.requestsPerConnection
+  server.timeout = limits.silenceMs
+  return new Promise((settle, fail) => {
+    server.once('error', (error) => fail(listenError(options, error)))
+    server.listen(options.port, options.host, () => {
+      // A connection that could not be accepted (out of file descriptors) must not end the proxy.
+      server.removeAllListeners('error').on('error', () => {})
+      settle({ port: (server.address() as AddressInfo).port, close: () => close(server) })
+    })
+  })
+}
+
+function routesOf({ page, status, ready }: AdminOptions): Routes {
+  return new Map<string, Route>([
+    ['/metrics', async () => ({ status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body: await page() })],
+    ['/livez', () => text(200, 'alive')],
+    ['/readyz', () => readiness(ready())],
+    ['/', () => ({ status: 200, type: 'text/html; charset=utf-8', body: statusPage(status()) })],
+  ])
+}
+
+function readiness(ready: true | string): Answer {
+  return ready === true ? text(200, 'ready') : text(503, ready)
+}
+
+function text(status: number, sentence: string): Answer {
+  return { status, type: 'text/plain; charset=utf-8', body: `${sentence}\n` }
+}
+
+async function respond(routes: Routes, request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+  const path = request.url?.split('?', 1)[0] ?? ''
+  const route = routes.get(path)
+  const mayRead = request.method === 'GET' || request.method === 'HEAD'
+  if (!mayRead) response.setHeader('connection', 'close')
+  if (!route) return write(response, text(404, 'not found'))
+  if (!mayRead) return write(response.setHeader('allow', 'GET, HEAD'), text(405, 'GET and HEAD only'))
+  try {
+    write(response, await route())
+  } catch {
+    write(response, text(500, 'this page could not be made'))
+  }
+}
+
+/** The headers keep browsers from running, framing, keeping or reinterpreting anything. */
+function write(response: http.ServerResponse, { status, type, body }: Answer): void {
+  response.writeHead(status, {
+    'content-type': type,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    'cross-origin-resource-policy': 'same-origin',
+    'referrer-policy': 'no-referrer',
+    'x-content-type-options': 'nosniff',
+  })
+  response.end(body)
+}
+
+function close(server: http.Server): Promise<void> {
+  return new Promise((closed) => {
+    server.close(() => closed())
+    server.closeAllConnections()
+  })
+}
+
+function listenError({ host, port }: AdminOptions, error: NodeJS.ErrnoException): Error {
+  const where = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+  const why = error.code === 'EADDRINUSE' ? 'the port is in use' : (error.code ?? error.message)
+  return new Error(
+    `PROXY_ADMIN: cannot listen on http://${where} (${why}); set it to a free address, such as http://127.0.0.1:0, or to off`,
+    { cause: error },
+  )
+}

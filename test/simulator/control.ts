@@ -1,0 +1,87 @@
+/** The control page: which faults there are and which are in force; sets and clears them; shows the ledger. */
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { FAULT_FORMS, FAULT_POINTS, formOf } from './faults.ts'
+import type { Ledger } from './ledger.ts'
+import type { FaultOptions, Faults } from './plan.ts'
+
+interface Answer {
+  readonly status: number
+  readonly body: unknown
+}
+
+/**
+ * `GET /` lists faults as text, `PUT /faults/<name>` sets one (JSON options: probability, times, text), `DELETE
+ * /faults/<name>` clears one, `DELETE /faults` all, `GET /ledger` is the sum and `GET /ledger/records` everything,
+ * `GET /ledger/bodies` how often each body (by its SHA-256) was received, as JSON.
+ */
+export function makeControl(faults: Faults, ledger: Ledger): Server {
+  return createServer(async (request, response) => {
+    const { status, body } = await answer(request, faults, ledger)
+    const plain = typeof body === 'string'
+    response.writeHead(status, { 'content-type': plain ? 'text/plain; charset=utf-8' : 'application/json' })
+    response.end(plain ? body : `${JSON.stringify(body)}\n`)
+  })
+}
+
+async function answer(request: IncomingMessage, faults: Faults, ledger: Ledger): Promise<Answer> {
+  const [, room = '', name] = (request.url ?? '/').split('/').map(decodeURIComponent)
+  switch (`${request.method} ${room}`) {
+    case 'GET ':
+      return { status: 200, body: page(faults) }
+    case 'GET ledger':
+      return { status: 200, body: ledgerPage(ledger, name) }
+    case 'PUT faults':
+      return set(faults, name ?? '', await text(request))
+    case 'DELETE faults':
+      return faults.clear(name) ? { status: 200, body: faults.list() } : { status: 404, body: 'not in force\n' }
+    default:
+      return { status: 404, body: 'no such page\n' }
+  }
+}
+
+function set(faults: Faults, name: string, json: string): Answer {
+  try {
+    faults.set(name, json === '' ? {} : (JSON.parse(json) as FaultOptions))
+    return { status: 200, body: faults.list() }
+  } catch (error) {
+    return { status: 400, body: `${(error as Error).message}\n` }
+  }
+}
+
+function ledgerPage(ledger: Ledger, name: string | undefined): unknown {
+  if (name === 'records') return records(ledger)
+  return name === 'bodies' ? Object.fromEntries(ledger.bodies) : ledger.summary()
+}
+
+function records({ sessions, commands, replies, messages }: Ledger): unknown {
+  return { sessions, commands, replies, messages: messages.map(({ bytes: _, ...rest }) => rest) }
+}
+
+function page(faults: Faults): string {
+  const active = faults.list().map(({ name, options, struck }) => {
+    return `${name} ${JSON.stringify(options)} struck ${struck} times: ${formOf(name)?.meaning}`
+  })
+  return `AhaSend rehearsal. Nothing here leaves this machine.
+
+Faults in force:
+${active.length > 0 ? active.join('\n') : 'none'}
+
+${faultHelp()}
+`
+}
+
+/** The list of faults, for people. */
+export function faultHelp(): string {
+  const width = Math.max(...FAULT_FORMS.map(({ form }) => form.length))
+  return `Faults:
+${FAULT_FORMS.map(({ form, meaning }) => `${form.padEnd(width)}  ${meaning}`).join('\n')}
+
+<command> is one of ${FAULT_POINTS.join(', ')}.
+
+At start:   --fault NAME[=probability:0.1,times:3,text:words]
+Any time:   PUT /faults/NAME {"probability":0.1,"times":3,"text":"words"}; DELETE /faults/NAME; DELETE /faults
+By address: fault+NAME[+NAME...]@any.example as sender (mail, rcpt, data, end-of-message) or recipient (rcpt for itself,
+            data, end-of-message)
+`
+}

@@ -1,0 +1,62 @@
+/** What is refused before a command is performed: the limits that AhaSend documents, and what comes out of order. */
+
+/** Limits of one connection. The defaults are those of ahasend.com/docs/smtp. */
+export interface Limits {
+  /** Recipients of one transaction. */
+  readonly recipients: number
+  /** Octets of one message, as sent. */
+  readonly messageSize: number
+  /** Transactions of one connection. */
+  readonly messagesPerConnection: number
+}
+
+/** AhaSend's limits: 20 MB is taken as 20 MiB. */
+export const AHASEND_LIMITS: Limits = { recipients: 50, messageSize: 20_971_520, messagesPerConnection: 10_000 }
+
+/** KumoMTA's limit of a line without its CRLF (RFC 5321 section 4.5.3.1.6 allows 998 in a text line). */
+const LINE_LIMIT = 998
+
+const PERFORMED = new Set(['EHLO', 'HELO', 'STARTTLS', 'AUTH', 'MAIL', 'RCPT', 'DATA', 'RSET', 'NOOP', 'QUIT'])
+const BEFORE_TLS = new Set(['EHLO', 'HELO', 'STARTTLS', 'RSET', 'NOOP', 'QUIT'])
+const NEED_EHLO = new Set(['AUTH', 'MAIL', 'RCPT', 'DATA'])
+const NEED_AUTH = new Set(['MAIL', 'RCPT', 'DATA'])
+
+/** What a refusal depends on. */
+export interface GateFacts {
+  /** First word of the line, upper case. */
+  readonly verb: string
+  /** Octets of the line. */
+  readonly length: number
+  /** A greeting of 5yz was given: RFC 5321 section 3.1 leaves only QUIT. */
+  readonly turnedAway: boolean
+  readonly tlsMissing: boolean
+  readonly tlsOffered: boolean
+  readonly ehloMissing: boolean
+  readonly authMissing: boolean
+  /** Transactions begun on this connection. */
+  readonly messages: number
+  /** Recipients accepted in this transaction. */
+  readonly recipients: number
+  readonly limits: Limits
+}
+
+/** The code and text of a refusal. */
+export type Refusal = readonly [code: number, text: string]
+
+/** Why a command is refused; undefined when it may be performed. */
+export function refusalOf(facts: GateFacts): Refusal | undefined {
+  const { verb, limits } = facts
+  if (facts.turnedAway && verb !== 'QUIT') return [503, '5.5.1 No service here']
+  if (facts.length > LINE_LIMIT) return [500, '5.2.3 line too long']
+  if (!PERFORMED.has(verb) || (verb === 'STARTTLS' && !facts.tlsOffered)) return [502, '5.5.1 Command unimplemented']
+  // RFC 3207 section 4.
+  if (facts.tlsMissing && !BEFORE_TLS.has(verb)) return [530, '5.7.0 Must issue a STARTTLS command first']
+  if (facts.ehloMissing && NEED_EHLO.has(verb)) return [503, '5.5.1 Send EHLO first']
+  if (facts.authMissing && NEED_AUTH.has(verb)) return [530, '5.7.0 Authentication required']
+  // Documented: transient failures for further MAIL commands. The code is KumoMTA's at RCPT.
+  if (verb === 'MAIL' && facts.messages >= limits.messagesPerConnection) {
+    return [452, '4.5.3 too many recipients on this connection']
+  }
+  if (verb === 'RCPT' && facts.recipients >= limits.recipients) return [452, '4.5.3 too many recipients']
+  return undefined
+}

@@ -1,0 +1,18 @@
+import type { Limits } from './gate.ts'
+import type { Ledger } from './ledger.ts'
+import type { Faults } from './plan.ts'
+
+/** What all sessions of one simulator share. */
+export interface House {
+  readonly hostname: string
+  readonly requireTls: boolean
+  readonly offerTls: boolean
+  readonly requireAuth: boolean
+  readonly limits: Limits
+  /** Milliseconds without data after which a session ends. */
+  readonly idleMs: number
+  readonly keepBodies: boolean
+  readonly refuseBareLineFeeds: boolean
+  readonly ledger: Ledger
+  readonly faults: Faults
+}

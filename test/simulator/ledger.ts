@@ -1,0 +1,247 @@
+/** What the simulator received and what it answered: exact counts always, and single records unless told otherwise. */
+import type { CommandName } from '../../proxy/events.ts'
+import type { Body } from './body.ts'
+
+/** One complete reply that was written to a connection. Times are milliseconds since the Unix epoch. */
+export interface ReplyRecord {
+  readonly session: number
+  readonly at: number
+  /** What it answers: `CONNECT` is the greeting, `DATA` the 354, `END-OF-MESSAGE` the reply to the final dot. */
+  readonly command: CommandName
+  readonly code: number
+  /** The first 60 characters of the first line's text. */
+  readonly text: string
+  /** Whether it went through TLS; what a proxy says before that is its own business. */
+  readonly tls: boolean
+}
+
+/** One command line that was received. */
+export interface CommandRecord {
+  readonly session: number
+  readonly at: number
+  readonly command: CommandName
+  /** The first 60 characters, without credentials. */
+  readonly line: string
+  readonly tls: boolean
+}
+
+/** One message that was received up to its final dot. */
+export interface MessageRecord {
+  readonly session: number
+  readonly at: number
+  readonly sender: string
+  readonly recipients: readonly string[]
+  readonly size: number
+  readonly sha256: string
+  /** The body as on the wire; only when the simulator keeps bodies. */
+  readonly bytes?: Buffer
+  /** The code of the final reply; absent while, or when, no complete one was sent. */
+  code?: number
+  /** The ids that a 250 named, one a recipient. */
+  ids?: readonly string[]
+}
+
+/** Octets of SMTP, in the clear and inside TLS, without TLS's own. */
+export interface Octets {
+  clear: number
+  tls: number
+}
+
+/** One connection. */
+export interface SessionRecord {
+  readonly session: number
+  readonly openedAt: number
+  closedAt?: number
+  /** True once the TLS handshake has succeeded. */
+  tls: boolean
+  readonly received: Octets
+  readonly sent: Octets
+}
+
+/** A count of replies, or of commands when it has no code. */
+export interface Count {
+  readonly command: CommandName
+  readonly code?: number
+  readonly tls: boolean
+  readonly count: number
+}
+
+/** Everything added up. */
+export interface Summary {
+  readonly sessions: {
+    readonly opened: number
+    readonly closed: number
+    readonly tls: number
+    readonly tlsFailed: number
+  }
+  /** `received` = `accepted` + `refused` + those without a complete final reply; `aborted` bodies never ended. */
+  readonly messages: {
+    readonly received: number
+    readonly accepted: number
+    readonly refused: number
+    readonly aborted: number
+    readonly octets: number
+  }
+  /** Recipients of accepted messages. */
+  readonly recipients: number
+  readonly received: Octets
+  readonly sent: Octets
+  /** Replies that were cut short on purpose; they are in no other count. */
+  readonly cutReplies: number
+  readonly replies: readonly Count[]
+  readonly commands: readonly Count[]
+}
+
+/** `records` keeps everything; `summary` keeps counts and body hashes only, so that it may run for long. */
+export type LedgerDetail = 'records' | 'summary'
+
+const KEPT_CHARACTERS = 60
+
+/** The books of one simulator. */
+export class Ledger {
+  readonly replies: ReplyRecord[] = []
+  readonly commands: CommandRecord[] = []
+  readonly messages: MessageRecord[] = []
+  readonly sessions: SessionRecord[] = []
+  /** How often each body (by its SHA-256) was received. */
+  readonly bodies = new Map<string, number>()
+  readonly #detail: LedgerDetail
+  readonly #replyCounts = new Map<string, number>()
+  readonly #commandCounts = new Map<string, number>()
+  #opened = 0
+  #closed = 0
+  #tls = 0
+  #tlsFailed = 0
+  #received = 0
+  #accepted = 0
+  #refused = 0
+  #aborted = 0
+  #octets = 0
+  #recipients = 0
+  #cutReplies = 0
+  readonly #octetsReceived: Octets = { clear: 0, tls: 0 }
+  readonly #octetsSent: Octets = { clear: 0, tls: 0 }
+
+  constructor(detail: LedgerDetail = 'records') {
+    this.#detail = detail
+  }
+
+  opened(): SessionRecord {
+    this.#opened += 1
+    const session: SessionRecord = {
+      session: this.#opened,
+      openedAt: Date.now(),
+      tls: false,
+      received: { clear: 0, tls: 0 },
+      sent: { clear: 0, tls: 0 },
+    }
+    if (this.#detail === 'records') this.sessions.push(session)
+    return session
+  }
+
+  secured(session: SessionRecord): void {
+    session.tls = true
+    this.#tls += 1
+  }
+
+  handshakeFailed(): void {
+    this.#tlsFailed += 1
+  }
+
+  closed(session: SessionRecord): void {
+    session.closedAt = Date.now()
+    this.#closed += 1
+  }
+
+  received(session: SessionRecord, octets: number): void {
+    const side = session.tls ? 'tls' : 'clear'
+    session.received[side] += octets
+    this.#octetsReceived[side] += octets
+  }
+
+  command(session: SessionRecord, command: CommandName, line: string): void {
+    add(this.#commandCounts, `${command} ${session.tls}`)
+    if (this.#detail !== 'records') return
+    const kept = line.slice(0, KEPT_CHARACTERS)
+    this.commands.push({ session: session.session, at: Date.now(), command, line: kept, tls: session.tls })
+  }
+
+  replied(session: SessionRecord, command: CommandName, code: number, octets: number, text: string): void {
+    this.#sent(session, octets)
+    add(this.#replyCounts, `${command} ${session.tls} ${code}`)
+    if (this.#detail !== 'records') return
+    const kept = text.slice(0, KEPT_CHARACTERS)
+    this.replies.push({ session: session.session, at: Date.now(), command, code, text: kept, tls: session.tls })
+  }
+
+  replyCut(session: SessionRecord, octets: number): void {
+    this.#sent(session, octets)
+    this.#cutReplies += 1
+  }
+
+  /** A body ended with its final dot; its verdict follows, or never does. */
+  message(session: SessionRecord, sender: string, recipients: readonly string[], body: Body): MessageRecord {
+    this.#received += 1
+    this.#octets += body.size
+    add(this.bodies, body.sha256)
+    const { size, sha256, bytes } = body
+    const kept = bytes && { bytes }
+    const message = { session: session.session, at: Date.now(), sender, recipients, size, sha256, ...kept }
+    if (this.#detail === 'records') this.messages.push(message)
+    return message
+  }
+
+  /** The final reply to a message was sent whole. */
+  verdict(message: MessageRecord, code: number, ids: readonly string[]): void {
+    message.code = code
+    if (code >= 300) {
+      this.#refused += 1
+      return
+    }
+    message.ids = ids
+    this.#accepted += 1
+    this.#recipients += message.recipients.length
+  }
+
+  /** The connection ended inside a body. */
+  bodyAborted(): void {
+    this.#aborted += 1
+  }
+
+  /** Everything added up. Exact at any moment. */
+  summary(): Summary {
+    return {
+      sessions: { opened: this.#opened, closed: this.#closed, tls: this.#tls, tlsFailed: this.#tlsFailed },
+      messages: {
+        received: this.#received,
+        accepted: this.#accepted,
+        refused: this.#refused,
+        aborted: this.#aborted,
+        octets: this.#octets,
+      },
+      recipients: this.#recipients,
+      received: { ...this.#octetsReceived },
+      sent: { ...this.#octetsSent },
+      cutReplies: this.#cutReplies,
+      replies: counts(this.#replyCounts),
+      commands: counts(this.#commandCounts),
+    }
+  }
+
+  #sent(session: SessionRecord, octets: number): void {
+    const side = session.tls ? 'tls' : 'clear'
+    session.sent[side] += octets
+    this.#octetsSent[side] += octets
+  }
+}
+
+function add(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1)
+}
+
+function counts(map: ReadonlyMap<string, number>): readonly Count[] {
+  return [...map].sort().map(([key, count]) => {
+    const [command, tls, code] = key.split(' ')
+    return { command: command as CommandName, ...(code && { code: Number(code) }), tls: tls === 'true', count }
+  })
+}

@@ -1,0 +1,28 @@
+/** Writes the generated parts of README.md: `npm run readme`. A test fails when they are out of date. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { CHANGES } from '../../proxy/changes.ts'
+import { configTable } from '../../proxy/config.ts'
+
+const README = new URL('../../README.md', import.meta.url)
+
+/** The README as it is on disk. */
+export function readReadme(): string {
+  return readFileSync(README, 'utf8')
+}
+
+/** The README with its generated parts made anew. Throws when a part's marks are missing. */
+export function withGeneratedParts(readme: string): string {
+  const changes = CHANGES.map((change) => `- ${change}\n`).join('')
+  return replacePart(replacePart(readme, 'configuration', configTable()), 'changes', changes)
+}
+
+function replacePart(text: string, name: string, content: string): string {
+  const begin = `<!-- ${name}: written by \`npm run readme\` -->\n`
+  const end = `<!-- /${name} -->`
+  const from = text.indexOf(begin)
+  const to = text.indexOf(end)
+  if (from < 0 || to < from) throw new Error(`README.md has no part "${name}"`)
+  return `${text.slice(0, from)}${begin}${content}${text.slice(to)}`
+}
+
+if (import.meta.main) writeFileSync(README, withGeneratedParts(readReadme()))
