@@ -58,7 +58,7 @@ export function identityMistakes(certificate: string | undefined, key: string | 
 }
 
 /** Builds the secure context of a certificate and its key, both PEM; says what is wrong when they are none. */
-export function buildIdentity(certificate: string, key: string): Identity | IdentityMistake {
+export function buildIdentity(certificate: string, key: string, ticketKeys?: Buffer): Identity | IdentityMistake {
   const [own] = readCertificates(certificate)
   if (own === undefined) return NO_CERTIFICATE
   const privateKey = readKey(key)
@@ -67,7 +67,12 @@ export function buildIdentity(certificate: string, key: string): Identity | Iden
     return { part: 'pair', reason: 'do not belong together: the key is not that of the first certificate in the file' }
   }
   try {
-    const context = createSecureContext({ ...TLS_OPTIONS, cert: certificate, key })
+    const context = createSecureContext({
+      ...TLS_OPTIONS,
+      cert: certificate,
+      key,
+      ...(ticketKeys && { ticketKeys }),
+    })
     return { context, notAfter: Math.floor(own.validToDate.getTime() / 1000) }
   } catch (error) {
     return { part: 'pair', reason: `are refused by OpenSSL: ${reasonOf(error)}` }
@@ -87,14 +92,21 @@ export function readCertificates(pem: string): readonly X509Certificate[] {
 
 /**
  * Loads the listeners' certificate and keeps watch over its files. Reads synchronously, as it runs before anything is
- * served. Returns `{ error }` when the files cannot be read or are no certificate with its key.
+ * served. `ticketKeys` (48 octets) let several event loops resume each other's TLS sessions. Returns `{ error }` when the files cannot be read or are no certificate with its key.
  */
-export function loadCertificate(files: CertificateFiles): ListenerCertificate | { readonly error: string } {
+export function loadCertificate(
+  files: CertificateFiles,
+  ticketKeys?: Buffer,
+): ListenerCertificate | { readonly error: string } {
   try {
     const version = versionOf(statSync(files.certFile, { bigint: true }), statSync(files.keyFile, { bigint: true }))
-    const identity = buildIdentity(readFileSync(files.certFile, 'utf8'), readFileSync(files.keyFile, 'utf8'))
+    const identity = buildIdentity(
+      readFileSync(files.certFile, 'utf8'),
+      readFileSync(files.keyFile, 'utf8'),
+      ticketKeys,
+    )
     if ('reason' in identity) return { error: describe(identity, files) }
-    return new ListenerCertificate(files, identity, version)
+    return new ListenerCertificate(files, identity, version, ticketKeys)
   } catch (error) {
     return { error: reasonOf(error) }
   }
@@ -103,13 +115,15 @@ export function loadCertificate(files: CertificateFiles): ListenerCertificate | 
 /** The listeners' certificate, replaced in place when its files change. Only `loadCertificate` makes one. */
 export class ListenerCertificate {
   readonly #files: CertificateFiles
+  readonly #ticketKeys: Buffer | undefined
   #identity: Identity
   /** The files' version that `#identity` was built from. */
   #version: string
   #lastRefresh: Promise<unknown> = Promise.resolve()
   #timer: NodeJS.Timeout | undefined
 
-  constructor(files: CertificateFiles, identity: Identity, version: string) {
+  constructor(files: CertificateFiles, identity: Identity, version: string, ticketKeys?: Buffer) {
+    this.#ticketKeys = ticketKeys
     this.#files = files
     this.#identity = identity
     this.#version = version
@@ -163,7 +177,11 @@ export class ListenerCertificate {
       // The version is taken before the contents: files that change in between are read once more at the next refresh.
       const version = versionOf(await stat(certFile, { bigint: true }), await stat(keyFile, { bigint: true }))
       if (version === this.#version) return 'unchanged'
-      const identity = buildIdentity(await readFile(certFile, 'utf8'), await readFile(keyFile, 'utf8'))
+      const identity = buildIdentity(
+        await readFile(certFile, 'utf8'),
+        await readFile(keyFile, 'utf8'),
+        this.#ticketKeys,
+      )
       if ('reason' in identity) return { error: describe(identity, this.#files) }
       this.#identity = identity
       this.#version = version

@@ -4,6 +4,11 @@ import net from 'node:net'
 /** RFC 8305 5: how long one address may be tried before the next is tried beside it, in milliseconds. */
 const ATTEMPT_DELAY_MS = 250
 
+/** How long a connection may be quiet until the kernel asks whether the other side still lives, in milliseconds. */
+const KEEPALIVE_MS = 60_000
+
+const OPTIONS = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS }
+
 const lookups = new Map<string, Promise<string[]>>()
 
 /**
@@ -56,7 +61,7 @@ export function connectAny(addresses: readonly string[], port: number, signal: A
       const address = addresses[next]
       if (address === undefined) return
       next += 1
-      const socket = net.connect({ host: address, port, allowHalfOpen: true, noDelay: true, keepAlive: true })
+      const socket = net.connect({ ...OPTIONS, host: address, port })
       attempts.add(socket)
       socket.once('connect', () => attempts.has(socket) && finish(socket))
       socket.on('error', (error) => {

@@ -9,8 +9,9 @@ import { CHANGES } from './changes.ts'
 import { check } from './check.ts'
 import { type Config, configWarnings, describeConfig, helpText, type ListenAddress, parseConfig } from './config.ts'
 import { combine } from './events.ts'
-import { type ProxyServer, startServer } from './server.ts'
+import { type MailServer, startServer } from './server.ts'
 import type { Status } from './status-page.ts'
+import { startWorkers, Workers } from './workers.ts'
 
 const EXIT_DRAINED = 0
 const EXIT_FAILED = 1
@@ -61,7 +62,7 @@ class Appliance {
   readonly #sdk: Sdk
   readonly #startedAt = Date.now()
   #certificate: ListenerCertificate | undefined
-  #server: ProxyServer | undefined
+  #server: MailServer | undefined
   #admin: Admin | undefined
   #signals = 0
   #stop: (code: number) => void = () => {}
@@ -102,18 +103,19 @@ class Appliance {
     this.#log.info({ version: packageJson.version, node: process.version, config: describeConfig(config) }, 'start')
     for (const warning of configWarnings(config)) this.#log.warn(warning)
     this.#loadCertificate()
-    this.#server = await startServer({
+    const options = {
       config,
       telemetry: combine(this.#sdk.telemetry, createLog(this.#log, { recordAddresses: config.recordAddresses })),
       ...(this.#certificate && { certificate: this.#certificate }),
-      lost: (listener, error) => {
+      lost: (listener: ListenAddress, error: Error) => {
         this.#log.fatal({ listener: listener.url, error: error.message }, 'listener lost')
         this.#stop(EXIT_FAILED)
       },
-      acceptFailed: (listener, error) =>
+      acceptFailed: (listener: ListenAddress, error: Error) =>
         this.#log.error({ listener: listener.url, error: error.message }, 'connection not accepted'),
-    })
-    const server = this.#server
+    }
+    const server = await (config.workers === 1 ? startServer(options) : startWorkers(options))
+    this.#server = server
     this.#sdk.telemetry.observeLiveBytes(() => server.liveBytes())
     await this.#openAdmin(server)
     for (const { listener, address, port } of server.bound) {
@@ -121,7 +123,7 @@ class Appliance {
     }
   }
 
-  async #openAdmin(server: ProxyServer): Promise<void> {
+  async #openAdmin(server: MailServer): Promise<void> {
     const { admin } = this.#config
     if (!admin) return
     this.#admin = await startAdmin({
@@ -133,7 +135,7 @@ class Appliance {
     this.#log.info({ listener: 'admin', address: admin.host, port: this.#admin.port }, 'listening')
   }
 
-  #status(server: ProxyServer): Status {
+  #status(server: MailServer): Status {
     return {
       version: packageJson.version,
       uptimeSeconds: Math.floor((Date.now() - this.#startedAt) / 1000),
@@ -173,6 +175,7 @@ class Appliance {
   async #reload(): Promise<void> {
     const certificate = this.#certificate
     if (certificate) this.#certificateChanged(certificate, await certificate.refresh())
+    if (this.#server instanceof Workers) this.#server.refresh()
   }
 
   #signalled(signal: NodeJS.Signals): void {

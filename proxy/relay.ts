@@ -82,7 +82,10 @@ export class Relay {
   #upstreamEnded = false
   /** Set when the session is being closed with a last word, or was lost: nothing is relayed any more. */
   #over = false
+  /** The client has gone, and the verdict on its mail is still read. */
+  #awaitsVerdict = false
   #ending: Ending | undefined
+  #dialogueClosed = false
   #finished = false
   #lastMove = now()
   /** Application octets relayed up. */
@@ -112,12 +115,14 @@ export class Relay {
     this.#upstream.on('data', (chunk) => this.#fromUpstream(chunk))
     this.#upstream.on('drain', () => this.#pump())
     this.#upstream.on('end', () => this.#upstreamFinished())
-    this.#upstream.on('error', () => this.#upstreamLost('upstream_reset'))
+    this.#upstream.on('error', () => this.#upstreamLost())
     this.#upstream.on('close', () => this.#upstreamGone())
     this.#upstream.resume()
     this.#backlog.push(...early)
     if (this.#client.closed) this.#clientClosed(true)
-    if (clientEnded) this.#clientFinished()
+    if (clientEnded) this.#clientEnded = true
+    // a connection that was dialled ahead, or waited for the client's handshake, may have ended unheard
+    if (this.#upstream.closed) return this.#upstreamGone()
     this.#pump()
   }
 
@@ -147,9 +152,10 @@ export class Relay {
 
   /** Ends both connections at once, without a word and without a byte more to the upstream. */
   cut(reason: CloseReason, error: TransactionError): void {
+    const finSent = this.#over || this.#upstreamEnded
     this.#lose({ by: 'proxy', reason, error })
+    finSent ? this.#client.destroy() : this.#client.abort()
     this.#abortUpstream()
-    this.#client.abort()
   }
 
   // ------------------------------------------------------------------------------------------- client to upstream
@@ -169,7 +175,7 @@ export class Relay {
       this.#backlog = []
       const rest = this.#relay(chunk)
       if (rest.length > 0) this.#backlog.unshift(rest)
-      if (rest.length > 0 && !this.#blocked()) break // an unfinished line
+      if (rest.length === chunk.length) break // an unfinished line
     }
     this.#pace()
   }
@@ -315,21 +321,19 @@ export class Relay {
 
   #fromUpstream(chunk: Buffer): void {
     this.#lastMove = now()
-    if (this.#over && !this.#client.closed) return
+    if (this.#over && !this.#awaitsVerdict) return
     this.receive += chunk.length
-    if (this.#dialogue.wrapped) return this.#deliver([chunk], 'OTHER')
+    if (this.#dialogue.wrapped) return this.#deliver([chunk])
     const out: Buffer[] = []
-    let last: CommandName = 'OTHER'
-    const bounded = this.#replies.push(chunk, (reply) => {
-      last = this.#pair(reply, out)
-    })
-    if (out.length > 0) this.#deliver(out, last)
+    const bounded = this.#replies.push(chunk, (reply) => this.#pair(reply, out))
+    this.#deliver(out)
     if (!bounded) return this.#endless()
+    if (this.#awaitsVerdict && !this.#dialogue.awaitingVerdict) return this.#abortUpstream()
     this.#pump()
   }
 
   /** Tells the dialogue; the reply, as the client may see it, goes to `out`. */
-  #pair(reply: Reply, out: Buffer[]): CommandName {
+  #pair(reply: Reply, out: Buffer[]): void {
     const at = now()
     let answered: CommandName = 'OTHER'
     try {
@@ -338,8 +342,8 @@ export class Relay {
       this.#blind(error, at)
     }
     if (reply.code === 220) this.cut('error', 'upstream_lost')
+    else if (this.#awaitsVerdict) this.#emitLost('undelivered', answered)
     else out.push(answered === 'EHLO' && reply.code === 250 ? this.#capabilities(reply, at) : reply.bytes)
-    return answered
   }
 
   #capabilities(reply: Reply, at: number): Buffer {
@@ -348,19 +352,19 @@ export class Relay {
     return bytes
   }
 
-  #deliver(out: readonly Buffer[], answered: CommandName): void {
-    if (this.#client.closed) return this.#undelivered(answered)
+  #deliver(out: readonly Buffer[]): void {
+    if (out.length === 0) return
     if (!this.#client.write(out.length === 1 ? out[0]! : Buffer.concat(out))) this.#upstream.pause()
   }
 
-  /** The verdict came, the client had gone: it may send again what was accepted. */
-  #undelivered(command: CommandName): void {
-    this.#options.emit({ type: 'reply-lost', at: now(), loss: 'undelivered', command })
-    if (!this.#dialogue.awaitingVerdict) this.#abortUpstream()
+  #emitLost(loss: 'incomplete' | 'undelivered', command: CommandName): void {
+    this.#options.emit({ type: 'reply-lost', at: now(), loss, command })
   }
 
+  /** Where the reply could be the verdict on a mail, or nobody knows, not even this gets a word. */
   #endless(): void {
-    if (this.#dialogue.awaitingVerdict || this.#dialogue.inBody) return this.cut('error', 'upstream_lost')
+    const { opaque, awaitingVerdict, inBody } = this.#dialogue
+    if (opaque || awaitingVerdict || inBody) return this.cut('error', 'upstream_lost')
     this.#say(words.REPLY_TOO_LONG, 'error')
   }
 
@@ -376,59 +380,68 @@ export class Relay {
     if (this.#backlog.length > 0) return
     this.#ending ??= { by: 'client', reason: 'client_closed', error: 'upstream_lost' }
     if (this.#upstream.writable) this.#upstream.end()
-    if (this.#upstreamEnded) this.#client.end(undefined, this.#options.limits.linger)
+    if (this.#upstreamEnded) this.#endClient()
   }
 
   #clientClosed(reset: boolean): void {
     const reason = this.#securing ? 'error' : reset ? 'client_reset' : 'client_closed'
     this.#lose({ by: 'client', reason, error: 'upstream_lost' }, true)
     // the verdict on a mail is worth waiting for: nobody else will ever know it
-    if (this.#dialogue.awaitingVerdict && !this.#upstreamEnded) this.#upstream.resume()
+    this.#awaitsVerdict = this.#dialogue.awaitingVerdict && !this.#upstreamEnded && !this.#upstream.destroyed
+    if (this.#awaitsVerdict) this.#upstream.resume()
     else if (reset) this.#abortUpstream()
-    else this.#upstream.destroySoon()
+    else this.#releaseUpstream()
     this.#finish()
   }
 
   #upstreamFinished(): void {
-    this.#upstreamEnded = true
     this.#dropIncomplete()
+    this.#upstreamEnded = true
     this.#ending ??= { by: 'upstream', reason: 'upstream_closed', error: 'upstream_lost' }
     this.#closeDialogue()
-    if (this.#clientEnded || this.#client.closed) this.#client.end(undefined, this.#options.limits.linger)
+    if (this.#client.closed) return this.#releaseUpstream()
+    if (this.#clientEnded) this.#endClient()
     else this.#client.halfClose()
-    if (this.#client.closed) this.#upstream.destroySoon()
-    else this.#lingerAfterUpstream()
+    // the upstream may still read: what the client sends goes up, but not for ever
+    this.#abortUpstreamLater()
   }
 
-  /** The upstream may still read: what the client sends goes up, but not for ever. */
-  #lingerAfterUpstream(): void {
-    const { linger } = this.#options.limits
-    const timer = setTimeout(() => {
-      this.#over = true
-      this.#upstream.destroySoon()
-      this.#client.destroy()
-    }, linger.ms)
-    this.#upstream.once('close', () => clearTimeout(timer))
-  }
-
-  #upstreamLost(reason: CloseReason): void {
+  /** RST for RST; but a client that was told why, and still sends, must come to read it. */
+  #upstreamLost(): void {
     this.#dropIncomplete()
-    this.#lose({ by: 'upstream', reason, error: 'upstream_lost' })
-    this.#closeDialogue()
-    this.#client.reset()
+    this.#lose({ by: 'upstream', reason: 'upstream_reset', error: 'upstream_lost' })
+    if (this.#upstreamEnded || this.#dialogue.upstreamSaid421) this.#endClient()
+    else this.#client.reset()
+  }
+
+  #endClient(last?: Buffer): void {
+    this.#client.end(last, this.#options.limits.linger)
+  }
+
+  /** FIN behind all that was written. */
+  #releaseUpstream(): void {
+    this.#upstream.destroySoon()
+    this.#abortUpstreamLater()
+  }
+
+  /** An upstream that takes no more bytes, or does not close, must not keep the session. */
+  #abortUpstreamLater(): void {
+    if (this.#upstreamClosed) return
+    const timer = setTimeout(() => this.#abortUpstream(), this.#options.limits.linger.ms)
+    this.#upstream.once('close', () => clearTimeout(timer))
   }
 
   #upstreamGone(): void {
     this.#upstreamClosed = true
     this.#ending ??= { by: 'upstream', reason: 'upstream_closed', error: 'upstream_lost' }
     this.#over = true
-    this.#client.end(undefined, this.#options.limits.linger)
+    this.#endClient()
     this.#finish()
   }
 
   #dropIncomplete(): void {
-    if (this.#replies.unfinished === 0) return
-    this.#options.emit({ type: 'reply-lost', at: now(), loss: 'incomplete', command: 'OTHER' })
+    if (this.#replies.unfinished === 0 || this.#upstreamEnded || (this.#over && !this.#awaitsVerdict)) return
+    this.#emitLost('incomplete', 'OTHER')
   }
 
   /** The proxy's last word. Only when no reply is owed. */
@@ -442,11 +455,10 @@ export class Relay {
 
   #closeWith(word: OwnWord, reason: CloseReason): void {
     this.#lose({ by: 'proxy', reason, error: reason === 'drained' ? 'drained' : 'upstream_lost' })
-    this.#client.end(word.bytes, this.#options.limits.linger)
+    this.#endClient(word.bytes)
     this.#upstream.end()
     this.#upstream.resume()
-    const timer = setTimeout(() => this.#upstream.destroy(), this.#options.limits.linger.ms)
-    this.#upstream.once('close', () => clearTimeout(timer))
+    this.#abortUpstreamLater()
   }
 
   #lose(ending: Ending, keepReading = false): void {
@@ -458,11 +470,15 @@ export class Relay {
 
   /** RST, and not one byte more: behind half a body any byte would belong to the mail. */
   #abortUpstream(): void {
-    this.#options.upstream.tcp.resetAndDestroy()
+    // a reset while the FIN is on its way fails in libuv, and the handle would never be closed
+    const finUnderWay = this.#upstream.writableEnded && !this.#upstream.writableFinished
+    if (!finUnderWay) this.#options.upstream.tcp.resetAndDestroy()
     this.#upstream.destroy()
   }
 
   #closeDialogue(): void {
+    if (this.#dialogueClosed) return
+    this.#dialogueClosed = true
     const { by, error } = this.#ending!
     this.#dialogue.close(by, error, now())
   }

@@ -1,5 +1,6 @@
 import net from 'node:net'
 import type { SecureContext } from 'node:tls'
+import { type Admission, LocalAdmission } from './admission.ts'
 import type { ListenerCertificate } from './certificate.ts'
 import type { Config, ListenAddress } from './config.ts'
 import type { Dial, Observer, SessionOpen, Telemetry } from './events.ts'
@@ -36,6 +37,10 @@ export interface ServerOptions {
   /** The listeners' certificate, when one is configured. */
   readonly certificate?: Pick<ListenerCertificate, 'context'>
   readonly limits?: Partial<typeof LIMITS>
+  /** Counts sessions against the caps; several event loops share one. */
+  readonly admission?: Admission
+  /** True when other event loops listen on the same ports (SO_REUSEPORT). */
+  readonly reusePort?: boolean
   /** A listener is gone although nobody closed it. */
   readonly lost?: (listener: ListenAddress, error: Error) => void
   /** A connection could not be accepted (out of file descriptors); the listener goes on. */
@@ -47,6 +52,20 @@ export interface Bound {
   readonly listener: ListenAddress
   readonly address: string
   readonly port: number
+}
+
+/** What relays mail: one event loop, or several. */
+export interface MailServer {
+  readonly bound: readonly Bound[]
+  readonly draining: boolean
+  /** Sessions that are open, refused ones that still linger included. */
+  readonly activeSessions: number
+  /** Application octets of the sessions that are open. */
+  liveBytes(): { transmit: number; receive: number }
+  /** Ends politely what can be, within the drain timeout. Resolves with the number of sessions that were cut. */
+  drain(): Promise<number>
+  /** Ends everything at once. Resolves when all sessions are gone. */
+  close(): Promise<void>
 }
 
 /** A listener could not be opened. The message names the setting and what to do. */
@@ -65,7 +84,7 @@ export async function startServer(options: ServerOptions): Promise<ProxyServer> 
 }
 
 /** The server room: listeners, the sessions that live, the caps, and the one clock that looks after them. */
-export class ProxyServer implements SessionHost {
+export class ProxyServer implements SessionHost, MailServer {
   readonly limits: typeof LIMITS
   readonly idleMs: number
   readonly preferredUpstream: string
@@ -76,11 +95,11 @@ export class ProxyServer implements SessionHost {
   readonly #warm: WarmLegs
   readonly #servers = new Set<net.Server>()
   readonly #sessions = new Set<Session>()
-  readonly #perClient = new Map<string, number>()
+  readonly #admission: Admission
   readonly #clock: NodeJS.Timeout
-  #admitted = 0
   #draining = false
-  #emptied: (() => void) | undefined
+  /** Called when the last session has left. */
+  readonly #emptied = new Set<() => void>()
 
   constructor(options: ServerOptions) {
     this.#options = options
@@ -88,6 +107,9 @@ export class ProxyServer implements SessionHost {
     this.limits = { ...LIMITS, ...options.limits }
     this.idleMs = options.config.idleTimeoutMs
     this.preferredUpstream = options.config.upstreams[0]!.host
+    this.#admission =
+      options.admission ??
+      new LocalAdmission({ sessions: options.config.maxSessions, perClient: options.config.maxSessionsPerClient })
     this.#dialer = new Dialer(options.config.upstreamCaFile)
     this.#warm = new WarmLegs(options.config.warmConnections, () => this.#dialAhead())
     this.#clock = setInterval(() => this.#tick(), Math.min(this.limits.tickMs, Math.max(10, this.idleMs / 4)))
@@ -122,9 +144,10 @@ export class ProxyServer implements SessionHost {
       pauseOnConnect: true,
     })
     server.on('connection', (tcp) => this.#accept(tcp, listener))
+    const reusePort = this.#options.reusePort ?? false
     return new Promise((settle, fail) => {
       server.once('error', (error) => fail(listenError(listener, error)))
-      server.listen({ host: listener.host, port: listener.port, backlog: BACKLOG }, () => {
+      server.listen({ host: listener.host, port: listener.port, backlog: BACKLOG, reusePort }, () => {
         server.removeAllListeners('error').on('error', (error) => this.#listenerFailed(server, listener, error))
         const { address, port } = server.address() as net.AddressInfo
         this.#servers.add(server)
@@ -163,11 +186,11 @@ export class ProxyServer implements SessionHost {
     return new Promise((settle) => {
       const done = () => {
         clearTimeout(timer)
-        this.#emptied = undefined
+        this.#emptied.delete(done)
         settle(this.#sessions.size)
       }
       const timer = setTimeout(done, ms)
-      this.#emptied = done
+      this.#emptied.add(done)
     })
   }
 
@@ -183,7 +206,8 @@ export class ProxyServer implements SessionHost {
   }
 
   #accept(tcp: net.Socket, listener: ListenAddress): void {
-    if (this.#draining) return void tcp.destroy()
+    // a client that reset its connection before it was accepted has no address any more
+    if (this.#draining || tcp.remoteAddress === undefined) return void tcp.destroy()
     const session = new Session(tcp, listener, this)
     this.#sessions.add(session)
     void session.run()
@@ -207,13 +231,7 @@ export class ProxyServer implements SessionHost {
 
   admit(source: Source): OwnWord | undefined {
     if (!this.#config.allow.has(source.address)) return words.NOT_ALLOWED
-    const key = clientKey(source.address)
-    const mine = this.#perClient.get(key) ?? 0
-    const cap = this.#config.maxSessionsPerClient
-    if (this.#admitted >= this.#config.maxSessions || (cap > 0 && mine >= cap)) return words.SESSION_LIMIT
-    this.#admitted += 1
-    this.#perClient.set(key, mine + 1)
-    return undefined
+    return this.#admission.enter(clientKey(source.address)) ? undefined : words.SESSION_LIMIT
   }
 
   open(event: SessionOpen): Observer {
@@ -242,15 +260,9 @@ export class ProxyServer implements SessionHost {
 
   left(session: Session): void {
     if (!this.#sessions.delete(session)) return
-    if (session.admitted) this.#release(clientKey(session.admitted.address))
-    if (this.#sessions.size === 0) this.#emptied?.()
-  }
-
-  #release(key: string): void {
-    this.#admitted -= 1
-    const mine = (this.#perClient.get(key) ?? 1) - 1
-    if (mine > 0) this.#perClient.set(key, mine)
-    else this.#perClient.delete(key)
+    if (session.admitted) this.#admission.leave(clientKey(session.admitted.address))
+    if (this.#sessions.size > 0) return
+    for (const done of this.#emptied) done()
   }
 }
 

@@ -54,6 +54,7 @@ export class Session {
   #earlyBytes = 0
   #clientEnded = false
   #closed = false
+  #draining = false
   /** Set while the session counts against the caps. */
   admitted: Source | undefined
 
@@ -78,6 +79,7 @@ export class Session {
     this.#listenEarly()
     if (this.#host.expectsProxyHeader(this.#source.address) && !(await this.#readProxyHeader())) return this.#turnAway()
     this.#begin()
+    if (this.#draining) return this.#refuse(words.DRAINING, 'drained')
     const refusal = this.#host.admit(this.#source)
     if (refusal) return this.#refuse(refusal, refusal === words.NOT_ALLOWED ? 'not_allowed' : 'session_limit')
     this.admitted = this.#source
@@ -85,6 +87,7 @@ export class Session {
     if (secured === true) this.#client.resume()
     const reached = await this.#host.reach(this.#giveUp.signal, (dial) => this.#observer(dial))
     const ready = await secured
+    if (!ready) this.#client.destroy()
     if (this.#closed || !ready) return this.#dropLeg(reached)
     if (reached.leg) this.#start(reached.leg)
     else this.#refuse(wordFor(reached.failure), 'dial_failed')
@@ -97,6 +100,7 @@ export class Session {
 
   /** Ends the session politely at the next moment at which no mail is under way, but not before `from`. */
   drain(from: number): void {
+    this.#draining = true
     if (this.#relay) this.#relay.drain(from)
     else if (this.#dialogue && !this.#closed) this.#refuse(words.DRAINING, 'drained')
   }
@@ -119,9 +123,10 @@ export class Session {
     if (this.#earlyBytes === 0) this.#client.destroy()
   }
 
-  #closedEarly(): void {
+  #closedEarly(reset: boolean): void {
     this.#giveUp.abort()
-    if (!this.#closed) this.#finish({ by: 'client', reason: 'client_closed', error: 'upstream_lost' })
+    const reason = reset ? 'client_reset' : 'client_closed'
+    if (!this.#closed) this.#finish({ by: 'client', reason, error: 'upstream_lost' })
   }
 
   #turnAway(): void {
@@ -172,7 +177,7 @@ export class Session {
       data: (chunk) => this.#earlyData(chunk),
       ended: () => this.#earlyEnd(),
       drained: () => {},
-      closed: () => this.#closedEarly(),
+      closed: (reset) => this.#closedEarly(reset),
     })
   }
 

@@ -57,7 +57,7 @@ export class Transaction {
   /** A reply to `command` that ends the mail if it is final: 2yz accepts, 4yz and 5yz refuse. */
   decide(command: CommandName, reply: ReplyFacts, at: number): void {
     const verdict = verdictOf(reply.code)
-    if (!verdict) this.#lose('final-reply', 'in_doubt', undefined, at)
+    if (!verdict) this.#lose('final-reply', 'in_doubt', `${reply.code}`, at)
     else if (verdict === 'accepted') this.#end({ type: 'tx-commit', outcome: 'accepted', command, reply }, at)
     else this.refuse({ command, reply }, at)
   }
@@ -93,10 +93,10 @@ export class Transaction {
   #lose(
     stage: 'envelope' | 'body' | 'final-reply',
     outcome: TransactionOutcome,
-    error: TransactionError | undefined,
+    error: TransactionError,
     at: number,
   ): void {
-    this.#end({ type: 'tx-lost', stage, outcome, ...(error && { error }) }, at)
+    this.#end({ type: 'tx-lost', stage, outcome, error }, at)
   }
 
   #end(how: Ending, at: number): void {

@@ -1,0 +1,141 @@
+/** One event loop of several: a thread that relays. What happens in it is told to the main thread, in batches. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { SharedAdmission } from './admission.ts'
+import { loadCertificate } from './certificate.ts'
+import { type Config, type ListenAddress, parseConfig } from './config.ts'
+import type { Dial, Observer, SessionEvent, SessionOpen, Telemetry } from './events.ts'
+import { type Bound, ProxyServer } from './server.ts'
+
+/** What the main thread gives a worker at its start. */
+export interface WorkerStart {
+  /** Where to listen: the ports are those that the first worker got. */
+  readonly listeners: readonly ListenAddress[]
+  readonly counts: SharedArrayBuffer
+  /** So that a TLS session may be resumed at any worker. */
+  readonly ticketKeys: Buffer
+}
+
+/** What the main thread tells a worker. */
+export type ToWorker = 'drain' | 'close' | 'refresh'
+
+/** What a worker tells the main thread. */
+export type FromWorker =
+  | { readonly type: 'listening'; readonly bound: readonly Bound[] }
+  | { readonly type: 'refused'; readonly message: string }
+  | { readonly type: 'batch'; readonly news: readonly News[]; readonly live: Live }
+  | {
+      readonly type: 'listener-failed'
+      readonly listener: ListenAddress
+      readonly message: string
+      readonly lost: boolean
+    }
+  | { readonly type: 'drained'; readonly cut: number }
+  | { readonly type: 'closed' }
+
+/** An event of the worker's session of that number; a dial of no session; or an observer's failure. */
+export type News =
+  | { readonly session: number; readonly event: SessionEvent }
+  | { readonly session?: never; readonly event: Dial }
+  | { readonly session?: never; readonly event?: never; readonly failure: string }
+
+/** What a scrape wants to know of sessions that are open; true at the moment of the batch it comes with. */
+export interface Live {
+  readonly sessions: number
+  readonly transmit: number
+  readonly receive: number
+}
+
+/** How often the live figures are told when nothing else is. */
+const LIVE_MS = 1000
+
+const port = parentPort!
+
+function tell(message: FromWorker): void {
+  port.postMessage(message)
+}
+
+/** Collects what happens in one turn of the loop and tells it in one message. */
+class Batch implements Telemetry {
+  live: () => Live = () => ({ sessions: 0, transmit: 0, receive: 0 })
+  #news: News[] = []
+  #sessions = 0
+
+  open(event: SessionOpen): Observer {
+    this.#sessions += 1
+    const session = this.#sessions
+    const observe: Observer = (next) => this.#add({ session, event: next })
+    observe(event)
+    return observe
+  }
+
+  dial(event: Dial): void {
+    this.#add({ event })
+  }
+
+  observerFailed(error: unknown): void {
+    this.#add({ failure: error instanceof Error ? error.name : 'unknown' })
+  }
+
+  flush = (): void => {
+    const news = this.#news
+    this.#news = []
+    tell({ type: 'batch', news, live: this.live() })
+  }
+
+  #add(news: News): void {
+    if (this.#news.push(news) === 1) setImmediate(this.flush)
+  }
+}
+
+async function work(start: WorkerStart): Promise<void> {
+  const own = configured()
+  const warmConnections = Math.floor(own.warmConnections / own.workers)
+  const config = { ...own, listeners: start.listeners, warmConnections }
+  const certificate = config.tls && loadCertificate(config.tls, Buffer.from(start.ticketKeys))
+  if (certificate && 'error' in certificate) return tell({ type: 'refused', message: certificate.error })
+  const batch = new Batch()
+  const server = new ProxyServer({
+    config,
+    telemetry: batch,
+    admission: new SharedAdmission(
+      { sessions: config.maxSessions, perClient: config.maxSessionsPerClient },
+      start.counts,
+    ),
+    reusePort: true,
+    ...(certificate && { certificate }),
+    lost: (listener, { message }) => tell({ type: 'listener-failed', listener, message, lost: true }),
+    acceptFailed: (listener, { message }) => tell({ type: 'listener-failed', listener, message, lost: false }),
+  })
+  batch.live = () => ({ sessions: server.activeSessions, ...server.liveBytes() })
+  setInterval(batch.flush, LIVE_MS).unref()
+  obey(server, batch, () => certificate?.refresh())
+  await listen(server, config)
+}
+
+async function listen(server: ProxyServer, config: Config): Promise<void> {
+  try {
+    for (const listener of config.listeners) await server.listen(listener)
+    tell({ type: 'listening', bound: server.bound })
+  } catch (error) {
+    tell({ type: 'refused', message: (error as Error).message })
+  }
+}
+
+function obey(server: ProxyServer, batch: Batch, refresh: () => unknown): void {
+  port.on('message', async (command: ToWorker) => {
+    if (command === 'refresh') return void refresh()
+    const cut = command === 'drain' ? await server.drain() : 0
+    await server.close()
+    batch.flush()
+    tell(command === 'drain' ? { type: 'drained', cut } : { type: 'closed' })
+  })
+}
+
+/** The main thread has found no mistake in it. */
+function configured(): Config {
+  const parsed = parseConfig(process.env)
+  if ('config' in parsed) return parsed.config
+  throw new Error(parsed.mistakes.join('\n'))
+}
+
+await work(workerData as WorkerStart)

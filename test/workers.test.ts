@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { connect } from 'node:net'
+import { after, before, describe, test } from 'node:test'
+import { createTransport } from 'nodemailer'
+import { LocalAdmission, SharedAdmission } from '../proxy/admission.ts'
+import { AUTH_PLAIN, ask } from './simulator/client.ts'
+import { type Simulator, startSimulator } from './simulator/simulator.ts'
+import { makeAuthority, type TemporaryFiles, writeTemporaryFiles } from './support/certificates.ts'
+import { connectClient } from './support/peers.ts'
+import { type ProxyProcess, startProxy } from './support/proxy-process.ts'
+
+const CAPS = { sessions: 3, perClient: 2 }
+
+for (const [name, make] of [
+  ['one event loop', () => new LocalAdmission(CAPS)],
+  ['shared memory', () => new SharedAdmission(CAPS, SharedAdmission.memory())],
+] as const) {
+  test(`the caps hold, and a place is free again when a session leaves (${name})`, () => {
+    const admission = make()
+    assert.deepEqual(
+      ['a', 'a', 'a', 'b', 'b'].map((client) => admission.enter(client)),
+      [true, true, false, true, false],
+    )
+    admission.leave('a')
+    assert.deepEqual(
+      ['b', 'b', 'a'].map((client) => admission.enter(client)),
+      [true, false, false],
+    )
+  })
+}
+
+test('no cap a client is no cap, and two loops share the count of all', () => {
+  const memory = SharedAdmission.memory()
+  const [one, other] = [
+    new SharedAdmission({ sessions: 3, perClient: 0 }, memory),
+    new SharedAdmission({ sessions: 3, perClient: 0 }, memory),
+  ]
+  assert.deepEqual([one.enter('a'), other.enter('a'), one.enter('a'), other.enter('a')], [true, true, true, false])
+})
+
+describe('three event loops (PROXY_WORKERS=3)', () => {
+  let simulator: Simulator
+  let proxy: ProxyProcess
+  let files: TemporaryFiles<'cert.pem' | 'key.pem'>
+  let ca: string
+
+  before(async () => {
+    const authority = await makeAuthority()
+    const { certPem, keyPem } = await authority.issue({ dnsNames: ['localhost'] })
+    files = writeTemporaryFiles({ 'cert.pem': certPem, 'key.pem': keyPem })
+    ca = authority.certPem
+    simulator = await startSimulator()
+    proxy = await startProxy({
+      PROXY_WORKERS: '3',
+      PROXY_UPSTREAM: `smtp://localhost:${simulator.port}`,
+      PROXY_UPSTREAM_CA_FILE: simulator.caFile,
+      PROXY_TLS_CERT_FILE: files.paths['cert.pem'],
+      PROXY_TLS_KEY_FILE: files.paths['key.pem'],
+      PROXY_MAX_SESSIONS: '40',
+      PROXY_WARM_CONNECTIONS: '0',
+    })
+  })
+  after(async () => {
+    await proxy?.stop('SIGKILL')
+    await simulator?.close()
+    files?.remove()
+  })
+
+  test('TLC-18: mails go through, whichever loop gets the connection and whichever made the TLS ticket', async () => {
+    const transport = {
+      host: '127.0.0.1',
+      port: proxy.port,
+      requireTLS: true,
+      tls: { ca, servername: 'localhost' },
+      auth: { user: 'app', pass: 'secret' },
+    }
+    const mails = Array.from({ length: 30 }, (_, index) =>
+      createTransport(transport).sendMail({ from: 'a@example.com', to: 'b@example.net', text: `mail ${index}` }),
+    )
+    for (const { response } of await Promise.all(mails)) assert.match(response, /^250 /)
+  })
+
+  test('one page counts the mails of all loops', async () => {
+    await untilIdle()
+    const page = await proxy.metrics()
+    assert.match(page, /^smtp_proxy_transactions_total\{smtp_transaction_outcome="accepted",.*\} 30$/m)
+    const { received } = simulator.ledger.summary()
+    assert.match(
+      page,
+      new RegExp(`^smtp_proxy_io_bytes_total\\{network_io_direction="transmit"\\} ${received.tls}$`, 'm'),
+    )
+  })
+
+  test('MEM-02: the cap of sessions holds over all loops', async () => {
+    const clients = await Promise.all(Array.from({ length: 50 }, () => connectClient({ port: proxy.port })))
+    const greetings = await Promise.all(clients.map((client) => client.readReply()))
+    for (const client of clients) client.destroy()
+    assert.equal(greetings.filter((greeting) => greeting.startsWith('220 ')).length, 40)
+    assert.equal(greetings.filter((greeting) => greeting.startsWith('421 4.3.2 ')).length, 10)
+    await untilIdle()
+  })
+
+  test('LIF-02: SIGTERM drains all loops: a mail in flight gets its answer, and the exit code is 0', async () => {
+    const [busy, idle] = [await connectClient({ port: proxy.port }), await connectClient({ port: proxy.port })]
+    for (const client of [busy, idle]) await client.readReply()
+    const mail = ['EHLO app', AUTH_PLAIN, 'MAIL FROM:<a@example.com>', 'RCPT TO:<b@example.net>', 'DATA']
+    for (const line of mail) await ask(busy, line)
+    const ended = proxy.stop()
+    await proxy.line(({ msg }) => msg === 'drain')
+    assert.match(await idle.readReply(), /^421 4\.3\.2 /)
+    assert.match(await ask(busy, 'Subject: in flight\r\n\r\n.'), /^250 /)
+    assert.match(await ask(busy, 'QUIT'), /^221 /)
+    for (const client of [busy, idle]) client.destroy()
+    assert.equal(await ended, 0)
+    await assert.rejects(
+      new Promise((settle, fail) => connect(proxy.port, '127.0.0.1').on('connect', settle).on('error', fail)),
+    )
+  })
+
+  async function untilIdle(): Promise<void> {
+    const active = /^smtp_proxy_session_active\{.*\} ([1-9]\d*)$/m
+    while (active.test(await proxy.metrics())) await new Promise((turn) => setTimeout(turn, 20))
+  }
+})
+
+test('a port that is taken is told once, by its setting, and the exit code is 1', async () => {
+  await using first = await startProxy({ PROXY_UPSTREAM: 'smtp://127.0.0.1:9?tls=off' })
+  const second = startProxy({
+    PROXY_WORKERS: '2',
+    PROXY_LISTEN: `smtp://127.0.0.1:${first.port}`,
+    PROXY_UPSTREAM: 'smtp://127.0.0.1:9?tls=off',
+  })
+  await assert.rejects(second, /PROXY_LISTEN: cannot listen on .*: the port is taken/)
+})
