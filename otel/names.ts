@@ -3,8 +3,7 @@
  * lines, spans, dashboards, alerts and documents take their names from here and from nowhere else. The list may grow;
  * nothing in it is renamed, because other people's queries rest on it.
  *
- * OpenTelemetry has no conventions for SMTP (semantic-conventions issues 1945 and 927 are open), so what is SMTP's own
- * is named `smtp.*`, and the rest is named as the conventions name it.
+ * OpenTelemetry has no conventions for SMTP yet: what is SMTP's own is named `smtp.*`, the rest as they name it.
  */
 import {
   closeReasons,

@@ -5,7 +5,7 @@
  *     const authority = await makeAuthority()
  *     const { certPem, keyPem } = await authority.issue({ dnsNames: ['localhost'] })
  */
-import './reflect-metadata.ts'
+import 'reflect-metadata'
 import { randomBytes, webcrypto } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

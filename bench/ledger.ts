@@ -1,0 +1,168 @@
+/**
+ * Do the books balance? Sends mail by Postfix' smtp-source through the proxy to the simulated AhaSend and compares what
+ * the simulator's ledger says with what the proxy's metrics say, to the unit; bodies by SHA-256.
+ *
+ *   node bench/ledger.ts [--messages 100000] [--sessions 20]
+ *
+ * Runs twice: one connection a mail, and persistent connections (`smtp-source -d`). Needs smtp-source (Debian: postfix).
+ * Exit code 1 when one figure differs.
+ */
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { parseArgs } from 'node:util'
+import type { Summary } from '../test/simulator/ledger.ts'
+import { type ProxyProcess, startProxy } from '../test/support/proxy-process.ts'
+
+const { values } = parseArgs({
+  options: { messages: { type: 'string', default: '100000' }, sessions: { type: 'string', default: '20' } },
+})
+const MESSAGES = Number(values.messages)
+
+/** A mail of 2 KB. smtp-source sends the file as it is, without dot-stuffing, and an empty line behind it. */
+const BODY = `From: <a@example.com>\r\nTo: <b@example.net>\r\nSubject: books\r\n\r\n${'The books balance to the unit.\r\n'.repeat(60)}`
+
+interface Book {
+  readonly summary: Summary
+  readonly bodies: Readonly<Record<string, number>>
+}
+
+interface Started {
+  readonly port: number
+  readonly httpPort: number
+  readonly caFile: string
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'ledger-'))
+const bodyFile = join(folder, 'mail')
+writeFileSync(bodyFile, BODY.replaceAll('\r\n', '\n'))
+writeFileSync(join(folder, 'main.cf'), 'compatibility_level = 3.6\ninet_protocols = ipv4\n')
+
+let failures = 0
+try {
+  for (const mode of [['-d'], []]) await balance(mode)
+} finally {
+  rmSync(folder, { recursive: true })
+}
+process.exitCode = failures === 0 ? 0 : 1
+
+/** One run with books of its own. */
+async function balance(mode: readonly string[]): Promise<void> {
+  const [simulator, started] = await startSimulator()
+  await using proxy = await startProxy({
+    PROXY_UPSTREAM: `smtp://localhost:${started.port}`,
+    PROXY_UPSTREAM_CA_FILE: started.caFile,
+    PROXY_WARM_CONNECTIONS: '0',
+  })
+  try {
+    await send(proxy.port, Math.min(2000, MESSAGES), mode) // the first mails warm the process up, and count
+    const before = residentMb(proxy)
+    const took = await send(proxy.port, MESSAGES - Math.min(2000, MESSAGES), mode)
+    const after = residentMb(proxy)
+    await settled(proxy)
+    const book = await ledgerOf(started.httpPort)
+    console.log(
+      `\nsmtp-source ${mode.join(' ') || '(a connection a mail)'}: ${MESSAGES} mails, ${values.sessions} sessions`,
+    )
+    console.log(`${Math.round(MESSAGES / took)} mails/s, resident ${before} MB after warm-up, ${after} MB at the end`)
+    compare(book, await proxy.metrics())
+  } finally {
+    simulator.kill()
+    await once(simulator, 'exit')
+  }
+}
+
+async function startSimulator(): Promise<[ChildProcess, Started]> {
+  const child = spawn(process.execPath, ['test/simulator/main.ts', '--no-auth', '--summary'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [line] = (await once(createInterface({ input: child.stdout! }), 'line')) as [string]
+  return [child, JSON.parse(line) as Started]
+}
+
+/** Seconds that it took. */
+async function send(port: number, messages: number, mode: readonly string[]): Promise<number> {
+  if (messages <= 0) return 0
+  const started = performance.now()
+  const args = [
+    '-s',
+    values.sessions,
+    '-m',
+    String(messages),
+    '-F',
+    bodyFile,
+    '-f',
+    'a@example.com',
+    '-t',
+    'b@example.net',
+  ]
+  const child = spawn('smtp-source', [...args, ...mode, `127.0.0.1:${port}`], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, MAIL_CONFIG: folder },
+  })
+  const [code] = await once(child, 'exit')
+  if (code !== 0) throw new Error(`smtp-source ended with ${code}`)
+  return (performance.now() - started) / 1000
+}
+
+/** Until the last session is closed on all sides. */
+async function settled(proxy: ProxyProcess): Promise<void> {
+  while (sum(await proxy.metrics(), 'smtp_proxy_session_active', {}) > 0) await new Promise((r) => setTimeout(r, 100))
+}
+
+async function ledgerOf(httpPort: number): Promise<Book> {
+  const page = async (name: string) => (await fetch(`http://127.0.0.1:${httpPort}/ledger${name}`)).json()
+  return { summary: (await page('')) as Summary, bodies: (await page('/bodies')) as Record<string, number> }
+}
+
+function residentMb(proxy: ProxyProcess): number {
+  const kb = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${proxy.pid}/status`, 'utf8'))?.[1]
+  return Math.round(Number(kb) / 1024)
+}
+
+/** The sum of all series of `name` that carry `labels`. */
+function sum(page: string, name: string, labels: Readonly<Record<string, string>>): number {
+  const wanted = Object.entries(labels).map(([key, value]) => `${key}="${value}"`)
+  return page
+    .split('\n')
+    .filter((line) => line.startsWith(`${name}{`) && wanted.every((label) => line.includes(label)))
+    .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(' '))), 0)
+}
+
+function compare({ summary, bodies }: Book, page: string): void {
+  const accepted = { smtp_transaction_outcome: 'accepted' }
+  row('mails accepted', summary.messages.accepted, sum(page, 'smtp_proxy_transactions_total', accepted))
+  row('mails sent', MESSAGES, summary.messages.received)
+  row(
+    'recipients',
+    summary.recipients,
+    sum(page, 'smtp_proxy_recipients_total', { smtp_recipient_verdict: 'accepted' }),
+  )
+  row('sessions', summary.sessions.opened, sum(page, 'smtp_proxy_session_duration_seconds_count', {}))
+  row('octets of bodies', summary.messages.octets, sum(page, 'smtp_proxy_message_size_bytes_sum', {}))
+  row('octets up', summary.received.tls, sum(page, 'smtp_proxy_io_bytes_total', { network_io_direction: 'transmit' }))
+  for (const { command, code, tls, count } of summary.replies) {
+    if (!tls && command !== 'CONNECT') continue // the proxy's own preamble
+    const labels = { smtp_command: command, smtp_reply_code: String(code), smtp_reply_origin: 'upstream' }
+    row(`replies ${command} ${code}`, count, sum(page, 'smtp_proxy_replies_total', labels))
+  }
+  row('replies in all', repliesOf(summary), sum(page, 'smtp_proxy_replies_total', {}))
+  const hash = createHash('sha256').update(`${BODY}\r\n`).digest('hex')
+  row('bodies with the right hash', MESSAGES, bodies[hash] ?? 0)
+}
+
+function repliesOf(summary: Summary): number {
+  return summary.replies
+    .filter(({ tls, command }) => tls || command === 'CONNECT')
+    .reduce((total, { count }) => total + count, 0)
+}
+
+function row(what: string, expected: number, seen: number): void {
+  if (expected !== seen) failures += 1
+  console.log(`${expected === seen ? 'equal ' : 'DIFFER'}  ${what.padEnd(32)} ${expected} ${seen}`)
+}

@@ -1,0 +1,117 @@
+/** Steady mixed mail, as a few apps would send it: most of it good, some of it not. */
+import { createTransport, type Transporter } from 'nodemailer'
+import { DEFAULT_ACCOUNT } from '../simulator/simulator.ts'
+
+/** One app: how often it sends (milliseconds, on average), how, and what. */
+interface App {
+  readonly everyMs: number
+  /** Keeps connections for further mails; else each mail has its own. */
+  readonly pooled: boolean
+  readonly password?: string
+  readonly mail: (random: () => number) => Envelope
+}
+
+interface Envelope {
+  readonly from?: string
+  readonly to?: string | readonly string[]
+  /** Octets of text. */
+  readonly size?: number
+}
+
+const SIZES = [300, 2_000, 2_000, 10_000, 60_000, 400_000]
+
+/** What goes wrong, by address; see `node test/simulator/main.ts --help`. 521 is rarer than the others. */
+const WRONG: readonly Envelope[] = [
+  { to: 'fault+553-at-rcpt@example.net' },
+  { to: ['good@example.net', 'fault+553-at-rcpt@example.net'] },
+  { to: 'fault+451-at-end-of-message@example.net' },
+  { to: 'fault+421-at-data@example.net' },
+  { from: 'fault+556-at-mail@example.com' },
+  { to: 'fault+552-at-end-of-message@example.net' },
+  { to: 'fault+slow-1200-at-end-of-message@example.net' },
+  { to: 'fault+553-at-rcpt@example.net' },
+  { to: 'fault+451-at-rcpt@example.net' },
+  { from: 'fault+521-at-mail@example.com' },
+]
+
+const APPS: readonly App[] = [
+  { everyMs: 120, pooled: true, mail: (random) => ({ size: pick(SIZES, random) }) },
+  { everyMs: 350, pooled: false, mail: (random) => ({ size: pick(SIZES, random) }) },
+  {
+    everyMs: 1500,
+    pooled: true,
+    mail: () => ({ to: Array.from({ length: 20 }, (_, n) => `reader-${n}@example.net`) }),
+  },
+  { everyMs: 700, pooled: false, mail: (random) => pick(WRONG, random) },
+  { everyMs: 5000, pooled: false, password: 'outdated', mail: () => ({}) },
+  // So seldom that its connection is closed for want of data in between.
+  { everyMs: 9000, pooled: true, mail: () => ({}) },
+]
+
+/** What the apps saw. */
+export interface Tally {
+  accepted: number
+  /** Failures by reply code, or by error code where no reply came. */
+  readonly failed: Map<string, number>
+}
+
+export interface Mail {
+  readonly tally: Tally
+  /** Sends no more, waits a moment for mail on its way, and closes all connections. */
+  stop(): Promise<void>
+}
+
+const LAST_MAIL_MS = 3000
+
+/** Starts all apps against a proxy on this port of 127.0.0.1. */
+export function startMail(port: number, random: () => number): Mail {
+  const tally: Tally = { accepted: 0, failed: new Map() }
+  const stops = APPS.map((app) => run(app, port, random, tally))
+  return {
+    tally,
+    async stop() {
+      await Promise.all(stops.map((stop) => stop()))
+    },
+  }
+}
+
+/** Runs one app until the function that it returns is called. */
+function run(app: App, port: number, random: () => number, tally: Tally): () => Promise<void> {
+  const transport = transportOf(app, port)
+  const underway = new Set<Promise<void>>()
+  let timer: NodeJS.Timeout
+  const next = () => {
+    const mail = send(transport, app.mail(random), tally).finally(() => underway.delete(mail))
+    underway.add(mail)
+    timer = setTimeout(next, app.everyMs * (0.5 + random()))
+  }
+  timer = setTimeout(next, Math.min(app.everyMs, 1000) * random())
+  return async () => {
+    clearTimeout(timer)
+    const late = new Promise((resolve) => setTimeout(resolve, LAST_MAIL_MS).unref())
+    await Promise.race([Promise.all(underway), late])
+    transport.close()
+  }
+}
+
+function transportOf({ pooled, password = DEFAULT_ACCOUNT.pass }: App, port: number): Transporter {
+  const usual = { host: '127.0.0.1', port, auth: { user: DEFAULT_ACCOUNT.user, pass: password } }
+  return pooled ? createTransport({ ...usual, pool: true, maxConnections: 3 }) : createTransport(usual)
+}
+
+async function send(transport: Transporter, envelope: Envelope, tally: Tally): Promise<void> {
+  const { from = 'app@example.com', to = 'someone@example.net', size = 500 } = envelope
+  const text = `${'A line of an ordinary mail, neither long nor short.\n'.repeat(size / 52 + 1)}`
+  try {
+    await transport.sendMail({ from, to: typeof to === 'string' ? to : [...to], subject: 'Rehearsal', text })
+    tally.accepted += 1
+  } catch (error) {
+    const { responseCode, code } = error as { readonly responseCode?: number; readonly code?: string }
+    const why = String(responseCode ?? code ?? 'unknown')
+    tally.failed.set(why, (tally.failed.get(why) ?? 0) + 1)
+  }
+}
+
+function pick<T>(choices: readonly T[], random: () => number): T {
+  return choices[Math.floor(random() * choices.length)] as T
+}

@@ -1,0 +1,377 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { type TestContext, test } from 'node:test'
+import { createLog, createLogger, type LogOptions } from '../otel/log.ts'
+import type { Telemetry } from '../proxy/events.ts'
+import { dial, oneMail, reply, SessionStory } from './support/session-events.ts'
+
+type Line = Record<string, unknown>
+
+interface Written {
+  readonly log: Telemetry
+  /** The lines so far, without their time. */
+  lines(message?: string): Line[]
+  readonly text: () => string
+}
+
+function written(
+  recordAddresses: LogOptions['recordAddresses'] = 'none',
+  level: 'debug' | 'info' | 'warn' | 'silent' = 'info',
+): Written {
+  let text = ''
+  const { logger } = createLogger({ level, destination: { write: (line) => (text += line) } })
+  return {
+    log: createLog(logger, { recordAddresses }),
+    text: () => text,
+    lines(message) {
+      const lines = text.split('\n').filter((line) => line !== '')
+      const parsed = lines.map((line): Line => JSON.parse(line)).map(({ time: _, ...line }) => line)
+      return parsed.filter((line) => message === undefined || line.msg === message)
+    },
+  }
+}
+
+test('one mail: one line for the mail, one for the session', () => {
+  const { log, lines } = written()
+  new SessionStory()
+    .dials({ peerAddress: '198.51.100.1', tlsProtocol: 'TLSv1.3', tlsCipher: 'TLS_AES_128_GCM_SHA256' })
+    .greeted()
+    .tls('TLSv1.2', 'ECDHE-RSA-AES128-GCM-SHA256')
+    .authenticated('PLAIN')
+    .mail()
+    .rcpt()
+    .rcpt(reply(553, { cause: 'recipient_rejected' }))
+    .data()
+    .accepted(2000, ['0123456789abcdef0123456789abcdef'])
+    .closed('quit', 2300, 700)
+    .tell(log)
+  const who = { 'smtp.session.id': 'session-1', 'smtp.client.name': 'billing', 'server.address': 'send.example' }
+  assert.deepEqual(lines(), [
+    {
+      level: 'info',
+      msg: 'transaction',
+      ...who,
+      'smtp.transaction.outcome': 'accepted',
+      'smtp.command': 'END-OF-MESSAGE',
+      'smtp.reply.code': 250,
+      'smtp.reply.cause': 'none',
+      'smtp.reply.origin': 'upstream',
+      'smtp.message.ids': ['0123456789abcdef0123456789abcdef'],
+      'smtp.message.size': 2000,
+      'smtp.recipient.accepted': 1,
+      'smtp.recipient.tempfail': 0,
+      'smtp.recipient.permfail': 1,
+      duration_ms: 70,
+    },
+    {
+      level: 'info',
+      msg: 'session',
+      ...who,
+      'smtp.listener': 'smtp://127.0.0.1:2525',
+      'smtp.session.close_reason': 'quit',
+      'smtp.session.closed_by': 'client',
+      'smtp.session.messages': 1,
+      'network.io.transmit': 2300,
+      'network.io.receive': 700,
+      'tls.protocol.version': 'TLSv1.2',
+      'tls.cipher': 'ECDHE-RSA-AES128-GCM-SHA256',
+      'smtp.auth.mechanism': 'PLAIN',
+      'smtp.auth.code': 235,
+      'smtp.dial.count': 1,
+      duration_ms: 210,
+      dial: {
+        'server.address': 'send.example',
+        'server.port': 587,
+        'network.peer.address': '198.51.100.1',
+        'tls.protocol.version': 'TLSv1.3',
+        'tls.cipher': 'TLS_AES_128_GCM_SHA256',
+        'tls.resumed': false,
+        duration_ms: 100,
+      },
+    },
+  ])
+})
+
+test('a refused mail is a warning that says what decided', () => {
+  const { log, lines } = written()
+  const disabled = reply(521, { enhancedCode: '5.7.1', cause: 'account_disabled' })
+  new SessionStory().mail(disabled).refused('MAIL', disabled).tell(log)
+  assert.deepEqual(lines(), [
+    {
+      level: 'warn',
+      msg: 'transaction',
+      'smtp.session.id': 'session-1',
+      'smtp.client.name': 'billing',
+      'server.address': 'send.example',
+      'smtp.transaction.outcome': 'permfail',
+      'error.type': '521',
+      'smtp.command': 'MAIL',
+      'smtp.reply.code': 521,
+      'smtp.reply.enhanced_code': '5.7.1',
+      'smtp.reply.cause': 'account_disabled',
+      'smtp.reply.origin': 'upstream',
+      'smtp.recipient.accepted': 0,
+      'smtp.recipient.tempfail': 0,
+      'smtp.recipient.permfail': 0,
+      duration_ms: 10,
+    },
+  ])
+})
+
+test('a mail in doubt is a warning that says where it was', () => {
+  const { log, lines } = written()
+  new SessionStory().mail().rcpt().data().inDoubt('upstream_lost', 5000).tell(log)
+  const [line] = lines('transaction')
+  assert.equal(line?.level, 'warn')
+  assert.equal(line?.['smtp.transaction.outcome'], 'in_doubt')
+  assert.equal(line?.['smtp.transaction.stage'], 'final-reply')
+  assert.equal(line?.['error.type'], 'upstream_lost')
+  assert.equal(line?.['smtp.message.size'], 5000)
+})
+
+test('a session that was not understood any more says why', () => {
+  const { log, lines } = written()
+  new SessionStory().opaque('unknown_payload').closed('quit').tell(log)
+  assert.equal(lines('session')[0]?.['smtp.opaque.reason'], 'unknown_payload')
+})
+
+test('a failed dial is a warning, with its session or without', () => {
+  const { log, lines } = written()
+  const failure = { error: 'starttls_refused', replyCode: 454 } as const
+  log.dial(dial(failure))
+  new SessionStory().dials(failure).tell(log)
+  const expected = {
+    level: 'warn',
+    msg: 'dial failed',
+    'server.address': 'send.example',
+    'server.port': 587,
+    'error.type': 'starttls_refused',
+    'smtp.reply.code': 454,
+    'tls.resumed': false,
+    duration_ms: 100,
+  }
+  assert.deepEqual(lines(), [expected, { ...expected, 'smtp.session.id': 'session-1' }])
+})
+
+test('a dial that succeeds is worth a line only at level debug', () => {
+  const info = written()
+  info.log.dial(dial())
+  assert.deepEqual(info.lines(), [])
+  const debug = written('none', 'debug')
+  debug.log.dial(dial())
+  assert.equal(debug.lines('dialled').length, 1)
+})
+
+test('at level warn, only what went wrong is told', () => {
+  const { log, lines } = written('none', 'warn')
+  oneMail().tell(log)
+  new SessionStory().mail(reply(451)).refused('MAIL', reply(451)).closed('quit').tell(log)
+  assert.deepEqual(
+    lines().map((line) => line['smtp.transaction.outcome']),
+    ['tempfail'],
+  )
+})
+
+for (const [recordAddresses, told] of [
+  ['none', undefined],
+  ['domain', '192.0.2.7'],
+  ['full', '192.0.2.7'],
+] as const) {
+  test(`PROXY_RECORD_ADDRESSES=${recordAddresses}: client.address is ${told ?? 'absent'}`, () => {
+    const { log, lines, text } = written(recordAddresses, 'debug')
+    oneMail().tell(log)
+    assert.deepEqual(
+      lines('session').map((line) => line['client.address']),
+      [told],
+    )
+    assert.deepEqual(
+      lines('transaction').map((line) => line['client.address']),
+      [told],
+    )
+    assert.equal(text().includes('192.0.2.7'), told !== undefined)
+    assert.ok(!text().includes('40000'))
+  })
+}
+
+test('10,000 port probes: ten lines, and one that counts the rest', (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] })
+  const { log, lines } = written()
+  for (let probe = 0; probe < 10_000; probe++) new SessionStory().closed('client_closed').tell(log)
+  assert.equal(lines().length, 10)
+  context.mock.timers.tick(1000)
+  assert.deepEqual(lines().slice(10), [
+    { level: 'warn', msg: 'lines suppressed', reason: 'session client_closed', suppressed: 9990 },
+  ])
+  new SessionStory().closed('client_closed').tell(log)
+  assert.equal(lines('session').length, 11)
+})
+
+test('reasons are limited each for itself, and sessions with mail not at all', (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] })
+  const { log, lines } = written()
+  for (let round = 0; round < 50; round++) {
+    new SessionStory().dials({ error: 'connect_refused' }).closed('dial_failed').tell(log)
+    log.dial(dial({ error: 'tls_untrusted' }))
+    new SessionStory().closed('not_allowed').tell(log)
+    new SessionStory().closed('session_limit').tell(log)
+    oneMail().tell(log)
+  }
+  const dials = lines('dial failed').map((line) => line['error.type'])
+  const sessions = lines('session').map((line) => line['smtp.session.close_reason'])
+  const count = (all: readonly unknown[], one: string) => all.filter((reason) => reason === one).length
+  assert.equal(count(dials, 'connect_refused'), 10)
+  assert.equal(count(dials, 'tls_untrusted'), 10)
+  for (const reason of ['dial_failed', 'not_allowed', 'session_limit']) assert.equal(count(sessions, reason), 10)
+  assert.equal(count(sessions, 'quit'), 50)
+  assert.equal(lines('transaction').length, 50)
+  context.mock.timers.tick(1000)
+  assert.deepEqual(
+    lines('lines suppressed').map((line) => line.suppressed),
+    [40, 40, 40, 40, 40],
+  )
+  context.mock.timers.tick(10_000)
+  assert.equal(lines('lines suppressed').length, 5)
+})
+
+/** An error such as Node's own: with properties, and a message that quotes what it did not like. */
+function talkativeError(): Error {
+  return Object.assign(new TypeError('canary-message'), {
+    code: 'ERR_X',
+    chunk: Buffer.from('canary-chunk'),
+    secret: 'canary',
+  })
+}
+
+test('a failing observer is told by its place, never by what it choked on', () => {
+  const { log, lines, text } = written()
+  log.observerFailed(talkativeError())
+  log.observerFailed('canary')
+  const [first, second] = lines('telemetry failed')
+  assert.equal(first?.type, 'TypeError')
+  assert.equal(first?.code, 'ERR_X')
+  assert.match(String(first?.stack), /talkativeError .*log\.test\.ts/)
+  assert.deepEqual(second, { level: 'error', msg: 'telemetry failed' })
+  assert.doesNotMatch(text(), /canary/)
+})
+
+test('an error that is logged keeps its message and loses its properties', () => {
+  let text = ''
+  const { logger } = createLogger({ level: 'info', destination: { write: (line) => (text += line) } })
+  logger.error({ err: talkativeError() }, 'listener lost')
+  const { err } = JSON.parse(text)
+  assert.deepEqual(Object.keys(err), ['type', 'code', 'stack', 'message'])
+  assert.equal(err.message, 'canary-message')
+  assert.doesNotMatch(text, /canary-chunk|"secret"/)
+})
+
+test('a line is one line, with an ISO time and the name of its level', () => {
+  const { log, text } = written()
+  oneMail({ clientName: 'a\nb\u001b[2J"' }).tell(log)
+  const lines = text().trimEnd().split('\n')
+  assert.equal(lines.length, 2)
+  assert.ok(!text().includes('\u001b'))
+  for (const line of lines) assert.match(line, /^\{"level":"info","time":"\d{4}-\d\d-\d\dT[\d:.]+Z",/)
+})
+
+const module = new URL('../otel/log.ts', import.meta.url).href
+
+/** Runs a program that logs to its stdout, which is read only when the test reads it. It reports over IPC. */
+function logging(context: TestContext, body: string): ChildProcess {
+  const source = `import { createLogger } from ${JSON.stringify(module)}
+    const output = createLogger({ level: 'info' })
+    ${body}`
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', source], {
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  })
+  context.after(() => child.kill('SIGKILL'))
+  return child
+}
+
+const FLOOD = `
+  const line = { filler: 'x'.repeat(200) }
+  const flood = (lines) => { for (let at = 0; at < lines; at++) output.logger.info(line, 'flood') }`
+
+test('a reader that stands still: the process goes on, in bounded memory, and can end', async (context) => {
+  const child = logging(
+    context,
+    `${FLOOD}
+    flood(10_000)
+    const before = process.memoryUsage().heapUsed
+    const began = performance.now()
+    flood(200_000)
+    const ms = performance.now() - began
+    const grown = process.memoryUsage().heapUsed - before
+    output.logger.fatal('even this does not wait')
+    const flushing = performance.now()
+    await output.flush(200)
+    process.send({ dropped: output.dropped, grown, ms, flushMs: performance.now() - flushing }, () => process.exit(0))`,
+  )
+  const [report] = await once(child, 'message')
+  assert.ok(report.dropped > 190_000, `dropped ${report.dropped}`)
+  assert.ok(report.grown < 32 * 1024 * 1024, `heap grew by ${report.grown}`)
+  assert.ok(report.flushMs >= 190 && report.flushMs < 2000, `flush took ${report.flushMs} ms`)
+  const [code] = await once(child, 'exit')
+  assert.equal(code, 0)
+})
+
+test('a reader that comes back is told how many lines it missed', async (context) => {
+  const child = logging(
+    context,
+    `${FLOOD}
+    flood(20_000)
+    process.send('flooded')
+    const keep = setInterval(() => {}, 1000)
+    process.on('message', async () => { await output.flush(5000); process.exit(0) })`,
+  )
+  await once(child, 'message')
+  let text = ''
+  const missed = new Promise<number>((settle) => {
+    child.stdout?.on('data', (chunk) => {
+      text += chunk
+      const found = text.match(/"dropped":(\d+)/)?.[1]
+      if (found) settle(Number(found))
+    })
+  })
+  const dropped = await missed
+  const read = text.split('"msg":"flood"').length - 1
+  assert.equal(read + dropped, 20_000)
+  child.send('end')
+  const [code] = await once(child, 'exit')
+  assert.equal(code, 0)
+})
+
+test('flush waits for every line', async (context) => {
+  const child = logging(
+    context,
+    `${FLOOD}
+    flood(1000)
+    output.logger.info('last')
+    await output.flush(5000)
+    process.exit(0)`,
+  )
+  let text = ''
+  child.stdout?.on('data', (chunk) => (text += chunk))
+  await once(child, 'close')
+  const lines = text.trimEnd().split('\n')
+  assert.equal(lines.length, 1001)
+  assert.match(lines.at(-1) ?? '', /"msg":"last"/)
+})
+
+test('a reader that leaves does not end the process', async (context) => {
+  const child = logging(
+    context,
+    `${FLOOD}
+    process.send('started')
+    process.on('message', async () => {
+      flood(1000)
+      await output.flush(500)
+      flood(1000)
+      process.send('alive', () => process.exit(0))
+    })`,
+  )
+  await once(child, 'message')
+  child.stdout?.destroy()
+  child.send('go')
+  assert.deepEqual((await once(child, 'message'))[0], 'alive')
+})

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { MeterProvider } from '@opentelemetry/sdk-metrics'
+import { labelOf, type MetricDefinition, metrics as table } from '../otel/names.ts'
+import { createPrometheus } from '../otel/prometheus.ts'
+import { scraped, seriesOf } from './support/scrape.ts'
+import { oneMail, SessionStory } from './support/session-events.ts'
+
+const definitions: readonly MetricDefinition[] = Object.values(table)
+
+/** A page on which every metric of the table has something to tell. */
+async function fullPage(): Promise<string> {
+  const { metrics, page } = scraped()
+  oneMail().tell(metrics)
+  new SessionStory().dials({ certificateNotAfter: 1_900_000_000 }).tell(metrics)
+  metrics.setListenerCertificate(1_800_000_000)
+  return page()
+}
+
+const prometheusTypes = { counter: 'counter', updowncounter: 'gauge', gauge: 'gauge', histogram: 'histogram' } as const
+
+for (const metric of definitions) {
+  test(`${metric.name} is scraped as ${metric.prometheus}, explained and typed once`, async () => {
+    const lines = (await fullPage()).split('\n')
+    const about = lines.filter((line) => line.startsWith('# ') && line.split(' ')[2] === metric.prometheus)
+    assert.deepEqual(about, [
+      `# HELP ${metric.prometheus} ${metric.help}`,
+      `# TYPE ${metric.prometheus} ${prometheusTypes[metric.kind]}`,
+    ])
+  })
+
+  test(`${metric.prometheus} has the labels of the table and no others`, async () => {
+    const name = metric.kind === 'histogram' ? `${metric.prometheus}_bucket` : metric.prometheus
+    const series = seriesOf(await fullPage(), name)
+    assert.notEqual(series.length, 0)
+    const labels = new Set(series.flatMap(([text]) => [...text.matchAll(/[{,]([a-z_]+)="/g)].map(([, label]) => label)))
+    const expected = metric.attributes.map(labelOf).concat(metric.kind === 'histogram' ? 'le' : [])
+    assert.deepEqual([...labels].toSorted(), expected.toSorted())
+  })
+
+  if (metric.buckets) {
+    test(`${metric.prometheus} has the buckets of the table`, async () => {
+      const series = seriesOf(await fullPage(), `${metric.prometheus}_bucket`)
+      const bounds = new Set(series.map(([text]) => text.match(/le="([^"]+)"/)?.[1]))
+      assert.deepEqual([...bounds], [...(metric.buckets ?? []).map(String), '+Inf'])
+    })
+  }
+}
+
+test('the page is text format 0.0.4, line for line, and holds nothing but the table', async () => {
+  const page = await fullPage()
+  const label = '[a-z_]+="(?:[^"\\\\\\n]|\\\\.)*"'
+  const sample = new RegExp(`^([a-z_]+)(?:\\{${label}(?:,${label})*\\})? [0-9.e+]+$`)
+  const families = new Set(['target_info', ...definitions.map((metric) => metric.prometheus)])
+  assert.ok(page.endsWith('\n'))
+  for (const line of page.slice(0, -1).split('\n')) {
+    if (/^# (HELP|TYPE) /.test(line)) continue
+    const name = line.match(sample)?.[1]
+    assert.ok(name, `not a sample: ${line}`)
+    assert.ok(families.has(name) || families.has(name.replace(/_(bucket|sum|count)$/, '')), name)
+  }
+})
+
+test('who measures is told once, not on each series', async () => {
+  const page = await fullPage()
+  assert.match(page, /^target_info\{.*service_name="/m)
+  assert.doesNotMatch(page, /otel_scope/)
+})
+
+test("metrics of others get their unit's suffix too", async () => {
+  const { reader, page } = createPrometheus()
+  const meter = new MeterProvider({ readers: [reader] }).getMeter('node')
+  meter.createHistogram('v8js.gc.duration', { unit: 's' }).record(0.1)
+  meter.createCounter('process.cpu.time', { unit: 's' }).add(1)
+  meter.createUpDownCounter('process.memory.usage', { unit: 'By' }).add(1)
+  meter.createGauge('nodejs.eventloop.utilization', { unit: '1' }).record(0.5)
+  meter.createCounter('some.events', { unit: '1' }).add(1)
+  meter.createCounter('some.things', { unit: '{thing}' }).add(1)
+  meter.createGauge('age_seconds', { unit: 's' }).record(1)
+  const types = [...(await page()).matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name)
+  assert.deepEqual(types, [
+    'target_info',
+    'v8js_gc_duration_seconds',
+    'process_cpu_time_seconds_total',
+    'process_memory_usage_bytes',
+    'nodejs_eventloop_utilization_ratio',
+    'some_events_total',
+    'some_things_total',
+    'age_seconds',
+  ])
+})
+
+test('scrapes that come at once are answered together; the next one afresh', async () => {
+  const { metrics, page } = scraped()
+  let reads = 0
+  metrics.observeLiveBytes(() => {
+    reads += 1
+    return { transmit: reads, receive: 0 }
+  })
+  const [one, other] = await Promise.all([page(), page(), page()])
+  assert.equal(reads, 1)
+  assert.equal(one, other)
+  assert.match(await page(), /smtp_proxy_io_bytes_total\{network_io_direction="transmit"\} 2\n/)
+})
+
+test('a metric that cannot be read does not take the page with it', async () => {
+  const { metrics, page } = scraped()
+  metrics.observeLiveBytes(() => {
+    throw new Error('canary')
+  })
+  const text = await page()
+  assert.match(text, /^# 1 metrics could not be read$/m)
+  assert.match(text, /^smtp_proxy_session_active/m)
+  assert.doesNotMatch(text, /canary/)
+})

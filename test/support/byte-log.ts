@@ -1,0 +1,47 @@
+/** Octets in the order in which they came, with the time of each chunk and a mark up to which a test has read them. */
+export class ByteLog {
+  #buffer = Buffer.alloc(1024)
+  #length = 0
+  #read = 0
+  readonly #arrivals: { readonly at: number; readonly end: number }[] = []
+
+  append(chunk: Buffer): void {
+    if (this.#length + chunk.length > this.#buffer.length) this.#grow(this.#length + chunk.length)
+    chunk.copy(this.#buffer, this.#length)
+    this.#length += chunk.length
+    this.#arrivals.push({ at: performance.now(), end: this.#length })
+  }
+
+  /** How many octets came in all. */
+  get length(): number {
+    return this.#length
+  }
+
+  /** Everything that came. A copy. */
+  get all(): Buffer {
+    return Buffer.from(this.#buffer.subarray(0, this.#length))
+  }
+
+  /** What came and was not taken yet. A view: valid until the next append. */
+  get unread(): Buffer {
+    return this.#buffer.subarray(this.#read, this.#length)
+  }
+
+  /** One entry a chunk: when it came (`performance.now()`, milliseconds) and the count of octets after it. */
+  get arrivals(): readonly { readonly at: number; readonly end: number }[] {
+    return this.#arrivals
+  }
+
+  /** Takes the next `count` octets. A copy. */
+  take(count: number): Buffer {
+    const taken = Buffer.from(this.unread.subarray(0, count))
+    this.#read += taken.length
+    return taken
+  }
+
+  #grow(needed: number): void {
+    const larger = Buffer.alloc(Math.max(needed, 2 * this.#buffer.length))
+    this.#buffer.copy(larger, 0, 0, this.#length)
+    this.#buffer = larger
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * Events as text: one line each, for the `.events` files beside the dialogues. Everything that the protocol decides is
+ * in a line. Times are not, except as line numbers of the script (`@9-12`: sent in line 9, answered in line 12), which
+ * only a rig with its own clock can know.
+ */
+import type { ReplyFacts, SessionEvent, TransactionEnd } from '../../proxy/events.ts'
+
+/** What differs from run to run: who connected, and how the upstream was reached. */
+const LEFT_OUT: ReadonlySet<SessionEvent['type']> = new Set(['session-open', 'dial'])
+
+/** What only the relay knows: a dialogue alone never says it. */
+const RELAY_ONLY: ReadonlySet<string> = new Set<SessionEvent['type']>([
+  'capabilities',
+  'tls',
+  'reply-lost',
+  'session-close',
+])
+
+/** One line an event, without times. */
+export function linesOf(events: readonly SessionEvent[]): string[] {
+  return events.filter((event) => !LEFT_OUT.has(event.type)).map(lineOf)
+}
+
+/** The same with line numbers behind, for events whose times are line numbers. */
+export function timedLinesOf(events: readonly SessionEvent[]): string[] {
+  return events.filter((event) => !LEFT_OUT.has(event.type)).map((event) => `${lineOf(event)} @${spanOf(event)}`)
+}
+
+/** A golden's line without its line numbers. */
+export function withoutTime(line: string): string {
+  return line.replace(/ @\d+(-\d+)?$/, '')
+}
+
+/** True for a golden's line that a dialogue says by itself, without a relay. */
+export function isDialogueLine(line: string): boolean {
+  return !RELAY_ONLY.has(line.split(' ', 1)[0]!)
+}
+
+function spanOf(event: SessionEvent): string {
+  return 'end' in event ? `${event.at}-${event.end}` : `${event.at}`
+}
+
+function lineOf(event: SessionEvent): string {
+  switch (event.type) {
+    case 'session-open':
+    case 'dial':
+    case 'tls':
+    case 'tx-data':
+      return event.type
+    case 'greeting':
+      return `greeting ${replyOf(event.reply)}`
+    case 'identify':
+      return `identify ${event.command}`
+    case 'capabilities':
+      return `capabilities removed=[${event.removed}] added=[${event.added}]`
+    case 'auth':
+      return `auth ${event.mechanism} ${replyOf(event.reply)}`
+    case 'exchange':
+      return `exchange ${event.command} ${replyOf(event.reply)}`
+    case 'tx-begin':
+      return `tx-begin ${event.reply === undefined ? 'unanswered' : replyOf(event.reply)}`
+    case 'tx-rcpt':
+      return `tx-rcpt ${event.verdict} ${replyOf(event.reply)}`
+    case 'tx-lost':
+      return `tx-lost ${event.stage} ${endOf(event)}`
+    case 'tx-commit':
+    case 'tx-rollback':
+    case 'tx-reset':
+      return `${event.type} ${endOf(event)}`
+    case 'reply-lost':
+      return `reply-lost ${event.loss} ${event.command}`
+    case 'session-opaque':
+      return `session-opaque ${event.reason}`
+    case 'session-close':
+      return `session-close by=${event.by} ${event.reason} up=${event.transmit} down=${event.receive} messages=${event.messages}`
+  }
+}
+
+function endOf(end: TransactionEnd): string {
+  const { accepted, tempfail, permfail } = end.recipients
+  return [
+    end.outcome,
+    end.error === undefined ? '' : `error=${end.error}`,
+    end.command === undefined ? '' : `by ${end.command}`,
+    end.reply === undefined ? '' : replyOf(end.reply),
+    end.hasBody ? `size=${end.size}` : end.size === 0 ? 'no-body' : `no-body-but-size=${end.size}`,
+    `recipients=${accepted}/${tempfail}/${permfail}`,
+  ]
+    .filter((part) => part !== '')
+    .join(' ')
+}
+
+function replyOf(reply: ReplyFacts): string {
+  return [
+    reply.code,
+    reply.enhancedCode ?? '-',
+    reply.cause === 'none' ? '' : reply.cause,
+    reply.origin === 'proxy' ? 'from-proxy' : '',
+    reply.ids === undefined ? '' : `ids=${reply.ids}`,
+  ]
+    .filter((part) => part !== '')
+    .join(' ')
+}

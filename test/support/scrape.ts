@@ -1,0 +1,39 @@
+import type { MeterProvider as ApiMeterProvider } from '@opentelemetry/api'
+import { MeterProvider } from '@opentelemetry/sdk-metrics'
+import { createMetrics, type Metrics, type MetricsOptions } from '../../otel/metrics.ts'
+import { createPrometheus } from '../../otel/prometheus.ts'
+
+/** Metrics that can be scraped without a server. */
+export interface Scraped {
+  readonly metrics: Metrics
+  readonly provider: ApiMeterProvider
+  page(): Promise<string>
+  /**
+   * The series of one Prometheus name that are not 0, by their labels, sorted as they are on the page:
+   * `{a="b"}` -> 1. With `zeros`, those that are 0 too.
+   */
+  series(name: string, options?: { readonly zeros: boolean }): Promise<Record<string, number>>
+}
+
+export function scraped(options: Partial<MetricsOptions> = {}): Scraped {
+  const prometheus = createPrometheus()
+  const provider = new MeterProvider({ readers: [prometheus.reader] })
+  const metrics = createMetrics(provider, { servers: ['send.example'], clients: ['billing'], ...options })
+  return {
+    metrics,
+    provider,
+    page: prometheus.page,
+    series: async (name, { zeros } = { zeros: false }) => {
+      const all = seriesOf(await prometheus.page(), name)
+      return Object.fromEntries(all.filter(([, value]) => zeros || value !== 0))
+    },
+  }
+}
+
+/** The series of one name on a scrape page, as pairs of labels and value. */
+export function seriesOf(page: string, name: string): (readonly [string, number])[] {
+  return page.split('\n').flatMap((line) => {
+    const [, found, labels = '', value] = line.match(/^([a-z_]+)(\{.*\})? (\S+)$/) ?? []
+    return found === name ? [[labels, Number(value)] as const] : []
+  })
+}

@@ -1,0 +1,104 @@
+/**
+ * A relay between a client and the proxy for one connection, which does to the client's octets what networks and
+ * attackers do: cuts them small, ends the connection in their middle, puts others in place of the end.
+ */
+import { once } from 'node:events'
+import * as net from 'node:net'
+
+/** What happens to the octets from client to proxy, from when it is set on. */
+export type Tampering =
+  | { readonly kind: 'none' }
+  /** Each octet is a segment of its own. */
+  | { readonly kind: 'trickle' }
+  /** After so many octets more the proxy sees the client leave. */
+  | { readonly kind: 'cut'; readonly after: number; readonly how: 'fin' | 'reset' }
+  /** The proxy reads these octets in place of the client's FIN, and then the FIN. */
+  | { readonly kind: 'at-end'; readonly octets: Buffer }
+
+export class TamperingRelay {
+  readonly #server: net.Server
+  #client: net.Socket | undefined
+  #proxy: net.Socket | undefined
+  #tampering: Tampering = { kind: 'none' }
+  #passed = 0
+  #last: Promise<void> = Promise.resolve()
+
+  private constructor(server: net.Server) {
+    this.#server = server
+  }
+
+  /** Waits on a free port for one client of the proxy on `proxyPort`. */
+  static async open(proxyPort: number): Promise<TamperingRelay> {
+    const server = net.createServer({ allowHalfOpen: true, noDelay: true })
+    const relay = new TamperingRelay(server)
+    server.once('connection', (client) => relay.#connect(client, proxyPort))
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return relay
+  }
+
+  get port(): number {
+    return (this.#server.address() as net.AddressInfo).port
+  }
+
+  /** Octets that went from client to proxy since `tamper` was called last. */
+  get passed(): number {
+    return this.#passed
+  }
+
+  tamper(tampering: Tampering): void {
+    this.#passed = 0
+    this.#tampering = tampering
+    if (tampering.kind === 'cut' && tampering.after === 0) this.#leave(tampering.how)
+  }
+
+  async close(): Promise<void> {
+    this.#client?.destroy()
+    this.#proxy?.destroy()
+    this.#server.close()
+    await once(this.#server, 'close')
+  }
+
+  #connect(client: net.Socket, proxyPort: number): void {
+    const proxy = net.connect({ host: '127.0.0.1', port: proxyPort, allowHalfOpen: true, noDelay: true })
+    this.#client = client
+    this.#proxy = proxy
+    client.on('data', (chunk) => this.#inOrder(() => this.#up(chunk)))
+    client.on('end', () => this.#inOrder(async () => this.#end()))
+    client.on('error', () => proxy.destroy())
+    proxy.on('error', () => client.destroy())
+    proxy.pipe(client)
+  }
+
+  #inOrder(step: () => Promise<void>): void {
+    this.#last = this.#last.then(step)
+  }
+
+  async #up(chunk: Buffer): Promise<void> {
+    const tampering = this.#tampering
+    if (tampering.kind === 'trickle') return await this.#trickle(chunk)
+    const room = tampering.kind === 'cut' ? tampering.after - this.#passed : chunk.length
+    await this.#write(chunk.subarray(0, room))
+    if (tampering.kind === 'cut' && this.#passed === tampering.after) this.#leave(tampering.how)
+  }
+
+  async #trickle(chunk: Buffer): Promise<void> {
+    for (const octet of chunk) await this.#write(Buffer.of(octet))
+  }
+
+  async #write(octets: Buffer): Promise<void> {
+    if (octets.length === 0 || !this.#proxy?.writable) return
+    this.#passed += octets.length
+    await new Promise<void>((written) => this.#proxy?.write(octets, () => written()))
+  }
+
+  #end(): void {
+    if (this.#tampering.kind === 'at-end') this.#proxy?.write(this.#tampering.octets)
+    this.#proxy?.end()
+  }
+
+  #leave(how: 'fin' | 'reset'): void {
+    if (how === 'reset') this.#proxy?.resetAndDestroy()
+    else this.#proxy?.end()
+  }
+}
