@@ -8,16 +8,16 @@
  * Exit code 1 when one figure differs.
  */
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import type { Summary } from '../test/simulator/ledger.ts'
-import { type ProxyProcess, startProxy } from '../test/support/proxy-process.ts'
+import type { ProxyProcess } from '../test/support/proxy-process.ts'
+import { type Book, startRehearsal, sum } from './rehearsal.ts'
 
 const { values } = parseArgs({
   options: { messages: { type: 'string', default: '100000' }, sessions: { type: 'string', default: '20' } },
@@ -26,17 +26,6 @@ const MESSAGES = Number(values.messages)
 
 /** A mail of 2 KB. smtp-source sends the file as it is, without dot-stuffing, and an empty line behind it. */
 const BODY = `From: <a@example.com>\r\nTo: <b@example.net>\r\nSubject: books\r\n\r\n${'The books balance to the unit.\r\n'.repeat(60)}`
-
-interface Book {
-  readonly summary: Summary
-  readonly bodies: Readonly<Record<string, number>>
-}
-
-interface Started {
-  readonly port: number
-  readonly httpPort: number
-  readonly caFile: string
-}
 
 const folder = mkdtempSync(join(tmpdir(), 'ledger-'))
 const bodyFile = join(folder, 'mail')
@@ -53,36 +42,20 @@ process.exitCode = failures === 0 ? 0 : 1
 
 /** One run with books of its own. */
 async function balance(mode: readonly string[]): Promise<void> {
-  const [simulator, started] = await startSimulator()
-  await using proxy = await startProxy({
-    PROXY_UPSTREAM: `smtp://localhost:${started.port}`,
-    PROXY_UPSTREAM_CA_FILE: started.caFile,
-    PROXY_WARM_CONNECTIONS: '0',
-  })
-  try {
-    await send(proxy.port, Math.min(2000, MESSAGES), mode) // the first mails warm the process up, and count
-    const before = residentMb(proxy)
-    const took = await send(proxy.port, MESSAGES - Math.min(2000, MESSAGES), mode)
-    const after = residentMb(proxy)
-    await settled(proxy)
-    const book = await ledgerOf(started.httpPort)
-    console.log(
-      `\nsmtp-source ${mode.join(' ') || '(a connection a mail)'}: ${MESSAGES} mails, ${values.sessions} sessions`,
-    )
-    console.log(`${Math.round(MESSAGES / took)} mails/s, resident ${before} MB after warm-up, ${after} MB at the end`)
-    compare(book, await proxy.metrics())
-  } finally {
-    simulator.kill()
-    await once(simulator, 'exit')
-  }
-}
-
-async function startSimulator(): Promise<[ChildProcess, Started]> {
-  const child = spawn(process.execPath, ['test/simulator/main.ts', '--no-auth', '--summary'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const [line] = (await once(createInterface({ input: child.stdout! }), 'line')) as [string]
-  return [child, JSON.parse(line) as Started]
+  await using rehearsal = await startRehearsal()
+  const { proxy } = rehearsal
+  const warmUp = Math.min(2000, MESSAGES)
+  await send(proxy.port, warmUp, mode) // these warm the process up, and count
+  const before = rehearsal.residentMb()
+  const took = await send(proxy.port, MESSAGES - warmUp, mode)
+  const after = rehearsal.residentMb()
+  await settled(proxy)
+  console.log(
+    `\nsmtp-source ${mode.join(' ') || '(a connection a mail)'}: ${MESSAGES} mails, ${values.sessions} sessions`,
+  )
+  const rate = Math.round((MESSAGES - warmUp) / took)
+  console.log(`${rate} mails/s, resident ${before.toFixed(1)} MB after warm-up, ${after.toFixed(1)} MB at the end`)
+  compare(await rehearsal.book(), await proxy.metrics())
 }
 
 /** Seconds that it took. */
@@ -112,26 +85,7 @@ async function send(port: number, messages: number, mode: readonly string[]): Pr
 
 /** Until the last session is closed on all sides. */
 async function settled(proxy: ProxyProcess): Promise<void> {
-  while (sum(await proxy.metrics(), 'smtp_proxy_session_active', {}) > 0) await new Promise((r) => setTimeout(r, 100))
-}
-
-async function ledgerOf(httpPort: number): Promise<Book> {
-  const page = async (name: string) => (await fetch(`http://127.0.0.1:${httpPort}/ledger${name}`)).json()
-  return { summary: (await page('')) as Summary, bodies: (await page('/bodies')) as Record<string, number> }
-}
-
-function residentMb(proxy: ProxyProcess): number {
-  const kb = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${proxy.pid}/status`, 'utf8'))?.[1]
-  return Math.round(Number(kb) / 1024)
-}
-
-/** The sum of all series of `name` that carry `labels`. */
-function sum(page: string, name: string, labels: Readonly<Record<string, string>>): number {
-  const wanted = Object.entries(labels).map(([key, value]) => `${key}="${value}"`)
-  return page
-    .split('\n')
-    .filter((line) => line.startsWith(`${name}{`) && wanted.every((label) => line.includes(label)))
-    .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(' '))), 0)
+  while (sum(await proxy.metrics(), 'smtp_proxy_session_active') > 0) await new Promise((r) => setTimeout(r, 100))
 }
 
 function compare({ summary, bodies }: Book, page: string): void {

@@ -1,0 +1,65 @@
+/**
+ * Large mails: sends one of 20,000,000 octets many times over one connection and compares each body by SHA-256; shows what
+ * the proxy's resident memory does meanwhile.
+ *
+ *   node bench/large.ts [--messages 100] [--octets 20000000] [--smtps]
+ *
+ * Exit code 1 when a body differs.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { parseArgs } from 'node:util'
+import { connectClient, type Peer } from '../test/support/peers.ts'
+import { startRehearsal } from './rehearsal.ts'
+
+const { values } = parseArgs({
+  options: { messages: { type: 'string', default: '100' }, octets: { type: 'string', default: '20000000' } },
+})
+const MESSAGES = Number(values.messages)
+/** Until V8's heap and the allocator have their size. */
+const WARM_UP = 10
+
+/** An attachment in base64: lines of 76 characters. */
+function attachment(octets: number): Buffer {
+  const line = () => `${randomBytes(57).toString('base64')}\r\n`
+  const block = Array.from({ length: 1000 }, line).join('')
+  const text = `Subject: large\r\n\r\n${block.repeat(Math.ceil(octets / block.length))}`
+  return Buffer.from(`${text.slice(0, octets - 2).replaceAll('\r\n.', '\r\nx')}\r\n`)
+}
+
+async function ask(client: Peer, line: string): Promise<string> {
+  await client.send(`${line}\r\n`)
+  return client.readReply()
+}
+
+await using rehearsal = await startRehearsal()
+const body = attachment(Number(values.octets))
+const wire = Buffer.concat([body, Buffer.from('.\r\n')])
+const client = await connectClient({ port: rehearsal.proxy.port, limitMs: 60_000 })
+await client.readReply()
+await ask(client, 'EHLO app.example')
+
+let peak = 0
+async function send(count: number): Promise<void> {
+  for (let left = count; left > 0; left -= 1) {
+    for (const line of ['MAIL FROM:<a@example.com>', 'RCPT TO:<b@example.net>', 'DATA']) await ask(client, line)
+    await client.send(wire)
+    const reply = await client.readReply()
+    if (!reply.startsWith('250')) throw new Error(reply)
+    peak = Math.max(peak, rehearsal.residentMb())
+  }
+}
+
+const cold = rehearsal.residentMb()
+await send(WARM_UP)
+const [before, cpuBefore] = [rehearsal.residentMb(), rehearsal.cpuMs()]
+await send(MESSAGES)
+const [after, cpu] = [rehearsal.residentMb(), rehearsal.cpuMs() - cpuBefore]
+const megabytes = (MESSAGES * body.length) / 1e6
+const { bodies } = await rehearsal.book()
+const equal = bodies[createHash('sha256').update(body).digest('hex')] ?? 0
+const mb = (value: number) => `${value.toFixed(1)} MB`
+console.log(`${equal} of ${MESSAGES + WARM_UP} bodies of ${body.length} octets equal`)
+console.log(`resident: ${mb(cold)} at start, ${mb(before)} after ${WARM_UP}, ${mb(after)} at the end, peak ${mb(peak)}`)
+console.log(`growth over ${MESSAGES}: ${mb(after - before)}; CPU ${(cpu / megabytes).toFixed(2)} ms/MB`)
+if (equal !== MESSAGES + WARM_UP) process.exitCode = 1
+client.destroy()
