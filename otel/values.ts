@@ -56,6 +56,7 @@ export const replyCauses = [
   'recipient_rejected',
   'domain_not_configured',
   'too_many_recipients',
+  'partially_queued',
   'upstream_unreachable',
   'upstream_lost',
   'session_limit',

@@ -29,11 +29,14 @@ const PHRASES_421: readonly (readonly [string, ReplyCause])[] = [
   ['too many recipients on this connection', 'connection_limit'],
   ['too many connections', 'connection_limit'],
   ['technical difficulties', 'internal_error'],
+  ['previous error', 'internal_error'],
 ]
 
 /** The cause of an upstream reply; `none` where the code says all there is. */
 export function causeOf(code: number, moment: ReplyMoment): ReplyCause {
   switch (code) {
+    case 250:
+      return moment.text.includes('PARTIAL ids=') && isFinal(moment.command) ? 'partially_queued' : 'none'
     case 421:
       return causeOf421(moment)
     case 451:
@@ -54,6 +57,10 @@ export function causeOf(code: number, moment: ReplyMoment): ReplyCause {
     default:
       return 'none'
   }
+}
+
+function isFinal(command: CommandName): boolean {
+  return command === 'END-OF-MESSAGE' || command === 'BDAT'
 }
 
 function causeOf421(moment: ReplyMoment): ReplyCause {

@@ -42,6 +42,8 @@ export class Dialogue {
   /** The upstream refused the body before its end: the final dot will not be answered. */
   #refusedEarly = false
   #lastActivity = 0
+  /** How long nothing had moved before the present command began. */
+  #quietMs = 0
   #opaque = false
   /** Transactions whose MAIL was accepted. */
   messages = 0
@@ -86,6 +88,12 @@ export class Dialogue {
     return this.#pending.length
   }
 
+  /** The command whose reply comes next. */
+  get awaited(): CommandName {
+    if (this.#opaque) return 'OTHER'
+    return this.#pending[0]?.command ?? 'UNSOLICITED'
+  }
+
   /** True when the reader of client bytes should pause until a reply comes. */
   get full(): boolean {
     return this.#pending.length >= MAX_PENDING || this.#framing.heldBytes >= MAX_HELD_BYTES
@@ -98,12 +106,13 @@ export class Dialogue {
 
   /** True from the last dot to its reply: only the upstream may end this. */
   get awaitingVerdict(): boolean {
-    return this.#pending.some((pending) => pending.verb === 'END' || pending.chunk?.last === true)
+    return this.#pending.some(({ verb, chunk }) => verb === 'END' || (chunk?.last && this.#framing.phase !== 'chunk'))
   }
 
   /** Client bytes that were sent to the upstream at `at`. The buffer is not kept. */
   client(bytes: Buffer, at: number): void {
     if (this.#opaque) return
+    if (!this.#framing.inLine) this.#quietMs = Math.max(0, at - this.#lastActivity)
     this.#framing.push(bytes, at)
     this.#lastActivity = at
   }
@@ -149,7 +158,7 @@ export class Dialogue {
     if (!this.#openTransaction() && unanswered) this.#begin(unanswered.at, at)
     const transaction = this.#openTransaction()
     if (!transaction) return
-    if (this.#framing.phase === 'body') transaction.size = this.#framing.bodySize
+    this.#countUnanswered(transaction)
     if (by === 'client' && !this.awaitingVerdict) transaction.abandon(at)
     else transaction.lose(this.awaitingVerdict, error, at)
   }
@@ -171,10 +180,9 @@ export class Dialogue {
     this.#push(commandName(verb), verb, at, chunk)
   }
 
-  /** Queues a command whose reply is owed. `at` may lie before the last activity when its bytes had been held. */
+  /** Queues a command whose reply is owed. */
   #push(command: CommandName, verb: Verb | 'END', at: number, chunk?: Chunk): void {
-    const quietMs = Math.max(0, at - this.#lastActivity)
-    this.#pending.push({ command, verb, at, quietMs, ...(chunk && { chunk }) })
+    this.#pending.push({ command, verb, at, quietMs: this.#quietMs, ...(chunk && { chunk }) })
     this.#framing.block(this.#pending.length >= MAX_PENDING)
   }
 
@@ -183,6 +191,17 @@ export class Dialogue {
     if (transaction) transaction.size = this.#framing.bodySize
     if (!this.#refusedEarly) this.#push('END-OF-MESSAGE', 'END', at)
     this.#refusedEarly = false
+  }
+
+  /** The octets of a body, or of chunks, that no reply has counted yet. */
+  #countUnanswered(transaction: Transaction): void {
+    if (this.#framing.phase === 'body') transaction.size = this.#framing.bodySize
+    for (const { chunk, at } of this.#pending) {
+      if (!chunk) continue
+      transaction.body(at)
+      transaction.size += chunk.size
+    }
+    if (this.#pending.some(({ chunk }) => chunk)) transaction.size -= this.#framing.chunkLeft
   }
 
   #openTransaction(): Transaction | undefined {
@@ -220,7 +239,7 @@ export class Dialogue {
     this.upstreamSaid421 = true
     const transaction = this.#openTransaction()
     if (!transaction) return
-    if (this.#framing.phase === 'body') transaction.size = this.#framing.bodySize
+    this.#countUnanswered(transaction)
     transaction.refuse({ command, reply: facts }, at)
   }
 
@@ -306,6 +325,7 @@ export class Dialogue {
     if (!transaction) return
     transaction.body(sent)
     transaction.size += chunk.size
+    if (!this.#pending.some((pending) => pending.chunk)) transaction.size -= this.#framing.chunkLeft
     if (chunk.last || facts.code >= 400) transaction.decide('BDAT', facts, at)
   }
 

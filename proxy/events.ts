@@ -46,6 +46,7 @@ export type ReplyCause =
   | 'recipient_rejected'
   | 'domain_not_configured'
   | 'too_many_recipients'
+  | 'partially_queued'
   | 'upstream_unreachable'
   | 'upstream_lost'
   | 'session_limit'
@@ -236,7 +237,7 @@ export type SessionEvent =
       readonly reason: CloseReason
       /** Application octets relayed from client to upstream. */
       readonly transmit: number
-      /** Application octets relayed from upstream to client. */
+      /** Application octets that came from the upstream: with what the proxy took out of an EHLO reply or dropped. */
       readonly receive: number
       /** Transactions whose MAIL was accepted. */
       readonly messages: number

@@ -70,6 +70,11 @@ export class Framing {
     return this.#heldBytes
   }
 
+  /** Octets of the present BDAT chunk that are still to come; 0 outside one. */
+  get chunkLeft(): number {
+    return this.#chunkLeft
+  }
+
   /** Octets of the current body so far. */
   get bodySize(): number {
     return this.#scanner.size

@@ -11,9 +11,10 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { type ListenerCertificate, loadCertificate } from '../../proxy/certificate.ts'
-import type { LIMITS } from '../../proxy/server.ts'
+import { parseConfig } from '../../proxy/config.ts'
+import { type LIMITS, type ProxyServer, startServer } from '../../proxy/server.ts'
 import { type TemporaryFiles, writeTemporaryFiles } from './certificates.ts'
-import { type DialRig, makeTrust, type RecordedSession, startDialRig, type Trust } from './dial-rig.ts'
+import { makeTrust, type RecordedSession, Recorder, type Trust } from './dial-rig.ts'
 import { connectClient, type Identity, type Peer, playPreamble, ScriptedUpstream, startTls } from './peers.ts'
 
 /** Kinds of listener; all but `plain` have a certificate. */
@@ -45,7 +46,9 @@ type CertificateFile = 'cert.pem' | 'key.pem'
 
 export class ClientLegRig {
   readonly upstream: ScriptedUpstream
-  readonly proxy: DialRig
+  readonly server: ProxyServer
+  /** Everything that the proxy reports. */
+  readonly recorder: Recorder
   readonly listener: Listener
   /** The listener's. */
   readonly certificate: ListenerCertificate
@@ -53,13 +56,14 @@ export class ClientLegRig {
   readonly #files: TemporaryFiles<CertificateFile>
   #greeted: Promise<unknown> = Promise.resolve()
 
-  private constructor(parts: Pick<ClientLegRig, 'upstream' | 'proxy' | 'listener' | 'certificate'>, own: Own) {
+  private constructor(parts: Omit<Parts, 'trust' | 'files'>, { trust, files }: Pick<Parts, 'trust' | 'files'>) {
     this.upstream = parts.upstream
-    this.proxy = parts.proxy
+    this.server = parts.server
+    this.recorder = parts.recorder
     this.listener = parts.listener
     this.certificate = parts.certificate
-    this.#trust = own.trust
-    this.#files = own.files
+    this.#trust = trust
+    this.#files = files
   }
 
   /** Starts the proxy and a scripted upstream. */
@@ -70,12 +74,28 @@ export class ClientLegRig {
     if ('error' in certificate) throw new Error(certificate.error)
     const upstream = await ScriptedUpstream.start()
     const secure = { PROXY_TLS_CERT_FILE: files.paths['cert.pem'], PROXY_TLS_KEY_FILE: files.paths['key.pem'] }
-    const proxy = await startDialRig([`127.0.0.1:${upstream.port}`], trust, {
+    const parsed = parseConfig({
+      PROXY_LISTEN: URLS[listener],
+      PROXY_UPSTREAM: `smtp://127.0.0.1:${upstream.port}`,
+      PROXY_UPSTREAM_CA_FILE: trust.caFile,
+      PROXY_WARM_CONNECTIONS: '0',
+      ...(listener !== 'plain' && secure),
+      ...env,
+    })
+    if ('mistakes' in parsed) throw new Error(parsed.mistakes.join('\n'))
+    const recorder = new Recorder()
+    const server = await startServer({
+      config: parsed.config,
+      telemetry: recorder,
       ...(limits && { limits }),
       ...(listener !== 'plain' && { certificate }),
-      env: { PROXY_LISTEN: URLS[listener], ...(listener !== 'plain' && secure), ...env },
     })
-    return new ClientLegRig({ upstream, proxy, listener, certificate }, { trust, files })
+    return new ClientLegRig({ upstream, server, recorder, listener, certificate }, { trust, files })
+  }
+
+  /** The proxy's port. */
+  get port(): number {
+    return this.server.bound[0]!.port
   }
 
   /** What a client needs to know to trust the proxy. */
@@ -101,12 +121,12 @@ export class ClientLegRig {
   }
 
   /** A connected client, in the clear, that has read nothing yet. `port` is the proxy's, or of a relay to it. */
-  client(port = this.proxy.port): Promise<Peer> {
+  client(port = this.port): Promise<Peer> {
     return connectClient({ port, transcript: this.upstream.transcript })
   }
 
   /** A session that is greeted and has said nothing: one at a time, so that client and upstream belong together. */
-  greeted(port = this.proxy.port): Promise<GreetedSession> {
+  greeted(port = this.port): Promise<GreetedSession> {
     const session = this.#greeted.then(() => this.#greet(port))
     this.#greeted = session.catch(() => {})
     return session
@@ -116,17 +136,16 @@ export class ClientLegRig {
   async close(): Promise<void> {
     this.#trust.remove()
     this.#files.remove()
-    try {
-      await this.proxy[Symbol.asyncDispose]()
-    } finally {
-      await this.upstream.close()
-    }
+    await this.server.close()
+    await this.upstream.close()
+    assert.deepEqual(this.recorder.failures, [], 'no observer failed')
+    assert.equal(this.server.activeSessions, 0, 'every session has left')
   }
 
   /** Waits until no session is left in the proxy: all peers are gone, so nothing else can end them. */
   async quiet(): Promise<void> {
     const deadline = performance.now() + QUIET_LIMIT_MS
-    while (this.proxy.server.activeSessions > 0) {
+    while (this.server.activeSessions > 0) {
       assert.ok(performance.now() < deadline, `sessions are left\n${this.upstream.transcript}`)
       await new Promise((turn) => setTimeout(turn, 1))
     }
@@ -134,13 +153,13 @@ export class ClientLegRig {
 
   async #greet(port: number): Promise<GreetedSession> {
     this.upstream.transcript.clear()
-    const events = this.proxy.recorder.sessions.length
+    const events = this.recorder.sessions.length
     const client = await this.client(port)
     if (this.listener === 'smtps') await client.secureAsClient(this.clientTls)
     const upstream = await this.upstream.accept()
     await playPreamble(upstream, { identity: this.identity })
     assert.equal(await client.readReply(), '220 mail.example ESMTP\r\n')
-    const session = this.proxy.recorder.sessions[events]
+    const session = this.recorder.sessions[events]
     assert.ok(session)
     return new GreetedSession(this, client, upstream, session)
   }
@@ -149,7 +168,12 @@ export class ClientLegRig {
 /** How long sessions may take to leave, in milliseconds. Arbitrary: long on a busy machine. */
 const QUIET_LIMIT_MS = 5000
 
-interface Own {
+interface Parts {
+  readonly upstream: ScriptedUpstream
+  readonly server: ProxyServer
+  readonly recorder: Recorder
+  readonly listener: Listener
+  readonly certificate: ListenerCertificate
   readonly trust: Trust
   readonly files: TemporaryFiles<CertificateFile>
 }

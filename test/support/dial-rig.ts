@@ -20,6 +20,10 @@ type EventOf<Type extends SessionEvent['type']> = Extract<SessionEvent, { readon
 export class RecordedSession {
   readonly events: SessionEvent[] = []
 
+  get hasClosed(): boolean {
+    return this.all('session-close').length > 0
+  }
+
   all<Type extends SessionEvent['type']>(type: Type): EventOf<Type>[] {
     return this.events.filter((event): event is EventOf<Type> => event.type === type)
   }
@@ -64,8 +68,14 @@ export class Recorder implements Telemetry {
 
   /** Waits until so many sessions have closed; returns the last of all. */
   async closed(count = 1): Promise<RecordedSession> {
-    await this.#until(() => this.sessions.filter((session) => session.all('session-close').length > 0).length >= count)
+    await this.#until(() => this.sessions.filter((session) => session.hasClosed).length >= count)
     return this.sessions.at(-1)!
+  }
+
+  /** Waits until the session that began as number `index`, from 0, has closed. */
+  async ended(index: number): Promise<RecordedSession> {
+    await this.#until(() => this.sessions[index]?.hasClosed === true)
+    return this.sessions[index]!
   }
 
   async #until(done: () => boolean): Promise<void> {
@@ -94,9 +104,13 @@ export interface Trust {
   remove(): void
 }
 
-export async function makeTrust(): Promise<Trust> {
+/** Makes one; `dnsNames` are further names that the certificate is good for. */
+export async function makeTrust(dnsNames: readonly string[] = []): Promise<Trust> {
   const authority = await makeAuthority()
-  const { certPem, keyPem } = await authority.issue({ dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'] })
+  const { certPem, keyPem } = await authority.issue({
+    dnsNames: ['localhost', ...dnsNames],
+    ipAddresses: ['127.0.0.1'],
+  })
   const files = writeTemporaryFiles({ 'ca.pem': authority.certPem, 'cert.pem': certPem, 'key.pem': keyPem })
   return {
     authority,

@@ -4,7 +4,7 @@
  *     # The first comment is the behaviour, in one sentence.
  *     ## ids: PIP-01 DAT-03          catalogue ids that the file proves
  *     ## listener: starttls          plain (default), starttls (plain with a certificate) or smtps
- *     ## rigs: pure socket           only these rigs run it (default: pure socket telemetry)
+ *     ## rigs: pure socket           only these rigs run it (default: pure socket)
  *
  *     S 220 mail.example ESMTP       upstream sends this line; CRLF is added
  *     C EHLO app                     client sends this line; CRLF is added
@@ -96,7 +96,7 @@ export function bytesFrom(script: Script, side: Side, relayed: 'relayed' | 'all'
 }
 
 function parseSettings(name: string, settings: Map<string, string[]>): Pick<Script, 'ids' | 'listener' | 'rigs'> {
-  const { ids = [], listener = ['plain'], rigs = RIGS, ...others } = Object.fromEntries(settings)
+  const { ids = [], listener = ['plain'], rigs = ['pure', 'socket'], ...others } = Object.fromEntries(settings)
   for (const key of Object.keys(others)) throw new Error(`${name}.dlg: no such setting: ${key}`)
   const choose = <T extends string>(values: readonly string[], allowed: readonly T[]) =>
     values.map((value) => {

@@ -32,7 +32,7 @@ export interface UnfitUpstream {
 }
 
 /** Proves that the dial fails as described, that the client is told, that nothing leaked upstream, and nothing is left. */
-export async function failsClosed(upstream: UnfitUpstream, trust: Trust): Promise<Dial> {
+export async function failsClosed(upstream: UnfitUpstream, trust: Trust | undefined): Promise<Dial> {
   using resources = new OpenResources()
   const dial = await refused(upstream, trust)
   await resources.allClosed(upstream.what)
@@ -43,7 +43,10 @@ export async function failsClosed(upstream: UnfitUpstream, trust: Trust): Promis
   return dial
 }
 
-async function refused({ play, word, host, dialTimeoutMs = 10_000 }: UnfitUpstream, trust: Trust): Promise<Dial> {
+async function refused(
+  { play, word, host, dialTimeoutMs = 10_000 }: UnfitUpstream,
+  trust: Trust | undefined,
+): Promise<Dial> {
   const scripted = await ScriptedUpstream.start()
   try {
     await using rig = await startDialRig([`${host ?? 'localhost'}:${scripted.port}`], trust, {

@@ -1,17 +1,33 @@
-/** The golden events of the scripts: `test/dialogues/<name>.events`, one event a line. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+/**
+ * What must come of the scripts: `test/dialogues/<name>.events`, one event a line, and for some `<name>.metrics`, one
+ * series a line.
+ */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { isDialogueLine, withoutTime } from './event-lines.ts'
 
 export const DIALOGUES = new URL('../dialogues/', import.meta.url)
 
+export type Golden = 'events' | 'metrics'
+
 /** The golden's lines; none when nobody wrote it yet. */
-export function readGolden(name: string): string[] {
-  const file = fileOf(name)
+export function readGolden(name: string, kind: Golden = 'events'): string[] {
+  const file = fileOf(name, kind)
   return existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n') : []
 }
 
-export function writeGolden(name: string, lines: readonly string[]): void {
-  writeFileSync(fileOf(name), `${lines.join('\n')}\n`)
+/** The names of all scripts that have this kind of golden. */
+export function goldenNames(kind: Golden): string[] {
+  return readdirSync(DIALOGUES)
+    .filter((file) => file.endsWith(`.${kind}`))
+    .map((file) => file.slice(0, -`.${kind}`.length))
+    .sort()
+}
+
+/** Returns true when that changed something. */
+export function writeGolden(name: string, kind: Golden, lines: readonly string[]): boolean {
+  if (lines.join('\n') === readGolden(name, kind).join('\n')) return false
+  writeFileSync(fileOf(name, kind), `${lines.join('\n')}\n`)
+  return true
 }
 
 /**
@@ -30,6 +46,6 @@ export function merge(name: string, relayed: readonly string[], timed: readonly 
   return merged
 }
 
-function fileOf(name: string): URL {
-  return new URL(`${name}.events`, DIALOGUES)
+function fileOf(name: string, kind: Golden): URL {
+  return new URL(`${name}.${kind}`, DIALOGUES)
 }

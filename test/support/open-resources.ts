@@ -1,17 +1,22 @@
 import assert from 'node:assert/strict'
 import { createHook } from 'node:async_hooks'
 
-/** What is watched: TCP connections, dialled or accepted, and timers, also those that would not keep the process alive. */
-const WATCHED: ReadonlySet<string> = new Set(['TCPWRAP', 'Timeout'])
-
 /** How long things may take to be closed, in milliseconds. */
 const LIMIT_MS = 5000
 
-/** Counts the connections and timers of this process that were opened since, and are still open. */
+/** Where the code under test is. */
+const PROXY = new URL('../../proxy/', import.meta.url).href
+
+/**
+ * Counts what this process has opened since and not closed yet: TCP connections, dialled or accepted, by anybody, and
+ * timers that the proxy has set, also those that would not keep the process alive.
+ */
 export class OpenResources {
   readonly #open = new Map<number, string>()
   readonly #hook = createHook({
-    init: (id, type) => void (WATCHED.has(type) && this.#open.set(id, type)),
+    init: (id, type) => {
+      if (type === 'TCPWRAP' || (type === 'Timeout' && isProxy())) this.#open.set(id, type)
+    },
     destroy: (id) => void this.#open.delete(id),
   })
 
@@ -29,4 +34,9 @@ export class OpenResources {
   [Symbol.dispose](): void {
     this.#hook.disable()
   }
+}
+
+/** True while the proxy's code is on the stack. */
+function isProxy(): boolean {
+  return new Error().stack?.includes(PROXY) ?? false
 }

@@ -11,7 +11,8 @@ export interface Segment {
   readonly at: number
 }
 
-type Part = Segment | Extract<Step, { kind: 'end' }>
+/** A segment, or the end of one side. */
+export type Part = Segment | Extract<Step, { kind: 'end' }>
 
 /** The script as segments: `lines` = one a line; `coalesced` = what a side says without a pause is one. */
 export function segmentsOf(script: Script, how: 'lines' | 'coalesced'): Part[] {

@@ -4,7 +4,9 @@
  */
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { SessionEvent } from '../../proxy/events.ts'
 import type { Script, Side, Step } from './dlg.ts'
+import type { Stage } from './in-process.ts'
 import { type Identity, type Peer, playPreamble } from './peers.ts'
 
 /** The two ends of one script, connected to the proxy; the upstream has said nothing yet. */
@@ -21,6 +23,18 @@ export async function play(script: Script, ends: Ends): Promise<void> {
   const steps = await conversation.greet(script.steps, ends.identity)
   for (const step of steps) await conversation.perform(step)
   await conversation.finish()
+}
+
+/** Plays the script in a session of its own on the stage; returns all events of the session, once it has closed. */
+export async function playOn(stage: Stage, script: Script): Promise<readonly SessionEvent[]> {
+  const session = await stage.connect()
+  try {
+    await play(script, session)
+    return await session.events()
+  } finally {
+    session.client.destroy()
+    session.upstream.destroy()
+  }
 }
 
 class Conversation {
@@ -64,6 +78,7 @@ class Conversation {
 
   /** Asserts that everything arrived, that the ends were mirrored, and that nothing else came. */
   async finish(): Promise<void> {
+    await this.#send()
     for (const [side, how] of this.#ended) await this.#mirrored(otherOf(side), how)
     for (const side of ['client', 'upstream'] as const) {
       if (!this.#ended.has(side)) await this.#ends[side].end()
@@ -78,7 +93,8 @@ class Conversation {
     if (this.#segment?.side !== side) await this.#send()
     this.#segment ??= { side, bytes: [] }
     this.#segment.bytes.push(bytes)
-    if (relayed) this.#owed[otherOf(side)].push(bytes)
+    // who has reset the connection reads nothing any more
+    if (relayed && this.#ended.get(otherOf(side)) !== 'reset') this.#owed[otherOf(side)].push(bytes)
   }
 
   /** Inside a reply of the upstream this is a changed line; else it is an answer, for which the client waits. */

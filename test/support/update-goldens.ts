@@ -1,13 +1,15 @@
 /**
- * Rewrites the golden events: `node test/support/update-goldens.ts [name ...]`, all scripts unless some are named. Read
- * the difference like prose before it is committed: a golden says what must happen, not what happened.
+ * Rewrites the goldens: `node test/support/update-goldens.ts [name ...]`, all scripts unless some are named. Read the
+ * difference like prose before it is committed: a golden says what must happen, not what happened.
  */
+import type { SessionEvent } from '../../proxy/events.ts'
 import { type Listener, readScripts, type Script } from './dlg.ts'
 import { linesOf, timedLinesOf } from './event-lines.ts'
-import { DIALOGUES, merge, readGolden, writeGolden } from './goldens.ts'
+import { DIALOGUES, merge, writeGolden } from './goldens.ts'
 import { Stage } from './in-process.ts'
 import { observe, segmentsOf } from './pure-rig.ts'
-import { play } from './socket-rig.ts'
+import { playOn } from './socket-rig.ts'
+import { metricLinesOf } from './telemetry-rig.ts'
 
 const names = process.argv.slice(2)
 const scripts = readScripts(DIALOGUES).filter(({ name }) => names.length === 0 || names.includes(name))
@@ -20,26 +22,19 @@ for (const listener of ['plain', 'starttls', 'smtps'] satisfies Listener[]) {
 
 async function update(script: Script, stage: Stage): Promise<void> {
   try {
-    const lines = await linesFor(script, stage)
-    const changed = lines.join('\n') !== readGolden(script.name).join('\n')
-    if (changed) writeGolden(script.name, lines)
-    if (changed) console.log(`changed: ${script.name}`)
+    const played = script.rigs.includes('socket') ? await playOn(stage, script) : undefined
+    const changed = writeGolden(script.name, 'events', eventLines(script, played))
+    const counted = script.rigs.includes('telemetry') && played !== undefined
+    const recounted = counted && writeGolden(script.name, 'metrics', await metricLinesOf([played]))
+    if (changed || recounted) console.log(`changed: ${script.name}`)
   } catch (error) {
     console.error(`NOT written: ${script.name}: ${error instanceof Error ? error.message : error}`)
     process.exitCode = 1
   }
 }
 
-async function linesFor(script: Script, stage: Stage): Promise<string[]> {
+function eventLines(script: Script, played: readonly SessionEvent[] | undefined): string[] {
   const timed = script.rigs.includes('pure') ? timedLinesOf(observe(segmentsOf(script, 'lines'))) : undefined
-  if (!script.rigs.includes('socket')) return timed ?? []
-  const session = await stage.connect()
-  try {
-    await play(script, session)
-    const relayed = linesOf(await session.events())
-    return timed ? merge(script.name, relayed, timed) : relayed
-  } finally {
-    session.client.destroy()
-    session.upstream.destroy()
-  }
+  if (played === undefined) return timed ?? []
+  return timed === undefined ? linesOf(played) : merge(script.name, linesOf(played), timed)
 }
