@@ -32,7 +32,8 @@ export class Attempt {
   #replyCode: number | undefined
   #peer: string | undefined
   #tls: Partial<Dial> = {}
-  tcp: net.Socket | undefined
+  #tcp: net.Socket | undefined
+  #secureSocket: tls.TLSSocket | undefined
 
   constructor(server: UpstreamAddress, signal: AbortSignal) {
     this.server = server
@@ -51,7 +52,7 @@ export class Attempt {
   }
 
   connected(tcp: net.Socket): void {
-    this.tcp = tcp
+    this.#tcp = tcp
     this.#peer = tcp.remoteAddress
     this.#replies = new Replies(tcp)
   }
@@ -59,7 +60,7 @@ export class Attempt {
   /** Sends a command. A reply that is there before was injected to be taken for the answer (nostarttls.secvuln.info). */
   async ask(line: string): Promise<Reply> {
     if (this.#replies!.ahead) throw new DialFailed('starttls_injection')
-    this.tcp?.write(line)
+    this.#tcp?.write(line)
     return this.reply()
   }
 
@@ -77,6 +78,10 @@ export class Attempt {
     return this.#replies!.detach()
   }
 
+  securing(socket: tls.TLSSocket): void {
+    this.#secureSocket = socket
+  }
+
   secured(socket: tls.TLSSocket, notAfter: number): void {
     this.#tls = {
       resumed: socket.isSessionReused(),
@@ -84,6 +89,12 @@ export class Attempt {
       tlsCipher: socket.getCipher().standardName,
       certificateNotAfter: notAfter,
     }
+  }
+
+  /** Closes the connection, TLS first: Node may crash when TLS still has something to write and the socket below is gone. */
+  destroy(): void {
+    this.#secureSocket?.destroy()
+    this.#tcp?.destroy()
   }
 
   /** What an error that is no DialFailed means in the phase in which it came. */

@@ -129,6 +129,8 @@ export class ClientConnection {
 
   /** RST at once. */
   abort(): void {
+    // a reset while the FIN is on its way fails in libuv, and the handle would never be closed
+    if (this.#socket.writableEnded && !this.#socket.writableFinished) return this.destroy()
     this.tcp.resetAndDestroy()
     this.#socket.destroy()
   }

@@ -123,6 +123,7 @@ export class Relay {
     if (clientEnded) this.#clientEnded = true
     // a connection that was dialled ahead, or waited for the client's handshake, may have ended unheard
     if (this.#upstream.closed) return this.#upstreamGone()
+    if (this.#upstream.readableEnded) this.#upstreamFinished()
     this.#pump()
   }
 
@@ -197,11 +198,7 @@ export class Relay {
   #relay(read: Buffer): Buffer {
     const at = now()
     const chunk = this.#swallowing ? this.#swallow(read) : read
-    if (!this.#dialogue.inCommand) {
-      this.#send(chunk)
-      this.#look(chunk, at)
-      return chunk.subarray(chunk.length)
-    }
+    if (!this.#dialogue.inCommand) return this.#relayUnscreened(chunk, at)
     let done = 0
     while (done < chunk.length && this.#dialogue.inCommand && !this.#dialogue.full && !this.#awaitsReplies) {
       const end = this.#endOfLine(chunk, done)
@@ -214,6 +211,16 @@ export class Relay {
       if (this.#leg !== 'tls' && this.#leg !== 'clear') this.#watchClearText(line)
     }
     return this.#sendUpTo(chunk, done, at)
+  }
+
+  #relayUnscreened(chunk: Buffer, at: number): Buffer {
+    // a dialogue that lost the thread must not let bytes go up in the clear
+    if (this.#options.upstream.refused) this.#answer('UNKNOWN', words.REFUSED)
+    else {
+      this.#send(chunk)
+      this.#look(chunk, at)
+    }
+    return chunk.subarray(chunk.length)
   }
 
   /** The lines up to `done` were looked at. Behind a DATA, what follows goes up unseen by the screen. */
@@ -384,6 +391,7 @@ export class Relay {
   }
 
   #clientClosed(reset: boolean): void {
+    if (this.#over) return this.#finish()
     const reason = this.#securing ? 'error' : reset ? 'client_reset' : 'client_closed'
     this.#lose({ by: 'client', reason, error: 'upstream_lost' }, true)
     // the verdict on a mail is worth waiting for: nobody else will ever know it
@@ -441,7 +449,7 @@ export class Relay {
 
   #dropIncomplete(): void {
     if (this.#replies.unfinished === 0 || this.#upstreamEnded || (this.#over && !this.#awaitsVerdict)) return
-    this.#emitLost('incomplete', 'OTHER')
+    this.#emitLost('incomplete', this.#dialogue.awaited)
   }
 
   /** The proxy's last word. Only when no reply is owed. */

@@ -40,7 +40,7 @@ export function screen(line: Buffer, state: ScreenState): Screened {
 }
 
 function answerTo(verb: Verb, line: Buffer, state: ScreenState): OwnWord | 'upgrade' | undefined {
-  if (state.refused) return verb === 'QUIT' ? undefined : words.REFUSED
+  if (state.refused) return verb === 'QUIT' && !hasArgument(line) ? undefined : words.REFUSED
   if (verb === 'STARTTLS') return answerToStarttls(line, state)
   if (BLOCKED.has(verb)) return words.BLOCKED
   if (verb === 'UNKNOWN' && isHttp(line)) return words.HTTP

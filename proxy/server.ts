@@ -29,7 +29,6 @@ export const LIMITS = {
 /** Connections that wait to be accepted; the kernel may allow fewer. */
 const BACKLOG = 4096
 const KEEPALIVE_MS = 60_000
-const NEVER = new AbortController().signal
 
 export interface ServerOptions {
   readonly config: Config
@@ -97,6 +96,7 @@ export class ProxyServer implements SessionHost, MailServer {
   readonly #sessions = new Set<Session>()
   readonly #admission: Admission
   readonly #clock: NodeJS.Timeout
+  readonly #stopDialling = new AbortController()
   #draining = false
   /** Called when the last session has left. */
   readonly #emptied = new Set<() => void>()
@@ -197,6 +197,7 @@ export class ProxyServer implements SessionHost, MailServer {
   #stopListening(): void {
     for (const server of this.#servers) server.close()
     this.#warm.close()
+    this.#stopDialling.abort()
     this.#servers.clear()
   }
 
@@ -249,7 +250,8 @@ export class ProxyServer implements SessionHost, MailServer {
   }
 
   async #dialAhead(): Promise<DialResult> {
-    const result = await this.#dialer.dial(this.#config.upstreams[0]!, this.#config.dialTimeoutMs, NEVER)
+    const { signal } = this.#stopDialling
+    const result = await this.#dialer.dial(this.#config.upstreams[0]!, this.#config.dialTimeoutMs, signal)
     this.#options.telemetry.dial(result.dial)
     return result
   }

@@ -78,6 +78,8 @@ export class Session {
   async run(): Promise<void> {
     this.#listenEarly()
     if (this.#host.expectsProxyHeader(this.#source.address) && !(await this.#readProxyHeader())) return this.#turnAway()
+    // gone behind its header, before anybody looked
+    if (this.#closed) return this.#turnAway()
     this.#begin()
     if (this.#draining) return this.#refuse(words.DRAINING, 'drained')
     const refusal = this.#host.admit(this.#source)

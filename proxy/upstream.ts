@@ -58,18 +58,22 @@ export class Dialer {
 
   /** Makes a leg, or says why not, within `timeoutMs`. `signal` gives up earlier. Never throws. */
   async dial(server: UpstreamAddress, timeoutMs: number, signal: AbortSignal): Promise<DialResult> {
-    const late = new AbortController()
-    const timer = setTimeout(() => late.abort(), timeoutMs)
-    const attempt = new Attempt(server, AbortSignal.any([signal, late.signal]))
+    const end = new AbortController()
+    const giveUp = () => end.abort()
+    const timer = setTimeout(giveUp, timeoutMs)
+    signal.addEventListener('abort', giveUp, { once: true })
+    if (signal.aborted) giveUp()
+    const attempt = new Attempt(server, end.signal)
     try {
       const leg = await this.#prepare(attempt)
       return { dial: attempt.facts(leg.refused ? 'greeting_refused' : undefined), leg }
     } catch (error) {
-      attempt.tcp?.destroy()
+      attempt.destroy()
       const failure = error instanceof DialFailed ? error : new DialFailed(attempt.reasonOf(error), error)
       return { dial: attempt.facts(failure.reason, failure.detail) }
     } finally {
       clearTimeout(timer)
+      signal.removeEventListener('abort', giveUp)
     }
   }
 
@@ -109,13 +113,18 @@ export class Dialer {
       secureContext: this.#context,
       host,
       ...(net.isIP(host) ? {} : { servername: host }),
+      checkServerIdentity,
       ...(cached && { session: cached.session }),
     })
-    const notAfter = () => (socket.isSessionReused() && cached?.notAfter) || certificateEnd(socket)
-    // before the wait: TLS 1.2 gives its session within the handshake
-    socket.on('session', (session) => this.#sessions.set(key, { session, notAfter: notAfter() }))
+    attempt.securing(socket)
+    let notAfter = 0
+    socket.once('secureConnect', () => {
+      notAfter = (socket.isSessionReused() && cached?.notAfter) || certificateEnd(socket)
+    })
+    // before the wait: TLS 1.2 gives its session together with the end of the handshake
+    socket.on('session', (session) => this.#sessions.set(key, { session, notAfter }))
     await secured(socket, attempt.signal)
-    attempt.secured(socket, notAfter())
+    attempt.secured(socket, notAfter)
     return socket
   }
 
@@ -143,8 +152,14 @@ function secured(socket: tls.TLSSocket, signal: AbortSignal): Promise<void> {
   return raced(handshake, signal)
 }
 
+/** As Node's own, but without its way back to the CN: only the subjectAltName names a server (RFC 9525 2). */
+function checkServerIdentity(host: string, certificate: tls.PeerCertificate): Error | undefined {
+  return tls.checkServerIdentity(host, { ...certificate, subject: { ...certificate.subject, CN: '' } })
+}
+
+/** Not by getPeerX509Certificate, which takes the certificate out of the TLS session that is to be kept (Node 24). */
 function certificateEnd(socket: tls.TLSSocket): number {
-  const text = socket.getPeerX509Certificate()?.validTo
+  const { valid_to: text } = socket.getPeerCertificate()
   return text === undefined ? 0 : Math.floor(Date.parse(text) / 1000)
 }
 

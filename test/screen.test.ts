@@ -114,7 +114,7 @@ const CASES: readonly Case[] = [
   ...LEGS.map((leg) => ({
     what: `behind a refusing greeting only QUIT goes up (${leg})`,
     state: { ...TLS, leg, refused: true },
-    lines: [...ORDINARY.filter((line) => line !== 'QUIT'), ...BLOCKED, 'STARTTLS', 'GET / HTTP/1.1'],
+    lines: [...ORDINARY.filter((line) => line !== 'QUIT'), 'QUIT x', ...BLOCKED, 'STARTTLS', 'GET / HTTP/1.1'],
     answer: 'REFUSED' as const,
   })),
   ...LEGS.map((leg) => ({

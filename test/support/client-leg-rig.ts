@@ -42,6 +42,14 @@ const URLS: Readonly<Record<Listener, string>> = {
   smtps: 'smtps://127.0.0.1:0',
 }
 
+/** How a client comes to the proxy. */
+export interface Arrival {
+  /** The proxy's port unless given: that of a relay to it. */
+  readonly port?: number
+  /** What a load balancer writes before anything else. */
+  readonly header?: string | Buffer
+}
+
 type CertificateFile = 'cert.pem' | 'key.pem'
 
 export class ClientLegRig {
@@ -126,10 +134,15 @@ export class ClientLegRig {
   }
 
   /** A session that is greeted and has said nothing: one at a time, so that client and upstream belong together. */
-  greeted(port = this.port): Promise<GreetedSession> {
-    const session = this.#greeted.then(() => this.#greet(port))
+  greeted(arrival: Arrival = {}): Promise<GreetedSession> {
+    const session = this.#greeted.then(() => this.#greet(arrival))
     this.#greeted = session.catch(() => {})
     return session
+  }
+
+  /** Plays the upstream up to the point where it may hear the client. */
+  async preamble(upstream: Peer): Promise<void> {
+    await playPreamble(upstream, { identity: this.identity })
   }
 
   /** Ends everything. Rejects when an observer failed or a session is left over. */
@@ -151,13 +164,14 @@ export class ClientLegRig {
     }
   }
 
-  async #greet(port: number): Promise<GreetedSession> {
+  async #greet({ port, header }: Arrival): Promise<GreetedSession> {
     this.upstream.transcript.clear()
     const events = this.recorder.sessions.length
     const client = await this.client(port)
+    if (header) await client.send(header)
     if (this.listener === 'smtps') await client.secureAsClient(this.clientTls)
     const upstream = await this.upstream.accept()
-    await playPreamble(upstream, { identity: this.identity })
+    await this.preamble(upstream)
     assert.equal(await client.readReply(), '220 mail.example ESMTP\r\n')
     const session = this.recorder.sessions[events]
     assert.ok(session)

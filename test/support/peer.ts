@@ -171,9 +171,18 @@ export class Peer {
 
   async #secured(socket: tls.TLSSocket, event: string): Promise<void> {
     this.#socket = socket
+    const gone = new AbortController()
+    const ended = (how: Ending) => () => {
+      this.#ended(how)
+      gone.abort()
+    }
+    const [fin, reset] = [ended('fin'), ended('reset')]
+    socket.once('end', fin).once('close', reset)
     try {
-      await once(socket, event, { signal: AbortSignal.timeout(this.#limitMs) })
+      await once(socket, event, { signal: AbortSignal.any([gone.signal, AbortSignal.timeout(this.#limitMs)]) })
+      socket.off('end', fin).off('close', reset)
     } catch (error) {
+      this.log = new ByteLog()
       throw new Error(`${this.name} wanted a TLS handshake\n${this.transcript}`, { cause: error })
     }
     this.transcript.note(this.name, 'secured')

@@ -12,6 +12,8 @@ export type Tampering =
   | { readonly kind: 'trickle' }
   /** After so many octets more the proxy sees the client leave. */
   | { readonly kind: 'cut'; readonly after: number; readonly how: 'fin' | 'reset' }
+  /** The next octets have these in front of them, in the same segment. */
+  | { readonly kind: 'in-front'; readonly octets: Buffer }
   /** The proxy reads these octets in place of the client's FIN, and then the FIN. */
   | { readonly kind: 'at-end'; readonly octets: Buffer }
 
@@ -77,6 +79,10 @@ export class TamperingRelay {
   async #up(chunk: Buffer): Promise<void> {
     const tampering = this.#tampering
     if (tampering.kind === 'trickle') return await this.#trickle(chunk)
+    if (tampering.kind === 'in-front') {
+      this.#tampering = { kind: 'none' }
+      return await this.#write(Buffer.concat([tampering.octets, chunk]))
+    }
     const room = tampering.kind === 'cut' ? tampering.after - this.#passed : chunk.length
     await this.#write(chunk.subarray(0, room))
     if (tampering.kind === 'cut' && this.#passed === tampering.after) this.#leave(tampering.how)

@@ -1,0 +1,329 @@
+/** Everything that is no SMTP, or too much of it, from either side: nothing is lost, kept for ever, or thrown. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { MAX_PENDING } from '../proxy/dialogue.ts'
+import * as words from '../proxy/own-words.ts'
+import { MAX_REPLY_BYTES, MAX_REPLY_LINES } from '../proxy/smtp/reply.ts'
+import { Stage, type StagedSession } from './support/in-process.ts'
+import { bringTo, type State } from './support/mail-states.ts'
+import { connectClient, type Peer } from './support/peers.ts'
+import { retainedOctets } from './support/retained.ts'
+
+const MEBIBYTE = 1024 * 1024
+
+async function at(state: State, stage: Stage): Promise<StagedSession> {
+  const session = await stage.connect()
+  await bringTo(state, session)
+  return session
+}
+
+/** Drops both ends and waits until the proxy has forgotten the session. */
+async function drop({ client, upstream, events }: StagedSession): Promise<void> {
+  client.destroy()
+  upstream.destroy()
+  await events()
+}
+
+/** Calls `count` for what arrives, and keeps none of it: more comes than a test could hold. */
+function watch(upstream: Peer, count: (chunk: Buffer) => void): void {
+  upstream.tls?.removeAllListeners('data').on('data', count)
+}
+
+describe('A client that speaks no SMTP', () => {
+  let stage: Stage
+  before(async () => {
+    stage = await Stage.open('plain')
+  })
+  after(() => stage.close())
+
+  const ALL_OCTETS = Buffer.from(Array.from({ length: 256 }, (_, octet) => octet))
+  const INPUTS: readonly (readonly [string, Buffer])[] = [
+    ['garbage', Buffer.from('fjdksla fjdk\r\nlsa\r\n')],
+    ['every octet there is', Buffer.concat([ALL_OCTETS, Buffer.from('\r\n')])],
+    ['a TLS record in the clear', Buffer.from('\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n', 'latin1')],
+    ['the greeting of SSH', Buffer.from('SSH-2.0-OpenSSH_9.6\r\n')],
+    ['nothing but line ends', Buffer.from('\r\n\n\r\r\n\r\n')],
+    ['nothing but carriage returns', Buffer.from('\r\r\r\r\n')],
+    ['NULs', Buffer.concat([Buffer.alloc(2000), Buffer.from('\n')])],
+    ['a command of 1 MB', Buffer.concat([Buffer.from('NOOP '), Buffer.alloc(MEBIBYTE, 'x'), Buffer.from('\r\n')])],
+    ['an EHLO of 1 MB', Buffer.concat([Buffer.from('EHLO '), Buffer.alloc(MEBIBYTE, 'x'), Buffer.from('\r\n')])],
+  ]
+  for (const [what, bytes] of INPUTS) {
+    test(`${what} goes up as it is, and the answer comes down`, async () => {
+      const session = await at('between mails', stage)
+      await session.client.send(bytes)
+      assert.ok((await session.upstream.readBytes(bytes.length)).equals(bytes))
+      await session.upstream.send('500 5.5.2 what?\r\n')
+      assert.equal(await session.client.readReply(), '500 5.5.2 what?\r\n')
+      await drop(session)
+    })
+  }
+
+  for (const request of ['GET / HTTP/1.1', 'POST /x HTTP/1.0', 'CONNECT mail.example:25 HTTP/1.1']) {
+    test(`CMD-07: ${request} is answered by 554, and not a line of its body goes up`, async () => {
+      const session = await at('between mails', stage)
+      const sent = session.upstream.log.length
+      await session.client.send(
+        `${request}\r\nHost: mail.example\r\n\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n`,
+      )
+      assert.equal(await session.client.readReply(), words.HTTP.bytes.toString())
+      assert.equal(await session.client.closed(), 'fin')
+      assert.equal(await session.upstream.closed(), 'fin')
+      assert.equal(session.upstream.log.length, sent)
+      await drop(session)
+    })
+  }
+
+  test('a line that the proxy answers itself, and the next command, may come in one segment', async () => {
+    const session = await at('between mails', stage)
+    await session.client.send('XCLIENT ADDR=192.0.2.1\r\nNOOP\r\n')
+    assert.equal(await session.client.readReply(), words.BLOCKED.bytes.toString())
+    assert.equal(await session.upstream.readLine(), 'NOOP\r\n')
+    await session.upstream.send('250 ok\r\n')
+    assert.equal(await session.client.readReply(), '250 ok\r\n')
+    await drop(session)
+  })
+
+  test('and so may two of them, and half a third', async () => {
+    const session = await at('between mails', stage)
+    await session.client.send('NOOP\r\nXCLIENT A\r\nTURN\r\nNOO')
+    assert.equal(await session.upstream.readLine(), 'NOOP\r\n')
+    await session.upstream.send('250 ok\r\n')
+    const blocked = words.BLOCKED.bytes.toString()
+    for (const reply of ['250 ok\r\n', blocked, blocked]) assert.equal(await session.client.readReply(), reply)
+    await session.client.send('P\r\n')
+    assert.equal(await session.upstream.readLine(), 'NOOP\r\n')
+    await drop(session)
+  })
+
+  test('of a long line that the proxy answers itself nothing goes up, in however many pieces it comes', async () => {
+    const session = await at('between mails', stage)
+    await session.client.send(`XCLIENT ${'x'.repeat(3000)}`)
+    assert.equal(await session.client.readReply(), words.BLOCKED.bytes.toString())
+    for (const piece of ['MAIL FROM:<a@example.com>', 'x'.repeat(100_000), '\r', '\nNOOP\r\n'])
+      await session.client.send(piece)
+    assert.equal(await session.upstream.readLine(), 'NOOP\r\n')
+    await drop(session)
+  })
+
+  test('MEM-05: a command of 100 MB without an end goes up as it comes, and nothing of it is kept', async () => {
+    const session = await at('between mails', stage)
+    let arrived = 0
+    let wake = () => {}
+    watch(session.upstream, (chunk) => {
+      arrived += chunk.length
+      wake()
+    })
+    const piece = Buffer.alloc(MEBIBYTE, 'x')
+    const before = await retainedOctets()
+    for (let sent = 1; sent <= 100; sent += 1) {
+      await session.client.send(piece)
+      if (sent % 10 > 0) continue
+      while (arrived < sent * piece.length)
+        await new Promise<void>((look) => {
+          wake = look
+        })
+      const kept = (await retainedOctets()) - before
+      assert.ok(kept < 2 * MEBIBYTE, `${kept} octets are kept after ${sent} MB`)
+    }
+    await drop(session)
+  })
+
+  test('PIP-20: with a thousand commands unanswered is not read from any more, and goes on with each answer', async () => {
+    const session = await at('between mails', stage)
+    const line = 'NOOP\r\n'
+    const sent = session.upstream.log.length
+    const count = 5000
+    await session.client.send(line.repeat(count))
+    await session.upstream.received(sent + line.length * MAX_PENDING)
+    for (const answered of [1, 2, 3]) {
+      await session.upstream.send('250 ok\r\n')
+      await session.upstream.received(sent + line.length * (MAX_PENDING + answered))
+      assert.equal(await session.client.readReply(), '250 ok\r\n')
+    }
+    await pause(20)
+    assert.equal(session.upstream.log.length, sent + line.length * (MAX_PENDING + 3), 'not one more')
+    await session.upstream.send('250 ok\r\n'.repeat(count - 3))
+    await session.upstream.received(sent + line.length * count)
+    for (let answered = 3; answered < count; answered += 1) assert.equal(await session.client.readReply(), '250 ok\r\n')
+    const exchanges = (await (session.client.end(), session.upstream.end(), session.events())).filter(
+      (event) => event.type === 'exchange' && event.command === 'NOOP',
+    )
+    assert.equal(exchanges.length, count, 'each command has its answer')
+  })
+
+  test('MEM-06: 100,000 commands in one flight are answered in their order, and memory stays as it is', async () => {
+    const session = await at('between mails', stage)
+    const count = 100_000
+    let lines = 0
+    let rest = 0
+    watch(session.upstream, (chunk) => {
+      rest += chunk.length
+      let replies = ''
+      for (; rest >= 12; rest -= 12) replies += `250 ${(lines++).toString().padStart(6, '0')}\r\n`
+      void session.upstream.tls?.write(replies)
+    })
+    const read = session.client.log.length
+    const before = await retainedOctets()
+    const flight = Buffer.alloc(count * 12, 'NOOP 01234\r\n')
+    const expected = Array.from({ length: count }, (_, number) => `250 ${number.toString().padStart(6, '0')}\r\n`).join(
+      '',
+    )
+    await session.client.send(flight)
+    await session.client.received(read + expected.length)
+    assert.ok(session.client.log.all.subarray(read).equals(Buffer.from(expected)))
+    const kept = (await retainedOctets()) - before - flight.length - 2 * (read + expected.length)
+    assert.ok(kept < 2 * MEBIBYTE, `${kept} octets are kept`)
+    await drop(session)
+  })
+})
+
+describe('An upstream that says too much', () => {
+  let stage: Stage
+  before(async () => {
+    stage = await Stage.open('plain')
+  })
+  after(() => stage.close())
+
+  const TOO_LONG = words.REPLY_TOO_LONG.bytes.toString()
+  const ENDLESS: readonly (readonly [string, string])[] = [
+    ['a line without an end', 'x'.repeat(MAX_REPLY_BYTES + 1)],
+    ['a reply of too many octets', `250-${'x'.repeat(1000)}\r\n`.repeat(70)],
+    ['a reply of 1,001 lines', `${'250-x\r\n'.repeat(MAX_REPLY_LINES)}250 x\r\n`],
+  ]
+  for (const [what, reply] of ENDLESS) {
+    test(`${what}: the client is told, and nothing of it`, async () => {
+      const session = await at('EHLO unanswered', stage)
+      const read = session.client.log.length
+      await session.upstream.send(reply)
+      assert.equal(await session.client.readReply(), TOO_LONG)
+      assert.equal(await session.client.closed(), 'fin')
+      assert.equal(session.client.log.length, read + TOO_LONG.length)
+      await drop(session)
+    })
+
+    for (const state of ['in the body', 'dot unanswered'] as const) {
+      test(`${what}, ${state}: no word takes the place of a verdict`, async () => {
+        const session = await at(state, stage)
+        const read = session.client.log.length
+        await session.upstream.send(reply)
+        assert.equal(await session.client.closed(), 'reset')
+        assert.equal(session.client.log.length, read)
+        await drop(session)
+      })
+    }
+
+    test(`${what}, when nobody knows what it answers: no word either`, async () => {
+      const session = await at('between mails', stage)
+      await session.upstream.send('250 stray\r\n250 stray\r\n')
+      assert.equal(
+        (await session.client.readReply()) + (await session.client.readReply()),
+        '250 stray\r\n250 stray\r\n',
+      )
+      await session.client.send('DATA\r\n.\r\n')
+      await session.upstream.readUntil('.\r\n')
+      await session.upstream.send(reply)
+      assert.equal(await session.client.closed(), 'reset')
+      assert.equal(session.client.log.unread.length, 0)
+      await drop(session)
+    })
+  }
+
+  test('a reply of 1,000 lines is delivered whole', async () => {
+    const session = await at('EHLO unanswered', stage)
+    const reply = `${'250-x\r\n'.repeat(MAX_REPLY_LINES - 1)}250 x\r\n`
+    await session.upstream.send(reply)
+    assert.equal(await session.client.readReply(), reply)
+    await drop(session)
+  })
+
+  test('replies that nobody asked for come down all the same', async () => {
+    const session = await at('between mails', stage)
+    const replies = Array.from({ length: 5000 }, (_, number) => `250 stray ${number}\r\n`).join('')
+    await session.upstream.send(replies)
+    assert.equal((await session.client.readBytes(replies.length)).toString(), replies)
+    await drop(session)
+  })
+
+  test('octets that are no reply come down all the same, line by line', async () => {
+    const session = await at('between mails', stage)
+    const garbage = Buffer.from(Array.from({ length: 5000 }, (_, index) => (index * 7) % 256))
+    const whole = garbage.subarray(0, garbage.lastIndexOf(0x0a) + 1)
+    await session.upstream.send(garbage)
+    assert.ok((await session.client.readBytes(whole.length)).equals(whole))
+    await drop(session)
+  })
+})
+
+describe('Who is there and is not', () => {
+  let stage: Stage
+  before(async () => {
+    const linger = { ms: 200, bytes: 1000 }
+    stage = await Stage.open('plain', {
+      env: { PROXY_IDLE_TIMEOUT: '1s' },
+      limits: { linger, tickMs: 20, finalReplyMs: 1000 },
+    })
+  })
+  after(() => stage.close())
+
+  test('an upstream that does not answer a client’s close is left when nothing moves any more', async () => {
+    const session = await at('in the envelope', stage)
+    await session.client.end()
+    assert.equal(await session.upstream.closed(), 'fin')
+    await session.events()
+    await drop(session)
+  })
+
+  test('a client that does not answer the upstream’s close is left after the linger', async () => {
+    const session = await at('in the envelope', stage)
+    const began = performance.now()
+    await session.upstream.end()
+    assert.equal(await session.client.closed(), 'fin')
+    await session.events()
+    assert.ok(performance.now() - began < 900, 'before the idle limit')
+    await drop(session)
+  })
+
+  test('an upstream that does not read is left, when its client has gone', async () => {
+    const session = await at('in the body', stage)
+    session.upstream.pause()
+    void session.client.send(Buffer.alloc(32 * MEBIBYTE, 'more than all the buffers between\r\n'))
+    await pause(100)
+    await session.client.reset()
+    await session.events()
+    await drop(session)
+  })
+
+  test('a client that closes while the upstream does not read is left, too', async () => {
+    const session = await at('in the body', stage)
+    session.upstream.pause()
+    void session.client.send(Buffer.alloc(32 * MEBIBYTE, 'more than all the buffers between\r\n'))
+    void session.client.end()
+    await session.events()
+    await drop(session)
+  })
+
+  test('GRT-13: 500 who connect and close leave nothing behind, here or at the upstream', async () => {
+    const probes: Promise<void>[] = []
+    for (let probe = 0; probe < 500; probe += 1) {
+      probes.push(
+        connectClient({ port: stage.port }).then((client) => (probe % 2 === 0 ? client.end() : client.reset())),
+      )
+      if (probe % 20 === 0) await Promise.all(probes)
+    }
+    await Promise.all(probes)
+    await until(() => stage.server.activeSessions === 0)
+    for (const { events } of stage.recorder.sessions) {
+      assert.equal(events.filter(({ type }) => type === 'session-close').length, 1)
+    }
+  })
+})
+
+async function until(done: () => boolean): Promise<void> {
+  const deadline = performance.now() + 5000
+  while (!done()) {
+    assert.ok(performance.now() < deadline, String(done))
+    await pause(5)
+  }
+}

@@ -1,0 +1,166 @@
+/** Names, addresses, and the race for the first connection. The catalogue's ids are those of the connect group. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import net from 'node:net'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { connectAny, resolve } from '../proxy/connect.ts'
+import { openBlackHole } from './support/black-hole.ts'
+import { Names } from './support/names.ts'
+import { OpenResources } from './support/open-resources.ts'
+import { ScriptedUpstream } from './support/peers.ts'
+
+/** Loopback addresses at which nobody listens on the port of a test's upstream. */
+const REFUSING = ['127.0.0.2', '127.0.0.3', '127.0.0.4']
+
+const never = new AbortController().signal
+
+let upstream: ScriptedUpstream
+let resources: OpenResources
+beforeEach(async () => {
+  upstream = await ScriptedUpstream.start()
+  resources = new OpenResources()
+})
+afterEach(async () => {
+  await upstream.close()
+  await resources.allClosed('connections of the race')
+  resources[Symbol.dispose]()
+})
+
+/** Connects, checks where to, and hangs up. */
+async function reaches(address: string, addresses: readonly string[], port = upstream.port): Promise<number> {
+  const began = performance.now()
+  const socket = await connectAny(addresses, port, never)
+  const took = performance.now() - began
+  assert.equal(socket.remoteAddress, address)
+  socket.destroy()
+  return took
+}
+
+describe('connectAny', () => {
+  test('GRT-09: goes on with the next address at once when one refuses', async () => {
+    const took = await reaches('127.0.0.1', [...REFUSING, '127.0.0.1'])
+    assert.ok(took < 250, `no waiting for the 250 ms of a slow address: ${took} ms`)
+    assert.equal(upstream.connections, 1)
+  })
+
+  test('GRT-06: rejects with the last error when all refuse', async () => {
+    await assert.rejects(connectAny(REFUSING, upstream.port, never), { code: 'ECONNREFUSED', address: REFUSING.at(-1) })
+    assert.equal(upstream.connections, 0)
+  })
+
+  test('GRT-07 GRT-09: tries the next address beside one that is silent, and drops the loser', async () => {
+    await using hole = await openBlackHole('127.0.0.2')
+    const server = net.createServer().listen({ host: '127.0.0.1', port: hole.port })
+    await once(server, 'listening')
+    const took = await reaches('127.0.0.1', ['127.0.0.2', '127.0.0.1'], hole.port)
+    assert.ok(took > 200 && took < 1000, `after the 250 ms of RFC 8305 section 5: ${took} ms`)
+    await new Promise((done) => server.close(done))
+  })
+
+  test('GRT-07: gives up a silent address when told to, not before', async () => {
+    await using hole = await openBlackHole('127.0.0.2')
+    const giveUp = new AbortController()
+    const connecting = connectAny(['127.0.0.2', '127.0.0.3'], hole.port, giveUp.signal)
+    const second = await Promise.race([connecting.catch(() => 'given up'), new Promise((go) => setTimeout(go, 400))])
+    assert.equal(second, undefined, 'that the second address refused does not end the first attempt')
+    giveUp.abort(new Error('enough'))
+    await assert.rejects(connecting, { message: 'enough' })
+  })
+
+  test('DIS-11: opens nothing when it is told to give up before it began', async () => {
+    await assert.rejects(connectAny(['127.0.0.1'], upstream.port, AbortSignal.abort(new Error('late'))), {
+      message: 'late',
+    })
+    assert.equal(upstream.connections, 0)
+  })
+
+  test('DIS-11: closes the connection that is given up in the moment in which it is made', async () => {
+    const giveUp = new AbortController()
+    const connecting = connectAny(['127.0.0.1'], upstream.port, giveUp.signal)
+    giveUp.abort(new Error('enough'))
+    await assert.rejects(connecting, { message: 'enough' })
+  })
+
+  test('GRT-14: speaks IPv6', async () => {
+    const server = net.createServer().listen({ host: '::1', port: 0 })
+    await once(server, 'listening')
+    await reaches('::1', ['::1'], (server.address() as net.AddressInfo).port)
+    await new Promise((done) => server.close(done))
+  })
+
+  test('DIS-02: keeps the other direction open behind a FIN', async () => {
+    const socket = await connectAny(['127.0.0.1'], upstream.port, never)
+    const peer = await upstream.accept()
+    await peer.end()
+    await once(socket.resume(), 'end')
+    socket.end('QUIT\r\n')
+    assert.equal(await peer.readLine(), 'QUIT\r\n')
+  })
+
+  test('DIS-06: an RST that nobody listens for yet does not end the process', async () => {
+    const socket = await connectAny(['127.0.0.1'], upstream.port, never)
+    const peer = await upstream.accept()
+    const gone = new Promise((close) => socket.once('close', close))
+    await peer.reset()
+    await gone
+  })
+})
+
+describe('resolve', () => {
+  const ORDERS: readonly (readonly [string, readonly string[], readonly string[]])[] = [
+    ['IPv4 only', ['192.0.2.1', '192.0.2.2'], ['192.0.2.1', '192.0.2.2']],
+    ['the family of the first address first', ['2001:db8::1', '192.0.2.1'], ['2001:db8::1', '192.0.2.1']],
+    [
+      'more of the first family',
+      ['192.0.2.1', '192.0.2.2', '192.0.2.3', '2001:db8::1'],
+      ['192.0.2.1', '2001:db8::1', '192.0.2.2', '192.0.2.3'],
+    ],
+    [
+      'more of the second family',
+      ['192.0.2.1', '2001:db8::1', '2001:db8::2', '2001:db8::3'],
+      ['192.0.2.1', '2001:db8::1', '2001:db8::2', '2001:db8::3'],
+    ],
+  ]
+
+  for (const [what, found, expected] of ORDERS) {
+    test(`GRT-09: lets the families alternate (RFC 8305 section 4): ${what}`, async () => {
+      using names = new Names({ 'mail.test': found })
+      assert.deepEqual(await resolve('mail.test'), expected)
+      assert.deepEqual(names.asked, ['mail.test'])
+    })
+  }
+
+  test('GRT-08: asks nobody about an address', async () => {
+    using names = new Names({})
+    assert.deepEqual(await resolve('192.0.2.1'), ['192.0.2.1'])
+    assert.deepEqual(await resolve('2001:db8::1'), ['2001:db8::1'])
+    assert.deepEqual(names.asked, [])
+  })
+
+  test('GRT-08: those who ask at the same time share one look-up; the next one asks again', async () => {
+    const { promise, resolve: answer } = Promise.withResolvers<string[]>()
+    using names = new Names({ 'mail.test': promise, 'other.test': ['192.0.2.9'] })
+    const asking = [resolve('mail.test'), resolve('mail.test'), resolve('other.test')]
+    answer(['192.0.2.1'])
+    assert.deepEqual(await Promise.all(asking), [['192.0.2.1'], ['192.0.2.1'], ['192.0.2.9']])
+    names.set('mail.test', ['192.0.2.2'])
+    assert.deepEqual(await resolve('mail.test'), ['192.0.2.2'])
+    assert.deepEqual(names.asked, ['mail.test', 'other.test', 'mail.test'])
+  })
+
+  test('GRT-08: rejects all who asked with the error of the resolver, and remembers no failure', async () => {
+    using names = new Names({ 'mail.test': 'EAI_AGAIN' })
+    const both = await Promise.allSettled([resolve('mail.test'), resolve('mail.test')])
+    assert.deepEqual(
+      both.map((result) => result.status === 'rejected' && result.reason.code),
+      ['EAI_AGAIN', 'EAI_AGAIN'],
+    )
+    names.set('mail.test', ['192.0.2.1'])
+    assert.deepEqual(await resolve('mail.test'), ['192.0.2.1'])
+    assert.deepEqual(names.asked, ['mail.test', 'mail.test'])
+  })
+
+  test('GRT-08: a name that does not exist is an error of this machine, too', async () => {
+    await assert.rejects(resolve('mail.invalid'), (error: NodeJS.ErrnoException) => /^E/.test(error.code ?? ''))
+  })
+})

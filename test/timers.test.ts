@@ -1,0 +1,291 @@
+/**
+ * Time: whose timer decides, and what is said when it does. The proxy's own are longer than AhaSend's on purpose, and none
+ * of them puts a word where a verdict belongs (RFC 5321 4.5.3.2). Scaled: a minute takes a second or less.
+ */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { SessionEvent } from '../proxy/events.ts'
+import * as words from '../proxy/own-words.ts'
+import { AUTH_PLAIN, ask, mail } from './simulator/client.ts'
+import { startSimulator } from './simulator/simulator.ts'
+import { makeTrust, startDialRig, startScene, type Trust } from './support/dial-rig.ts'
+import { Stage, type StagedSession } from './support/in-process.ts'
+import { bringTo, MAIL, STATES, type State } from './support/mail-states.ts'
+import { connectClient } from './support/peers.ts'
+import { retainedOctets } from './support/retained.ts'
+
+const ACCEPTED = '250 2.0.0 r-000123\r\n'
+const IDLE = words.IDLE.bytes.toString()
+const DRAINING = words.DRAINING.bytes.toString()
+
+/** The clock of these tests: sessions are looked at often. */
+const tickMs = 10
+
+async function at(state: State, stage: Stage): Promise<StagedSession> {
+  const session = await stage.connect()
+  await bringTo(state, session)
+  return session
+}
+
+/** Both sides are dropped, and the session is waited for. */
+async function events(session: StagedSession): Promise<readonly SessionEvent[]> {
+  session.client.destroy()
+  session.upstream.destroy()
+  return await session.events()
+}
+
+describe('The upstream’s idle limit', () => {
+  test('TMO-01 AHA-07: is what the client meets, between mails and in a body: the upstream’s words, at its time', async () => {
+    await using simulator = await startSimulator({ idleMs: 600 })
+    await using rig = await startDialRig([`localhost:${simulator.port}`], { caFile: simulator.caFile } as Trust)
+    for (const inBody of [false, true]) {
+      const client = await connectClient({ port: rig.port })
+      await client.readReply()
+      for (const line of ['EHLO app.example', AUTH_PLAIN, ...(inBody ? mail().slice(0, 3) : [])])
+        await ask(client, line)
+      const quietSince = performance.now()
+      assert.equal(await client.readReply(), '421 4.3.2 rehearsal.ahasend.example idle too long\r\n')
+      assert.ok(Math.abs(performance.now() - quietSince - 600) < 300, 'when the upstream said it')
+      assert.equal(await client.closed(), 'fin')
+      client.destroy()
+    }
+    await rig.recorder.closed(2)
+    for (const session of rig.recorder.sessions) {
+      const last = session.all('exchange').at(-1)!
+      assert.deepEqual([last.command, last.reply.origin, last.reply.cause], ['UNSOLICITED', 'upstream', 'idle_timeout'])
+      assert.equal(session.one('session-close').reason, 'upstream_421')
+    }
+  })
+})
+
+describe('The proxy’s own idle limit', () => {
+  let stage: Stage
+  before(async () => {
+    stage = await Stage.open('plain', {
+      env: { PROXY_IDLE_TIMEOUT: '1s' },
+      limits: { tickMs, linger: { ms: 300, bytes: 1000 } },
+    })
+  })
+  after(() => stage.close())
+
+  test('DAT-14: does not touch a mail whose verdict is awaited: it comes after twice that time, and is delivered', async () => {
+    const session = await at('dot unanswered', stage)
+    await pause(2000)
+    assert.equal(session.client.ending, undefined)
+    await session.upstream.send(ACCEPTED)
+    assert.equal(await session.client.readReply(), ACCEPTED)
+    await events(session)
+  })
+
+  test('TMO-03: does not touch a client that sends an octet now and then, nor TMO-05: a reply that comes octet by octet', async () => {
+    const session = await at('between mails', stage)
+    const read = session.client.log.length
+    for (const octet of 'NOOP\r\n') {
+      await pause(250)
+      await session.client.send(octet)
+    }
+    assert.equal(await session.upstream.readLine(), 'NOOP\r\n')
+    for (const octet of '250 ok\r\n') {
+      await pause(250)
+      assert.equal(session.client.log.length, read, 'nothing before the last octet')
+      await session.upstream.send(octet)
+    }
+    assert.equal(await session.client.readReply(), '250 ok\r\n')
+    await events(session)
+  })
+
+  test('speaks to a client that has half a command written, and the half does not go up', async () => {
+    const session = await at('between mails', stage)
+    const sent = session.upstream.log.length
+    await session.client.send('MAIL FRO')
+    assert.equal(await session.client.readReply(), IDLE)
+    assert.equal(await session.upstream.closed(), 'fin')
+    assert.equal(session.upstream.log.length, sent)
+    await events(session)
+  })
+
+  test('waits for a farewell’s reader no longer than the linger', async () => {
+    const session = await at('between mails', stage)
+    assert.equal(await session.client.readReply(), IDLE)
+    const told = performance.now()
+    await session.upstream.end()
+    const closed = (await session.events()).find(({ type }) => type === 'session-close')
+    assert.deepEqual(closed?.type === 'session-close' && [closed.by, closed.reason], ['proxy', 'idle'])
+    const lingered = performance.now() - told
+    assert.ok(lingered > 200 && lingered < 1500, `${lingered} ms`)
+    await events(session)
+  })
+
+  test('reads no more behind a farewell than the linger allows', async () => {
+    const session = await at('between mails', stage)
+    assert.equal(await session.client.readReply(), IDLE)
+    await session.upstream.end()
+    const told = performance.now()
+    await session.client.send('x'.repeat(1001))
+    await session.events()
+    assert.ok(performance.now() - told < 200, 'at once')
+    await events(session)
+  })
+
+  test('TMO-07: ends a session whose client never reads: the upstream is paused, and little is kept', async () => {
+    const session = await at('between mails', stage)
+    const reply = `${'250-this is more than anybody wants to know\r\n'.repeat(900)}250 ok\r\n`
+    const count = 1000
+    session.client.pause()
+    await session.client.send('NOOP\r\n'.repeat(count))
+    await session.upstream.readBytes('NOOP\r\n'.length * count)
+    const replies = Buffer.from(reply.repeat(count))
+    const before = await retainedOctets()
+    void session.upstream.send(replies)
+    await pause(500)
+    const kept = (await retainedOctets()) - before
+    assert.ok(kept < 512 * 1024, `${kept} octets more`)
+    assert.equal(await session.upstream.closed(), 'reset')
+    const all = await session.events()
+    const close = all.find((event) => event.type === 'session-close')!
+    assert.deepEqual([close.by, close.reason], ['proxy', 'idle'])
+    // what the kernel keeps for a client that does not read, and not more
+    assert.ok(close.receive < replies.length / 2, `${close.receive} of ${replies.length} octets were read`)
+    assert.ok(!all.some((event) => event.type === 'exchange' && event.reply.origin === 'proxy'), 'no word of the proxy')
+    await events(session)
+  })
+})
+
+describe('The limits of the dial and of the verdict', () => {
+  let trust: Trust
+  before(async () => {
+    trust = await makeTrust()
+  })
+  after(() => trust.remove())
+
+  test('TMO-06: an upstream that stalls behind STARTTLS costs the client the dial timeout, and a 421', async () => {
+    await using scene = await startScene(trust, { env: { PROXY_DIAL_TIMEOUT: '400ms' } })
+    const { client, peer } = await scene.meet()
+    const began = performance.now()
+    await peer.send('220 mail.example ESMTP\r\n')
+    await peer.readLine()
+    await peer.send('250-mail.example\r\n250 STARTTLS\r\n')
+    await peer.readUntil('STARTTLS\r\n')
+    await peer.send('220 go\r\n')
+    assert.match(await client.readReply(), /^421 4\.(4\.1|7\.0) /)
+    const waited = performance.now() - began
+    assert.ok(waited > 300 && waited < 1500, `${waited} ms`)
+    assert.equal(await client.closed(), 'fin')
+    await client.end()
+  })
+
+  test('DIS-10: a verdict that nobody waits for any more, and that never comes, is awaited as long as one may take', async () => {
+    const stage = await Stage.open('plain', { limits: { tickMs, finalReplyMs: 500 } })
+    const session = await at('dot unanswered', stage)
+    await session.client.reset()
+    const gone = performance.now()
+    assert.equal(await session.upstream.closed(), 'reset')
+    assert.ok(performance.now() - gone > 400)
+    const lost = (await session.events()).find((event) => event.type === 'tx-lost')
+    assert.deepEqual([lost?.stage, lost?.outcome], ['final-reply', 'in_doubt'])
+    await stage.close()
+  })
+})
+
+describe('A drain', () => {
+  const drainQuietMs = 400
+  let stage: Stage
+
+  /** One stage a test: a drain ends it. */
+  async function draining(state: State): Promise<StagedSession & { readonly drained: Promise<number> }> {
+    stage = await Stage.open('plain', { limits: { tickMs, drainQuietMs, drainSpreadMs: 1 } })
+    const session = await at(state, stage)
+    return { ...session, drained: stage.server.drain() }
+  }
+
+  test('LIF-02: never glues its 421 to a 250: it waits until the client has been quiet', async () => {
+    const session = await draining('dot unanswered')
+    await pause(2 * drainQuietMs)
+    assert.equal(session.client.log.unread.length, 0, 'not a word while the verdict is awaited')
+    await session.upstream.send(ACCEPTED)
+    assert.equal(await session.client.readReply(), ACCEPTED)
+    const accepted = performance.now()
+    assert.equal(await session.client.readReply(), DRAINING)
+    assert.ok(performance.now() - accepted > drainQuietMs - 50)
+    await over(session)
+  })
+
+  test('LIF-02: leaves the last word to the upstream when the client says QUIT behind its 250', async () => {
+    const session = await draining('dot unanswered')
+    await session.upstream.send(ACCEPTED)
+    assert.equal(await session.client.readReply(), ACCEPTED)
+    await session.client.send('QUIT\r\n')
+    await session.upstream.readUntil('QUIT\r\n')
+    await session.upstream.send('221 bye\r\n')
+    await session.upstream.end()
+    assert.equal(await session.client.readReply(), '221 bye\r\n')
+    await over(session)
+    assert.equal(session.client.log.unread.length, 0)
+  })
+
+  test('PIP-10: also when the QUIT came in one segment with the dot', async () => {
+    const session = await draining('in the body')
+    await session.client.send('.\r\nQUIT\r\n')
+    await session.upstream.readUntil('QUIT\r\n')
+    await session.upstream.send(`${ACCEPTED}221 bye\r\n`)
+    await session.upstream.end()
+    assert.equal(await session.client.readReply(), ACCEPTED)
+    assert.equal(await session.client.readReply(), '221 bye\r\n')
+    await over(session)
+    assert.equal(session.client.log.unread.length, 0)
+  })
+
+  for (const line of ['MAIL FROM:<a@example.com>', 'RSET', 'NOOP', 'EHLO app.example', 'STARTTLS', 'FOO']) {
+    test(`LIF-02: answers ${line} between mails by its 421, which nobody sees upstream`, async () => {
+      const session = await draining('mail accepted')
+      const sent = session.upstream.log.length
+      await session.client.send(`${line}\r\n`)
+      if (line === 'STARTTLS') {
+        // this listener has no certificate: the word is the upstream's
+        await session.upstream.readUntil('STARTTLS\r\n')
+        await session.upstream.send('502 5.5.1 no\r\n')
+        assert.equal(await session.client.readReply(), '502 5.5.1 no\r\n')
+      }
+      assert.equal(await session.client.readReply(), DRAINING)
+      if (line !== 'STARTTLS') assert.equal(session.upstream.log.length, sent)
+      await over(session)
+    })
+  }
+
+  for (const state of ['MAIL unanswered', 'in the envelope', 'DATA unanswered', 'in the body'] as const) {
+    test(`LIF-02: lets a mail finish that is ${state}`, async () => {
+      const session = await draining(state)
+      await pause(2 * drainQuietMs)
+      assert.equal(session.client.log.unread.length, 0, 'not a word, however long the client thinks')
+      assert.equal(session.client.ending, undefined)
+      await finish(session, state)
+      await session.client.send('MAIL FROM:<next@example.com>\r\n')
+      assert.equal(await session.client.readReply(), DRAINING)
+      await over(session)
+    })
+  }
+
+  /** Plays the rest of a mail. */
+  async function finish({ client, upstream }: StagedSession, state: State): Promise<void> {
+    const { over: done } = STATES[state]
+    for (const [index, { said, answer }] of MAIL.slice(done).entries()) {
+      if (index > 0 || !('asked' in STATES[state])) {
+        await client.send(said)
+        await upstream.readBytes(said.length)
+      }
+      await upstream.send(answer)
+      await client.readBytes(answer.length)
+    }
+  }
+
+  /** The session is over, the drain is, and nothing was cut. */
+  async function over(session: StagedSession & { readonly drained: Promise<number> }): Promise<void> {
+    assert.equal(await session.client.closed(), 'fin')
+    await session.client.end()
+    await session.upstream.closed()
+    await session.upstream.end()
+    assert.equal(await session.drained, 0)
+    await stage.close()
+  }
+})
