@@ -1,5 +1,6 @@
 import type net from 'node:net'
 import tls from 'node:tls'
+import { pooled, type ReadPool } from './read-pool.ts'
 
 /** Bounds of a lingering close: how long, and how much, a client may still send after its last reply. */
 export interface Linger {
@@ -12,7 +13,10 @@ const ALPN_SMTP = Buffer.from('\x04smtp')
 
 /** What the owner of a leg is told. */
 export interface LegListener {
-  data(chunk: Buffer): void
+  /** With `release`, the chunk may be kept only until that is called; it need not be. */
+  data(chunk: Buffer, release?: () => void): void
+  /** True when large reads are to be expected. */
+  bulk?(): boolean
   /** The client closed its sending side. */
   ended(): void
   /** Everything written so far left the process. */
@@ -31,10 +35,12 @@ export class ClientConnection {
   #lingering: NodeJS.Timeout | undefined
   #lingerBytes = 0
 
-  constructor(tcp: net.Socket) {
-    this.tcp = tcp
-    this.#socket = tcp
-    this.#attach(tcp)
+  /** With a pool, `accepted` is not to be used by others any more: `tcp` is. */
+  constructor(accepted: net.Socket, pool?: ReadPool) {
+    const reader = { data: this.#onData, bulk: () => this.#listener?.bulk?.() ?? false }
+    this.tcp = pool ? pooled(accepted, pool, reader) : accepted
+    this.#socket = this.tcp
+    this.#attach(this.tcp)
   }
 
   get secure(): boolean {
@@ -151,8 +157,8 @@ export class ClientConnection {
     socket.off('data', this.#onData).off('end', this.#onEnd).off('drain', this.#onDrain).off('close', this.#onClose)
   }
 
-  #onData = (chunk: Buffer): void => {
-    if (!this.#lingering) return this.#listener?.data(chunk)
+  #onData = (chunk: Buffer, release?: () => void): void => {
+    if (!this.#lingering) return this.#listener?.data(chunk, release)
     this.#lingerBytes -= chunk.length
     if (this.#lingerBytes < 0) this.destroy()
   }

@@ -1,6 +1,6 @@
 import type { OwnWord } from './own-words.ts'
 import * as words from './own-words.ts'
-import { hasArgument, isHttp, type Verb, verbOf } from './smtp/command.ts'
+import { hasArgument, hasControls, isHttp, type Verb, verbOf } from './smtp/command.ts'
 import type { ClientLeg } from './smtp/ehlo.ts'
 
 /** The few client commands that the proxy answers by itself, and when. Everything else goes to the upstream. */
@@ -27,9 +27,9 @@ const FORGOTTEN: ReadonlySet<Verb> = new Set<Verb>(['EHLO', 'HELO', 'NOOP', 'RSE
 
 const BLOCKED: ReadonlySet<Verb> = new Set<Verb>(['XCLIENT', 'XFORWARD', 'TURN', 'ATRN', 'BURL'])
 
-/** True when relaying `line` in the clear makes a later STARTTLS impossible. */
+/** True when relaying `line` in the clear makes a later STARTTLS impossible, also if a server reads two lines in it. */
 export function taints(line: Buffer): boolean {
-  return !FORGOTTEN.has(verbOf(line))
+  return !FORGOTTEN.has(verbOf(line)) || hasControls(line)
 }
 
 /** Looks at one command line (or the head of a long one) before it is relayed. */

@@ -8,6 +8,7 @@ import { dialInOrder, type Reached } from './failover.ts'
 import { clientKey } from './networks.ts'
 import type { OwnWord } from './own-words.ts'
 import * as words from './own-words.ts'
+import { ReadPool } from './read-pool.ts'
 import { Session, type SessionHost, type Source } from './session.ts'
 import { Dialer, type DialResult, now } from './upstream.ts'
 import { WarmLegs } from './warm.ts'
@@ -86,6 +87,7 @@ export async function startServer(options: ServerOptions): Promise<ProxyServer> 
 export class ProxyServer implements SessionHost, MailServer {
   readonly limits: typeof LIMITS
   readonly idleMs: number
+  readonly readPool = new ReadPool()
   readonly preferredUpstream: string
   readonly bound: Bound[] = []
   readonly #options: ServerOptions

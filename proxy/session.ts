@@ -4,12 +4,14 @@ import type { SecureContext } from 'node:tls'
 import { ClientConnection } from './client-leg.ts'
 import type { ListenAddress } from './config.ts'
 import { Dialogue } from './dialogue.ts'
+import type { Ending } from './endings.ts'
 import type { CloseReason, Dial, Observer, ReplyFacts, SessionOpen } from './events.ts'
 import type { Reached } from './failover.ts'
 import type { OwnWord } from './own-words.ts'
 import * as words from './own-words.ts'
 import { ProxyHeaderReader } from './proxy-protocol.ts'
-import { type Ending, type Limits, Relay } from './relay.ts'
+import type { ReadPool } from './read-pool.ts'
+import { type Limits, Relay } from './relay.ts'
 import type { ClientLeg } from './smtp/ehlo.ts'
 import { now, type UpstreamLeg } from './upstream.ts'
 
@@ -26,6 +28,7 @@ export interface Source {
 export interface SessionHost {
   readonly limits: Limits & { readonly proxyHeaderMs: number }
   readonly idleMs: number
+  readonly readPool: ReadPool
   secureContext(): SecureContext | undefined
   /** True when this peer must begin with a PROXY protocol header. */
   expectsProxyHeader(peer: string): boolean
@@ -44,6 +47,7 @@ export class Session {
   readonly #host: SessionHost
   readonly #listener: ListenAddress
   readonly #client: ClientConnection
+  readonly #expectsHeader: boolean
   readonly #openedAt = now()
   readonly #giveUp = new AbortController()
   #source: Source
@@ -61,8 +65,10 @@ export class Session {
   constructor(tcp: net.Socket, listener: ListenAddress, host: SessionHost) {
     this.#host = host
     this.#listener = listener
-    this.#client = new ClientConnection(tcp)
     this.#source = { address: tcp.remoteAddress ?? '', port: tcp.remotePort ?? 0 }
+    // what follows a PROXY header in the same segment is put back into the socket, which a pooled one cannot take
+    this.#expectsHeader = host.expectsProxyHeader(this.#source.address)
+    this.#client = new ClientConnection(tcp, this.#expectsHeader ? undefined : host.readPool)
   }
 
   /** Application octets relayed so far. */
@@ -77,7 +83,7 @@ export class Session {
   /** Runs the session up to the relay; the rest happens as bytes come. Never rejects. */
   async run(): Promise<void> {
     this.#listenEarly()
-    if (this.#host.expectsProxyHeader(this.#source.address) && !(await this.#readProxyHeader())) return this.#turnAway()
+    if (this.#expectsHeader && !(await this.#readProxyHeader())) return this.#turnAway()
     // gone behind its header, before anybody looked
     if (this.#closed) return this.#turnAway()
     this.#begin()

@@ -436,7 +436,7 @@ describe('Who closes while something is still to be said', () => {
         await client.end()
         const events = await session.events()
         assert.equal(client.log.unread.length, 0)
-        assert.equal(mailOf(events), `incomplete OTHER ${LOST['dot unanswered']}`)
+        assert.equal(mailOf(events), `incomplete END-OF-MESSAGE ${LOST['dot unanswered']}`)
       })
 
       test('DAT-09: a client that is told 421 in its body, and reads last of all, still finds the 421', async () => {

@@ -76,6 +76,14 @@ export function hasArgument(line: Buffer): boolean {
   return at < text.length
 }
 
+/**
+ * True when the line holds a control character besides tabs and its ending. Some servers end a line at a bare CR or a
+ * NUL, and so may see another command in it.
+ */
+export function hasControls(line: Buffer): boolean {
+  return withoutEnding(line).some((octet) => octet < SPACE && octet !== TAB)
+}
+
 function withoutEnding(line: Buffer): Buffer {
   let end = line.length
   if (end > 0 && line[end - 1] === LF) end -= 1

@@ -1,0 +1,248 @@
+/**
+ * The way up: client bytes go to the upstream at once, in order and untouched, and the dialogue sees a copy.
+ *
+ *   client --> backlog --> screen --> upstream
+ *
+ * Bytes wait in the backlog, and the client is not read, while the upstream takes no more, while too many commands are
+ * unanswered, while an answer of the proxy's own waits for the answers before it, and behind an EHLO in the clear where
+ * STARTTLS may follow. Commands are looked at line by line (the screen answers a few of them here); bodies and what
+ * waits for a reply to say what it is are not.
+ */
+import type net from 'node:net'
+import type { SecureContext } from 'node:tls'
+import type { ClientConnection } from './client-leg.ts'
+import type { Dialogue } from './dialogue.ts'
+import type { Endings } from './endings.ts'
+import type { OwnWord } from './own-words.ts'
+import * as words from './own-words.ts'
+import { screen, taints } from './screen.ts'
+import { type Verb, verbOf } from './smtp/command.ts'
+import type { ClientLeg } from './smtp/ehlo.ts'
+import { now, type UpstreamLeg } from './upstream.ts'
+
+/** Octets of a command line without an end that wait for the screen; a longer line is relayed as it comes. */
+const MAX_SCREENED_LINE = 2048
+
+const LF = 0x0a
+
+export interface UplinkOptions {
+  readonly client: ClientConnection
+  readonly upstream: UpstreamLeg
+  readonly dialogue: Dialogue
+  readonly endings: Endings
+  /** How the client's leg is now; `clear-starttls…` only when there is a certificate. */
+  readonly leg: ClientLeg
+  /** The listener's current certificate. */
+  readonly secureContext: () => SecureContext | undefined
+  readonly handshakeMs: number
+  /** The client's leg is inside TLS now. */
+  readonly secured: () => void
+  /** The dialogue threw: a bug, which must not stop the mail. */
+  readonly dialogueFailed: (error: unknown) => void
+}
+
+export class Uplink {
+  readonly #options: UplinkOptions
+  readonly #client: ClientConnection
+  readonly #upstream: net.Socket
+  readonly #dialogue: Dialogue
+  readonly #endings: Endings
+  /** Client bytes that were read and not yet relayed. */
+  #backlog: Buffer[] = []
+  #tainted = false
+  #draining = false
+  /** An own answer, or bytes behind an EHLO in the clear, wait until no reply is owed. */
+  #awaitsReplies = false
+  #swallowing = false
+  #clientEnded = false
+  leg: ClientLeg
+  /** True from the 220 to STARTTLS to the end of the handshake. */
+  securing = false
+  /** Application octets relayed up. */
+  transmit = 0
+
+  constructor(options: UplinkOptions) {
+    this.#options = options
+    this.#client = options.client
+    this.#upstream = options.upstream.socket
+    this.#dialogue = options.dialogue
+    this.#endings = options.endings
+    this.leg = options.leg
+  }
+
+  /** From now on the next command between mails is answered 421. */
+  drain(): void {
+    this.#draining = true
+  }
+
+  /** True when the session is to be drained and no mail is under way. */
+  get mayDrain(): boolean {
+    return this.#draining && this.#dialogue.betweenMails
+  }
+
+  /** Takes what the client said; nothing of it is relayed before `pump`. */
+  add(chunk: Buffer): void {
+    this.#backlog.push(chunk)
+  }
+
+  /** The client says no more: its FIN goes up behind all that waits. An unfinished line goes up as it is. */
+  end(): void {
+    this.#clientEnded = true
+  }
+
+  /** Relays what is waiting, as far as it may go, and paces the reader. */
+  pump(): void {
+    if (this.#awaitsReplies && this.#dialogue.pending === 0) this.#awaitsReplies = false
+    while (this.#backlog.length > 0 && !this.#blocked()) {
+      const chunk = this.#backlog.length === 1 ? this.#backlog[0]! : Buffer.concat(this.#backlog)
+      this.#backlog = []
+      const rest = this.#relay(chunk)
+      if (rest.length > 0) this.#backlog.unshift(rest)
+      if (rest.length === chunk.length) break // an unfinished line
+    }
+    this.#pace()
+  }
+
+  #blocked(): boolean {
+    return (
+      this.#awaitsReplies ||
+      this.securing ||
+      this.#endings.over ||
+      this.#upstream.writableNeedDrain ||
+      this.#dialogue.full
+    )
+  }
+
+  #pace(): void {
+    if (this.#endings.over) {
+      this.#backlog = []
+      return
+    }
+    if (this.securing) return
+    if (this.#blocked()) return this.#client.pause()
+    this.#client.resume()
+    if (this.#clientEnded && this.#backlog.length === 0) this.#endings.clientFinished()
+  }
+
+  /** Relays `read`; returns what has to wait. */
+  #relay(read: Buffer): Buffer {
+    const at = now()
+    const chunk = this.#swallowing ? this.#swallow(read) : read
+    if (!this.#dialogue.inCommand) return this.#relayUnscreened(chunk, at)
+    let done = 0
+    while (done < chunk.length && this.#dialogue.inCommand && !this.#dialogue.full && !this.#awaitsReplies) {
+      const end = this.#endOfLine(chunk, done)
+      if (end < 0) break
+      const line = chunk.subarray(done, end)
+      if (!this.#dialogue.inLine && this.#answerItself(line, chunk, done, end)) return this.#afterAnswer(chunk, end)
+      if (this.#awaitsReplies) break
+      this.#look(line, at)
+      done = end
+      if (this.leg !== 'tls' && this.leg !== 'clear') this.#watchClearText(line)
+    }
+    return this.#sendUpTo(chunk, done, at)
+  }
+
+  #relayUnscreened(chunk: Buffer, at: number): Buffer {
+    // a dialogue that lost the thread must not let bytes go up in the clear
+    if (this.#options.upstream.refused) this.#answer('UNKNOWN', words.REFUSED)
+    else {
+      this.#send(chunk)
+      this.#look(chunk, at)
+    }
+    return chunk.subarray(chunk.length)
+  }
+
+  /** The lines up to `done` were looked at. Behind a DATA, what follows goes up unseen by the screen. */
+  #sendUpTo(chunk: Buffer, done: number, at: number): Buffer {
+    const waits = this.#dialogue.inCommand || this.#dialogue.full || this.#awaitsReplies
+    this.#send(waits ? chunk.subarray(0, done) : chunk)
+    if (waits) return chunk.subarray(done)
+    if (done < chunk.length) this.#look(chunk.subarray(done), at)
+    return chunk.subarray(chunk.length)
+  }
+
+  /** The index behind the line at `from`; -1 when its end, and so the whole of it, has to be waited for. */
+  #endOfLine(chunk: Buffer, from: number): number {
+    const lf = chunk.indexOf(LF, from)
+    if (lf >= 0) return lf + 1
+    const unfinished = chunk.length - from
+    return this.#dialogue.inLine || unfinished > MAX_SCREENED_LINE || this.#clientEnded ? chunk.length : -1
+  }
+
+  /** True when the proxy answers this line itself. When replies are owed before, everything from here on waits. */
+  #answerItself(line: Buffer, chunk: Buffer, from: number, end: number): boolean {
+    const screened = screen(line, {
+      leg: this.leg,
+      refused: this.#options.upstream.refused,
+      tainted: this.#tainted,
+      mayDrain: this.mayDrain,
+    })
+    if (!screened) return false
+    if (this.#dialogue.pending > 0) {
+      this.#awaitsReplies = true
+      return false
+    }
+    this.#send(chunk.subarray(0, from))
+    if (screened.answer !== 'upgrade') this.#answer(screened.verb, screened.answer)
+    else if (end < chunk.length || this.#client.hasUnread) this.#answer('STARTTLS', words.STARTTLS_INJECTION)
+    else void this.#upgrade()
+    return true
+  }
+
+  /** Drops the rest of a long line that was answered here. */
+  #swallow(chunk: Buffer): Buffer {
+    const lf = chunk.indexOf(LF)
+    this.#swallowing = lf < 0
+    return chunk.subarray(lf < 0 ? chunk.length : lf + 1)
+  }
+
+  #afterAnswer(chunk: Buffer, end: number): Buffer {
+    this.#swallowing = chunk[end - 1] !== LF
+    return this.#endings.over ? chunk.subarray(chunk.length) : chunk.subarray(end)
+  }
+
+  #answer(verb: Verb, word: OwnWord): void {
+    const at = now()
+    const { code, enhancedCode, cause } = word
+    this.#dialogue.own(verb, { code, enhancedCode, cause, origin: 'proxy' }, at, at)
+    if (word.closes) this.#endings.closeWith(word, word === words.DRAINING ? 'drained' : 'error')
+    else this.#client.write(word.bytes)
+  }
+
+  /** In the clear, where STARTTLS may follow: an EHLO decides what comes next, and some commands rule it out. */
+  #watchClearText(line: Buffer): void {
+    if (taints(line)) this.#tainted = true
+    if (verbOf(line) === 'EHLO') this.#awaitsReplies = true
+  }
+
+  #send(bytes: Buffer): void {
+    if (bytes.length === 0 || !this.#upstream.writable) return
+    this.transmit += bytes.length
+    this.#upstream.write(bytes)
+  }
+
+  #look(bytes: Buffer, at: number): void {
+    try {
+      this.#dialogue.client(bytes, at)
+    } catch (error) {
+      this.#options.dialogueFailed(error)
+      this.#dialogue.giveUp('observer_failure', at)
+    }
+  }
+
+  /** RFC 3207: 220, then nothing in the clear. */
+  async #upgrade(): Promise<void> {
+    const context = this.#options.secureContext()
+    if (!context) return this.#answer('STARTTLS', words.STARTTLS_REFUSED)
+    this.securing = true
+    this.#answer('STARTTLS', words.READY_FOR_TLS)
+    const socket = await this.#client.secureWith(context, this.#options.handshakeMs)
+    if (!socket) return
+    this.securing = false
+    this.leg = 'tls'
+    this.#dialogue.tls(socket.getProtocol() ?? 'unknown', socket.getCipher().standardName, now())
+    this.#options.secured()
+    this.pump()
+  }
+}
