@@ -150,7 +150,10 @@ describe('The screen', () => {
 })
 
 describe('Relayed in the clear, a command makes STARTTLS impossible', () => {
-  const harmless = ['EHLO app', 'HELO app', 'NOOP', 'RSET', 'HELP', 'VRFY x', 'QUIT']
+  const smuggled = ['NOOP x\rAUTH PLAIN x', 'NOOP\0AUTH PLAIN x', 'EHLO a\r', 'EHLO a\vMAIL FROM:<a@b>']
+  for (const line of smuggled)
+    test(`${JSON.stringify(line)} does`, () => assert.equal(taints(octets(`${line}\r\n`)), true))
+  const harmless = ['EHLO\tapp', 'EHLO app', 'HELO app', 'NOOP', 'RSET', 'HELP', 'VRFY x', 'QUIT']
   for (const line of harmless) test(`not ${line}`, () => assert.equal(taints(octets(`${line}\r\n`)), false))
   for (const line of ORDINARY.filter((each) => !harmless.includes(each))) {
     test(`${JSON.stringify(line)} does`, () => assert.equal(taints(octets(`${line}\r\n`)), true))

@@ -2,7 +2,16 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Framing } from '../proxy/framing.ts'
-import { type Chunk, chunkOf, hasArgument, isHttp, mechanismOf, type Verb, verbOf } from '../proxy/smtp/command.ts'
+import {
+  type Chunk,
+  chunkOf,
+  hasArgument,
+  hasControls,
+  isHttp,
+  mechanismOf,
+  type Verb,
+  verbOf,
+} from '../proxy/smtp/command.ts'
 import { octets, segmentations } from './support/segmentation.ts'
 
 const VERBS = (
@@ -154,6 +163,23 @@ describe('A command line has an argument', () => {
   ]
   for (const [line, has] of cases) {
     test(`${JSON.stringify(line)}: ${has}`, () => assert.equal(hasArgument(octets(line)), has))
+  }
+})
+
+describe('A command line has control characters', () => {
+  const cases: readonly (readonly [line: string, has: boolean])[] = [
+    ['NOOP\r\n', false],
+    ['NOOP\n', false],
+    ['NOOP', false],
+    ['NOOP \t x\r\n', false],
+    ['NOOP \u0080\u00ff\u007f\r\n', false],
+    ['NOOP x\rQUIT\r\n', true],
+    ['NOOP x\r\r\n', true],
+    ['NOOP \0\r\n', true],
+    ['NOOP \v\f\r\n', true],
+  ]
+  for (const [line, has] of cases) {
+    test(`${JSON.stringify(line)}: ${has}`, () => assert.equal(hasControls(octets(line)), has))
   }
 })
 
