@@ -127,7 +127,8 @@ export class Relay {
 
   #listen(): void {
     this.#client.listen({
-      data: (chunk) => this.#fromClient(chunk),
+      data: (chunk, release) => this.#fromClient(chunk, release),
+      bulk: () => this.#dialogue.inBody,
       ended: () => {
         this.#uplink.end()
         this.#uplink.pump()
@@ -151,10 +152,10 @@ export class Relay {
     this.#endings.clientClosed(reset, this.#uplink.securing ? 'error' : reason)
   }
 
-  #fromClient(chunk: Buffer): void {
+  #fromClient(chunk: Buffer, release?: () => void): void {
     this.#moved()
     if (this.#endings.over) return
-    this.#uplink.add(chunk)
+    this.#uplink.add(chunk, release)
     this.#uplink.pump()
   }
 

@@ -9,6 +9,7 @@
  * waits for a reply to say what it is are not.
  */
 import type net from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SecureContext } from 'node:tls'
 import type { ClientConnection } from './client-leg.ts'
 import type { Dialogue } from './dialogue.ts'
@@ -80,9 +81,22 @@ export class Uplink {
     return this.#draining && this.#dialogue.betweenMails
   }
 
-  /** Takes what the client said; nothing of it is relayed before `pump`. */
-  add(chunk: Buffer): void {
-    this.#backlog.push(chunk)
+  /**
+   * Takes what the client said; call `pump` behind it. With `release` the chunk is a block of the read pool: the octets of
+   * a body go up from it, and it is free again when they have left; anything else is copied out of it.
+   */
+  add(chunk: Buffer, release?: () => void): void {
+    if (!release) this.#backlog.push(chunk)
+    else if (this.#backlog.length === 0 && this.#dialogue.inBody && !this.#blocked()) this.#sendBlock(chunk, release)
+    else {
+      this.#backlog.push(Buffer.from(chunk))
+      release()
+    }
+  }
+
+  #sendBlock(chunk: Buffer, release: () => void): void {
+    this.#send(chunk, release)
+    this.#look(chunk, now())
   }
 
   /** The client says no more: its FIN goes up behind all that waits. An unfinished line goes up as it is. */
@@ -144,8 +158,9 @@ export class Uplink {
   }
 
   #relayUnscreened(chunk: Buffer, at: number): Buffer {
-    // a dialogue that lost the thread must not let bytes go up in the clear
+    // a dialogue that lost the thread must not let bytes go up in the clear, nor come in the clear where TLS is demanded
     if (this.#options.upstream.refused) this.#answer('UNKNOWN', words.REFUSED)
+    else if (this.leg === 'clear-starttls-required') this.#endings.cut('error', 'upstream_lost')
     else {
       this.#send(chunk)
       this.#look(chunk, at)
@@ -185,7 +200,7 @@ export class Uplink {
     }
     this.#send(chunk.subarray(0, from))
     if (screened.answer !== 'upgrade') this.#answer(screened.verb, screened.answer)
-    else if (end < chunk.length || this.#client.hasUnread) this.#answer('STARTTLS', words.STARTTLS_INJECTION)
+    else if (end < chunk.length) this.#answer('STARTTLS', words.STARTTLS_INJECTION)
     else void this.#upgrade()
     return true
   }
@@ -216,10 +231,11 @@ export class Uplink {
     if (verbOf(line) === 'EHLO') this.#awaitsReplies = true
   }
 
-  #send(bytes: Buffer): void {
+  /** `sent` is called in a later turn, when the socket needs the bytes no more. */
+  #send(bytes: Buffer, sent?: () => void): void {
     if (bytes.length === 0 || !this.#upstream.writable) return
     this.transmit += bytes.length
-    this.#upstream.write(bytes)
+    this.#upstream.write(bytes, sent && ((error) => error || sent()))
   }
 
   #look(bytes: Buffer, at: number): void {
@@ -236,6 +252,8 @@ export class Uplink {
     const context = this.#options.secureContext()
     if (!context) return this.#answer('STARTTLS', words.STARTTLS_REFUSED)
     this.securing = true
+    if (await this.#moreInTheClear()) return this.#answer('STARTTLS', words.STARTTLS_INJECTION)
+    if (this.#endings.over) return
     this.#answer('STARTTLS', words.READY_FOR_TLS)
     const socket = await this.#client.secureWith(context, this.#options.handshakeMs)
     if (!socket) return
@@ -244,5 +262,13 @@ export class Uplink {
     this.#dialogue.tls(socket.getProtocol() ?? 'unknown', socket.getCipher().standardName, now())
     this.#options.secured()
     this.pump()
+  }
+
+  /** Reads on for one round of the event loop: what came with STARTTLS, or while it waited, shows now. */
+  async #moreInTheClear(): Promise<boolean> {
+    this.#client.resume()
+    await nextTurn()
+    await nextTurn() // the first may come before the loop has looked at the sockets
+    return !this.#endings.over && (this.#backlog.length > 0 || this.#client.hasUnread)
   }
 }

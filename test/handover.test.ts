@@ -215,15 +215,19 @@ describe('The moment of the handover', () => {
 })
 
 describe('Dialer.dial', () => {
-  test('DIS-11: told to give up before it began, it opens nothing, and a resolver that fails harms nobody', async () => {
-    using names = new Names({ 'mail.test': 'ENOTFOUND' })
-    using resources = new OpenResources()
-    const server = { host: 'mail.test', port: 25, tls: true }
-    const { dial, leg } = await new Dialer().dial(server, 1000, AbortSignal.abort())
-    assert.equal(leg, undefined)
-    assert.equal(dial.error, 'resolve_failed')
-    assert.deepEqual(names.asked, ['mail.test'])
-    await resources.allClosed('a dial that never began')
+  test('DIS-11: told to give up before it began, it connects to nobody, and a resolver that fails harms nobody', async () => {
+    const upstream = await ScriptedUpstream.start()
+    using _names = new Names({ 'known.test': ['127.0.0.1'], 'unknown.test': 'ENOTFOUND' })
+    for (const host of ['known.test', 'unknown.test']) {
+      using resources = new OpenResources()
+      const server = { host, port: upstream.port, tls: true }
+      const { dial, leg } = await new Dialer().dial(server, 1000, AbortSignal.abort())
+      assert.equal(leg, undefined)
+      assert.equal(dial.error, 'resolve_failed')
+      await resources.allClosed('a dial that never began')
+    }
+    assert.equal(upstream.connections, 0)
+    await upstream.close()
   })
 
   test('GRT-10: leaves no listener behind on the signal of a caller that lives long', async () => {
