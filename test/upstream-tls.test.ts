@@ -1,47 +1,21 @@
-/** Whom the proxy trusts upstream, and what it resumes: certificates, versions and sessions of the catalogue's group TLU. */
+/** Whom the proxy trusts upstream: certificates and versions of the catalogue's group TLU. */
 import assert from 'node:assert/strict'
-import { X509Certificate } from 'node:crypto'
-import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import * as tls from 'node:tls'
-import type { Dial } from '../proxy/events.ts'
 import * as words from '../proxy/own-words.ts'
-import { Dialer } from '../proxy/upstream.ts'
-import { type Certificate, type CertificateRequest, makeAuthority, makeSelfSigned } from './support/certificates.ts'
-import { makeTrust, type Scene, startScene, type Trust } from './support/dial-rig.ts'
+import { type CertificateRequest, makeAuthority, makeSelfSigned } from './support/certificates.ts'
+import { makeTrust, startScene, type Trust } from './support/dial-rig.ts'
 import { failsClosed } from './support/fail-closed.ts'
 import { Names } from './support/names.ts'
 import { connectClient, type Identity, type Peer, ScriptedUpstream } from './support/peers.ts'
+import { identityOf, isRefused, notAfterOf, secureBy, talks } from './support/secure-by.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
-const CAPABILITIES = '250-mail.example\r\n250 STARTTLS\r\n'
-
 let trust: Trust
 before(async () => {
   trust = await makeTrust()
 })
 after(() => trust.remove())
-
-/** Plays the preamble with a context of the test's, which later handshakes may resume. */
-async function secureBy(peer: Peer, secureContext: tls.SecureContext, options: tls.TLSSocketOptions = {}) {
-  await peer.send('220 mail.example ESMTP\r\n')
-  await peer.readLine()
-  await peer.send(CAPABILITIES)
-  await peer.readUntil('STARTTLS\r\n')
-  await peer.send('220 go\r\n')
-  await peer.secureAsServer(trust.identity, { secureContext, ...options })
-}
-
-/** The same for a handshake that the proxy breaks off, before or behind its own last message. */
-async function isRefused(peer: Peer, secureContext: tls.SecureContext): Promise<void> {
-  await secureBy(peer, secureContext).catch(() => {})
-  await peer.closed()
-}
-
-function identityOf({ certPem, keyPem }: Certificate): Identity {
-  return { cert: certPem, key: keyPem }
-}
 
 interface CertificateCase {
   readonly ids: string
@@ -181,19 +155,6 @@ describe('The certificate of the upstream', () => {
   })
 })
 
-function notAfterOf({ cert }: Identity): number {
-  return Math.floor(Date.parse(new X509Certificate(cert).validTo) / 1000)
-}
-
-/** The greeting, a command and its answer make the whole way: everything TLS has to say was read by then. */
-async function talks(client: Peer, peer: Peer): Promise<void> {
-  assert.equal(await client.readReply(), '220 mail.example ESMTP\r\n')
-  await client.send('NOOP\r\n')
-  assert.equal(await peer.readLine(), 'NOOP\r\n')
-  await peer.send('250 ok\r\n')
-  assert.equal(await client.readReply(), '250 ok\r\n')
-}
-
 describe('The version of TLS', () => {
   const OLD = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const
 
@@ -203,7 +164,7 @@ describe('The version of TLS', () => {
     const client = await connectClient({ port: upstream.port })
     const peer = await upstream.accept()
     const options = { ca: trust.authority.certPem, servername: 'localhost', ...OLD }
-    await Promise.all([peer.secureAsServer(trust.identity, { secureContext: context }), client.secureAsClient(options)])
+    await Promise.all([peer.secureAsServer(context), client.secureAsClient(options)])
     assert.equal(peer.tls?.getProtocol(), 'TLSv1.1', 'a client that may would speak 1.1 with this upstream')
     client.destroy()
     await upstream.close()
@@ -211,116 +172,6 @@ describe('The version of TLS', () => {
     const play = (peer: Peer) => isRefused(peer, context)
     const expected = { word: words.UNTRUSTED, error: 'tls_failed', replyCode: 220, detail: /^ERR_SSL_/ } as const
     await failsClosed({ what: 'TLS 1.1', play, ...expected }, trust)
-  })
-})
-
-/** One session that talks and ends. Returns its dial, and whether the upstream resumed. */
-async function session(scene: Scene, context: tls.SecureContext): Promise<Dial> {
-  const index = scene.recorder.sessions.length
-  const { client, peer } = await scene.meet()
-  await secureBy(peer, context)
-  await talks(client, peer)
-  const dial = scene.recorder.sessions[index]!.one('dial')
-  assert.equal(peer.tls?.isSessionReused(), dial.resumed)
-  await client.end()
-  await peer.closed()
-  await peer.end()
-  await scene.recorder.ended(index)
-  return dial
-}
-
-describe('The TLS session of the last connection', () => {
-  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
-    test(`TLU-11: is resumed by each next one, and still known by its certificate's end (${version})`, async () => {
-      const context = tls.createSecureContext({ ...trust.identity, minVersion: version, maxVersion: version })
-      await using scene = await startScene(trust)
-      const dials: Dial[] = []
-      for (let turn = 0; turn < 10; turn += 1) dials.push(await session(scene, context))
-      assert.deepEqual(
-        dials.map((dial) => dial.resumed),
-        [false, ...Array.from({ length: 9 }, () => true)],
-      )
-      for (const dial of dials) {
-        assert.deepEqual([dial.tlsProtocol, dial.error], [version, undefined])
-        assert.equal(dial.certificateNotAfter, notAfterOf(trust.identity))
-      }
-    })
-
-    test(`TLU-11: an upstream that forgot it is verified anew (${version})`, async () => {
-      const versions = { minVersion: version, maxVersion: version } as const
-      const somebody = identityOf(await (await makeAuthority('Somebody Else')).issue({}))
-      await using scene = await startScene(trust)
-      await session(scene, tls.createSecureContext({ ...trust.identity, ...versions }))
-      const dial = await session(scene, tls.createSecureContext({ ...trust.identity, ...versions }))
-      assert.equal(dial.resumed, false)
-      const { client, peer } = await scene.meet()
-      await isRefused(peer, tls.createSecureContext({ ...somebody, ...versions }))
-      assert.equal(await client.readReply(), words.UNTRUSTED.bytes.toString())
-      assert.equal(peer.log.length, 0)
-      await client.end()
-    })
-
-    test(`TLU-11: is never one that was not trusted (${version})`, async () => {
-      const context = tls.createSecureContext({
-        ...identityOf(await makeSelfSigned({})),
-        minVersion: version,
-        maxVersion: version,
-      })
-      await using scene = await startScene(trust)
-      for (let turn = 0; turn < 3; turn += 1) {
-        const { client, peer } = await scene.meet()
-        await isRefused(peer, context)
-        assert.equal(peer.tls?.isSessionReused(), false)
-        assert.equal(await client.readReply(), words.UNTRUSTED.bytes.toString())
-        await client.end()
-        const { error, resumed } = (await scene.recorder.ended(turn)).one('dial')
-        assert.deepEqual([error, resumed], ['tls_untrusted', false])
-      }
-    })
-
-    test(`TLU-11: belongs to one host and port (${version})`, async () => {
-      using _names = new Names({ localhost: ['127.0.0.1'], 'other.test': ['127.0.0.1'] })
-      const context = tls.createSecureContext({ ...trust.identity, minVersion: version, maxVersion: version })
-      const upstreams = [await ScriptedUpstream.start(), await ScriptedUpstream.start()] as const
-      const dialer = new Dialer(trust.caFile)
-      const dialed = async (host: string, upstream: ScriptedUpstream) => {
-        const dialing = dialer.dial({ host, port: upstream.port, tls: true }, 5000, new AbortController().signal)
-        const peer = await upstream.accept()
-        await secureBy(peer, context).catch(() => {})
-        const { dial, leg } = await dialing
-        if (!leg) return dial.error
-        // what the upstream says behind its tickets shows that they were read
-        await Promise.all([peer.send('250 ok\r\n'), once(leg.socket, 'data')])
-        leg.socket.destroy()
-        return dial.resumed
-      }
-      assert.equal(await dialed('localhost', upstreams[0]), false)
-      assert.equal(await dialed('localhost', upstreams[0]), true)
-      assert.equal(await dialed('localhost', upstreams[1]), false, 'another port')
-      assert.equal(await dialed('127.0.0.1', upstreams[0]), false, 'another host')
-      assert.equal(await dialed('other.test', upstreams[0]), 'tls_untrusted', 'a host that the certificate is not for')
-      assert.equal(await dialed('localhost', upstreams[0]), true)
-      for (const upstream of upstreams) await upstream.close()
-    })
-  }
-
-  test('REL-10: does not outlive the certificate: running sessions go on, new ones fail closed', async () => {
-    const notAfter = new Date(Math.ceil(Date.now() / 1000 + 1) * 1000)
-    const context = tls.createSecureContext(identityOf(await trust.authority.issue({ notAfter })))
-    await using scene = await startScene(trust)
-    const running = await scene.meet()
-    await secureBy(running.peer, context)
-    await talks(running.client, running.peer)
-    assert.equal((await session(scene, context)).resumed, true)
-    await pause(notAfter.getTime() - Date.now() + 50)
-    const { client, peer } = await scene.meet()
-    await isRefused(peer, context)
-    assert.equal(await client.readReply(), words.UNTRUSTED.bytes.toString())
-    await client.end()
-    const { error, detail } = (await scene.recorder.ended(2)).one('dial')
-    assert.deepEqual([error, detail], ['tls_untrusted', 'CERT_HAS_EXPIRED'])
-    await running.client.send('NOOP\r\n')
-    assert.equal(await running.peer.readLine(), 'NOOP\r\n')
   })
 })
 
@@ -332,7 +183,7 @@ describe('The TLS session of the last connection', () => {
  * | TLU-13 | a bad ehlo_name             | there is no such setting: the proxy names itself by its address literal   |
  * | TLU-15 | a client certificate        | none can be configured; that none is shown is tested above                |
  *
- * TLU-09 ends with PROXY_DIAL_TIMEOUT, not with 25 s. TLU-11 runs 10 sessions for 100. TLU-02's metric
- * tls_required_missing is the dial's error starttls_not_offered. TLU-01 to TLU-03, TLU-08 to TLU-10, TLU-12 and TLU-14
- * are in upstream.test.ts.
+ * TLU-09 ends with PROXY_DIAL_TIMEOUT, not with 25 s. TLU-02's metric tls_required_missing is the dial's error
+ * starttls_not_offered. TLU-11 is in upstream-resumption.test.ts and runs 10 sessions, not 100. TLU-01 to TLU-03, TLU-08
+ * to TLU-10, TLU-12 and TLU-14 are in upstream.test.ts and upstream-preamble.test.ts.
  */

@@ -148,9 +148,10 @@ export class Peer {
     this.#socket.resume()
   }
 
-  /** Begins TLS as a server, at this octet. Resolves when the handshake is done. */
-  async secureAsServer(identity: Identity, options: tls.TLSSocketOptions = {}): Promise<void> {
-    const secureContext = tls.createSecureContext({ ...identity, minVersion: 'TLSv1.2' })
+  /** Begins TLS as a server, at this octet. Resolves when the handshake is done. A context remembers its sessions. */
+  async secureAsServer(identity: Identity | tls.SecureContext, options: tls.TLSSocketOptions = {}): Promise<void> {
+    const secureContext =
+      'cert' in identity ? tls.createSecureContext({ ...identity, minVersion: 'TLSv1.2' }) : identity
     this.#detach()
     const secured = new tls.TLSSocket(this.#tcp, { isServer: true, secureContext, ...options })
     await this.#secured(secured, 'secure')
