@@ -2,7 +2,7 @@
  * Large mails: sends one of 20,000,000 octets many times over one connection and compares each body by SHA-256; shows what
  * the proxy's resident memory does meanwhile.
  *
- *   node bench/large.ts [--messages 100] [--octets 20000000] [--smtps]
+ *   node bench/large.ts [--messages 100] [--octets 20000000]
  *
  * Exit code 1 when a body differs.
  */

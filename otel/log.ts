@@ -1,5 +1,6 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
 import type {
+  CloseReason,
   Dial,
   RecipientCounts,
   ReplyFacts,
@@ -109,6 +110,9 @@ function originOf(error: Error & { readonly code?: unknown }): object {
   const code = typeof error.code === 'string' ? { code: error.code } : {}
   return { type: error.name, ...code, stack: frames?.join('\n') }
 }
+
+/** Sessions that ended so got nothing of what they came for. */
+const REFUSED: ReadonlySet<CloseReason> = new Set<CloseReason>(['dial_failed', 'not_allowed', 'session_limit'])
 
 /** A log line: the keys are those of the table. */
 type Line = { [Key in AttributeKey | DetailKey]?: string | number | boolean | readonly string[] }
@@ -221,7 +225,8 @@ class SessionLog {
 
   #sessionClosed(event: Extract<SessionEvent, { type: 'session-close' }>): void {
     const idle = event.messages === 0
-    if (!this.#logger.isLevelEnabled('info') || (idle && !this.#limit.allows(`session ${event.reason}`))) return
+    const level = REFUSED.has(event.reason) ? 'warn' : 'info'
+    if (!this.#logger.isLevelEnabled(level) || (idle && !this.#limit.allows(`session ${event.reason}`))) return
     const line: Line = {
       ...this.#who,
       'server.address': this.#server,
@@ -235,7 +240,7 @@ class SessionLog {
       ...(this.#dials > 0 && { 'smtp.dial.count': this.#dials }),
       duration_ms: milliseconds(this.#open.at, event.at),
     }
-    this.#logger.info(this.#lastDial ? { ...line, dial: dialLine(this.#lastDial) } : line, 'session')
+    this.#logger[level](this.#lastDial ? { ...line, dial: dialLine(this.#lastDial) } : line, 'session')
   }
 }
 
@@ -250,6 +255,7 @@ function dialLine(dial: Dial): Line {
     'server.port': dial.serverPort,
     ...(dial.peerAddress && { 'network.peer.address': dial.peerAddress }),
     ...(dial.error && { 'error.type': dial.error }),
+    ...(dial.detail && { 'smtp.dial.detail': dial.detail }),
     ...(dial.replyCode && { 'smtp.reply.code': dial.replyCode }),
     ...(dial.tlsProtocol && { 'tls.protocol.version': dial.tlsProtocol }),
     ...(dial.tlsCipher && { 'tls.cipher': dial.tlsCipher }),

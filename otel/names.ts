@@ -79,6 +79,7 @@ export const details = {
   'smtp.transaction.stage': 'Where a mail was when a connection ended: envelope, body or final-reply.',
   'smtp.auth.mechanism': 'The SASL mechanism, or OTHER.',
   'smtp.auth.code': 'The code that answered AUTH.',
+  'smtp.dial.detail': 'What Node, the resolver or OpenSSL calls the failure, such as CERT_HAS_EXPIRED.',
   'smtp.dial.count': 'Attempts to reach an upstream.',
   'server.port': "The upstream's port.",
   'network.peer.address': "The upstream's IP address.",

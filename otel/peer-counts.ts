@@ -42,12 +42,16 @@ const CODES = 600
 const MAY_BE_DISABLED = ['CONNECT', 'AUTH', 'MAIL', 'RCPT', 'DATA', 'END-OF-MESSAGE'] as const
 
 /** The ends of a mail that are expected, by AhaSend's documented codes. */
+/** What the proxy says in place of a greeting. */
+const OWN_REFUSALS = ['upstream_unreachable', 'not_allowed', 'session_limit'] as const satisfies readonly ReplyCause[]
+
 const EXPECTED_ENDS = [
   ['accepted'],
   ['aborted'],
   ['tempfail', '421'],
   ['tempfail', '451'],
   ['tempfail', '452'],
+  ['tempfail', 'upstream_lost'],
   ['permfail', '521'],
   ['permfail', '552'],
   ['permfail', '553'],
@@ -115,6 +119,9 @@ export class PeerCounts {
     for (const command of MAY_BE_DISABLED)
       this.reply(command, { code: 521, cause: 'account_disabled', origin: 'upstream' })
     this.reply('CONNECT', { code: 421, cause: 'load_shedding', origin: 'upstream' })
+    this.reply('AUTH', { code: 500, cause: 'invalid_credentials', origin: 'upstream' })
+    this.reply('END-OF-MESSAGE', { code: 250, cause: 'partially_queued', origin: 'upstream' })
+    for (const cause of OWN_REFUSALS) this.reply('CONNECT', { code: 421, cause, origin: 'proxy' })
     for (const [outcome, error] of EXPECTED_ENDS) this.transaction(outcome, error)
   }
 

@@ -92,7 +92,8 @@ export function readCertificates(pem: string): readonly X509Certificate[] {
 
 /**
  * Loads the listeners' certificate and keeps watch over its files. Reads synchronously, as it runs before anything is
- * served. `ticketKeys` (48 octets) let several event loops resume each other's TLS sessions. Returns `{ error }` when the files cannot be read or are no certificate with its key.
+ * served. `ticketKeys` (48 octets) let several event loops resume each other's TLS sessions. Returns `{ error }` when the
+ * files cannot be read or are no certificate with its key.
  */
 export function loadCertificate(
   files: CertificateFiles,

@@ -4,16 +4,19 @@ import { ROWS, type Setting } from './config-table.ts'
 const COMMANDS = `Usage: node proxy/main.ts [check | --help | --version]
 
   (nothing)   run the proxy
-  check       validate the configuration, dial each upstream, verify its certificate; exit code 0 or 1
+  check       validate the configuration, dial each upstream, verify its certificate;
+              exit code 0 or 1, 2 on bad configuration
   --help      this text
   --version   the version
 
 Settings are environment variables, all optional; an empty one counts as unset. Durations are written like
 250ms, 10s, 5m or 1m30s.`
 
-const OTEL = `The OpenTelemetry part reads OTEL_* as OpenTelemetry specifies them.
+const OTEL = `OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES and OTEL_SDK_DISABLED are read as OpenTelemetry specifies
+them; the other OTEL_* variables have no effect yet.
 
-Exit codes: 0 after a clean drain, 1 on a lost listener, 2 on bad configuration.`
+Exit codes: 0 after a drain; 1 when a listener could not be opened or was lost, after a second signal or a
+crash; 2 on bad configuration.`
 
 /** The text of `--help`, at most 110 columns wide. */
 export function helpText(): string {

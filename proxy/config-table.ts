@@ -161,14 +161,16 @@ export const SETTINGS = {
   recordAddresses: {
     variable: 'PROXY_RECORD_ADDRESSES',
     default: 'none',
-    meaning: 'What spans and logs may say of senders and recipients: `none`, `domain` or `full`.',
+    meaning:
+      'What traces and log lines may say of addresses: `none`, `domain` or `full`. With `domain` and `full` log lines ' +
+      "hold the client's IP address; senders and recipients are in no line yet.",
     read: choice('none', 'domain', 'full'),
     effective: (config) => config.recordAddresses,
   },
   slowMs: {
     variable: 'PROXY_SLOW',
     default: '10s',
-    meaning: 'A mail slower than this is always traced.',
+    meaning: 'A mail slower than this is always traced. Without effect until there are traces.',
     read: duration('0s', '1h'),
     effective: (config) => durationText(config.slowMs),
   },

@@ -106,7 +106,8 @@ export class Dialogue {
 
   /** True from the last dot to its reply: only the upstream may end this. */
   get awaitingVerdict(): boolean {
-    return this.#pending.some(({ verb, chunk }) => verb === 'END' || (chunk?.last && this.#framing.phase !== 'chunk'))
+    const unfinished = this.#framing.phase === 'chunk' ? this.#pending.at(-1) : undefined
+    return this.#pending.some((pending) => pending.verb === 'END' || (pending.chunk?.last && pending !== unfinished))
   }
 
   /** Client bytes that were sent to the upstream at `at`. The buffer is not kept. */
@@ -196,12 +197,13 @@ export class Dialogue {
   /** The octets of a body, or of chunks, that no reply has counted yet. */
   #countUnanswered(transaction: Transaction): void {
     if (this.#framing.phase === 'body') transaction.size = this.#framing.bodySize
-    for (const { chunk, at } of this.#pending) {
-      if (!chunk) continue
-      transaction.body(at)
-      transaction.size += chunk.size
+    for (const pending of this.#pending) {
+      if (pending.verb === 'MAIL') return // what follows belongs to the next mail
+      if (!pending.chunk) continue
+      transaction.body(pending.at)
+      transaction.size += pending.chunk.size
+      if (pending === this.#pending.at(-1)) transaction.size -= this.#framing.chunkLeft
     }
-    if (this.#pending.some(({ chunk }) => chunk)) transaction.size -= this.#framing.chunkLeft
   }
 
   #openTransaction(): Transaction | undefined {

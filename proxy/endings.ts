@@ -40,7 +40,6 @@ export class Endings {
   readonly #upstream: net.Socket
   readonly #dialogue: Dialogue
   #clientEnded = false
-  #upstreamEnded = false
   #upstreamClosed = false
   #ending: Ending | undefined
   #dialogueClosed = false
@@ -49,6 +48,8 @@ export class Endings {
   over = false
   /** The client has gone, and the verdict on its mail is still read. */
   awaitsVerdict = false
+  /** The upstream will say no more. */
+  upstreamEnded = false
 
   constructor(options: EndingsOptions) {
     this.#options = options
@@ -62,7 +63,7 @@ export class Endings {
     this.#clientEnded = true
     this.#ending ??= { by: 'client', reason: 'client_closed', error: 'upstream_lost' }
     if (this.#upstream.writable) this.#upstream.end()
-    if (this.#upstreamEnded) this.#endClient()
+    if (this.upstreamEnded) this.#endClient()
   }
 
   /** The client's connection is gone; `reason` unless the session was over already. */
@@ -70,7 +71,7 @@ export class Endings {
     if (this.over) return this.#finish()
     this.#ending ??= { by: 'client', reason, error: 'upstream_lost' }
     this.over = true
-    this.awaitsVerdict = this.#dialogue.awaitingVerdict && !this.#upstreamEnded && !this.#upstream.destroyed
+    this.awaitsVerdict = this.#dialogue.awaitingVerdict && !this.upstreamEnded && !this.#upstream.destroyed
     if (this.awaitsVerdict) this.#upstream.resume()
     else if (reset) this.abortUpstream()
     else this.#releaseUpstream()
@@ -80,7 +81,7 @@ export class Endings {
   /** The upstream's FIN goes down. It may still read: what the client sends goes up, but not for ever. */
   upstreamFinished(): void {
     this.#dropIncomplete()
-    this.#upstreamEnded = true
+    this.upstreamEnded = true
     this.#ending ??= { by: 'upstream', reason: 'upstream_closed', error: 'upstream_lost' }
     this.#closeDialogue()
     if (this.#client.closed) return this.#releaseUpstream()
@@ -89,11 +90,18 @@ export class Endings {
     this.#abortUpstreamLater()
   }
 
+  /** What the client says from here on can go nowhere: it is read and dropped. */
+  stopRelaying(): void {
+    this.#lose({ by: 'upstream', reason: 'upstream_closed', error: 'upstream_lost' })
+    this.#endClient()
+    this.#releaseUpstream()
+  }
+
   /** RST for RST; but a client that was told why, and still sends, must come to read it. */
   upstreamLost(): void {
     this.#dropIncomplete()
     this.#lose({ by: 'upstream', reason: 'upstream_reset', error: 'upstream_lost' })
-    if (this.#upstreamEnded || this.#dialogue.upstreamSaid421) this.#endClient()
+    if (this.upstreamEnded || this.#dialogue.upstreamSaid421) this.#endClient()
     else this.#client.reset()
   }
 
@@ -126,7 +134,7 @@ export class Endings {
 
   /** Ends both connections at once, without a word and without a byte more to the upstream. */
   cut(reason: CloseReason, error: TransactionError): void {
-    const finSent = this.over || this.#upstreamEnded
+    const finSent = this.over || this.upstreamEnded
     this.#lose({ by: 'proxy', reason, error })
     if (finSent) this.#client.destroy()
     else this.#client.abort()
@@ -149,7 +157,7 @@ export class Endings {
   /** Half a final reply and a close are a success to some clients, so the half is not passed on. */
   #dropIncomplete(): void {
     const { unfinished } = this.#options.replies
-    if (unfinished === 0 || this.#upstreamEnded || (this.over && !this.awaitsVerdict)) return
+    if (unfinished === 0 || this.upstreamEnded || (this.over && !this.awaitsVerdict)) return
     this.tellLost('incomplete', this.#dialogue.awaited)
   }
 

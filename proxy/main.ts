@@ -114,7 +114,9 @@ class Appliance {
       acceptFailed: (listener: ListenAddress, error: Error) =>
         this.#log.error({ listener: listener.url, error: error.message }, 'connection not accepted'),
     }
-    const server = await (config.workers === 1 ? startServer(options) : startWorkers(options))
+    const server = await (config.workers === 1
+      ? startServer(options)
+      : startWorkers({ ...options, crashed: (error) => this.#crash(error) }))
     this.#server = server
     this.#sdk.telemetry.observeLiveBytes(() => server.liveBytes())
     await this.#openAdmin(server)
@@ -160,6 +162,7 @@ class Appliance {
     if (result === 'unchanged') return
     if (result !== 'reloaded') return this.#log.error({ error: result.error }, 'certificate not reloaded')
     this.#sdk.telemetry.setListenerCertificate(certificate.notAfter)
+    if (this.#server instanceof Workers) this.#server.refresh()
     this.#log.info({ notAfter: new Date(certificate.notAfter * 1000).toISOString() }, 'certificate reloaded')
   }
 
@@ -175,7 +178,6 @@ class Appliance {
   async #reload(): Promise<void> {
     const certificate = this.#certificate
     if (certificate) this.#certificateChanged(certificate, await certificate.refresh())
-    if (this.#server instanceof Workers) this.#server.refresh()
   }
 
   #signalled(signal: NodeJS.Signals): void {

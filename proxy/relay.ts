@@ -138,7 +138,10 @@ export class Relay {
     })
     this.#upstream.on('data', (chunk) => this.#fromUpstream(chunk))
     this.#upstream.on('drain', () => this.#uplink.pump())
-    this.#upstream.on('end', () => this.#endings.upstreamFinished())
+    this.#upstream.on('end', () => {
+      this.#endings.upstreamFinished()
+      this.#uplink.pump()
+    })
     this.#upstream.on('error', () => this.#endings.upstreamLost())
     this.#upstream.on('close', () => this.#endings.upstreamGone())
   }

@@ -133,9 +133,16 @@ export class Uplink {
       return
     }
     if (this.securing) return
-    if (this.#blocked()) return this.#client.pause()
+    if (this.#blocked()) return this.#wait()
     this.#client.resume()
     if (this.#clientEnded && this.#backlog.length === 0) this.#endings.clientFinished()
+  }
+
+  /** A paused reader does not see its client leave: nobody may wait for the replies of an upstream that has finished. */
+  #wait(): void {
+    const waitsForReplies = this.#awaitsReplies || this.#dialogue.full
+    if (waitsForReplies && this.#endings.upstreamEnded) this.#endings.stopRelaying()
+    else this.#client.pause()
   }
 
   /** Relays `read`; returns what has to wait. */

@@ -12,8 +12,10 @@ const TICKET_KEYS = 48
 export interface WorkersOptions {
   readonly config: Config
   readonly telemetry: Telemetry
-  /** A listener, or a whole worker, is gone although nobody closed it. */
+  /** A listener is gone although nobody closed it. */
   readonly lost: (listener: ListenAddress, error: Error) => void
+  /** A thread threw, or ended although nobody ended it: a bug. */
+  readonly crashed: (error: unknown) => void
   readonly acceptFailed: (listener: ListenAddress, error: Error) => void
 }
 
@@ -167,7 +169,8 @@ class Loop {
   #died(error: Error): void {
     this.#settle(0)
     if (this.#ended) return
-    this.#started?.fail(error)
-    this.#options.lost(this.#options.config.listeners[0]!, error)
+    this.#ended = Promise.resolve(0)
+    this.#started?.fail(new ListenError('a worker ended before it could listen'))
+    this.#options.crashed(error)
   }
 }

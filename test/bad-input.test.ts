@@ -1,29 +1,16 @@
-/** Everything that is no SMTP, or too much of it, from either side: nothing is lost, kept for ever, or thrown. */
+/** A client that speaks no SMTP, or too much of it: nothing is lost, and nothing is kept. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { MAX_PENDING } from '../proxy/dialogue.ts'
 import * as words from '../proxy/own-words.ts'
-import { MAX_REPLY_BYTES, MAX_REPLY_LINES } from '../proxy/smtp/reply.ts'
-import { Stage, type StagedSession } from './support/in-process.ts'
-import { bringTo, type State } from './support/mail-states.ts'
-import { connectClient, type Peer } from './support/peers.ts'
+import { Stage } from './support/in-process.ts'
+import { sessionAt } from './support/mail-states.ts'
+import type { Peer } from './support/peers.ts'
 import { retainedOctets } from './support/retained.ts'
+import { drop } from './support/session-end.ts'
 
 const MEBIBYTE = 1024 * 1024
-
-async function at(state: State, stage: Stage): Promise<StagedSession> {
-  const session = await stage.connect()
-  await bringTo(state, session)
-  return session
-}
-
-/** Drops both ends and waits until the proxy has forgotten the session. */
-async function drop({ client, upstream, events }: StagedSession): Promise<void> {
-  client.destroy()
-  upstream.destroy()
-  await events()
-}
 
 /** Calls `count` for what arrives, and keeps none of it: more comes than a test could hold. */
 function watch(upstream: Peer, count: (chunk: Buffer) => void): void {
@@ -51,7 +38,7 @@ describe('A client that speaks no SMTP', () => {
   ]
   for (const [what, bytes] of INPUTS) {
     test(`${what} goes up as it is, and the answer comes down`, async () => {
-      const session = await at('between mails', stage)
+      const session = await sessionAt('between mails', stage)
       await session.client.send(bytes)
       assert.ok((await session.upstream.readBytes(bytes.length)).equals(bytes))
       await session.upstream.send('500 5.5.2 what?\r\n')
@@ -62,7 +49,7 @@ describe('A client that speaks no SMTP', () => {
 
   for (const request of ['GET / HTTP/1.1', 'POST /x HTTP/1.0', 'CONNECT mail.example:25 HTTP/1.1']) {
     test(`CMD-07: ${request} is answered by 554, and not a line of its body goes up`, async () => {
-      const session = await at('between mails', stage)
+      const session = await sessionAt('between mails', stage)
       const sent = session.upstream.log.length
       await session.client.send(
         `${request}\r\nHost: mail.example\r\n\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n`,
@@ -76,7 +63,7 @@ describe('A client that speaks no SMTP', () => {
   }
 
   test('a line that the proxy answers itself, and the next command, may come in one segment', async () => {
-    const session = await at('between mails', stage)
+    const session = await sessionAt('between mails', stage)
     await session.client.send('XCLIENT ADDR=192.0.2.1\r\nNOOP\r\n')
     assert.equal(await session.client.readReply(), words.BLOCKED.bytes.toString())
     assert.equal(await session.upstream.readLine(), 'NOOP\r\n')
@@ -86,7 +73,7 @@ describe('A client that speaks no SMTP', () => {
   })
 
   test('and so may two of them, and half a third', async () => {
-    const session = await at('between mails', stage)
+    const session = await sessionAt('between mails', stage)
     await session.client.send('NOOP\r\nXCLIENT A\r\nTURN\r\nNOO')
     assert.equal(await session.upstream.readLine(), 'NOOP\r\n')
     await session.upstream.send('250 ok\r\n')
@@ -98,7 +85,7 @@ describe('A client that speaks no SMTP', () => {
   })
 
   test('of a long line that the proxy answers itself nothing goes up, in however many pieces it comes', async () => {
-    const session = await at('between mails', stage)
+    const session = await sessionAt('between mails', stage)
     await session.client.send(`XCLIENT ${'x'.repeat(3000)}`)
     assert.equal(await session.client.readReply(), words.BLOCKED.bytes.toString())
     for (const piece of ['MAIL FROM:<a@example.com>', 'x'.repeat(100_000), '\r', '\nNOOP\r\n'])
@@ -108,7 +95,7 @@ describe('A client that speaks no SMTP', () => {
   })
 
   test('MEM-05: a command of 100 MB without an end goes up as it comes, and nothing of it is kept', async () => {
-    const session = await at('between mails', stage)
+    const session = await sessionAt('between mails', stage)
     let arrived = 0
     let wake = () => {}
     watch(session.upstream, (chunk) => {
@@ -131,7 +118,7 @@ describe('A client that speaks no SMTP', () => {
   })
 
   test('PIP-20: with a thousand commands unanswered is not read from any more, and goes on with each answer', async () => {
-    const session = await at('between mails', stage)
+    const session = await sessionAt('between mails', stage)
     const line = 'NOOP\r\n'
     const sent = session.upstream.log.length
     const count = 5000
@@ -154,8 +141,25 @@ describe('A client that speaks no SMTP', () => {
     assert.equal(exchanges.length, count, 'each command has its answer')
   })
 
+  for (const [why, state, octets] of [
+    ['its commands are not answered', 'between mails', 'NOOP\r\n'],
+    ['DAT-10: the upstream does not read its body', 'in the body', 'a line of text\r\n'],
+  ] as const) {
+    test(`PIP-20: is not read from while ${why}: 64 MB wait where they are`, async () => {
+      const session = await sessionAt(state, stage)
+      const flood = Buffer.alloc(64 * MEBIBYTE, octets)
+      session.upstream.pause()
+      const before = await retainedOctets()
+      void session.client.send(flood)
+      await pause(300)
+      const kept = (await retainedOctets()) - before
+      assert.ok(kept < 2 * MEBIBYTE, `${kept} octets are kept`)
+      await drop(session)
+    })
+  }
+
   test('MEM-06: 100,000 commands in one flight are answered in their order, and memory stays as it is', async () => {
-    const session = await at('between mails', stage)
+    const session = await sessionAt('between mails', stage)
     const count = 100_000
     let lines = 0
     let rest = 0
@@ -179,152 +183,3 @@ describe('A client that speaks no SMTP', () => {
     await drop(session)
   })
 })
-
-describe('An upstream that says too much', () => {
-  let stage: Stage
-  before(async () => {
-    stage = await Stage.open('plain')
-  })
-  after(() => stage.close())
-
-  const TOO_LONG = words.REPLY_TOO_LONG.bytes.toString()
-  const ENDLESS: readonly (readonly [string, string])[] = [
-    ['a line without an end', 'x'.repeat(MAX_REPLY_BYTES + 1)],
-    ['a reply of too many octets', `250-${'x'.repeat(1000)}\r\n`.repeat(70)],
-    ['a reply of 1,001 lines', `${'250-x\r\n'.repeat(MAX_REPLY_LINES)}250 x\r\n`],
-  ]
-  for (const [what, reply] of ENDLESS) {
-    test(`${what}: the client is told, and nothing of it`, async () => {
-      const session = await at('EHLO unanswered', stage)
-      const read = session.client.log.length
-      await session.upstream.send(reply)
-      assert.equal(await session.client.readReply(), TOO_LONG)
-      assert.equal(await session.client.closed(), 'fin')
-      assert.equal(session.client.log.length, read + TOO_LONG.length)
-      await drop(session)
-    })
-
-    for (const state of ['in the body', 'dot unanswered'] as const) {
-      test(`${what}, ${state}: no word takes the place of a verdict`, async () => {
-        const session = await at(state, stage)
-        const read = session.client.log.length
-        await session.upstream.send(reply)
-        assert.equal(await session.client.closed(), 'reset')
-        assert.equal(session.client.log.length, read)
-        await drop(session)
-      })
-    }
-
-    test(`${what}, when nobody knows what it answers: no word either`, async () => {
-      const session = await at('between mails', stage)
-      await session.upstream.send('250 stray\r\n250 stray\r\n')
-      assert.equal(
-        (await session.client.readReply()) + (await session.client.readReply()),
-        '250 stray\r\n250 stray\r\n',
-      )
-      await session.client.send('DATA\r\n.\r\n')
-      await session.upstream.readUntil('.\r\n')
-      await session.upstream.send(reply)
-      assert.equal(await session.client.closed(), 'reset')
-      assert.equal(session.client.log.unread.length, 0)
-      await drop(session)
-    })
-  }
-
-  test('a reply of 1,000 lines is delivered whole', async () => {
-    const session = await at('EHLO unanswered', stage)
-    const reply = `${'250-x\r\n'.repeat(MAX_REPLY_LINES - 1)}250 x\r\n`
-    await session.upstream.send(reply)
-    assert.equal(await session.client.readReply(), reply)
-    await drop(session)
-  })
-
-  test('replies that nobody asked for come down all the same', async () => {
-    const session = await at('between mails', stage)
-    const replies = Array.from({ length: 5000 }, (_, number) => `250 stray ${number}\r\n`).join('')
-    await session.upstream.send(replies)
-    assert.equal((await session.client.readBytes(replies.length)).toString(), replies)
-    await drop(session)
-  })
-
-  test('octets that are no reply come down all the same, line by line', async () => {
-    const session = await at('between mails', stage)
-    const garbage = Buffer.from(Array.from({ length: 5000 }, (_, index) => (index * 7) % 256))
-    const whole = garbage.subarray(0, garbage.lastIndexOf(0x0a) + 1)
-    await session.upstream.send(garbage)
-    assert.ok((await session.client.readBytes(whole.length)).equals(whole))
-    await drop(session)
-  })
-})
-
-describe('Who is there and is not', () => {
-  let stage: Stage
-  before(async () => {
-    const linger = { ms: 200, bytes: 1000 }
-    stage = await Stage.open('plain', {
-      env: { PROXY_IDLE_TIMEOUT: '1s' },
-      limits: { linger, tickMs: 20, finalReplyMs: 1000 },
-    })
-  })
-  after(() => stage.close())
-
-  test('an upstream that does not answer a client’s close is left when nothing moves any more', async () => {
-    const session = await at('in the envelope', stage)
-    await session.client.end()
-    assert.equal(await session.upstream.closed(), 'fin')
-    await session.events()
-    await drop(session)
-  })
-
-  test('a client that does not answer the upstream’s close is left after the linger', async () => {
-    const session = await at('in the envelope', stage)
-    const began = performance.now()
-    await session.upstream.end()
-    assert.equal(await session.client.closed(), 'fin')
-    await session.events()
-    assert.ok(performance.now() - began < 900, 'before the idle limit')
-    await drop(session)
-  })
-
-  test('an upstream that does not read is left, when its client has gone', async () => {
-    const session = await at('in the body', stage)
-    session.upstream.pause()
-    void session.client.send(Buffer.alloc(32 * MEBIBYTE, 'more than all the buffers between\r\n'))
-    await pause(100)
-    await session.client.reset()
-    await session.events()
-    await drop(session)
-  })
-
-  test('a client that closes while the upstream does not read is left, too', async () => {
-    const session = await at('in the body', stage)
-    session.upstream.pause()
-    void session.client.send(Buffer.alloc(32 * MEBIBYTE, 'more than all the buffers between\r\n'))
-    void session.client.end()
-    await session.events()
-    await drop(session)
-  })
-
-  test('GRT-13: 500 who connect and close leave nothing behind, here or at the upstream', async () => {
-    const probes: Promise<void>[] = []
-    for (let probe = 0; probe < 500; probe += 1) {
-      probes.push(
-        connectClient({ port: stage.port }).then((client) => (probe % 2 === 0 ? client.end() : client.reset())),
-      )
-      if (probe % 20 === 0) await Promise.all(probes)
-    }
-    await Promise.all(probes)
-    await until(() => stage.server.activeSessions === 0)
-    for (const { events } of stage.recorder.sessions) {
-      assert.equal(events.filter(({ type }) => type === 'session-close').length, 1)
-    }
-  })
-})
-
-async function until(done: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5000
-  while (!done()) {
-    assert.ok(performance.now() < deadline, String(done))
-    await pause(5)
-  }
-}

@@ -13,9 +13,20 @@ import { type Simulator, startSimulator } from './simulator/simulator.ts'
 /** Shorter than AhaSend's 60 s, so that the idle 421 is seen in a short demo. */
 const IDLE_MS = 5000
 
-const { values } = parseArgs({ options: { seconds: { type: 'string' } } })
-const seconds = values.seconds === undefined ? Number.POSITIVE_INFINITY : Number(values.seconds)
-if (!(seconds > 0)) throw new RangeError(`--seconds wants a number above 0, not ${values.seconds}`)
+/** Seconds to run; Infinity without `--seconds`. Ends the process with exit code 2 when the arguments are wrong. */
+function readSeconds(): number {
+  try {
+    const { values } = parseArgs({ options: { seconds: { type: 'string' } } })
+    const wanted = values.seconds === undefined ? Number.POSITIVE_INFINITY : Number(values.seconds)
+    if (wanted > 0) return wanted
+    throw new RangeError(`--seconds wants a number above 0, not ${values.seconds}`)
+  } catch (error) {
+    console.error(`${(error as Error).message}\nUsage: npm run demo -- [--seconds N]`)
+    process.exit(2)
+  }
+}
+
+const seconds = readSeconds()
 
 /** Resolves when Ctrl-C is pressed, at whatever moment. */
 const interrupted = new Promise<void>((resolve) => {
@@ -31,7 +42,9 @@ function timeOver(): Promise<void> {
 
 function introduce(simulator: Simulator, proxy: ProxyChild): void {
   console.log(`proxy              smtp://127.0.0.1:${proxy.port} (user app, password secret)`)
-  console.log(`metrics            http://127.0.0.1:${proxy.adminPort}/metrics`)
+  console.log(
+    `metrics            http://127.0.0.1:${proxy.adminPort}/metrics (status: http://127.0.0.1:${proxy.adminPort}/)`,
+  )
   console.log(`simulated AhaSend  http://127.0.0.1:${simulator.httpPort}/ (its faults; idle limit ${IDLE_MS / 1000} s)`)
   console.log(Number.isFinite(seconds) ? `\nFor ${seconds} seconds.` : '\nUntil Ctrl-C.')
 }

@@ -5,15 +5,15 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { SessionEvent } from '../proxy/events.ts'
 import * as words from '../proxy/own-words.ts'
 import { AUTH_PLAIN, ask, mail } from './simulator/client.ts'
 import { startSimulator } from './simulator/simulator.ts'
 import { makeTrust, startDialRig, startScene, type Trust } from './support/dial-rig.ts'
 import { Stage, type StagedSession } from './support/in-process.ts'
-import { bringTo, MAIL, STATES, type State } from './support/mail-states.ts'
+import { MAIL, STATES, type State, sessionAt } from './support/mail-states.ts'
 import { connectClient } from './support/peers.ts'
 import { retainedOctets } from './support/retained.ts'
+import { drop } from './support/session-end.ts'
 
 const ACCEPTED = '250 2.0.0 r-000123\r\n'
 const IDLE = words.IDLE.bytes.toString()
@@ -21,19 +21,6 @@ const DRAINING = words.DRAINING.bytes.toString()
 
 /** The clock of these tests: sessions are looked at often. */
 const tickMs = 10
-
-async function at(state: State, stage: Stage): Promise<StagedSession> {
-  const session = await stage.connect()
-  await bringTo(state, session)
-  return session
-}
-
-/** Both sides are dropped, and the session is waited for. */
-async function events(session: StagedSession): Promise<readonly SessionEvent[]> {
-  session.client.destroy()
-  session.upstream.destroy()
-  return await session.events()
-}
 
 describe('The upstream’s idle limit', () => {
   test('TMO-01 AHA-07: is what the client meets, between mails and in a body: the upstream’s words, at its time', async () => {
@@ -70,16 +57,16 @@ describe('The proxy’s own idle limit', () => {
   after(() => stage.close())
 
   test('DAT-14: does not touch a mail whose verdict is awaited: it comes after twice that time, and is delivered', async () => {
-    const session = await at('dot unanswered', stage)
+    const session = await sessionAt('dot unanswered', stage)
     await pause(2000)
     assert.equal(session.client.ending, undefined)
     await session.upstream.send(ACCEPTED)
     assert.equal(await session.client.readReply(), ACCEPTED)
-    await events(session)
+    await drop(session)
   })
 
   test('TMO-03: does not touch a client that sends an octet now and then, nor TMO-05: a reply that comes octet by octet', async () => {
-    const session = await at('between mails', stage)
+    const session = await sessionAt('between mails', stage)
     const read = session.client.log.length
     for (const octet of 'NOOP\r\n') {
       await pause(250)
@@ -92,21 +79,21 @@ describe('The proxy’s own idle limit', () => {
       await session.upstream.send(octet)
     }
     assert.equal(await session.client.readReply(), '250 ok\r\n')
-    await events(session)
+    await drop(session)
   })
 
   test('speaks to a client that has half a command written, and the half does not go up', async () => {
-    const session = await at('between mails', stage)
+    const session = await sessionAt('between mails', stage)
     const sent = session.upstream.log.length
     await session.client.send('MAIL FRO')
     assert.equal(await session.client.readReply(), IDLE)
     assert.equal(await session.upstream.closed(), 'fin')
     assert.equal(session.upstream.log.length, sent)
-    await events(session)
+    await drop(session)
   })
 
   test('waits for a farewell’s reader no longer than the linger', async () => {
-    const session = await at('between mails', stage)
+    const session = await sessionAt('between mails', stage)
     assert.equal(await session.client.readReply(), IDLE)
     const told = performance.now()
     await session.upstream.end()
@@ -114,22 +101,22 @@ describe('The proxy’s own idle limit', () => {
     assert.deepEqual(closed?.type === 'session-close' && [closed.by, closed.reason], ['proxy', 'idle'])
     const lingered = performance.now() - told
     assert.ok(lingered > 200 && lingered < 1500, `${lingered} ms`)
-    await events(session)
+    await drop(session)
   })
 
   test('reads no more behind a farewell than the linger allows', async () => {
-    const session = await at('between mails', stage)
+    const session = await sessionAt('between mails', stage)
     assert.equal(await session.client.readReply(), IDLE)
     await session.upstream.end()
     const told = performance.now()
     await session.client.send('x'.repeat(1001))
     await session.events()
     assert.ok(performance.now() - told < 200, 'at once')
-    await events(session)
+    await drop(session)
   })
 
   test('TMO-07: ends a session whose client never reads: the upstream is paused, and little is kept', async () => {
-    const session = await at('between mails', stage)
+    const session = await sessionAt('between mails', stage)
     const reply = `${'250-this is more than anybody wants to know\r\n'.repeat(900)}250 ok\r\n`
     const count = 1000
     session.client.pause()
@@ -148,7 +135,7 @@ describe('The proxy’s own idle limit', () => {
     // what the kernel keeps for a client that does not read, and not more
     assert.ok(close.receive < replies.length / 2, `${close.receive} of ${replies.length} octets were read`)
     assert.ok(!all.some((event) => event.type === 'exchange' && event.reply.origin === 'proxy'), 'no word of the proxy')
-    await events(session)
+    await drop(session)
   })
 })
 
@@ -177,7 +164,7 @@ describe('The limits of the dial and of the verdict', () => {
 
   test('DIS-10: a verdict that nobody waits for any more, and that never comes, is awaited as long as one may take', async () => {
     const stage = await Stage.open('plain', { limits: { tickMs, finalReplyMs: 500 } })
-    const session = await at('dot unanswered', stage)
+    const session = await sessionAt('dot unanswered', stage)
     await session.client.reset()
     const gone = performance.now()
     assert.equal(await session.upstream.closed(), 'reset')
@@ -195,7 +182,7 @@ describe('A drain', () => {
   /** One stage a test: a drain ends it. */
   async function draining(state: State): Promise<StagedSession & { readonly drained: Promise<number> }> {
     stage = await Stage.open('plain', { limits: { tickMs, drainQuietMs, drainSpreadMs: 1 } })
-    const session = await at(state, stage)
+    const session = await sessionAt(state, stage)
     return { ...session, drained: stage.server.drain() }
   }
 

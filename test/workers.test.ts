@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { createTransport } from 'nodemailer'
 import { LocalAdmission, SharedAdmission } from '../proxy/admission.ts'
 import { AUTH_PLAIN, ask } from './simulator/client.ts'
 import { type Simulator, startSimulator } from './simulator/simulator.ts'
-import { makeAuthority, type TemporaryFiles, writeTemporaryFiles } from './support/certificates.ts'
-import { connectClient } from './support/peers.ts'
+import { type Authority, makeAuthority, type TemporaryFiles, writeTemporaryFiles } from './support/certificates.ts'
+import { connectClient, startTls } from './support/peers.ts'
 import { type ProxyProcess, startProxy } from './support/proxy-process.ts'
 
 const CAPS = { sessions: 3, perClient: 2 }
@@ -43,9 +44,10 @@ describe('three event loops (PROXY_WORKERS=3)', () => {
   let proxy: ProxyProcess
   let files: TemporaryFiles<'cert.pem' | 'key.pem'>
   let ca: string
+  let authority: Authority
 
   before(async () => {
-    const authority = await makeAuthority()
+    authority = await makeAuthority()
     const { certPem, keyPem } = await authority.issue({ dnsNames: ['localhost'] })
     files = writeTemporaryFiles({ 'cert.pem': certPem, 'key.pem': keyPem })
     ca = authority.certPem
@@ -100,6 +102,25 @@ describe('three event loops (PROXY_WORKERS=3)', () => {
     assert.equal(greetings.filter((greeting) => greeting.startsWith('421 4.3.2 ')).length, 10)
     await untilIdle()
   })
+
+  test('TLC-16: when the certificate files change, every loop serves the new certificate, without a signal', async () => {
+    const { certPem, keyPem } = await authority.issue({ dnsNames: ['localhost', 'renewed.example'] })
+    writeFileSync(files.paths['key.pem'], keyPem)
+    writeFileSync(files.paths['cert.pem'], certPem)
+    await proxy.line(({ msg }) => msg === 'certificate reloaded', 15_000)
+    // the loops read it after they were told to: until the last has, one handshake in three may still show the old one
+    for (let fresh = 0; fresh < 12; fresh += 1) if (!(await namesOfCertificate()).includes('renewed.example')) fresh = 0
+  })
+
+  async function namesOfCertificate(): Promise<string> {
+    const client = await connectClient({ port: proxy.port })
+    await client.readReply()
+    await ask(client, 'EHLO app')
+    await startTls(client, { ca, servername: 'localhost' })
+    const names = client.tls?.getPeerCertificate().subjectaltname ?? ''
+    client.destroy()
+    return names
+  }
 
   test('LIF-02: SIGTERM drains all loops: a mail in flight gets its answer, and the exit code is 0', async () => {
     const [busy, idle] = [await connectClient({ port: proxy.port }), await connectClient({ port: proxy.port })]

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { OWN_WORDS } from '../../proxy/own-words.ts'
-import type { StagedSession } from './in-process.ts'
+import type { Stage, StagedSession } from './in-process.ts'
 import { type Peer, playPreamble } from './peers.ts'
 
 const GREETING = '220 mail.example ESMTP\r\n'
@@ -45,6 +45,15 @@ export const STATES = {
 } as const satisfies Record<string, Point>
 
 export type State = keyof typeof STATES
+
+export const ALL_STATES = Object.keys(STATES) as State[]
+
+/** Begins a session and brings it to a state. */
+export async function sessionAt(state: State, stage: Stage): Promise<StagedSession> {
+  const session = await stage.connect()
+  await bringTo(state, session)
+  return session
+}
 
 /** Plays the greeting, the preamble and the script up to a state. */
 export async function bringTo(state: State, session: StagedSession): Promise<void> {

@@ -1,0 +1,52 @@
+/** The proxy as a process before a simulator, and the clients that tests of its life need. */
+import assert from 'node:assert/strict'
+import { AUTH_PLAIN, ask, mail } from '../simulator/client.ts'
+import type { Simulator } from '../simulator/simulator.ts'
+import { connectClient, type Peer } from './peers.ts'
+import { type ProxyOptions, type ProxyProcess, startProxy } from './proxy-process.ts'
+
+/** The proxy before the simulator. */
+export function startBefore(
+  simulator: Simulator,
+  env: Readonly<Record<string, string>> = {},
+  options: ProxyOptions = {},
+): Promise<ProxyProcess> {
+  const upstream = { PROXY_UPSTREAM: `smtp://localhost:${simulator.port}`, PROXY_UPSTREAM_CA_FILE: simulator.caFile }
+  return startProxy({ ...upstream, ...env }, options)
+}
+
+/** So many clients that are logged in and between mails. */
+export async function loggedIn(proxy: ProxyProcess, count: number): Promise<Peer[]> {
+  const clients = await Promise.all(
+    Array.from({ length: count }, () => connectClient({ port: proxy.port, limitMs: 20_000 })),
+  )
+  for (const client of clients) {
+    await client.readReply()
+    await ask(client, 'EHLO app.example')
+    assert.match(await ask(client, AUTH_PLAIN), /^235 /)
+  }
+  return clients
+}
+
+/** Brings a client into the body of a mail. */
+export async function inBody(client: Peer, name: string): Promise<void> {
+  for (const line of mail({ from: `${name}@example.com` }).slice(0, 3))
+    assert.match(await ask(client, line), /^(250|354) /)
+  await client.send(`Subject: ${name}\r\n\r\nhalf of it\r\n`)
+}
+
+/** The status of a page of the admin server. */
+export async function status(proxy: ProxyProcess, path: string): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${proxy.adminPort}${path}`)
+  await response.text()
+  return response.status
+}
+
+/** Nothing that Node warns of, no stack, no stray output. */
+export function assertSilent(proxy: ProxyProcess): void {
+  assert.equal(proxy.stderr, '')
+  assert.deepEqual(
+    proxy.lines.filter((line) => 'unparsed' in line || Number(line.level) >= 50 || line.level === 'error'),
+    [],
+  )
+}
