@@ -264,5 +264,9 @@ test('the table for the README has a row of three cells for every variable', () 
     rows.map((row) => /^\| `(PROXY_[A-Z_]+)` \| [^|]* \| [^|]+ \|$/.exec(row)?.[1]),
     ROWS.map(({ variable }) => variable),
   )
-  assert.ok(rows.includes('| `PROXY_SLOW` | `10s` | A mail slower than this is always traced. Without effect until there are traces. |'))
+  assert.ok(
+    rows.includes(
+      '| `PROXY_SLOW` | `10s` | A mail slower than this is always traced. Without effect until there are traces. |',
+    ),
+  )
 })

@@ -154,3 +154,20 @@ test('a port that is taken is told once, by its setting, and the exit code is 1'
   })
   await assert.rejects(second, /PROXY_LISTEN: cannot listen on .*: the port is taken/)
 })
+
+test('LIF-10: an exception in one loop ends the process: where it came from is told, its message is not', async () => {
+  const bug =
+    "import { isMainThread } from 'node:worker_threads'\n" +
+    "if (!isMainThread) setTimeout(() => { throw new RangeError('CANARY user@example.com') }, 500)"
+  const files = writeTemporaryFiles({ 'bug.mjs': bug })
+  await using proxy = await startProxy(
+    { PROXY_WORKERS: '2', PROXY_UPSTREAM: 'smtp://127.0.0.1:9?tls=off' },
+    { nodeOptions: ['--import', files.paths['bug.mjs']] },
+  )
+  const line = await proxy.line(({ msg }) => msg === 'crash')
+  assert.equal(line.type, 'RangeError')
+  assert.equal(await proxy.exited, 1)
+  files.remove()
+  assert.equal(proxy.lines.at(-1)?.msg, 'stop')
+  assert.doesNotMatch(JSON.stringify(proxy.lines) + proxy.stderr, /CANARY/)
+})
