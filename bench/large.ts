@@ -16,7 +16,7 @@ const { values } = parseArgs({
 })
 const MESSAGES = Number(values.messages)
 /** Until V8's heap and the allocator have their size. */
-const WARM_UP = 10
+const WARM_UP = 25
 
 /** An attachment in base64: lines of 76 characters. */
 function attachment(octets: number): Buffer {

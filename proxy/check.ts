@@ -88,6 +88,7 @@ function capabilities(leg: UpstreamLeg, timeoutMs: number): Promise<string[]> {
     }
     const timer = setTimeout(done, timeoutMs)
     leg.socket.on('data', (chunk) => reader.push(chunk, done)).once('close', () => done())
+    leg.socket.resume()
     leg.socket.write('EHLO [127.0.0.1]\r\n')
   })
 }

@@ -30,6 +30,7 @@ export class ClientConnection {
   readonly tcp: net.Socket
   #socket: net.Socket
   #listener: LegListener | undefined
+  #secured = false
   #failed = false
   #closed = false
   #lingering: NodeJS.Timeout | undefined
@@ -44,7 +45,7 @@ export class ClientConnection {
   }
 
   get secure(): boolean {
-    return this.#socket !== this.tcp
+    return this.#secured
   }
 
   /** True once the connection is gone. */
@@ -108,6 +109,7 @@ export class ClientConnection {
         clearTimeout(timer)
         socket.off('close', failed).off('end', failed)
         this.#attach(socket)
+        this.#secured = true
         settle(socket)
       })
     })
@@ -138,7 +140,8 @@ export class ClientConnection {
     // a reset while the FIN is on its way fails in libuv, and the handle would never be closed
     if (this.#socket.writableEnded && !this.#socket.writableFinished) return this.destroy()
     this.tcp.resetAndDestroy()
-    this.#socket.destroy()
+    // Node 24 crashes when TLS is destroyed in the turn in which its handshake ended and its TCP socket was reset
+    setImmediate(() => this.#socket.destroy())
   }
 
   destroy(): void {

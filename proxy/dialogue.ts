@@ -81,7 +81,8 @@ export class Dialogue {
 
   /** True inside a body, where bytes need no look before they go up. */
   get inBody(): boolean {
-    return this.#framing.phase === 'body' || this.#framing.phase === 'chunk'
+    const { phase, heldBytes } = this.#framing
+    return (phase === 'body' || phase === 'chunk') && heldBytes === 0 && !this.#opaque
   }
 
   get pending(): number {
@@ -116,6 +117,16 @@ export class Dialogue {
     if (!this.#framing.inLine) this.#quietMs = Math.max(0, at - this.#lastActivity)
     this.#framing.push(bytes, at)
     this.#lastActivity = at
+  }
+
+  /**
+   * Client bytes that begin inside a body. Reads to its end at most; returns how many octets belonged to it. The buffer is
+   * not kept.
+   */
+  clientBody(bytes: Buffer, at: number): number {
+    this.#quietMs = Math.max(0, at - this.#lastActivity)
+    this.#lastActivity = at
+    return this.#framing.pushBody(bytes, at)
   }
 
   /** A whole reply of the upstream. Returns what it answers. */

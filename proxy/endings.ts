@@ -141,12 +141,21 @@ export class Endings {
     this.abortUpstream()
   }
 
+  /** The upstream did what it must not. The client keeps what it was told before. */
+  dropUpstream(): void {
+    this.#lose({ by: 'proxy', reason: 'error', error: 'upstream_lost' })
+    this.#endClient()
+    this.abortUpstream()
+  }
+
   /** RST, and not one byte more. */
   abortUpstream(): void {
     // a reset while the FIN is on its way fails in libuv, and the handle would never be closed
     const finUnderWay = this.#upstream.writableEnded && !this.#upstream.writableFinished
-    if (!finUnderWay) this.#options.upstream.tcp.resetAndDestroy()
-    this.#upstream.destroy()
+    if (finUnderWay) return void this.#upstream.destroy()
+    this.#options.upstream.tcp.resetAndDestroy()
+    // Node 24 crashes when TLS is destroyed in the turn in which its handshake ended and its TCP socket was reset
+    setImmediate(() => this.#upstream.destroy())
   }
 
   /** Tells that a reply to `command` did not reach the client. */

@@ -89,6 +89,18 @@ export class Framing {
     if (this.#heldBytes > OVERFLOW_BYTES) this.#listener.overflow(at)
   }
 
+  /**
+   * Reads the octets of a body or of a BDAT chunk, and no more. Returns how many they were: what follows is something else,
+   * for `push`.
+   */
+  pushBody(bytes: Buffer, at: number): number {
+    let offset = 0
+    while (offset < bytes.length && (this.#phase === 'body' || this.#phase === 'chunk')) {
+      offset = this.#step(bytes, offset, at)
+    }
+    return offset
+  }
+
   /** A reply decided what the next octets are. Call `release` afterwards. */
   next(phase: 'command' | 'sasl' | 'body'): void {
     this.#phase = phase

@@ -60,6 +60,8 @@ export class Relay {
   #lastMove = now()
   /** The replies of one chunk, on their way down. */
   #out: Buffer[] = []
+  /** The upstream said 220 in mid-session: it began TLS with somebody, and not with us. */
+  #fatal = false
   /** Application octets relayed down. */
   receive = 0
 
@@ -116,7 +118,9 @@ export class Relay {
     }
     if (quiet < idleMs) return
     if (this.#dialogue.betweenMails) return this.#endings.say(words.IDLE, 'idle')
-    if (!this.#dialogue.awaitingVerdict) return this.cut('idle', 'idle_timeout')
+    // where the thread was lost, a verdict may be what is waited for
+    const { awaitingVerdict, opaque } = this.#dialogue
+    if (!awaitingVerdict && !opaque) return this.cut('idle', 'idle_timeout')
     if (quiet >= Math.max(idleMs, finalReplyMs)) this.cut('idle', 'final_reply_timeout')
   }
 
@@ -169,6 +173,7 @@ export class Relay {
     if (this.#dialogue.wrapped) return this.#deliver(chunk)
     const bounded = this.#replies.push(chunk, this.#pair)
     this.#deliverReplies()
+    if (this.#fatal) return this.#endings.dropUpstream()
     if (!bounded) return this.#endless()
     if (this.#endings.awaitsVerdict && !this.#dialogue.awaitingVerdict) return this.#endings.abortUpstream()
     this.#uplink.pump()
@@ -176,9 +181,10 @@ export class Relay {
 
   /** Tells the dialogue; the reply, as the client may see it, goes to `out`. */
   readonly #pair = (reply: Reply): void => {
+    if (this.#fatal) return
     const at = now()
     const answered = this.#look(reply, at)
-    if (reply.code === 220) this.cut('error', 'upstream_lost')
+    if (reply.code === 220) this.#fatal = true
     else if (this.#endings.awaitsVerdict) this.#endings.tellLost('undelivered', answered)
     else this.#out.push(answered === 'EHLO' && reply.code === 250 ? this.#capabilities(reply, at) : reply.bytes)
   }

@@ -200,7 +200,7 @@ export class Session {
       listener: this.#listener.url,
       serverAddress: this.#host.preferredUpstream,
     })
-    this.#dialogue = new Dialogue(this.#observer)
+    this.#dialogue = new Dialogue((event) => this.#observer(event))
   }
 
   async #secure(): Promise<boolean> {
@@ -226,7 +226,7 @@ export class Session {
       leg: this.#clientLeg(),
       secureContext: () => this.#host.secureContext(),
       limits: this.#host.limits,
-      emit: this.#observer,
+      emit: (event) => this.#observer(event),
       dialogueFailed: (error) => this.#host.dialogueFailed(error),
       ended: (ending) => this.#finish(ending),
     })

@@ -95,8 +95,9 @@ export class Uplink {
   }
 
   #sendBlock(chunk: Buffer, release: () => void): void {
-    this.#send(chunk, release)
-    this.#look(chunk, now())
+    const end = this.#lookAtBody(chunk, now())
+    if (end < chunk.length) this.#backlog.push(Buffer.from(chunk.subarray(end)))
+    this.#send(chunk.subarray(0, end), release)
   }
 
   /** The client says no more: its FIN goes up behind all that waits. An unfinished line goes up as it is. */
@@ -149,6 +150,7 @@ export class Uplink {
   #relay(read: Buffer): Buffer {
     const at = now()
     const chunk = this.#swallowing ? this.#swallow(read) : read
+    if (this.#dialogue.inBody) return this.#relayBody(chunk, at)
     if (!this.#dialogue.inCommand) return this.#relayUnscreened(chunk, at)
     let done = 0
     while (done < chunk.length && this.#dialogue.inCommand && !this.#dialogue.full && !this.#awaitsReplies) {
@@ -162,6 +164,13 @@ export class Uplink {
       if (this.leg !== 'tls' && this.leg !== 'clear') this.#watchClearText(line)
     }
     return this.#sendUpTo(chunk, done, at)
+  }
+
+  /** What follows the body in the same segment are commands, which the screen wants to see. */
+  #relayBody(chunk: Buffer, at: number): Buffer {
+    const end = this.#lookAtBody(chunk, at)
+    this.#send(chunk.subarray(0, end))
+    return chunk.subarray(end)
   }
 
   #relayUnscreened(chunk: Buffer, at: number): Buffer {
@@ -249,9 +258,22 @@ export class Uplink {
     try {
       this.#dialogue.client(bytes, at)
     } catch (error) {
-      this.#options.dialogueFailed(error)
-      this.#dialogue.giveUp('observer_failure', at)
+      this.#blind(error, at)
     }
+  }
+
+  #lookAtBody(bytes: Buffer, at: number): number {
+    try {
+      return this.#dialogue.clientBody(bytes, at)
+    } catch (error) {
+      this.#blind(error, at)
+      return bytes.length
+    }
+  }
+
+  #blind(error: unknown, at: number): void {
+    this.#options.dialogueFailed(error)
+    this.#dialogue.giveUp('observer_failure', at)
   }
 
   /** RFC 3207: 220, then nothing in the clear. */

@@ -101,6 +101,7 @@ export class WarmLegs {
       leg.socket.destroy()
     }
     leg.socket.on('data', spoilt).on('end', spoilt).on('close', spoilt)
+    leg.socket.resume()
     const release = () => {
       leg.socket.pause()
       leg.socket.off('data', spoilt).off('end', spoilt).off('close', spoilt)

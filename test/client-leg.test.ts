@@ -120,7 +120,7 @@ describe('STARTTLS', () => {
       await session.client.send('STARTTLS\r\n')
       await session.reaches('STARTTLS\r\n')
       await session.upstream.send('220 go\r\n')
-      assert.equal(await session.client.closed(), 'reset')
+      assert.equal(await session.client.closed(), 'fin')
       assert.equal(session.client.log.unread.length, 0)
     }))
 

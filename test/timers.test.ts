@@ -22,6 +22,24 @@ const DRAINING = words.DRAINING.bytes.toString()
 /** The clock of these tests: sessions are looked at often. */
 const tickMs = 10
 
+describe('A session that the proxy understands no more', () => {
+  test('R11 R14: may be waiting for a verdict, and is given as long: its idle limit is that of a final reply', async (t) => {
+    const stage = await Stage.open('plain', {
+      env: { PROXY_IDLE_TIMEOUT: '1s' },
+      limits: { tickMs, finalReplyMs: 60_000 },
+    })
+    t.after(() => stage.close())
+    const session = await sessionAt('dot unanswered', stage)
+    const { client, upstream } = session
+    await upstream.send('250 2.0.0 stray\r\n250 2.0.0 stray\r\n250 2.0.0 stray\r\n')
+    for (let replies = 0; replies < 3; replies += 1) await client.readReply()
+    await pause(1500)
+    await upstream.send(ACCEPTED)
+    assert.equal(await client.readReply(), ACCEPTED)
+    await drop(session)
+  })
+})
+
 describe('The upstream’s idle limit', () => {
   test('TMO-01 AHA-07: is what the client meets, between mails and in a body: the upstream’s words, at its time', async () => {
     await using simulator = await startSimulator({ idleMs: 600 })

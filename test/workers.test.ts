@@ -155,6 +155,19 @@ test('a port that is taken is told once, by its setting, and the exit code is 1'
   await assert.rejects(second, /PROXY_LISTEN: cannot listen on .*: the port is taken/)
 })
 
+test('LIF-10: a loop that ends without an exception ends the process too', async () => {
+  const bug =
+    "import { isMainThread } from 'node:worker_threads'\n" + 'if (!isMainThread) setTimeout(() => process.exit(3), 500)'
+  const files = writeTemporaryFiles({ 'bug.mjs': bug })
+  await using proxy = await startProxy(
+    { PROXY_WORKERS: '2', PROXY_UPSTREAM: 'smtp://127.0.0.1:9?tls=off' },
+    { nodeOptions: ['--import', files.paths['bug.mjs']] },
+  )
+  assert.equal(await proxy.exited, 1)
+  files.remove()
+  assert.equal(proxy.lines.at(-1)?.msg, 'stop')
+})
+
 test('LIF-10: an exception in one loop ends the process: where it came from is told, its message is not', async () => {
   const bug =
     "import { isMainThread } from 'node:worker_threads'\n" +
