@@ -8,12 +8,12 @@
  * 2. It may give up, it may not be wrong. A reply that no pending command explains is counted and forgiven once; the
  *    second makes the session opaque: nothing is parsed any more, and the relay goes on.
  */
-import { causeOf } from './cause.ts'
 import type { CommandName, OpaqueReason, ReplyFacts, SessionEvent, TransactionError } from './events.ts'
 import { Framing, MAX_HELD_BYTES } from './framing.ts'
+import { factsOf } from './reply-facts.ts'
 import { type Chunk, mechanismOf, type Verb } from './smtp/command.ts'
 import { offers } from './smtp/ehlo.ts'
-import { enhancedCodeOf, lastLineText, messageIdsOf, type Reply } from './smtp/reply.ts'
+import type { Reply } from './smtp/reply.ts'
 import { Transaction, verdictOf } from './transaction.ts'
 
 /** Commands without a reply, above which the reader of client bytes should pause. Arbitrary; clients send a few. */
@@ -140,7 +140,7 @@ export class Dialogue {
   /** The upstream's greeting; `since` is when the client connected. */
   greeting(reply: Reply, since: number, at: number): void {
     this.#lastActivity = at
-    const facts = this.#facts(reply, 'CONNECT', 0)
+    const facts = factsOf(reply, 'CONNECT', 0)
     if (facts.code === 421) this.upstreamSaid421 = true
     this.#emit({ type: 'greeting', at: since, end: at, reply: facts })
   }
@@ -221,17 +221,8 @@ export class Dialogue {
     return this.#transaction?.ended === false ? this.#transaction : undefined
   }
 
-  #facts(reply: Reply, command: CommandName, quietMs: number): ReplyFacts {
-    const text = lastLineText(reply.bytes)
-    const enhancedCode = enhancedCodeOf(reply.code, text)
-    const cause = causeOf(reply.code, { command, quietMs, text, enhancedCode })
-    const final = command === 'END-OF-MESSAGE' || command === 'BDAT'
-    const ids = final && reply.code === 250 ? messageIdsOf(text) : undefined
-    return { code: reply.code, cause, origin: 'upstream', ...(enhancedCode && { enhancedCode }), ...(ids && { ids }) }
-  }
-
   #uninterpreted(reply: Reply, at: number): CommandName {
-    const facts = this.#facts(reply, 'OTHER', at - this.#lastActivity)
+    const facts = factsOf(reply, 'OTHER', at - this.#lastActivity)
     if (facts.code === 421) this.upstreamSaid421 = true
     this.#emit({ type: 'exchange', at, end: at, command: 'OTHER', reply: facts })
     return 'OTHER'
@@ -241,7 +232,7 @@ export class Dialogue {
     const pending = this.#pending.shift()
     this.#framing.block(this.#pending.length >= MAX_PENDING)
     if (!pending) return this.#unasked(reply, at)
-    const facts = this.#facts(reply, pending.command, pending.quietMs)
+    const facts = factsOf(reply, pending.command, pending.quietMs)
     this.#emit({ type: 'exchange', at: pending.at, end: at, command: pending.command, reply: facts })
     this.#answer(pending, facts, reply, at)
     if (facts.code === 421) this.#said421(pending.command, facts, at)
@@ -353,7 +344,7 @@ export class Dialogue {
   /** A reply while no command is pending. */
   #unasked(reply: Reply, at: number): CommandName {
     if (this.#framing.phase === 'body' && reply.code !== 421 && !this.#refusedEarly) return this.#early(reply, at)
-    const facts = this.#facts(reply, 'UNSOLICITED', at - this.#lastActivity)
+    const facts = factsOf(reply, 'UNSOLICITED', at - this.#lastActivity)
     this.#emit({ type: 'exchange', at, end: at, command: 'UNSOLICITED', reply: facts })
     if (facts.code === 421) this.#said421('UNSOLICITED', facts, at)
     else if (++this.#surprises > 1) this.giveUp('reply_mismatch', at)
@@ -362,7 +353,7 @@ export class Dialogue {
 
   /** The verdict before the end of the body. A refusal ends the mail, and the dot will not be answered again. */
   #early(reply: Reply, at: number): CommandName {
-    const facts = this.#facts(reply, 'END-OF-MESSAGE', 0)
+    const facts = factsOf(reply, 'END-OF-MESSAGE', 0)
     this.#emit({ type: 'exchange', at, end: at, command: 'END-OF-MESSAGE', reply: facts })
     const transaction = this.#openTransaction()
     if (transaction) transaction.size = this.#framing.bodySize
