@@ -3,8 +3,9 @@
  * OpenSMTPD (smtpd-filters(7)): a report informs and never decides. From these events alone a listener can rebuild
  * what happened in the session.
  *
- * Nothing that a client or an upstream wrote is in here, except values from closed sets, counts and the hexadecimal
- * message ids of a 250: secrets and addresses end in the parser.
+ * Nothing that a client or an upstream wrote is in here, except values from closed sets, counts, the hexadecimal
+ * message ids of a 250, the header fields in `MessageHeaders` and, only where PROXY_RECORD_ADDRESSES asks for them,
+ * addresses: secrets end in the parser.
  *
  * Every `at` and `end` is in milliseconds since the Unix epoch, taken from the monotonic clock, with fractions.
  */
@@ -158,6 +159,20 @@ export interface SessionOpen {
   readonly serverAddress: string
 }
 
+/** What a mail's header section says to telemetry (RFC 5322 2.2). A field that was malformed or too long is absent. */
+export interface MessageHeaders {
+  /** The W3C trace context of the request that this mail belongs to, well-formed, in lower case. */
+  readonly traceparent?: string
+  /** Printable ASCII, at most 512 octets. */
+  readonly tracestate?: string
+  /** True when `AhaSend-Sandbox` says that AhaSend is to simulate the delivery. */
+  readonly sandbox?: boolean
+  /** The values of `ahasend-tags`: at most 10, of at most 64 characters. */
+  readonly tags?: readonly string[]
+  /** Only with PROXY_RECORD_ADDRESSES=full: AhaSend's webhooks name it. At most 998 octets. */
+  readonly messageId?: string
+}
+
 /** What every end of a transaction says. */
 export interface TransactionEnd {
   readonly at: number
@@ -172,6 +187,8 @@ export interface TransactionEnd {
   /** True once a 354 or a BDAT chunk made a body begin. */
   readonly hasBody: boolean
   readonly recipients: RecipientCounts
+  /** Absent when the header section held nothing of interest, or was not seen. */
+  readonly headers?: MessageHeaders
 }
 
 export type SessionEvent =
@@ -200,14 +217,27 @@ export type SessionEvent =
       readonly command: CommandName
       readonly reply: ReplyFacts
     }
-  /** A MAIL command was sent at `at`. `reply` is absent when the connection ended before an answer came. */
-  | { readonly type: 'tx-begin'; readonly at: number; readonly end: number; readonly reply?: ReplyFacts }
+  /** The session got a connection that had been dialled ahead of need; that dial was told when it ended. */
+  | { readonly type: 'handover'; readonly at: number; readonly dial: Dial }
+  /**
+   * A MAIL command was sent at `at`. `reply` is absent when the connection ended before an answer came. `sender` is what
+   * PROXY_RECORD_ADDRESSES allows of the reverse-path: the domain or all; empty for the null path.
+   */
+  | {
+      readonly type: 'tx-begin'
+      readonly at: number
+      readonly end: number
+      readonly reply?: ReplyFacts
+      readonly sender?: string
+    }
   | {
       readonly type: 'tx-rcpt'
       readonly at: number
       readonly end: number
       readonly verdict: RecipientVerdict
       readonly reply: ReplyFacts
+      /** What PROXY_RECORD_ADDRESSES allows of the forward-path. */
+      readonly recipient?: string
     }
   /** A body may begin: the 354, or the first BDAT. */
   | { readonly type: 'tx-data'; readonly at: number }
