@@ -8,11 +8,14 @@ import {
 } from '@opentelemetry/api'
 import { type AttributesOf, type MetricDefinition, type MetricKey, metrics } from './names.ts'
 
+/** Series of one instrument, its overflow series among them, as the SDK counts them. */
+export const SERIES_LIMIT = 2000
+
 /**
- * Series of one counter. One less than the SDK's own cap of 2000 less its overflow series, so that this cap is reached
- * first: the SDK's forgets which of the series beyond it had grown by how much, this one keeps their sum right.
+ * Series of one counter. One less than the SDK's cap less its overflow series, so that this cap is reached first: the
+ * SDK's forgets which of the series beyond it had grown by how much, this one keeps their sum right.
  */
-export const MAX_SERIES = 1998
+export const MAX_SERIES = SERIES_LIMIT - 2
 
 const OVERFLOW = { 'otel.metric.overflow': true }
 
@@ -78,7 +81,8 @@ export function cellsOf<Key extends MetricKey>(meter: Meter, key: Key): Cells<At
 /** A metric of the table whose values are asked for at each scrape. */
 export function observable(meter: Meter, key: MetricKey): Observable {
   const definition: MetricDefinition = metrics[key]
-  const options = { description: definition.help, unit: definition.unit, valueType: ValueType.INT }
+  const valueType = definition.unit === 's' ? ValueType.DOUBLE : ValueType.INT
+  const options = { description: definition.help, unit: definition.unit, valueType }
   if (definition.kind === 'counter') return meter.createObservableCounter(definition.name, options)
   if (definition.kind === 'updowncounter') return meter.createObservableUpDownCounter(definition.name, options)
   return meter.createObservableGauge(definition.name, options)

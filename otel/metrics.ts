@@ -9,6 +9,7 @@ import type {
   TransactionEnd,
 } from '../proxy/events.ts'
 import { type Cell, cellsOf, histogramOf, observable } from './instruments.ts'
+import { createLoopMetrics, type ObserveLoop } from './loop-metrics.ts'
 import { dialErrors, dialPhases, opaqueReasons, replyLosses, scope } from './names.ts'
 import { type PeerCounts, Peers } from './peer-counts.ts'
 
@@ -35,6 +36,7 @@ export interface Metrics extends Telemetry {
   observeLiveBytes(read: () => Bytes): void
   /** When the listeners' certificate ends, in seconds since the Unix epoch; undefined when there is none. */
   setListenerCertificate(notAfter: number | undefined): void
+  readonly observeLoop: ObserveLoop
 }
 
 /** Turns what happens into the metrics of the table. Series that alerts wait for exist from the start, at 0. */
@@ -59,6 +61,7 @@ export function createMetrics(provider: MeterProvider, options: MetricsOptions):
     },
     observeLiveBytes: (read) => io.observeLive(read),
     setListenerCertificate: (notAfter) => certificates.setListener(notAfter),
+    observeLoop: createLoopMetrics(instruments.meter),
   }
 }
 
@@ -120,6 +123,8 @@ class SessionMetrics {
     switch (event.type) {
       case 'dial':
         return this.#dialled(event)
+      case 'handover': // its dial was counted when it ended
+        return this.#reached(event.dial)
       case 'greeting':
         return this.#replied('CONNECT', event)
       case 'exchange':
@@ -149,7 +154,12 @@ class SessionMetrics {
 
   #dialled(event: Dial): void {
     this.#sinks.dial(event)
-    if (!event.error) this.#counts = this.#sinks.peers.of(event.serverAddress, this.#client)
+    if (!event.error) this.#reached(event)
+  }
+
+  /** From here on this upstream answers. */
+  #reached({ serverAddress }: Dial): void {
+    this.#counts = this.#sinks.peers.of(serverAddress, this.#client)
   }
 
   #replied(

@@ -5,93 +5,15 @@
  *
  * OpenTelemetry has no conventions for SMTP yet: what is SMTP's own is named `smtp.*`, the rest as they name it.
  */
-import {
-  closeReasons,
-  commands,
-  dialErrors,
-  dialPhases,
-  opaqueReasons,
-  recipientVerdicts,
-  replyCauses,
-  replyLosses,
-  replyOrigins,
-  transactionErrors,
-  transactionOutcomes,
-} from './values.ts'
+import type { AttributeKey, attributes } from './attribute-names.ts'
+import type { RuntimeAttributeKey } from './runtime-names.ts'
 
+export * from './attribute-names.ts'
+export * from './runtime-names.ts'
 export * from './values.ts'
 
 /** The instrumentation scope. Its version is the version of this table: the minor grows when the table is extended. */
-export const scope = { name: 'ahasend-smtp-proxy', version: '1.0.0' } as const
-
-/** An attribute key: what it means, and either every value it may have or, in words, where its values come from. */
-export type AttributeDefinition =
-  | { readonly help: string; readonly values: readonly (string | boolean)[] }
-  | { readonly help: string; readonly range: string }
-
-/** The attributes of metrics. Each value is of a closed set or configured: nothing that a peer wrote is a label. */
-export const attributes = {
-  'smtp.command': {
-    help: 'What a reply answers: CONNECT is the greeting, DATA the 354, END-OF-MESSAGE the reply to the last dot.',
-    values: commands,
-  },
-  'smtp.reply.code': { help: 'The reply code.', range: 'an integer from 200 to 599; 0 for anything else' },
-  'smtp.reply.cause': { help: 'Why a reply was given, as far as it can be told.', values: replyCauses },
-  'smtp.reply.origin': { help: 'Who wrote a reply.', values: replyOrigins },
-  'smtp.reply.loss': { help: 'Why a reply did not reach the client.', values: replyLosses },
-  'smtp.transaction.outcome': {
-    help: 'How a mail ended. aborted: the client gave up. in_doubt: the last dot was sent, no answer came.',
-    values: transactionOutcomes,
-  },
-  'error.type': {
-    help: 'Why something failed; absent otherwise.',
-    range: `the deciding reply code as text, ${[...transactionErrors, ...dialErrors].join(', ')}`,
-  },
-  'smtp.recipient.verdict': { help: 'What the upstream said of a recipient.', values: recipientVerdicts },
-  'smtp.session.close_reason': { help: 'Why a session ended.', values: closeReasons },
-  'smtp.opaque.reason': { help: 'Why the proxy no longer understands a session.', values: opaqueReasons },
-  'smtp.dial.phase': { help: 'A part of the way to the upstream.', values: dialPhases },
-  'smtp.client.name': { help: "The name of the client's network.", range: 'the names in PROXY_CLIENTS, and other' },
-  'server.address': { help: 'The upstream.', range: 'the hosts in PROXY_UPSTREAM' },
-  'tls.resumed': { help: 'Whether the TLS session was resumed.', values: [true, false] },
-  'tls.side': { help: 'Whose certificate.', values: ['listener', 'upstream'] },
-  'network.io.direction': {
-    help: 'transmit: from client to upstream. receive: from upstream to client.',
-    values: ['transmit', 'receive'],
-  },
-} as const satisfies Record<string, AttributeDefinition>
-
-export type AttributeKey = keyof typeof attributes
-
-/** What log lines and spans say besides: values without bound, so never the label of a metric. */
-export const details = {
-  'smtp.session.id': 'A random id of the session.',
-  'smtp.listener': "The listener's URL.",
-  'smtp.session.closed_by': 'client, upstream or proxy.',
-  'smtp.session.messages': 'Mails whose MAIL was accepted in the session.',
-  'smtp.reply.enhanced_code': 'The enhanced status code (RFC 3463).',
-  'smtp.message.size': 'Octets of the mail on the wire.',
-  'smtp.message.recipient_count': 'Recipients that the client named.',
-  'smtp.message.ids': 'The ids that AhaSend returned in its final 250.',
-  'smtp.recipient.accepted': 'Recipients of the mail that were accepted.',
-  'smtp.recipient.tempfail': 'Recipients of the mail that were refused for now.',
-  'smtp.recipient.permfail': 'Recipients of the mail that were refused for good.',
-  'smtp.transaction.stage': 'Where a mail was when a connection ended: envelope, body or final-reply.',
-  'smtp.auth.mechanism': 'The SASL mechanism, or OTHER.',
-  'smtp.auth.code': 'The code that answered AUTH.',
-  'smtp.dial.detail': 'What Node, the resolver or OpenSSL calls the failure, such as CERT_HAS_EXPIRED.',
-  'smtp.dial.count': 'Attempts to reach an upstream.',
-  'server.port': "The upstream's port.",
-  'network.peer.address': "The upstream's IP address.",
-  'network.io.transmit': 'Octets relayed from client to upstream.',
-  'network.io.receive': 'Octets relayed from upstream to client.',
-  'tls.protocol.version': 'The TLS version.',
-  'tls.cipher': 'The cipher suite.',
-  'client.address': "The client's IP address. Only with PROXY_RECORD_ADDRESSES.",
-  duration_ms: 'Milliseconds from beginning to end.',
-} as const satisfies Record<string, string>
-
-export type DetailKey = keyof typeof details
+export const scope = { name: 'ahasend-smtp-proxy', version: '1.1.0' } as const
 
 /** A metric: `prometheus` is the name under which it is scraped. */
 export interface MetricDefinition {
@@ -266,6 +188,47 @@ export const metrics = {
     attributes: [],
     prometheus: 'smtp_proxy_observer_failures_total',
   },
+  loopTime: {
+    name: 'smtp.proxy.loop.time',
+    kind: 'counter',
+    unit: 's',
+    help: 'How long an event loop that relays mail worked, and how long it waited.',
+    attributes: ['smtp.loop', 'nodejs.eventloop.state'],
+    prometheus: 'smtp_proxy_loop_time_seconds_total',
+  },
+  loopDelay: {
+    name: 'smtp.proxy.loop.delay',
+    kind: 'histogram',
+    unit: 's',
+    help: 'The longest wait for a turn of an event loop that relays mail, recorded once a second.',
+    attributes: ['smtp.loop'],
+    buckets: durations,
+    prometheus: 'smtp_proxy_loop_delay_seconds',
+  },
+  loopHeap: {
+    name: 'smtp.proxy.loop.heap',
+    kind: 'updowncounter',
+    unit: 'By',
+    help: 'Memory in use on the heap of an event loop that relays mail.',
+    attributes: ['smtp.loop'],
+    prometheus: 'smtp_proxy_loop_heap_bytes',
+  },
+  telemetryLost: {
+    name: 'smtp.proxy.telemetry.lost',
+    kind: 'counter',
+    unit: '{record}',
+    help: 'Spans, data points and log lines that were lost. Mail is not affected.',
+    attributes: ['telemetry.signal', 'telemetry.loss'],
+    prometheus: 'smtp_proxy_telemetry_lost_total',
+  },
+  telemetryExported: {
+    name: 'smtp.proxy.telemetry.exported',
+    kind: 'counter',
+    unit: '{record}',
+    help: 'Spans, data points and log lines that an OTLP receiver took.',
+    attributes: ['telemetry.signal'],
+    prometheus: 'smtp_proxy_telemetry_exported_total',
+  },
 } as const satisfies Record<string, MetricDefinition>
 
 export type MetricKey = keyof typeof metrics
@@ -274,7 +237,7 @@ type KeysOf<Metric extends MetricKey> = (typeof metrics)[Metric]['attributes'][n
 
 type ValueOf<Key extends AttributeKey> = (typeof attributes)[Key] extends { readonly values: readonly (infer Value)[] }
   ? Value
-  : Key extends 'smtp.reply.code'
+  : Key extends 'smtp.reply.code' | 'smtp.loop'
     ? number
     : string
 
@@ -284,6 +247,6 @@ export type AttributesOf<Metric extends MetricKey> = {
 } & { readonly [Key in Extract<KeysOf<Metric>, 'error.type'>]?: string }
 
 /** The Prometheus label of an attribute key. */
-export function labelOf(key: AttributeKey): string {
+export function labelOf(key: AttributeKey | RuntimeAttributeKey): string {
   return key.replaceAll('.', '_')
 }

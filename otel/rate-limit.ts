@@ -6,6 +6,8 @@ const WINDOW_MS = 1000
 export interface RateLimit {
   /** True when one more line for this reason may be told now. Reasons come from closed sets. */
   allows(reason: string): boolean
+  /** Tells at once what was suppressed so far: nobody hears it later when the process ends. */
+  flush(): void
 }
 
 /**
@@ -25,6 +27,9 @@ export function createRateLimit(tell: (reason: string, suppressed: number) => vo
       seen.set(reason, count)
       if (count === 1) setTimeout(close, WINDOW_MS, reason).unref()
       return count <= LINES
+    },
+    flush() {
+      for (const reason of [...seen.keys()]) close(reason)
     },
   }
 }

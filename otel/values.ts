@@ -130,6 +130,19 @@ export const closeReasons = [
   'error',
 ] as const satisfies readonly CloseReason[]
 
+/** The kinds of telemetry. */
+export const telemetrySignals = ['traces', 'metrics', 'logs'] as const
+
+export type TelemetrySignal = (typeof telemetrySignals)[number]
+
+/**
+ * How telemetry is lost. queue_full: more came than was taken away. export_failed: the receiver did not take it.
+ * rate_limited: held back on purpose, because too much of one kind came. stdout_full: nobody read the log.
+ */
+export const telemetryLosses = ['queue_full', 'export_failed', 'rate_limited', 'stdout_full'] as const
+
+export type TelemetryLoss = (typeof telemetryLosses)[number]
+
 /** Members of the unions in proxy/events.ts that a list above forgot. */
 type Forgotten =
   | Exclude<CommandName, (typeof commands)[number]>

@@ -1,17 +1,18 @@
 import http from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { type Status, statusPage } from './status-page.ts'
 
-/** What one client may take; tests shorten the times. Arbitrary: a probe or a scrape needs far less. */
+/** What clients may take; tests shorten the times. Arbitrary: a probe or a scrape needs far less. */
 export const ADMIN_LIMITS = {
-  /** Connections at once; those beyond are closed unheard. */
+  /** Connections at once. For one more, the one that has been open longest is cut: probes get in, whoever holds on. */
   connections: 128,
-  requestsPerConnection: 100,
+  /** Requests behind the first are refused, so that a client that reads nothing makes one answer wait and no more. */
+  requestsPerConnection: 1,
   headerBytes: 8192,
-  /** For a request to arrive, and for the next one to begin. */
+  /** For a request to arrive. */
   requestMs: 5000,
-  /** A connection on which nothing moves for so long is cut: the client that asks and never reads. */
-  silenceMs: 10_000,
+  /** From the beginning of a connection to its end, for a client that reads slowly, or asks and never reads. */
+  connectionMs: 15_000,
 }
 
 export interface AdminOptions {
@@ -55,14 +56,12 @@ export function startAdmin(options: AdminOptions): Promise<Admin> {
       maxHeaderSize: limits.headerBytes,
       headersTimeout: limits.requestMs,
       requestTimeout: limits.requestMs,
-      keepAliveTimeout: limits.requestMs,
       connectionsCheckingInterval: Math.min(1000, limits.requestMs),
     },
     (request, response) => respond(routes, request, response),
   )
-  server.maxConnections = limits.connections
   server.maxRequestsPerSocket = limits.requestsPerConnection
-  server.timeout = limits.silenceMs
+  server.on('connection', makeRoom(limits))
   return new Promise((settle, fail) => {
     server.once('error', (error) => fail(listenError(options, error)))
     server.listen(options.port, options.host, () => {
@@ -71,6 +70,23 @@ export function startAdmin(options: AdminOptions): Promise<Admin> {
       settle({ port: (server.address() as AddressInfo).port, close: () => close(server) })
     })
   })
+}
+
+/** Cuts connections that are too old or too many. */
+function makeRoom({ connections, connectionMs }: typeof ADMIN_LIMITS): (socket: Socket) => void {
+  const open = new Set<Socket>()
+  return (socket) => {
+    const timer = setTimeout(() => socket.destroy(), connectionMs).unref()
+    socket.once('close', () => {
+      clearTimeout(timer)
+      open.delete(socket)
+    })
+    open.add(socket)
+    const [longest] = open // a Set keeps the order in which things came
+    if (longest === undefined || open.size <= connections) return
+    open.delete(longest)
+    longest.destroy()
+  }
 }
 
 function routesOf({ page, status, ready }: AdminOptions): Routes {
@@ -94,7 +110,6 @@ async function respond(routes: Routes, request: http.IncomingMessage, response: 
   const path = request.url?.split('?', 1)[0] ?? ''
   const route = routes.get(path)
   const mayRead = request.method === 'GET' || request.method === 'HEAD'
-  if (!mayRead) response.setHeader('connection', 'close')
   if (!route) return write(response, text(404, 'not found'))
   if (!mayRead) return write(response.setHeader('allow', 'GET, HEAD'), text(405, 'GET and HEAD only'))
   try {
@@ -109,6 +124,7 @@ function write(response: http.ServerResponse, { status, type, body }: Answer): v
   response.writeHead(status, {
     'content-type': type,
     'content-length': Buffer.byteLength(body),
+    connection: 'close',
     'cache-control': 'no-store',
     'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
     'cross-origin-resource-policy': 'same-origin',

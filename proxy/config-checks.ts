@@ -1,4 +1,5 @@
 /** What one setting alone cannot tell: settings that contradict each other, and variables that do not exist. Pure. */
+import { isServiceLink } from '../settings/tables.ts'
 import { authority, ROWS, SETTINGS, type Values } from './config-table.ts'
 import { mistake, shown } from './config-values.ts'
 import { canonicalAddress, parseNetworks } from './networks.ts'
@@ -108,16 +109,6 @@ export function unknownVariables(env: Readonly<Record<string, string | undefined
       const meant = nearest(name, known)
       return `${name}: there is no such setting. ${meant === undefined ? 'See --help for all of them.' : `Did you mean ${meant}?`}`
     })
-}
-
-/**
- * Kubernetes announces each service of a namespace to its pods in such variables, so a service that is called `proxy`
- * must not keep this one from starting (https://kubernetes.io/docs/concepts/services-networking/service/).
- */
-function isServiceLink(name: string, value: string): boolean {
-  return (
-    /_SERVICE_(?:HOST|PORT)(?:_|$)|_PORT_\d+_(?:TCP|UDP|SCTP)(?:_|$)/.test(name) || /^(?:tcp|udp|sctp):/.test(value)
-  )
 }
 
 /** The name that takes the fewest edits, if they are few for the length of what was written. */

@@ -1,19 +1,13 @@
 /** THE table of settings: the parser, `--help`, the README's table and the start log line are made of it. */
 import { availableParallelism } from 'node:os'
+import type { Documented } from '../settings/tables.ts'
 import type { Config } from './config.ts'
 import { admin, listeners, upstreams } from './config-urls.ts'
 import { choice, clients, duration, integer, integerOrAuto, networks, path, type Reader } from './config-values.ts'
 import { LOCAL_NETWORKS } from './networks.ts'
 
-/** One environment variable. */
-export interface Setting<T> {
-  readonly variable: string
-  /** What an unset variable stands for, as text for `read`; empty = nothing. */
-  readonly default: string
-  /** What the container image sets instead. */
-  readonly inImage?: string
-  /** For operators, in Markdown on one line. */
-  readonly meaning: string
+/** One environment variable; its default is text for `read`. */
+export interface Setting<T> extends Documented {
   readonly read: Reader<T>
   /** The value in effect, for the start log line; undefined = none. */
   readonly effective: (config: Config) => string | number | undefined
@@ -162,15 +156,16 @@ export const SETTINGS = {
     variable: 'PROXY_RECORD_ADDRESSES',
     default: 'none',
     meaning:
-      'What traces and log lines may say of addresses: `none`, `domain` or `full`. With `domain` and `full` log lines ' +
-      "hold the client's IP address; senders and recipients are in no line yet.",
+      'What spans and log lines may say of addresses. `none`: nothing. `domain`: the domains of senders and recipients, ' +
+      "and the client's IP address. `full`: whole addresses, and the `Message-ID` that AhaSend's webhooks name. No " +
+      'metric has any of it.',
     read: choice('none', 'domain', 'full'),
     effective: (config) => config.recordAddresses,
   },
   slowMs: {
     variable: 'PROXY_SLOW',
     default: '10s',
-    meaning: 'A mail slower than this is always traced. Without effect until there are traces.',
+    meaning: 'A mail slower than this is always traced, and so is a session whose greeting took longer.',
     read: duration('0s', '1h'),
     effective: (config) => durationText(config.slowMs),
   },

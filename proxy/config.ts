@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type { Environment } from '../settings/tables.ts'
 import { contradictions, type ReadValues, unknownVariables } from './config-checks.ts'
 import { badFiles, type ReadText } from './config-files.ts'
 import { ROWS, SETTINGS, type Setting, type Values } from './config-table.ts'
@@ -54,9 +55,6 @@ export interface Config {
 
 /** The configuration, or everything that is wrong with it: one sentence or two a mistake, without secrets. */
 export type ParsedConfig = { readonly config: Config } | { readonly mistakes: readonly string[] }
-
-/** The environment, as in `process.env`. */
-type Environment = Readonly<Record<string, string | undefined>>
 
 /**
  * Reads the configuration from the environment and the files it names, and freezes it. Returns all mistakes at once;

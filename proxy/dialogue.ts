@@ -8,45 +8,32 @@
  * 2. It may give up, it may not be wrong. A reply that no pending command explains is counted and forgiven once; the
  *    second makes the session opaque: nothing is parsed any more, and the relay goes on.
  */
-import type { CommandName, OpaqueReason, ReplyFacts, SessionEvent, TransactionError } from './events.ts'
+import { Answers, type Pending } from './answers.ts'
+import type { CommandName, OpaqueReason, ReplyFacts, SessionEvent, TransactionError, Unanswered } from './events.ts'
 import { Framing, MAX_HELD_BYTES } from './framing.ts'
 import { factsOf } from './reply-facts.ts'
 import { type Chunk, mechanismOf, type Verb } from './smtp/command.ts'
-import { offers } from './smtp/ehlo.ts'
+import { type AddressScope, recipientOf, senderOf } from './smtp/path.ts'
 import type { Reply } from './smtp/reply.ts'
-import { Transaction, verdictOf } from './transaction.ts'
+import type { Transaction } from './transaction.ts'
 
 /** Commands without a reply, above which the reader of client bytes should pause. Arbitrary; clients send a few. */
 export const MAX_PENDING = 1000
 
-/** Mechanisms after which the bytes may be wrapped in a security layer (RFC 4422 3.7). */
-const SECURITY_LAYERS: ReadonlySet<string> = new Set(['GSSAPI', 'DIGEST-MD5'])
-
-/** A command that was sent and not yet answered. */
-interface Pending {
-  readonly command: CommandName
-  readonly verb: Verb | 'END'
-  readonly at: number
-  /** Milliseconds in which nothing moved before it was sent. */
-  readonly quietMs: number
-  readonly chunk?: Chunk
-}
+/** What a command was beside its name. */
+type Details = Pick<Pending, 'chunk' | 'headers' | 'address'>
 
 export class Dialogue {
   readonly #emit: (event: SessionEvent) => void
   readonly #framing: Framing
+  readonly #recordAddresses: AddressScope
   readonly #pending: Pending[] = []
-  #mechanism = 'OTHER'
+  readonly #answers: Answers
   #surprises = 0
-  #transaction: Transaction | undefined
-  /** The upstream refused the body before its end: the final dot will not be answered. */
-  #refusedEarly = false
   #lastActivity = 0
   /** How long nothing had moved before the present command began. */
   #quietMs = 0
   #opaque = false
-  /** Transactions whose MAIL was accepted. */
-  messages = 0
   /** True once a QUIT was sent. */
   quitSent = false
   /** True once the upstream said 421. */
@@ -54,15 +41,23 @@ export class Dialogue {
   /** True when bytes that look like SMTP may be anything: replies cannot be assembled any more. */
   wrapped = false
 
-  /** `emit` must not throw: wrap observers in guard(). */
-  constructor(emit: (event: SessionEvent) => void) {
+  /** `emit` must not throw: wrap observers in guard(). `recordAddresses` is PROXY_RECORD_ADDRESSES. */
+  constructor(emit: (event: SessionEvent) => void, recordAddresses: AddressScope = 'none') {
     this.#emit = emit
-    this.#framing = new Framing({
-      command: (verb, line, chunk, at) => this.#command(verb, line, chunk, at),
-      saslResponse: (at) => this.#push('AUTH', 'AUTH', at),
-      endOfBody: (at) => this.#endOfBody(at),
-      overflow: (at) => this.giveUp('overflow', at),
-    })
+    this.#recordAddresses = recordAddresses
+    const listener = {
+      command: (verb: Verb, line: Buffer, chunk: Chunk | undefined, at: number) => this.#command(verb, line, chunk, at),
+      saslResponse: (at: number) => this.#push('AUTH', 'AUTH', at),
+      endOfBody: (at: number) => this.#endOfBody(at),
+      overflow: (at: number) => this.giveUp('overflow', at),
+    }
+    this.#framing = new Framing(listener, recordAddresses === 'full')
+    this.#answers = new Answers(emit, this.#framing, (reason, at) => this.giveUp(reason, at))
+  }
+
+  /** Transactions whose MAIL was accepted. */
+  get messages(): number {
+    return this.#answers.messages
   }
 
   get opaque(): boolean {
@@ -102,7 +97,7 @@ export class Dialogue {
 
   /** True when no mail is under way and no reply is owed: the moment at which a session may be ended politely. */
   get betweenMails(): boolean {
-    return this.inCommand && this.#pending.length === 0 && !this.inLine && !this.#openTransaction()
+    return this.inCommand && this.#pending.length === 0 && !this.inLine && !this.#answers.mail
   }
 
   /** True from the last dot to its reply: only the upstream may end this. */
@@ -145,12 +140,13 @@ export class Dialogue {
     this.#emit({ type: 'greeting', at: since, end: at, reply: facts })
   }
 
-  /** The proxy answered `verb` by itself, at once; or the greeting, when `verb` is `CONNECT`. */
-  own(verb: Verb | 'CONNECT', reply: ReplyFacts, since: number, at: number): void {
+  /** The proxy answered `verb` by itself, at once; or the greeting, when `verb` is `CONNECT`. `line` is the command's. */
+  own(verb: Verb | 'CONNECT', reply: ReplyFacts, since: number, at: number, line?: Buffer): void {
     if (verb === 'CONNECT') return this.#emit({ type: 'greeting', at: since, end: at, reply })
     this.#emit({ type: 'exchange', at: since, end: at, command: commandName(verb), reply })
-    if (verb === 'MAIL' && !this.#openTransaction()) this.#mail(reply, since, at)
-    if (verb === 'RCPT') this.#openTransaction()?.recipient(reply, since, at)
+    const address = line && this.#addressIn(verb, line)
+    if (verb === 'MAIL' && !this.#answers.mail) this.#answers.toMail(reply, since, at, address)
+    if (verb === 'RCPT') this.#answers.mail?.recipient(reply, since, at, address)
   }
 
   /** The client's leg entered TLS: RFC 3207 4.2 forgets all that was said before. */
@@ -166,13 +162,20 @@ export class Dialogue {
    * Ends an open transaction.
    */
   close(by: 'client' | 'upstream' | 'proxy', error: TransactionError, at: number): void {
-    const unanswered = this.#pending.find((pending) => pending.verb === 'MAIL')
-    if (!this.#openTransaction() && unanswered) this.#begin(unanswered.at, at)
-    const transaction = this.#openTransaction()
+    const open = this.#answers.mail
+    const unanswered = open ? -1 : this.#pending.findIndex((pending) => pending.verb === 'MAIL')
+    const mail = this.#pending[unanswered]
+    const transaction = open ?? (mail && this.#answers.begin(mail.at, at, mail.address))
     if (!transaction) return
-    this.#countUnanswered(transaction)
+    this.#countUnanswered(transaction, unanswered + 1)
     if (by === 'client' && !this.awaitingVerdict) transaction.abandon(at)
-    else transaction.lose(this.awaitingVerdict, error, at)
+    else transaction.lose(this.awaitingVerdict, error, at, open && this.#firstUnanswered())
+  }
+
+  /** Where a mail is open, all that is pending belongs to it, up to the next MAIL. */
+  #firstUnanswered(): Unanswered | undefined {
+    const [first] = this.#pending
+    return first && first.verb !== 'MAIL' ? { command: first.command, at: first.at } : undefined
   }
 
   /** Stops understanding, for `reason`. Frees what was kept; an open transaction ends as aborted. */
@@ -182,43 +185,50 @@ export class Dialogue {
     this.#pending.length = 0
     this.#framing.clear()
     this.wrapped = reason === 'sasl_security_layer'
-    this.#openTransaction()?.abandon(at)
+    this.#answers.mail?.abandon(at)
     this.#emit({ type: 'session-opaque', at, reason })
   }
 
   #command(verb: Verb, line: Buffer, chunk: Chunk | undefined, at: number): void {
     if (verb === 'QUIT') this.quitSent = true
-    if (verb === 'AUTH') this.#mechanism = mechanismOf(line)
-    this.#push(commandName(verb), verb, at, chunk)
+    if (verb === 'AUTH') this.#answers.mechanism = mechanismOf(line)
+    this.#push(commandName(verb), verb, at, this.#detailsOf(verb, line, chunk))
+  }
+
+  #detailsOf(verb: Verb, line: Buffer, chunk: Chunk | undefined): Details | undefined {
+    const { headers } = this.#framing
+    if (chunk) return headers ? { chunk, headers } : { chunk }
+    const address = this.#addressIn(verb, line)
+    return address === undefined ? undefined : { address }
+  }
+
+  #addressIn(verb: Verb, line: Buffer): string | undefined {
+    if (this.#recordAddresses === 'none') return undefined
+    if (verb === 'MAIL') return senderOf(line, this.#recordAddresses)
+    return verb === 'RCPT' ? recipientOf(line, this.#recordAddresses) : undefined
   }
 
   /** Queues a command whose reply is owed. */
-  #push(command: CommandName, verb: Verb | 'END', at: number, chunk?: Chunk): void {
-    this.#pending.push({ command, verb, at, quietMs: this.#quietMs, ...(chunk && { chunk }) })
+  #push(command: CommandName, verb: Verb | 'END', at: number, details?: Details): void {
+    this.#pending.push({ command, verb, at, quietMs: this.#quietMs, ...details })
     this.#framing.block(this.#pending.length >= MAX_PENDING)
   }
 
   #endOfBody(at: number): void {
-    const transaction = this.#openTransaction()
-    if (transaction) transaction.size = this.#framing.bodySize
-    if (!this.#refusedEarly) this.#push('END-OF-MESSAGE', 'END', at)
-    this.#refusedEarly = false
+    if (this.#answers.bodyEnded()) this.#push('END-OF-MESSAGE', 'END', at)
   }
 
-  /** The octets of a body, or of chunks, that no reply has counted yet. */
-  #countUnanswered(transaction: Transaction): void {
+  /** The octets of a body, or of chunks, that no reply has counted yet; `from` is the first pending command of the mail. */
+  #countUnanswered(transaction: Transaction, from = 0): void {
     if (this.#framing.phase === 'body') transaction.size = this.#framing.bodySize
-    for (const pending of this.#pending) {
+    for (const pending of this.#pending.slice(from)) {
       if (pending.verb === 'MAIL') return // what follows belongs to the next mail
       if (!pending.chunk) continue
       transaction.body(pending.at)
+      transaction.headers ??= pending.headers
       transaction.size += pending.chunk.size
       if (pending === this.#pending.at(-1)) transaction.size -= this.#framing.chunkLeft
     }
-  }
-
-  #openTransaction(): Transaction | undefined {
-    return this.#transaction?.ended === false ? this.#transaction : undefined
   }
 
   #uninterpreted(reply: Reply, at: number): CommandName {
@@ -234,139 +244,31 @@ export class Dialogue {
     if (!pending) return this.#unasked(reply, at)
     const facts = factsOf(reply, pending.command, pending.quietMs)
     this.#emit({ type: 'exchange', at: pending.at, end: at, command: pending.command, reply: facts })
-    this.#answer(pending, facts, reply, at)
+    this.#answers.take(pending, facts, reply, at, this.#pending)
     if (facts.code === 421) this.#said421(pending.command, facts, at)
     return pending.command
   }
 
   #said421(command: CommandName, facts: ReplyFacts, at: number): void {
     this.upstreamSaid421 = true
-    const transaction = this.#openTransaction()
+    const transaction = this.#answers.mail
     if (!transaction) return
     this.#countUnanswered(transaction)
     transaction.refuse({ command, reply: facts }, at)
   }
 
-  #answer(pending: Pending, facts: ReplyFacts, reply: Reply, at: number): void {
-    const accepted = classOf(facts.code) === 2
-    switch (pending.verb) {
-      case 'EHLO':
-      case 'HELO':
-        return accepted ? this.#identified(pending.verb, reply, at) : undefined
-      case 'AUTH':
-        return this.#authReply(facts, at)
-      case 'MAIL':
-        return this.#mail(facts, pending.at, at)
-      case 'RCPT':
-        return this.#openTransaction()?.recipient(facts, pending.at, at)
-      case 'DATA':
-        return this.#dataReply(facts, at)
-      case 'END':
-        return this.#openTransaction()?.decide('END-OF-MESSAGE', facts, at)
-      case 'BDAT':
-        return pending.chunk ? this.#chunkReply(pending.chunk, pending.at, facts, at) : this.#otherReply(facts, at)
-      case 'RSET':
-      case 'QUIT':
-        if (accepted) this.#openTransaction()?.abandon(at)
-        return
-      case 'STARTTLS':
-        return this.#framing.next('command')
-      case 'LHLO':
-        if (accepted) this.giveUp('lmtp', at)
-        return
-      default:
-        return this.#otherReply(facts, at)
-    }
-  }
-
-  #identified(verb: 'EHLO' | 'HELO', reply: Reply, at: number): void {
-    this.#openTransaction()?.abandon(at)
-    this.#framing.chunking = verb === 'EHLO' && offers(reply.bytes, 'CHUNKING')
-    this.#emit({ type: 'identify', at, command: verb })
-  }
-
-  #authReply(facts: ReplyFacts, at: number): void {
-    if (classOf(facts.code) === 3) {
-      this.#framing.next('sasl')
-      return
-    }
-    this.#framing.next('command')
-    this.#emit({ type: 'auth', at, mechanism: this.#mechanism, reply: facts })
-    if (facts.code === 235 && SECURITY_LAYERS.has(this.#mechanism)) this.giveUp('sasl_security_layer', at)
-  }
-
-  /** A refused MAIL inside a transaction (503, RFC 5321 3.3) leaves that transaction as it is. */
-  #mail(facts: ReplyFacts, sent: number, at: number): void {
-    const verdict = verdictOf(facts.code)
-    if (!verdict || (this.#openTransaction() && verdict !== 'accepted')) return
-    this.#openTransaction()?.abandon(at)
-    const transaction = this.#begin(sent, at, facts)
-    if (verdict === 'accepted') this.messages += 1
-    else transaction.decide('MAIL', facts, at)
-  }
-
-  #begin(at: number, end: number, reply?: ReplyFacts): Transaction {
-    this.#emit({ type: 'tx-begin', at, end, ...(reply && { reply }) })
-    this.#transaction = new Transaction(this.#emit)
-    return this.#transaction
-  }
-
-  /** Any 3yz begins the body, as clients take it. */
-  #dataReply(facts: ReplyFacts, at: number): void {
-    if (classOf(facts.code) !== 3) {
-      this.#framing.next('command')
-      if (facts.code >= 400) this.#openTransaction()?.decide('DATA', facts, at)
-      return
-    }
-    this.#framing.next('body')
-    this.#refusedEarly = false
-    const transaction = this.#openTransaction() ?? this.#begin(at, at)
-    transaction.body(at)
-  }
-
-  #chunkReply(chunk: Chunk, sent: number, facts: ReplyFacts, at: number): void {
-    const transaction = this.#openTransaction()
-    if (!transaction) return
-    transaction.body(sent)
-    transaction.size += chunk.size
-    if (!this.#pending.some((pending) => pending.chunk)) transaction.size -= this.#framing.chunkLeft
-    if (chunk.last || facts.code >= 400) transaction.decide('BDAT', facts, at)
-  }
-
-  /** Behind a verb that nobody knows: what came before its reply may have been its payload. */
-  #otherReply(facts: ReplyFacts, at: number): void {
-    if (classOf(facts.code) === 3) return this.giveUp('unknown_payload', at)
-    if (this.#framing.phase !== 'unknown') return
-    if (this.#framing.sawUnknownBytes) this.giveUp('unknown_payload', at)
-    else this.#framing.next('command')
-  }
-
   /** A reply while no command is pending. */
   #unasked(reply: Reply, at: number): CommandName {
-    if (this.#framing.phase === 'body' && reply.code !== 421 && !this.#refusedEarly) return this.#early(reply, at)
+    if (this.#framing.phase === 'body' && reply.code !== 421 && !this.#answers.refusedEarly) {
+      this.#answers.early(reply, at)
+      return 'END-OF-MESSAGE'
+    }
     const facts = factsOf(reply, 'UNSOLICITED', at - this.#lastActivity)
     this.#emit({ type: 'exchange', at, end: at, command: 'UNSOLICITED', reply: facts })
     if (facts.code === 421) this.#said421('UNSOLICITED', facts, at)
     else if (++this.#surprises > 1) this.giveUp('reply_mismatch', at)
     return 'UNSOLICITED'
   }
-
-  /** The verdict before the end of the body. A refusal ends the mail, and the dot will not be answered again. */
-  #early(reply: Reply, at: number): CommandName {
-    const facts = factsOf(reply, 'END-OF-MESSAGE', 0)
-    this.#emit({ type: 'exchange', at, end: at, command: 'END-OF-MESSAGE', reply: facts })
-    const transaction = this.#openTransaction()
-    if (transaction) transaction.size = this.#framing.bodySize
-    transaction?.decide('END-OF-MESSAGE', facts, at)
-    this.#refusedEarly = true
-    if (facts.code < 400) this.giveUp('early_data_reply', at)
-    return 'END-OF-MESSAGE'
-  }
-}
-
-/** The first digit of a code; 0 for what is no code. */
-function classOf(code: number): number {
-  return Math.floor(code / 100)
 }
 
 const NAMED: ReadonlySet<string> = new Set([

@@ -109,6 +109,13 @@ export interface Dial {
   readonly certificateNotAfter?: number
 }
 
+/** The session got a connection that had been dialled ahead of need; that dial was told when it ended. */
+export interface Handover {
+  readonly type: 'handover'
+  readonly at: number
+  readonly dial: Dial
+}
+
 export type TransactionOutcome = 'accepted' | 'tempfail' | 'permfail' | 'aborted' | 'in_doubt'
 
 /** The deciding reply's code as text, or why no reply decided. */
@@ -191,6 +198,12 @@ export interface TransactionEnd {
   readonly headers?: MessageHeaders
 }
 
+/** A command of the mail whose reply never came, and when it was sent: the dot, for END-OF-MESSAGE. */
+export interface Unanswered {
+  readonly command: CommandName
+  readonly at: number
+}
+
 export type SessionEvent =
   | SessionOpen
   | Dial
@@ -217,8 +230,7 @@ export type SessionEvent =
       readonly command: CommandName
       readonly reply: ReplyFacts
     }
-  /** The session got a connection that had been dialled ahead of need; that dial was told when it ended. */
-  | { readonly type: 'handover'; readonly at: number; readonly dial: Dial }
+  | Handover
   /**
    * A MAIL command was sent at `at`. `reply` is absent when the connection ended before an answer came. `sender` is what
    * PROXY_RECORD_ADDRESSES allows of the reverse-path: the domain or all; empty for the null path.
@@ -248,7 +260,11 @@ export type SessionEvent =
   /** The client gave up: RSET, EHLO, QUIT or a close before the end of the message. */
   | ({ readonly type: 'tx-reset' } & TransactionEnd)
   /** No verdict ever came, because a connection ended. At `final-reply` the outcome is in doubt. */
-  | ({ readonly type: 'tx-lost'; readonly stage: 'envelope' | 'body' | 'final-reply' } & TransactionEnd)
+  | ({
+      readonly type: 'tx-lost'
+      readonly stage: 'envelope' | 'body' | 'final-reply'
+      readonly unanswered?: Unanswered
+    } & TransactionEnd)
   /**
    * A reply that did not reach the client. `incomplete`: the upstream closed in the middle of it, so it was dropped.
    * `undelivered`: it was whole, but the client had gone.
@@ -309,7 +325,13 @@ export function guard(observer: Observer, failed: (error: unknown) => void): Obs
 /** One telemetry made of several: each is guarded, so that one that throws does not hide the session from the rest. */
 export function combine(...parts: readonly Telemetry[]): Telemetry {
   const failed = (error: unknown) => {
-    for (const part of parts) part.observerFailed(error)
+    for (const part of parts) {
+      try {
+        part.observerFailed(error)
+      } catch {
+        // the others hear of the first failure; of this one nobody is left to be told
+      }
+    }
   }
   const attempt = <T>(run: () => T, otherwise: T): T => {
     try {

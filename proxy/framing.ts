@@ -1,5 +1,6 @@
 import { BodyScanner } from './smtp/body.ts'
 import { type Chunk, chunkOf, type Verb, verbOf } from './smtp/command.ts'
+import { HeaderScanner } from './smtp/header.ts'
 
 /** Octets of client bytes copied while a reply decides what they are, above which the reader should pause. */
 export const MAX_HELD_BYTES = 64 * 1024
@@ -9,6 +10,9 @@ const OVERFLOW_BYTES = 4 * MAX_HELD_BYTES
 const MAX_HEAD_BYTES = 512
 
 const LF = 0x0a
+
+/** Behind these a BDAT chunk is the first of its message (RFC 3030 2, RFC 5321 4.1.4). */
+const FORGET_CHUNKS: ReadonlySet<Verb> = new Set(['MAIL', 'RSET', 'EHLO', 'HELO'])
 
 /**
  * What the next client octet is. `waiting`: a reply decides. `unknown`: behind a verb whose payload nobody knows, the
@@ -34,6 +38,7 @@ export interface FramingListener {
  */
 export class Framing {
   readonly #listener: FramingListener
+  readonly #messageIds: boolean
   #phase: Phase = 'command'
   /** The unfinished command line: its head only. */
   #head: Buffer[] = []
@@ -41,15 +46,19 @@ export class Framing {
   #held: { readonly bytes: Buffer; readonly at: number }[] = []
   #heldBytes = 0
   #scanner = new BodyScanner()
+  #headers: HeaderScanner | undefined
   #chunkLeft = 0
+  #lastChunk = false
   #blocked = false
   /** True when BDAT was offered: only then is its length to be believed (RFC 3030 2). */
   chunking = false
   /** True when bytes came behind a verb that nobody knows, before its reply. */
   sawUnknownBytes = false
 
-  constructor(listener: FramingListener) {
+  /** With `messageIds` the header sections are searched for `Message-ID`, too. */
+  constructor(listener: FramingListener, messageIds = false) {
     this.#listener = listener
+    this.#messageIds = messageIds
   }
 
   get phase(): Phase {
@@ -80,6 +89,14 @@ export class Framing {
     return this.#scanner.size
   }
 
+  /**
+   * The header section of the body, or of the message that the last BDAT chunk belongs to. What the mail of these octets
+   * is, is for others to know: they keep it while it is filled.
+   */
+  get headers(): HeaderScanner | undefined {
+    return this.#headers
+  }
+
   /** Reads bytes that went up at `at`; the buffer is not kept. */
   push(bytes: Buffer, at: number): void {
     const end = this.#heldBytes > 0 ? 0 : this.#read(bytes, at)
@@ -104,7 +121,9 @@ export class Framing {
   /** A reply decided what the next octets are. Call `release` afterwards. */
   next(phase: 'command' | 'sasl' | 'body'): void {
     this.#phase = phase
-    if (phase === 'body') this.#scanner = new BodyScanner()
+    if (phase !== 'body') return
+    this.#scanner = new BodyScanner()
+    this.#headers = new HeaderScanner(this.#messageIds)
   }
 
   /** Stops reading (and holds) while `blocked`. */
@@ -132,6 +151,7 @@ export class Framing {
     this.#heldBytes = 0
     this.#phase = 'command'
     this.#chunkLeft = 0
+    this.#headers = undefined
   }
 
   #canRead(): boolean {
@@ -181,6 +201,7 @@ export class Framing {
   #command(line: Buffer, at: number): void {
     const verb = verbOf(line)
     const chunk = verb === 'BDAT' && this.chunking ? chunkOf(line) : undefined
+    if (FORGET_CHUNKS.has(verb)) this.#headers = undefined
     if (verb === 'AUTH' || verb === 'DATA' || verb === 'STARTTLS') this.#phase = 'waiting'
     else if (chunk) this.#beginChunk(chunk)
     else if (verb === 'BDAT' || verb === 'UNKNOWN') {
@@ -192,6 +213,9 @@ export class Framing {
 
   #beginChunk(chunk: Chunk): void {
     this.#chunkLeft = chunk.size
+    if (this.#lastChunk) this.#headers = undefined
+    this.#headers ??= new HeaderScanner(this.#messageIds)
+    this.#lastChunk = chunk.last
     if (chunk.size > 0) this.#phase = 'chunk'
   }
 
@@ -205,8 +229,10 @@ export class Framing {
 
   #readBody(bytes: Buffer, offset: number, at: number): number {
     const end = this.#scanner.push(bytes, offset)
+    this.#lookAtHeader(bytes, offset, end < 0 ? bytes.length : end)
     if (end < 0) return bytes.length
     this.#phase = 'command'
+    this.#headers = undefined
     this.#listener.endOfBody(at)
     return end
   }
@@ -214,7 +240,13 @@ export class Framing {
   #readChunk(bytes: Buffer, offset: number): number {
     const taken = Math.min(this.#chunkLeft, bytes.length - offset)
     this.#chunkLeft -= taken
+    this.#lookAtHeader(bytes, offset, offset + taken)
     if (this.#chunkLeft === 0) this.#phase = 'command'
     return offset + taken
+  }
+
+  #lookAtHeader(bytes: Buffer, from: number, to: number): void {
+    const headers = this.#headers
+    if (headers && !headers.done) headers.push(bytes, from, to)
   }
 }

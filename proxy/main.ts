@@ -1,7 +1,12 @@
 /** Wiring and signals: the only file that knows all rooms. */
 
-import { createLog, createLogger, type LogOutput } from '../otel/log.ts'
+import { Log } from '../otel/log.ts'
+import { createLogger, framesOf, type LogOutput } from '../otel/logger.ts'
+import { createRecords } from '../otel/records.ts'
 import { type Sdk, start } from '../otel/sdk.ts'
+import { describeOtel, type OtelSettings, parseOtel } from '../otel/settings.ts'
+import { ignoredVariables, otelWarnings } from '../otel/settings-checks.ts'
+import { OTEL_ROWS } from '../otel/settings-table.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { type Admin, startAdmin } from './admin.ts'
 import { type ListenerCertificate, loadCertificate, type RefreshResult } from './certificate.ts'
@@ -9,6 +14,7 @@ import { CHANGES } from './changes.ts'
 import { check } from './check.ts'
 import { type Config, configWarnings, describeConfig, helpText, type ListenAddress, parseConfig } from './config.ts'
 import { combine } from './events.ts'
+import { watchLoop } from './loop.ts'
 import { type MailServer, startServer } from './server.ts'
 import type { Status } from './status-page.ts'
 import { startWorkers, Workers } from './workers.ts'
@@ -25,10 +31,12 @@ const FLUSH_MS = 1000
 const COMMANDS: Readonly<Record<string, () => Promise<number> | number>> = {
   '': run,
   check: async () => {
-    const config = readConfig()
-    return config ? check(config, (line) => console.log(line)) : EXIT_MISCONFIGURED
+    const settings = readSettings()
+    if (!settings) return EXIT_MISCONFIGURED
+    for (const warning of warningsOf(settings)) console.log(`warning: ${warning}`)
+    return check(settings.config, (line) => console.log(line))
   },
-  '--help': () => say(helpText()),
+  '--help': () => say(helpText(OTEL_ROWS)),
   '--version': () => say(`${packageJson.version}\n`),
 }
 
@@ -37,29 +45,64 @@ function say(text: string): number {
   return EXIT_DRAINED
 }
 
-/** The configuration, or undefined after all mistakes were told. */
-function readConfig(): Config | undefined {
-  const parsed = parseConfig(process.env)
-  if ('config' in parsed) return parsed.config
-  for (const mistake of parsed.mistakes) console.error(mistake)
+/** All that the environment says, to this proxy and to OpenTelemetry. */
+interface Settings {
+  readonly config: Config
+  readonly otel: OtelSettings
+}
+
+/** The settings, or undefined after all mistakes were told. */
+function readSettings(): Settings | undefined {
+  const proxy = parseConfig(process.env)
+  const otel = parseOtel(process.env)
+  if ('config' in proxy && 'settings' in otel) return { config: proxy.config, otel: otel.settings }
+  for (const parsed of [proxy, otel])
+    for (const mistake of 'mistakes' in parsed ? parsed.mistakes : []) console.error(mistake)
   return undefined
 }
 
+/** What is allowed but most likely not meant. */
+function warningsOf({ config, otel }: Settings): string[] {
+  return [...configWarnings(config), ...otelWarnings(otel, process.env)]
+}
+
+/** What is in effect, without secrets. */
+function describe({ config, otel }: Settings) {
+  const ignored = ignoredVariables(process.env)
+  const effective = { ...describeConfig(config), ...describeOtel(otel) }
+  return {
+    version: packageJson.version,
+    node: process.version,
+    config: effective,
+    ...(ignored.length > 0 && { ignored }),
+  }
+}
+
 async function run(): Promise<number> {
-  const config = readConfig()
-  if (!config) return EXIT_MISCONFIGURED
-  const output = createLogger({ level: config.logLevel })
-  const appliance = new Appliance(config, output)
-  const code = await appliance.run()
+  const settings = readSettings()
+  if (!settings) return EXIT_MISCONFIGURED
+  const { config, otel } = settings
+  let output: LogOutput | undefined
+  const sdk = start({
+    servers: [...new Set(config.upstreams.map(({ host }) => host))],
+    clients: [...new Set(config.clients.map(({ name }) => name))],
+    settings: otel,
+    slowMs: config.slowMs,
+    warn: (fields, message) => output?.logger.warn(fields, message),
+  })
+  const { losses, emit } = sdk
+  output = createLogger({ level: config.logLevel, losses, ...(emit && { emit }) })
+  const code = await new Appliance(settings, sdk, output).run()
   await output.flush(FLUSH_MS)
   return code
 }
 
 /** The running proxy: server, telemetry and admin server, from start to exit. */
 class Appliance {
-  readonly #config: Config
+  readonly #settings: Settings
   readonly #output: LogOutput
   readonly #sdk: Sdk
+  readonly #lines: Log
   readonly #startedAt = Date.now()
   #certificate: ListenerCertificate | undefined
   #server: MailServer | undefined
@@ -67,13 +110,15 @@ class Appliance {
   #signals = 0
   #stop: (code: number) => void = () => {}
 
-  constructor(config: Config, output: LogOutput) {
-    this.#config = config
+  constructor(settings: Settings, sdk: Sdk, output: LogOutput) {
+    this.#settings = settings
+    this.#sdk = sdk
     this.#output = output
-    this.#sdk = start({
-      servers: [...new Set(config.upstreams.map(({ host }) => host))],
-      clients: [...new Set(config.clients.map(({ name }) => name))],
-    })
+    this.#lines = new Log(output.logger, sdk.losses)
+  }
+
+  get #config() {
+    return this.#settings.config
   }
 
   /** Resolves with the exit code. */
@@ -100,12 +145,16 @@ class Appliance {
 
   async #open(): Promise<void> {
     const config = this.#config
-    this.#log.info({ version: packageJson.version, node: process.version, config: describeConfig(config) }, 'start')
-    for (const warning of configWarnings(config)) this.#log.warn(warning)
+    this.#log.info(describe(this.#settings), 'start')
+    for (const warning of warningsOf(this.#settings)) this.#log.warn(warning)
     this.#loadCertificate()
+    const { traces } = this.#sdk
     const options = {
       config,
-      telemetry: combine(this.#sdk.telemetry, createLog(this.#log, { recordAddresses: config.recordAddresses })),
+      telemetry: combine(
+        this.#sdk.telemetry,
+        createRecords({ log: this.#lines, traces, recordAddresses: config.recordAddresses }),
+      ),
       ...(this.#certificate && { certificate: this.#certificate }),
       lost: (listener: ListenAddress, error: Error) => {
         this.#log.fatal({ listener: listener.url, error: error.message }, 'listener lost')
@@ -114,9 +163,11 @@ class Appliance {
       acceptFailed: (listener: ListenAddress, error: Error) =>
         this.#log.error({ listener: listener.url, error: error.message }, 'connection not accepted'),
     }
+    const { observeLoop } = this.#sdk.telemetry
     const server = await (config.workers === 1
       ? startServer(options)
-      : startWorkers({ ...options, crashed: (error) => this.#crash(error) }))
+      : startWorkers({ ...options, observeLoop, crashed: (error) => this.#crash(error) }))
+    if (config.workers === 1) watchLoop((figures) => observeLoop(0, figures))
     this.#server = server
     this.#sdk.telemetry.observeLiveBytes(() => server.liveBytes())
     await this.#openAdmin(server)
@@ -198,7 +249,7 @@ class Appliance {
   }
 
   #crash(error: unknown): void {
-    const stack = error instanceof Error ? error.stack?.split('\n').filter((line) => line.startsWith('    at ')) : []
+    const stack = error instanceof Error ? framesOf(error) : []
     // the message may quote what a client sent; where it happened may not
     this.#log.fatal({ type: error instanceof Error ? error.name : typeof error, stack }, 'crash')
     this.#stop(EXIT_FAILED)
@@ -208,8 +259,9 @@ class Appliance {
     this.#certificate?.close()
     await this.#server?.close()
     await this.#admin?.close()
-    await this.#sdk.shutdown()
+    this.#lines.flush()
     this.#log.info('stop')
+    await this.#sdk.shutdown()
   }
 }
 
@@ -220,7 +272,7 @@ function withPort({ scheme, host }: ListenAddress, port: number): string {
 const command = COMMANDS[process.argv.slice(2).join(' ')]
 if (command) process.exitCode = await command()
 else {
-  console.error(`unknown arguments: ${process.argv.slice(2).join(' ')}\n\n${helpText()}`)
+  console.error(`unknown arguments: ${process.argv.slice(2).join(' ')}\n\n${helpText(OTEL_ROWS)}`)
   process.exitCode = EXIT_MISCONFIGURED
 }
 // whatever a library left running must not keep a finished proxy alive

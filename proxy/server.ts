@@ -3,13 +3,14 @@ import type { SecureContext } from 'node:tls'
 import { type Admission, LocalAdmission } from './admission.ts'
 import type { ListenerCertificate } from './certificate.ts'
 import type { Config, ListenAddress } from './config.ts'
-import type { Dial, Observer, SessionOpen, Telemetry } from './events.ts'
+import type { Dial, Handover, Observer, SessionOpen, Telemetry } from './events.ts'
 import { dialInOrder, type Reached } from './failover.ts'
 import { clientKey } from './networks.ts'
 import type { OwnWord } from './own-words.ts'
 import * as words from './own-words.ts'
 import { ReadPool } from './read-pool.ts'
 import { Session, type SessionHost, type Source } from './session.ts'
+import type { AddressScope } from './smtp/path.ts'
 import { Dialer, type DialResult, now } from './upstream.ts'
 import { WarmLegs } from './warm.ts'
 
@@ -88,6 +89,7 @@ export class ProxyServer implements SessionHost, MailServer {
   readonly limits: typeof LIMITS
   readonly idleMs: number
   readonly readPool = new ReadPool()
+  readonly recordAddresses: AddressScope
   readonly preferredUpstream: string
   readonly bound: Bound[] = []
   readonly #options: ServerOptions
@@ -108,6 +110,7 @@ export class ProxyServer implements SessionHost, MailServer {
     this.#config = options.config
     this.limits = { ...LIMITS, ...options.limits }
     this.idleMs = options.config.idleTimeoutMs
+    this.recordAddresses = options.config.recordAddresses
     this.preferredUpstream = options.config.upstreams[0]!.host
     this.#admission =
       options.admission ??
@@ -245,10 +248,12 @@ export class ProxyServer implements SessionHost, MailServer {
     return this.#config.clients.find(({ networks }) => networks.has(address))?.name ?? 'other'
   }
 
-  async reach(signal: AbortSignal, report: (dial: Dial) => void): Promise<Reached> {
-    const leg = this.#warm.take(now())
-    if (leg) return { leg }
-    return dialInOrder(this.#dialer, this.#config.upstreams, this.#config.dialTimeoutMs, signal, report)
+  async reach(signal: AbortSignal, report: (event: Dial | Handover) => void): Promise<Reached> {
+    const at = now()
+    const ahead = this.#warm.take(at)
+    if (!ahead) return dialInOrder(this.#dialer, this.#config.upstreams, this.#config.dialTimeoutMs, signal, report)
+    report({ type: 'handover', at, dial: ahead.dial })
+    return ahead
   }
 
   async #dialAhead(): Promise<DialResult> {

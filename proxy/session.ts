@@ -5,7 +5,7 @@ import { ClientConnection } from './client-leg.ts'
 import type { ListenAddress } from './config.ts'
 import { Dialogue } from './dialogue.ts'
 import type { Ending } from './endings.ts'
-import type { CloseReason, Dial, Observer, ReplyFacts, SessionOpen } from './events.ts'
+import type { CloseReason, Dial, Handover, Observer, ReplyFacts, SessionOpen } from './events.ts'
 import type { Reached } from './failover.ts'
 import type { OwnWord } from './own-words.ts'
 import * as words from './own-words.ts'
@@ -13,6 +13,7 @@ import { ProxyHeaderReader } from './proxy-protocol.ts'
 import type { ReadPool } from './read-pool.ts'
 import { type Limits, Relay } from './relay.ts'
 import type { ClientLeg } from './smtp/ehlo.ts'
+import type { AddressScope } from './smtp/path.ts'
 import { now, type UpstreamLeg } from './upstream.ts'
 
 /** Octets read from a client before the upstream has greeted; then the client waits. */
@@ -29,6 +30,8 @@ export interface SessionHost {
   readonly limits: Limits & { readonly proxyHeaderMs: number }
   readonly idleMs: number
   readonly readPool: ReadPool
+  /** How much of senders and recipients its events may name. */
+  readonly recordAddresses: AddressScope
   secureContext(): SecureContext | undefined
   /** True when this peer must begin with a PROXY protocol header. */
   expectsProxyHeader(peer: string): boolean
@@ -36,7 +39,8 @@ export interface SessionHost {
   admit(source: Source): OwnWord | undefined
   open(event: SessionOpen): Observer
   clientName(address: string): string
-  reach(signal: AbortSignal, report: (dial: Dial) => void): Promise<Reached>
+  /** A leg or a failure; `report` is told of each dial, or of the leg that was dialled ahead. */
+  reach(signal: AbortSignal, report: (event: Dial | Handover) => void): Promise<Reached>
   readonly preferredUpstream: string
   dialogueFailed(error: unknown): void
   left(session: Session): void
@@ -93,7 +97,7 @@ export class Session {
     this.admitted = this.#source
     const secured = this.#listener.scheme === 'smtps' ? this.#secure() : true
     if (secured === true) this.#client.resume()
-    const reached = await this.#host.reach(this.#giveUp.signal, (dial) => this.#observer(dial))
+    const reached = await this.#host.reach(this.#giveUp.signal, (event) => this.#observer(event))
     const ready = await secured
     if (!ready) this.#client.destroy()
     if (this.#closed || !ready) return this.#dropLeg(reached)
@@ -200,7 +204,7 @@ export class Session {
       listener: this.#listener.url,
       serverAddress: this.#host.preferredUpstream,
     })
-    this.#dialogue = new Dialogue((event) => this.#observer(event))
+    this.#dialogue = new Dialogue((event) => this.#observer(event), this.#host.recordAddresses)
   }
 
   async #secure(): Promise<boolean> {

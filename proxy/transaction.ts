@@ -6,7 +6,9 @@ import type {
   TransactionEnd,
   TransactionError,
   TransactionOutcome,
+  Unanswered,
 } from './events.ts'
+import type { HeaderScanner } from './smtp/header.ts'
 
 /** A refusal that decides a mail: the reply, and the command that it answered. */
 interface Refusal {
@@ -32,19 +34,21 @@ export class Transaction {
   #hasBody = false
   /** Octets of the body so far; set by whoever scans it. */
   size = 0
+  /** The scanner of this mail's header section, once octets of it may come. */
+  headers: HeaderScanner | undefined
   ended = false
 
   constructor(emit: (event: SessionEvent) => void) {
     this.#emit = emit
   }
 
-  /** A recipient was answered. `at` is when RCPT was sent, `end` when its reply came. */
-  recipient(reply: ReplyFacts, at: number, end: number): void {
+  /** A recipient was answered. `at` is when RCPT was sent, `end` when its reply came; `recipient` may be recorded. */
+  recipient(reply: ReplyFacts, at: number, end: number, recipient?: string): void {
     const verdict = verdictOf(reply.code)
     if (!verdict) return
     this.#recipients[verdict] += 1
     if (verdict !== 'accepted') this.#refusal = { command: 'RCPT', reply }
-    this.#emit({ type: 'tx-rcpt', at, end, verdict, reply })
+    this.#emit({ type: 'tx-rcpt', at, end, verdict, reply, ...(recipient !== undefined && { recipient }) })
   }
 
   /** A 354, or the first chunk of BDAT: a body begins. */
@@ -79,11 +83,14 @@ export class Transaction {
     else this.#end({ type: 'tx-reset', outcome: 'aborted' }, at)
   }
 
-  /** A connection ended before a verdict. Behind the last dot the outcome is in doubt, before it the mail failed. */
-  lose(awaitingVerdict: boolean, error: TransactionError, at: number): void {
-    if (awaitingVerdict) this.#lose('final-reply', 'in_doubt', error, at)
+  /**
+   * A connection ended before a verdict. Behind the last dot the outcome is in doubt, before it the mail failed.
+   * `unanswered` is the mail's first command without a reply.
+   */
+  lose(awaitingVerdict: boolean, error: TransactionError, at: number, unanswered?: Unanswered): void {
+    if (awaitingVerdict) this.#lose('final-reply', 'in_doubt', error, at, unanswered)
     else if (this.#onlyRefused() && this.#refusal) this.refuse(this.#refusal, at)
-    else this.#lose(this.#hasBody ? 'body' : 'envelope', 'tempfail', error, at)
+    else this.#lose(this.#hasBody ? 'body' : 'envelope', 'tempfail', error, at, unanswered)
   }
 
   #onlyRefused(): boolean {
@@ -95,21 +102,23 @@ export class Transaction {
     outcome: TransactionOutcome,
     error: TransactionError,
     at: number,
+    unanswered?: Unanswered,
   ): void {
-    this.#end({ type: 'tx-lost', stage, outcome, error }, at)
+    this.#end({ type: 'tx-lost', stage, outcome, error, ...(unanswered && { unanswered }) }, at)
   }
 
   #end(how: Ending, at: number): void {
     if (this.ended) return
     this.ended = true
-    const ending: SessionEvent = { ...how, at, size: this.size, hasBody: this.#hasBody, recipients: this.#recipients }
-    this.#emit(ending)
+    const headers = this.headers?.finish()
+    const { size } = this
+    this.#emit({ ...how, at, size, hasBody: this.#hasBody, recipients: this.#recipients, ...(headers && { headers }) })
   }
 }
 
-type Summed = 'at' | 'size' | 'hasBody' | 'recipients'
+type Summed = 'at' | 'size' | 'hasBody' | 'recipients' | 'headers'
 type Ending =
   | ({ readonly type: 'tx-commit' } & Omit<TransactionEnd, Summed>)
   | ({ readonly type: 'tx-rollback' } & Omit<TransactionEnd, Summed>)
   | ({ readonly type: 'tx-reset' } & Omit<TransactionEnd, Summed>)
-  | ({ readonly type: 'tx-lost'; readonly stage: 'envelope' | 'body' | 'final-reply' } & Omit<TransactionEnd, Summed>)
+  | Omit<Extract<SessionEvent, { type: 'tx-lost' }>, Summed>

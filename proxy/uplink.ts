@@ -215,7 +215,7 @@ export class Uplink {
       return false
     }
     this.#send(chunk.subarray(0, from))
-    if (screened.answer !== 'upgrade') this.#answer(screened.verb, screened.answer)
+    if (screened.answer !== 'upgrade') this.#answer(screened.verb, screened.answer, line)
     else if (end < chunk.length) this.#answer('STARTTLS', words.STARTTLS_INJECTION)
     else void this.#upgrade()
     return true
@@ -233,10 +233,10 @@ export class Uplink {
     return this.#endings.over ? chunk.subarray(chunk.length) : chunk.subarray(end)
   }
 
-  #answer(verb: Verb, word: OwnWord): void {
+  #answer(verb: Verb, word: OwnWord, line?: Buffer): void {
     const at = now()
     const { code, enhancedCode, cause } = word
-    this.#dialogue.own(verb, { code, enhancedCode, cause, origin: 'proxy' }, at, at)
+    this.#dialogue.own(verb, { code, enhancedCode, cause, origin: 'proxy' }, at, at, line)
     if (word.closes) this.#endings.closeWith(word, word === words.DRAINING ? 'drained' : 'error')
     else this.#client.write(word.bytes)
   }

@@ -1,3 +1,4 @@
+import type { Dial } from './events.ts'
 import type { DialResult, UpstreamLeg } from './upstream.ts'
 
 /**
@@ -15,9 +16,13 @@ const MIN_ARRIVALS = 5
 /** After a failed dial the upstream is left in peace by us for so long; sessions dial for themselves. */
 const PAUSE_MS = 30_000
 
-interface Waiting {
+/** A leg that was dialled ahead, and how. */
+export interface WarmLeg {
   readonly leg: UpstreamLeg
-  readonly since: number
+  readonly dial: Dial
+}
+
+interface Waiting extends WarmLeg {
   /** Stops watching the waiting leg. */
   readonly release: () => void
 }
@@ -44,7 +49,7 @@ export class WarmLegs {
   }
 
   /** A session wants a leg: the freshest, or undefined. Dials the next ones for those who come after. `at` in ms. */
-  take(at: number): UpstreamLeg | undefined {
+  take(at: number): WarmLeg | undefined {
     if (this.#max === 0) return undefined
     this.#arrivals.push(at)
     if (this.#arrivals.length > 1000) this.#arrivals.shift()
@@ -52,7 +57,7 @@ export class WarmLegs {
     const waiting = this.#waiting.pop()
     waiting?.release()
     this.#refill(at)
-    return waiting?.leg
+    return waiting && { leg: waiting.leg, dial: waiting.dial }
   }
 
   /** Called every second or so. */
@@ -91,11 +96,11 @@ export class WarmLegs {
     if (!leg || leg.refused || this.#closed) {
       leg?.socket.destroy()
       this.#pausedUntil = at + PAUSE_MS
-    } else this.#waiting.push(this.#watch(leg, dial.end))
+    } else this.#waiting.push(this.#watch(leg, dial))
   }
 
   /** A waiting leg on which anything happens (a 421, a close) is no good any more. */
-  #watch(leg: UpstreamLeg, since: number): Waiting {
+  #watch(leg: UpstreamLeg, dial: Dial): Waiting {
     const spoilt = () => {
       this.#waiting = this.#waiting.filter((waiting) => waiting.leg !== leg)
       leg.socket.destroy()
@@ -106,11 +111,11 @@ export class WarmLegs {
       leg.socket.pause()
       leg.socket.off('data', spoilt).off('end', spoilt).off('close', spoilt)
     }
-    return { leg, since, release }
+    return { leg, dial, release }
   }
 
   #expire(at: number): void {
-    for (const { leg, since } of this.#waiting) if (at - since > MAX_AGE_MS) leg.socket.destroy()
+    for (const { leg, dial } of this.#waiting) if (at - dial.end > MAX_AGE_MS) leg.socket.destroy()
     this.#waiting = this.#waiting.filter(({ leg }) => !leg.socket.destroyed)
   }
 }

@@ -4,6 +4,7 @@ import { SharedAdmission } from './admission.ts'
 import { loadCertificate } from './certificate.ts'
 import { type Config, type ListenAddress, parseConfig } from './config.ts'
 import type { Dial, Observer, SessionEvent, SessionOpen, Telemetry } from './events.ts'
+import { type LoopFigures, watchLoop } from './loop.ts'
 import { type Bound, ProxyServer } from './server.ts'
 
 /** What the main thread gives a worker at its start. */
@@ -23,6 +24,7 @@ export type FromWorker =
   | { readonly type: 'listening'; readonly bound: readonly Bound[] }
   | { readonly type: 'refused'; readonly message: string }
   | { readonly type: 'batch'; readonly news: readonly News[]; readonly live: Live }
+  | { readonly type: 'loop'; readonly figures: LoopFigures }
   | {
       readonly type: 'listener-failed'
       readonly listener: ListenAddress
@@ -108,6 +110,7 @@ async function work(start: WorkerStart): Promise<void> {
   })
   batch.live = () => ({ sessions: server.activeSessions, ...server.liveBytes() })
   setInterval(batch.flush, LIVE_MS).unref()
+  watchLoop((figures) => tell({ type: 'loop', figures }))
   obey(server, batch, () => certificate?.refresh())
   await listen(server, config)
 }

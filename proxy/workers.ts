@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { SharedAdmission } from './admission.ts'
 import type { Config, ListenAddress } from './config.ts'
 import type { Observer, Telemetry } from './events.ts'
+import type { LoopFigures } from './loop.ts'
 import { type Bound, ListenError, type MailServer } from './server.ts'
 import type { FromWorker, Live, News, ToWorker, WorkerStart } from './worker.ts'
 
@@ -17,6 +18,8 @@ export interface WorkersOptions {
   /** A thread threw, or ended although nobody ended it: a bug. */
   readonly crashed: (error: unknown) => void
   readonly acceptFailed: (listener: ListenAddress, error: Error) => void
+  /** A thread tells how its loop does, about once a second. Threads count from 0. */
+  readonly observeLoop?: (loop: number, figures: LoopFigures) => void
 }
 
 /** Opens the listeners in `config.workers` threads, or in none: rejects with ListenError. */
@@ -92,7 +95,7 @@ export class Workers implements MailServer {
 
   async #startLoop(listeners: readonly ListenAddress[]): Promise<Loop> {
     const start: WorkerStart = { listeners, counts: this.#counts, ticketKeys: this.#ticketKeys }
-    const loop = new Loop(start, this.#options)
+    const loop = new Loop(start, this.#options, this.#loops.length)
     this.#loops.push(loop)
     await loop.listening
     return loop
@@ -103,6 +106,7 @@ export class Workers implements MailServer {
 class Loop {
   readonly #worker: Worker
   readonly #options: WorkersOptions
+  readonly #index: number
   readonly #observers = new Map<number, Observer>()
   readonly listening: Promise<void>
   #ended: Promise<number> | undefined
@@ -111,8 +115,9 @@ class Loop {
   bound: readonly Bound[] = []
   live: Live = { sessions: 0, transmit: 0, receive: 0 }
 
-  constructor(start: WorkerStart, options: WorkersOptions) {
+  constructor(start: WorkerStart, options: WorkersOptions, index: number) {
     this.#options = options
+    this.#index = index
     this.listening = new Promise((settle, fail) => {
       this.#started = { settle, fail }
     })
@@ -146,6 +151,8 @@ class Loop {
         for (const news of message.news) this.#pass(news)
         this.live = message.live
         return
+      case 'loop':
+        return this.#options.observeLoop?.(this.#index, message.figures)
       case 'listener-failed':
         return this.#options[message.lost ? 'lost' : 'acceptFailed'](message.listener, new Error(message.message))
       case 'drained':

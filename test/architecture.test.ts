@@ -19,7 +19,7 @@ interface Rule {
   readonly broken: (line: Import) => boolean
 }
 
-const FILES = globSync('{proxy,otel,dashboards,test,bench}/**/*.ts', { cwd: ROOT })
+const FILES = globSync('{proxy,settings,otel,dashboards,test,bench}/**/*.ts', { cwd: ROOT })
 
 function importsOf(file: string): Import[] {
   const source = readFileSync(join(ROOT, file), 'utf8')
@@ -53,8 +53,9 @@ const RULES: readonly Rule[] = [
     broken: ({ from, to }) => rank(from) >= 0 && rank(to) > rank(from),
   },
   {
-    sentence: 'The dialogue, the framing and the transaction are pure: no socket, timer, file or clock.',
-    broken: ({ from, to }) => /^proxy\/(dialogue|framing|transaction|cause)\.ts$/.test(from) && to.startsWith('node:'),
+    sentence: 'The dialogue, its answers, the framing and the transaction are pure: no socket, timer, file or clock.',
+    broken: ({ from, to }) =>
+      /^proxy\/(dialogue|answers|framing|transaction|cause)\.ts$/.test(from) && to.startsWith('node:'),
   },
   {
     sentence: 'Only proxy/main.ts knows telemetry: mail must go on without it.',
@@ -66,6 +67,10 @@ const RULES: readonly Rule[] = [
   {
     sentence: 'otel/ sees the proxy only through `import type`: it takes events and gives nothing back.',
     broken: ({ from, to, typeOnly }) => from.startsWith('otel/') && to.startsWith('proxy/') && !typeOnly,
+  },
+  {
+    sentence: 'settings/ imports nothing of the project: proxy/ and otel/ read their tables with it, each its own.',
+    broken: ({ from, to }) => from.startsWith('settings/') && /^(proxy|otel|dashboards)\//.test(to),
   },
   {
     sentence: 'dashboards/ sees only otel/names.ts: a query can name nothing that is not in the table.',

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 import { parseMetrics, quantile, sum, sumBy } from './demo/metrics.ts'
+import { startReceiver } from './support/otlp-receiver.ts'
 
 const PAGE = parseMetrics(`# HELP replies_total Replies.
 # TYPE replies_total counter
@@ -52,11 +53,14 @@ describe('a scrape page', () => {
 })
 
 describe('the demo', () => {
-  const demo = (...flags: string[]) =>
-    spawn(process.execPath, [join(import.meta.dirname, 'demo.ts'), ...flags], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const demo = (flags: readonly string[] = [], env: Readonly<Record<string, string>> = {}) =>
+    spawn(process.execPath, [join(import.meta.dirname, 'demo.ts'), ...flags], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    })
 
   test('shows mail for some seconds, then a summary in which all books agree', async () => {
-    const child = demo('--seconds', '4')
+    const child = demo(['--seconds', '4'])
     const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
     assert.equal(child.exitCode, 0, errors)
     assert.match(output, /http:\/\/127\.0\.0\.1:\d+\/metrics/)
@@ -65,6 +69,19 @@ describe('the demo', () => {
     assert.ok(accepted && accepted !== '0')
     assert.equal(told, accepted)
     assert.match(output, new RegExp(`mails +[\\d,]+ \\(accepted × ${accepted}[,)]`))
+  })
+
+  test('shows the log when it is asked to, and sends traces where OpenTelemetry is told to', async () => {
+    await using receiver = await startReceiver()
+    const child = demo(['--seconds', '2', '--log'], { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url })
+    const [log] = await Promise.all([text(child.stderr), text(child.stdout), once(child, 'exit')])
+    assert.equal(child.exitCode, 0, log)
+    const messages = log
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).msg)
+    assert.ok(messages.includes('transaction') && messages.at(-1) === 'stop', messages.join(', '))
+    assert.ok(receiver.exports.some(({ path, body }) => path === '/v1/traces' && body.includes('smtp.transaction')))
   })
 
   test('ends in good order on a signal', async () => {

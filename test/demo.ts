@@ -1,6 +1,7 @@
 /**
  * The whole thing without an account: a simulated AhaSend, the proxy, and steady mail with some of everything that can
  * go wrong. Ends on Ctrl-C, or after `--seconds N`, with a summary. Exit code 0 when mail got through and the proxy lived.
+ * With `--log` the proxy's log goes to standard error; with OTEL_EXPORTER_OTLP_ENDPOINT all traces go there.
  */
 import { parseArgs } from 'node:util'
 import { type Mail, startMail } from './demo/mail.ts'
@@ -13,20 +14,26 @@ import { type Simulator, startSimulator } from './simulator/simulator.ts'
 /** Shorter than AhaSend's 60 s, so that the idle 421 is seen in a short demo. */
 const IDLE_MS = 5000
 
-/** Seconds to run; Infinity without `--seconds`. Ends the process with exit code 2 when the arguments are wrong. */
-function readSeconds(): number {
+interface Flags {
+  /** Infinity without `--seconds`. */
+  readonly seconds: number
+  readonly log: boolean
+}
+
+/** Ends the process with exit code 2 when the arguments are wrong. */
+function readFlags(): Flags {
   try {
-    const { values } = parseArgs({ options: { seconds: { type: 'string' } } })
-    const wanted = values.seconds === undefined ? Number.POSITIVE_INFINITY : Number(values.seconds)
-    if (wanted > 0) return wanted
+    const { values } = parseArgs({ options: { seconds: { type: 'string' }, log: { type: 'boolean', default: false } } })
+    const seconds = values.seconds === undefined ? Number.POSITIVE_INFINITY : Number(values.seconds)
+    if (seconds > 0) return { seconds, log: values.log }
     throw new RangeError(`--seconds wants a number above 0, not ${values.seconds}`)
   } catch (error) {
-    console.error(`${(error as Error).message}\nUsage: npm run demo -- [--seconds N]`)
+    console.error(`${(error as Error).message}\nUsage: npm run demo -- [--seconds N] [--log]`)
     process.exit(2)
   }
 }
 
-const seconds = readSeconds()
+const { seconds, log } = readFlags()
 
 /** Resolves when Ctrl-C is pressed, at whatever moment. */
 const interrupted = new Promise<void>((resolve) => {
@@ -77,9 +84,9 @@ async function conclude(simulator: Simulator, proxy: ProxyChild, mail: Mail): Pr
 }
 
 async function demo(simulator: Simulator): Promise<boolean> {
-  const proxy = await startProxy(simulator.port, simulator.caFile)
+  const proxy = await startProxy(simulator.port, simulator.caFile, log ? (line) => console.error(line) : () => {})
   introduce(simulator, proxy)
-  const mail = startMail(proxy.port, seededRandom(1))
+  const mail = startMail({ host: '127.0.0.1', port: proxy.port }, seededRandom(1))
   const stopWatching = watch(proxy)
   const died = await Promise.race([interrupted, timeOver(), proxy.ended])
   stopWatching()

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { Dialogue, MAX_PENDING } from '../proxy/dialogue.ts'
-import type { SessionEvent } from '../proxy/events.ts'
+import type { ReplyFacts, SessionEvent } from '../proxy/events.ts'
+import type { AddressScope } from '../proxy/smtp/path.ts'
 import { ReplyReader } from '../proxy/smtp/reply.ts'
 import { readScripts, type Script } from './support/dlg.ts'
 import { isDialogueLine, linesOf, timedLinesOf, withoutTime } from './support/event-lines.ts'
@@ -15,9 +16,11 @@ describe('The dialogue says the same events wherever the network cuts the bytes'
   for (const script of SCRIPTS) {
     test(`${script.name}: ${script.behaviour}`, () => {
       const golden = readGolden(script.name).filter(isDialogueLine)
-      assert.deepEqual(timedLinesOf(observe(segmentsOf(script, 'lines'))), golden, 'line by line')
+      assert.deepEqual(timedLinesOf(observe(segmentsOf(script, 'lines'), script.addresses)), golden, 'line by line')
       const expected = golden.map(withoutTime)
-      for (const [how, parts] of waysOf(script)) assert.deepEqual(linesOf(observe(parts)), expected, how)
+      for (const [how, parts] of waysOf(script)) {
+        assert.deepEqual(linesOf(observe(parts, script.addresses)), expected, how)
+      }
     })
   }
 
@@ -28,7 +31,7 @@ describe('The dialogue says the same events wherever the network cuts the bytes'
       fc.property(script, cuts, (one, positions) => {
         const whole = segmentsOf(one, 'coalesced')
         const pieces = positions.reduce(cutAt, whole)
-        assert.deepEqual(linesOf(observe(pieces)), linesOf(observe(whole)), one.name)
+        assert.deepEqual(linesOf(observe(pieces, 'full')), linesOf(observe(whole, 'full')), one.name)
       }),
       { numRuns: 2000 },
     )
@@ -91,6 +94,24 @@ describe('Replies pair with commands in order (RFC 2920)', () => {
   function nameOf(line: string): string {
     const verb = line.split(' ', 1)[0]!
     return verb === 'HELP' ? 'OTHER' : verb
+  }
+})
+
+describe('Addresses in what the proxy answers by itself', () => {
+  const told = (addresses: AddressScope) => {
+    const events: SessionEvent[] = []
+    const dialogue = new Dialogue((event) => events.push(event), addresses)
+    const reply: ReplyFacts = { code: 421, cause: 'draining', origin: 'proxy' }
+    dialogue.own('MAIL', reply, 1, 1, latin1('MAIL FROM:<a@Example.com>\r\n'))
+    return events.flatMap((event) => (event.type === 'tx-begin' ? [event.sender] : []))
+  }
+
+  for (const [addresses, sender] of [
+    ['none', undefined],
+    ['domain', 'example.com'],
+    ['full', 'a@Example.com'],
+  ] as const) {
+    test(`${addresses}: ${sender}`, () => assert.deepEqual(told(addresses), [sender]))
   }
 })
 

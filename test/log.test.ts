@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { type TestContext, test } from 'node:test'
-import { createLog, createLogger, type LogOptions } from '../otel/log.ts'
+import { test } from 'node:test'
+import { Log } from '../otel/log.ts'
+import { createLogger } from '../otel/logger.ts'
+import { uncounted } from '../otel/losses.ts'
+import { createRecords, type RecordsOptions } from '../otel/records.ts'
 import type { Telemetry } from '../proxy/events.ts'
 import { dial, oneMail, reply, SessionStory } from './support/session-events.ts'
 
@@ -16,13 +17,13 @@ interface Written {
 }
 
 function written(
-  recordAddresses: LogOptions['recordAddresses'] = 'none',
+  recordAddresses: RecordsOptions['recordAddresses'] = 'none',
   level: 'debug' | 'info' | 'warn' | 'silent' = 'info',
 ): Written {
   let text = ''
-  const { logger } = createLogger({ level, destination: { write: (line) => (text += line) } })
+  const { logger } = createLogger({ level, losses: uncounted, destination: { write: (line) => (text += line) } })
   return {
-    log: createLog(logger, { recordAddresses }),
+    log: createRecords({ log: new Log(logger, uncounted), recordAddresses }),
     text: () => text,
     lines(message) {
       const lines = text.split('\n').filter((line) => line !== '')
@@ -46,7 +47,13 @@ test('one mail: one line for the mail, one for the session', () => {
     .accepted(2000, ['0123456789abcdef0123456789abcdef'])
     .closed('quit', 2300, 700)
     .tell(log)
-  const who = { 'smtp.session.id': 'session-1', 'smtp.client.name': 'billing', 'server.address': 'send.example' }
+  const who = {
+    'smtp.session.id': 'session-1',
+    'smtp.client.name': 'billing',
+    'server.address': 'send.example',
+    'server.port': 587,
+    'network.peer.address': '198.51.100.1',
+  }
   assert.deepEqual(lines(), [
     {
       level: 'info',
@@ -59,6 +66,7 @@ test('one mail: one line for the mail, one for the session', () => {
       'smtp.reply.origin': 'upstream',
       'smtp.message.ids': ['0123456789abcdef0123456789abcdef'],
       'smtp.message.size': 2000,
+      'smtp.message.recipient_count': 2,
       'smtp.recipient.accepted': 1,
       'smtp.recipient.tempfail': 0,
       'smtp.recipient.permfail': 1,
@@ -111,6 +119,7 @@ test('a refused mail is a warning that says what decided', () => {
       'smtp.reply.enhanced_code': '5.7.1',
       'smtp.reply.cause': 'account_disabled',
       'smtp.reply.origin': 'upstream',
+      'smtp.message.recipient_count': 0,
       'smtp.recipient.accepted': 0,
       'smtp.recipient.tempfail': 0,
       'smtp.recipient.permfail': 0,
@@ -255,16 +264,6 @@ test('a failing observer is told by its place, never by what it choked on', () =
   assert.doesNotMatch(text(), /canary/)
 })
 
-test('an error that is logged keeps its message and loses its properties', () => {
-  let text = ''
-  const { logger } = createLogger({ level: 'info', destination: { write: (line) => (text += line) } })
-  logger.error({ err: talkativeError() }, 'listener lost')
-  const { err } = JSON.parse(text)
-  assert.deepEqual(Object.keys(err), ['type', 'code', 'stack', 'message'])
-  assert.equal(err.message, 'canary-message')
-  assert.doesNotMatch(text, /canary-chunk|"secret"/)
-})
-
 test('a line is one line, with an ISO time and the name of its level', () => {
   const { log, text } = written()
   oneMail({ clientName: 'a\nb\u001b[2J"' }).tell(log)
@@ -272,106 +271,4 @@ test('a line is one line, with an ISO time and the name of its level', () => {
   assert.equal(lines.length, 2)
   assert.ok(!text().includes('\u001b'))
   for (const line of lines) assert.match(line, /^\{"level":"info","time":"\d{4}-\d\d-\d\dT[\d:.]+Z",/)
-})
-
-const module = new URL('../otel/log.ts', import.meta.url).href
-
-/** Runs a program that logs to its stdout, which is read only when the test reads it. It reports over IPC. */
-function logging(context: TestContext, body: string): ChildProcess {
-  const source = `import { createLogger } from ${JSON.stringify(module)}
-    const output = createLogger({ level: 'info' })
-    ${body}`
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', source], {
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-  })
-  context.after(() => child.kill('SIGKILL'))
-  return child
-}
-
-const FLOOD = `
-  const line = { filler: 'x'.repeat(200) }
-  const flood = (lines) => { for (let at = 0; at < lines; at++) output.logger.info(line, 'flood') }`
-
-test('a reader that stands still: the process goes on, in bounded memory, and can end', async (context) => {
-  const child = logging(
-    context,
-    `${FLOOD}
-    flood(10_000)
-    const before = process.memoryUsage().heapUsed
-    const began = performance.now()
-    flood(200_000)
-    const ms = performance.now() - began
-    const grown = process.memoryUsage().heapUsed - before
-    output.logger.fatal('even this does not wait')
-    const flushing = performance.now()
-    await output.flush(200)
-    process.send({ dropped: output.dropped, grown, ms, flushMs: performance.now() - flushing }, () => process.exit(0))`,
-  )
-  const [report] = await once(child, 'message')
-  assert.ok(report.dropped > 190_000, `dropped ${report.dropped}`)
-  assert.ok(report.grown < 32 * 1024 * 1024, `heap grew by ${report.grown}`)
-  assert.ok(report.flushMs >= 190 && report.flushMs < 2000, `flush took ${report.flushMs} ms`)
-  const [code] = await once(child, 'exit')
-  assert.equal(code, 0)
-})
-
-test('a reader that comes back is told how many lines it missed', async (context) => {
-  const child = logging(
-    context,
-    `${FLOOD}
-    flood(20_000)
-    process.send('flooded')
-    const keep = setInterval(() => {}, 1000)
-    process.on('message', async () => { await output.flush(5000); process.exit(0) })`,
-  )
-  await once(child, 'message')
-  let text = ''
-  const missed = new Promise<number>((settle) => {
-    child.stdout?.on('data', (chunk) => {
-      text += chunk
-      const found = text.match(/"dropped":(\d+)/)?.[1]
-      if (found) settle(Number(found))
-    })
-  })
-  const dropped = await missed
-  const read = text.split('"msg":"flood"').length - 1
-  assert.equal(read + dropped, 20_000)
-  child.send('end')
-  const [code] = await once(child, 'exit')
-  assert.equal(code, 0)
-})
-
-test('flush waits for every line', async (context) => {
-  const child = logging(
-    context,
-    `${FLOOD}
-    flood(1000)
-    output.logger.info('last')
-    await output.flush(5000)
-    process.exit(0)`,
-  )
-  let text = ''
-  child.stdout?.on('data', (chunk) => (text += chunk))
-  await once(child, 'close')
-  const lines = text.trimEnd().split('\n')
-  assert.equal(lines.length, 1001)
-  assert.match(lines.at(-1) ?? '', /"msg":"last"/)
-})
-
-test('a reader that leaves does not end the process', async (context) => {
-  const child = logging(
-    context,
-    `${FLOOD}
-    process.send('started')
-    process.on('message', async () => {
-      flood(1000)
-      await output.flush(500)
-      flood(1000)
-      process.send('alive', () => process.exit(0))
-    })`,
-  )
-  await once(child, 'message')
-  child.stdout?.destroy()
-  child.send('go')
-  assert.deepEqual((await once(child, 'message'))[0], 'alive')
 })

@@ -37,6 +37,11 @@ const contract: Readonly<Record<MetricKey, string>> = {
   io: 'counter By network.io.direction -> smtp_proxy_io_bytes_total',
   certificateNotAfter: 'gauge s tls.side -> smtp_proxy_certificate_not_after_seconds',
   observerFailures: 'counter {failure} -> smtp_proxy_observer_failures_total',
+  loopTime: 'counter s smtp.loop nodejs.eventloop.state -> smtp_proxy_loop_time_seconds_total',
+  loopDelay: 'histogram s smtp.loop -> smtp_proxy_loop_delay_seconds',
+  loopHeap: 'updowncounter By smtp.loop -> smtp_proxy_loop_heap_bytes',
+  telemetryLost: 'counter {record} telemetry.signal telemetry.loss -> smtp_proxy_telemetry_lost_total',
+  telemetryExported: 'counter {record} telemetry.signal -> smtp_proxy_telemetry_exported_total',
 }
 
 const durations = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
@@ -44,6 +49,7 @@ const buckets: Readonly<Partial<Record<MetricKey, readonly number[]>>> = {
   commandDuration: durations,
   transactionDuration: durations,
   dialDuration: durations,
+  loopDelay: durations,
   sessionDuration: [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600],
   messageSize: [1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 10485760, 15728640, 20971520],
   messageRecipients: [1, 2, 5, 10, 20, 50],
@@ -120,5 +126,5 @@ test('a label is the key with underscores', () => {
 })
 
 test('the scope carries the version of the table', () => {
-  assert.deepEqual(scope, { name: 'ahasend-smtp-proxy', version: '1.0.0' })
+  assert.deepEqual(scope, { name: 'ahasend-smtp-proxy', version: '1.1.0' })
 })

@@ -1,25 +1,25 @@
 import assert from 'node:assert/strict'
-import { afterEach, test } from 'node:test'
-import { start } from '../otel/sdk.ts'
+import { test } from 'node:test'
+import { type Sdk, start } from '../otel/sdk.ts'
 import packageJson from '../package.json' with { type: 'json' }
+import { settingsOf } from './support/otel-settings.ts'
 import { seriesOf } from './support/scrape.ts'
 import { oneMail } from './support/session-events.ts'
 
-const options = { servers: ['send.example'], clients: [] }
+/** Telemetry as these variables ask for it. */
+function startWith(env: Readonly<Record<string, string>> = {}): Sdk {
+  return start({ servers: ['send.example'], clients: [], settings: settingsOf(env), slowMs: 10_000 })
+}
 
-afterEach(() => {
-  for (const name of Object.keys(process.env)) if (name.startsWith('OTEL_')) delete process.env[name]
-})
-
-async function targetInfo(): Promise<string> {
-  const sdk = start(options)
+async function targetInfo(env: Readonly<Record<string, string>> = {}): Promise<string> {
+  const sdk = startWith(env)
   const [[labels] = ['']] = seriesOf(await sdk.page(), 'target_info')
   await sdk.shutdown()
   return labels
 }
 
 test('events become a page', async () => {
-  const sdk = start(options)
+  const sdk = startWith()
   oneMail({ clientName: 'other' }).tell(sdk.telemetry)
   assert.match(await sdk.page(), /smtp_proxy_transactions_total\{smtp_transaction_outcome="accepted",.*\} 1\n/)
   await sdk.shutdown()
@@ -37,17 +37,17 @@ test('the resource tells no command line, path, user or host', async () => {
 })
 
 test('the environment has the last word on the resource', async () => {
-  process.env.OTEL_SERVICE_NAME = 'mail-eu'
-  process.env.OTEL_RESOURCE_ATTRIBUTES = 'service.name=other,service.instance.id=pod-1,deployment.environment.name=test'
-  const info = await targetInfo()
+  const info = await targetInfo({
+    OTEL_SERVICE_NAME: 'mail-eu',
+    OTEL_RESOURCE_ATTRIBUTES: 'service.name=other,service.instance.id=pod-1,deployment.environment.name=test',
+  })
   assert.match(info, /service_name="mail-eu"/)
   assert.match(info, /service_instance_id="pod-1"/)
   assert.match(info, /deployment_environment_name="test"/)
 })
 
 test('OTEL_SDK_DISABLED: events go nowhere, and the page says why', async () => {
-  process.env.OTEL_SDK_DISABLED = 'true'
-  const sdk = start(options)
+  const sdk = startWith({ OTEL_SDK_DISABLED: 'true' })
   oneMail().tell(sdk.telemetry)
   sdk.telemetry.observeLiveBytes(() => assert.fail('asked for bytes'))
   assert.equal(await sdk.page(), '# no metrics: OTEL_SDK_DISABLED is set\n')
@@ -55,8 +55,43 @@ test('OTEL_SDK_DISABLED: events go nowhere, and the page says why', async () => 
 })
 
 test('after the shutdown there is no page, and a second shutdown is no mistake', async () => {
-  const sdk = start(options)
+  const sdk = startWith()
   await sdk.shutdown()
   await sdk.shutdown()
   await assert.rejects(sdk.page())
+})
+
+test('what was lost and what was delivered is on the page from the start, at 0', async () => {
+  const sdk = startWith()
+  const page = await sdk.page()
+  const lost = seriesOf(page, 'smtp_proxy_telemetry_lost_total')
+  assert.deepEqual(
+    lost.map(([labels, value]) => [[...labels.matchAll(/"([^"]+)"/g)].map(([, text]) => text).join(' '), value]),
+    [
+      ['traces queue_full', 0],
+      ['traces export_failed', 0],
+      ['traces rate_limited', 0],
+      ['metrics export_failed', 0],
+      ['logs queue_full', 0],
+      ['logs export_failed', 0],
+      ['logs rate_limited', 0],
+      ['logs stdout_full', 0],
+    ],
+  )
+  assert.equal(seriesOf(page, 'smtp_proxy_telemetry_exported_total').length, 3)
+  await sdk.shutdown()
+})
+
+test('losses that others count are on the page', async () => {
+  const sdk = startWith()
+  sdk.losses.count('logs', 'stdout_full')
+  sdk.losses.count('logs', 'stdout_full', 4)
+  assert.match(await sdk.page(), /^smtp_proxy_telemetry_lost_total\{.*"logs".*"stdout_full"\} 5$/m)
+  await sdk.shutdown()
+})
+
+test('without an endpoint nothing takes spans or log lines', async () => {
+  const sdk = startWith()
+  assert.ok(!('traces' in sdk) && !('emit' in sdk))
+  await sdk.shutdown()
 })

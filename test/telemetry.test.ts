@@ -6,9 +6,9 @@ import { DIALOGUES, readGolden } from './support/goldens.ts'
 import { Stage } from './support/in-process.ts'
 import { observe, segmentsOf } from './support/pure-rig.ts'
 import { playOn } from './support/socket-rig.ts'
-import { metricLinesOf } from './support/telemetry-rig.ts'
+import { metricLinesOf, spanLinesOf } from './support/telemetry-rig.ts'
 
-describe('A session through the real proxy moves exactly these series', () => {
+describe('A session through the real proxy moves exactly these series, and makes exactly these spans', () => {
   let stage: Stage
 
   before(async () => {
@@ -19,7 +19,9 @@ describe('A session through the real proxy moves exactly these series', () => {
 
   for (const script of readScripts(DIALOGUES, 'telemetry')) {
     test(`${script.name}: ${script.behaviour}`, async () => {
-      assert.deepEqual(await metricLinesOf([await playOn(stage, script)]), readGolden(script.name, 'metrics'))
+      const played = await playOn(stage, script)
+      assert.deepEqual(await metricLinesOf([played]), readGolden(script.name, 'metrics'))
+      assert.deepEqual(spanLinesOf([played]), readGolden(script.name, 'spans'))
     })
   }
 })

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { CommandName, ReplyFacts, SessionEvent, TransactionError } from '../proxy/events.ts'
+import { HeaderScanner } from '../proxy/smtp/header.ts'
 import { Transaction, verdictOf } from '../proxy/transaction.ts'
 
 function reply(code: number): ReplyFacts {
@@ -191,6 +192,43 @@ describe('A mail', () => {
     const end = events[1]!
     assert.deepEqual('size' in end && [end.size, end.hasBody], [77, true])
   })
+})
+
+describe('A mail whose header section is read', () => {
+  const FIELD = Buffer.from('AhaSend-Sandbox: true\r\n')
+
+  for (const end of ENDS) {
+    test(`tells at its end (${end.join(' ')}) what was found, and looks for no more`, () => {
+      const events: SessionEvent[] = []
+      const mail = new Transaction((event) => events.push(event))
+      const headers = new HeaderScanner()
+      mail.headers = headers
+      headers.push(FIELD, 0, FIELD.length)
+      STEPS[end[0]](mail, end[1] ?? 0)
+      const told = events.at(-1)!
+      assert.deepEqual('headers' in told && told.headers, { sandbox: true })
+      assert.equal(headers.done, true)
+    })
+  }
+
+  test('says nothing when nothing was found', () => {
+    const events: SessionEvent[] = []
+    const mail = new Transaction((event) => events.push(event))
+    mail.headers = new HeaderScanner()
+    mail.abandon(4)
+    assert.equal('headers' in events[0]!, false)
+  })
+})
+
+test('A recipient has an address only where one may be recorded', () => {
+  const events: SessionEvent[] = []
+  const mail = new Transaction((event) => events.push(event))
+  mail.recipient(reply(250), 1, 2, 'example.net')
+  mail.recipient(reply(250), 1, 2)
+  assert.deepEqual(
+    events.map((event) => 'recipient' in event && event.recipient),
+    ['example.net', false],
+  )
 })
 
 test('The class of a code is a verdict; below 200, between 300 and 399, and 0 is none', () => {

@@ -109,8 +109,22 @@ describe('A proxy that dials ahead', () => {
     await next.leg.send('250 mail.example\r\n')
     assert.equal(await next.client.readReply(), '250 mail.example\r\n')
     await warm.dialled(7)
-    assert.equal(warm.recorder.sessions.at(-1)!.events.filter(({ type }) => type === 'dial').length, 0)
     assert.ok(warm.recorder.dials.length >= 1, 'a dial for nobody in particular is told to the telemetry')
+    const told = warm.recorder.sessions.map(({ events }) =>
+      events.filter(({ type }) => type === 'dial' || type === 'handover'),
+    )
+    const handover = told.at(-1)![0]
+    assert.ok(handover?.type === 'handover' && told.at(-1)!.length === 1, 'in place of its dial')
+    assert.equal(handover.dial, warm.recorder.dials[0])
+    assert.ok(handover.at >= handover.dial.end)
+    assert.deepEqual(
+      told
+        .slice(0, -1)
+        .flat()
+        .filter(({ type }) => type !== 'dial'),
+      [],
+      'who dialled says so',
+    )
     for (const { client } of [...sessions, next]) client.destroy()
     await warm.close()
   })

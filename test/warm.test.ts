@@ -48,7 +48,7 @@ class Pool {
   /** So many sessions begin, one millisecond apart, from `at` on; returns the last one's leg. */
   arrive(count: number, at: number): UpstreamLeg | undefined {
     let leg: UpstreamLeg | undefined
-    for (let number = 0; number < count; number += 1) leg = this.warm.take(at + number)
+    for (let number = 0; number < count; number += 1) leg = this.warm.take(at + number)?.leg
     return leg
   }
 
@@ -106,10 +106,22 @@ describe('Legs dialled ahead', () => {
     }
     assert.equal(pool.warm.size, 3)
     assert.deepEqual(
-      [0, 1, 2].map(() => pool.warm.take(300)?.greeting.bytes.toString()),
+      [0, 1, 2].map(() => pool.warm.take(300)?.leg.greeting.bytes.toString()),
       ['220 c\r\n', '220 b\r\n', '220 a\r\n'],
     )
     assert.equal(pool.warm.take(300), undefined)
+  })
+
+  test('come with their own dial, so that a session can say how its leg was reached', async () => {
+    const pool = new Pool(2)
+    pool.arrive(50, 0)
+    await pool.end(legWith('220 a\r\n'), 1000, 2 * SECOND)
+    pool.warm.tick(1000)
+    await pool.end(legWith('220 b\r\n'), 2000, 700)
+    assert.deepEqual(
+      [0, 1].map(() => pool.warm.take(2001)?.dial),
+      [dialled(1300, 700), dialled(-1000, 2 * SECOND)],
+    )
   })
 
   test('are dialled anew as they are taken', async () => {
@@ -144,7 +156,7 @@ describe('Legs dialled ahead', () => {
     const leg = legWith('220 a\r\n')
     pool.arrive(5, 0)
     await pool.end(leg, 10)
-    assert.equal(pool.warm.take(20), leg)
+    assert.equal(pool.warm.take(20)?.leg, leg)
     leg.socket.push('250 ok\r\n')
     await new Promise((turn) => setImmediate(turn))
     assert.equal(leg.socket.destroyed, false)

@@ -94,6 +94,19 @@ describe('three event loops (PROXY_WORKERS=3)', () => {
     )
   })
 
+  test('each loop that relays mail tells how busy and how late it is, and what its heap holds', async () => {
+    const told = (page: string, name: string) => [
+      ...page.matchAll(new RegExp(`^${name}\\{smtp_loop="(\\d+)".*$`, 'gm')),
+    ]
+    let page = ''
+    while (told(page, 'smtp_proxy_loop_delay_seconds_count').length < 3) page = await proxy.metrics()
+    for (const name of ['smtp_proxy_loop_time_seconds_total', 'smtp_proxy_loop_heap_bytes']) {
+      const loops = new Set(told(page, name).map(([, loop]) => loop))
+      assert.deepEqual([...loops].toSorted(), ['0', '1', '2'], name)
+    }
+    assert.doesNotMatch(page, /^smtp_proxy_loop_heap_bytes.* (0|\d{1,6})$/m)
+  })
+
   test('MEM-02: the cap of sessions holds over all loops', async () => {
     const clients = await Promise.all(Array.from({ length: 50 }, () => connectClient({ port: proxy.port })))
     const greetings = await Promise.all(clients.map((client) => client.readReply()))

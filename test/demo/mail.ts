@@ -3,7 +3,7 @@ import { createTransport, type Transporter } from 'nodemailer'
 import { DEFAULT_ACCOUNT } from '../simulator/simulator.ts'
 
 /** One app: how often it sends (milliseconds, on average), how, and what. */
-interface App {
+export interface App {
   readonly everyMs: number
   /** Keeps connections for further mails; else each mail has its own. */
   readonly pooled: boolean
@@ -11,14 +11,15 @@ interface App {
   readonly mail: (random: () => number) => Envelope
 }
 
-interface Envelope {
+/** Whom a mail is from and to, and how long it is. */
+export interface Envelope {
   readonly from?: string
   readonly to?: string | readonly string[]
   /** Octets of text. */
   readonly size?: number
 }
 
-const SIZES = [300, 2_000, 2_000, 10_000, 60_000, 400_000]
+export const SIZES = [300, 2_000, 2_000, 10_000, 60_000, 400_000]
 
 /** What goes wrong, by address; see `node test/simulator/main.ts --help`. 521 is rarer than the others. */
 const WRONG: readonly Envelope[] = [
@@ -63,10 +64,16 @@ export interface Mail {
 
 const LAST_MAIL_MS = 3000
 
-/** Starts all apps against a proxy on this port of 127.0.0.1. */
-export function startMail(port: number, random: () => number): Mail {
+/** Where apps connect. */
+export interface Destination {
+  readonly host: string
+  readonly port: number
+}
+
+/** Starts apps, by default those of the demo, against a proxy. */
+export function startMail(to: Destination, random: () => number, apps = APPS): Mail {
   const tally: Tally = { accepted: 0, failed: new Map() }
-  const stops = APPS.map((app) => run(app, port, random, tally))
+  const stops = apps.map((app) => run(app, to, random, tally))
   return {
     tally,
     async stop() {
@@ -76,8 +83,8 @@ export function startMail(port: number, random: () => number): Mail {
 }
 
 /** Runs one app until the function that it returns is called. */
-function run(app: App, port: number, random: () => number, tally: Tally): () => Promise<void> {
-  const transport = transportOf(app, port)
+function run(app: App, to: Destination, random: () => number, tally: Tally): () => Promise<void> {
+  const transport = transportOf(app, to)
   const underway = new Set<Promise<void>>()
   let timer: NodeJS.Timeout
   const next = () => {
@@ -94,8 +101,8 @@ function run(app: App, port: number, random: () => number, tally: Tally): () => 
   }
 }
 
-function transportOf({ pooled, password = DEFAULT_ACCOUNT.pass }: App, port: number): Transporter {
-  const usual = { host: '127.0.0.1', port, auth: { user: DEFAULT_ACCOUNT.user, pass: password } }
+function transportOf({ pooled, password = DEFAULT_ACCOUNT.pass }: App, to: Destination): Transporter {
+  const usual = { ...to, auth: { user: DEFAULT_ACCOUNT.user, pass: password } }
   return pooled ? createTransport({ ...usual, pool: true, maxConnections: 3 }) : createTransport(usual)
 }
 
@@ -112,6 +119,7 @@ async function send(transport: Transporter, envelope: Envelope, tally: Tally): P
   }
 }
 
-function pick<T>(choices: readonly T[], random: () => number): T {
+/** One of them. */
+export function pick<T>(choices: readonly T[], random: () => number): T {
   return choices[Math.floor(random() * choices.length)] as T
 }

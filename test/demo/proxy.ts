@@ -19,8 +19,15 @@ export interface ProxyChild {
   stop(): Promise<number | string>
 }
 
-/** Starts the proxy on 127.0.0.1. Rejects with its standard error when it ends before it listens. */
-export async function startProxy(upstreamPort: number, caFile: string): Promise<ProxyChild> {
+/**
+ * Starts the proxy on 127.0.0.1; `tell` hears each line of its log. Rejects with its standard error when it ends before
+ * it listens.
+ */
+export async function startProxy(
+  upstreamPort: number,
+  caFile: string,
+  tell: (line: string) => void,
+): Promise<ProxyChild> {
   const child = spawn(process.execPath, ['proxy/main.ts'], {
     cwd: ROOT,
     // A process group of its own, so that Ctrl-C reaches the demo alone, which then ends the proxy in good order.
@@ -28,6 +35,7 @@ export async function startProxy(upstreamPort: number, caFile: string): Promise<
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: process.env.PATH,
+      ...exporting(),
       PROXY_LISTEN: `smtp://127.0.0.1:${await freePort(2525)}`,
       PROXY_UPSTREAM: `smtp://localhost:${upstreamPort}`,
       PROXY_UPSTREAM_CA_FILE: caFile,
@@ -36,7 +44,7 @@ export async function startProxy(upstreamPort: number, caFile: string): Promise<
   })
   process.once('exit', () => child.kill('SIGKILL'))
   const ended = once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | string)
-  const { port, adminPort } = await listening(child, ended)
+  const { port, adminPort } = await listening(child, ended, tell)
   return {
     port,
     adminPort,
@@ -53,8 +61,19 @@ export async function startProxy(upstreamPort: number, caFile: string): Promise<
   }
 }
 
-/** Reads the log until both the listener and the admin server listen, and discards the rest of it. */
-function listening(child: ChildProcess, ended: Promise<unknown>): Promise<{ port: number; adminPort: number }> {
+/** OpenTelemetry's settings, but for those that would empty the scrape page. Without others, every mail is a trace. */
+function exporting(): Record<string, string | undefined> {
+  const { OTEL_SDK_DISABLED: _, OTEL_METRICS_EXPORTER: __, ...env } = process.env
+  const given = Object.entries(env).filter(([name]) => name.startsWith('OTEL_'))
+  return { OTEL_TRACES_SAMPLER: 'always_on', ...Object.fromEntries(given) }
+}
+
+/** Hands on the log, and reads it until both the listener and the admin server listen. */
+function listening(
+  child: ChildProcess,
+  ended: Promise<unknown>,
+  tell: (line: string) => void,
+): Promise<{ port: number; adminPort: number }> {
   let errors = ''
   child.stderr?.on('data', (chunk) => {
     errors = `${errors}${chunk}`.slice(-4000)
@@ -64,6 +83,7 @@ function listening(child: ChildProcess, ended: Promise<unknown>): Promise<{ port
     let adminPort: number | undefined
     let last = ''
     createInterface({ input: child.stdout ?? process.stdin }).on('line', (line) => {
+      tell(line)
       if (port !== undefined && adminPort !== undefined) return
       last = line
       const entry = parse(line)

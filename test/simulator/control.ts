@@ -1,25 +1,28 @@
-/** The control page: which faults there are and which are in force; sets and clears them; shows the ledger. */
+/** The control server: which faults there are and which are in force; sets and clears them; shows the ledger. */
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { FAULT_FORMS, FAULT_POINTS, formOf } from './faults.ts'
 import type { Ledger } from './ledger.ts'
+import { controlPage } from './page.ts'
 import type { FaultOptions, Faults } from './plan.ts'
+import { rehearse } from './rehearsals.ts'
 
 interface Answer {
   readonly status: number
   readonly body: unknown
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /**
- * `GET /` lists faults as text, `PUT /faults/<name>` sets one (JSON options: probability, times, text), `DELETE
+ * `GET /` lists faults, as text or, for browsers, as a page with buttons; `POST /rehearsals/<id>` is such a button; `PUT /faults/<name>` sets one (JSON options: probability, times, text), `DELETE
  * /faults/<name>` clears one, `DELETE /faults` all, `GET /ledger` is the sum and `GET /ledger/records` everything,
  * `GET /ledger/bodies` how often each body (by its SHA-256) was received, as JSON.
  */
 export function makeControl(faults: Faults, ledger: Ledger): Server {
   return createServer(async (request, response) => {
-    const { status, body } = await answer(request, faults, ledger)
+    const { status, body, headers } = await answer(request, faults, ledger)
     const plain = typeof body === 'string'
-    response.writeHead(status, { 'content-type': plain ? 'text/plain; charset=utf-8' : 'application/json' })
+    response.writeHead(status, { 'content-type': plain ? 'text/plain; charset=utf-8' : 'application/json', ...headers })
     response.end(plain ? body : `${JSON.stringify(body)}\n`)
   })
 }
@@ -28,9 +31,15 @@ async function answer(request: IncomingMessage, faults: Faults, ledger: Ledger):
   const [, room = '', name] = (request.url ?? '/').split('/').map(decodeURIComponent)
   switch (`${request.method} ${room}`) {
     case 'GET ':
-      return { status: 200, body: page(faults) }
+      return request.headers.accept?.includes('text/html')
+        ? html(controlPage(faults, ledger))
+        : { status: 200, body: page(faults) }
     case 'GET ledger':
       return { status: 200, body: ledgerPage(ledger, name) }
+    case 'POST rehearsals':
+      if (!rehearse(name ?? '', faults)) return { status: 404, body: 'no such rehearsal\n' }
+      // back to the page, so that reloading it does not press the button again
+      return { status: 303, body: '', headers: { location: '/' } }
     case 'PUT faults':
       return set(faults, name ?? '', await text(request))
     case 'DELETE faults':
@@ -38,6 +47,10 @@ async function answer(request: IncomingMessage, faults: Faults, ledger: Ledger):
     default:
       return { status: 404, body: 'no such page\n' }
   }
+}
+
+function html(body: string): Answer {
+  return { status: 200, body, headers: { 'content-type': 'text/html; charset=utf-8' } }
 }
 
 function set(faults: Faults, name: string, json: string): Answer {

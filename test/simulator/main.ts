@@ -1,5 +1,7 @@
 /** The simulator as a program: prints one line of JSON when it is ready, and runs until it is told to stop. */
+import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { makeAuthority } from '../support/certificates.ts'
 import { faultHelp } from './control.ts'
 import type { FaultOptions } from './plan.ts'
 import { DEFAULT_ACCOUNT, startSimulator } from './simulator.ts'
@@ -9,6 +11,8 @@ const HELP = `node test/simulator/main.ts: an AhaSend to rehearse with. It deliv
   --port N             SMTP port, default any; user name ${DEFAULT_ACCOUNT.user}, password ${DEFAULT_ACCOUNT.pass}
   --http-port N        control page, default any
   --host ADDRESS       default 127.0.0.1
+  --dns-name NAME      the name that its certificate is for, default localhost
+  --ca-file PATH       writes there what a client has to trust
   --seed N             repeats the same random strikes
   --idle-timeout TIME  until the unsolicited 421, default 60s (or 500ms, 1m)
   --no-tls             STARTTLS is offered but not required
@@ -45,6 +49,8 @@ const { values } = parseArgs({
     port: { type: 'string', default: '0' },
     'http-port': { type: 'string', default: '0' },
     host: { type: 'string', default: '127.0.0.1' },
+    'dns-name': { type: 'string' },
+    'ca-file': { type: 'string' },
     seed: { type: 'string' },
     'idle-timeout': { type: 'string', default: '60s' },
     'no-tls': { type: 'boolean', default: false },
@@ -55,7 +61,12 @@ const { values } = parseArgs({
 })
 
 async function main(): Promise<void> {
+  const authority = await makeAuthority('AhaSend Rehearsal')
+  const { 'dns-name': name, 'ca-file': wanted } = values
+  if (wanted !== undefined) writeFileSync(wanted, authority.certPem)
   const simulator = await startSimulator({
+    authority,
+    certificate: await authority.issue(name === undefined ? {} : { dnsNames: [name] }),
     host: values.host,
     port: Number(values.port),
     httpPort: Number(values['http-port']),

@@ -5,6 +5,7 @@
  *     ## ids: PIP-01 DAT-03          catalogue ids that the file proves
  *     ## listener: starttls          plain (default), starttls (plain with a certificate) or smtps
  *     ## rigs: pure socket           only these rigs run it (default: pure socket)
+ *     ## addresses: domain           PROXY_RECORD_ADDRESSES: none (default), domain or full
  *
  *     S 220 mail.example ESMTP       upstream sends this line; CRLF is added
  *     C EHLO app                     client sends this line; CRLF is added
@@ -22,6 +23,7 @@
  * `reset`. There are no variables and no loops.
  */
 import { readdirSync, readFileSync } from 'node:fs'
+import type { AddressScope } from '../../proxy/smtp/path.ts'
 
 export type Side = 'client' | 'upstream'
 export type Listener = 'plain' | 'starttls' | 'smtps'
@@ -50,10 +52,12 @@ export interface Script {
   readonly ids: readonly string[]
   readonly listener: Listener
   readonly rigs: readonly Rig[]
+  readonly addresses: AddressScope
   readonly steps: readonly Step[]
 }
 
 const LISTENERS: readonly Listener[] = ['plain', 'starttls', 'smtps']
+const ADDRESSES: readonly AddressScope[] = ['none', 'domain', 'full']
 const RIGS: readonly Rig[] = ['pure', 'socket', 'telemetry']
 const SIDES: Readonly<Record<string, Side>> = { C: 'client', S: 'upstream' }
 
@@ -77,6 +81,11 @@ export function parseScript(name: string, text: string): Script {
   return { name, behaviour, steps, ...parseSettings(name, settings) }
 }
 
+/** Scripts by what the proxy must be like for them, each kind once. */
+export function byStage(scripts: readonly Script[]): Map<string, Script[]> {
+  return Map.groupBy(scripts, ({ listener, addresses }) => `${listener}, addresses ${addresses}`)
+}
+
 /** All scripts of a folder, by name; `rig` keeps those that run in it. */
 export function readScripts(folder: URL, rig?: Rig): Script[] {
   return readdirSync(folder)
@@ -95,8 +104,12 @@ export function bytesFrom(script: Script, side: Side, relayed: 'relayed' | 'all'
   )
 }
 
-function parseSettings(name: string, settings: Map<string, string[]>): Pick<Script, 'ids' | 'listener' | 'rigs'> {
-  const { ids = [], listener = ['plain'], rigs = ['pure', 'socket'], ...others } = Object.fromEntries(settings)
+function parseSettings(
+  name: string,
+  settings: Map<string, string[]>,
+): Pick<Script, 'ids' | 'listener' | 'rigs' | 'addresses'> {
+  const given = Object.fromEntries(settings)
+  const { ids = [], listener = ['plain'], rigs = ['pure', 'socket'], addresses = ['none'], ...others } = given
   for (const key of Object.keys(others)) throw new Error(`${name}.dlg: no such setting: ${key}`)
   const choose = <T extends string>(values: readonly string[], allowed: readonly T[]) =>
     values.map((value) => {
@@ -104,7 +117,12 @@ function parseSettings(name: string, settings: Map<string, string[]>): Pick<Scri
       if (choice === undefined) throw new Error(`${name}.dlg: ${value} is none of ${allowed.join(', ')}`)
       return choice
     })
-  return { ids, listener: choose(listener, LISTENERS)[0]!, rigs: choose(rigs, RIGS) }
+  return {
+    ids,
+    listener: choose(listener, LISTENERS)[0]!,
+    rigs: choose(rigs, RIGS),
+    addresses: choose(addresses, ADDRESSES)[0]!,
+  }
 }
 
 function parseStep(text: string, line: number, wrong: (what: string) => Error): Step {

@@ -3,7 +3,7 @@
  * in a line. Times are not, except as line numbers of the script (`@9-12`: sent in line 9, answered in line 12), which
  * only a rig with its own clock can know.
  */
-import type { ReplyFacts, SessionEvent, TransactionEnd } from '../../proxy/events.ts'
+import type { MessageHeaders, ReplyFacts, SessionEvent, TransactionEnd } from '../../proxy/events.ts'
 
 /** What differs from run to run: who connected, and how the upstream was reached. */
 const LEFT_OUT: ReadonlySet<SessionEvent['type']> = new Set(['session-open', 'dial'])
@@ -11,6 +11,7 @@ const LEFT_OUT: ReadonlySet<SessionEvent['type']> = new Set(['session-open', 'di
 /** What only the relay knows: a dialogue alone never says it. */
 const RELAY_ONLY: ReadonlySet<string> = new Set<SessionEvent['type']>([
   'capabilities',
+  'handover',
   'tls',
   'reply-lost',
   'session-close',
@@ -57,12 +58,14 @@ function lineOf(event: SessionEvent): string {
       return `auth ${event.mechanism} ${replyOf(event.reply)}`
     case 'exchange':
       return `exchange ${event.command} ${replyOf(event.reply)}`
+    case 'handover':
+      return `handover ${event.dial.serverAddress}`
     case 'tx-begin':
-      return `tx-begin ${event.reply === undefined ? 'unanswered' : replyOf(event.reply)}`
+      return `tx-begin ${event.reply === undefined ? 'unanswered' : replyOf(event.reply)}${pathOf('from', event.sender)}`
     case 'tx-rcpt':
-      return `tx-rcpt ${event.verdict} ${replyOf(event.reply)}`
+      return `tx-rcpt ${event.verdict} ${replyOf(event.reply)}${pathOf('to', event.recipient)}`
     case 'tx-lost':
-      return `tx-lost ${event.stage} ${endOf(event)}`
+      return `tx-lost ${event.stage} ${endOf(event)}${event.unanswered ? ` unanswered=${event.unanswered.command}` : ''}`
     case 'tx-commit':
     case 'tx-rollback':
     case 'tx-reset':
@@ -76,6 +79,14 @@ function lineOf(event: SessionEvent): string {
   }
 }
 
+/** The order in which headers are printed, whatever the order in the mail. */
+const ORDER = ['traceparent', 'tracestate', 'sandbox', 'tags', 'messageId'] satisfies (keyof MessageHeaders)[]
+
+/** The null path is told apart from an absent one. */
+function pathOf(word: string, address: string | undefined): string {
+  return address === undefined ? '' : ` ${word}=<${address}>`
+}
+
 function endOf(end: TransactionEnd): string {
   const { accepted, tempfail, permfail } = end.recipients
   return [
@@ -85,6 +96,7 @@ function endOf(end: TransactionEnd): string {
     end.reply === undefined ? '' : replyOf(end.reply),
     end.hasBody ? `size=${end.size}` : end.size === 0 ? 'no-body' : `no-body-but-size=${end.size}`,
     `recipients=${accepted}/${tempfail}/${permfail}`,
+    end.headers === undefined ? '' : `headers=${JSON.stringify(end.headers, ORDER)}`,
   ]
     .filter((part) => part !== '')
     .join(' ')

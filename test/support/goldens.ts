@@ -1,13 +1,13 @@
 /**
  * What must come of the scripts: `test/dialogues/<name>.events`, one event a line, and for some `<name>.metrics`, one
- * series a line.
+ * series a line, and `<name>.spans`, one span a line.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { isDialogueLine, withoutTime } from './event-lines.ts'
 
 export const DIALOGUES = new URL('../dialogues/', import.meta.url)
 
-export type Golden = 'events' | 'metrics'
+export type Golden = 'events' | 'metrics' | 'spans'
 
 /** The golden's lines; none when nobody wrote it yet. */
 export function readGolden(name: string, kind: Golden = 'events'): string[] {

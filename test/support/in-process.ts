@@ -16,7 +16,7 @@ import { parseConfig } from '../../proxy/config.ts'
 import type { Dial, Observer, SessionEvent, SessionOpen, Telemetry } from '../../proxy/events.ts'
 import { type LIMITS, type ProxyServer, startServer } from '../../proxy/server.ts'
 import { makeAuthority, type TemporaryFiles, writeTemporaryFiles } from './certificates.ts'
-import type { Listener } from './dlg.ts'
+import type { Listener, Script } from './dlg.ts'
 import { connectClient, type Identity, type Peer, ScriptedUpstream } from './peers.ts'
 import type { Transcript } from './transcript.ts'
 
@@ -135,6 +135,11 @@ export class Stage {
       ...(options.limits && { limits: options.limits }),
     })
     return new Stage({ upstream, server, recorder, identity: { cert, key }, ca: authority.certPem, listener, files })
+  }
+
+  /** The stage that this script needs. */
+  static openFor({ listener, addresses }: Script): Promise<Stage> {
+    return Stage.open(listener, { env: { PROXY_RECORD_ADDRESSES: addresses } })
   }
 
   /** Where clients connect to. */

@@ -127,6 +127,8 @@ export async function playPreamble(peer: Peer, preamble: Preamble): Promise<void
 export interface ClientOptions {
   readonly host?: string
   readonly port: number
+  /** The client's own address, such as another one of 127.0.0.0/8. */
+  readonly localAddress?: string
   readonly transcript?: Transcript
   readonly limitMs?: number
   /** TLS from the first octet, with these options (at least `ca`). For STARTTLS call `startTls` later. */
@@ -137,8 +139,9 @@ export interface ClientOptions {
 
 /** Connects a raw client; resolves when connected (and secured, with `tls`). It reads nothing by itself. */
 export async function connectClient(options: ClientOptions): Promise<Peer> {
-  const { host = '127.0.0.1', port, tls: secure, name = 'client', ...rest } = options
-  const socket = net.connect({ host, port, allowHalfOpen: true, noDelay: true })
+  const { host = '127.0.0.1', port, localAddress, tls: secure, name = 'client', ...rest } = options
+  const own = localAddress === undefined ? {} : { localAddress }
+  const socket = net.connect({ host, port, ...own, allowHalfOpen: true, noDelay: true })
   await once(socket, 'connect')
   const peer = new Peer(socket, { ...rest, name })
   if (secure) await peer.secureAsClient(secure)

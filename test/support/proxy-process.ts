@@ -42,6 +42,11 @@ export interface ProxyProcess {
   readonly exited: Promise<number | null>
   /** The first line, past or future, that `wanted` accepts. Rejects when the process ends or `limitMs` (10 s) pass. */
   line(wanted: (line: LogLine) => boolean, limitMs?: number): Promise<LogLine>
+  /** Stops reading the log, so that its pipe fills, or goes on. */
+  pauseLog(): void
+  resumeLog(): void
+  /** Closes this end of the pipe. */
+  closeLog(): void
   /** The text of /metrics. Throws on any status but 200. */
   metrics(): Promise<string>
   /** Sends a signal (default SIGTERM) and resolves like `exited`. May be called again, also after the end. */
@@ -136,7 +141,7 @@ function observe(child: ChildProcess, stopLimitMs: number): Observed {
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
   })
-  if (child.stdout) createInterface(child.stdout).on('line', (text) => log.add(text))
+  const stdout = createInterface(child.stdout!).on('line', (text) => log.add(text))
   const exited = once(child, 'close').then(([code]) => {
     ended = true
     log.wake()
@@ -168,6 +173,9 @@ function observe(child: ChildProcess, stopLimitMs: number): Observed {
     },
     exited,
     line,
+    pauseLog: () => stdout.pause(),
+    resumeLog: () => stdout.resume(),
+    closeLog: () => child.stdout?.destroy(),
     stop,
     [Symbol.asyncDispose]: async () => void (await stop('SIGKILL')),
   }

@@ -1,6 +1,7 @@
 /** Rig 1: a script played to the dialogue alone. No socket; the clock is the script's line number. */
 import { Dialogue } from '../../proxy/dialogue.ts'
 import type { SessionEvent } from '../../proxy/events.ts'
+import type { AddressScope } from '../../proxy/smtp/path.ts'
 import { ReplyReader } from '../../proxy/smtp/reply.ts'
 import type { Script, Side, Step } from './dlg.ts'
 
@@ -79,9 +80,9 @@ const SEAM = 8
 const STRIDE = 997
 
 /** Plays the segments to a new dialogue and returns what it said. */
-export function observe(parts: readonly Part[]): SessionEvent[] {
+export function observe(parts: readonly Part[], addresses: AddressScope = 'none'): SessionEvent[] {
   const events: SessionEvent[] = []
-  const dialogue = new Dialogue((event) => events.push(event))
+  const dialogue = new Dialogue((event) => events.push(event), addresses)
   const replies = new ReplyReader()
   let greeted = false
   const fromUpstream = (bytes: Buffer, at: number) =>

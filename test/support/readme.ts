@@ -1,7 +1,9 @@
 /** Writes the generated parts of README.md: `npm run readme`. A test fails when they are out of date. */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { OTEL_ROWS } from '../../otel/settings-table.ts'
 import { CHANGES } from '../../proxy/changes.ts'
 import { configTable } from '../../proxy/config.ts'
+import { markdownTable } from '../../settings/tables.ts'
 
 const README = new URL('../../README.md', import.meta.url)
 
@@ -13,7 +15,8 @@ export function readReadme(): string {
 /** The README with its generated parts made anew. Throws when a part's marks are missing. */
 export function withGeneratedParts(readme: string): string {
   const changes = CHANGES.map((change) => `- ${change}\n`).join('')
-  return replacePart(replacePart(readme, 'configuration', configTable()), 'changes', changes)
+  const parts = { configuration: configTable(), opentelemetry: markdownTable(OTEL_ROWS), changes }
+  return Object.entries(parts).reduce((text, [name, content]) => replacePart(text, name, content), readme)
 }
 
 function replacePart(text: string, name: string, content: string): string {

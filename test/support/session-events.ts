@@ -2,6 +2,7 @@ import type {
   CloseReason,
   CommandName,
   Dial,
+  MessageHeaders,
   Observer,
   OpaqueReason,
   RecipientVerdict,
@@ -43,6 +44,7 @@ export class SessionStory {
   #at: number
   #recipients: Record<RecipientVerdict, number> = { accepted: 0, tempfail: 0, permfail: 0 }
   #hasBody = false
+  #headers: MessageHeaders | undefined
   #messages = 0
 
   constructor(opening: Partial<SessionOpen> = {}) {
@@ -105,6 +107,12 @@ export class SessionStory {
     this.exchange('DATA', reply(354), ms)
     this.#hasBody = true
     return this.#add({ type: 'tx-data', at: this.#at })
+  }
+
+  /** The header section of the mail says so. */
+  headers(headers: MessageHeaders): this {
+    this.#headers = headers
+    return this
   }
 
   /** The reply to the last dot took the mail. */
@@ -171,8 +179,10 @@ export class SessionStory {
     return this
   }
 
-  #end(size: number): Pick<TransactionEnd, 'at' | 'size' | 'hasBody' | 'recipients'> {
-    const end = { at: this.#at, size, hasBody: this.#hasBody, recipients: this.#recipients }
+  #end(size: number): Pick<TransactionEnd, 'at' | 'size' | 'hasBody' | 'recipients' | 'headers'> {
+    const headers = this.#headers && { headers: this.#headers }
+    const end = { at: this.#at, size, hasBody: this.#hasBody, recipients: this.#recipients, ...headers }
+    this.#headers = undefined
     this.#recipients = { accepted: 0, tempfail: 0, permfail: 0 }
     this.#hasBody = false
     return end

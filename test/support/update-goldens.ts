@@ -3,21 +3,21 @@
  * difference like prose before it is committed: a golden says what must happen, not what happened.
  */
 import type { SessionEvent } from '../../proxy/events.ts'
-import { type Listener, readScripts, type Script } from './dlg.ts'
+import { byStage, readScripts, type Script } from './dlg.ts'
 import { linesOf, timedLinesOf } from './event-lines.ts'
 import { DIALOGUES, merge, writeGolden } from './goldens.ts'
 import { Stage } from './in-process.ts'
 import { observe, segmentsOf } from './pure-rig.ts'
 import { playOn } from './socket-rig.ts'
-import { metricLinesOf } from './telemetry-rig.ts'
+import { metricLinesOf, spanLinesOf } from './telemetry-rig.ts'
 
 const names = process.argv.slice(2)
 const scripts = readScripts(DIALOGUES).filter(({ name }) => names.length === 0 || names.includes(name))
 
-for (const listener of ['plain', 'starttls', 'smtps'] satisfies Listener[]) {
-  const stage = await Stage.open(listener)
-  for (const script of scripts.filter((one) => one.listener === listener)) await update(script, stage)
-  await stage.close().catch((error: Error) => console.error(`${listener}: ${error.message}`))
+for (const [kind, some] of byStage(scripts)) {
+  const stage = await Stage.openFor(some[0]!)
+  for (const script of some) await update(script, stage)
+  await stage.close().catch((error: Error) => console.error(`${kind}: ${error.message}`))
 }
 
 async function update(script: Script, stage: Stage): Promise<void> {
@@ -26,7 +26,8 @@ async function update(script: Script, stage: Stage): Promise<void> {
     const changed = writeGolden(script.name, 'events', eventLines(script, played))
     const counted = script.rigs.includes('telemetry') && played !== undefined
     const recounted = counted && writeGolden(script.name, 'metrics', await metricLinesOf([played]))
-    if (changed || recounted) console.log(`changed: ${script.name}`)
+    const retraced = counted && writeGolden(script.name, 'spans', spanLinesOf([played]))
+    if (changed || recounted || retraced) console.log(`changed: ${script.name}`)
   } catch (error) {
     console.error(`NOT written: ${script.name}: ${error instanceof Error ? error.message : error}`)
     process.exitCode = 1
@@ -34,7 +35,8 @@ async function update(script: Script, stage: Stage): Promise<void> {
 }
 
 function eventLines(script: Script, played: readonly SessionEvent[] | undefined): string[] {
-  const timed = script.rigs.includes('pure') ? timedLinesOf(observe(segmentsOf(script, 'lines'))) : undefined
+  const alone = () => timedLinesOf(observe(segmentsOf(script, 'lines'), script.addresses))
+  const timed = script.rigs.includes('pure') ? alone() : undefined
   if (played === undefined) return timed ?? []
   return timed === undefined ? linesOf(played) : merge(script.name, linesOf(played), timed)
 }

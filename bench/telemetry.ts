@@ -1,0 +1,126 @@
+/**
+ * What does telemetry cost a mail? Replays the events of mails on persistent connections into each part of telemetry,
+ * side by side with an observer that does nothing, in interleaved rounds, and prints the CPU of a mail: medians, in
+ * microseconds, and as a ratio to what relaying that mail costs (measured by `bench/ledger.ts`; `--relay-us`).
+ *
+ *   node --expose-gc bench/telemetry.ts [--mails 20000] [--rounds 9] [--relay-us 100]
+ *
+ * Spans go through the SDK's batch processor and the OTLP serializer, and end there: no collector is measured.
+ */
+import { parseArgs } from 'node:util'
+import { ExportResultCode } from '@opentelemetry/core'
+import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
+import { resourceFromAttributes } from '@opentelemetry/resources'
+import { MeterProvider } from '@opentelemetry/sdk-metrics'
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  BatchSpanProcessor,
+  type Sampler,
+  type SpanExporter,
+  TraceIdRatioBasedSampler,
+} from '@opentelemetry/sdk-trace'
+import { Log } from '../otel/log.ts'
+import { createLogger } from '../otel/logger.ts'
+import { uncounted } from '../otel/losses.ts'
+import { createMetrics } from '../otel/metrics.ts'
+import { createPrometheus } from '../otel/prometheus.ts'
+import { createRecords } from '../otel/records.ts'
+import { startTraces } from '../otel/traces.ts'
+import { combine, type Telemetry } from '../proxy/events.ts'
+import { reply, SessionStory } from '../test/support/session-events.ts'
+
+const { values } = parseArgs({
+  options: {
+    mails: { type: 'string', default: '20000' },
+    rounds: { type: 'string', default: '9' },
+    'relay-us': { type: 'string', default: '100' },
+  },
+})
+const MAILS = Number(values.mails)
+const MAILS_A_SESSION = 100
+
+const nobody: Telemetry = { open: () => () => {}, dial() {}, observerFailed() {} }
+
+/** Serializes what it is given, as the OTLP exporter does, and sends it nowhere. */
+const serializing: SpanExporter = {
+  export(spans, done) {
+    ProtobufTraceSerializer.serializeRequest(spans)
+    done({ code: ExportResultCode.SUCCESS })
+  },
+  shutdown: async () => {},
+  forceFlush: async () => {},
+}
+
+function metrics(): Telemetry {
+  const provider = new MeterProvider({ readers: [createPrometheus().reader] })
+  return createMetrics(provider, { servers: ['send.example'], clients: ['billing'] })
+}
+
+function records(level: 'info' | 'silent', sampler?: Sampler): Telemetry {
+  const { logger } = createLogger({ level, losses: uncounted, destination: { write() {} } })
+  const processor = new BatchSpanProcessor({ exporter: serializing, maxQueueSize: 100_000, scheduledDelayMillis: 50 })
+  const traces =
+    sampler &&
+    startTraces({
+      resource: resourceFromAttributes({ 'service.name': 'bench' }),
+      processors: [processor],
+      sampler,
+      joinTraces: true,
+      slowMs: 10_000,
+      losses: uncounted,
+    })
+  return createRecords({ log: new Log(logger, uncounted), traces, recordAddresses: 'none' })
+}
+
+const VARIANTS: readonly (readonly [string, Telemetry])[] = [
+  ['an observer that does nothing', nobody],
+  ['metrics', combine(metrics())],
+  ['log lines (at info)', combine(records('info'))],
+  ['spans, none sampled', combine(records('silent', new AlwaysOffSampler()))],
+  ['spans, one mail in ten', combine(records('silent', new TraceIdRatioBasedSampler(0.1)))],
+  ['spans, every mail', combine(records('silent', new AlwaysOnSampler()))],
+  ['all, one mail in ten', combine(metrics(), records('info', new TraceIdRatioBasedSampler(0.1)))],
+  ['all, every mail', combine(metrics(), records('info', new AlwaysOnSampler()))],
+]
+
+const session = new SessionStory().dials().greeted().exchange('EHLO', reply(250)).authenticated()
+for (let mail = 0; mail < MAILS_A_SESSION; mail++) {
+  session.mail().rcpt().data().accepted(2000, ['0123456789abcdef0123456789abcdef'])
+}
+session.exchange('QUIT', reply(221)).closed('quit', 2300, 700)
+
+/** Microseconds of CPU a mail. What waits for the batch processor is counted: its timers run before the clock stops. */
+async function measure(telemetry: Telemetry): Promise<number> {
+  globalThis.gc?.()
+  const before = process.cpuUsage()
+  for (let mail = 0; mail < MAILS; mail += MAILS_A_SESSION) {
+    session.tell(telemetry)
+    await new Promise(setImmediate)
+  }
+  await new Promise((settle) => setTimeout(settle, 200))
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / MAILS
+}
+
+function median(figures: readonly number[]): number {
+  return figures.toSorted((one, other) => one - other)[Math.floor(figures.length / 2)]!
+}
+
+const figures = VARIANTS.map((): number[] => [])
+for (let round = 0; round <= Number(values.rounds); round++) {
+  for (const [index, [, telemetry]] of VARIANTS.entries()) {
+    const us = await measure(telemetry)
+    if (round > 0) figures[index]!.push(us) // the first round warms up
+  }
+}
+const nothing = median(figures[0]!)
+const relay = Number(values['relay-us'])
+console.log(`${MAILS} mails a round, ${values.rounds} rounds, medians; relaying a mail: ${relay} us`)
+for (const [index, [name]] of VARIANTS.entries()) {
+  const us = median(figures[index]!)
+  const spread = `${Math.min(...figures[index]!).toFixed(1)} to ${Math.max(...figures[index]!).toFixed(1)}`
+  const ratio = (relay + us - nothing) / relay
+  console.log(`${name.padEnd(32)} ${us.toFixed(1).padStart(6)} us a mail (${spread})  x${ratio.toFixed(2)}`)
+}
+process.exit()

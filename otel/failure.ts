@@ -1,0 +1,52 @@
+/** What counts as failed, and what `error.type` then says. A trace of it is always kept. */
+import type { CloseReason, CommandName, Dial, ReplyCause, ReplyFacts } from '../proxy/events.ts'
+import type { Exchange, MailRecord, SessionRecord } from './records.ts'
+
+/** Why something failed: `type` is the attribute `error.type`; `hint` a cause, for the status of a span. */
+export interface Failure {
+  readonly type: string
+  readonly hint?: string
+}
+
+/** A mail failed when it was refused or may have been lost; a client that gave up is no failure. */
+export function mailFailure({ end }: MailRecord): Failure | undefined {
+  if (end.outcome === 'accepted' || end.outcome === 'aborted') return undefined
+  return { type: end.error ?? '_OTHER', ...hintOf(end.reply) }
+}
+
+/** An exchange failed when it was refused, or never answered. */
+export function exchangeFailure({ reply }: Exchange): Failure | undefined {
+  if (!reply) return { type: 'upstream_lost' }
+  return reply.code >= 400 || reply.code < 200 ? { type: `${reply.code}`, ...hintOf(reply) } : undefined
+}
+
+export function dialFailure({ error, detail }: Dial): Failure | undefined {
+  return error && { type: error, ...(detail && { hint: detail }) }
+}
+
+/** A session whose client was refused before any mail, or whose connection broke. Idle ends are no failures. */
+export function sessionFailure(record: SessionRecord): Failure | undefined {
+  const { session, close, refusal } = record
+  const lastDial = session.dials.at(-1)
+  if (close.reason === 'dial_failed' && lastDial) return dialFailure(lastDial)
+  if (refusal?.reply && !USUAL.has(refusal.reply.cause)) return exchangeFailure(refusal)
+  return BROKEN.has(close.reason) ? { type: 'upstream_lost', hint: close.reason } : undefined
+}
+
+/** Ends of a session that nobody announced. */
+const BROKEN: ReadonlySet<CloseReason> = new Set<CloseReason>(['upstream_closed', 'upstream_reset', 'error'])
+
+/** Commands whose refusal keeps a client from sending any mail. */
+const NEEDED: ReadonlySet<CommandName> = new Set<CommandName>(['CONNECT', 'EHLO', 'HELO', 'STARTTLS', 'AUTH'])
+
+/** What AhaSend says when it ends a session in which nothing happens: normal for pools of connections. */
+const USUAL: ReadonlySet<ReplyCause> = new Set<ReplyCause>(['idle_timeout', 'shutting_down', 'draining'])
+
+/** Whether an exchange outside a mail says how the session went. A 503 to what a client pipelined behind does not. */
+export function decidesSession({ command, reply }: Exchange): boolean {
+  return reply !== undefined && reply.code >= 400 && (NEEDED.has(command) || reply.code === 421)
+}
+
+function hintOf(reply: ReplyFacts | undefined): { readonly hint?: string } {
+  return reply && reply.cause !== 'none' ? { hint: reply.cause } : {}
+}
