@@ -95,6 +95,13 @@ test('variables of OpenTelemetry that have no effect here are named, not refused
   ])
 })
 
+test('credentials in a URL, which the exporters drop, are a warning that does not repeat them', () => {
+  const env = { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://user:hunter2@collector/v1/traces' }
+  assert.deepEqual(otelWarnings(settingsOf(env), env), [
+    'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT holds a user or a password, which are not sent; OTEL_EXPORTER_OTLP_HEADERS can hold them.',
+  ])
+})
+
 test('what Kubernetes sets for a service called otel-collector is nobody’s setting', () => {
   const env = {
     OTEL_COLLECTOR_SERVICE_HOST: '10.0.0.1',
