@@ -1,0 +1,297 @@
+/**
+ * Can telemetry hurt mail? The real proxy with what it does by default, with every mail traced to a good collector and
+ * to collectors that misbehave in every way, with scrapers that never read or never pause, and with a stdout that nobody
+ * reads: each beside a proxy without telemetry and one with a good collector, which get a mail in turn, at a fixed rate
+ * over persistent connections, in short interleaved rounds. So whatever else the machine does hits all three. AhaSend is
+ * simulated inside TLS; it takes 20 ms for each answer and 60 for the last. Everything has a process of its own.
+ *
+ *   nice node bench/harmless.ts [--rounds 10] [--seconds 2] [--rate 100] [--upstream-ms 20] [--only dead,again]
+ *   nice node bench/harmless.ts --memory 60000 [--only good]
+ *
+ * Prints the latency of a mail (from MAIL to its final reply), the quotients of its percentiles to those of the two
+ * others in the same rounds, CPU a mail, and resident memory. `no telemetry, again` shows what chance does.
+ * `--memory` sends so many mails, as fast as they go, and shows the memory of one variant: the first whose name contains
+ * `--only`, or the one with a dead collector.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import net from 'node:net'
+import { loadavg } from 'node:os'
+import { createInterface } from 'node:readline'
+import { parseArgs } from 'node:util'
+import type { Order, Report } from './harmless-load.ts'
+import { sum } from './rehearsal.ts'
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '10' },
+    seconds: { type: 'string', default: '2' },
+    rate: { type: 'string', default: '100' },
+    'upstream-ms': { type: 'string', default: '20' },
+    only: { type: 'string', default: '' },
+    memory: { type: 'string', default: '0' },
+  },
+})
+const RATE = Number(values.rate)
+const MAILS = Math.round(RATE * Number(values.seconds))
+/** Until V8 has compiled what there is to compile. */
+const WARM_UP = 2000
+
+const children: ChildProcess[] = []
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL')
+})
+
+function launch(
+  main: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+  stdout: 'pipe' | 'ignore' = 'pipe',
+) {
+  const child = spawn(process.execPath, [main, ...args], { env, stdio: ['ignore', stdout, 'inherit'] })
+  children.push(child)
+  return child
+}
+
+async function firstLine(child: ChildProcess): Promise<unknown> {
+  const [line] = (await once(createInterface(child.stdout!), 'line')) as [string]
+  return JSON.parse(line)
+}
+
+/** As far away as AhaSend is: every answer takes a while, the final one longer. Not while memory is watched. */
+const PAUSE_MS = Number(values.memory) > 0 ? 0 : Number(values['upstream-ms'])
+const PAUSES = { mail: PAUSE_MS, rcpt: PAUSE_MS, data: PAUSE_MS, 'end-of-message': 3 * PAUSE_MS }
+const slowness = Object.entries(PAUSES).flatMap(([at, ms]) => (ms > 0 ? ['--fault', `slow-${ms}-at-${at}`] : []))
+const simulator = launch('test/simulator/main.ts', ['--no-auth', '--summary', '--idle-timeout', '60m', ...slowness])
+const { port: simulatorPort, caFile } = (await firstLine(simulator)) as { port: number; caFile: string }
+const collectors = (await firstLine(launch('bench/harmless-collector.ts', []))) as Readonly<Record<string, string>>
+const load = spawn(process.execPath, ['bench/harmless-load.ts'], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+children.push(load)
+load.once('exit', (code) => process.exit(code ?? 1))
+
+async function send(order: Order): Promise<Report> {
+  load.send(order)
+  const [report] = (await once(load, 'message')) as [Report]
+  return report
+}
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as net.AddressInfo
+  await new Promise((closed) => server.close(closed))
+  return port
+}
+
+/** A way to run the proxy. */
+interface Variant {
+  readonly name: string
+  readonly env?: Readonly<Record<string, string>>
+  /** Leaves stdout unread. */
+  readonly unread?: boolean
+  /** Does something to the admin port for the length of a round; returns what ends it. */
+  readonly meanwhile?: (port: number) => () => void
+}
+
+const TRACED = {
+  OTEL_TRACES_SAMPLER: 'always_on',
+  OTEL_METRICS_EXPORTER: 'both',
+  OTEL_LOGS_EXPORTER: 'otlp',
+  OTEL_METRIC_EXPORT_INTERVAL: '5000',
+}
+const NONE = 'no telemetry'
+
+function traced(name: string, url: string): Variant {
+  return { name: `collector: ${name}`, env: { ...TRACED, OTEL_EXPORTER_OTLP_ENDPOINT: url } }
+}
+
+const SILENT = { OTEL_SDK_DISABLED: 'true', PROXY_LOG_LEVEL: 'silent' }
+
+const VARIANTS: readonly Variant[] = [
+  { name: `${NONE}, again`, env: SILENT },
+  { name: 'default: metrics and log' },
+  ...Object.entries(collectors).map(([name, url]) => traced(name, url)),
+  traced('dead', 'http://127.0.0.1:1'),
+  { name: 'scrapers that never read', meanwhile: neverRead },
+  { name: 'a scraper without pause', meanwhile: withoutPause },
+  { name: 'nobody reads stdout', unread: true },
+]
+
+/** 100 connections, each replaced when the proxy ends it. */
+function neverRead(port: number): () => void {
+  let over = false
+  const sockets = new Set<net.Socket>()
+  const open = () => {
+    if (over) return
+    const socket = net.connect(port, '127.0.0.1').pause()
+    sockets.add(socket)
+    socket.write('GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      sockets.delete(socket)
+      open()
+    })
+  }
+  for (let count = 0; count < 100; count += 1) open()
+  return () => {
+    over = true
+    for (const socket of sockets) socket.destroy()
+  }
+}
+
+function withoutPause(port: number): () => void {
+  let over = false
+  const scrape = async () => {
+    while (!over) await page(port)
+  }
+  void scrape()
+  return () => {
+    over = true
+  }
+}
+
+async function page(port: number): Promise<string> {
+  return (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+}
+
+interface Running extends Variant {
+  readonly pid: number
+  readonly port: number
+  readonly adminPort: number
+  readonly rounds: Round[]
+}
+
+/** What one round showed of a proxy and of those beside it. */
+interface Round {
+  readonly own: readonly number[]
+  readonly none: readonly number[]
+  readonly good: readonly number[]
+  /** CPU time a mail. */
+  readonly cpuUs: number
+}
+
+async function start(variant: Variant): Promise<Running> {
+  const [port, adminPort] = [await freePort(), await freePort()]
+  const child = launch('proxy/main.ts', [], {
+    PATH: process.env.PATH,
+    PROXY_LISTEN: `smtp://127.0.0.1:${port}`,
+    PROXY_ADMIN: `http://127.0.0.1:${adminPort}`,
+    PROXY_UPSTREAM: `smtp://localhost:${simulatorPort}`,
+    PROXY_UPSTREAM_CA_FILE: caFile,
+    PROXY_WARM_CONNECTIONS: '0',
+    PROXY_IDLE_TIMEOUT: '60m',
+    ...variant.env,
+  })
+  if (!variant.unread) child.stdout?.resume()
+  while (!(await ready(adminPort))) await new Promise((again) => setTimeout(again, 50))
+  return { ...variant, pid: child.pid!, port, adminPort, rounds: [] }
+}
+
+async function ready(port: number): Promise<boolean> {
+  return fetch(`http://127.0.0.1:${port}/readyz`).then(
+    ({ ok }) => ok,
+    () => false,
+  )
+}
+
+/** CPU time of all threads so far, in microseconds. */
+function cpuUs(pid: number): number {
+  const threads = readdirSync(`/proc/${pid}/task`)
+  const nanoseconds = threads.map((id) =>
+    Number(readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8').split(' ')[0]),
+  )
+  return nanoseconds.reduce((total, one) => total + one, 0) / 1000
+}
+
+function residentMb(pid: number): number {
+  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
+}
+
+function percentile(figures: readonly number[], part: number): number {
+  const sorted = figures.toSorted((one, other) => one - other)
+  return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? Number.NaN
+}
+
+const median = (figures: readonly number[]) => percentile(figures, 0.5)
+
+async function round(running: Running, none: Running, good: Running): Promise<void> {
+  const stop = running.meanwhile?.(running.adminPort)
+  const before = cpuUs(running.pid)
+  const ports = [running.port, none.port, good.port]
+  const { latencies } = await send({ ports, mails: MAILS, rate: RATE })
+  const [ofOwn = [], ofNone = [], ofGood = []] = latencies
+  running.rounds.push({ own: ofOwn, none: ofNone, good: ofGood, cpuUs: (cpuUs(running.pid) - before) / MAILS })
+  stop?.()
+}
+
+function show({ name, pid, rounds }: Running): void {
+  const all = (who: 'own' | 'none' | 'good', part: number) =>
+    percentile(
+      rounds.flatMap((one) => one[who]),
+      part,
+    )
+  const quotient = (who: 'none' | 'good', part: number) => (all('own', part) / all(who, part)).toFixed(3).padStart(8)
+  const columns = [
+    name.padEnd(28),
+    all('own', 0.5).toFixed(1).padStart(7),
+    all('own', 0.99).toFixed(1).padStart(7),
+    quotient('none', 0.5),
+    quotient('none', 0.99),
+    quotient('good', 0.5),
+    quotient('good', 0.99),
+    median(rounds.map((one) => one.cpuUs))
+      .toFixed(0)
+      .padStart(8),
+    residentMb(pid).toFixed(0).padStart(8),
+  ]
+  console.log(columns.join(' '))
+}
+
+async function compare(): Promise<void> {
+  const wanted = values.only.split(',')
+  const chosen = VARIANTS.filter(({ name }) => wanted.some((part) => name.includes(part)))
+  const none = await start({ name: NONE, env: SILENT })
+  const good = await start(traced('good', collectors.good!))
+  const all = await Promise.all(chosen.map(start))
+  for (const { port } of [none, good, ...all]) await send({ ports: [port], mails: WARM_UP, rate: 0 })
+  const loads = [loadavg()[0]!]
+  for (let count = 0; count < Number(values.rounds); count += 1) {
+    // another one begins each time
+    for (const index of all.keys()) await round(all[(index + count) % all.length]!, none, good)
+    loads.push(loadavg()[0]!)
+  }
+  const mails = `${values.rounds} rounds of ${MAILS} mails at ${RATE}/s to each of three, upstream ${PAUSE_MS} ms`
+  console.log(`${mails}; load ${loads.map((one) => one.toFixed(1)).join(' ')}\n`)
+  console.log(`${''.padEnd(31)}latency, ms      to no telemetry   to a good collector   CPU  resident`)
+  console.log(`${''.padEnd(31)}p50     p99      p50      p99      p50      p99       us        MB`)
+  for (const one of all) show(one)
+}
+
+async function watchMemory(mails: number): Promise<void> {
+  const step = Math.min(10_000, mails)
+  const wanted = values.only || 'collector: dead'
+  const variant = VARIANTS.find(({ name }) => name.includes(wanted))
+  if (!variant) throw new Error(`--only ${wanted}: there is ${VARIANTS.map(({ name }) => name).join('; ')}`)
+  const running = await start(variant)
+  console.log(variant.name)
+  console.log('mails    resident MB  heap MB  lost spans  mails/s')
+  for (let done = 0; done < mails; done += step) {
+    const { seconds } = await send({ ports: [running.port], mails: step, rate: 0 })
+    const text = await page(running.adminPort)
+    const lost = sum(text, 'smtp_proxy_telemetry_lost_total', { telemetry_signal: 'traces' })
+    const heap = sum(text, 'v8js_memory_heap_used_bytes') / 2 ** 20
+    const columns = [
+      String(done + step).padEnd(8),
+      residentMb(running.pid).toFixed(1).padEnd(12),
+      heap.toFixed(1).padEnd(8),
+      String(lost).padEnd(11),
+      (step / seconds).toFixed(0),
+    ]
+    console.log(columns.join(' '))
+  }
+}
+
+if (Number(values.memory) > 0) await watchMemory(Number(values.memory))
+else await compare()
+process.exit()
