@@ -109,6 +109,8 @@ class Appliance {
   #admin: Admin | undefined
   #signals = 0
   #stop: (code: number) => void = () => {}
+  /** Settled by a second signal. */
+  readonly #hurry = Promise.withResolvers<void>()
 
   constructor(settings: Settings, sdk: Sdk, output: LogOutput) {
     this.#settings = settings
@@ -235,6 +237,7 @@ class Appliance {
     this.#signals += 1
     if (this.#signals > 1) {
       this.#log.warn({ signal }, 'stopped at once')
+      this.#hurry.resolve()
       return this.#stop(EXIT_FAILED)
     }
     void this.#drain(signal)
@@ -261,7 +264,7 @@ class Appliance {
     await this.#admin?.close()
     this.#lines.flush()
     this.#log.info('stop')
-    await this.#sdk.shutdown()
+    await Promise.race([this.#sdk.shutdown(), this.#hurry.promise])
   }
 }
 

@@ -1,9 +1,9 @@
 /** One event loop of several: a thread that relays. What happens in it is told to the main thread, in batches. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { SharedAdmission } from './admission.ts'
+import { Batch, Heard, type News } from './batch.ts'
 import { loadCertificate } from './certificate.ts'
 import { type Config, type ListenAddress, parseConfig } from './config.ts'
-import type { Dial, Observer, SessionEvent, SessionOpen, Telemetry } from './events.ts'
 import { type LoopFigures, watchLoop } from './loop.ts'
 import { type Bound, ProxyServer } from './server.ts'
 
@@ -12,6 +12,8 @@ export interface WorkerStart {
   /** Where to listen: the ports are those that the first worker got. */
   readonly listeners: readonly ListenAddress[]
   readonly counts: SharedArrayBuffer
+  /** Where the main thread counts the events that it heard of this worker. */
+  readonly heard: SharedArrayBuffer
   /** So that a TLS session may be resumed at any worker. */
   readonly ticketKeys: Buffer
 }
@@ -34,12 +36,6 @@ export type FromWorker =
   | { readonly type: 'drained'; readonly cut: number }
   | { readonly type: 'closed' }
 
-/** An event of the worker's session of that number; a dial of no session; or an observer's failure. */
-export type News =
-  | { readonly session: number; readonly event: SessionEvent }
-  | { readonly session?: never; readonly event: Dial }
-  | { readonly session?: never; readonly event?: never; readonly failure: string }
-
 /** What a scrape wants to know of sessions that are open; true at the moment of the batch it comes with. */
 export interface Live {
   readonly sessions: number
@@ -56,46 +52,14 @@ function tell(message: FromWorker): void {
   port.postMessage(message)
 }
 
-/** Collects what happens in one turn of the loop and tells it in one message. */
-class Batch implements Telemetry {
-  live: () => Live = () => ({ sessions: 0, transmit: 0, receive: 0 })
-  #news: News[] = []
-  #sessions = 0
-
-  open(event: SessionOpen): Observer {
-    this.#sessions += 1
-    const session = this.#sessions
-    const observe: Observer = (next) => this.#add({ session, event: next })
-    observe(event)
-    return observe
-  }
-
-  dial(event: Dial): void {
-    this.#add({ event })
-  }
-
-  observerFailed(error: unknown): void {
-    this.#add({ failure: error instanceof Error ? error.name : 'unknown' })
-  }
-
-  flush = (): void => {
-    const news = this.#news
-    this.#news = []
-    tell({ type: 'batch', news, live: this.live() })
-  }
-
-  #add(news: News): void {
-    if (this.#news.push(news) === 1) setImmediate(this.flush)
-  }
-}
-
 async function work(start: WorkerStart): Promise<void> {
   const own = configured()
   const warmConnections = Math.floor(own.warmConnections / own.workers)
   const config = { ...own, listeners: start.listeners, warmConnections }
   const certificate = config.tls && loadCertificate(config.tls, Buffer.from(start.ticketKeys))
   if (certificate && 'error' in certificate) return tell({ type: 'refused', message: certificate.error })
-  const batch = new Batch()
+  let live = (): Live => ({ sessions: 0, transmit: 0, receive: 0 })
+  const batch = new Batch((news) => tell({ type: 'batch', news, live: live() }), new Heard(start.heard))
   const server = new ProxyServer({
     config,
     telemetry: batch,
@@ -108,7 +72,7 @@ async function work(start: WorkerStart): Promise<void> {
     lost: (listener, { message }) => tell({ type: 'listener-failed', listener, message, lost: true }),
     acceptFailed: (listener, { message }) => tell({ type: 'listener-failed', listener, message, lost: false }),
   })
-  batch.live = () => ({ sessions: server.activeSessions, ...server.liveBytes() })
+  live = () => ({ sessions: server.activeSessions, ...server.liveBytes() })
   setInterval(batch.flush, LIVE_MS).unref()
   watchLoop((figures) => tell({ type: 'loop', figures }))
   obey(server, batch, () => certificate?.refresh())

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import { SharedAdmission } from './admission.ts'
+import { Heard, type News } from './batch.ts'
 import type { Config, ListenAddress } from './config.ts'
 import type { Observer, Telemetry } from './events.ts'
 import type { LoopFigures } from './loop.ts'
 import { type Bound, ListenError, type MailServer } from './server.ts'
-import type { FromWorker, Live, News, ToWorker, WorkerStart } from './worker.ts'
+import type { FromWorker, Live, ToWorker, WorkerStart } from './worker.ts'
 
 /** Octets of the keys that encrypt TLS session tickets, as Node wants them. */
 const TICKET_KEYS = 48
@@ -94,7 +95,7 @@ export class Workers implements MailServer {
   }
 
   async #startLoop(listeners: readonly ListenAddress[]): Promise<Loop> {
-    const start: WorkerStart = { listeners, counts: this.#counts, ticketKeys: this.#ticketKeys }
+    const start = { listeners, counts: this.#counts, ticketKeys: this.#ticketKeys }
     const loop = new Loop(start, this.#options, this.#loops.length)
     this.#loops.push(loop)
     await loop.listening
@@ -108,6 +109,7 @@ class Loop {
   readonly #options: WorkersOptions
   readonly #index: number
   readonly #observers = new Map<number, Observer>()
+  readonly #heard = new Heard()
   readonly listening: Promise<void>
   #ended: Promise<number> | undefined
   #settle: (cut: number) => void = () => {}
@@ -115,13 +117,15 @@ class Loop {
   bound: readonly Bound[] = []
   live: Live = { sessions: 0, transmit: 0, receive: 0 }
 
-  constructor(start: WorkerStart, options: WorkersOptions, index: number) {
+  constructor(start: Omit<WorkerStart, 'heard'>, options: WorkersOptions, index: number) {
     this.#options = options
     this.#index = index
     this.listening = new Promise((settle, fail) => {
       this.#started = { settle, fail }
     })
-    this.#worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: start })
+    this.#worker = new Worker(new URL('./worker.ts', import.meta.url), {
+      workerData: { ...start, heard: this.#heard.memory } satisfies WorkerStart,
+    })
     this.#worker.on('message', (message: FromWorker) => this.#hear(message))
     this.#worker.on('error', (error) => this.#died(error))
     this.#worker.on('exit', () => this.#died(new Error('the thread ended')))
@@ -149,6 +153,7 @@ class Loop {
         return this.#started?.fail(new ListenError(message.message))
       case 'batch':
         for (const news of message.news) this.#pass(news)
+        this.#heard.add(message.news.length)
         this.live = message.live
         return
       case 'loop':

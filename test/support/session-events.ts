@@ -40,7 +40,7 @@ export function dial(facts: Partial<Dial> = {}): Dial {
  */
 export class SessionStory {
   readonly events: SessionEvent[] = []
-  readonly #opening: SessionOpen
+  readonly opening: SessionOpen
   #at: number
   #recipients: Record<RecipientVerdict, number> = { accepted: 0, tempfail: 0, permfail: 0 }
   #hasBody = false
@@ -48,7 +48,7 @@ export class SessionStory {
   #messages = 0
 
   constructor(opening: Partial<SessionOpen> = {}) {
-    this.#opening = {
+    this.opening = {
       type: 'session-open',
       at: 1_000_000,
       sessionId: 'session-1',
@@ -59,7 +59,7 @@ export class SessionStory {
       serverAddress: 'send.example',
       ...opening,
     }
-    this.#at = this.#opening.at
+    this.#at = this.opening.at
   }
 
   wait(ms: number): this {
@@ -74,8 +74,8 @@ export class SessionStory {
 
   /** The greeting, `ms` after the client connected. */
   greeted(facts: ReplyFacts = reply(220), ms = 120): this {
-    this.#at = this.#opening.at + ms
-    return this.#add({ type: 'greeting', at: this.#opening.at, end: this.#at, reply: facts })
+    this.#at = this.opening.at + ms
+    return this.#add({ type: 'greeting', at: this.opening.at, end: this.#at, reply: facts })
   }
 
   exchange(command: CommandName, facts: ReplyFacts, ms = 10): this {
@@ -169,7 +169,7 @@ export class SessionStory {
 
   /** Tells everything so far, and returns the observer for what comes later. */
   tell(telemetry: Telemetry): Observer {
-    const observer = telemetry.open(this.#opening)
+    const observer = telemetry.open(this.opening)
     for (const event of this.events) observer(event)
     return observer
   }
