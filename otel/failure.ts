@@ -14,9 +14,9 @@ export function mailFailure({ end }: MailRecord): Failure | undefined {
   return { type: end.error ?? '_OTHER', ...hintOf(end.reply) }
 }
 
-/** An exchange failed when it was refused, or never answered. */
-export function exchangeFailure({ reply }: Exchange): Failure | undefined {
-  if (!reply) return { type: 'upstream_lost' }
+/** An exchange failed when it was refused, or when no answer came although the client waited. */
+export function exchangeFailure({ reply, error }: Exchange): Failure | undefined {
+  if (!reply) return error && { type: error }
   return reply.code >= 400 || reply.code < 200 ? { type: `${reply.code}`, ...hintOf(reply) } : undefined
 }
 
@@ -36,8 +36,14 @@ export function sessionFailure(record: SessionRecord): Failure | undefined {
 /** Ends of a session that nobody announced. */
 const BROKEN: ReadonlySet<CloseReason> = new Set<CloseReason>(['upstream_closed', 'upstream_reset', 'error'])
 
-/** Commands whose refusal keeps a client from sending any mail. */
-const NEEDED: ReadonlySet<CommandName> = new Set<CommandName>(['CONNECT', 'EHLO', 'HELO', 'STARTTLS', 'AUTH'])
+/** Commands whose refusal keeps a client from sending any mail, by how near to one they bring it. */
+const NEEDED: ReadonlyMap<CommandName, number> = new Map<CommandName, number>([
+  ['CONNECT', 0],
+  ['EHLO', 1],
+  ['HELO', 1],
+  ['STARTTLS', 2],
+  ['AUTH', 3],
+])
 
 /** What AhaSend says when it ends a session in which nothing happens: normal for pools of connections. */
 const USUAL: ReadonlySet<ReplyCause> = new Set<ReplyCause>(['idle_timeout', 'shutting_down', 'draining'])
@@ -45,6 +51,15 @@ const USUAL: ReadonlySet<ReplyCause> = new Set<ReplyCause>(['idle_timeout', 'shu
 /** Whether an exchange outside a mail says how the session went. A 503 to what a client pipelined behind does not. */
 export function decidesSession({ command, reply }: Exchange): boolean {
   return reply !== undefined && reply.code >= 400 && (NEEDED.has(command) || reply.code === 421)
+}
+
+/**
+ * Whether an accepted command shows that a refusal before it kept the client from nothing: it tried another mechanism, or
+ * did without. Behind a 421 nothing does.
+ */
+export function overcomes({ command, reply }: Exchange, refusal: Exchange): boolean {
+  if (!reply || reply.code < 200 || reply.code >= 300 || refusal.reply?.code === 421) return false
+  return command === 'MAIL' || (NEEDED.get(command) ?? -1) >= (NEEDED.get(refusal.command) ?? 0)
 }
 
 function hintOf(reply: ReplyFacts | undefined): { readonly hint?: string } {

@@ -41,10 +41,10 @@ const CODES = 600
 /** What AhaSend documents as the commands at which an account may turn out to be disabled: it names none, so all. */
 const MAY_BE_DISABLED = ['CONNECT', 'AUTH', 'MAIL', 'RCPT', 'DATA', 'END-OF-MESSAGE'] as const
 
-/** The ends of a mail that are expected, by AhaSend's documented codes. */
 /** What the proxy says in place of a greeting. */
 const OWN_REFUSALS = ['upstream_unreachable', 'not_allowed', 'session_limit'] as const satisfies readonly ReplyCause[]
 
+/** The ends of a mail that are expected, by AhaSend's documented codes. */
 const EXPECTED_ENDS = [
   ['accepted'],
   ['aborted'],

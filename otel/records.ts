@@ -13,8 +13,10 @@ import type {
   SessionOpen,
   Telemetry,
   TransactionEnd,
+  TransactionError,
+  Unanswered,
 } from '../proxy/events.ts'
-import { decidesSession } from './failure.ts'
+import { decidesSession, overcomes } from './failure.ts'
 import type { Log } from './log.ts'
 import type { SessionTrace, Traces } from './traces.ts'
 
@@ -31,6 +33,8 @@ export interface Exchange {
   readonly at: number
   readonly end: number
   readonly reply?: ReplyFacts
+  /** Why none came; absent when the client did not wait for it. */
+  readonly error?: TransactionError
   /** Of a RCPT, as far as PROXY_RECORD_ADDRESSES allows. */
   readonly recipient?: string
 }
@@ -126,6 +130,8 @@ interface OpenMail {
   readonly sender?: string
   readonly recipients: string[]
   readonly exchanges: Bounded<Exchange>
+  /** Its MAIL, when the session ended before the answer. */
+  readonly unanswered?: Unanswered
 }
 
 /** Gathers one session. */
@@ -200,6 +206,7 @@ class Recorder {
 
   /** MAIL and RCPT are told once more where they mean something for a mail; only there they are that mail's. */
   #exchanged(exchange: Exchange): void {
+    if (this.#refusal && overcomes(exchange, this.#refusal)) this.#refusal = undefined
     if (this.#isToldAgain(exchange)) return
     if (this.#mail) return this.#mail.exchanges.add(exchange)
     if (decidesSession(exchange)) this.#refusal = exchange
@@ -216,9 +223,10 @@ class Recorder {
 
   #mailBegan({ at, end, reply, sender }: Extract<SessionEvent, { type: 'tx-begin' }>): void {
     const exchanges = new Bounded<Exchange>(MAX_MAIL_EXCHANGES)
+    if (reply) exchanges.add({ command: 'MAIL', at, end, reply })
     // where a body began without MAIL, nothing was sent, and it took no time
-    if (reply || end > at) exchanges.add({ command: 'MAIL', at, end, ...(reply && { reply }) })
-    this.#mail = { at, recipients: [], exchanges, ...(sender !== undefined && { sender }) }
+    const unanswered = !reply && end > at && { unanswered: { command: 'MAIL', at } as const }
+    this.#mail = { at, recipients: [], exchanges, ...(sender !== undefined && { sender }), ...unanswered }
   }
 
   #recipientAnswered({ at, end, reply, recipient }: Extract<SessionEvent, { type: 'tx-rcpt' }>): void {
@@ -229,13 +237,13 @@ class Recorder {
   }
 
   #mailLost(event: Extract<SessionEvent, { type: 'tx-lost' }>): void {
-    if (event.unanswered) this.#mail?.exchanges.add({ ...event.unanswered, end: event.at })
-    this.#mailEnded(event, event.stage)
+    this.#mailEnded(event, event.stage, event.unanswered)
   }
 
-  #mailEnded(end: TransactionEnd, stage?: MailRecord['stage']): void {
+  #mailEnded(end: TransactionEnd, stage?: MailRecord['stage'], unanswered = this.#mail?.unanswered): void {
     const mail = this.#mail
     this.#mail = undefined
+    if (unanswered) mail?.exchanges.add({ ...unanswered, end: end.at, ...(end.error && { error: end.error }) })
     const record: MailRecord = {
       session: this.#facts,
       at: mail?.at ?? end.at,

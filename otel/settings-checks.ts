@@ -67,7 +67,6 @@ export function otelWarnings(settings: OtelSettings, env: Environment): string[]
     ...(ignored.length > 0 ? [`Without effect in this proxy: ${ignored.join(', ')}. See --help for what has.`] : []),
     ...idleVariables(settings, env),
     ...grpcPorts(env),
-    ...credentialsInUrls(env),
   ]
 }
 
@@ -87,23 +86,10 @@ function reasonWhyIdle(signal: Signal): string {
 
 /** Endpoints at the port of OTLP over gRPC, which does not understand HTTP. */
 function grpcPorts(env: Environment): string[] {
-  return endpoints(env)
-    .filter(({ url }) => url?.port === '4317')
-    .map(({ variable }) => `${variable} names port 4317, usually gRPC; OTLP over HTTP is usually at 4318.`)
-}
-
-/** The exporters drop what stands before the @. */
-function credentialsInUrls(env: Environment): string[] {
-  const { variable: headers } = OTLP_SETTINGS.headers
-  return endpoints(env)
-    .filter(({ url }) => url !== null && url.username + url.password !== '')
-    .map(({ variable }) => `${variable} holds a user or a password, which are not sent; ${headers} can hold them.`)
-}
-
-function endpoints(env: Environment) {
   const { endpoint } = OTLP_SETTINGS
-  const variables = [endpoint.variable, ...SIGNALS.map((signal) => ownVariable(endpoint, signal))]
-  return variables.map((variable) => ({ variable, url: URL.parse(env[variable]?.trim() ?? '') }))
+  return [endpoint.variable, ...SIGNALS.map((signal) => ownVariable(endpoint, signal))]
+    .filter((variable) => URL.parse(env[variable]?.trim() ?? '')?.port === '4317')
+    .map((variable) => `${variable} names port 4317, usually gRPC; OTLP over HTTP is usually at 4318.`)
 }
 
 function ownVariables(signal: Signal): string[] {

@@ -43,7 +43,7 @@ const ENDPOINT = 'a URL such as http://collector:4318 or https://otlp.example'
 export const baseEndpoint: Reader<string | undefined> = (given) => {
   const reading = endpoint(given)
   if ('faults' in reading || reading.value === undefined) return reading
-  if (new URL(reading.value).search !== '') return wrong(given, `${ENDPOINT}, without parameters`)
+  if (new URL(reading.value).search !== '') return wrong(withoutKeys(given), `${ENDPOINT}, without parameters`)
   return { value: reading.value.replace(/\/*$/, '/') }
 }
 
@@ -52,7 +52,7 @@ export const endpoint: Reader<string | undefined> = (given) => {
   if (given === '') return { value: undefined }
   const url = URL.parse(given)
   const isWeb = url !== null && /^https?:\/\//i.test(given)
-  return isWeb && url.hash === '' ? { value: url.href } : wrong(given, ENDPOINT)
+  return isWeb && url.hash === '' ? { value: url.href } : wrong(withoutKeys(given), ENDPOINT)
 }
 
 /** The one protocol there is. */
@@ -116,7 +116,12 @@ function isHeader(name: string, value: string): boolean {
   }
 }
 
-/** A URL as log lines may repeat it: without credentials and the values of parameters. */
+/** A URL as log lines may repeat it: without credentials, keys in the path and the values of parameters. */
 export function shownUrl(url: string): string {
-  return JSON.parse(shown(url)) as string
+  return JSON.parse(shown(withoutKeys(url))) as string
+}
+
+/** Some receivers have the key in the path. Twenty is arbitrary: longer than the words that paths are made of. */
+function withoutKeys(url: string): string {
+  return url.replace(/(?<=[^:/]\/)[^/?#]{20,}/g, '***')
 }

@@ -179,6 +179,7 @@ function otlpOf(signal: Signal, { all, ...own }: ReadSettings['otlp'], files: Pe
 
 /** The values in effect by variable, for the start log line, without secrets; what is without effect is left out. */
 export function describeOtel(settings: OtelSettings): Record<string, string | number | boolean> {
+  if (settings.disabled) return { [SETTINGS.disabled.variable]: true }
   const own = SIGNALS.flatMap((signal) =>
     describeOtlp(signal, signal === 'metrics' ? settings.metrics.otlp : settings[signal]),
   )

@@ -122,4 +122,18 @@ describe('a proxy that exports', LIMIT, () => {
     assert.deepEqual(lost.map((line) => line['telemetry.signal']).sort(), ['logs', 'traces'])
     for (const line of lost) assert.ok(Number(line.lost) > 0)
   })
+
+  test('to a receiver that never answers: a second signal does not wait for it', async () => {
+    await using receiver = await startReceiver({ answer: 'hang' })
+    await using proxy = await startBefore(simulator, {
+      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+      OTEL_TRACES_SAMPLER: 'always_on',
+    })
+    await sendMail(proxy)
+    const exited = proxy.stop()
+    await proxy.line(({ msg }) => msg === 'stop')
+    process.kill(proxy.pid, 'SIGINT')
+    assert.equal(await exited, 0, 'the drain was over')
+    assert.ok(!proxy.lines.some(({ msg }) => msg === 'telemetry lost'), 'it waited until spans counted as lost')
+  })
 })

@@ -56,6 +56,18 @@ describe('where exports go', LIMIT, () => {
     }
   })
 
+  test('credentials in an endpoint, unless a header has others', async () => {
+    await using rig = await startRig({
+      ...ALL,
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://user:p%40ss@$host',
+      OTEL_EXPORTER_OTLP_LOGS_HEADERS: 'authorization=Bearer%20abc',
+    })
+    oneMail().tell(rig.telemetry)
+    const basic = `Basic ${Buffer.from('user:p@ss').toString('base64')}`
+    assert.equal((await rig.receiver.next('/v1/traces')).headers.authorization, basic)
+    assert.equal((await rig.receiver.next('/v1/logs')).headers.authorization, 'Bearer abc')
+  })
+
   test('compression for all signals, and none for one', async () => {
     await using rig = await startRig({
       ...ALL,

@@ -6,7 +6,7 @@ import { createLogger } from '../otel/logger.ts'
 import { type Loss, type Signal, uncounted } from '../otel/losses.ts'
 import { createRecords } from '../otel/records.ts'
 import type { Traces } from '../otel/traces.ts'
-import { combine } from '../proxy/events.ts'
+import { type CommandName, combine, type SessionEvent } from '../proxy/events.ts'
 import { oneMail, reply, SessionStory } from './support/session-events.ts'
 import { traced, treeOf } from './support/span-tree.ts'
 
@@ -99,6 +99,67 @@ for (const [what, story, code] of [
     assert.equal(spans().find(({ name }) => name === 'smtp.session')?.attributes['smtp.reply.code'], code)
   })
 }
+
+describe('A refusal that did not keep the client from sending mail does not decide', () => {
+  const session = () => new SessionStory().greeted().exchange('EHLO', reply(250))
+  const cases: readonly (readonly [what: string, story: SessionStory, code: number | undefined])[] = [
+    [
+      'a mechanism refused before another one',
+      session().authenticated('CRAM-MD5', reply(504)).authenticated(),
+      undefined,
+    ],
+    [
+      'EHLO refused before HELO',
+      new SessionStory().exchange('EHLO', reply(502)).exchange('HELO', reply(250)),
+      undefined,
+    ],
+    ['STARTTLS refused before a mail', session().exchange('STARTTLS', reply(454)).mail().reset(), undefined],
+    [
+      'but EHLO behind a refused AUTH changes nothing',
+      session().authenticated('PLAIN', reply(535)).exchange('EHLO', reply(250)),
+      535,
+    ],
+    ['nor does anything behind a 421', session().exchange('AUTH', reply(421)).mail().reset(), 421],
+  ]
+  for (const [what, story, code] of cases) {
+    test(what, () => {
+      const { telemetry, spans } = traced()
+      story.closed('quit').tell(telemetry)
+      const [span] = spans().filter(({ name }) => name === 'smtp.session')
+      assert.equal(span?.attributes['smtp.reply.code'], code)
+      assert.equal(span?.attributes['error.type'], code?.toString())
+    })
+  }
+})
+
+describe('A command that was never answered', () => {
+  /** The span of `command` in a mail whose MAIL was not answered, and that ended so. */
+  const spanOf = (command: CommandName, end: SessionEvent) => {
+    const { telemetry, spans } = traced()
+    const observe = new SessionStory().tell(telemetry)
+    observe({ type: 'tx-begin', at: 1_000_000, end: 1_000_100 })
+    observe(end)
+    return spans().find(({ name }) => name === command)
+  }
+  const recipients = { accepted: 1, tempfail: 0, permfail: 0 }
+  const end = { at: 1_000_100, size: 10, hasBody: true, recipients }
+
+  test('failed for the reason for which its mail did', () => {
+    const unanswered = { command: 'END-OF-MESSAGE', at: 1_000_050 } as const
+    const error = 'final_reply_timeout'
+    const lost = { type: 'tx-lost', stage: 'final-reply', outcome: 'in_doubt', error, unanswered, ...end } as const
+    assert.equal(spanOf('END-OF-MESSAGE', lost)?.attributes['error.type'], error)
+    const early = { type: 'tx-lost', stage: 'envelope', outcome: 'tempfail', error: 'idle_timeout', ...end } as const
+    assert.equal(spanOf('MAIL', early)?.attributes['error.type'], 'idle_timeout')
+  })
+
+  test('is no failure when the client did not wait', () => {
+    const span = spanOf('MAIL', { type: 'tx-reset', outcome: 'aborted', ...end })
+    assert.ok(span)
+    assert.equal(span.attributes['error.type'], undefined)
+    assert.deepEqual(span.endTime, [1000, 100_000_000])
+  })
+})
 
 test('of more commands than are remembered, the last refusal is, and is not counted as omitted', () => {
   const story = new SessionStory()

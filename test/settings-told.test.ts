@@ -95,11 +95,23 @@ test('variables of OpenTelemetry that have no effect here are named, not refused
   ])
 })
 
-test('credentials in a URL, which the exporters drop, are a warning that does not repeat them', () => {
-  const env = { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://user:hunter2@collector/v1/traces' }
-  assert.deepEqual(otelWarnings(settingsOf(env), env), [
-    'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT holds a user or a password, which are not sent; OTEL_EXPORTER_OTLP_HEADERS can hold them.',
-  ])
+test('of an endpoint, long parts of the path are not told: some receivers have their key there', () => {
+  const key = 'ZaVnC4dhaV1-AHA-SEND-key'
+  const env = { OTEL_EXPORTER_OTLP_ENDPOINT: `https://collector.observability.example/receiver/${key}` }
+  assert.equal(
+    describeOtel(settingsOf(env)).OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
+    'https://collector.observability.example/receiver/***/v1/traces',
+  )
+  const bad = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: `https://collector/${key}?x=y`,
+    OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: `ftp://collector/${key}/in`,
+  }
+  assert.equal(mistakesOf(bad).length, 2)
+  assert.ok(!mistakesOf(bad).join().includes(key))
+})
+
+test('of a telemetry that is turned off, nothing else is in effect', () => {
+  assert.deepEqual(describeOtel(settingsOf({ ...ALL, OTEL_SDK_DISABLED: 'true' })), { OTEL_SDK_DISABLED: true })
 })
 
 test('what Kubernetes sets for a service called otel-collector is nobody’s setting', () => {

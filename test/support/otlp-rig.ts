@@ -39,13 +39,15 @@ const EAGER = {
   OTEL_BLRP_SCHEDULE_DELAY: '10',
 }
 
-/** Starts both. The generic endpoint is the receiver's unless `env` names another; `$receiver` in `env` is its URL. */
+function named(value: string, { url }: OtlpReceiver): string {
+  return value.replace('$receiver', url).replace('$host', new URL(url).host)
+}
+
+/** Starts both. The generic endpoint is the receiver's unless `env` names another; `$receiver` in `env` is its URL, `$host` its host. */
 export async function startRig(env: Env = {}, options: ReceiverOptions = {}): Promise<OtlpRig> {
   const receiver = await startReceiver(options)
   const given = Object.entries({ OTEL_EXPORTER_OTLP_ENDPOINT: '$receiver', ...EAGER, ...env })
-  const settings = settingsOf(
-    Object.fromEntries(given.map(([name, value]) => [name, value.replace('$receiver', receiver.url)])),
-  )
+  const settings = settingsOf(Object.fromEntries(given.map(([name, value]) => [name, named(value, receiver)])))
   const warnings = new Warnings()
   const warn = (fields: Readonly<Record<string, string | number>>, msg: string) => warnings.add({ ...fields, msg })
   const sdk = start({ servers: ['send.example'], clients: [], settings, slowMs: 10_000, warn })
