@@ -2,9 +2,9 @@ import { setTimeout } from 'node:timers/promises'
 
 /**
  * Of all time, at most one part in so many is spent on the work: the loop that does it may be the one that relays mail,
- * and a client that asks without pause must not get all of it. Arbitrary.
+ * and a client that asks without pause must not slow it. With a page of 2 ms, somebody may still ask ten times a second.
  */
-const SHARE = 10
+const SHARE = 50
 /** Nobody waits longer than this for the work to be begun. */
 const LONGEST_REST_MS = 1000
 

@@ -34,11 +34,11 @@ test('callers that come together get one result', async () => {
   assert.deepEqual(clock.waits, [])
 })
 
-test('who asks without pause gets a tenth of the time', async () => {
+test('who asks without pause gets a fiftieth of the time', async () => {
   const clock = new FakeClock()
   const ask = resting(work(clock, 5), clock)
   for (let call = 1; call <= 100; call += 1) assert.equal(await ask(), call)
-  assert.equal(clock.time, 99 * 50 + 5)
+  assert.equal(clock.time, 99 * 250 + 5)
 })
 
 test('those who wait get one result, made after they asked', async () => {
@@ -46,14 +46,14 @@ test('those who wait get one result, made after they asked', async () => {
   const ask = resting(work(clock, 5), clock)
   await ask()
   assert.deepEqual(await Promise.all([ask(), ask()]), [2, 2])
-  assert.deepEqual(clock.waits, [45])
+  assert.deepEqual(clock.waits, [245])
 })
 
 test('who asks seldom never waits', async () => {
   const clock = new FakeClock()
   const ask = resting(work(clock, 5), clock)
   await ask()
-  clock.time += 45
+  clock.time += 245
   await ask()
   assert.deepEqual(clock.waits, [])
 })
@@ -77,5 +77,5 @@ test('work that fails is a failure for those who asked, and is done again for th
   await assert.rejects(ask(), /failed/)
   fails = false
   assert.equal(await ask(), 'made')
-  assert.deepEqual(clock.waits, [45])
+  assert.deepEqual(clock.waits, [245])
 })
