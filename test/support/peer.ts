@@ -5,7 +5,7 @@ import { ByteLog } from './byte-log.ts'
 import { Transcript } from './transcript.ts'
 
 /** How long a peer waits for what it was told to wait for, unless told otherwise. Arbitrary: long on a busy machine. */
-const LIMIT_MS = 5000
+const LIMIT_MS = 15_000
 
 /** A certificate chain and its key, in PEM. */
 export interface Identity {

@@ -73,7 +73,7 @@ export class ScriptedUpstream {
   async accept(): Promise<Peer> {
     const arrived = this.#arrived.shift()
     if (arrived) return arrived
-    const limitMs = this.#options.limitMs ?? 5000
+    const limitMs = this.#options.limitMs ?? 15_000
     return await new Promise((accepted, missed) => {
       const late = () => missed(new Error(`nobody connected to the upstream in ${limitMs} ms\n${this.transcript}`))
       const timer = setTimeout(late, limitMs)
