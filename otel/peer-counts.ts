@@ -41,6 +41,20 @@ const CODES = 600
 /** What AhaSend documents as the commands at which an account may turn out to be disabled: it names none, so all. */
 const MAY_BE_DISABLED = ['CONNECT', 'AUTH', 'MAIL', 'RCPT', 'DATA', 'END-OF-MESSAGE'] as const
 
+/** The refusals that AhaSend documents, where it is most likely to give them; elsewhere the first one shows late. */
+const EXPECTED_REFUSALS = [
+  ['CONNECT', 421, 'load_shedding'],
+  ['AUTH', 500, 'invalid_credentials'],
+  ['AUTH', 535, 'invalid_credentials'],
+  ['MAIL', 556, 'domain_not_configured'],
+  ['RCPT', 452, 'too_many_recipients'],
+  ['RCPT', 553, 'recipient_rejected'],
+  ['END-OF-MESSAGE', 250, 'partially_queued'],
+  ['END-OF-MESSAGE', 451, 'internal_error'],
+  ['END-OF-MESSAGE', 552, 'message_format'],
+  ['END-OF-MESSAGE', 552, 'message_too_big'],
+] as const satisfies readonly (readonly [CommandName, number, ReplyCause])[]
+
 /** What the proxy says in place of a greeting. */
 const OWN_REFUSALS = ['upstream_unreachable', 'not_allowed', 'session_limit'] as const satisfies readonly ReplyCause[]
 
@@ -118,9 +132,7 @@ export class PeerCounts {
   startAtZero(): void {
     for (const command of MAY_BE_DISABLED)
       this.reply(command, { code: 521, cause: 'account_disabled', origin: 'upstream' })
-    this.reply('CONNECT', { code: 421, cause: 'load_shedding', origin: 'upstream' })
-    this.reply('AUTH', { code: 500, cause: 'invalid_credentials', origin: 'upstream' })
-    this.reply('END-OF-MESSAGE', { code: 250, cause: 'partially_queued', origin: 'upstream' })
+    for (const [command, code, cause] of EXPECTED_REFUSALS) this.reply(command, { code, cause, origin: 'upstream' })
     for (const cause of OWN_REFUSALS) this.reply('CONNECT', { code: 421, cause, origin: 'proxy' })
     for (const [outcome, error] of EXPECTED_ENDS) this.transaction(outcome, error)
   }
