@@ -53,7 +53,6 @@ export function createLogger(options: LoggerOptions): LogOutput {
   })
   // pino writes synchronously at exit and after each fatal line: with a reader that stands still, for ever.
   stdout.flushSync = () => {}
-  stdout.on('error', () => {})
   const logger = pino(settings(options), stdout)
   const drops = countDrops(stdout, logger, options.losses)
   return {
@@ -71,9 +70,18 @@ type Stdout = ReturnType<typeof pino.destination>
 function countDrops(stdout: Stdout, logger: Logger, losses: Losses): { readonly total: number } {
   const drops = { total: 0 }
   let told = 0
-  stdout.on('drop', () => {
+  const drop = () => {
     drops.total += 1
     losses.count('logs', 'stdout_full')
+  }
+  stdout.on('drop', drop)
+  stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+    if (code !== 'EPIPE') return
+    // the reader has gone for good: pino writes nothing more, and counts nothing
+    stdout.write = () => {
+      drop()
+      return true
+    }
   })
   stdout.on('drain', () => {
     if (drops.total === told) return

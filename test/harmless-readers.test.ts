@@ -77,10 +77,12 @@ describe('every mail goes through unaltered, once, while', LIMIT, () => {
     assert.equal(await endOf(proxy), 0)
   })
 
-  test('stdout is closed', async () => {
+  test('stdout is closed: lines are counted from when that is found out', async () => {
     await using proxy = await startBefore(simulator)
     proxy.closeLog()
     assert.deepEqual(await sendTraffic(proxy.port, simulator, SOME), expected)
+    const [, dropped] = /^smtp_proxy_telemetry_lost_total\{.*"stdout_full"\} (\d+)/m.exec(await proxy.metrics()) ?? []
+    assert.ok(Number(dropped) > SOME.sessions * (SOME.mails / 2))
     assert.equal(await endOf(proxy), 0)
   })
 })
