@@ -1,17 +1,24 @@
 /** Builds the programs of `test/support/programs.ts`, unless they are built. Exit code 1 when Go cannot. */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { directoryOfPrograms, missing, PROGRAMS, SOURCES } from '../support/programs.ts'
 
+/** Built in the module here, so that they share what they compile. */
 const PACKAGES = [
   './collector',
   'github.com/prometheus/prometheus/cmd/prometheus',
   'github.com/prometheus/prometheus/cmd/promtool',
 ]
 
+/** Built in its own module, in the version that Prometheus asks for: it does not compile with Prometheus' versions. */
+const ALERTMANAGER = 'github.com/prometheus/alertmanager'
+
 /** Prometheus without the service discoveries of clouds, nothing of this machine in the files, no C compiler needed. */
 const FLAGS = ['-mod=readonly', '-tags=remove_all_sd', '-trimpath', '-buildvcs=false', '-ldflags=-s -w']
+
+const env = { ...process.env, CGO_ENABLED: '0', GOWORK: 'off', GOFLAGS: '' }
 
 const directory = directoryOfPrograms()
 
@@ -22,15 +29,34 @@ console.log(directory)
 function build(): void {
   mkdirSync(dirname(directory), { recursive: true })
   const unfinished = mkdtempSync(`${directory}.`)
-  const env = { ...process.env, CGO_ENABLED: '0', GOWORK: 'off', GOFLAGS: '' }
-  const go = ['build', ...FLAGS, '-o', join(unfinished, '/'), ...PACKAGES]
-  const { status, error } = spawnSync('go', go, { cwd: SOURCES, env, stdio: 'inherit' })
-  if (status === 0) {
+  const copy = mkdtempSync(join(tmpdir(), 'alertmanager-'))
+  try {
+    go(SOURCES, 'build', ...FLAGS, '-o', join(unfinished, '/'), ...PACKAGES)
+    copyAlertmanager(copy)
+    go(copy, 'build', ...FLAGS, '-o', join(unfinished, '/'), './cmd/alertmanager', './cmd/amtool')
     rmSync(directory, { recursive: true, force: true })
     renameSync(unfinished, directory)
-    return
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error} It needs Go as new as test/programs/go.mod says.`)
+    process.exitCode = 1
+  } finally {
+    for (const path of [unfinished, copy]) rmSync(path, { recursive: true, force: true })
   }
-  rmSync(unfinished, { recursive: true })
-  console.error(`go build failed${error ? `: ${error.message}` : ''}. It needs Go as new as test/programs/go.mod says.`)
-  process.exit(1)
+}
+
+/** Its module lacks the web page that it embeds, and what Go downloads is not to be changed: a copy gets a page. */
+function copyAlertmanager(copy: string): void {
+  go(SOURCES, 'mod', 'download', ALERTMANAGER)
+  cpSync(go(SOURCES, 'list', '-m', '-f={{.Dir}}', ALERTMANAGER), copy, { recursive: true })
+  spawnSync('chmod', ['-R', 'u+w', copy])
+  const page = join(copy, 'ui', 'app', 'dist')
+  mkdirSync(page)
+  writeFileSync(join(page, 'index.html'), 'This Alertmanager was built without its page.\n')
+}
+
+/** Runs go in a directory and returns what it printed. Throws when it fails. */
+function go(cwd: string, ...args: readonly string[]): string {
+  const { status, error, stdout } = spawnSync('go', args, { cwd, env, stdio: ['ignore', 'pipe', 'inherit'] })
+  if (status !== 0) throw new Error(`go ${args[0]} failed${error ? `: ${error.message}` : ''}.`)
+  return stdout.toString().trim()
 }

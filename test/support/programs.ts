@@ -1,6 +1,6 @@
 /**
- * Programs of others that tests run for real: an OpenTelemetry Collector, Prometheus and promtool. `npm run programs`
- * builds them with Go from the versions in test/programs/go.mod, and keeps them in .cache/.
+ * Programs of others that tests run for real: an OpenTelemetry Collector, Prometheus and promtool, Alertmanager and
+ * amtool. `npm run programs` builds them with Go from the versions in test/programs/go.mod, and keeps them in .cache/.
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 /** Where their sources are. */
 export const SOURCES = join(dirname(fileURLToPath(import.meta.url)), '..', 'programs')
 
-export const PROGRAMS = ['collector', 'prometheus', 'promtool'] as const
+export const PROGRAMS = ['collector', 'prometheus', 'promtool', 'alertmanager', 'amtool'] as const
 
 export type Program = (typeof PROGRAMS)[number]
 

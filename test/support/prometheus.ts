@@ -18,6 +18,10 @@ export interface PrometheusOptions {
   readonly targets?: readonly Target[]
   /** Milliseconds from scrape to scrape; by default 500. A page that takes longer is not scraped. */
   readonly scrapeIntervalMs?: number
+  /** A file of rules, evaluated as often as is scraped. */
+  readonly rules?: string
+  /** `127.0.0.1:port` of an Alertmanager that is told of alerts. */
+  readonly alertmanager?: string
 }
 
 export type Labels = Readonly<Record<string, string>>
@@ -56,14 +60,11 @@ export function prometheusMissing(): string | undefined {
 }
 
 /** Starts Prometheus on a free port. Throws when it is not built. */
-export async function startPrometheus({
-  targets = [],
-  scrapeIntervalMs = 500,
-}: PrometheusOptions = {}): Promise<Prometheus> {
+export async function startPrometheus({ targets = [], ...options }: PrometheusOptions = {}): Promise<Prometheus> {
   const directory = mkdtempSync(join(tmpdir(), 'prometheus-'))
   const config = join(directory, 'prometheus.yml')
-  const configure = (wanted: readonly Target[]) =>
-    writeFileSync(config, JSON.stringify(configOf(wanted, scrapeIntervalMs)))
+  if (options.rules !== undefined) writeFileSync(join(directory, RULES), options.rules)
+  const configure = (wanted: readonly Target[]) => writeFileSync(config, JSON.stringify(configOf(wanted, options)))
   configure(targets)
   const program = startProgram('prometheus', [
     `--config.file=${config}`,
@@ -94,11 +95,18 @@ export async function startPrometheus({
   }
 }
 
+/** Beside the configuration. */
+const RULES = 'test.rules.yaml'
+
 /** YAML is a superset of JSON. */
-function configOf(targets: readonly Target[], scrapeIntervalMs: number) {
+function configOf(targets: readonly Target[], { scrapeIntervalMs = 500, rules, alertmanager }: PrometheusOptions) {
   const every = `${scrapeIntervalMs}ms`
   return {
-    global: { scrape_interval: every, scrape_timeout: every },
+    global: { scrape_interval: every, scrape_timeout: every, evaluation_interval: every },
+    ...(rules !== undefined && { rule_files: [RULES] }),
+    ...(alertmanager !== undefined && {
+      alerting: { alertmanagers: [{ static_configs: [{ targets: [alertmanager] }] }] },
+    }),
     scrape_configs: targets.map(({ job, url }) => ({
       job_name: job,
       metrics_path: new URL(url).pathname,

@@ -1,0 +1,171 @@
+/**
+ * Alertmanager's configuration: who is told of which alert, and which alerts are silent because another says more.
+ * Alertmanager reads no environment variables, so this makes its file of them:
+ *
+ *     node dashboards/alertmanager.ts FILE
+ *
+ * writes FILE and exits 0, or names what is wrong with the variables and exits 2. It needs nothing but Node.
+ */
+import { writeFileSync } from 'node:fs'
+import type { Environment } from '../settings/tables.ts'
+import type { AlertName } from './alert.ts'
+import { type Notifications, readNotifications } from './alertmanager-settings.ts'
+
+/** Alerts about nothing in particular wait for those that say more. */
+const CATCH_ALL = 'SmtpProxyErrorBudgetBurning' satisfies AlertName
+
+/** Alertmanager's configuration as an object; JSON of it is YAML. */
+export function alertmanagerConfig(to: Notifications) {
+  return {
+    route: {
+      receiver: 'none',
+      // one message for all applications, upstreams and instances that have the same trouble
+      group_by: ['job', 'alertname'],
+      group_wait: '30s',
+      group_interval: '5m',
+      repeat_interval: to.repeat,
+      routes: [
+        { matchers: ['severity="critical"', `alertname="${CATCH_ALL}"`], receiver: 'page', group_wait: '2m' },
+        { matchers: ['severity="critical"'], receiver: 'page', group_wait: '5s', group_interval: '1m' },
+        { matchers: ['severity="warning"'], receiver: 'notify' },
+      ],
+    },
+    receivers: [
+      // info, and whatever else has no severity of ours
+      { name: 'none' },
+      { name: 'page', ...receiver(to), ...pagerduty(to) },
+      { name: 'notify', ...receiver(to) },
+    ],
+    inhibit_rules: [SAME_BUT_LESS, ...INHIBITIONS.map(inhibitRule)],
+  }
+}
+
+/** Where critical alerts and warnings go. */
+function receiver({ webhookUrl, slackUrl, slackChannel, email }: Notifications) {
+  return {
+    ...(webhookUrl && { webhook_configs: [{ url: webhookUrl, send_resolved: true }] }),
+    ...(slackUrl && {
+      slack_configs: [{ api_url: slackUrl, ...(slackChannel && { channel: slackChannel }), ...SLACK }],
+    }),
+    ...(email && {
+      email_configs: [
+        {
+          to: email.to,
+          from: email.from,
+          smarthost: email.smarthost,
+          ...(email.user && { auth_username: email.user, auth_password: email.password }),
+          send_resolved: true,
+          headers: { Subject: TITLE },
+        },
+      ],
+    }),
+  }
+}
+
+const TITLE =
+  '{{ if eq .Status "firing" }}{{ .CommonLabels.severity }}{{ else }}over{{ end }}: {{ .CommonAnnotations.summary }}'
+
+const SLACK = {
+  send_resolved: true,
+  title: TITLE,
+  text: `{{ range .Alerts }}{{ .Annotations.description }}
+<{{ .Annotations.runbook_url }}|Runbook> <{{ .Annotations.dashboard_url }}|Dashboard>
+{{ end }}`,
+}
+
+function pagerduty({ pagerdutyKey }: Notifications) {
+  if (!pagerdutyKey) return {}
+  const link = (text: string, annotation: string) => ({
+    text,
+    href: `{{ (index .Alerts 0).Annotations.${annotation} }}`,
+  })
+  return {
+    pagerduty_configs: [
+      {
+        routing_key: pagerdutyKey,
+        send_resolved: true,
+        severity: 'critical',
+        description: '{{ .CommonAnnotations.summary }}',
+        links: [link('Runbook', 'runbook_url'), link('Dashboard', 'dashboard_url')],
+      },
+    ],
+  }
+}
+
+/** While a source fires, its targets are silent where these labels are the same on both, or absent from both. */
+interface Inhibition {
+  readonly sources: readonly AlertName[]
+  readonly critical?: true
+  readonly targets: readonly AlertName[] | 'all others'
+  /** A condition more on targets. */
+  readonly only?: string
+  readonly equal: readonly string[]
+}
+
+/** What is critical need not be told as a warning too. The labels are all that tell alerts of one name apart. */
+const SAME_BUT_LESS = {
+  source_matchers: ['severity="critical"'],
+  target_matchers: ['severity="warning"'],
+  equal: ['alertname', 'job', 'instance', 'server_address', 'smtp_client_name', 'smtp_reply_cause'],
+}
+
+const APP = ['job', 'server_address', 'smtp_client_name']
+
+const INHIBITIONS: readonly Inhibition[] = [
+  // without a proxy that answers, everything else is its history
+  { sources: ['SmtpProxyDown', 'SmtpProxyAbsent'], critical: true, targets: 'all others', equal: ['job'] },
+  // what an application sees of a disabled account
+  {
+    sources: ['AhaSendAccountDisabled'],
+    targets: ['AhaSendCredentialsRejected', 'AhaSendDomainNotConfigured', 'AhaSendRecipientsRejected'],
+    equal: APP,
+  },
+  // a greeting of 521 or of load shedding is a failed dial too
+  {
+    sources: ['AhaSendAccountDisabled', 'AhaSendLoadShedding'],
+    targets: ['AhaSendUnreachable'],
+    only: 'error_type="greeting_refused"',
+    equal: ['job', 'server_address'],
+  },
+  // the sum of what these say
+  {
+    sources: [
+      'AhaSendAccountDisabled',
+      'AhaSendInternalErrors',
+      'AhaSendLoadShedding',
+      'AhaSendTemporaryErrors',
+      'AhaSendUnreachable',
+      'SmtpProxyRefusingSessions',
+    ],
+    critical: true,
+    targets: [CATCH_ALL],
+    equal: ['job'],
+  },
+]
+
+function inhibitRule({ sources, critical, targets, only, equal }: Inhibition) {
+  const named = sources.join('|')
+  return {
+    source_matchers: [`alertname=~"${named}"`, ...(critical ? ['severity="critical"'] : [])],
+    target_matchers: [
+      targets === 'all others' ? `alertname!~"${named}"` : `alertname=~"${targets.join('|')}"`,
+      ...(only ? [only] : []),
+    ],
+    equal,
+  }
+}
+
+/** Writes the file; returns the exit code. */
+function main(file: string | undefined, env: Environment): number {
+  const read = readNotifications(env)
+  const mistakes = 'mistakes' in read ? read.mistakes : []
+  if (file === undefined) mistakes.push('usage: node dashboards/alertmanager.ts FILE')
+  for (const mistake of mistakes) console.error(mistake)
+  if (file === undefined || 'mistakes' in read) return 2
+  // it may hold secrets; Alertmanager may run as somebody else
+  writeFileSync(file, `${JSON.stringify(alertmanagerConfig(read.notifications), null, 2)}\n`, { mode: 0o644 })
+  console.log(`${file}: ${read.notifications.told.join(', ') || 'nobody is told'}`)
+  return 0
+}
+
+if (import.meta.main) process.exitCode = main(process.argv[2], process.env)

@@ -1,0 +1,216 @@
+/** Alerts about the proxy itself, and about mail as a whole. */
+import { type Alert, dashboards } from './alert.ts'
+import { CERTIFICATE, JOB, OPAQUE, RESTARTS, TURNED_AWAY } from './alert-settings.ts'
+import { burning } from './alerts-ahasend.ts'
+import type { ErrorShare } from './burn-rate.ts'
+import { BY_INSTANCE, BY_JOB, type Counts } from './counts.ts'
+import { labels } from './metrics.ts'
+import { HOUR, joined, MINUTE, type RuleMaker } from './rule-maker.ts'
+
+export function proxyAlerts(make: RuleMaker, counts: Counts): readonly Alert[] {
+  return [
+    ...errorBudget(make),
+    ...down(),
+    absent(make),
+    restarting(make),
+    ...refusingSessions(make, counts),
+    certificate(make, 'critical'),
+    certificate(make, 'warning'),
+    sessionsOpaque(make),
+    observerFailing(make, counts),
+    telemetryLost(make),
+    metricsOverflowing(),
+  ]
+}
+
+/** Whatever keeps mail back, for a reason that has an alert of its own or not: what the applications see. */
+function errorBudget(make: RuleMaker): Alert[] {
+  const { series } = make.select
+  const failed = [
+    series('transactions', { 'smtp.transaction.outcome': { oneOf: ['tempfail', 'in_doubt'] } }),
+    series('transactions', { 'error.type': '521' }),
+    series('replies', {
+      'smtp.command': 'CONNECT',
+      'smtp.reply.code': { matches: '[45]..' },
+      'smtp.reply.cause': { not: 'not_allowed' },
+    }),
+  ]
+  const ended = series('transactions', {
+    'smtp.transaction.outcome': { oneOf: ['accepted', 'permfail'] },
+    'error.type': { not: '521' },
+  })
+  const share: ErrorShare = {
+    what: 'mail_failure',
+    bad: {
+      what: 'mail_failure',
+      by: BY_JOB,
+      of: (window) => joined('or', ...failed.map((one) => make.increase(one, window))),
+    },
+    total: (window) => `(${make.count(share.bad, window)} + ${make.sum(BY_JOB, make.increase(ended, window))})`,
+  }
+  return burning(make, share, {
+    name: 'SmtpProxyErrorBudgetBurning',
+    summary: 'Too much mail fails for reasons that are not its own.',
+    description: ({ share: percent }) =>
+      `${percent} of what applications tried failed: mails refused for now or in doubt, connections turned away, an ` +
+      'account that is disabled. The objective is 99.5 % over 30 days.',
+    panel: [dashboards.mail, 'Accepted share'],
+  })
+}
+
+/** critical: no proxy answers. warning: one of several does not. */
+function down(): Alert[] {
+  const up = `up{job="${JOB}"}`
+  const shared = { name: 'SmtpProxyDown', for: MINUTE, panel: [dashboards.proxy, 'Proxies'] } as const
+  return [
+    {
+      ...shared,
+      severity: 'critical',
+      expr: `max by (job) (${up}) == 0`,
+      summary: 'No proxy answers: applications cannot send mail.',
+      description: ({ label }) => `Prometheus reaches no instance of ${label('job')} any more.`,
+    },
+    {
+      ...shared,
+      severity: 'warning',
+      expr: joined('and on (job)', `${up} == 0`, `max by (job) (${up}) == 1`),
+      summary: 'One of the proxies does not answer.',
+      description: ({ label }) => `Prometheus does not reach ${label('instance')}; other instances answer.`,
+    },
+  ]
+}
+
+/** Neither scraped nor received by OTLP. A proxy that is down is still a target, and has its own alert. */
+function absent(make: RuleMaker): Alert {
+  const received = make.select.series('observerFailures')
+  return {
+    name: 'SmtpProxyAbsent',
+    severity: 'critical',
+    expr: joined('unless on ()', `absent(up{job="${JOB}"})`, received),
+    for: 5 * MINUTE,
+    summary: 'Nothing is known of any proxy.',
+    description: () =>
+      `No target of Prometheus has the job ${JOB}, and no metrics of a proxy arrive by OTLP: nobody watches the mail.`,
+    panel: [dashboards.proxy, 'Proxies'],
+  }
+}
+
+function restarting(make: RuleMaker): Alert {
+  const ours = make.select.series('observerFailures')
+  const starts = `resets(${make.select.series('uptime')}[${make.span(15 * MINUTE)}])`
+  return {
+    name: 'SmtpProxyRestarting',
+    severity: 'warning',
+    expr: joined(`and on (${labels(...BY_INSTANCE)})`, `${starts} >= ${RESTARTS}`, ours),
+    for: 0,
+    summary: 'A proxy is started again and again.',
+    description: ({ count, label }) =>
+      `${label('instance')} was started ${count} times in 15 minutes. Each start breaks off what was under way.`,
+    panel: [dashboards.proxy, 'Proxies'],
+  }
+}
+
+function refusingSessions(make: RuleMaker, { turnedAway, notAllowed }: Counts): Alert[] {
+  const told = {
+    name: 'SmtpProxyRefusingSessions',
+    for: 0,
+    description: ({ count, label }) =>
+      `${count} connections of applications were answered 421 by the proxy for ${label('smtp.reply.cause')}: ` +
+      'session_limit is PROXY_MAX_SESSIONS or PROXY_MAX_SESSIONS_PER_CLIENT, not_allowed is PROXY_ALLOW.',
+    panel: [dashboards.proxy, 'Sessions refused by the proxy'],
+  } as const satisfies Partial<Alert>
+  return [
+    {
+      ...told,
+      severity: 'critical',
+      expr: `${make.sumOf(turnedAway, 5 * MINUTE)} >= ${TURNED_AWAY}`,
+      summary: 'The proxy turns applications away: its session limit is reached.',
+    },
+    {
+      ...told,
+      severity: 'warning',
+      expr: joined('or', `${make.sumOf(turnedAway, 30 * MINUTE)} > 0`, `${make.sumOf(notAllowed, 30 * MINUTE)} > 0`),
+      summary: 'The proxy turns connections away.',
+    },
+  ]
+}
+
+function certificate(make: RuleMaker, severity: 'critical' | 'warning'): Alert {
+  const ends = make.select.series('certificateNotAfter', { 'tls.side': 'listener' })
+  return {
+    name: 'SmtpProxyCertificateExpiring',
+    severity,
+    expr: `min by (${labels(...BY_INSTANCE)}) (${ends}) - time() < ${CERTIFICATE.listener[severity]}`,
+    for: 15 * MINUTE,
+    summary: "The certificate of the proxy's listeners is about to end.",
+    description: ({ time, label }) =>
+      `The certificate in PROXY_TLS_CERT_FILE at ${label('instance')} ends in ${time}. Applications that verify it ` +
+      'send nothing from then on.',
+    panel: [dashboards.proxy, 'Days left on certificates'],
+  }
+}
+
+function sessionsOpaque(make: RuleMaker): Alert {
+  const opaque = make.increase(make.select.series('sessionOpaque'), HOUR)
+  const ended = make.sum(BY_JOB, make.increase(make.select.count('sessionDuration'), HOUR))
+  return {
+    name: 'SmtpProxySessionsOpaque',
+    severity: 'warning',
+    expr: joined(
+      'and',
+      `${make.sum([...BY_JOB, 'smtp.opaque.reason'], opaque)} >= ${OPAQUE.count}`,
+      `${make.sum([...BY_JOB, 'smtp.opaque.reason'], opaque)} / on (job) group_left () ${ended} > ${OPAQUE.share}`,
+    ),
+    for: 5 * MINUTE,
+    summary: 'Sessions are relayed without being understood: the telemetry does not see their mail.',
+    description: ({ count, label }) =>
+      `${count} sessions in the last hour, for ${label('smtp.opaque.reason')}. Mail goes on; metrics, logs and traces ` +
+      'say less than happens.',
+    panel: [dashboards.proxy, 'Opaque sessions'],
+  }
+}
+
+function observerFailing(make: RuleMaker, counts: Counts): Alert {
+  return {
+    name: 'SmtpProxyObserverFailing',
+    severity: 'warning',
+    expr: `${make.sumOf(counts.observerFailures, 15 * MINUTE)} > 0`,
+    for: 0,
+    summary: 'The telemetry of the proxy itself fails.',
+    description: ({ count, label }) =>
+      `${count} failures at ${label('instance')} in 15 minutes. Mail goes on; what failed is missing in metrics, logs ` +
+      'or traces. This is a bug.',
+    panel: [dashboards.proxy, 'Telemetry losses'],
+  }
+}
+
+/** What is held back on purpose, because too much of one kind came, is no loss that anybody can mend. */
+function telemetryLost(make: RuleMaker): Alert {
+  const lost = make.select.series('telemetryLost', { 'telemetry.loss': { not: 'rate_limited' } })
+  return {
+    name: 'SmtpProxyTelemetryLost',
+    severity: 'warning',
+    expr: `${make.sum([...BY_JOB, 'telemetry.signal', 'telemetry.loss'], make.increase(lost, 5 * MINUTE))} > 0`,
+    for: 15 * MINUTE,
+    summary: 'Traces, metrics or log lines are lost.',
+    description: ({ count, label }) =>
+      `${count} records of ${label('telemetry.signal')} were lost in five minutes (${label('telemetry.loss')}), and it ` +
+      'goes on. Mail is not affected.',
+    panel: [dashboards.proxy, 'Telemetry losses'],
+  }
+}
+
+/** OpenTelemetry's mark on what is counted beyond a metric's limit of series. */
+function metricsOverflowing(): Alert {
+  const ours = `{__name__=~"smtp_proxy_.+", otel_metric_overflow="true"}`
+  const named = `label_replace(${ours}, "metric", "$1", "__name__", "(.+)")`
+  return {
+    name: 'SmtpProxyMetricsOverflowing',
+    severity: 'warning',
+    expr: `group by (job, metric) (${named})`,
+    for: 0,
+    summary: 'A metric has more series than its limit: what is beyond is counted without labels.',
+    description: () => '{{ $labels.metric }} has overflowed: its sums are right, its labels are not.',
+    panel: [dashboards.proxy, 'Telemetry losses'],
+  }
+}

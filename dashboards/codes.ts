@@ -1,0 +1,158 @@
+/** What AhaSend means by its refusals, and who must act: documented at ahasend.com/docs/smtp, and not what RFC 5321 means. */
+import type { AttributesOf } from '../otel/names.ts'
+
+export type Cause = AttributesOf<'replies'>['smtp.reply.cause']
+
+/** Whose turn it is when something is refused. */
+export const actors = {
+  account: 'AhaSend account',
+  domain: 'Domain, DNS',
+  password: "App's password",
+  developer: "App's developers",
+  addresses: 'Address checks',
+  operator: 'Proxy',
+  unclear: 'Not clear',
+  retry: 'Nobody: sent again',
+  nobody: 'Nobody',
+} as const
+
+export type Actor = keyof typeof actors
+
+export interface Meaning {
+  readonly codes: string
+  readonly meaning: string
+  readonly actor: Actor
+  readonly action: string
+}
+
+/** Every cause there is. `none` stands for refusals that AhaSend does not document. */
+export const meanings: Readonly<Record<Cause, Meaning>> = {
+  account_disabled: {
+    codes: '521',
+    meaning: 'The account is suspended or out of credits: no mail leaves at all',
+    actor: 'account',
+    action: "Look at AhaSend's dashboard and at billing, now.",
+  },
+  domain_not_configured: {
+    codes: '556',
+    meaning: 'The account or the sending domain is not set up',
+    actor: 'domain',
+    action: "Verify the domain in AhaSend's dashboard, and its DNS records.",
+  },
+  invalid_credentials: {
+    codes: '500, 535',
+    meaning: 'Wrong user name or password, or not valid for this domain',
+    actor: 'password',
+    action: 'Correct the secret. New credentials take up to two minutes to work everywhere.',
+  },
+  message_format: {
+    codes: '552',
+    meaning: 'The message is not in a valid format',
+    actor: 'developer',
+    action: 'Look at the enhanced code in the trace: 5.6.0 is about line endings.',
+  },
+  message_too_big: {
+    codes: '552',
+    meaning: 'The message is larger than 20 MB, with headers and base64',
+    actor: 'developer',
+    action: 'Send a link instead of the attachment.',
+  },
+  too_many_recipients: {
+    codes: '452',
+    meaning: 'More than 50 recipients in one mail',
+    actor: 'developer',
+    action: 'Send to at most 50 at once.',
+  },
+  recipient_rejected: {
+    codes: '553',
+    meaning: "The recipient's domain is toxic, temporary or a typo (Reputation Shield)",
+    actor: 'addresses',
+    action: 'Check addresses where people type them in. Never send again.',
+  },
+  connection_limit: {
+    codes: '421, 452',
+    meaning: 'More than 10,000 mails or too many recipients on one connection',
+    actor: 'developer',
+    action: 'Open a new connection in time.',
+  },
+  load_shedding: {
+    codes: '421',
+    meaning: 'AhaSend has too much to do and takes no new connections',
+    actor: 'retry',
+    action: 'Apps try again later, and wait longer each time. If it lasts: status page, support.',
+  },
+  internal_error: {
+    codes: '421, 451',
+    meaning: 'AhaSend has trouble for the moment',
+    actor: 'retry',
+    action: 'Apps try again later, and wait longer each time. If it lasts: status page, support.',
+  },
+  shutting_down: {
+    codes: '421',
+    meaning: "One of AhaSend's servers is being stopped",
+    actor: 'retry',
+    action: 'Apps try again at once.',
+  },
+  idle_timeout: {
+    codes: '421',
+    meaning: 'Nothing was sent for 60 s on an open connection: normal for pools',
+    actor: 'nobody',
+    action: "Nothing. If apps log errors, set their pool's idle time below 60 s.",
+  },
+  partially_queued: {
+    codes: '250',
+    meaning: 'Accepted, but only for some of the recipients',
+    actor: 'developer',
+    action: 'Compare the ids in the trace with the number of recipients.',
+  },
+  upstream_unreachable: {
+    codes: '421 by the proxy',
+    meaning: 'No upstream could be reached inside trusted TLS',
+    actor: 'operator',
+    action: 'See why dials fail: network, DNS, firewall, certificate.',
+  },
+  upstream_lost: {
+    codes: '421 by the proxy',
+    meaning: 'The connection to AhaSend broke between two mails',
+    actor: 'retry',
+    action: 'Apps try again at once.',
+  },
+  session_limit: {
+    codes: '421 by the proxy',
+    meaning: 'More sessions than PROXY_MAX_SESSIONS allows',
+    actor: 'operator',
+    action: 'Find who opens so many, or raise the limit.',
+  },
+  not_allowed: {
+    codes: '421 by the proxy',
+    meaning: 'The client is in none of the networks in PROXY_ALLOW',
+    actor: 'operator',
+    action: 'Add its network, or find out who it is.',
+  },
+  draining: {
+    codes: '421 by the proxy',
+    meaning: 'The proxy is being stopped',
+    actor: 'nobody',
+    action: 'Nothing: apps reach the next proxy.',
+  },
+  none: {
+    codes: 'any other',
+    meaning: 'Not documented by AhaSend; a 503 follows another refusal',
+    actor: 'unclear',
+    action: 'Look at the commands in the trace.',
+  },
+}
+
+/** The causes that call for somebody. */
+export function causesOf(actor: Actor): readonly Cause[] {
+  return (Object.keys(meanings) as Cause[]).filter((cause) => meanings[cause].actor === actor)
+}
+
+/** All of it as a table in Markdown. */
+export function codesAsMarkdown(): string {
+  const rows = Object.entries(meanings).map(
+    ([cause, { codes, meaning, actor, action }]) =>
+      `| ${codes} | \`${cause}\` | ${meaning} | **${actors[actor]}** | ${action} |`,
+  )
+  return ['| Code | Cause | At AhaSend it means | Who must act | How |', '|---|---|---|---|---|', ...rows].join('\n')
+}

@@ -1,0 +1,78 @@
+/** One colour for one thing, on every dashboard. */
+
+/** For what is no trouble. */
+const QUIET = '#8e8e8e'
+
+export const outcomeColors = {
+  accepted: 'green',
+  tempfail: 'orange',
+  permfail: 'red',
+  in_doubt: 'purple',
+  aborted: QUIET,
+  away: 'dark-orange',
+} as const
+
+export const verdictColors = { accepted: 'green', tempfail: 'orange', permfail: 'red' } as const
+
+export const causeColors = {
+  idle_timeout: QUIET,
+  draining: QUIET,
+  none: '#b0b0b0',
+  load_shedding: 'orange',
+  internal_error: 'red',
+  connection_limit: 'yellow',
+  shutting_down: 'light-blue',
+  account_disabled: 'dark-red',
+  domain_not_configured: 'dark-orange',
+  invalid_credentials: 'dark-yellow',
+  message_format: 'light-purple',
+  message_too_big: 'purple',
+  too_many_recipients: 'dark-purple',
+  recipient_rejected: 'blue',
+  partially_queued: 'dark-blue',
+  upstream_unreachable: 'semi-dark-purple',
+  session_limit: 'dark-green',
+  not_allowed: 'light-green',
+} as const
+
+export const commandColors = {
+  CONNECT: 'orange',
+  AUTH: 'dark-yellow',
+  MAIL: 'dark-red',
+  RCPT: 'blue',
+  DATA: 'light-purple',
+  'END-OF-MESSAGE': 'purple',
+  UNSOLICITED: 'red',
+} as const
+
+export const closeColors = {
+  quit: 'green',
+  client_closed: 'dark-green',
+  client_reset: 'yellow',
+  idle: QUIET,
+  drained: QUIET,
+  upstream_421: 'orange',
+  upstream_closed: 'red',
+  upstream_reset: 'dark-red',
+  dial_failed: 'purple',
+  error: 'dark-red',
+} as const
+
+export const dialColors = {
+  greeting_refused: 'orange',
+  greeting_timeout: 'dark-orange',
+  resolve_failed: 'purple',
+  connect_refused: 'red',
+  connect_timeout: 'dark-red',
+  connect_reset: 'light-red',
+  tls_untrusted: 'dark-purple',
+  tls_failed: 'light-purple',
+} as const
+
+export const lossColors = {
+  queue_full: 'orange',
+  export_failed: 'red',
+  stdout_full: 'dark-orange',
+  rate_limited: QUIET,
+  observer: 'dark-red',
+} as const

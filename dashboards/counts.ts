@@ -1,0 +1,85 @@
+/** What several alerts count. */
+import type { replyCauses } from '../otel/names.ts'
+import type { GroupKey, Matchers } from './metrics.ts'
+import type { Count, RuleMaker } from './rule-maker.ts'
+
+/** What an alert keeps of where it happened: whose mail, and at which upstream. */
+export const BY_CLIENT = ['job', 'server.address', 'smtp.client.name'] as const satisfies readonly GroupKey[]
+export const BY_SERVER = ['job', 'server.address'] as const satisfies readonly GroupKey[]
+export const BY_JOB = ['job'] as const satisfies readonly GroupKey[]
+export const BY_INSTANCE = ['job', 'instance'] as const satisfies readonly GroupKey[]
+const BY_CAUSE = ['job', 'smtp.reply.cause'] as const satisfies readonly GroupKey[]
+
+export type Counts = ReturnType<typeof countsOf>
+
+/** Events that alerts are about. Where the first one matters it is counted, else growth is enough. */
+export function countsOf(make: RuleMaker) {
+  return {
+    accountDisabled: fromFirst(make, 'account_disabled', BY_CLIENT, said(make, 'account_disabled')),
+    loginsRefused: fromFirst(make, 'login_refused', BY_CLIENT, said(make, 'invalid_credentials')),
+    domainNotConfigured: fromFirst(make, 'domain_not_configured', BY_CLIENT, said(make, 'domain_not_configured')),
+    wrongFormat: fromFirst(make, 'message_format', BY_CLIENT, said(make, 'message_format')),
+    partiallyQueued: fromFirst(make, 'partially_queued', BY_CLIENT, said(make, 'partially_queued')),
+    tooBig: fromFirst(make, 'message_too_big', BY_CLIENT, said(make, 'message_too_big')),
+    tooManyRecipients: fromFirst(make, 'too_many_recipients', BY_CLIENT, said(make, 'too_many_recipients')),
+    connectionLimit: fromFirst(make, 'connection_limit', BY_CLIENT, said(make, 'connection_limit')),
+    inDoubt: fromFirst(make, 'in_doubt', BY_CLIENT, mails(make, { 'smtp.transaction.outcome': 'in_doubt' })),
+    unreachable: fromFirst(make, 'upstream_unreachable', BY_JOB, said(make, 'upstream_unreachable', 'proxy')),
+    turnedAway: fromFirst(make, 'session_limit', BY_CAUSE, said(make, 'session_limit', 'proxy')),
+    notAllowed: fromFirst(make, 'not_allowed', BY_CAUSE, said(make, 'not_allowed', 'proxy')),
+    observerFailures: fromFirst(make, 'observer_failure', BY_INSTANCE, make.select.series('observerFailures')),
+    recipientsRejected: growth(make, 'recipient_rejected', BY_CLIENT, said(make, 'recipient_rejected')),
+    idleDisconnects: growth(make, 'idle_disconnect', BY_CLIENT, said(make, 'idle_timeout')),
+    loginsAccepted: growth(make, 'login_accepted', BY_CLIENT, acceptedLogins(make)),
+    loadShedding: growth(make, 'load_shedding', BY_SERVER, greetings(make, { 'smtp.reply.cause': 'load_shedding' })),
+    internalErrors: growth(make, 'internal_error', BY_SERVER, internalErrors(make)),
+    temporaryErrors: growth(make, 'temporary_error', BY_SERVER, mails(make, { 'error.type': '451' })),
+    accepted: growth(make, 'accepted', BY_CLIENT, mails(make, { 'smtp.transaction.outcome': 'accepted' })),
+    ended: growth(make, 'ended', BY_CLIENT, mails(make, ENDED)),
+    endedBut421: growth(make, 'ended', BY_SERVER, mails(make, { ...ENDED, 'error.type': { not: '421' } })),
+  }
+}
+
+/** Mails that came to an end, except those that the application gave up. */
+const ENDED = { 'smtp.transaction.outcome': { not: 'aborted' } } as const
+
+function fromFirst(make: RuleMaker, what: string, by: readonly GroupKey[], series: string): Count {
+  return { what, by, of: (window) => make.counted(series, window) }
+}
+
+function growth(make: RuleMaker, what: string, by: readonly GroupKey[], series: string): Count {
+  return { what, by, of: (window) => make.increase(series, window) }
+}
+
+/** Replies with a cause, by default AhaSend's. */
+function said(make: RuleMaker, cause: ReplyCause, origin: 'upstream' | 'proxy' = 'upstream'): string {
+  return make.select.series('replies', { 'smtp.reply.cause': cause, 'smtp.reply.origin': origin })
+}
+
+type ReplyCause = (typeof replyCauses)[number]
+
+/** AhaSend's greetings. */
+export function greetings(make: RuleMaker, matchers: Matchers<'replies'> = {}): string {
+  return make.select.series('replies', { ...matchers, 'smtp.command': 'CONNECT', 'smtp.reply.origin': 'upstream' })
+}
+
+export function acceptedLogins(make: RuleMaker): string {
+  return make.select.series('replies', {
+    'smtp.command': 'AUTH',
+    'smtp.reply.code': 235,
+    'smtp.reply.origin': 'upstream',
+  })
+}
+
+/** A 421 that is neither idleness nor load shedding. */
+function internalErrors(make: RuleMaker): string {
+  return make.select.series('replies', {
+    'smtp.reply.code': 421,
+    'smtp.reply.cause': { oneOf: ['internal_error', 'shutting_down'] },
+    'smtp.reply.origin': 'upstream',
+  })
+}
+
+function mails(make: RuleMaker, matchers: Matchers<'transactions'>): string {
+  return make.select.series('transactions', matchers)
+}

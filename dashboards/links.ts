@@ -1,0 +1,81 @@
+/** Ways from a panel to what lies behind it: the traces in Tempo, the runbook, another dashboard. */
+import { DashboardLinkBuilder, DashboardLinkType } from '@grafana/grafana-foundation-sdk/dashboard'
+import { type AttributeKey, type DetailKey, spans } from '../otel/names.ts'
+import type { Alert, DashboardUid } from './alert.ts'
+import { runbookOf } from './runbook.ts'
+
+/** A variable as it stands in a text that Grafana fills in; `format` says how several values are written. */
+export function variable(name: string, format?: string): string {
+  return `\${${name}${format ? `:${format}` : ''}}`
+}
+
+export const PROMETHEUS = variable('prometheus_datasource')
+export const TEMPO = variable('tempo_datasource')
+/** The chosen apps as a regular expression. */
+export const CLIENTS = variable('client', 'pipe')
+
+/** What an attribute of a span must be. `raw` is put into the query as it is, for what Grafana fills in. */
+type Wanted =
+  | string
+  | number
+  | boolean
+  | { readonly matches: string }
+  | { readonly atLeast: number }
+  | { readonly raw: string }
+
+type Conditions = { readonly [Key in AttributeKey | DetailKey]?: Wanted }
+
+/** Conditions on one span, in TraceQL: its name, its attributes, and whatever else `more` says. */
+export function spanWith(conditions: Conditions, name?: keyof typeof spans, ...more: readonly string[]): string {
+  const wanted = Object.entries(conditions).map(([key, value]) => condition(`span.${key}`, value))
+  return `{ ${[...(name ? [`name = "${spans[name]}"`] : []), ...wanted, ...more].join(' && ')} }`
+}
+
+function condition(attribute: string, wanted: Wanted): string {
+  if (typeof wanted === 'string') return `${attribute} = "${wanted}"`
+  if (typeof wanted !== 'object') return `${attribute} = ${wanted}`
+  if ('atLeast' in wanted) return `${attribute} >= ${wanted.atLeast}`
+  return 'raw' in wanted ? `${attribute} = ${wanted.raw}` : `${attribute} =~ "${wanted.matches}"`
+}
+
+/** Traces that have a span of each kind. Such a kind may say the reply, another the app: replies do not know it. */
+export function traceWith(...kinds: readonly string[]): string {
+  return kinds.join(' && ')
+}
+
+/** A span that knows the app: of the mail, or of the session where no mail began. */
+export const OF_CHOSEN_APPS = spanWith({ 'smtp.client.name': { matches: CLIENTS } })
+
+/** A link to the traces of a TraceQL query, in Explore, at the time that the dashboard shows. */
+export function tracesLink(title: string, traceql: string): DashboardLinkBuilder {
+  return linkTo(title, exploreUrl(traceql))
+}
+
+/** A link to what to do when an alert fires. */
+export function runbookLink(alert: Alert['name']): DashboardLinkBuilder {
+  return linkTo(`Runbook: ${alert}`, runbookOf(alert))
+}
+
+/** A link to another dashboard: the same time, the same proxies, the same apps or those of `clients`. */
+export function dashboardLink(title: string, uid: DashboardUid, clients?: string): DashboardLinkBuilder {
+  const kept = ['prometheus_datasource', 'tempo_datasource', 'job', 'instance', 'server']
+  const apps = clients === undefined ? variable('client', 'queryparam') : `var-client=${clients}`
+  const query = [variable('__url_time_range'), ...kept.map((name) => variable(name, 'queryparam')), apps]
+  return linkTo(title, `/d/${uid}?${query.join('&')}`, false)
+}
+
+function linkTo(title: string, url: string, targetBlank = true): DashboardLinkBuilder {
+  return new DashboardLinkBuilder(title).type(DashboardLinkType.Link).url(url).targetBlank(targetBlank)
+}
+
+/** Explore's address as Grafana documents it. Grafana fills in what is written as a variable, which must stay readable. */
+function exploreUrl(query: string): string {
+  const datasource = { type: 'tempo', uid: TEMPO }
+  const pane = {
+    datasource: TEMPO,
+    queries: [{ refId: 'A', datasource, queryType: 'traceql', query, limit: 50, tableType: 'traces' }],
+    range: { from: variable('__from'), to: variable('__to') },
+  }
+  const panes = encodeURIComponent(JSON.stringify({ traces: pane }))
+  return `/explore?schemaVersion=1&panes=${panes.replaceAll(/%24%7B.*?%7D/g, decodeURIComponent)}`
+}

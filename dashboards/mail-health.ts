@@ -1,0 +1,292 @@
+import * as units from '@grafana/grafana-foundation-sdk/units'
+import { dashboards } from './alert.ts'
+import { SLOW_FINAL_REPLY } from './alert-settings.ts'
+import { causeColors, outcomeColors } from './colors.ts'
+import { dashboard } from './dashboard.ts'
+import { areas, events, lines } from './graphs.ts'
+import { dashboardLink, OF_CHOSEN_APPS, runbookLink, spanWith, tracesLink, traceWith, variable } from './links.ts'
+import { noneIsGood, noneYet, stat, thresholds, words } from './panels.ts'
+import {
+  acceptedShare,
+  ended,
+  flowing,
+  grown,
+  measured,
+  NOW,
+  orZero,
+  perMinute,
+  quantile,
+  refusedPerMinute,
+  SHOWN,
+  STEP,
+  sum,
+  TURNED_AWAY_PER_MINUTE,
+  turnedAway,
+} from './queries.ts'
+import { shown, table } from './tables.ts'
+
+const FINAL = { 'smtp.command': 'END-OF-MESSAGE' } as const
+/** A 421 that AhaSend gives to an idle connection is no trouble. */
+const NOT_IDLE = { 'smtp.reply.code': 421, 'smtp.reply.cause': { not: 'idle_timeout' } } as const
+const NO_MAIL = noneYet('No mail')
+
+const failedMails = tracesLink(
+  'Traces of mails that failed',
+  traceWith(spanWith({}, 'transaction', 'status = error'), OF_CHOSEN_APPS),
+)
+
+const isFlowing = stat({
+  title: 'Is mail flowing?',
+  description:
+    'Of the last five minutes. Yes: at least 99 % of what apps tried to send was accepted, or refused for what it is ' +
+    '(format, recipient, domain, password). Partly: at least half; red below 90 %. No: less. What is missing fails ' +
+    'because of AhaSend, the account or the proxy. Idle disconnects do not count.',
+  unit: units.PercentUnit,
+  queries: [{ expr: measured(flowing(NOW)) }],
+  thresholds: thresholds('red'),
+  mappings: words(
+    NO_MAIL,
+    { from: 0.99, text: 'Yes', color: 'green' },
+    { from: 0.9, to: 0.99, text: 'Partly', color: 'orange' },
+    { from: 0.5, to: 0.9, text: 'Partly', color: 'red' },
+    { from: -0.5, to: 0.5, text: 'No', color: 'red' },
+  ),
+  loud: true,
+  nothing: 'No proxy seen',
+  links: [failedMails, runbookLink('SmtpProxyDown')],
+})
+
+const accepted = stat({
+  title: 'Accepted share',
+  description:
+    'Of the last five minutes: the share of mails that AhaSend accepted. A session that is turned away before its mail ' +
+    'counts as one that was not. It can be low while mail flows: see the refusals.',
+  unit: units.PercentUnit,
+  queries: [{ expr: measured(acceptedShare(NOW)) }],
+  thresholds: thresholds('red', [0.9, 'orange'], [0.98, 'green']),
+  mappings: words(NO_MAIL),
+  decimals: 1,
+  links: [failedMails, dashboardLink('Refusals', dashboards.refusals), runbookLink('SmtpProxyErrorBudgetBurning')],
+})
+
+const slowest = stat({
+  title: 'p99 of final replies',
+  description:
+    'Of the last five minutes: one in a hundred mails waits longer than this for the reply to its last dot. All apps together.',
+  unit: units.Seconds,
+  queries: [{ expr: measured(quantile(0.99, NOW, 'commandDuration', FINAL)) }],
+  thresholds: thresholds('green', [SLOW_FINAL_REPLY / 2, 'orange'], [SLOW_FINAL_REPLY, 'red']),
+  mappings: words(NO_MAIL),
+  links: [
+    tracesLink('Traces of slow mails', spanWith({}, 'transaction', 'duration > 2s')),
+    runbookLink('AhaSendSlowFinalReplies'),
+  ],
+})
+
+const disabled = stat({
+  title: 'Account disabled (521)',
+  description:
+    'How often AhaSend answered 521 in the time shown: the account is suspended or out of credits. One is enough to act.',
+  unit: units.Short,
+  queries: [{ expr: orZero(sum(grown(SHOWN, 'replies', { 'smtp.reply.cause': 'account_disabled' }))) }],
+  thresholds: noneIsGood(),
+  decimals: 0,
+  links: [
+    tracesLink('Traces with a 521', traceWith(spanWith({ 'smtp.reply.code': 521 }), OF_CHOSEN_APPS)),
+    runbookLink('AhaSendAccountDisabled'),
+  ],
+})
+
+const turnedAwayBy421 = stat({
+  title: '421, not idle',
+  description:
+    'How often a session was ended or refused with 421 in the time shown, by AhaSend or by the proxy. Idle disconnects ' +
+    'are normal and left out. A few are retried; many are an outage.',
+  unit: units.Short,
+  queries: [{ expr: orZero(sum(grown(SHOWN, 'replies', NOT_IDLE))) }],
+  thresholds: noneIsGood('orange'),
+  decimals: 0,
+  links: [
+    tracesLink(
+      'Traces with a 421',
+      traceWith(
+        spanWith({ 'smtp.reply.code': 421 }, undefined, 'span.smtp.reply.cause != "idle_timeout"'),
+        OF_CHOSEN_APPS,
+      ),
+    ),
+    runbookLink('AhaSendLoadShedding'),
+    runbookLink('AhaSendInternalErrors'),
+  ],
+})
+
+const inDoubt = stat({
+  title: 'In doubt',
+  description:
+    'Mails in the time shown that were sent whole and never answered. AhaSend may have queued them; apps that send them ' +
+    'again double them.',
+  unit: units.Short,
+  queries: [{ expr: orZero(sum(grown(SHOWN, 'transactions', { 'smtp.transaction.outcome': 'in_doubt' }))) }],
+  thresholds: noneIsGood('purple'),
+  decimals: 0,
+  links: [
+    tracesLink(
+      'Traces of mails in doubt',
+      traceWith(
+        spanWith(
+          { 'smtp.transaction.outcome': 'in_doubt', 'smtp.client.name': { matches: variable('client', 'pipe') } },
+          'transaction',
+        ),
+      ),
+    ),
+    runbookLink('AhaSendMailInDoubt'),
+  ],
+})
+
+const outcomes = areas({
+  title: 'Mails by outcome',
+  description:
+    'Mails a minute. tempfail: refused for now, apps send again. permfail: refused for good. in_doubt: no answer came. ' +
+    'aborted: the app gave up. turned away: sessions that were refused before their mail.',
+  unit: units.Short,
+  queries: [
+    { expr: sum(perMinute('transactions'), 'smtp.transaction.outcome'), legend: '{{smtp_transaction_outcome}}' },
+    { expr: TURNED_AWAY_PER_MINUTE, legend: 'turned away' },
+  ],
+  colors: outcomeColors,
+  links: [failedMails, runbookLink('AhaSendTemporaryErrors')],
+})
+
+const by421Cause = events({
+  title: '421 by cause',
+  description:
+    '421 replies a minute. idle_timeout (grey) is what AhaSend does to connections that a pool keeps for more than 60 s: ' +
+    "normal. load_shedding and internal_error are AhaSend's trouble, upstream_unreachable and session_limit are ours.",
+  unit: units.Short,
+  queries: [
+    { expr: sum(perMinute('replies', { 'smtp.reply.code': 421 }), 'smtp.reply.cause'), legend: '{{smtp_reply_cause}}' },
+  ],
+  colors: causeColors,
+  nothing: 'No 421',
+  links: [
+    runbookLink('AhaSendLoadShedding'),
+    runbookLink('AhaSendIdleDisconnects'),
+    runbookLink('AhaSendInternalErrors'),
+  ],
+})
+
+const byCode = events({
+  title: 'Refusals by code',
+  description:
+    'Refusals a minute, but for idle disconnects and for 503, which follows another refusal. What each means is on the ' +
+    'refusals dashboard.',
+  unit: units.Short,
+  queries: [
+    {
+      expr: sum(refusedPerMinute(), 'smtp.reply.code', 'smtp.reply.cause'),
+      legend: '{{smtp_reply_code}} {{smtp_reply_cause}}',
+    },
+  ],
+  colors: causeColors,
+  nothing: 'Nothing refused',
+  links: [dashboardLink('Refusals', dashboards.refusals)],
+})
+
+const SLOW = 'alert on p95'
+
+const finalReply = lines({
+  title: 'Time to the final reply',
+  description:
+    'From the last dot of a mail to its answer, at the median and for the slowest in 20 and in 100. The alert begins ' +
+    'where the p95 stays above the dashed line. All apps together.',
+  unit: units.Seconds,
+  queries: [
+    ...[0.5, 0.95, 0.99].map((q) => ({ expr: quantile(q, STEP, 'commandDuration', FINAL), legend: `p${q * 100}` })),
+    { expr: `vector(${SLOW_FINAL_REPLY})`, legend: SLOW },
+  ],
+  logarithmic: 10,
+  dashed: { [SLOW]: 'red' },
+  links: [
+    tracesLink('Traces of slow mails', spanWith({}, 'transaction', 'duration > 2s')),
+    runbookLink('AhaSendSlowFinalReplies'),
+  ],
+})
+
+const byCommand = lines({
+  title: 'p95 by command',
+  description:
+    'How long AhaSend takes to answer, for the slowest in 20. CONNECT is the wait for the greeting, END-OF-MESSAGE the ' +
+    'final reply. All apps together.',
+  unit: units.Seconds,
+  queries: [{ expr: quantile(0.95, STEP, 'commandDuration', {}, 'smtp.command'), legend: '{{smtp_command}}' }],
+  logarithmic: 10,
+  links: [tracesLink('Traces of slow mails', spanWith({}, 'transaction', 'duration > 2s'))],
+})
+
+const CLIENT = 'smtp.client.name'
+
+const apps = table({
+  title: 'Apps',
+  description:
+    'Each app (PROXY_CLIENTS) in the time shown: mails that ended, the share that was accepted, and what became of the ' +
+    'others. Turned away: sessions refused before their mail; they count as not accepted. A click leads to the refusals.',
+  unit: units.Short,
+  queries: [
+    ended(SHOWN, CLIENT),
+    acceptedShare(SHOWN, CLIENT),
+    sum(grown(SHOWN, 'transactions', { 'smtp.transaction.outcome': 'tempfail' }), CLIENT),
+    sum(grown(SHOWN, 'transactions', { 'smtp.transaction.outcome': 'permfail' }), CLIENT),
+    sum(grown(SHOWN, 'transactions', { 'smtp.transaction.outcome': 'in_doubt' }), CLIENT),
+    turnedAway(SHOWN, CLIENT),
+    sum(grown(SHOWN, 'replies', { 'smtp.reply.cause': 'invalid_credentials' }), CLIENT),
+  ],
+  columns: [
+    {
+      field: 'smtp_client_name',
+      title: 'App',
+      properties: {
+        links: [dashboardLink('Refusals of this app', dashboards.refusals, variable('__value.raw')).build()],
+      },
+    },
+    { field: 'Value #A', title: 'Mails', properties: shown.number },
+    { field: 'Value #B', title: 'Accepted', properties: shown.share },
+    { field: 'Value #C', title: 'Refused for now', properties: shown.count('orange') },
+    { field: 'Value #D', title: 'Refused for good', properties: shown.count('red') },
+    { field: 'Value #E', title: 'In doubt', properties: shown.count('purple') },
+    { field: 'Value #F', title: 'Turned away', properties: shown.count('orange') },
+    { field: 'Value #G', title: 'Wrong password', properties: shown.count('red') },
+  ],
+  sortBy: ['Accepted', false],
+  nothing: 'No proxy seen',
+})
+
+export const mailHealth = dashboard({
+  uid: dashboards.mail,
+  title: 'AhaSend: mail health',
+  question: 'Is mail flowing? If not, since when, in which way and for which app?',
+  rows: [
+    {
+      heading: 'Is mail flowing?',
+      height: 5,
+      panels: [
+        [4, isFlowing],
+        [4, accepted],
+        [4, slowest],
+        [4, disabled],
+        [4, turnedAwayBy421],
+        [4, inDoubt],
+      ],
+    },
+    {
+      heading: 'Since when, and how?',
+      height: 8,
+      panels: [
+        [12, outcomes],
+        [12, by421Cause],
+        [8, byCode],
+        [8, finalReply],
+        [8, byCommand],
+      ],
+    },
+    { heading: 'Which app?', height: 7, panels: [[24, apps]] },
+  ],
+})

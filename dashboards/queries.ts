@@ -1,0 +1,164 @@
+/** Pieces of PromQL that panels are made of. Each selector heeds the variables of a dashboard that its metric knows. */
+import {
+  type AnyMetricKey,
+  type GroupKey,
+  type HistogramKey,
+  labels,
+  labelsOf,
+  type Matchers,
+  within,
+} from './metrics.ts'
+
+const PROXIES = 'job=~"$job", instance=~"$instance"'
+
+/** What is seen of a metric: the chosen proxies, and of these the chosen upstreams and apps. */
+function chosen(key: AnyMetricKey): string {
+  const known = labelsOf(key)
+  return [
+    PROXIES,
+    known.includes('server_address') ? 'server_address=~"$server"' : '',
+    known.includes('smtp_client_name') ? 'smtp_client_name=~"$client"' : '',
+  ]
+    .filter(Boolean)
+    .join(', ')
+}
+
+export const select = within(chosen)
+
+/** Growth in the time that a dashboard shows. */
+export const SHOWN = '$__range'
+/** Growth of late: what the first row calls now. */
+export const NOW = '5m'
+/** Growth around each point of a graph. */
+export const STEP = '$__rate_interval'
+
+/** How much counters grew in a window, such as `SHOWN`. */
+export function grown<Key extends AnyMetricKey>(window: string, key: Key, matchers?: Matchers<Key>): string {
+  return `increase(${select.series(key, matchers)}[${window}])`
+}
+
+/** How fast counters grow, each minute: mail that comes seldom is still a number that one can read. */
+export function perMinute<Key extends AnyMetricKey>(key: Key, matchers?: Matchers<Key>): string {
+  return `60 * ${perSecond(key, matchers)}`
+}
+
+/** How fast counters grow, each second. */
+export function perSecond<Key extends AnyMetricKey>(key: Key, matchers?: Matchers<Key>): string {
+  return `rate(${select.series(key, matchers)}[${STEP}])`
+}
+
+/** A sum; with keys, one for each of their values. */
+export function sum(expr: string, ...by: readonly GroupKey[]): string {
+  return by.length === 0 ? `sum(${expr})` : `sum by (${labels(...by)}) (${expr})`
+}
+
+/** A quantile (0 to 1) of what a histogram took in within a window; with keys, one for each of their values. */
+export function quantile<Key extends HistogramKey>(
+  q: number,
+  window: string,
+  key: Key,
+  matchers?: Matchers<Key>,
+  ...by: readonly GroupKey[]
+): string {
+  const growth = window === STEP ? 'rate' : 'increase'
+  const buckets = `${growth}(${select.bucket(key, matchers)}[${window}])`
+  return `histogram_quantile(${q}, sum by (${labels(...by, 'le')}) (${buckets}))`
+}
+
+/** A gauge that every proxy has from its start. */
+const OF_A_PROXY = within(PROXIES).series('sessionActive')
+
+/** Whether there are proxies to ask: one series while at least one is scraped, none otherwise. */
+export const SEEN = `group(${OF_A_PROXY})`
+
+/** A metric of processes, of the chosen proxies only: other programs under the same Prometheus have it too. */
+export function ofProxies(expr: string): string {
+  return `${expr} and on (${labels('job', 'instance')}) ${OF_A_PROXY}`
+}
+
+/** 0 instead of nothing when a counter has no series yet; still nothing when no proxy is scraped. */
+export function orZero(expr: string): string {
+  return `${expr} or on () (0 * ${SEEN})`
+}
+
+/** What a mail is refused with before it begins, for no fault of the app that sends it. */
+const TURNED_AWAY = {
+  'smtp.command': { oneOf: ['CONNECT', 'EHLO', 'HELO', 'AUTH'] },
+  'smtp.reply.cause': {
+    oneOf: [
+      'load_shedding',
+      'internal_error',
+      'connection_limit',
+      'shutting_down',
+      'account_disabled',
+      'upstream_unreachable',
+      'upstream_lost',
+      'session_limit',
+    ],
+  },
+} as const satisfies Matchers<'replies'>
+
+/** Mails and sessions that came to nothing, and not for their own sake: AhaSend, the account or the proxy is why. */
+function blocked(window: string, ...by: readonly GroupKey[]): string {
+  return [
+    sum(grown(window, 'transactions', { 'smtp.transaction.outcome': { oneOf: ['tempfail', 'in_doubt'] } }), ...by),
+    sum(grown(window, 'transactions', { 'error.type': '521' }), ...by),
+    turnedAway(window, ...by),
+  ].join(' + ')
+}
+
+/** Sessions a minute that were refused before a mail. */
+export const TURNED_AWAY_PER_MINUTE = sum(perMinute('replies', TURNED_AWAY))
+
+/** Sessions that were refused before a mail. */
+export function turnedAway(window: string, ...by: readonly GroupKey[]): string {
+  return sum(grown(window, 'replies', TURNED_AWAY), ...by)
+}
+
+/** Mails that ended, but for those that the app gave up itself. */
+export function ended(window: string, ...by: readonly GroupKey[]): string {
+  return sum(grown(window, 'transactions', { 'smtp.transaction.outcome': { not: 'aborted' } }), ...by)
+}
+
+/** The share of mail that got its due answer: accepted, or refused for what it is. NaN without mail. */
+export function flowing(window: string): string {
+  return `1 - (${blocked(window)}) / (${ended(window)} + ${turnedAway(window)})`
+}
+
+/** The share of what apps tried to send that AhaSend accepted. NaN without mail. */
+export function acceptedShare(window: string, ...by: readonly GroupKey[]): string {
+  const accepted = sum(grown(window, 'transactions', { 'smtp.transaction.outcome': 'accepted' }), ...by)
+  return `${accepted} / (${ended(window, ...by)} + ${turnedAway(window, ...by)})`
+}
+
+/** An expression, while a proxy is scraped: what the last minutes' samples say of a dead one is history. */
+export function whileSeen(expr: string): string {
+  return `(${expr}) and on () ${SEEN}`
+}
+
+/** The same of a share or a quantile: -1 where there was nothing to measure, which Prometheus calls NaN. */
+export function measured(expr: string): string {
+  return `((${expr}) > -0.5 and on () ${SEEN}) or on () (-1 * ${SEEN})`
+}
+
+/**
+ * What says no, but for the end of connections on which nothing was sent, and but for 503: with pipelining that answers
+ * what was sent behind a refused command.
+ */
+export const REFUSAL = {
+  'smtp.reply.code': { matches: '4..|50[^3]|5[^0].' },
+  'smtp.reply.cause': { not: 'idle_timeout' },
+} as const satisfies Matchers<'replies'>
+
+/** A 250 that is a refusal for some of the recipients. */
+const PARTLY = { 'smtp.reply.cause': 'partially_queued' } as const
+
+/** Refusals within a window, series by series. */
+export function refused(window: string): string {
+  return `${grown(window, 'replies', REFUSAL)} or ${grown(window, 'replies', PARTLY)}`
+}
+
+/** Refusals a minute, series by series. */
+export function refusedPerMinute(): string {
+  return `${perMinute('replies', REFUSAL)} or ${perMinute('replies', PARTLY)}`
+}

@@ -1,0 +1,252 @@
+/** Who is told of alerts: the configuration that is made of the environment, as amtool and Alertmanager see it. */
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { alertNames } from '../dashboards/alert.ts'
+import { alertmanagerConfig } from '../dashboards/alertmanager.ts'
+import { readNotifications } from '../dashboards/alertmanager-settings.ts'
+import { type Outcome, run } from './clients/command.ts'
+import { alertmanagerMissing, type Labels, startAlertmanager } from './support/alertmanager.ts'
+import { writeTemporaryFiles } from './support/certificates.ts'
+import { fileOf, missing, unless } from './support/programs.ts'
+
+type Env = Readonly<Record<string, string>>
+
+const EVERYBODY: Env = {
+  ALERT_WEBHOOK_URL: 'https://hooks.example.com/alerts?token=abc',
+  ALERT_SLACK_URL: 'https://hooks.slack.example/services/T/B/x',
+  ALERT_SLACK_CHANNEL: '#mail',
+  ALERT_PAGERDUTY_KEY: '0123456789abcdef',
+  ALERT_EMAIL_TO: 'ops@example.com, boss@example.com',
+  ALERT_EMAIL_FROM: 'alerts@example.com',
+  ALERT_EMAIL_SMARTHOST: 'mail.example.com:587',
+  ALERT_EMAIL_USER: 'alerts',
+  ALERT_EMAIL_PASSWORD: 'pass: "word" {{',
+  ALERT_REPEAT: '12h',
+}
+
+/** Runs the program that writes the file. */
+async function write(env: Env, look: (file: string, outcome: Outcome) => Promise<void> | void): Promise<void> {
+  const { directory, remove } = writeTemporaryFiles({})
+  const file = join(directory, 'alertmanager.yml')
+  try {
+    const args = [join(import.meta.dirname, '..', 'dashboards', 'alertmanager.ts'), file]
+    await look(file, await run({ file: process.execPath, args, env }))
+  } finally {
+    remove()
+  }
+}
+
+function amtool(...args: readonly string[]): Promise<Outcome> {
+  return run({ file: fileOf('amtool'), args, env: {} })
+}
+
+const WAYS: Readonly<Record<string, Env>> = {
+  nobody: {},
+  'a webhook': { ALERT_WEBHOOK_URL: 'http://127.0.0.1:9/x' },
+  Slack: { ALERT_SLACK_URL: 'https://hooks.slack.example/services/T/B/x' },
+  PagerDuty: { ALERT_PAGERDUTY_KEY: 'key' },
+  email: { ALERT_EMAIL_TO: 'a@b.example', ALERT_EMAIL_FROM: 'c@d.example', ALERT_EMAIL_SMARTHOST: 'mail.example:25' },
+  everybody: EVERYBODY,
+}
+
+for (const [who, env] of Object.entries(WAYS)) {
+  test(`Alertmanager takes what is written for ${who}`, unless(missing('amtool')), async () => {
+    await write(env, async (file, { code, stdout, stderr }) => {
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+      assert.match(stdout, who === 'nobody' ? /: nobody is told\n$/ : /: \w/)
+      const checked = await amtool('check-config', file)
+      assert.equal(checked.code, 0, checked.stdout + checked.stderr)
+    })
+  })
+}
+
+test('nothing that is printed is a secret, and Alertmanager can read the file as another user', () =>
+  write(EVERYBODY, (file, { stdout }) => {
+    assert.equal(stdout, `${file}: webhook, Slack, email, PagerDuty\n`)
+    assert.equal(statSync(file).mode & 0o444, 0o444)
+  }))
+
+const MISTAKES: readonly (readonly [env: Env, ...told: string[]])[] = [
+  [
+    { ALERT_WEBHOOK_URL: 'hooks' },
+    'ALERT_WEBHOOK_URL: got "hooks", wanted an http or https URL. Correct it, or leave it unset.',
+  ],
+  [
+    { ALERT_SLACK_URL: 'ftp://me:secret@x.example', ALERT_REPEAT: '0' },
+    'ALERT_SLACK_URL: got "ftp://***@x.example", wanted an http or https URL. Correct it, or leave it unset.',
+    'ALERT_REPEAT: got "0", wanted a duration such as 30m or 4h. Correct it, or leave it unset.',
+  ],
+  [
+    { ALERT_EMAIL_TO: 'a@b.example', ALERT_EMAIL_SMARTHOST: 'mail.example' },
+    'ALERT_EMAIL_SMARTHOST: got "mail.example", wanted host:port, such as mail.example.com:587. Correct it, or leave it unset.',
+    'ALERT_EMAIL_FROM: not set, wanted because ALERT_EMAIL_TO is. Set it, or unset both.',
+    'ALERT_EMAIL_SMARTHOST: not set, wanted because ALERT_EMAIL_TO is. Set it, or unset both.',
+  ],
+  [
+    { ALERT_EMAIL_USER: 'me', ALERT_SLACK_CHANNEL: '#mail' },
+    'ALERT_SLACK_URL: not set, wanted because ALERT_SLACK_CHANNEL is. Set it, or unset both.',
+    'ALERT_EMAIL_PASSWORD: not set, wanted because ALERT_EMAIL_USER is. Set it, or unset both.',
+  ],
+]
+
+for (const [env, ...told] of MISTAKES) {
+  test(`${JSON.stringify(env)} is refused with all that is wrong, and nothing is written`, () =>
+    write(env, (file, { code, stdout, stderr }) => {
+      assert.deepEqual({ code, stdout, told: stderr.trimEnd().split('\n') }, { code: 2, stdout: '', told })
+      assert.equal(existsSync(file), false)
+    }))
+}
+
+test('an empty variable is an unset one', () => {
+  const empty = Object.fromEntries(Object.keys(EVERYBODY).map((name) => [name, '']))
+  assert.deepEqual(readNotifications(empty), readNotifications({}))
+})
+
+/** Alertmanager's configuration for somebody. */
+function configFor(env: Env) {
+  const read = readNotifications(env)
+  assert.ok('notifications' in read)
+  return alertmanagerConfig(read.notifications)
+}
+
+const ROUTES: readonly (readonly [labels: Labels, receiver: string])[] = [
+  [{ alertname: 'AhaSendAccountDisabled', severity: 'critical' }, 'page'],
+  [{ alertname: 'SmtpProxyErrorBudgetBurning', severity: 'critical' }, 'page'],
+  [{ alertname: 'AhaSendMailInDoubt', severity: 'warning' }, 'notify'],
+  [{ alertname: 'AhaSendIdleDisconnects', severity: 'info' }, 'none'],
+  [{ alertname: 'SomebodyElses' }, 'none'],
+]
+
+for (const [labels, receiver] of ROUTES) {
+  test(`${JSON.stringify(labels)} goes to ${receiver}`, unless(missing('amtool')), async () => {
+    await write(EVERYBODY, async (file) => {
+      const named = Object.entries(labels).map(([name, value]) => `${name}=${value}`)
+      const { stdout } = await amtool('config', 'routes', 'test', `--config.file=${file}`, ...named)
+      assert.equal(stdout.trim(), receiver)
+    })
+  })
+}
+
+test('PagerDuty is called for critical alerts only', () => {
+  const { receivers } = configFor(EVERYBODY)
+  const called = receivers.filter((receiver) => 'pagerduty_configs' in receiver).map(({ name }) => name)
+  assert.deepEqual(called, ['page'])
+})
+
+test('inhibitions and routes name alerts that exist', () => {
+  const named = JSON.stringify(configFor({})).matchAll(/alertname!?=~?\\"([^"\\]*)/g)
+  const names = [...named].flatMap(([, list = '']) => list.split('|'))
+  assert.ok(names.length > 10)
+  assert.deepEqual(
+    names.filter((name) => !(alertNames as readonly string[]).includes(name)),
+    [],
+  )
+})
+
+const JOB = 'ahasend-smtp-proxy'
+const SERVER = { server_address: 'send.ahasend.com' }
+const BILLING = { ...SERVER, smtp_client_name: 'billing' }
+const WEB = { ...SERVER, smtp_client_name: 'web' }
+
+function alert(alertname: (typeof alertNames)[number], severity: string, labels: Labels = {}): Labels {
+  return { alertname, severity, job: JOB, ...labels }
+}
+
+/** What fires together, and which of it is silent. */
+const TOGETHER: readonly {
+  readonly sentence: string
+  readonly heard: readonly Labels[]
+  readonly silent: readonly Labels[]
+}[] = [
+  {
+    sentence: 'a disabled account silences what its app sees of it, not what another app sees',
+    heard: [alert('AhaSendAccountDisabled', 'critical', BILLING), alert('AhaSendCredentialsRejected', 'critical', WEB)],
+    silent: [
+      alert('AhaSendCredentialsRejected', 'critical', BILLING),
+      alert('AhaSendDomainNotConfigured', 'warning', BILLING),
+      alert('AhaSendRecipientsRejected', 'warning', BILLING),
+      alert('AhaSendUnreachable', 'warning', { ...SERVER, error_type: 'greeting_refused' }),
+      alert('SmtpProxyErrorBudgetBurning', 'critical'),
+    ],
+  },
+  {
+    sentence: 'load shedding silences the sum of it, and dials that it failed',
+    heard: [
+      alert('AhaSendLoadShedding', 'critical', SERVER),
+      alert('AhaSendMailInDoubt', 'warning', BILLING),
+      alert('AhaSendUnreachable', 'warning', { ...SERVER, error_type: 'tls_untrusted' }),
+    ],
+    silent: [
+      alert('SmtpProxyErrorBudgetBurning', 'critical'),
+      alert('AhaSendUnreachable', 'warning', { ...SERVER, error_type: 'greeting_refused' }),
+    ],
+  },
+  {
+    sentence: 'what is critical is not told as a warning too',
+    heard: [
+      alert('AhaSendLoadShedding', 'critical', SERVER),
+      alert('AhaSendLoadShedding', 'warning', { server_address: 'send-us.ahasend.com' }),
+      alert('SmtpProxyRefusingSessions', 'critical', { smtp_reply_cause: 'session_limit' }),
+      alert('SmtpProxyRefusingSessions', 'warning', { smtp_reply_cause: 'not_allowed' }),
+      alert('SmtpProxyCertificateExpiring', 'warning', { instance: 'two:9464' }),
+      alert('SmtpProxyCertificateExpiring', 'critical', { instance: 'one:9464' }),
+    ],
+    silent: [
+      alert('AhaSendLoadShedding', 'warning', SERVER),
+      alert('SmtpProxyRefusingSessions', 'warning', { smtp_reply_cause: 'session_limit' }),
+      alert('SmtpProxyCertificateExpiring', 'warning', { instance: 'one:9464' }),
+    ],
+  },
+  {
+    sentence: 'without a proxy that answers nothing else is told, but for another job',
+    heard: [
+      alert('SmtpProxyDown', 'critical'),
+      { alertname: 'AhaSendAccountDisabled', severity: 'critical', job: 'another' },
+    ],
+    silent: [
+      alert('AhaSendAccountDisabled', 'critical', BILLING),
+      alert('SmtpProxyRestarting', 'warning', { instance: 'one:9464' }),
+    ],
+  },
+  {
+    sentence: 'one proxy of several that is down silences nothing',
+    heard: [
+      alert('SmtpProxyDown', 'warning', { instance: 'one:9464' }),
+      alert('AhaSendAccountDisabled', 'critical', BILLING),
+    ],
+    silent: [],
+  },
+]
+
+describe('together', { ...unless(alertmanagerMissing()), concurrency: false }, () => {
+  for (const { sentence, heard, silent } of TOGETHER) {
+    test(sentence, async () => {
+      await using alertmanager = await startAlertmanager(JSON.stringify(configFor({})))
+      await alertmanager.fire([...heard, ...silent])
+      for (;;) {
+        const known = await alertmanager.alerts()
+        if (
+          known.length === heard.length + silent.length &&
+          known.every(({ status }) => status.state !== 'unprocessed')
+        ) {
+          const suppressed = known.filter(({ status }) => status.state === 'suppressed').map(({ labels }) => labels)
+          return assert.deepEqual(new Set(suppressed.map(keyOf)), new Set(silent.map(keyOf)))
+        }
+        await pause(100)
+      }
+    })
+  }
+})
+
+function keyOf(labels: Labels): string {
+  return JSON.stringify(Object.entries(labels).toSorted())
+}
+
+test('the file for people with an Alertmanager of their own tells nobody', unless(missing('amtool')), async () => {
+  const file = join(import.meta.dirname, '..', 'otel', 'stack', 'alertmanager.yml')
+  assert.equal((await amtool('check-config', file)).code, 0)
+  assert.doesNotMatch(readFileSync(file, 'utf8'), /_configs:/)
+})

@@ -1,0 +1,150 @@
+/**
+ * From what AhaSend says to who is told: an app, the proxy as a process, a real Prometheus with the generated rules and a
+ * real Alertmanager with a webhook. The rules' minutes are three seconds; nothing else about them is changed.
+ */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import type { AlertName } from '../dashboards/alert.ts'
+import { type AlertStage, App, stageMissing, startAlertStage } from './support/alert-stage.ts'
+import type { Call } from './support/alertmanager.ts'
+import { connectClient } from './support/peers.ts'
+import { unless } from './support/programs.ts'
+
+const SCALE = 1 / 20
+const EVERY_MS = 500
+/** Alertmanager itself is not hurried: a group of critical alerts waits five seconds. */
+const LIMIT_MS = 90_000
+
+/** A stage on which mail has been flowing for some of the rules' minutes, and nobody was told anything. */
+async function calm(context: TestContext): Promise<{ stage: AlertStage; app: App }> {
+  const stage = await startAlertStage({ timeScale: SCALE, everyMs: EVERY_MS })
+  context.after(() => stage[Symbol.asyncDispose]())
+  const app = new App(stage.proxy, 100)
+  context.after(() => app[Symbol.asyncDispose]())
+  const accepted = 'smtp_proxy_transactions_total{smtp_transaction_outcome="accepted"}'
+  await stage.prometheus.waitFor(`sum(${accepted}) > 20 and sum(${accepted} offset 3s) > 0`)
+  assert.deepEqual(stage.webhook.calls, [])
+  return { stage, app }
+}
+
+function tells(alertname: AlertName) {
+  return ({ alerts }: Call) => alerts.some(({ labels }) => labels.alertname === alertname)
+}
+
+/** Says how long it took, for those who read the output. */
+function say(context: TestContext, what: string, from: number, { at }: Call): void {
+  context.diagnostic(`${what}: ${((at - from) / 1000).toFixed(1)} s from injection to webhook`)
+}
+
+/** The one alert of a call, without what Prometheus or the rule says each time. */
+function onlyAlertOf({ receiver, status, alerts }: Call) {
+  assert.equal(alerts.length, 1, JSON.stringify(alerts))
+  const { labels, annotations } = alerts[0]!
+  const { description, runbook_url, dashboard_url } = annotations
+  assert.ok(runbook_url?.endsWith(`/dashboards/runbooks/${labels.alertname}.md`))
+  assert.match(`${dashboard_url}`, /^http:\/\/localhost:3000\/d\/ahasend-[a-z-]+\?viewPanel=\d+$/)
+  return { receiver, status, labels, description }
+}
+
+test('a single 521 is told, with the app that it hit', unless(stageMissing()), async (context) => {
+  const { stage, app } = await calm(context)
+  const from = performance.now()
+  stage.simulator.faults.set('account-disabled', { times: 1 })
+  const call = await stage.webhook.call(tells('AhaSendAccountDisabled'), LIMIT_MS)
+  say(context, 'one 521', from, call)
+  assert.deepEqual(onlyAlertOf(call), {
+    receiver: 'page',
+    status: 'firing',
+    labels: {
+      alertname: 'AhaSendAccountDisabled',
+      severity: 'critical',
+      job: 'ahasend-smtp-proxy',
+      server_address: 'localhost',
+      smtp_client_name: 'billing',
+    },
+    description:
+      'localhost answered 521 to billing 1 times in the last hour. Until the account is mended no mail of it leaves, ' +
+      'and what was refused is not sent again by itself.',
+  })
+  assert.deepEqual(
+    app.codes.filter((code) => code !== 250),
+    [521],
+  )
+  assert.equal(stage.webhook.calls.length, 1)
+})
+
+test('the first 521 of a proxy that was just started is told too', unless(stageMissing()), async (context) => {
+  const stage = await startAlertStage({ timeScale: SCALE, everyMs: EVERY_MS })
+  context.after(() => stage[Symbol.asyncDispose]())
+  stage.simulator.faults.set('521-at-ehlo', { times: 1 })
+  await using app = new App(stage.proxy, 100)
+  const call = await stage.webhook.call(tells('AhaSendAccountDisabled'), LIMIT_MS)
+  assert.equal(onlyAlertOf(call).labels.smtp_client_name, 'billing')
+  assert.equal(app.codes.filter((code) => code === 521).length, 1)
+})
+
+test('a 421 storm is told as load shedding, and as nothing else', unless(stageMissing()), async (context) => {
+  const { stage } = await calm(context)
+  const from = performance.now()
+  stage.simulator.faults.set('load-shedding')
+  const call = await stage.webhook.call(tells('AhaSendLoadShedding'), LIMIT_MS)
+  say(context, 'a 421 storm', from, call)
+  const { description, ...rest } = onlyAlertOf(call)
+  assert.deepEqual(rest, {
+    receiver: 'page',
+    status: 'firing',
+    labels: {
+      alertname: 'AhaSendLoadShedding',
+      severity: 'critical',
+      job: 'ahasend-smtp-proxy',
+      server_address: 'localhost',
+    },
+  })
+  assert.match(`${description}`, /^localhost greeted [\d.]+% of the connections with 421\./)
+  // the sum of all failures fires as well, and is not told
+  const budget = 'ALERTS{alertname="SmtpProxyErrorBudgetBurning", severity="critical", alertstate="firing"}'
+  await stage.prometheus.waitFor(budget)
+  assert.equal(stage.webhook.calls.length, 1)
+})
+
+test('a storm of idle disconnects pages nobody', unless(stageMissing()), async (context) => {
+  const { stage } = await calm(context)
+  // long enough for an app that is not idle
+  stage.simulator.faults.set('idle-1500')
+  for (let round = 0; round < 2; round += 1) {
+    await Promise.all(Array.from({ length: 100 }, () => idleUntilClosed(stage.proxy.port)))
+  }
+  const idle = 'smtp_proxy_replies_total{smtp_command="UNSOLICITED", smtp_reply_cause="idle_timeout"}'
+  await stage.prometheus.waitFor(`sum(${idle}) == 200`)
+  // the hint to the app's developer is on its way: so the rules saw the storm
+  await stage.prometheus.waitFor(
+    'ALERTS{alertname="AhaSendIdleDisconnects", severity="info", smtp_client_name="billing"}',
+  )
+  assert.deepEqual(await stage.prometheus.query('ALERTS{alertstate="firing", severity!="info"}'), [])
+  // and what has to be told is still told, first of all
+  stage.simulator.faults.set('account-disabled', { times: 1 })
+  await stage.webhook.call(tells('AhaSendAccountDisabled'), LIMIT_MS)
+  assert.equal(stage.webhook.calls.length, 1)
+})
+
+/** A connection of a pool that nobody uses. */
+async function idleUntilClosed(port: number): Promise<void> {
+  const client = await connectClient({ port, limitMs: 20_000 })
+  assert.match(await client.readReply(), /^220 /)
+  assert.match(await client.readReply(), /^421 .* idle too long/)
+  client.destroy()
+}
+
+test('a proxy that dies is told, and nothing of what follows from it', unless(stageMissing()), async (context) => {
+  const { stage } = await calm(context)
+  const from = performance.now()
+  await stage.proxy.stop('SIGKILL')
+  const call = await stage.webhook.call(tells('SmtpProxyDown'), LIMIT_MS)
+  say(context, 'a dead proxy', from, call)
+  assert.deepEqual(onlyAlertOf(call).labels, {
+    alertname: 'SmtpProxyDown',
+    severity: 'critical',
+    job: 'ahasend-smtp-proxy',
+  })
+  assert.equal(stage.webhook.calls.length, 1)
+})

@@ -1,0 +1,163 @@
+/** The account, and load shedding. */
+
+import { gone, grow, hold, type Scenario, steps, UP } from './scenario.ts'
+import { BILLING, mail, reply, SERVER } from './series.ts'
+
+const disabled = (command: string, instance?: string) => reply(command, 521, 'account_disabled', { instance })
+const accepted = mail('accepted')
+
+const accountDisabled = (count: number) =>
+  ({
+    severity: 'critical',
+    labels: BILLING,
+    description: `send.ahasend.com answered 521 to billing ${count} times in the last hour. Until the account is mended no mail of it leaves, and what was refused is not sent again by itself.`,
+  }) as const
+
+export const ACCOUNT_DISABLED: readonly Scenario[] = [
+  {
+    name: 'one 521 is enough, it is told until mail is accepted again',
+    alert: 'AhaSendAccountDisabled',
+    series: {
+      ...UP,
+      [disabled('MAIL')]: [hold(0, 10), hold(1, 50)],
+      [accepted]: [grow(0, 10, 10), hold(100, 10), grow(100, 10, 40)],
+    },
+    fires: [[10 - 0.25], [10.25, accountDisabled(1)], [19, accountDisabled(1)], [20.75]],
+  },
+  {
+    name: 'the first 521 of all is enough, at a command of which none was expected',
+    alert: 'AhaSendAccountDisabled',
+    series: { ...UP, [disabled('EHLO')]: [gone(80), hold(1, 20)], [accepted]: [grow(0, 10, 100)] },
+    fires: [[79.75], [80, accountDisabled(1)], [84, accountDisabled(1)], [85.5]],
+  },
+  {
+    name: 'the first 521 after a restart is enough, also if one was counted before it, long ago',
+    alert: 'AhaSendAccountDisabled',
+    series: {
+      process_uptime_seconds: [grow(100_000, 60, 90), gone(1), grow(5, 60, 30)],
+      [disabled('MAIL')]: [hold(1, 90), gone(1), hold(1, 30)],
+      [accepted]: [grow(0, 10, 90), gone(1), hold(3, 30)],
+    },
+    fires: [[89.75], [91.25, accountDisabled(1)], [110, accountDisabled(1)]],
+  },
+  {
+    name: 'the first 521 of a process under another address is enough',
+    alert: 'AhaSendAccountDisabled',
+    series: {
+      'process_uptime_seconds{instance="10.0.0.7:9464"}': [grow(100_000, 60, 90)],
+      'process_uptime_seconds{instance="10.0.0.8:9464"}': [gone(90), grow(5, 60, 30)],
+      [disabled('MAIL', '10.0.0.7:9464')]: [hold(0, 90)],
+      [disabled('MAIL', '10.0.0.8:9464')]: [gone(90), hold(1, 30)],
+    },
+    fires: [[89.75], [90.5, accountDisabled(1)]],
+  },
+  {
+    name: 'a restart without 521 is none',
+    alert: 'AhaSendAccountDisabled',
+    series: {
+      process_uptime_seconds: [grow(100_000, 60, 90), gone(1), grow(5, 60, 30)],
+      [disabled('MAIL')]: [hold(1, 90), gone(1), hold(0, 30)],
+    },
+    fires: [[89.75], [91], [91.25], [95], [110]],
+  },
+  {
+    name: 'an old 521 is none when Prometheus was away for hours',
+    alert: 'AhaSendAccountDisabled',
+    series: {
+      process_uptime_seconds: [grow(100_000, 60, 20), gone(180), grow(112_000, 60, 90)],
+      [disabled('MAIL')]: [hold(3, 20), gone(180), hold(3, 90)],
+    },
+    fires: [[19], [200], [201], [210], [265]],
+  },
+  {
+    name: 'an old 521 is none when a new Prometheus finds a proxy that has been running',
+    alert: 'AhaSendAccountDisabled',
+    series: { ...UP, [disabled('MAIL')]: [hold(5, 120)] },
+    fires: [[0], [1], [6], [59], [61], [100]],
+  },
+  {
+    name: 'three refused mails an hour are one alert without gaps',
+    alert: 'AhaSendAccountDisabled',
+    series: {
+      ...UP,
+      [disabled('MAIL')]: [hold(0, 10), hold(1, 20), hold(2, 20), hold(3, 20), hold(3, 80)],
+      [accepted]: [hold(7, 70), hold(8, 80)],
+    },
+    fires: [
+      [9],
+      [11, accountDisabled(1)],
+      [29, accountDisabled(1)],
+      [31, accountDisabled(2)],
+      [49, accountDisabled(2)],
+      [69, accountDisabled(3)],
+      [70.25],
+    ],
+  },
+]
+
+const greeting = (code: number, cause: string) => reply('CONNECT', code, cause)
+
+const shedding = (severity: 'critical' | 'warning', share: string) =>
+  ({
+    severity,
+    labels: SERVER,
+    description: `send.ahasend.com greeted ${share} of the connections with 421. Applications that do not try again lose that mail; the others send it late.`,
+  }) as const
+
+export const LOAD_SHEDDING: readonly Scenario[] = [
+  {
+    name: 'a storm pages within minutes and is over half an hour after it',
+    alert: 'AhaSendLoadShedding',
+    every: 0.5,
+    series: {
+      ...UP,
+      [greeting(220, 'none')]: [grow(0, 10, 120), hold(1200, 15), grow(1200, 10, 50)],
+      [greeting(421, 'load_shedding')]: [hold(0, 120), grow(0, 10, 15), hold(150, 50)],
+    },
+    fires: [[119.5], [122], [127, shedding('critical', '11.68%')], [134, shedding('critical', '23.38%')], [175]],
+  },
+  {
+    name: 'a storm goes on through restarts of the proxy',
+    alert: 'AhaSendLoadShedding',
+    every: 0.5,
+    series: {
+      process_uptime_seconds: [grow(100_000, 60, 130), grow(5, 60, 20)],
+      [greeting(220, 'none')]: [grow(0, 10, 120), hold(1200, 10), hold(0, 20)],
+      [greeting(421, 'load_shedding')]: [hold(0, 120), grow(0, 10, 10), grow(0, 10, 20)],
+    },
+    fires: [[119], [129, shedding('critical', '15.02%')], [140, shedding('critical', '32.87%')]],
+  },
+  {
+    name: 'a single refusal is nothing at three connections an hour',
+    alert: 'AhaSendLoadShedding',
+    every: 2,
+    series: {
+      ...UP,
+      [greeting(220, 'none')]: [...steps(0, 20, 12), ...steps(12, 20, 12)],
+      [greeting(421, 'load_shedding')]: [hold(0, 240), hold(1, 240)],
+    },
+    fires: [[238], [242], [246], [260], [300], [470]],
+  },
+  {
+    name: 'an outage at three connections an hour pages all the same',
+    alert: 'AhaSendLoadShedding',
+    every: 2,
+    series: {
+      ...UP,
+      [greeting(220, 'none')]: [...steps(0, 20, 18), hold(18, 200)],
+      [greeting(421, 'load_shedding')]: [hold(0, 360), ...steps(0, 20, 10)],
+    },
+    fires: [[358], [362], [420], [438], [444, shedding('critical', '27.67%')], [498, shedding('critical', '38.76%')]],
+  },
+  {
+    name: 'one connection in fifty is a ticket after an hour, and none hours after it stopped',
+    alert: 'AhaSendLoadShedding',
+    every: 2,
+    series: {
+      ...UP,
+      [greeting(220, 'none')]: [grow(0, 10, 440)],
+      [greeting(421, 'load_shedding')]: [grow(0, 0.2, 100), hold(20, 340)],
+    },
+    fires: [[60], [98, shedding('warning', '1.961%')], [430]],
+  },
+]

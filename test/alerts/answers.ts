@@ -1,0 +1,172 @@
+/** The way to AhaSend, and its final replies. */
+
+import { grow, hold, type Scenario, steps, UP } from './scenario.ts'
+import { BILLING, bucket, dials, FINAL_REPLIES, mail, reply, SERVER } from './series.ts'
+
+const turnedAway = reply('CONNECT', 421, 'upstream_unreachable', { origin: 'proxy' })
+
+const nobodyServed = (count: number) =>
+  ({
+    severity: 'critical',
+    description: `${count} connections of applications were answered 421 by the proxy, because no upstream could be reached inside trusted TLS, and none was served. No mail leaves.`,
+  }) as const
+
+const dead = (count: number, error: string) =>
+  ({
+    severity: 'warning',
+    labels: { ...SERVER, error_type: error },
+    description: `${count} attempts to reach send.ahasend.com failed in 15 minutes with ${error}, and none succeeded. If PROXY_UPSTREAM names another, mail takes that way.`,
+  }) as const
+
+export const UNREACHABLE: readonly Scenario[] = [
+  {
+    name: 'when nobody can be served it pages within minutes, and is over when one is',
+    alert: 'AhaSendUnreachable',
+    series: {
+      ...UP,
+      [dials()]: [grow(0, 4, 20), hold(80, 20), grow(80, 4, 20)],
+      [dials('connect_timeout')]: [hold(0, 20), grow(0, 4, 20), hold(80, 20)],
+      [turnedAway]: [hold(0, 20), grow(0, 4, 20), hold(80, 20)],
+    },
+    fires: [[19], [21], [26, nobodyServed(20)], [39.75, nobodyServed(20), dead(60, 'connect_timeout')], [40.5]],
+  },
+  {
+    name: 'three mails an hour that cannot be served page within the hour',
+    alert: 'AhaSendUnreachable',
+    series: {
+      ...UP,
+      [dials()]: [hold(9, 240)],
+      [dials('resolve_failed')]: [hold(0, 100), ...steps(0, 20, 4), hold(4, 60)],
+      [turnedAway]: [hold(0, 100), ...steps(0, 20, 4), hold(4, 60)],
+    },
+    fires: [[99], [101], [125], [142, nobodyServed(3)], [179, nobodyServed(3)], [239]],
+  },
+  {
+    name: 'one failed dial is nothing, also as the first of its series after a restart',
+    alert: 'AhaSendUnreachable',
+    series: {
+      process_uptime_seconds: [grow(100_000, 60, 20), grow(5, 60, 70)],
+      [dials()]: [hold(9, 20), hold(0, 70)],
+      [dials('tls_failed')]: [hold(1, 20), hold(1, 70)],
+      [turnedAway]: [hold(1, 20), hold(1, 70)],
+    },
+    fires: [[19], [21], [30], [80]],
+  },
+  {
+    name: 'a dead upstream before another is a warning with its reason',
+    alert: 'AhaSendUnreachable',
+    series: {
+      ...UP,
+      [dials()]: [grow(0, 1, 20), hold(20, 30), grow(20, 1, 30)],
+      [dials('tls_untrusted')]: [hold(0, 20), grow(0, 1, 30), hold(30, 30)],
+      'smtp_proxy_upstream_dials_total{tls_resumed="false", server_address="send-us.ahasend.com"}': [grow(0, 1, 80)],
+    },
+    fires: [[19], [30], [42, dead(15, 'tls_untrusted')], [51]],
+  },
+]
+
+const doubtful = (count: number) =>
+  ({
+    severity: 'warning',
+    labels: BILLING,
+    description: `${count} mails of billing to send.ahasend.com ended in doubt in the last 30 minutes. AhaSend may have queued them; an application that sends them again doubles them.`,
+  }) as const
+
+export const IN_DOUBT: readonly Scenario[] = [
+  {
+    name: 'one mail in doubt is told for half an hour',
+    alert: 'AhaSendMailInDoubt',
+    series: { ...UP, [mail('in_doubt', 'upstream_lost')]: [hold(0, 20), hold(1, 60)] },
+    fires: [[19.75], [20.25, doubtful(1)], [45, doubtful(1)], [51]],
+  },
+  {
+    name: 'the first of its kind is told, and the same after a restart',
+    alert: 'AhaSendMailInDoubt',
+    series: {
+      process_uptime_seconds: [grow(100_000, 60, 80), grow(5, 60, 60)],
+      [mail('in_doubt', '250')]: [hold(0, 0.25), hold(1, 79.75), hold(1, 60)],
+    },
+    fires: [[79], [80, doubtful(1)], [115]],
+  },
+]
+
+const partial = (count: number) =>
+  ({
+    severity: 'warning',
+    labels: BILLING,
+    description: `${count} mails of billing were answered 250 by send.ahasend.com in the last 30 minutes with a list of ids that is not complete. The application believes that all recipients get them.`,
+  }) as const
+
+export const PARTIALLY_QUEUED: readonly Scenario[] = [
+  {
+    name: 'one is told for half an hour',
+    alert: 'AhaSendPartiallyQueued',
+    series: { ...UP, [reply('END-OF-MESSAGE', 250, 'partially_queued')]: [hold(0, 20), hold(1, 60)] },
+    fires: [[19.75], [20.25, partial(1)], [51]],
+  },
+]
+
+const slow = (time: string) =>
+  ({
+    severity: 'warning',
+    labels: SERVER,
+    description: `One in twenty final replies of send.ahasend.com takes ${time} or longer. Applications whose timeout is shorter give up and send again what AhaSend has queued.`,
+  }) as const
+
+const DURATION = 'smtp_proxy_command_duration_seconds'
+const upTo = (bound: string) => bucket(DURATION, FINAL_REPLIES, bound)
+const replies = `${DURATION}_count{${FINAL_REPLIES}}`
+
+export const SLOW_FINAL_REPLIES: readonly Scenario[] = [
+  {
+    name: 'many slow ones are a warning within half an hour, and none an hour after it',
+    alert: 'AhaSendSlowFinalReplies',
+    every: 1,
+    series: {
+      ...UP,
+      [upTo('5')]: [grow(0, 2, 60), hold(120, 20), grow(120, 2, 70)],
+      [upTo('10')]: [grow(0, 2, 150)],
+      [upTo('+Inf')]: [grow(0, 2, 150)],
+      [replies]: [grow(0, 2, 150)],
+    },
+    fires: [[59], [61], [75, slow('9.517s')], [145]],
+  },
+  {
+    name: 'one slow reply is nothing at three mails an hour, many are something',
+    alert: 'AhaSendSlowFinalReplies',
+    every: 2,
+    series: {
+      ...UP,
+      [upTo('5')]: [...steps(0, 20, 3), hold(3, 20), ...steps(3, 20, 8), hold(11, 400)],
+      [upTo('10')]: [...steps(0, 20, 32)],
+      [upTo('+Inf')]: [...steps(0, 20, 32)],
+      [replies]: [...steps(0, 20, 32)],
+    },
+    fires: [[62], [70], [200], [400, slow('9.55s')]],
+  },
+]
+
+const DAY = 86_400
+const certificate = (severity: 'critical' | 'warning', time: string) =>
+  ({
+    severity,
+    description: `The certificate that an upstream showed last ends in ${time}. If AhaSend does not renew it, no connection succeeds from then on: the proxy trusts no certificate that has ended.`,
+  }) as const
+
+export const UPSTREAM_CERTIFICATE: readonly Scenario[] = [
+  {
+    name: 'is a warning in its last week, critical in its last two days, and nothing when it was renewed',
+    alert: 'AhaSendCertificateExpiring',
+    every: 60,
+    series: {
+      'smtp_proxy_certificate_not_after_seconds{tls_side="upstream"}': [hold(10 * DAY, 9 * 1440), hold(90 * DAY, 1440)],
+      'smtp_proxy_certificate_not_after_seconds{tls_side="listener"}': [hold(0, 10 * 1440)],
+    },
+    fires: [
+      [2 * 1440],
+      [5 * 1440, certificate('warning', '5d 0h 0m 0s')],
+      [8.5 * 1440, certificate('warning', '1d 12h 0m 0s'), certificate('critical', '1d 12h 0m 0s')],
+      [9.5 * 1440],
+    ],
+  },
+]

@@ -1,0 +1,175 @@
+/** What applications do. */
+
+import { grow, hold, type Scenario, steps, UP } from './scenario.ts'
+import { BILLING, mail, reply } from './series.ts'
+
+const refused = reply('AUTH', 500, 'invalid_credentials')
+const loggedIn = reply('AUTH', 235, 'none')
+
+const credentials = (severity: 'critical' | 'warning', count: number) =>
+  ({
+    severity,
+    labels: BILLING,
+    description: `send.ahasend.com refused ${count} logins of billing in the last hour. What an application sends with these credentials is not accepted.`,
+  }) as const
+
+export const CREDENTIALS: readonly Scenario[] = [
+  {
+    name: 'an app whose secret no longer works pages within a quarter of an hour, and no longer at its first login',
+    alert: 'AhaSendCredentialsRejected',
+    series: {
+      ...UP,
+      [loggedIn]: [grow(0, 1, 60), hold(60, 30), grow(60, 1, 20)],
+      [refused]: [hold(0, 60), grow(0, 1, 30), hold(30, 20)],
+    },
+    fires: [
+      [59],
+      [65],
+      [77, credentials('critical', 17), credentials('warning', 17)],
+      [89, credentials('critical', 29), credentials('warning', 29)],
+      [91.5, credentials('warning', 30)],
+      [96],
+    ],
+  },
+  {
+    name: 'an app that sends three mails an hour pages too, within the hour',
+    alert: 'AhaSendCredentialsRejected',
+    every: 1,
+    series: {
+      ...UP,
+      [loggedIn]: [...steps(0, 20, 6), hold(6, 140)],
+      [refused]: [hold(0, 120), ...steps(0, 20, 7)],
+    },
+    fires: [[119], [121], [145], [170, credentials('critical', 3), credentials('warning', 3)]],
+  },
+  {
+    name: 'an app that never could log in is a warning',
+    alert: 'AhaSendCredentialsRejected',
+    series: { ...UP, [refused]: [hold(0, 60), grow(0, 1, 30)] },
+    fires: [[59], [61], [75, credentials('warning', 15)]],
+  },
+  {
+    name: 'new credentials that take two minutes to work are nothing',
+    alert: 'AhaSendCredentialsRejected',
+    series: { ...UP, [refused]: [hold(0, 60), grow(0, 4, 2), hold(8, 60)], [loggedIn]: [hold(0, 62), grow(0, 4, 60)] },
+    fires: [[59], [61], [65], [70], [75], [100]],
+  },
+  {
+    name: 'one of several instances with a wrong secret is a warning',
+    alert: 'AhaSendCredentialsRejected',
+    series: { ...UP, [refused]: [hold(0, 60), grow(0, 0.5, 60)], [loggedIn]: [grow(0, 5, 120)] },
+    fires: [[59], [65], [80, credentials('warning', 10)]],
+  },
+  {
+    name: 'one refused login beside others that work is nothing',
+    alert: 'AhaSendCredentialsRejected',
+    every: 1,
+    series: { ...UP, [refused]: [hold(0, 60), hold(1, 60)], [loggedIn]: [...steps(0, 20, 6)] },
+    fires: [[59], [61], [66], [75], [90], [119]],
+  },
+]
+
+const domain = (count: number) =>
+  ({
+    severity: 'warning',
+    labels: BILLING,
+    description: `send.ahasend.com answered 556 to billing ${count} times in the last 30 minutes: the account or the sending domain is not configured. All mail from that domain is refused.`,
+  }) as const
+
+export const DOMAIN_NOT_CONFIGURED: readonly Scenario[] = [
+  {
+    name: 'the first refusal is told, for half an hour',
+    alert: 'AhaSendDomainNotConfigured',
+    series: { ...UP, [reply('MAIL', 556, 'domain_not_configured')]: [hold(0, 20), hold(1, 60)] },
+    fires: [[19.75], [20.25, domain(1)], [49, domain(1)], [51]],
+  },
+  {
+    name: 'three refused mails an hour are one alert without gaps',
+    alert: 'AhaSendDomainNotConfigured',
+    series: { ...UP, [reply('MAIL', 556, 'domain_not_configured')]: [hold(0, 20), ...steps(0, 20, 4)] },
+    fires: [[19.75], [21, domain(1)], [39, domain(1)], [59, domain(1)], [65, domain(2)], [79, domain(1)]],
+  },
+]
+
+const format = (count: number) =>
+  ({
+    severity: 'warning',
+    labels: BILLING,
+    description: `send.ahasend.com answered 552 to ${count} mails of billing in the last hour: their format is not valid. Sending them again does not help.`,
+  }) as const
+const wrongFormat = reply('END-OF-MESSAGE', 552, 'message_format')
+
+export const MESSAGE_FORMAT: readonly Scenario[] = [
+  {
+    name: 'some mails of an app are told, and no longer when the last hour was good',
+    alert: 'AhaSendMessageFormatRejected',
+    every: 1,
+    series: {
+      ...UP,
+      [mail('accepted')]: [grow(0, 2, 150)],
+      [mail('permfail', '552')]: [hold(0, 60), ...steps(0, 2, 5), hold(5, 80)],
+      [wrongFormat]: [hold(0, 60), ...steps(0, 2, 5), hold(5, 80)],
+    },
+    fires: [[59], [62], [69, format(5)], [135]],
+  },
+  {
+    name: 'a few of many are nothing',
+    alert: 'AhaSendMessageFormatRejected',
+    every: 1,
+    series: {
+      ...UP,
+      [mail('accepted')]: [grow(0, 20, 90)],
+      [mail('permfail', '552')]: [hold(0, 60), hold(5, 30)],
+      [wrongFormat]: [hold(0, 60), hold(5, 30)],
+    },
+    fires: [[59], [62], [80]],
+  },
+  {
+    name: 'three mails an hour, all refused, are told at the third',
+    alert: 'AhaSendMessageFormatRejected',
+    every: 1,
+    series: {
+      ...UP,
+      [mail('accepted')]: [...steps(0, 20, 3), hold(3, 80)],
+      [mail('permfail', '552')]: [hold(0, 60), ...steps(0, 20, 4)],
+      [wrongFormat]: [hold(0, 60), ...steps(0, 20, 4)],
+    },
+    fires: [[59], [61], [99], [103, format(3)]],
+  },
+]
+
+const rejected = (count: number) =>
+  ({
+    severity: 'warning',
+    labels: BILLING,
+    description: `send.ahasend.com answered 553 to ${count} recipients of billing in the last hour: their domains are toxic, temporary or misspelt. Too many of them harm the reputation of the account.`,
+  }) as const
+const recipients = (verdict: string) =>
+  `smtp_proxy_recipients_total{smtp_recipient_verdict="${verdict}", server_address="send.ahasend.com", smtp_client_name="billing"}`
+
+export const RECIPIENTS: readonly Scenario[] = [
+  {
+    name: 'many of an app are told, and no longer when the last hour was good',
+    alert: 'AhaSendRecipientsRejected',
+    every: 1,
+    series: {
+      ...UP,
+      [recipients('accepted')]: [grow(0, 2, 180)],
+      [recipients('permfail')]: [hold(0, 60), grow(0, 1, 20), hold(20, 100)],
+      [reply('RCPT', 553, 'recipient_rejected')]: [hold(0, 60), grow(0, 1, 20), hold(20, 100)],
+    },
+    fires: [[59], [65], [79, rejected(19)], [145]],
+  },
+  {
+    name: 'a typo now and then is nothing',
+    alert: 'AhaSendRecipientsRejected',
+    every: 1,
+    series: {
+      ...UP,
+      [recipients('accepted')]: [...steps(0, 20, 6)],
+      [recipients('permfail')]: [hold(0, 60), hold(1, 60)],
+      [reply('RCPT', 553, 'recipient_rejected')]: [hold(0, 60), hold(1, 60)],
+    },
+    fires: [[59], [62], [100]],
+  },
+]

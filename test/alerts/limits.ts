@@ -1,0 +1,145 @@
+/** AhaSend's limits. */
+import { grow, hold, type Scenario, UP } from './scenario.ts'
+import { BILLING, reply } from './series.ts'
+
+const CLIENT = 'smtp_transaction_outcome="accepted", smtp_client_name="billing"'
+const size = (bound: string) => `smtp_proxy_message_size_bytes_bucket{${CLIENT}, le="${bound}"}`
+const nearSize = {
+  severity: 'info',
+  labels: { smtp_client_name: 'billing' },
+  description:
+    'billing sent mails above 15 MiB in the last hour. AhaSend refuses mails above 20 MB, counted with headers and as encoded: an attachment grows by a third.',
+} as const
+
+export const MESSAGE_SIZE: readonly Scenario[] = [
+  {
+    name: 'a mail above 15 MiB is a hint for an hour, one of 10 MiB is none',
+    alert: 'AhaSendMessageSizeLimit',
+    every: 1,
+    series: {
+      ...UP,
+      [size('1024')]: [grow(0, 1, 120)],
+      [size('1.048576e+07')]: [grow(0, 1, 120)],
+      [size('1.572864e+07')]: [grow(0, 1, 20), grow(21, 1, 100)],
+      [size('2.097152e+07')]: [grow(0, 1, 20), grow(21, 1, 10), grow(32, 1, 90)],
+      [size('+Inf')]: [grow(0, 1, 20), grow(21, 1, 10), grow(32, 1, 90)],
+    },
+    fires: [[19], [25], [31, nearSize], [85, nearSize], [95]],
+  },
+  {
+    name: 'a mail that is refused as too big is a warning, from the first on',
+    alert: 'AhaSendMessageSizeLimit',
+    every: 1,
+    series: { ...UP, [reply('END-OF-MESSAGE', 552, 'message_too_big')]: [hold(0, 20), hold(1, 70)] },
+    fires: [
+      [19],
+      [
+        21,
+        {
+          severity: 'warning',
+          labels: BILLING,
+          description:
+            'send.ahasend.com refused 1 mails of billing in the last hour, because they are above 20 MB as encoded. Sending them again does not help.',
+        },
+      ],
+      [85],
+    ],
+  },
+]
+
+const inMails = (bound: string) =>
+  `smtp_proxy_message_recipients_bucket{smtp_transaction_outcome="accepted", le="${bound}"}`
+
+export const RECIPIENT_LIMIT: readonly Scenario[] = [
+  {
+    name: 'a mail with many recipients is a hint, for an hour',
+    alert: 'AhaSendRecipientLimit',
+    every: 1,
+    series: {
+      ...UP,
+      [inMails('20')]: [grow(0, 1, 20), grow(20, 1, 100)],
+      [inMails('50')]: [grow(0, 1, 20), grow(21, 1, 100)],
+      [inMails('+Inf')]: [grow(0, 1, 20), grow(21, 1, 100)],
+    },
+    fires: [
+      [19],
+      [
+        21,
+        {
+          severity: 'info',
+          description:
+            'Mails with more than 20 recipients were sent in the last hour. AhaSend accepts 50 recipients a mail and refuses those beyond with 452.',
+        },
+      ],
+      [85],
+    ],
+  },
+  {
+    name: 'recipients beyond the limit are a warning, from the first on',
+    alert: 'AhaSendRecipientLimit',
+    every: 1,
+    series: { ...UP, [reply('RCPT', 452, 'too_many_recipients')]: [hold(0, 20), hold(3, 70)] },
+    fires: [
+      [19],
+      [
+        21,
+        {
+          severity: 'warning',
+          labels: BILLING,
+          description:
+            'send.ahasend.com refused 3 recipients of billing in the last hour, because a mail may have 50. Applications that do not read the reply of each recipient lose them.',
+        },
+      ],
+      [85],
+    ],
+  },
+]
+
+const perSession = (bound: string) =>
+  `smtp_proxy_session_messages_bucket{server_address="send.ahasend.com", le="${bound}"}`
+
+export const CONNECTION_LIMIT: readonly Scenario[] = [
+  {
+    name: 'a connection with more than 9,000 mails is a hint, for an hour',
+    alert: 'AhaSendConnectionLimit',
+    every: 1,
+    series: {
+      ...UP,
+      [perSession('9000')]: [grow(0, 1, 20), grow(20, 1, 100)],
+      [perSession('10000')]: [grow(0, 1, 20), grow(21, 1, 100)],
+      [perSession('+Inf')]: [grow(0, 1, 20), grow(21, 1, 100)],
+    },
+    fires: [
+      [19],
+      [
+        21,
+        {
+          severity: 'info',
+          labels: { server_address: 'send.ahasend.com' },
+          description:
+            'Connections to send.ahasend.com carried more than 9,000 mails in the last hour. AhaSend ends a connection after 10,000.',
+        },
+      ],
+      [85],
+    ],
+  },
+  {
+    name: 'a refusal at the limit is a warning, from the first on',
+    alert: 'AhaSendConnectionLimit',
+    every: 1,
+    series: { ...UP, [reply('RCPT', 421, 'connection_limit')]: [hold(0, 20), hold(2, 70)] },
+    fires: [
+      [19],
+      [
+        21,
+        {
+          severity: 'warning',
+          labels: BILLING,
+          description:
+            'send.ahasend.com refused billing 2 times in the last hour, because its connection had reached a limit. The mail has to be sent again on a new connection.',
+        },
+      ],
+      [85],
+    ],
+  },
+]

@@ -1,0 +1,274 @@
+/** The proxy itself. */
+
+import { gone, grow, hold, type Scenario, UP } from './scenario.ts'
+import { ENDED_SESSIONS, reply } from './series.ts'
+
+const SEEN = 'smtp_proxy_observer_failures_total'
+const INSTANCE = { instance: 'proxy:9464' }
+
+export const DOWN: readonly Scenario[] = [
+  {
+    name: 'a proxy that is not reached for a minute pages, until it is reached',
+    alert: 'SmtpProxyDown',
+    series: { up: [hold(1, 10), hold(0, 5), hold(1, 5)] },
+    fires: [
+      [9.75],
+      [10.5],
+      [11.25, { severity: 'critical', description: 'Prometheus reaches no instance of ahasend-smtp-proxy any more.' }],
+      [15.25],
+    ],
+  },
+  {
+    name: 'one of two is a warning',
+    alert: 'SmtpProxyDown',
+    series: {
+      'up{instance="one:9464"}': [hold(1, 10), hold(0, 5), hold(1, 5)],
+      'up{instance="two:9464"}': [hold(1, 20)],
+    },
+    fires: [
+      [9.75],
+      [
+        11.25,
+        {
+          severity: 'warning',
+          labels: { instance: 'one:9464' },
+          description: 'Prometheus does not reach one:9464; other instances answer.',
+        },
+      ],
+      [15.25],
+    ],
+  },
+  {
+    name: 'a restart of half a minute is nothing',
+    alert: 'SmtpProxyDown',
+    series: { up: [hold(1, 10), hold(0, 0.5), hold(1, 5)] },
+    fires: [[9.75], [10.25], [11], [12]],
+  },
+]
+
+const unknown = {
+  severity: 'critical',
+  description:
+    'No target of Prometheus has the job ahasend-smtp-proxy, and no metrics of a proxy arrive by OTLP: nobody watches the mail.',
+} as const
+
+export const ABSENT: readonly Scenario[] = [
+  {
+    name: 'a proxy that is no target any more pages after five minutes, and a target is enough',
+    alert: 'SmtpProxyAbsent',
+    series: { up: [hold(1, 10), gone(20), hold(1, 10)], [SEEN]: [hold(0, 10), gone(20), hold(0, 10)] },
+    fires: [[9.75], [12], [21, unknown], [30.25]],
+  },
+  {
+    name: 'a proxy that pushes its metrics is not absent, and one that is down has an alert of its own',
+    alert: 'SmtpProxyAbsent',
+    series: { up: [gone(30), hold(0, 30)], [SEEN]: [hold(0, 30), gone(30)] },
+    fires: [[1], [10], [29], [36], [45], [59]],
+  },
+]
+
+export const RESTARTING: readonly Scenario[] = [
+  {
+    name: 'three starts in a quarter of an hour are told, one or two are not',
+    alert: 'SmtpProxyRestarting',
+    series: {
+      [SEEN]: [hold(0, 60)],
+      process_uptime_seconds: [grow(9000, 60, 10), grow(5, 60, 3), grow(5, 60, 3), grow(5, 60, 3), grow(185, 60, 40)],
+    },
+    fires: [
+      [9],
+      [11],
+      [14],
+      [
+        17,
+        {
+          severity: 'warning',
+          labels: INSTANCE,
+          description: 'proxy:9464 was started 3 times in 15 minutes. Each start breaks off what was under way.',
+        },
+      ],
+      [32],
+    ],
+  },
+  {
+    name: 'another program that starts again and again is not ours',
+    alert: 'SmtpProxyRestarting',
+    series: { process_uptime_seconds: [grow(9000, 60, 10), grow(5, 60, 3), grow(5, 60, 3), grow(5, 60, 10)] },
+    fires: [[9], [17], [20]],
+  },
+]
+
+const refusing = (severity: 'critical' | 'warning', cause: string, count: number) =>
+  ({
+    severity,
+    labels: { smtp_reply_cause: cause },
+    description: `${count} connections of applications were answered 421 by the proxy for ${cause}: session_limit is PROXY_MAX_SESSIONS or PROXY_MAX_SESSIONS_PER_CLIENT, not_allowed is PROXY_ALLOW.`,
+  }) as const
+const own = (cause: string) => reply('CONNECT', 421, cause, { origin: 'proxy' })
+
+export const REFUSING: readonly Scenario[] = [
+  {
+    name: 'a session limit that is reached pages while it turns applications away',
+    alert: 'SmtpProxyRefusingSessions',
+    series: { ...UP, [own('session_limit')]: [hold(0, 20), grow(0, 4, 5), hold(20, 40)] },
+    fires: [
+      [19.75],
+      [22, refusing('critical', 'session_limit', 8), refusing('warning', 'session_limit', 8)],
+      [31, refusing('warning', 'session_limit', 20)],
+      [56],
+    ],
+  },
+  {
+    name: 'one stranger is a warning, the first one too',
+    alert: 'SmtpProxyRefusingSessions',
+    series: { ...UP, [own('not_allowed')]: [hold(0, 20), hold(1, 40)] },
+    fires: [[19.75], [20.25, refusing('warning', 'not_allowed', 1)], [51]],
+  },
+  {
+    name: 'a drain is nothing',
+    alert: 'SmtpProxyRefusingSessions',
+    series: { ...UP, [own('draining')]: [hold(0, 20), grow(0, 100, 20)] },
+    fires: [[19.75], [25], [39]],
+  },
+]
+
+const DAY = 86_400
+const certificate = (severity: 'critical' | 'warning', time: string) =>
+  ({
+    severity,
+    labels: INSTANCE,
+    description: `The certificate in PROXY_TLS_CERT_FILE at proxy:9464 ends in ${time}. Applications that verify it send nothing from then on.`,
+  }) as const
+
+export const LISTENER_CERTIFICATE: readonly Scenario[] = [
+  {
+    name: 'is a warning in its last two weeks, critical in its last three days, and nothing when it was renewed',
+    alert: 'SmtpProxyCertificateExpiring',
+    every: 60,
+    series: {
+      'smtp_proxy_certificate_not_after_seconds{tls_side="listener"}': [
+        hold(20 * DAY, 19 * 1440),
+        hold(99 * DAY, 1440),
+      ],
+      'smtp_proxy_certificate_not_after_seconds{tls_side="upstream"}': [hold(0, 20 * 1440)],
+    },
+    fires: [
+      [5 * 1440],
+      [10 * 1440, certificate('warning', '10d 0h 0m 0s')],
+      [18 * 1440, certificate('warning', '2d 0h 0m 0s'), certificate('critical', '2d 0h 0m 0s')],
+      [19.5 * 1440],
+    ],
+  },
+]
+
+const opaque = 'smtp_proxy_session_opaque_total{smtp_opaque_reason="reply_mismatch"}'
+
+export const OPAQUE: readonly Scenario[] = [
+  {
+    name: 'some in a hundred sessions are told, until an hour after the last',
+    alert: 'SmtpProxySessionsOpaque',
+    every: 1,
+    series: { ...UP, [opaque]: [hold(0, 60), grow(0, 1, 10), hold(10, 80)], [ENDED_SESSIONS]: [grow(0, 5, 150)] },
+    fires: [
+      [59],
+      [62],
+      [
+        69,
+        {
+          severity: 'warning',
+          labels: { smtp_opaque_reason: 'reply_mismatch' },
+          description:
+            '9 sessions in the last hour, for reply_mismatch. Mail goes on; metrics, logs and traces say less than happens.',
+        },
+      ],
+      [135],
+    ],
+  },
+  {
+    name: 'a few of thousands are nothing',
+    alert: 'SmtpProxySessionsOpaque',
+    every: 1,
+    series: { ...UP, [opaque]: [hold(0, 60), hold(5, 60)], [ENDED_SESSIONS]: [grow(0, 50, 120)] },
+    fires: [[59], [62], [70], [119]],
+  },
+]
+
+const failing = (count: number) =>
+  ({
+    severity: 'warning',
+    labels: INSTANCE,
+    description: `${count} failures at proxy:9464 in 15 minutes. Mail goes on; what failed is missing in metrics, logs or traces. This is a bug.`,
+  }) as const
+
+export const OBSERVER: readonly Scenario[] = [
+  {
+    name: 'one failure is told for a quarter of an hour',
+    alert: 'SmtpProxyObserverFailing',
+    series: { ...UP, [SEEN]: [hold(0, 20), hold(1, 30)] },
+    fires: [[19.75], [20.25, failing(1)], [36]],
+  },
+  {
+    name: 'the first failure after a restart is told, also if there was one before it',
+    alert: 'SmtpProxyObserverFailing',
+    series: { process_uptime_seconds: [grow(9000, 60, 20), grow(5, 60, 40)], [SEEN]: [hold(1, 20), hold(1, 40)] },
+    fires: [[19.75], [20.25, failing(1)], [36]],
+  },
+]
+
+const lost = (loss: string) => `smtp_proxy_telemetry_lost_total{telemetry_signal="traces", telemetry_loss="${loss}"}`
+
+export const LOST: readonly Scenario[] = [
+  {
+    name: 'a receiver that stays away is told after a quarter of an hour, until it is back',
+    alert: 'SmtpProxyTelemetryLost',
+    series: { ...UP, [lost('export_failed')]: [hold(0, 20), grow(0, 20, 40), hold(800, 20)] },
+    fires: [
+      [19],
+      [30],
+      [
+        40,
+        {
+          severity: 'warning',
+          labels: { telemetry_signal: 'traces', telemetry_loss: 'export_failed' },
+          description:
+            '100 records of traces were lost in five minutes (export_failed), and it goes on. Mail is not affected.',
+        },
+      ],
+      [66],
+    ],
+  },
+  {
+    name: 'a restart of the receiver is nothing, nor what is held back on purpose',
+    alert: 'SmtpProxyTelemetryLost',
+    series: {
+      ...UP,
+      [lost('export_failed')]: [hold(0, 20), grow(0, 20, 4), hold(80, 60)],
+      [lost('rate_limited')]: [grow(0, 20, 80)],
+    },
+    fires: [[19], [24], [36], [60]],
+  },
+]
+
+export const OVERFLOWING: readonly Scenario[] = [
+  {
+    name: 'a metric with too many series is told, by its name',
+    alert: 'SmtpProxyMetricsOverflowing',
+    series: {
+      'smtp_proxy_replies_total{smtp_command="OTHER"}': [hold(5, 30)],
+      'smtp_proxy_replies_total{otel_metric_overflow="true"}': [gone(10), hold(1, 10), gone(10)],
+      'other_metric_total{otel_metric_overflow="true"}': [hold(1, 30)],
+    },
+    fires: [
+      [9.75],
+      [
+        10,
+        {
+          severity: 'warning',
+          labels: { metric: 'smtp_proxy_replies_total' },
+          description: 'smtp_proxy_replies_total has overflowed: its sums are right, its labels are not.',
+        },
+      ],
+      [26],
+    ],
+  },
+]

@@ -1,0 +1,12 @@
+/** Everything that the alerts are tried with. */
+import * as accountAndLoad from './account-and-load.ts'
+import * as answers from './answers.ts'
+import * as apps from './apps.ts'
+import * as limits from './limits.ts'
+import * as proxy from './proxy.ts'
+import type { Scenario } from './scenario.ts'
+import * as storms from './storms.ts'
+
+export const SCENARIOS: readonly Scenario[] = [accountAndLoad, answers, apps, limits, proxy, storms].flatMap((room) =>
+  Object.values<readonly Scenario[]>(room).flat(),
+)

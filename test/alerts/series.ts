@@ -1,0 +1,37 @@
+/** Series of a proxy as it is scraped, and labels of alerts. */
+
+export const SERVER = { server_address: 'send.ahasend.com' }
+export const BILLING = { ...SERVER, smtp_client_name: 'billing' }
+const PEER = 'server_address="send.ahasend.com", smtp_client_name="billing"'
+
+export interface From {
+  /** Default: AhaSend's. */
+  readonly origin?: 'proxy'
+  /** Default: the one instance that there is. */
+  readonly instance?: string | undefined
+}
+
+export function reply(command: string, code: number, cause: string, { origin, instance }: From = {}): string {
+  const what = `smtp_command="${command}", smtp_reply_code="${code}", smtp_reply_cause="${cause}"`
+  return `smtp_proxy_replies_total{${what}, smtp_reply_origin="${origin ?? 'upstream'}", ${PEER}${at(instance)}}`
+}
+
+export function mail(outcome: string, error?: string): string {
+  return `smtp_proxy_transactions_total{smtp_transaction_outcome="${outcome}"${error ? `, error_type="${error}"` : ''}, ${PEER}}`
+}
+
+export function dials(error?: string): string {
+  return `smtp_proxy_upstream_dials_total{${error ? `error_type="${error}", ` : ''}tls_resumed="false", server_address="send.ahasend.com"}`
+}
+
+function at(instance: string | undefined): string {
+  return instance === undefined ? '' : `, instance="${instance}"`
+}
+
+/** A histogram's bucket. */
+export function bucket(name: string, labels: string, bound: string): string {
+  return `${name}_bucket{${labels}, le="${bound}"}`
+}
+
+export const ENDED_SESSIONS = `smtp_proxy_session_duration_seconds_count{smtp_session_close_reason="quit", ${PEER}}`
+export const FINAL_REPLIES = 'smtp_command="END-OF-MESSAGE", server_address="send.ahasend.com"'

@@ -1,0 +1,177 @@
+/** Temporary answers of AhaSend, idle disconnects, and what becomes of mail as a whole. */
+
+import { grow, hold, type Scenario, steps, UP } from './scenario.ts'
+import { BILLING, ENDED_SESSIONS, mail, reply, SERVER } from './series.ts'
+
+const internal = (severity: 'critical' | 'warning', share: string) =>
+  ({
+    severity,
+    labels: SERVER,
+    description: `send.ahasend.com answered ${share} of what was sent with 421, without idleness or load shedding as the reason. Mail that was under way has to be sent again.`,
+  }) as const
+
+export const INTERNAL_ERRORS: readonly Scenario[] = [
+  {
+    name: 'sessions that break off page within minutes and are over half an hour after it',
+    alert: 'AhaSendInternalErrors',
+    every: 1,
+    series: {
+      ...UP,
+      [mail('accepted')]: [grow(0, 10, 60), hold(600, 10), grow(600, 10, 60)],
+      [mail('tempfail', '421')]: [hold(0, 60), grow(0, 10, 10), hold(100, 60)],
+      [reply('MAIL', 421, 'internal_error')]: [hold(0, 60), grow(0, 10, 10), hold(100, 60)],
+    },
+    fires: [[59], [61], [68, internal('critical', '13.36%')], [115]],
+  },
+  {
+    name: 'a session that AhaSend broke off is nothing at three mails an hour',
+    alert: 'AhaSendInternalErrors',
+    every: 2,
+    series: {
+      ...UP,
+      [mail('accepted')]: [...steps(0, 20, 24)],
+      [reply('AUTH', 421, 'shutting_down')]: [hold(0, 240), hold(1, 240)],
+    },
+    fires: [[238], [242], [260], [300], [470]],
+  },
+  idleStorm('AhaSendInternalErrors'),
+]
+
+const temporary = (severity: 'critical' | 'warning', share: string) =>
+  ({
+    severity,
+    labels: SERVER,
+    description: `send.ahasend.com refused ${share} of the mails for now with 451. Applications have to try again.`,
+  }) as const
+
+export const TEMPORARY_ERRORS: readonly Scenario[] = [
+  {
+    name: 'mails that are refused for now page within minutes and are over half an hour after it',
+    alert: 'AhaSendTemporaryErrors',
+    every: 1,
+    series: {
+      ...UP,
+      [mail('accepted')]: [grow(0, 10, 60), hold(600, 10), grow(600, 10, 60)],
+      [mail('tempfail', '451')]: [hold(0, 60), grow(0, 10, 10), hold(100, 60)],
+    },
+    fires: [[59], [61], [68, temporary('critical', '13.36%')], [115]],
+  },
+  {
+    name: 'one in fifty is a ticket after an hour',
+    alert: 'AhaSendTemporaryErrors',
+    every: 2,
+    series: {
+      ...UP,
+      [mail('accepted')]: [grow(0, 10, 440)],
+      [mail('tempfail', '451')]: [grow(0, 0.2, 100), hold(20, 340)],
+    },
+    fires: [[60], [98, temporary('warning', '1.961%')], [430]],
+  },
+  {
+    name: 'three mails an hour, each refused once and then accepted, are nothing for an hour',
+    alert: 'AhaSendTemporaryErrors',
+    every: 2,
+    series: {
+      ...UP,
+      [mail('accepted')]: [...steps(0, 20, 12)],
+      [mail('tempfail', '451')]: [hold(0, 180), ...steps(0, 20, 3)],
+    },
+    fires: [[178], [182], [200], [238]],
+  },
+]
+
+/** Nothing but the hint to applications says anything about it. */
+function idleStorm(alert: Scenario['alert']): Scenario {
+  return {
+    name: 'a storm of idle disconnects is not meant',
+    alert,
+    every: 1,
+    series: {
+      ...UP,
+      [mail('accepted')]: [grow(0, 1, 90)],
+      [reply('UNSOLICITED', 421, 'idle_timeout')]: [hold(0, 20), grow(0, 60, 70)],
+      [ENDED_SESSIONS]: [grow(0, 1, 20), grow(20, 60, 70)],
+      [reply('CONNECT', 220, 'none')]: [grow(0, 1, 20), grow(20, 60, 70)],
+    },
+    fires: [[19], [21], [25], [40], [60], [89]],
+  }
+}
+
+export const LOAD_SHEDDING_OR_IDLE = [idleStorm('AhaSendLoadShedding')]
+
+const idle = (share: string) =>
+  ({
+    severity: 'info',
+    labels: BILLING,
+    description: `${share} of the connections of billing to send.ahasend.com were closed by AhaSend after 60 idle seconds. No mail is lost; the application's pool keeps connections longer than they live.`,
+  }) as const
+
+export const IDLE_DISCONNECTS: readonly Scenario[] = [
+  {
+    name: 'a pool that keeps connections too long is a hint after half an hour, and none when it no longer does',
+    alert: 'AhaSendIdleDisconnects',
+    every: 1,
+    series: {
+      ...UP,
+      [reply('UNSOLICITED', 421, 'idle_timeout')]: [hold(0, 10), grow(0, 1, 80), hold(80, 80)],
+      [ENDED_SESSIONS]: [grow(0, 1, 170)],
+    },
+    fires: [[9], [40], [80, idle('100%')], [160]],
+  },
+  {
+    name: 'a few an hour are normal',
+    alert: 'AhaSendIdleDisconnects',
+    every: 1,
+    series: {
+      ...UP,
+      [reply('UNSOLICITED', 421, 'idle_timeout')]: [...steps(0, 20, 7)],
+      [ENDED_SESSIONS]: [...steps(0, 20, 7)],
+    },
+    fires: [[60], [100], [139]],
+  },
+]
+
+const burning = (severity: 'critical' | 'warning', share: string) =>
+  ({
+    severity,
+    description: `${share} of what applications tried failed: mails refused for now or in doubt, connections turned away, an account that is disabled. The objective is 99.5 % over 30 days.`,
+  }) as const
+
+export const ERROR_BUDGET: readonly Scenario[] = [
+  {
+    name: 'mail that fails for a reason without an alert pages within minutes',
+    alert: 'SmtpProxyErrorBudgetBurning',
+    every: 1,
+    series: {
+      ...UP,
+      [mail('accepted')]: [grow(0, 10, 60), hold(600, 10), grow(600, 10, 60)],
+      [mail('permfail', '553')]: [grow(0, 5, 130)],
+      [mail('tempfail', '450')]: [hold(0, 60), grow(0, 10, 10), hold(100, 60)],
+    },
+    fires: [[59], [61], [68, burning('critical', '8.902%')], [115]],
+  },
+  {
+    name: 'connections that nobody answers count, strangers that the proxy turns away do not',
+    alert: 'SmtpProxyErrorBudgetBurning',
+    every: 1,
+    series: {
+      ...UP,
+      [mail('accepted')]: [grow(0, 10, 90)],
+      [reply('CONNECT', 421, 'not_allowed', { origin: 'proxy' })]: [grow(0, 50, 90)],
+      [reply('CONNECT', 421, 'upstream_unreachable', { origin: 'proxy' })]: [hold(0, 60), grow(0, 10, 30)],
+    },
+    fires: [[59], [61], [75, burning('critical', '20%')]],
+  },
+  {
+    name: 'one failure is nothing at three mails an hour',
+    alert: 'SmtpProxyErrorBudgetBurning',
+    every: 2,
+    series: {
+      ...UP,
+      [mail('accepted')]: [...steps(0, 20, 24)],
+      [mail('in_doubt', 'upstream_lost')]: [hold(0, 240), hold(1, 240)],
+    },
+    fires: [[238], [242], [260], [300], [470]],
+  },
+  idleStorm('SmtpProxyErrorBudgetBurning'),
+]

@@ -1,0 +1,84 @@
+/**
+ * The dashboards in real Grafanas, the oldest and the newest that they are made for: provisioned as compose.yaml does it,
+ * and imported by hand. Reported as skipped, by name, where an image cannot be had.
+ */
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers'
+import { DASHBOARDS, type DashboardJson, panelsOf, readDashboards } from '../support/dashboards.ts'
+import { IMAGES, imageMissing } from '../support/engine.ts'
+
+const OLDEST = process.env.OLDEST_GRAFANA_IMAGE ?? 'grafana/grafana:10.4.19'
+
+const dashboards = readDashboards()
+
+interface Found {
+  readonly uid: string
+  readonly folderTitle: string
+}
+
+async function startGrafana(image: string): Promise<StartedTestContainer> {
+  const copied = (source: string, target: string) => ({ source: join(DASHBOARDS, source), target })
+  return await new GenericContainer(image)
+    .withCopyDirectoriesToContainer([
+      copied('provisioning', '/etc/grafana/provisioning'),
+      copied('generated', '/var/lib/dashboards'),
+    ])
+    .withEnvironment({ GF_ANALYTICS_REPORTING_ENABLED: 'false', GF_PLUGINS_PREINSTALL_DISABLED: 'true' })
+    .withExposedPorts(3000)
+    .withWaitStrategy(Wait.forHttp('/api/health', 3000))
+    .start()
+}
+
+for (const image of [OLDEST, IMAGES.GRAFANA_IMAGE]) {
+  // no image of Grafana is put together from packages, so CI cannot insist on it
+  describe(image, { skip: imageMissing(image) ?? false }, () => {
+    let container: StartedTestContainer
+
+    before(async () => {
+      container = await startGrafana(image)
+    })
+    after(() => container?.stop())
+
+    async function ask<Answer>(path: string, body?: unknown): Promise<Answer> {
+      const url = `http://${container.getHost()}:${container.getMappedPort(3000)}/api/${path}`
+      const authorization = `Basic ${Buffer.from('admin:admin').toString('base64')}`
+      const headers = { authorization, 'content-type': 'application/json' }
+      const post = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }
+      const response = await fetch(url, { headers, ...post })
+      const text = await response.text()
+      assert.ok(response.ok, `${path}: ${response.status} ${text}`)
+      return JSON.parse(text) as Answer
+    }
+
+    async function read(uid: string): Promise<DashboardJson> {
+      return (await ask<{ readonly dashboard: DashboardJson }>(`dashboards/uid/${uid}`)).dashboard
+    }
+
+    test('finds all four in their folder', async () => {
+      const found = await ask<readonly Found[]>('search?type=dash-db')
+      assert.deepEqual(found.map(({ uid }) => uid).sort(), dashboards.map(({ uid }) => uid).sort())
+      assert.deepEqual([...new Set(found.map(({ folderTitle }) => folderTitle))], ['AhaSend SMTP proxy'])
+    })
+
+    test('has the data sources that they begin with', async () => {
+      for (const uid of ['prometheus', 'tempo', 'alertmanager'])
+        assert.equal((await ask<{ readonly uid: string }>(`datasources/uid/${uid}`)).uid, uid)
+    })
+
+    for (const dashboard of dashboards) {
+      test(`loads ${dashboard.title} with every panel`, async () => {
+        const titles = (one: DashboardJson) => panelsOf(one).map(({ title }) => title)
+        assert.deepEqual(titles(await read(dashboard.uid)), titles(dashboard))
+      })
+
+      test(`takes ${dashboard.title} by hand`, async () => {
+        const uid = `by-hand-${dashboard.uid}`
+        const mine = { ...dashboard, uid, title: `${dashboard.title} (by hand)` }
+        await ask('dashboards/db', { dashboard: mine, overwrite: true })
+        assert.equal(panelsOf(await read(uid)).length, panelsOf(dashboard).length)
+      })
+    }
+  })
+}

@@ -1,0 +1,57 @@
+/** Tempo's own image with otel/stack/tempo.yaml: it starts, takes the proxy's spans and finds them again. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { accepted, fetched, press, type Stack, startStack, until } from '../support/compose-run.ts'
+import { IMAGES, imageMissing } from '../support/engine.ts'
+
+/** Without an image each test is skipped by its name. */
+const needs = { skip: imageMissing(IMAGES.TEMPO_IMAGE) ?? imageMissing(IMAGES.NODE_IMAGE) ?? false }
+
+interface Found {
+  readonly traces?: readonly { readonly rootServiceName: string; readonly rootTraceName: string }[]
+}
+
+describe('Tempo', () => {
+  const services = ['proxy', 'tempo', 'rehearsal', 'traffic']
+  let stack: Stack
+  before(async () => {
+    if (needs.skip) return
+    stack = await startStack(services)
+  })
+  after(() => stack?.down())
+
+  /** What Tempo answers. Of what runs here, the proxy is the one that has Node and reaches it. */
+  const asked = async (path: string) => {
+    const answer = await fetched(stack.container('proxy'), `http://tempo:3200${path}`)
+    assert.equal(answer?.status, 200, answer?.body)
+    return answer.body
+  }
+
+  const found = async (traceql: string) => {
+    const parameters = new URLSearchParams({ q: traceql, limit: '5' })
+    return (JSON.parse(await asked(`/api/search?${parameters}`)) as Found).traces ?? []
+  }
+
+  test('becomes healthy on a root file system that cannot be written', needs, async () => {
+    await stack.healthy(services)
+    assert.equal(stack.describe('tempo').HostConfig.ReadonlyRootfs, true)
+  })
+
+  test('keeps traces for as long as is set', needs, async () => {
+    assert.match(await asked('/status/config'), /block_retention: (336h0m0s|2w)/)
+  })
+
+  test('finds the mails that were accepted', needs, async () => {
+    await accepted(stack.container('rehearsal'), 5)
+    const query = '{ resource.service.name = "ahasend-smtp-proxy" && name = "smtp.transaction" }'
+    await until('an accepted mail is found', async () => (await found(query)).length > 0)
+    const [trace] = await found(query)
+    assert.deepEqual([trace?.rootServiceName, trace?.rootTraceName], ['ahasend-smtp-proxy', 'smtp.transaction'])
+  })
+
+  test('finds a mail that was refused, by what refused it', needs, async () => {
+    await press(stack.container('rehearsal'), 'one-521')
+    const query = '{ span.smtp.reply.cause = "account_disabled" && status = error }'
+    await until('the refused mail is found', async () => (await found(query)).length > 0)
+  })
+})

@@ -1,0 +1,78 @@
+/** What is inside an image. */
+
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { dockerOutput } from './engine.ts'
+
+export interface ImageFile {
+  /** As `ls -l` has it: `-rwxr-xr-x`. */
+  readonly mode: string
+  /** User and group as numbers: `0/0`. */
+  readonly owner: string
+  readonly path: string
+}
+
+const LIMIT_MS = 120_000
+
+const listings = new Map<string, readonly ImageFile[]>()
+
+/** What an engine puts into every container. */
+const OF_THE_ENGINE = /^(\.dockerenv$|dev\/|proc\/|sys\/|etc\/(hostname|hosts|resolv\.conf|mtab)$)/
+
+/** All that a container of the image would see and the engine does not add. */
+export function filesOf(tag: string): readonly ImageFile[] {
+  const known = listings.get(tag)
+  if (known) return known
+  const container = dockerOutput(['create', tag]).trim()
+  try {
+    const files = inDirectory((directory) => {
+      const file = join(directory, 'root.tar')
+      dockerOutput(['export', '--output', file, container], { ms: LIMIT_MS })
+      return tar('--list', '--verbose', '--numeric-owner', '--file', file).split('\n').flatMap(entry)
+    })
+    listings.set(tag, files)
+    return files
+  } finally {
+    dockerOutput(['rm', container])
+  }
+}
+
+/** Everything that the image's archive is made of: its layers as they were written, and its descriptions. */
+export function layersOf(tag: string): readonly Buffer[] {
+  return inDirectory((directory) => {
+    const file = join(directory, 'image.tar')
+    dockerOutput(['save', '--output', file, tag], { ms: LIMIT_MS })
+    tar('--extract', '--directory', directory, '--file', file)
+    rmSync(file)
+    const parts = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((part) => part.isFile())
+    return parts.map((part) => unpacked(readFileSync(join(part.parentPath, part.name))))
+  })
+}
+
+function unpacked(part: Buffer): Buffer {
+  return part.readUInt16BE() === 0x1f8b ? gunzipSync(part) : part
+}
+
+/** One line of tar's list: mode, owner, size, day, time and path. */
+function entry(line: string): ImageFile[] {
+  const [, mode, owner, path] = /^(\S+) (\S+) +[0-9]+ \S+ \S+ (.*?)(?: -> .*)?$/.exec(line) ?? []
+  return mode && owner && path && !OF_THE_ENGINE.test(path) ? [{ mode, owner, path }] : []
+}
+
+function tar(...args: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync('tar', args, { encoding: 'utf8', maxBuffer: 2 ** 28 })
+  if (status !== 0) throw new Error(`tar ${args.join(' ')}: ${stderr}`)
+  return stdout
+}
+
+function inDirectory<Result>(work: (directory: string) => Result): Result {
+  const directory = mkdtempSync(join(tmpdir(), 'image-'))
+  try {
+    return work(directory)
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
