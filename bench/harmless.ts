@@ -39,6 +39,7 @@ const MAILS = Math.round(RATE * Number(values.seconds))
 const WARM_UP = 2000
 
 const children: ChildProcess[] = []
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL')
 })
@@ -254,7 +255,7 @@ async function compare(): Promise<void> {
   const none = await start({ name: NONE, env: SILENT })
   const good = await start(traced('good', collectors.good!))
   const all = await Promise.all(chosen.map(start))
-  for (const { port } of [none, good, ...all]) await send({ ports: [port], mails: WARM_UP, rate: 0 })
+  await send({ ports: [none, good, ...all].map(({ port }) => port), mails: WARM_UP, rate: 0 })
   const loads = [loadavg()[0]!]
   for (let count = 0; count < Number(values.rounds); count += 1) {
     // another one begins each time

@@ -1,10 +1,14 @@
 /**
  * Steady mail for a rehearsal, as a few apps would send it, and nothing wrong with it: what goes wrong is chosen on the
  * simulator's control page. `node test/rehearsal/traffic.ts [HOST [PORT]]`, by default proxy and 2525, until SIGTERM.
- * Exit code 1 when the rehearsal is not behind that address: nobody else gets mail from here.
+ * The file `sending` in the directory for temporary files says that it has begun. Exit code 1 when the rehearsal is not
+ * behind that address: nobody else gets mail from here.
  */
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type App, type Destination, pick, SIZES, startMail, type Tally } from '../demo/mail.ts'
 import { seededRandom } from '../simulator/plan.ts'
@@ -17,7 +21,7 @@ const APPS: readonly App[] = [
     everyMs: 4000,
     pooled: true,
     mail: (random) => ({
-      to: Array.from({ length: 5 + Math.floor(random() * 40) }, (_, n) => `reader-${n}@example.net`),
+      to: Array.from({ length: 2 + Math.floor(random() * 15) }, (_, n) => `reader-${n}@example.net`),
     }),
   },
   { everyMs: 90_000, pooled: true, mail: () => ({}) },
@@ -62,6 +66,7 @@ async function main(): Promise<void> {
   if (behind === 'stopped') return
   if (!behind) throw new Error(`${host}:${port} does not lead to the rehearsal: nothing is sent. See PROXY_UPSTREAM.`)
   const mail = startMail(to, seededRandom(1), APPS)
+  writeFileSync(join(tmpdir(), 'sending'), '')
   const timer = setInterval(() => console.log(report(mail.tally)), REPORT_MS)
   await stopped
   clearInterval(timer)

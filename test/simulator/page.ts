@@ -33,7 +33,7 @@ page for the list.</p>
 
 const STYLE = `
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 48rem; padding: 0 1rem; color-scheme: light dark }
-button { font: inherit; width: 100%; padding: .4rem .8rem; text-align: left }
+button { font: inherit; width: 100%; padding: .4rem .8rem; text-align: left; white-space: nowrap }
 td { padding: .2rem 1rem .2rem 0; vertical-align: middle }
 form { margin: 0 }
 `

@@ -1,0 +1,225 @@
+/** compose.yaml as it is written: what it promises, and that every setting reaches whom it is for and nobody else. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { ALERT_ROWS } from '../../dashboards/alertmanager-settings.ts'
+import { OTEL_ROWS, OTLP_SETTINGS, ownVariable, SIGNALS } from '../../otel/settings-table.ts'
+import { SETTINGS } from '../../proxy/config-table.ts'
+import { type Port, type Project, readProject, type Service, settingsIn, variablesIn } from '../support/compose.ts'
+import { composeMissing, ROOT } from '../support/engine.ts'
+import { readEnvExample, withSettings } from '../support/env-example.ts'
+import { unless } from '../support/programs.ts'
+
+const REHEARSAL = { envFiles: ['rehearsal.env'] }
+
+/** Prometheus and the health check look for the admin server where the image has it. */
+const FIXED = ['PROXY_ADMIN']
+
+const ALL = ['alertmanager', 'alertmanager-config', 'grafana', 'prometheus', 'proxy', 'tempo']
+
+/** Writes a file and ends. */
+const ONCE = 'alertmanager-config'
+
+const PROXY_VARIABLES = [
+  ...Object.values(SETTINGS).map(({ variable }) => variable),
+  ...OTEL_ROWS.map(({ variable }) => variable),
+  ...SIGNALS.flatMap((signal) => Object.values(OTLP_SETTINGS).map((row) => ownVariable(row, signal))),
+].filter((variable) => !FIXED.includes(variable))
+
+function services(project: Project): readonly (readonly [string, Service])[] {
+  return Object.entries(project.services)
+}
+
+function published(project: Project): Readonly<Record<string, readonly string[]>> {
+  const shown = ({ host_ip, published, target }: Port) => `${host_ip}:${published}:${target}`
+  return Object.fromEntries(services(project).flatMap(([name, { ports }]) => (ports ? [[name, ports.map(shown)]] : [])))
+}
+
+function text(name: string): string {
+  return readFileSync(join(ROOT, name), 'utf8')
+}
+
+describe('compose.yaml', unless(composeMissing()), () => {
+  test('has the proxy and what watches it, without any setting', () => {
+    const names = Object.keys(readProject().services).sort()
+    assert.deepEqual(names, ALL)
+  })
+
+  test('publishes SMTP and Grafana on this machine, and nothing else', () => {
+    assert.deepEqual(published(readProject()), { proxy: ['127.0.0.1:2525:2525'], grafana: ['127.0.0.1:3000:3000'] })
+  })
+
+  test('sends mail to AhaSend, where the proxy sends it by itself', () => {
+    assert.equal(readProject().services.proxy?.environment?.PROXY_UPSTREAM, null)
+  })
+
+  test('the rehearsal has an AhaSend and mail of its own, and other ports', () => {
+    const project = readProject(REHEARSAL)
+    assert.deepEqual(Object.keys(project.services).sort().slice(-2), ['tempo', 'traffic'])
+    assert.equal(project.name, 'ahasend-rehearsal')
+    assert.equal(project.services.proxy?.environment?.PROXY_UPSTREAM, 'smtp://rehearsal:2525')
+    const usual = Object.values(published(readProject())).flat()
+    const ports = Object.values(published(project)).flat()
+    assert.equal(ports.length, 3)
+    for (const port of ports) assert.match(port, /^127\.0\.0\.1:/)
+    assert.deepEqual(
+      ports.filter((port) => usual.includes(port)),
+      [],
+    )
+  })
+
+  test('gives no service a disk, a capability, endless memory or processes', () => {
+    for (const [name, service] of services(readProject(REHEARSAL))) {
+      assert.equal(service.read_only, true, name)
+      assert.deepEqual([service.cap_drop, service.cap_add, service.privileged], [['ALL'], undefined, undefined], name)
+      assert.deepEqual(service.security_opt, ['no-new-privileges:true'], name)
+      assert.ok(Number(service.mem_limit) > 0, `${name} has a limit of memory`)
+      assert.ok((service.pids_limit ?? 0) > 0, `${name} has a limit of processes`)
+      assert.equal(service.restart, name === ONCE ? 'no' : 'unless-stopped', name)
+      assert.equal(service.logging?.driver, 'local', name)
+    }
+  })
+
+  test('knows of every service whether it is well, without a shell', () => {
+    for (const [name, { build, healthcheck }] of services(readProject(REHEARSAL))) {
+      if (name === ONCE) continue
+      if (healthcheck) assert.equal(healthcheck.test[0], 'CMD', name)
+      else assert.match(text(build?.dockerfile ?? 'no Dockerfile'), /^HEALTHCHECK .*\\\n {2}CMD \["/m, name)
+    }
+  })
+
+  test('mounts files and directories of the project to be read only', () => {
+    for (const [name, { volumes = [] }] of services(readProject(REHEARSAL)))
+      for (const { type, target, read_only } of volumes)
+        if (type === 'bind') assert.equal(read_only, true, `${name} ${target}`)
+  })
+
+  test('keeps data in named volumes, for as long and as much as is set', () => {
+    const project = readProject({
+      env: { PROMETHEUS_RETENTION: '7d', PROMETHEUS_RETENTION_SIZE: '1GB', TEMPO_RETENTION: '24h' },
+    })
+    assert.deepEqual(Object.keys(project.volumes).sort(), [
+      'alertmanager-config',
+      'alertmanager-data',
+      'certificates',
+      'grafana-data',
+      'prometheus-data',
+      'tempo-data',
+    ])
+    const { command } = project.services.prometheus ?? {}
+    assert.ok(command?.includes('--storage.tsdb.retention.time=7d'))
+    assert.ok(command?.includes('--storage.tsdb.retention.size=1GB'))
+    assert.equal(project.services.tempo?.environment?.TEMPO_RETENTION, '24h')
+    assert.match(text('otel/stack/tempo.yaml'), /block_retention: \$\{TEMPO_RETENTION:-336h\}/)
+  })
+
+  test('lets apps reach the proxy, and nothing that watches it', () => {
+    const project = readProject(REHEARSAL)
+    const onDefault = services(project).flatMap(([name, { networks = {} }]) => ('default' in networks ? [name] : []))
+    assert.deepEqual(onDefault.sort(), ['proxy', 'rehearsal', 'traffic'])
+  })
+
+  test('gives the proxy longer to stop than it takes', () => {
+    const grace = /^(\d+)s$/.exec(readProject().services.proxy?.stop_grace_period ?? '')?.[1]
+    const drain = /^(\d+)s$/.exec(SETTINGS.drainTimeoutMs.default)?.[1]
+    assert.ok(Number(grace) >= Number(drain) + 5, `${grace} s for a drain of ${drain} s`)
+  })
+
+  test('hands every setting of the proxy on from .env', () => {
+    const env = Object.fromEntries(PROXY_VARIABLES.map((variable) => [variable, `value of ${variable}`]))
+    const environment = readProject({ env }).services.proxy?.environment
+    assert.deepEqual(environment, env)
+  })
+
+  test('without a setting the proxy has the ones of its image, and Tempo for its traces', () => {
+    const environment = readProject().services.proxy?.environment ?? {}
+    const set = Object.entries(environment).filter(([, value]) => value !== null)
+    assert.deepEqual(Object.fromEntries(set), {
+      PROXY_LISTEN: SETTINGS.listeners.inImage,
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://tempo:4318',
+    })
+    // what has no value is taken away from what the image sets
+    const ofImage = [...text('Dockerfile').matchAll(/(PROXY_[A-Z_]+)=/g)].map(([, name]) => name)
+    assert.deepEqual(
+      ofImage.filter((name) => name !== undefined && environment[name] === null),
+      [],
+    )
+  })
+
+  test('traces are turned off by an empty endpoint', () => {
+    const { environment } = readProject({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: '' } }).services.proxy ?? {}
+    assert.equal(environment?.OTEL_EXPORTER_OTLP_ENDPOINT, '')
+  })
+
+  test('hands on whom to tell of alerts, and writes it down before Alertmanager starts', () => {
+    const env = Object.fromEntries(ALERT_ROWS.map(({ variable }) => [variable, `value of ${variable}`]))
+    const { services: all } = readProject({ env })
+    assert.deepEqual(all[ONCE]?.environment, env)
+    assert.equal(all.alertmanager?.depends_on?.[ONCE]?.condition, 'service_completed_successfully')
+  })
+
+  const SECRETS = {
+    GRAFANA_ADMIN_PASSWORD: ['grafana'],
+    ALERT_EMAIL_PASSWORD: [ONCE],
+    ALERT_PAGERDUTY_KEY: [ONCE],
+    OTEL_EXPORTER_OTLP_HEADERS: ['proxy'],
+  }
+  for (const [variable, whom] of Object.entries(SECRETS))
+    test(`shows ${variable} to ${whom} alone`, () => {
+      const project = readProject({ env: { [variable]: 'the-secret' } })
+      const told = services(project).filter(([, service]) => JSON.stringify(service).includes('the-secret'))
+      assert.deepEqual(
+        told.map(([name]) => name),
+        whom,
+      )
+    })
+
+  test('names a version of each image that others make', () => {
+    for (const [name, { image, build }] of services(readProject(REHEARSAL)))
+      if (!build) assert.match(image, /:v?[0-9]+\.[0-9]+\.[0-9]+$/, name)
+  })
+
+  test('is taken in by another project with include, and apps there reach the proxy', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'project-'))
+    try {
+      writeFileSync(join(directory, '.env'), 'PROXY_CLIENTS=not-for-an-included-project=10.0.0.0/8\n')
+      const file = join(directory, 'compose.yaml')
+      writeFileSync(
+        file,
+        `include: [${join(ROOT, 'compose.yaml')}]\nservices: {app: {image: app, depends_on: [proxy]}}\n`,
+      )
+      const project = readProject({ file })
+      assert.deepEqual(Object.keys(project.services).sort(), [...ALL, 'app'].sort())
+      assert.deepEqual(published(project), published(readProject()))
+      assert.equal(project.services.proxy?.build?.context, ROOT.replace(/\/$/, ''))
+      assert.deepEqual(Object.keys(project.services.app?.networks ?? {}), ['default'])
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
+})
+
+describe('.env.example', () => {
+  test('has every setting of the proxy as the tables say (npm run readme)', () => {
+    assert.equal(withSettings(readEnvExample()), readEnvExample())
+  })
+
+  test('has each variable of compose.yaml, with the value that holds without it', () => {
+    const here = settingsIn(readEnvExample())
+    const rehearsal = settingsIn(text('rehearsal.env'))
+    for (const [name, value] of variablesIn(text('compose.yaml')))
+      assert.equal(here.get(name) ?? rehearsal.get(name), value, name)
+  })
+
+  test('sets nothing until a # is taken away', () => {
+    assert.doesNotMatch(readEnvExample(), /^[^#\n]/m)
+  })
+
+  test('taken as it stands, changes nothing', unless(composeMissing()), () => {
+    const passedOn = new Set([...PROXY_VARIABLES, ...ALERT_ROWS.map(({ variable }) => variable)])
+    const values = [...settingsIn(readEnvExample())].filter(([name]) => !passedOn.has(name))
+    assert.deepEqual(readProject({ env: Object.fromEntries(values) }), readProject())
+  })
+})

@@ -1,0 +1,141 @@
+/** compose.yaml at work, with the images that can be had: what runs, who reaches whom, and that mail and its metrics flow. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { plainEnvironment } from '../support/compose.ts'
+import {
+  accepted,
+  asked,
+  fetched,
+  press,
+  SETTINGS,
+  type Stack,
+  startStack,
+  sumOf,
+  until,
+} from '../support/compose-run.ts'
+import { composeMissing, docker, dockerOutput, engineMissing, IMAGES, imageMissing, ROOT } from '../support/engine.ts'
+import { connectClient } from '../support/peers.ts'
+import { unless } from '../support/programs.ts'
+
+/** Nobody is there, and no test sends anything to AhaSend. */
+const NOWHERE = { PROXY_UPSTREAM: 'smtp://nowhere.invalid:587', OTEL_EXPORTER_OTLP_ENDPOINT: '' }
+
+const own = [engineMissing(), composeMissing(), imageMissing(IMAGES.NODE_IMAGE)]
+const others = [imageMissing(IMAGES.PROMETHEUS_IMAGE), imageMissing(IMAGES.ALERTMANAGER_IMAGE)]
+
+describe('the stack', unless(...own, ...others), () => {
+  const services = ['proxy', 'prometheus', 'alertmanager', 'rehearsal', 'traffic']
+  let stack: Stack
+  before(async () => {
+    stack = await startStack(services)
+  })
+  after(() => stack?.down())
+
+  test('becomes healthy, service by service', async () => {
+    await stack.healthy(services)
+  })
+
+  test('runs nothing as root, on no disk that can be written, with a limit of memory', () => {
+    for (const service of services) {
+      const { Config, HostConfig } = stack.describe(service)
+      assert.doesNotMatch(Config.User, /^(|0|root)(:.*)?$/, service)
+      assert.deepEqual([HostConfig.ReadonlyRootfs, HostConfig.CapDrop], [true, ['ALL']], service)
+      assert.ok(HostConfig.Memory > 0, service)
+    }
+  })
+
+  test('publishes SMTP and the page of faults on this machine, and nothing else', () => {
+    const bindings = services.flatMap((service) => Object.entries(stack.describe(service).HostConfig.PortBindings))
+    const published = bindings.map(([port, hosts]) => [port, ...hosts.map(({ HostIp }) => HostIp)].join(' '))
+    assert.deepEqual(published.sort(), ['2525/tcp 127.0.0.1', '8025/tcp 127.0.0.1'])
+  })
+
+  test('carries mail, and Prometheus counts it', async () => {
+    await accepted(stack.container('rehearsal'), 5)
+    const counted = 'smtp_proxy_transactions_total{smtp_transaction_outcome="accepted"}'
+    await until('Prometheus knows of it', async () => (await sumOf(stack.container('prometheus'), counted)) > 0)
+  })
+
+  test('has alerting rules, and an Alertmanager to tell', async () => {
+    const prometheus = stack.container('prometheus')
+    const { groups } = await asked<{ groups: readonly unknown[] }>(prometheus, '/api/v1/rules?type=alert')
+    assert.ok(groups.length > 0)
+    await until('Prometheus has found Alertmanager', async () => {
+      const found = await asked<{ activeAlertmanagers: readonly unknown[] }>(prometheus, '/api/v1/alertmanagers')
+      return found.activeAlertmanagers.length === 1
+    })
+  })
+
+  test('hides what watches the proxy from apps', async () => {
+    const app = stack.container('traffic')
+    for (const url of ['http://prometheus:9090/', 'http://alertmanager:9093/', 'http://tempo:3200/'])
+      assert.equal(await fetched(app, url), undefined, url)
+    assert.deepEqual(await fetched(app, 'http://proxy:9464/readyz'), { status: 200, body: 'ready\n' })
+  })
+
+  test('carries mail though there is no Tempo, and counts the spans that were lost', async () => {
+    const lost = 'smtp_proxy_telemetry_lost_total{telemetry_signal="traces"}'
+    await until('lost spans are counted', async () => (await sumOf(stack.container('prometheus'), lost)) > 0)
+    await accepted(stack.container('rehearsal'), 5)
+  })
+
+  test('a button on the page of faults is a 521 in Prometheus, and another one ends it', async () => {
+    await press(stack.container('rehearsal'), 'account-disabled')
+    const refused = 'smtp_proxy_replies_total{smtp_reply_cause="account_disabled"}'
+    await until('Prometheus knows of 521', async () => (await sumOf(stack.container('prometheus'), refused)) > 0)
+    await press(stack.container('rehearsal'), 'all-well')
+    await accepted(stack.container('rehearsal'), 5)
+  })
+
+  test('drains the proxy when it is stopped', () => {
+    dockerOutput(['stop', '--time', '45', stack.container('proxy').getId()])
+    const { Status, ExitCode } = stack.describe('proxy').State
+    assert.deepEqual([Status, ExitCode], ['exited', 0])
+  })
+})
+
+describe('the proxy alone', unless(...own), () => {
+  let stack: Stack
+  before(async () => {
+    stack = await startStack(['proxy'], NOWHERE)
+  })
+  after(() => stack?.down())
+
+  test('starts without the others, is healthy, and serves', async () => {
+    assert.throws(() => stack.container('tempo'))
+    await stack.healthy(['proxy'])
+    const client = await connectClient({ port: stack.container('proxy').getMappedPort(2525), limitMs: 20_000 })
+    assert.match(await client.readReply(), /^421 4\.4\.1 /)
+    await client.end()
+  })
+})
+
+describe('in another project', unless(...own), () => {
+  const directory = mkdtempSync(join(tmpdir(), 'project-'))
+  const compose = (...args: readonly string[]) => {
+    const project = ['compose', '--project-name', `included-${process.pid}`, '--file', join(directory, 'compose.yaml')]
+    return docker([...project, ...args], { env: { ...plainEnvironment(), ...SETTINGS, ...NOWHERE }, ms: 300_000 })
+  }
+  after(() => {
+    compose('down', '--volumes')
+    rmSync(directory, { recursive: true })
+  })
+
+  test('an app beside the included file reaches the proxy by its name, once it is healthy', () => {
+    const app = {
+      image: SETTINGS.REHEARSAL_IMAGE,
+      command: ['--eval', "fetch('http://proxy:9464/readyz').then(({ status }) => console.log('ready', status))"],
+      depends_on: { proxy: { condition: 'service_healthy' } },
+    }
+    const file = { include: [join(ROOT, 'compose.yaml')], services: { app } }
+    writeFileSync(join(directory, 'compose.yaml'), JSON.stringify(file))
+    const built = compose('--profile', 'rehearsal', 'build', 'proxy', 'rehearsal')
+    assert.ok(built.ok, built.stderr)
+    const { ok, stdout, stderr } = compose('run', '--rm', 'app')
+    assert.ok(ok, stderr)
+    assert.equal(stdout.trim(), 'ready 200')
+  })
+})

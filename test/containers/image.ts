@@ -1,0 +1,243 @@
+/** The product's image: what is in it, how it runs when confined as far as an engine can, and how it stops. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import type { StartedTestContainer } from 'testcontainers'
+import packageJson from '../../package.json' with { type: 'json' }
+import { AUTH_PLAIN, ask, mail } from '../simulator/client.ts'
+import { docker, dockerOutput, engineMissing, IMAGES, imageMissing, ROOT } from '../support/engine.ts'
+import { filesOf, layersOf } from '../support/image-files.ts'
+import {
+  buildProduct,
+  buildRehearsal,
+  inspect,
+  PLANTED,
+  type RehearsalContainer,
+  startProduct,
+  startRehearsal,
+} from '../support/image-rig.ts'
+import { connectClient, type Peer } from '../support/peers.ts'
+import { unless } from '../support/programs.ts'
+
+const IMAGE = 'ahasend-smtp-proxy:test'
+const REHEARSAL = 'ahasend-smtp-proxy-rehearsal:test'
+/** Half of what a usual Node image weighs, and there is room for a newer Node. */
+const MOST_MEGABYTES = 200
+
+interface ImageDescription {
+  readonly Size: number
+  readonly Config: {
+    readonly User: string
+    readonly Env: readonly string[]
+    readonly Entrypoint: readonly string[]
+    readonly Cmd: readonly string[] | null
+    readonly Labels: Readonly<Record<string, string>>
+    readonly Healthcheck: { readonly Test: readonly string[] }
+    readonly ExposedPorts: Readonly<Record<string, unknown>>
+  }
+}
+
+interface ContainerDescription {
+  readonly State: { readonly Status: string; readonly ExitCode: number; readonly Health: { readonly Status: string } }
+}
+
+describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), () => {
+  let image: ImageDescription
+
+  before(async () => {
+    await buildProduct(IMAGE)
+    image = inspect<ImageDescription>(IMAGE)
+  })
+
+  test('is small', (t) => {
+    const megabytes = image.Size / 1e6
+    t.diagnostic(`${megabytes.toFixed(0)} MB`)
+    assert.ok(megabytes < MOST_MEGABYTES, `${megabytes} MB`)
+  })
+
+  test('starts Node without a shell, as a user who is not root, and asks Node for its health', () => {
+    const { User, Entrypoint, Cmd, Healthcheck } = image.Config
+    assert.equal(User, '1000:1000')
+    assert.deepEqual(Entrypoint, ['/usr/local/bin/node', '--disable-sigusr1', 'proxy/main.ts'])
+    assert.equal(Cmd, null)
+    assert.deepEqual(Healthcheck.Test, ['CMD', '/usr/local/bin/node', 'proxy/health.ts'])
+  })
+
+  test('listens on all addresses of its container, on the ports that it names', () => {
+    assert.ok(image.Config.Env.includes('PROXY_LISTEN=smtp://0.0.0.0:2525'))
+    assert.ok(image.Config.Env.includes('PROXY_ADMIN=http://0.0.0.0:9464'))
+    assert.deepEqual(Object.keys(image.Config.ExposedPorts), ['2525/tcp', '9464/tcp'])
+  })
+
+  test('says in OCI labels what it is and what it was built from', () => {
+    const label = (name: string) => image.Config.Labels[`org.opencontainers.image.${name}`]
+    assert.equal(label('title'), packageJson.name)
+    assert.equal(label('description'), packageJson.description)
+    assert.equal(label('version'), packageJson.version)
+    assert.equal(label('licenses'), packageJson.license)
+    assert.equal(label('revision'), 'test')
+    assert.match(label('source') ?? '', /^https:\/\//)
+  })
+
+  test('holds no shell, no package manager and no other program than Node', () => {
+    const programs = filesOf(IMAGE).filter(
+      ({ mode, path }) => /^-.*x/.test(mode) && !path.startsWith('app/node_modules/'),
+    )
+    const names = programs.map(({ path }) => path).filter((path) => !/\.so(\.[0-9]+)*$/.test(path))
+    assert.deepEqual(names, ['usr/local/bin/node'])
+  })
+
+  test('holds the production dependencies and no other package', () => {
+    const packages = filesOf(IMAGE).flatMap(
+      ({ path }) => /^app\/(node_modules\/.+)\/package\.json$/.exec(path)?.[1] ?? [],
+    )
+    const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as Lock
+    const wanted = Object.entries(lock.packages).flatMap(([path, { dev, devOptional }]) =>
+      path && !dev && !devOptional ? [path] : [],
+    )
+    assert.deepEqual(
+      wanted.filter((path) => !packages.includes(path)),
+      [],
+    )
+    const strangers = packages.filter((path) => !wanted.some((name) => path === name || path.startsWith(`${name}/`)))
+    assert.deepEqual(strangers, [])
+  })
+
+  test('holds of the project what runs, and no test', () => {
+    const top = filesOf(IMAGE).flatMap(({ path }) => /^app\/([^/]+)/.exec(path)?.[1] ?? [])
+    assert.deepEqual([...new Set(top)].sort(), ['LICENSE', 'node_modules', 'otel', 'package.json', 'proxy', 'settings'])
+  })
+
+  test('belongs to root: the proxy can change none of its files', () => {
+    const others = filesOf(IMAGE).filter(({ path, owner }) => path.startsWith('app/') && owner !== '0/0')
+    assert.deepEqual(others, [])
+  })
+
+  test('has no secret in any layer that lay beside the project when it was built', () => {
+    const layers = layersOf(IMAGE)
+    assert.ok(
+      layers.some((layer) => layer.includes('ahasend-smtp-proxy')),
+      'the layers can be searched',
+    )
+    assert.equal(
+      layers.some((layer) => layer.includes(PLANTED)),
+      false,
+    )
+    assert.doesNotMatch(dockerOutput(['history', '--no-trunc', IMAGE]), new RegExp(PLANTED))
+  })
+
+  test('takes the arguments of the proxy', () => {
+    const confined = ['run', '--rm', '--read-only', '--cap-drop=ALL', '--network=none', IMAGE]
+    assert.equal(dockerOutput([...confined, '--version']), `${packageJson.version}\n`)
+    assert.match(dockerOutput([...confined, '--help']), /PROXY_UPSTREAM/)
+  })
+
+  test('tells a mistake in its settings and ends', () => {
+    const { ok, stderr } = docker(['run', '--rm', '--network=none', '--env=PROXY_UPSTREAM=nonsense', IMAGE])
+    assert.equal(ok, false)
+    assert.match(stderr, /PROXY_UPSTREAM/)
+  })
+
+  describe('run without root, capabilities and a disk to write to', () => {
+    let rehearsal: RehearsalContainer
+    let proxy: StartedTestContainer
+
+    before(async () => {
+      await buildRehearsal(REHEARSAL)
+      rehearsal = await startRehearsal(REHEARSAL)
+      proxy = await startProduct(IMAGE, rehearsal)
+    })
+    after(async () => {
+      await proxy?.stop()
+      await rehearsal?.stop()
+    })
+
+    test('becomes healthy', () => {
+      assert.equal(inspect<ContainerDescription>(proxy.getId()).State.Health.Status, 'healthy')
+    })
+
+    test('is user 1000 without any capability, on a root file system that cannot be written', async () => {
+      const status = await node(proxy, 'fs.readFileSync("/proc/1/status", "utf8")')
+      assert.match(status, /^Uid:\t1000\t1000\t1000\t1000$/m)
+      assert.match(status, /^CapEff:\t0+$/m)
+      assert.match(status, /^NoNewPrivs:\t1$/m)
+      const write = 'try { fs.writeFileSync("/app/x", "") } catch ({ code }) { code }'
+      assert.equal(await node(proxy, write), 'EROFS')
+    })
+
+    test('is process 1, so that signals are its own', async () => {
+      const command = await node(proxy, 'fs.readFileSync("/proc/1/cmdline", "utf8").split("\\0").join(" ")')
+      assert.equal(command.trim(), '/usr/local/bin/node --disable-sigusr1 proxy/main.ts')
+    })
+
+    test('opens no debugger on SIGUSR1', async () => {
+      dockerOutput(['kill', '--signal=USR1', proxy.getId()])
+      assert.equal(
+        await node(proxy, 'fetch("http://127.0.0.1:9464/livez").then(({ status }) => console.log(status)), ""'),
+        '200',
+      )
+      assert.doesNotMatch(dockerOutput(['logs', proxy.getId()]), /Debugger listening/)
+    })
+
+    test('carries mail', async () => {
+      const before = await rehearsal.ledger()
+      const client = await loggedIn(proxy)
+      for (const line of mail().slice(0, -1)) assert.match(await ask(client, line), /^(250|354) /)
+      assert.match(await ask(client, 'Subject: in a container\r\n\r\nText.\r\n.'), /^250 /)
+      await ask(client, 'QUIT')
+      await client.end()
+      assert.equal((await rehearsal.ledger()).messages.accepted, before.messages.accepted + 1)
+    })
+
+    test('stopped with a mail in flight, lets it end, is accepted once, and exits with 0 within its grace', async () => {
+      const before = await rehearsal.ledger()
+      const [sending, idle] = [await loggedIn(proxy), await loggedIn(proxy)]
+      for (const line of mail().slice(0, -1)) assert.match(await ask(sending, line), /^(250|354) /)
+      await sending.send('Subject: in flight\r\n\r\nhalf of it\r\n')
+      const logged = logLine(proxy, '"drain"')
+      const stopped = once(spawn('docker', ['stop', '--time=45', proxy.getId()], { stdio: 'ignore' }), 'exit')
+      await logged
+      assert.match(await idle.readReply(), /^421 /)
+      assert.match(await ask(sending, 'the other half\r\n.'), /^250 /)
+      await Promise.all([sending.end(), idle.end()])
+      const [code] = await stopped
+      assert.equal(code, 0)
+      const { State } = inspect<ContainerDescription>(proxy.getId())
+      assert.deepEqual([State.Status, State.ExitCode], ['exited', 0])
+      const { messages } = await rehearsal.ledger()
+      assert.deepEqual(
+        [messages.received, messages.accepted],
+        [before.messages.received + 1, before.messages.accepted + 1],
+      )
+    })
+  })
+})
+
+interface Lock {
+  readonly packages: Readonly<Record<string, { readonly dev?: boolean; readonly devOptional?: boolean }>>
+}
+
+/** The result of an expression in the container's Node, as text. */
+async function node(container: StartedTestContainer, expression: string): Promise<string> {
+  const { output, exitCode } = await container.exec(['/usr/local/bin/node', '--print', expression])
+  assert.equal(exitCode, 0, output)
+  return output.trimEnd()
+}
+
+/** A client that may send mail through the container. */
+async function loggedIn(container: StartedTestContainer): Promise<Peer> {
+  const client = await connectClient({ port: container.getMappedPort(2525), limitMs: 20_000 })
+  await client.readReply()
+  await ask(client, 'EHLO app.example')
+  assert.match(await ask(client, AUTH_PLAIN), /^235 /)
+  return client
+}
+
+/** Resolves when the container's log has a line with this text. */
+async function logLine(container: StartedTestContainer, text: string): Promise<void> {
+  const stream = await container.logs()
+  for await (const chunk of stream) if (String(chunk).includes(text)) return stream.destroy() && undefined
+}
