@@ -219,11 +219,17 @@ const median = (figures: readonly number[]) => percentile(figures, 0.5)
 async function round(running: Running, none: Running, good: Running): Promise<void> {
   const stop = running.meanwhile?.(running.adminPort)
   const before = cpuUs(running.pid)
-  const ports = [running.port, none.port, good.port]
+  // whoever comes first in each turn waits a little longer: that must not always be the same one
+  const ports = rotated([running.port, none.port, good.port], running.rounds.length)
   const { latencies } = await send({ ports, mails: MAILS, rate: RATE })
-  const [ofOwn = [], ofNone = [], ofGood = []] = latencies
-  running.rounds.push({ own: ofOwn, none: ofNone, good: ofGood, cpuUs: (cpuUs(running.pid) - before) / MAILS })
+  const of = ({ port }: Running) => latencies[ports.indexOf(port)]!
+  const cpu = (cpuUs(running.pid) - before) / MAILS
+  running.rounds.push({ own: of(running), none: of(none), good: of(good), cpuUs: cpu })
   stop?.()
+}
+
+function rotated<Item>(items: readonly Item[], by: number): Item[] {
+  return items.map((_, index) => items[(index + by) % items.length]!)
 }
 
 function show({ name, pid, rounds }: Running): void {
@@ -259,7 +265,7 @@ async function compare(): Promise<void> {
   const loads = [loadavg()[0]!]
   for (let count = 0; count < Number(values.rounds); count += 1) {
     // another one begins each time
-    for (const index of all.keys()) await round(all[(index + count) % all.length]!, none, good)
+    for (const one of rotated(all, count)) await round(one, none, good)
     loads.push(loadavg()[0]!)
   }
   const mails = `${values.rounds} rounds of ${MAILS} mails at ${RATE}/s to each of three, upstream ${PAUSE_MS} ms`
