@@ -4,11 +4,10 @@
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { AlertName } from '../dashboards/alert.ts'
 import { type AlertStage, App, stageMissing, startAlertStage } from './support/alert-stage.ts'
-import type { Call } from './support/alertmanager.ts'
-import { connectClient } from './support/peers.ts'
+import { onlyAlertOf, sayTime, tells } from './support/alertmanager.ts'
 import { unless } from './support/programs.ts'
+import { idleUntilClosed } from './support/running-proxy.ts'
 
 const SCALE = 1 / 20
 const EVERY_MS = 500
@@ -23,35 +22,16 @@ async function calm(context: TestContext): Promise<{ stage: AlertStage; app: App
   context.after(() => app[Symbol.asyncDispose]())
   const accepted = 'smtp_proxy_transactions_total{smtp_transaction_outcome="accepted"}'
   await stage.prometheus.waitFor(`sum(${accepted}) > 20 and sum(${accepted} offset 3s) > 0`)
-  assert.deepEqual(stage.webhook.calls, [])
+  assert.deepEqual(stage.webhook.calls.all, [])
   return { stage, app }
-}
-
-function tells(alertname: AlertName) {
-  return ({ alerts }: Call) => alerts.some(({ labels }) => labels.alertname === alertname)
-}
-
-/** Says how long it took, for those who read the output. */
-function say(context: TestContext, what: string, from: number, { at }: Call): void {
-  context.diagnostic(`${what}: ${((at - from) / 1000).toFixed(1)} s from injection to webhook`)
-}
-
-/** The one alert of a call, without what Prometheus or the rule says each time. */
-function onlyAlertOf({ receiver, status, alerts }: Call) {
-  assert.equal(alerts.length, 1, JSON.stringify(alerts))
-  const { labels, annotations } = alerts[0]!
-  const { description, runbook_url, dashboard_url } = annotations
-  assert.ok(runbook_url?.endsWith(`/dashboards/runbooks/${labels.alertname}.md`))
-  assert.match(`${dashboard_url}`, /^http:\/\/localhost:3000\/d\/ahasend-[a-z-]+\?viewPanel=\d+$/)
-  return { receiver, status, labels, description }
 }
 
 test('a single 521 is told, with the app that it hit', unless(stageMissing()), async (context) => {
   const { stage, app } = await calm(context)
   const from = performance.now()
   stage.simulator.faults.set('account-disabled', { times: 1 })
-  const call = await stage.webhook.call(tells('AhaSendAccountDisabled'), LIMIT_MS)
-  say(context, 'one 521', from, call)
+  const call = await stage.webhook.calls.first(tells('AhaSendAccountDisabled'), LIMIT_MS)
+  sayTime(context, 'one 521', from, call)
   assert.deepEqual(onlyAlertOf(call), {
     receiver: 'page',
     status: 'firing',
@@ -70,7 +50,7 @@ test('a single 521 is told, with the app that it hit', unless(stageMissing()), a
     app.codes.filter((code) => code !== 250),
     [521],
   )
-  assert.equal(stage.webhook.calls.length, 1)
+  assert.equal(stage.webhook.calls.all.length, 1)
 })
 
 test('the first 521 of a proxy that was just started is told too', unless(stageMissing()), async (context) => {
@@ -78,7 +58,7 @@ test('the first 521 of a proxy that was just started is told too', unless(stageM
   context.after(() => stage[Symbol.asyncDispose]())
   stage.simulator.faults.set('521-at-ehlo', { times: 1 })
   await using app = new App(stage.proxy, 100)
-  const call = await stage.webhook.call(tells('AhaSendAccountDisabled'), LIMIT_MS)
+  const call = await stage.webhook.calls.first(tells('AhaSendAccountDisabled'), LIMIT_MS)
   assert.equal(onlyAlertOf(call).labels.smtp_client_name, 'billing')
   assert.equal(app.codes.filter((code) => code === 521).length, 1)
 })
@@ -87,8 +67,8 @@ test('a 421 storm is told as load shedding, and as nothing else', unless(stageMi
   const { stage } = await calm(context)
   const from = performance.now()
   stage.simulator.faults.set('load-shedding')
-  const call = await stage.webhook.call(tells('AhaSendLoadShedding'), LIMIT_MS)
-  say(context, 'a 421 storm', from, call)
+  const call = await stage.webhook.calls.first(tells('AhaSendLoadShedding'), LIMIT_MS)
+  sayTime(context, 'a 421 storm', from, call)
   const { description, ...rest } = onlyAlertOf(call)
   assert.deepEqual(rest, {
     receiver: 'page',
@@ -104,7 +84,7 @@ test('a 421 storm is told as load shedding, and as nothing else', unless(stageMi
   // the sum of all failures fires as well, and is not told
   const budget = 'ALERTS{alertname="SmtpProxyErrorBudgetBurning", severity="critical", alertstate="firing"}'
   await stage.prometheus.waitFor(budget)
-  assert.equal(stage.webhook.calls.length, 1)
+  assert.equal(stage.webhook.calls.all.length, 1)
 })
 
 test('a storm of idle disconnects pages nobody', unless(stageMissing()), async (context) => {
@@ -123,28 +103,20 @@ test('a storm of idle disconnects pages nobody', unless(stageMissing()), async (
   assert.deepEqual(await stage.prometheus.query('ALERTS{alertstate="firing", severity!="info"}'), [])
   // and what has to be told is still told, first of all
   stage.simulator.faults.set('account-disabled', { times: 1 })
-  await stage.webhook.call(tells('AhaSendAccountDisabled'), LIMIT_MS)
-  assert.equal(stage.webhook.calls.length, 1)
+  await stage.webhook.calls.first(tells('AhaSendAccountDisabled'), LIMIT_MS)
+  assert.equal(stage.webhook.calls.all.length, 1)
 })
-
-/** A connection of a pool that nobody uses. */
-async function idleUntilClosed(port: number): Promise<void> {
-  const client = await connectClient({ port, limitMs: 20_000 })
-  assert.match(await client.readReply(), /^220 /)
-  assert.match(await client.readReply(), /^421 .* idle too long/)
-  client.destroy()
-}
 
 test('a proxy that dies is told, and nothing of what follows from it', unless(stageMissing()), async (context) => {
   const { stage } = await calm(context)
   const from = performance.now()
   await stage.proxy.stop('SIGKILL')
-  const call = await stage.webhook.call(tells('SmtpProxyDown'), LIMIT_MS)
-  say(context, 'a dead proxy', from, call)
+  const call = await stage.webhook.calls.first(tells('SmtpProxyDown'), LIMIT_MS)
+  sayTime(context, 'a dead proxy', from, call)
   assert.deepEqual(onlyAlertOf(call).labels, {
     alertname: 'SmtpProxyDown',
     severity: 'critical',
     job: 'ahasend-smtp-proxy',
   })
-  assert.equal(stage.webhook.calls.length, 1)
+  assert.equal(stage.webhook.calls.all.length, 1)
 })

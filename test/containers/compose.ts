@@ -100,7 +100,7 @@ describe('the stack', unless(...own, ...others), () => {
 describe('the proxy alone', unless(...own), () => {
   let stack: Stack
   before(async () => {
-    stack = await startStack(['proxy'], NOWHERE)
+    stack = await startStack(['proxy'], { env: NOWHERE, rehearsal: false })
   })
   after(() => stack?.down())
 

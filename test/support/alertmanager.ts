@@ -1,4 +1,5 @@
 /** A real Alertmanager on the loopback interface, and a webhook that it calls. */
+import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -6,6 +7,8 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
+import type { TestContext } from 'node:test'
+import type { AlertName } from '../../dashboards/alert.ts'
 import { startProgram } from './program.ts'
 import { missing } from './programs.ts'
 
@@ -27,48 +30,82 @@ export interface Call {
   readonly alerts: readonly ToldAlert[]
 }
 
-export interface Webhook {
+export interface Webhook extends AsyncDisposable {
   readonly url: string
+  readonly calls: Calls
+}
+
+/** What a webhook was told. */
+export class Calls {
+  readonly #calls: Call[] = []
+  readonly #waiting = new Set<() => void>()
+
+  /** Notes a call that has come just now; `body` is what Alertmanager sent. */
+  came(body: Omit<Call, 'at'>): void {
+    this.#calls.push({ at: performance.now(), ...body })
+    for (const look of this.#waiting) look()
+  }
+
   /** All calls so far; it grows. */
-  readonly calls: readonly Call[]
+  get all(): readonly Call[] {
+    return this.#calls
+  }
+
   /** The first call, past or future, that `wanted` accepts. Rejects after `limitMs`. */
-  call(wanted: (call: Call) => boolean, limitMs: number): Promise<Call>
-  [Symbol.asyncDispose](): Promise<void>
+  first(wanted: (call: Call) => boolean, limitMs: number): Promise<Call> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#waiting.delete(look)
+        reject(new Error(`the webhook was not called so within ${limitMs} ms, but: ${JSON.stringify(this.#calls)}`))
+      }, limitMs)
+      const look = () => {
+        const found = this.#calls.find(wanted)
+        if (found === undefined) return
+        clearTimeout(timer)
+        this.#waiting.delete(look)
+        resolve(found)
+      }
+      this.#waiting.add(look)
+      look()
+    })
+  }
+}
+
+/** Calls that tell of an alert of this name. */
+export function tells(alertname: AlertName) {
+  return ({ alerts }: Call) => alerts.some(({ labels }) => labels.alertname === alertname)
+}
+
+/** The one alert of a call, without what Prometheus or the rule says each time. */
+export function onlyAlertOf({ receiver, status, alerts }: Call) {
+  assert.equal(alerts.length, 1, JSON.stringify(alerts))
+  const { labels, annotations } = alerts[0]!
+  const { description, runbook_url, dashboard_url } = annotations
+  assert.ok(runbook_url?.endsWith(`/dashboards/runbooks/${labels.alertname}.md`))
+  assert.match(`${dashboard_url}`, /^http:\/\/localhost:300[01]\/d\/ahasend-[a-z-]+\?viewPanel=\d+$/)
+  return { receiver, status, labels, description }
+}
+
+/** Says how many seconds it took, for those who read the output of a test. */
+export function sayTime(context: TestContext, what: string, from: number, { at }: Call): void {
+  context.diagnostic(`${what}: ${((at - from) / 1000).toFixed(1)} s from injection to webhook`)
 }
 
 export async function startWebhook(): Promise<Webhook> {
-  const calls: Call[] = []
-  const waiting = new Set<() => void>()
+  const calls = new Calls()
   const server = createServer(async (request, response) => {
-    calls.push({ at: performance.now(), ...((await json(request)) as Omit<Call, 'at'>) })
+    calls.came((await json(request)) as Omit<Call, 'at'>)
     response.end()
-    for (const look of waiting) look()
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const call: Webhook['call'] = (wanted, limitMs) =>
-    new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        waiting.delete(look)
-        reject(new Error(`the webhook was not called so within ${limitMs} ms, but: ${JSON.stringify(calls)}`))
-      }, limitMs)
-      const look = () => {
-        const found = calls.find(wanted)
-        if (found === undefined) return
-        clearTimeout(timer)
-        waiting.delete(look)
-        resolve(found)
-      }
-      waiting.add(look)
-      look()
-    })
   const dispose = async () => {
     server.closeAllConnections()
     server.close()
     await once(server, 'close')
   }
   const { port } = server.address() as AddressInfo
-  return { url: `http://127.0.0.1:${port}/`, calls, call, [Symbol.asyncDispose]: dispose }
+  return { url: `http://127.0.0.1:${port}/`, calls, [Symbol.asyncDispose]: dispose }
 }
 
 /** An alert as Alertmanager knows it. */

@@ -1,8 +1,10 @@
 /** compose.yaml at work before a simulated AhaSend: what tests of running containers share. */
 import assert from 'node:assert/strict'
+import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
-import { DockerComposeEnvironment, type StartedTestContainer } from 'testcontainers'
+import { DockerComposeEnvironment, GenericContainer, type StartedTestContainer, Wait } from 'testcontainers'
 import type { Summary } from '../simulator/ledger.ts'
+import { type Call, Calls } from './alertmanager.ts'
 import { IMAGES, ROOT } from './engine.ts'
 import { inspect } from './image-rig.ts'
 
@@ -28,6 +30,7 @@ export interface Description {
     readonly Memory: number
     readonly PortBindings: Readonly<Record<string, readonly { readonly HostIp: string }[]>>
   }
+  readonly NetworkSettings: { readonly Networks: Readonly<Record<string, unknown>> }
 }
 
 /** Some services of compose.yaml that run. */
@@ -41,10 +44,21 @@ export interface Stack {
   down(): Promise<void>
 }
 
-/** Starts services as rehearsal.env has them; without it when `env` is given, which then is all that is set. */
-export async function startStack(services: string[], env?: Readonly<Record<string, string>>): Promise<Stack> {
+/** What compose.yaml is started with. */
+export interface StackOptions {
+  /** Settings besides. */
+  readonly env?: Readonly<Record<string, string>>
+  /** False: without those of rehearsal.env. */
+  readonly rehearsal?: boolean
+}
+
+/** Starts services. */
+export async function startStack(
+  services: string[],
+  { env = {}, rehearsal = true }: StackOptions = {},
+): Promise<Stack> {
   const started = await new DockerComposeEnvironment(ROOT, 'compose.yaml')
-    .withEnvironmentFile(env ? '/dev/null' : 'rehearsal.env')
+    .withEnvironmentFile(rehearsal ? 'rehearsal.env' : '/dev/null')
     .withEnvironment({ ...SETTINGS, ...env })
     .withBuild()
     .up(services)
@@ -59,6 +73,43 @@ export async function startStack(services: string[], env?: Readonly<Record<strin
     },
     down: async () => void (await started.down({ removeVolumes: true })),
   }
+}
+
+/** A web server in a container of its own, beside Alertmanager, that notes what it is told. */
+export interface WebhookContainer {
+  readonly calls: Calls
+  stop(): Promise<void>
+}
+
+const WEBHOOK_PORT = 8080
+
+/** Where Alertmanager finds a webhook's container of this name. */
+export function webhookUrl(name: string): string {
+  return `http://${name}:${WEBHOOK_PORT}/`
+}
+
+/** Writes each body that it gets as a line. */
+const WEBHOOK = `require('node:http').createServer(async (request, response) => {
+  console.log(JSON.stringify(await require('node:stream/consumers').json(request)))
+  response.end()
+}).listen(${WEBHOOK_PORT}, () => console.log('listening'))`
+
+/** Starts it where Alertmanager is, under a name that Alertmanager's settings have. */
+export async function startWebhookIn(stack: Stack, name: string): Promise<WebhookContainer> {
+  const [network = ''] = Object.keys(stack.describe('alertmanager').NetworkSettings.Networks)
+  const calls = new Calls()
+  const container = await new GenericContainer(SETTINGS.REHEARSAL_IMAGE)
+    .withName(name)
+    .withNetworkMode(network)
+    .withCommand(['--eval', WEBHOOK])
+    .withWaitStrategy(Wait.forLogMessage('listening'))
+    .withLogConsumer((log) => {
+      createInterface(log).on('line', (line) => {
+        if (line.startsWith('{')) calls.came(JSON.parse(line) as Omit<Call, 'at'>)
+      })
+    })
+    .start()
+  return { calls, stop: async () => void (await container.stop()) }
 }
 
 /** Resolves when the look is a success. Rejects, with what was waited for, after a minute. */

@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { startProgram } from './program.ts'
 import { missing } from './programs.ts'
 
-/** A page to scrape, and the `job` label of what is found there. */
+/** A page to scrape, and the `job` label of what is found there. Pages of one job have the same path. */
 export interface Target {
   readonly job: string
   /** `http://127.0.0.1:port/metrics` */
@@ -107,10 +107,10 @@ function configOf(targets: readonly Target[], { scrapeIntervalMs = 500, rules, a
     ...(alertmanager !== undefined && {
       alerting: { alertmanagers: [{ static_configs: [{ targets: [alertmanager] }] }] },
     }),
-    scrape_configs: targets.map(({ job, url }) => ({
+    scrape_configs: [...Map.groupBy(targets, ({ job }) => job)].map(([job, same]) => ({
       job_name: job,
-      metrics_path: new URL(url).pathname,
-      static_configs: [{ targets: [new URL(url).host] }],
+      metrics_path: new URL(same[0]!.url).pathname,
+      static_configs: [{ targets: same.map(({ url }) => new URL(url).host) }],
     })),
   }
 }

@@ -35,6 +35,14 @@ export async function inBody(client: Peer, name: string): Promise<void> {
   await client.send(`Subject: ${name}\r\n\r\nhalf of it\r\n`)
 }
 
+/** A connection of a pool that nobody uses, until AhaSend closes it. */
+export async function idleUntilClosed(port: number): Promise<void> {
+  const client = await connectClient({ port, limitMs: 20_000 })
+  assert.match(await client.readReply(), /^220 /)
+  assert.match(await client.readReply(), /^421 .* idle too long/)
+  client.destroy()
+}
+
 /** The status of a page of the admin server. */
 export async function status(proxy: ProxyProcess, path: string): Promise<number> {
   const response = await fetch(`http://127.0.0.1:${proxy.adminPort}${path}`)

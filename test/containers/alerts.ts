@@ -1,0 +1,122 @@
+/**
+ * compose.yaml at work, from a button on the page of faults to whoever is told: the images of Prometheus and Alertmanager
+ * with the settings, rules and intervals that they ship with, apps, and a webhook as ALERT_WEBHOOK_URL names it.
+ */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { onlyAlertOf, sayTime, tells } from '../support/alertmanager.ts'
+import {
+  asked,
+  press,
+  type Stack,
+  startStack,
+  startWebhookIn,
+  sumOf,
+  until,
+  type WebhookContainer,
+  webhookUrl,
+} from '../support/compose-run.ts'
+import { composeMissing, engineMissing, IMAGES, imageMissing } from '../support/engine.ts'
+import { unless } from '../support/programs.ts'
+import { idleUntilClosed } from '../support/running-proxy.ts'
+
+const { NODE_IMAGE, PROMETHEUS_IMAGE, ALERTMANAGER_IMAGE } = IMAGES
+const needed = [NODE_IMAGE, PROMETHEUS_IMAGE, ALERTMANAGER_IMAGE].map(imageMissing)
+const WEBHOOK = `ahasend-webhook-${process.pid}`
+
+/** Fifteen seconds for a scrape, as many for the rules, five in Alertmanager, and a slow machine. */
+const AT_ONCE_MS = 90_000
+/** A storm has to last before it pages. */
+const STORM_MS = 420_000
+
+describe('whom the stack tells', unless(engineMissing(), composeMissing(), ...needed), () => {
+  let stack: Stack
+  let webhook: WebhookContainer
+
+  before(async () => {
+    const env = {
+      ALERT_WEBHOOK_URL: webhookUrl(WEBHOOK),
+      PROXY_CLIENTS: 'billing=0.0.0.0/0',
+      // a fault strikes the next connection, not the one after those that were dialled ahead
+      PROXY_WARM_CONNECTIONS: '0',
+    }
+    stack = await startStack(['proxy', 'prometheus', 'alertmanager', 'rehearsal', 'traffic'], { env })
+    webhook = await startWebhookIn(stack, WEBHOOK)
+    const accepted = 'smtp_proxy_transactions_total{smtp_transaction_outcome="accepted"}'
+    await until('Prometheus knows of mail', async () => (await count(`${accepted} > 20`)) > 0)
+  })
+
+  after(async () => {
+    await webhook?.stop()
+    await stack?.down()
+  })
+
+  const count = (expression: string) => sumOf(stack.container('prometheus'), expression)
+  const rehearse = (button: string) => press(stack.container('rehearsal'), button)
+
+  test('nobody is told of a storm of idle disconnects', async () => {
+    await rehearse('idle-disconnects')
+    const port = stack.container('proxy').getMappedPort(2525)
+    const idle = 'smtp_proxy_replies_total{smtp_reply_cause="idle_timeout"}'
+    for (const total of [100, 200]) {
+      await Promise.all(Array.from({ length: 100 }, () => idleUntilClosed(port)))
+      // a second scrape shows the growth
+      await until(`Prometheus knows of ${total}`, async () => (await count(idle)) >= total)
+    }
+    await rehearse('all-well')
+    const storm = 'job_server_client:smtp_proxy_idle_disconnect:increase1h > 50'
+    await until('the rules know of the storm', async () => (await count(storm)) > 0)
+    const firing = await asked<{ readonly result: readonly unknown[] }>(
+      stack.container('prometheus'),
+      `/api/v1/query?query=${encodeURIComponent('ALERTS{alertstate="firing", severity!="info"}')}`,
+    )
+    assert.deepEqual(firing.result, [])
+    assert.deepEqual(webhook.calls.all, [])
+  })
+
+  test('a single 521 pages, with the app that it hit', async (context) => {
+    const from = performance.now()
+    await rehearse('one-521')
+    const call = await webhook.calls.first(tells('AhaSendAccountDisabled'), AT_ONCE_MS)
+    sayTime(context, 'one 521', from, call)
+    assert.deepEqual(onlyAlertOf(call), {
+      receiver: 'page',
+      status: 'firing',
+      labels: {
+        alertname: 'AhaSendAccountDisabled',
+        severity: 'critical',
+        job: 'ahasend-smtp-proxy',
+        server_address: 'rehearsal',
+        smtp_client_name: 'billing',
+      },
+      description:
+        'rehearsal answered 521 to billing 1 times in the last hour. Until the account is mended no mail of it leaves, ' +
+        'and what was refused is not sent again by itself.',
+    })
+    assert.equal(webhook.calls.all.length, 1)
+  })
+
+  test('a storm of 421 pages as load shedding', async (context) => {
+    const from = performance.now()
+    await rehearse('load-shedding')
+    const call = await webhook.calls.first(tells('AhaSendLoadShedding'), STORM_MS)
+    sayTime(context, 'a 421 storm', from, call)
+    const { description, ...rest } = onlyAlertOf(call)
+    assert.deepEqual(rest, {
+      receiver: 'page',
+      status: 'firing',
+      labels: {
+        alertname: 'AhaSendLoadShedding',
+        severity: 'critical',
+        job: 'ahasend-smtp-proxy',
+        server_address: 'rehearsal',
+      },
+    })
+    assert.match(`${description}`, /^rehearsal greeted [\d.]+% of the connections with 421\./)
+  })
+
+  test('and of nothing else', () => {
+    const told = webhook.calls.all.flatMap(({ alerts }) => alerts.map(({ labels }) => labels.alertname))
+    assert.deepEqual([...new Set(told)], ['AhaSendAccountDisabled', 'AhaSendLoadShedding'])
+  })
+})
