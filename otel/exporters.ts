@@ -64,10 +64,11 @@ const CHANGES: Readonly<Record<Temporality, readonly InstrumentType[]>> = {
   lowmemory: [InstrumentType.COUNTER, InstrumentType.HISTOGRAM],
 }
 
-/** Metrics, read again for each export. */
+/** Metrics, read again for each export. `limit`: series of one metric, beyond which the SDK counts without labels. */
 export function exportMetrics(
   settings: Required<OtelSettings['metrics']>['otlp'],
   delivery: Delivery,
+  limit = SERIES_LIMIT,
 ): Export<PeriodicExportingMetricReader> {
   const connection = connectOtlp(settings, { exportTimeoutMs: settings.exportTimeoutMs, concurrency: 2 })
   const make = () => new OTLPMetricExporter(connection.config)
@@ -78,7 +79,7 @@ export function exportMetrics(
     exporter: Object.assign(exporter, { selectAggregationTemporality }),
     exportIntervalMillis: settings.intervalMs,
     exportTimeoutMillis: settings.exportTimeoutMs,
-    cardinalityLimits: { default: SERIES_LIMIT },
+    cardinalityLimits: { default: limit },
   })
   return exportThrough(reader, { delivery, exporter, connection })
 }

@@ -8,14 +8,37 @@ import {
 } from '@opentelemetry/api'
 import { type AttributesOf, type MetricDefinition, type MetricKey, metrics } from './names.ts'
 
-/** Series of one instrument, its overflow series among them, as the SDK counts them. */
+/** Series of one instrument, its overflow series among them, as the SDK counts them; more where much is configured. */
 export const SERIES_LIMIT = 2000
+
+/**
+ * What one pair of an upstream and a client name may have. Some twenty series of replies are there from the start, and a
+ * pair to which everything happens that AhaSend and the proxy do has some fifty.
+ */
+const SERIES_OF_A_PAIR = 60
+
+/** So many series of one instrument that the configured upstreams and client names alone never fill it. */
+export function seriesLimit({ servers, clients }: Configured): number {
+  return Math.max(SERIES_LIMIT, servers.length * (clients.length + 1) * SERIES_OF_A_PAIR)
+}
+
+/** What the labels may be, from the configuration. */
+export interface Configured {
+  /** The hosts of the configured upstreams. */
+  readonly servers: readonly string[]
+  /** The configured names of client networks; `other` goes without saying. */
+  readonly clients: readonly string[]
+}
 
 /**
  * Series of one counter. One less than the SDK's cap less its overflow series, so that this cap is reached first: the
  * SDK's forgets which of the series beyond it had grown by how much, this one keeps their sum right.
  */
-export const MAX_SERIES = SERIES_LIMIT - 2
+function belowSdk(limit: number): number {
+  return limit - 2
+}
+
+export const MAX_SERIES = belowSdk(SERIES_LIMIT)
 
 const OVERFLOW = { 'otel.metric.overflow': true }
 
@@ -71,9 +94,12 @@ export interface Histogram<Key extends MetricKey> {
   record(value: number, attributes: AttributesOf<Key>): void
 }
 
-/** A metric of the table as the counter or up-down counter that it is, read from cells. */
-export function cellsOf<Key extends MetricKey>(meter: Meter, key: Key): Cells<AttributesOf<Key>> {
-  const cells = new Cells<AttributesOf<Key>>()
+/**
+ * A metric of the table as the counter or up-down counter that it is, read from cells. `limit`: how many series the SDK
+ * takes of it.
+ */
+export function cellsOf<Key extends MetricKey>(meter: Meter, key: Key, limit = SERIES_LIMIT): Cells<AttributesOf<Key>> {
+  const cells = new Cells<AttributesOf<Key>>(belowSdk(limit))
   observable(meter, key).addCallback((result) => cells.observe(result))
   return cells
 }

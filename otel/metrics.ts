@@ -8,7 +8,7 @@ import type {
   Telemetry,
   TransactionEnd,
 } from '../proxy/events.ts'
-import { type Cell, cellsOf, histogramOf, observable } from './instruments.ts'
+import { type Cell, type Configured, cellsOf, histogramOf, observable, seriesLimit } from './instruments.ts'
 import { createLoopMetrics, type ObserveLoop } from './loop-metrics.ts'
 import { dialErrors, dialPhases, opaqueReasons, replyLosses, scope } from './names.ts'
 import { type PeerCounts, Peers } from './peer-counts.ts'
@@ -17,14 +17,6 @@ import { type PeerCounts, Peers } from './peer-counts.ts'
 export interface Bytes {
   readonly transmit: number
   readonly receive: number
-}
-
-/** What the labels may be, from the configuration. */
-export interface MetricsOptions {
-  /** The hosts of the configured upstreams. */
-  readonly servers: readonly string[]
-  /** The configured names of client networks; `other` goes without saying. */
-  readonly clients: readonly string[]
 }
 
 /** The metrics of the proxy, and what they cannot know from events. */
@@ -40,8 +32,8 @@ export interface Metrics extends Telemetry {
 }
 
 /** Turns what happens into the metrics of the table. Series that alerts wait for exist from the start, at 0. */
-export function createMetrics(provider: MeterProvider, options: MetricsOptions): Metrics {
-  const instruments = createInstruments(provider.getMeter(scope.name, scope.version))
+export function createMetrics(provider: MeterProvider, options: Configured): Metrics {
+  const instruments = createInstruments(provider.getMeter(scope.name, scope.version), seriesLimit(options))
   const io = new RelayedBytes(instruments.meter)
   const certificates = new Certificates(instruments.meter)
   const peers = new Peers(instruments)
@@ -67,13 +59,13 @@ export function createMetrics(provider: MeterProvider, options: MetricsOptions):
 
 type Instruments = ReturnType<typeof createInstruments>
 
-function createInstruments(meter: Meter) {
+function createInstruments(meter: Meter, limit: number) {
   return {
     meter,
-    replies: cellsOf(meter, 'replies'),
+    replies: cellsOf(meter, 'replies', limit),
     repliesLost: cellsOf(meter, 'repliesLost'),
-    transactions: cellsOf(meter, 'transactions'),
-    recipients: cellsOf(meter, 'recipients'),
+    transactions: cellsOf(meter, 'transactions', limit),
+    recipients: cellsOf(meter, 'recipients', limit),
     sessionActive: cellsOf(meter, 'sessionActive'),
     sessionOpaque: cellsOf(meter, 'sessionOpaque'),
     dials: cellsOf(meter, 'dials'),
@@ -216,7 +208,7 @@ function countDial(instruments: Instruments, event: Dial): void {
 }
 
 /** A counter that first appears at 1 has, for Prometheus, not increased: the first event would raise no alert. */
-function startAtZero(instruments: Instruments, peers: Peers, options: MetricsOptions): void {
+function startAtZero(instruments: Instruments, peers: Peers, options: Configured): void {
   const clients = ['other', ...options.clients]
   for (const client of clients) instruments.sessionActive.at({ 'smtp.client.name': client })
   for (const server of options.servers) {

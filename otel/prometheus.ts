@@ -17,8 +17,9 @@ export interface Prometheus {
   page(): Promise<string>
 }
 
-export function createPrometheus(): Prometheus {
-  const reader = new PageReader({ cardinalitySelector: () => SERIES_LIMIT })
+/** `limit`: series of one metric, beyond which the SDK counts without labels. */
+export function createPrometheus(limit = SERIES_LIMIT): Prometheus {
+  const reader = new PageReader({ cardinalitySelector: () => limit })
   const serializer = new PrometheusSerializer(undefined, false, undefined, false, true)
   const write = async () => {
     const { resourceMetrics, errors } = await reader.collect()

@@ -5,18 +5,19 @@ import packageJson from '../package.json' with { type: 'json' }
 import { Delivery } from './delivery.ts'
 import { listenToSdk } from './diagnostics.ts'
 import { exportLogs, exportMetrics, exportSpans } from './exporters.ts'
+import { type Configured, seriesLimit } from './instruments.ts'
 import { createLogExport, type LogExport } from './log-export.ts'
 import type { LogEntry } from './logger.ts'
 import { createLossReport, type Warn } from './loss-report.ts'
 import { type CountedDeliveries, createLosses, type Losses, type Signal, uncounted } from './losses.ts'
-import { createMetrics, type Metrics, type MetricsOptions } from './metrics.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
 import { createPrometheus } from './prometheus.ts'
 import { startRuntimeMetrics } from './runtime.ts'
 import { samplerOf } from './sampler.ts'
 import type { OtelSettings } from './settings.ts'
 import { startTraces, type Traces } from './traces.ts'
 
-export interface SdkOptions extends MetricsOptions {
+export interface SdkOptions extends Configured {
   readonly settings: OtelSettings
   /** Mails that took longer, in milliseconds, are always traced. */
   readonly slowMs: number
@@ -47,9 +48,9 @@ export interface Sdk {
 export function start(options: SdkOptions): Sdk {
   if (options.settings.disabled) return disabled
   const books = openBooks(options.warn ?? (() => {}))
-  const pipes = connect(options.settings, books)
+  const pipes = connect(options.settings, books, seriesLimit(options))
   const resource = describe(options.settings)
-  const meters = startMeters(resource, pipes, books.losses, options.settings)
+  const meters = startMeters(resource, pipes, books.losses)
   const traces = startTracing(resource, pipes, books.losses, options)
   const logs = pipes.lines && createLogExport(resource, pipes.lines.entrance)
   let ending: Promise<void> | undefined
@@ -84,18 +85,18 @@ function openBooks(warn: Warn) {
 
 type Pipes = ReturnType<typeof connect>
 
-function connect({ traces, metrics, logs }: OtelSettings, { deliveries }: Books) {
+function connect({ traces, metrics, logs }: OtelSettings, { deliveries }: Books, limit: number) {
   return {
     spans: traces && exportSpans(traces, deliveries.traces),
-    points: metrics.otlp && exportMetrics(metrics.otlp, deliveries.metrics),
+    points: metrics.otlp && exportMetrics(metrics.otlp, deliveries.metrics, limit),
     lines: logs && exportLogs(logs, deliveries.logs),
+    prometheus: metrics.prometheus ? createPrometheus(limit) : undefined,
   }
 }
 
 type Meters = ReturnType<typeof startMeters>
 
-function startMeters(resource: Resource, { points }: Pipes, losses: CountedDeliveries, settings: OtelSettings) {
-  const prometheus = settings.metrics.prometheus ? createPrometheus() : undefined
+function startMeters(resource: Resource, { points, prometheus }: Pipes, losses: CountedDeliveries) {
   const readers: IMetricReader[] = []
   if (prometheus) readers.push(prometheus.reader)
   if (points) readers.push(points.entrance)

@@ -13,7 +13,7 @@ import { histogramOf, MAX_SERIES } from '../otel/instruments.ts'
 import { attributes, closeReasons, dialErrors } from '../otel/names.ts'
 import { createPrometheus } from '../otel/prometheus.ts'
 import { Dialogue } from '../proxy/dialogue.ts'
-import type { CloseReason, Dial, Observer, TransactionError } from '../proxy/events.ts'
+import type { CloseReason, CommandName, Dial, Observer, ReplyCause, TransactionError } from '../proxy/events.ts'
 import { ReplyReader } from '../proxy/smtp/reply.ts'
 import { Dice } from './support/dice.ts'
 import { type HostileSession, Hostility, SYSTEMATIC, Tokens } from './support/hostile.ts'
@@ -21,6 +21,7 @@ import { strangersOn } from './support/labels.ts'
 import { Noise } from './support/noise.ts'
 import { openedBy, RecordedOutput } from './support/recorded-output.ts'
 import { scraped, seriesOf } from './support/scrape.ts'
+import { reply, SessionStory } from './support/session-events.ts'
 
 const SESSIONS = 100_000
 /** Sessions whose log lines and spans are searched, too. */
@@ -117,6 +118,40 @@ test('above its limit, a histogram adds what is new to one series, and its sum s
     sums.reduce((total, [, value]) => total + value, 0),
     recorded * 0.25,
   )
+})
+
+/** Replies beside those that begin at 0, at their likeliest: `COMMAND code cause`, and `proxy` where it is the proxy's own. */
+const LIKELY = `
+  CONNECT 220 none          EHLO 250 none             HELO 250 none            STARTTLS 220 none proxy
+  AUTH 235 none             AUTH 504 none             AUTH 454 none            AUTH 421 idle_timeout
+  MAIL 250 none             MAIL 421 internal_error   MAIL 451 internal_error  MAIL 530 none
+  RCPT 250 none             RCPT 421 connection_limit RCPT 452 connection_limit
+  RCPT 451 internal_error   RCPT 503 none             RCPT 550 none            RCPT 554 none
+  DATA 354 none             DATA 421 internal_error   DATA 503 none            DATA 554 none
+  END-OF-MESSAGE 250 none   END-OF-MESSAGE 421 internal_error                  END-OF-MESSAGE 554 none
+  RSET 250 none             NOOP 250 none             QUIT 221 none            VRFY 502 none
+  OTHER 502 none            UNSOLICITED 421 idle_timeout                       UNSOLICITED 421 shutting_down
+  UNSOLICITED 421 idle_timeout proxy                  UNSOLICITED 421 draining proxy
+`
+  .split(/\s{2,}/)
+  .filter(Boolean)
+  .map((row) => row.split(' ') as [CommandName, string, ReplyCause, 'proxy'?])
+
+test('as many names and upstreams as can be configured fill no counter, whatever happens to each', async () => {
+  const clients = Array.from({ length: 100 }, (_, number) => `app-${number}`)
+  const servers = ['send.ahasend.com', 'send-us.ahasend.com']
+  const { metrics, page } = scraped({ servers, clients })
+  for (const serverAddress of servers)
+    for (const clientName of [...clients, 'other']) {
+      const observe = new SessionStory({ clientName, serverAddress }).tell(metrics)
+      const likely = new SessionStory()
+      for (const [command, code, cause, origin = 'upstream'] of LIKELY)
+        likely.exchange(command, reply(Number(code), { cause, origin }))
+      for (const event of likely.events) observe(event)
+    }
+  const told = await page()
+  assert.ok(seriesOf(told, 'smtp_proxy_replies_total').length > 202 * (19 + LIKELY.length) - 1)
+  assert.doesNotMatch(told, /otel_metric_overflow/)
 })
 
 test('every label of the table has a closed set of values, or says which settings or codes it takes them from', () => {

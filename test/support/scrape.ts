@@ -1,6 +1,7 @@
 import type { MeterProvider as ApiMeterProvider } from '@opentelemetry/api'
 import { MeterProvider } from '@opentelemetry/sdk-metrics'
-import { createMetrics, type Metrics, type MetricsOptions } from '../../otel/metrics.ts'
+import { type Configured, seriesLimit } from '../../otel/instruments.ts'
+import { createMetrics, type Metrics } from '../../otel/metrics.ts'
 import { createPrometheus } from '../../otel/prometheus.ts'
 
 /** Metrics that can be scraped without a server. */
@@ -15,10 +16,11 @@ export interface Scraped {
   series(name: string, options?: { readonly zeros: boolean }): Promise<Record<string, number>>
 }
 
-export function scraped(options: Partial<MetricsOptions> = {}): Scraped {
-  const prometheus = createPrometheus()
+export function scraped(options: Partial<Configured> = {}): Scraped {
+  const configured = { servers: ['send.example'], clients: ['billing'], ...options }
+  const prometheus = createPrometheus(seriesLimit(configured))
   const provider = new MeterProvider({ readers: [prometheus.reader] })
-  const metrics = createMetrics(provider, { servers: ['send.example'], clients: ['billing'], ...options })
+  const metrics = createMetrics(provider, configured)
   return {
     metrics,
     provider,
