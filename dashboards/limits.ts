@@ -55,12 +55,20 @@ const reached = stat({
   ],
 })
 
+const FULLEST = 'in the fullest proxy'
+
 const open = stat({
   title: 'Sessions open',
-  description: 'Connections of apps that are open now. PROXY_MAX_SESSIONS is the limit, 10,000 unless set.',
+  description:
+    'Connections of the chosen apps that are open now, and how many of them the fullest proxy has. PROXY_MAX_SESSIONS is ' +
+    'the limit of one proxy for all apps, 10,000 unless set. All upstreams together.',
   unit: units.Short,
-  queries: [{ expr: sum(select.series('sessionActive')) }],
-  thresholds: thresholds('text', [5000, 'orange'], [9000, 'red']),
+  queries: [
+    { expr: sum(select.series('sessionActive')), legend: 'open' },
+    { expr: `max(${sum(select.series('sessionActive'), 'job', 'instance')})`, legend: FULLEST },
+  ],
+  thresholds: thresholds('text'),
+  colors: { [FULLEST]: thresholds('text', [5000, 'orange'], [9000, 'red']) },
   decimals: 0,
 })
 
@@ -80,10 +88,10 @@ const largest = stat({
   title: 'Largest mail, at most',
   description:
     'The upper end of the size class of the largest mail in the time shown; AhaSend takes 20 MB with headers and base64. ' +
-    'Classes end at 4, 10, 15 and 20 MiB.',
+    'Classes end at 4, 10, 15 and 20 MiB; orange is the last one. All upstreams together.',
   unit: units.BytesIEC,
   queries: [{ expr: measured(quantile(1, SHOWN, 'messageSize')) }],
-  thresholds: thresholds('green', [15_728_640, 'orange'], [LIMITS.messageSize, 'red']),
+  thresholds: thresholds('green', [LIMITS.messageSize, 'orange']),
   mappings: words(noneYet('No mail')),
   links: [
     tracesLink(
@@ -153,7 +161,7 @@ const failedDials = events({
     },
   ],
   colors: dialColors,
-  nothing: 'No dial failed',
+  nothing: 'No failed dial seen',
   links: [
     tracesLink('Traces of failed dials', spanWith({}, 'dial', 'status = error')),
     runbookLink('AhaSendUnreachable'),
@@ -172,7 +180,7 @@ const sizes = lines({
   title: 'Message size',
   description:
     'Octets on the wire, headers and base64 included, as the upper end of a size class. The limit is 20 MB: ' +
-    'beyond it AhaSend answers 552.',
+    'beyond it AhaSend answers 552. All upstreams together.',
   unit: units.BytesIEC,
   queries: againstLimit('messageSize', 0.5, 0.99, 1),
   dashed: { [LIMIT]: 'red' },
@@ -192,8 +200,8 @@ const sizes = lines({
 const recipients = lines({
   title: 'Recipients per mail',
   description:
-    'Recipients of a mail: one in two, ten and a hundred mails has more. Between 20 and 50 it is an estimate. The limit is 50: beyond it AhaSend ' +
-    'answers 452. All apps together.',
+    'Recipients of a mail: one in two, ten and a hundred mails has more, as estimated within a class. The limit is 50: ' +
+    'beyond it AhaSend answers 452. All apps and upstreams together.',
   unit: units.Short,
   queries: againstLimit('messageRecipients', 0.5, 0.9, 0.99),
   dashed: { [LIMIT]: 'red' },

@@ -51,6 +51,21 @@ export function tracesLink(title: string, traceql: string): DashboardLinkBuilder
   return linkTo(title, exploreUrl(traceql))
 }
 
+/** The code and cause that a series is about. */
+const ofTheSeries = spanWith({
+  'smtp.reply.code': { raw: variable('__field.labels.smtp_reply_code') },
+  'smtp.reply.cause': variable('__field.labels.smtp_reply_cause'),
+})
+
+/** From a series of replies by code and cause to its traces. */
+export const tracesOfCode = tracesLink('Traces of this code', traceWith(ofTheSeries, OF_CHOSEN_APPS))
+
+/** From a series of replies by app, code and cause. */
+export const tracesOfAppAndCode = tracesLink(
+  'Traces of this app and code',
+  traceWith(ofTheSeries, spanWith({ 'smtp.client.name': variable('__field.labels.smtp_client_name') })),
+)
+
 /** A link to what to do when an alert fires. */
 export function runbookLink(alert: Alert['name']): DashboardLinkBuilder {
   return linkTo(`Runbook: ${alert}`, runbookOf(alert))
@@ -68,7 +83,11 @@ function linkTo(title: string, url: string, targetBlank = true): DashboardLinkBu
   return new DashboardLinkBuilder(title).type(DashboardLinkType.Link).url(url).targetBlank(targetBlank)
 }
 
-/** Explore's address as Grafana documents it. Grafana fills in what is written as a variable, which must stay readable. */
+/**
+ * Explore's address as Grafana documents it (10.2 and later). Grafana fills in what is written as a variable, which must
+ * stay readable. An ampersand would end the parameter where addresses are decoded once more on their way
+ * (@braintree/sanitize-url from 7.0.2 on), so it is spelt as JSON can.
+ */
 function exploreUrl(query: string): string {
   const datasource = { type: 'tempo', uid: TEMPO }
   const pane = {
@@ -76,6 +95,6 @@ function exploreUrl(query: string): string {
     queries: [{ refId: 'A', datasource, queryType: 'traceql', query, limit: 50, tableType: 'traces' }],
     range: { from: variable('__from'), to: variable('__to') },
   }
-  const panes = encodeURIComponent(JSON.stringify({ traces: pane }))
+  const panes = encodeURIComponent(JSON.stringify({ traces: pane }).replaceAll('&', '\\u0026'))
   return `/explore?schemaVersion=1&panes=${panes.replaceAll(/%24%7B.*?%7D/g, decodeURIComponent)}`
 }

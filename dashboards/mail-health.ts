@@ -4,7 +4,16 @@ import { SLOW_FINAL_REPLY } from './alert-settings.ts'
 import { causeColors, outcomeColors } from './colors.ts'
 import { dashboard } from './dashboard.ts'
 import { areas, events, lines } from './graphs.ts'
-import { dashboardLink, OF_CHOSEN_APPS, runbookLink, spanWith, tracesLink, traceWith, variable } from './links.ts'
+import {
+  dashboardLink,
+  OF_CHOSEN_APPS,
+  runbookLink,
+  spanWith,
+  tracesLink,
+  tracesOfCode,
+  traceWith,
+  variable,
+} from './links.ts'
 import { noneIsGood, noneYet, stat, thresholds, words } from './panels.ts'
 import {
   acceptedShare,
@@ -12,6 +21,7 @@ import {
   flowing,
   grown,
   measured,
+  NOBODYS,
   NOW,
   orZero,
   perMinute,
@@ -26,8 +36,8 @@ import {
 import { shown, table } from './tables.ts'
 
 const FINAL = { 'smtp.command': 'END-OF-MESSAGE' } as const
-/** A 421 that AhaSend gives to an idle connection is no trouble. */
-const NOT_IDLE = { 'smtp.reply.code': 421, 'smtp.reply.cause': { not: 'idle_timeout' } } as const
+/** A 421 for an idle connection, or at the proxy's own end, is no trouble. */
+const NOT_IDLE = { 'smtp.reply.code': 421, 'smtp.reply.cause': { noneOf: NOBODYS } } as const
 const NO_MAIL = noneYet('No mail')
 
 const failedMails = tracesLink(
@@ -163,10 +173,14 @@ const by421Cause = events({
     "normal. load_shedding and internal_error are AhaSend's trouble, upstream_unreachable and session_limit are ours.",
   unit: units.Short,
   queries: [
-    { expr: sum(perMinute('replies', { 'smtp.reply.code': 421 }), 'smtp.reply.cause'), legend: '{{smtp_reply_cause}}' },
+    {
+      expr: sum(perMinute('replies', { 'smtp.reply.code': 421 }), 'smtp.reply.code', 'smtp.reply.cause'),
+      legend: '{{smtp_reply_cause}}',
+    },
   ],
   colors: causeColors,
-  nothing: 'No 421',
+  nothing: 'No 421 seen',
+  dataLinks: [tracesOfCode],
   links: [
     runbookLink('AhaSendLoadShedding'),
     runbookLink('AhaSendIdleDisconnects'),
@@ -187,8 +201,9 @@ const byCode = events({
     },
   ],
   colors: causeColors,
-  nothing: 'Nothing refused',
-  links: [dashboardLink('Refusals', dashboards.refusals)],
+  nothing: 'No refusal seen',
+  dataLinks: [tracesOfCode],
+  links: [failedMails, dashboardLink('Refusals', dashboards.refusals)],
 })
 
 const SLOW = 'alert on p95'
@@ -244,6 +259,7 @@ const apps = table({
       field: 'smtp_client_name',
       title: 'App',
       properties: {
+        ...shown.text,
         links: [dashboardLink('Refusals of this app', dashboards.refusals, variable('__value.raw')).build()],
       },
     },

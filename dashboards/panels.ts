@@ -46,9 +46,12 @@ export function noneIsGood(color = 'red'): grafana.ThresholdsConfigBuilder {
   return thresholds('green', [0.5, color])
 }
 
+/** Further than any value here. Grafana takes an open end, which is null, for 0 before its version 12. */
+const FAR = 1e15
+
 /** Words in place of values from `from` to `to`. */
 export function words(...ranges: readonly Words[]): grafana.ValueMapping[] {
-  return ranges.map(({ from = null, to = null, ...result }, index) => ({
+  return ranges.map(({ from = -FAR, to = FAR, ...result }, index) => ({
     type: grafana.MappingType.RangeToText as const,
     options: { from, to, result: { ...result, index } },
   }))
@@ -121,8 +124,10 @@ export interface Heatmap extends About {
 }
 
 export function heatmap({ expr, unit, ...spec }: Heatmap): Panel {
+  const query = target({ expr, legend: '{{le}}' }, 0).range().format(PromQueryFormat.Heatmap)
   const panel = new heatmaps.PanelBuilder()
-    .withTarget(target({ expr, legend: '{{le}}' }, 0).range().format(PromQueryFormat.Heatmap))
+    // no closer than a rate looks back, or each session is seen in several columns
+    .withTarget(query.interval('1m'))
     .calculate(false)
     .yAxis(new heatmaps.YAxisConfigBuilder().unit(unit).axisPlacement(common.AxisPlacement.Left))
     .color(new heatmaps.HeatmapColorOptionsBuilder().mode(heatmaps.HeatmapColorMode.Scheme).scheme('Oranges').steps(64))

@@ -5,9 +5,10 @@ import { causeColors, lossColors } from './colors.ts'
 import { dashboard } from './dashboard.ts'
 import { events, lines } from './graphs.ts'
 import { CLIENTS, OF_CHOSEN_APPS, runbookLink, spanWith, tracesLink, traceWith } from './links.ts'
-import { noneIsGood, stat, thresholds, words } from './panels.ts'
+import { noneIsGood, noneYet, stat, thresholds, words } from './panels.ts'
 import {
-  grown,
+  grownOfProxies,
+  measured,
   NOW,
   ofProxies,
   orZero,
@@ -40,10 +41,10 @@ const busiest = (window: string) => {
 
 /** Each true statement counts one. */
 const troubles = [
-  `(${sum(grown(NOW, 'replies', OWN_REFUSALS))} > bool 0)`,
-  `(${sum(grown(NOW, 'sessionOpaque'))} > bool 0)`,
-  `(${sum(grown(NOW, 'telemetryLost', LOST))} > bool 0)`,
-  `(${sum(grown(NOW, 'observerFailures'))} > bool 0)`,
+  `(${sum(grownOfProxies(NOW, 'replies', OWN_REFUSALS))} > bool 0)`,
+  `(${sum(grownOfProxies(NOW, 'sessionOpaque'))} > bool 0)`,
+  `(${sum(grownOfProxies(NOW, 'telemetryLost', LOST))} > bool 0)`,
+  `(${sum(grownOfProxies(NOW, 'observerFailures'))} > bool 0)`,
   `(${busiest(NOW)} > bool 0.8)`,
   `(${orZero(`min(${daysLeft}) < bool ${CERTIFICATE.listener.critical / DAY}`)})`,
 ].join(' + ')
@@ -53,12 +54,13 @@ const isWell = stat({
   description:
     'Of the last five minutes. Yes: no session was turned away by the proxy itself, none became opaque, no telemetry was ' +
     'lost, no event loop was busy for more than 80 % of the time, and no certificate ends within three days. Else how ' +
-    'many of these six are not so.',
+    'many of these six are not so. Of whole proxies, whichever app is chosen.',
   unit: units.Short,
-  queries: [{ expr: whileSeen(troubles) }],
+  queries: [{ expr: measured(troubles) }],
   thresholds: noneIsGood(),
   mappings: words(
-    { to: 0.5, text: 'Yes', color: 'green' },
+    noneYet('Just started'),
+    { from: -0.5, to: 0.5, text: 'Yes', color: 'green' },
     { from: 0.5, to: 1.5, text: '1 trouble', color: 'red' },
     ...[2, 3, 4, 5, 6].map((n) => ({ from: n - 0.5, to: n + 0.5, text: `${n} troubles`, color: 'red' })),
   ),
@@ -128,7 +130,7 @@ const refused = events({
     },
   ],
   colors: causeColors,
-  nothing: 'None refused',
+  nothing: 'No such refusal seen',
   links: [
     tracesLink(
       'Traces of such sessions',
@@ -149,7 +151,7 @@ const opaque = events({
     { expr: sum(perMinute('sessionOpaque'), 'smtp.opaque.reason'), legend: '{{smtp_opaque_reason}}' },
     { expr: sum(perMinute('repliesLost'), 'smtp.reply.loss'), legend: 'reply {{smtp_reply_loss}}' },
   ],
-  nothing: 'None opaque',
+  nothing: 'None seen',
   links: [
     tracesLink(
       'Traces of opaque sessions',
@@ -173,7 +175,7 @@ const losses = events({
     { expr: sum(perMinute('observerFailures')), legend: 'observer' },
   ],
   colors: lossColors,
-  nothing: 'Nothing lost',
+  nothing: 'No loss seen',
   links: [
     runbookLink('SmtpProxyTelemetryLost'),
     runbookLink('SmtpProxyObserverFailing'),

@@ -32,9 +32,17 @@ export const NOW = '5m'
 /** Growth around each point of a graph. */
 export const STEP = '$__rate_interval'
 
+/** The chosen proxies with all that they do: for what is a proxy's own trouble, whichever app it is seen by. */
+const selectWhole = within(PROXIES)
+
 /** How much counters grew in a window, such as `SHOWN`. */
 export function grown<Key extends AnyMetricKey>(window: string, key: Key, matchers?: Matchers<Key>): string {
   return `increase(${select.series(key, matchers)}[${window}])`
+}
+
+/** The same of whole proxies. */
+export function grownOfProxies<Key extends AnyMetricKey>(window: string, key: Key, matchers?: Matchers<Key>): string {
+  return `increase(${selectWhole.series(key, matchers)}[${window}])`
 }
 
 /** How fast counters grow, each minute: mail that comes seldom is still a number that one can read. */
@@ -66,7 +74,7 @@ export function quantile<Key extends HistogramKey>(
 }
 
 /** A gauge that every proxy has from its start. */
-const OF_A_PROXY = within(PROXIES).series('sessionActive')
+const OF_A_PROXY = selectWhole.series('sessionActive')
 
 /** Whether there are proxies to ask: one series while at least one is scraped, none otherwise. */
 export const SEEN = `group(${OF_A_PROXY})`
@@ -141,13 +149,16 @@ export function measured(expr: string): string {
   return `((${expr}) > -0.5 and on () ${SEEN}) or on () (-1 * ${SEEN})`
 }
 
+/** What AhaSend and the proxy say at the end of connections on which nothing is sent: nobody has to act. */
+export const NOBODYS = ['idle_timeout', 'draining'] as const
+
 /**
  * What says no, but for the end of connections on which nothing was sent, and but for 503: with pipelining that answers
  * what was sent behind a refused command.
  */
 export const REFUSAL = {
   'smtp.reply.code': { matches: '4..|50[^3]|5[^0].' },
-  'smtp.reply.cause': { not: 'idle_timeout' },
+  'smtp.reply.cause': { noneOf: NOBODYS },
 } as const satisfies Matchers<'replies'>
 
 /** A 250 that is a refusal for some of the recipients. */

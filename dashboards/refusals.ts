@@ -4,7 +4,17 @@ import { type Actor, actors, causesOf, codesAsMarkdown, meanings } from './codes
 import { causeColors, commandColors, verdictColors } from './colors.ts'
 import { dashboard } from './dashboard.ts'
 import { areas, events } from './graphs.ts'
-import { CLIENTS, OF_CHOSEN_APPS, runbookLink, spanWith, tracesLink, traceWith, variable } from './links.ts'
+import {
+  CLIENTS,
+  OF_CHOSEN_APPS,
+  runbookLink,
+  spanWith,
+  tracesLink,
+  tracesOfAppAndCode,
+  tracesOfCode,
+  traceWith,
+  variable,
+} from './links.ts'
 import { type GroupKey, labels } from './metrics.ts'
 import { noneIsGood, stat, text, words } from './panels.ts'
 import { grown, orZero, perMinute, REFUSAL, refused, refusedPerMinute, SHOWN, sum } from './queries.ts'
@@ -21,8 +31,8 @@ const allRefusals = tracesLink(
 const anything = stat({
   title: 'Is anything refused?',
   description:
-    'Replies in the time shown that say no. Idle disconnects are left out, and 503: it answers what was pipelined behind ' +
-    'a refused command. One mail can be refused several times: each of its recipients.',
+    'Replies in the time shown that say no. Left out: idle disconnects, the end of a proxy that is stopped, and 503, ' +
+    'which answers what was pipelined behind a refused command. A mail can be refused several times: each recipient.',
   unit: units.Short,
   queries: [{ expr: orZero(sum(refused(SHOWN))) }],
   thresholds: noneIsGood('orange'),
@@ -110,25 +120,29 @@ const whoSaidNo = table({
   queries: [copyOfCause(copyOfCause(said, 'meaning'), 'actor')],
   columns: [
     { field: 'Value', title: 'Times', properties: { ...shown.width(80), ...shown.number } },
-    { field: 'smtp_reply_code', title: 'Code', properties: { ...shown.width(70), links: [ofThisRow.build()] } },
+    {
+      field: 'smtp_reply_code',
+      title: 'Code',
+      properties: { ...shown.text, ...shown.width(70), links: [ofThisRow.build()] },
+    },
     { field: 'meaning', title: 'What it means at AhaSend', properties: shown.as(eachCause(({ meaning }) => meaning)) },
     {
       field: 'actor',
       title: 'Who must act',
       properties: { ...shown.width(170), ...shown.as(eachCause(({ actor }) => actors[actor])) },
     },
-    { field: 'smtp_client_name', title: 'App', properties: shown.width(130) },
-    { field: 'smtp_command', title: 'Command', properties: shown.width(160) },
+    { field: 'smtp_client_name', title: 'App', properties: { ...shown.text, ...shown.width(130) } },
+    { field: 'smtp_command', title: 'Command', properties: { ...shown.text, ...shown.width(160) } },
     {
       field: 'smtp_reply_origin',
       title: 'Said by',
       properties: { ...shown.width(100), ...shown.as({ upstream: 'AhaSend', proxy: 'the proxy' }) },
     },
-    { field: 'server_address', title: 'Upstream', properties: shown.width(180) },
-    { field: 'smtp_reply_cause', title: 'Cause', properties: shown.width(170) },
+    { field: 'server_address', title: 'Upstream', properties: { ...shown.text, ...shown.width(180) } },
+    { field: 'smtp_reply_cause', title: 'Cause', properties: { ...shown.text, ...shown.width(170) } },
   ],
   sortBy: ['Times', true],
-  nothing: 'Nothing was refused',
+  nothing: 'No refusal seen',
   links: [allRefusals],
 })
 
@@ -149,19 +163,8 @@ const byCause = events({
     },
   ],
   colors: causeColors,
-  nothing: 'Nothing refused',
-  dataLinks: [
-    tracesLink(
-      'Traces of this code',
-      traceWith(
-        spanWith({
-          'smtp.reply.code': { raw: variable('__field.labels.smtp_reply_code') },
-          'smtp.reply.cause': variable('__field.labels.smtp_reply_cause'),
-        }),
-        OF_CHOSEN_APPS,
-      ),
-    ),
-  ],
+  nothing: 'No refusal seen',
+  dataLinks: [tracesOfCode],
   links: [allRefusals, runbookLink('AhaSendAccountDisabled'), runbookLink('AhaSendPartiallyQueued')],
 })
 
@@ -178,31 +181,23 @@ const byCommand = events({
     },
   ],
   colors: commandColors,
-  nothing: 'Nothing refused',
+  nothing: 'No refusal seen',
   links: [allRefusals],
 })
 
 const byApp = events({
   title: 'By app and cause',
   description:
-    'Refusals a minute by the app that got them (PROXY_CLIENTS) and by cause. 503 is left out: it follows another refusal.',
+    'Refusals a minute by the app that got them (PROXY_CLIENTS), by code and cause. 503 is left out: it follows another refusal.',
   unit: units.Short,
   queries: [
     {
-      expr: sum(refusedPerMinute(), 'smtp.client.name', 'smtp.reply.cause'),
-      legend: '{{smtp_client_name}} {{smtp_reply_cause}}',
+      expr: sum(refusedPerMinute(), 'smtp.client.name', 'smtp.reply.code', 'smtp.reply.cause'),
+      legend: '{{smtp_client_name}} {{smtp_reply_code}} {{smtp_reply_cause}}',
     },
   ],
-  nothing: 'Nothing refused',
-  dataLinks: [
-    tracesLink(
-      'Traces of this app',
-      traceWith(
-        spanWith({ 'smtp.reply.code': { atLeast: 400 } }),
-        spanWith({ 'smtp.client.name': variable('__field.labels.smtp_client_name') }),
-      ),
-    ),
-  ],
+  nothing: 'No refusal seen',
+  dataLinks: [tracesOfAppAndCode],
   links: [
     allRefusals,
     runbookLink('AhaSendCredentialsRejected'),

@@ -42,6 +42,8 @@ export const shown = {
     mappings: [unknown('no mail', 'text')],
     ...COLORED,
   },
+  /** What it says, also where that looks like a number: an app may be called 10000. */
+  text: { unit: units.String },
   /** Other words for what the cell says. */
   as: (texts: Readonly<Record<string, string>>) => ({ mappings: [translation(texts)] }),
   width: (pixels: number) => ({ 'custom.width': pixels }),

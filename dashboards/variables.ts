@@ -54,18 +54,17 @@ function choice(name: string, title: string, help: string, key: GroupKey, of: st
 export function annotations(): AnnotationQueryBuilder[] {
   // A point that is younger than the distance to the point before it, however far the points are apart.
   const restarted = ofProxies(`${select.series('uptime')} < 60 + $__interval_ms / 1000`)
-  const firing = 'ALERTS{alertname=~"AhaSend.+|SmtpProxy.+", alertstate="firing"}'
+  const firing = 'ALERTS{alertname=~"AhaSend.+|SmtpProxy.+", alertstate="firing", job=~"$job"}'
   return [
     mark('Restarts', restarted, 'blue', 'Proxy started', '{{instance}}'),
-    mark(
-      'Alerts',
-      firing,
-      'red',
-      '{{alertname}}',
-      '{{severity}}: {{smtp_client_name}} {{server_address}} {{instance}}',
-    ),
+    mark('Alerts', firing, 'red', '{{alertname}}', '{{severity}}').tagKeys(TOLD_OF_ALERTS),
   ]
 }
+
+/** What tells alerts of one name apart. Grafana writes those that an alert has; a name in a text would stay as it is. */
+const TOLD_OF_ALERTS = (['smtp.client.name', 'server.address', 'instance', 'smtp.reply.cause', 'error.type'] as const)
+  .map(label)
+  .join(',')
 
 function mark(name: string, expr: string, color: string, title: string, text: string): AnnotationQueryBuilder {
   return new AnnotationQueryBuilder()

@@ -27,6 +27,11 @@ const PROMETHEUS =
   /* biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of Grafana */ '${prometheus_datasource}'
 const UNITS: ReadonlySet<string> = new Set(Object.values({ ...units }).map(String))
 
+/** Ranges of values that have other words: their ends. */
+function rangesOf({ fieldConfig }: PanelJson): { from: number | null; to: number | null }[] {
+  return (fieldConfig?.defaults.mappings ?? []).flatMap((one) => (one.type === 'range' ? [one.options] : []))
+}
+
 /** Panels that ask Prometheus. */
 function asking(dashboard: DashboardJson): PanelJson[] {
   return panelsOf(dashboard).filter(({ type }) => type !== 'text')
@@ -177,6 +182,16 @@ const RULES: readonly Rule[] = [
         /(?<!\b(?:rate|irate|increase)\()\b\w+_total\b|_total\{[^}]*\}(?!\[)/.test(expr),
       ),
     spoil: (dashboard) => spoilQuery(dashboard, /\b(rate|increase)\((\w+_total)/, 'delta($2'),
+  },
+  {
+    // no rule of the linter: Grafana 10 and 11 take an end that is null for 0, so that "Yes" became a red "100 %"
+    name: 'ranges of values have two ends',
+    wrong: (dashboard) =>
+      wrongPanels(dashboard, (panel) => rangesOf(panel).some(({ from, to }) => from === null || to === null)),
+    spoil: (dashboard) => {
+      const [range] = asking(dashboard).flatMap(rangesOf)
+      range!.to = null
+    },
   },
   {
     name: 'uneditable-dashboard',

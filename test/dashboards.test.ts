@@ -109,6 +109,15 @@ function assertKnown(where: string, expr: string): void {
   for (const label of groupingsIn(expr)) assert.ok(labels.has(label), `${where}: nothing there has a label ${label}`)
 }
 
+test('marks name labels that every mark has; Grafana leaves the name of any other as it is', () => {
+  const always = { Restarts: ['instance'], Alerts: ['alertname', 'severity'] } as const
+  for (const { annotations } of dashboards)
+    for (const { name, titleFormat, textFormat } of annotations.list) {
+      const named = [...`${titleFormat} ${textFormat}`.matchAll(/\{\{(\w+)\}\}/g)].map(([, label]) => label)
+      for (const label of named) assert.ok((always[name as keyof typeof always] as readonly unknown[]).includes(label))
+    }
+})
+
 describe('links', () => {
   const links = dashboards.flatMap((dashboard) =>
     panelsOf(dashboard).flatMap((panel) =>
@@ -145,8 +154,11 @@ describe('links', () => {
 
   for (const { where, url } of beginningWith('/explore?')) {
     test(`${where} is a query of traces that Explore can read`, () => {
-      const query = traceqlOf(url)
-      assertTraceql(query)
+      assertTraceql(traceqlOf(url))
+    })
+
+    test(`${where} is the same query where Grafana decodes the address once more`, () => {
+      assert.equal(traceqlOf(decodeURIComponent(url)), traceqlOf(url))
     })
   }
 })

@@ -29,6 +29,11 @@ interface Property {
   readonly value?: unknown
 }
 
+/** Words in place of values. */
+export type MappingJson =
+  | { readonly type: 'range'; readonly options: { from: number | null; to: number | null } }
+  | { readonly type: 'special' | 'value' }
+
 export interface PanelJson {
   id: number
   readonly type: string
@@ -39,7 +44,11 @@ export interface PanelJson {
   targets?: TargetJson[]
   readonly links?: readonly LinkJson[]
   readonly fieldConfig?: {
-    readonly defaults: { unit?: string; readonly links?: readonly LinkJson[] }
+    readonly defaults: {
+      unit?: string
+      readonly links?: readonly LinkJson[]
+      readonly mappings?: readonly MappingJson[]
+    }
     readonly overrides: readonly { readonly properties: readonly Property[] }[]
   }
 }
@@ -62,7 +71,15 @@ export interface DashboardJson {
   editable: boolean
   readonly panels: PanelJson[]
   readonly templating: { list: VariableJson[] }
-  readonly annotations: { readonly list: readonly { readonly name: string; readonly expr: string }[] }
+  readonly annotations: {
+    readonly list: readonly {
+      readonly name: string
+      readonly expr: string
+      readonly titleFormat: string
+      readonly textFormat: string
+      readonly tagKeys?: string
+    }[]
+  }
 }
 
 /** All dashboards that are committed, read anew. */
