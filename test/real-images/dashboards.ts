@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers'
+import { rulesOf } from '../../dashboards/alerts.ts'
 import { DASHBOARDS, type DashboardJson, panelsOf, readDashboards } from '../support/dashboards.ts'
 import { IMAGES, imageMissing } from '../support/engine.ts'
 
@@ -18,12 +19,20 @@ interface Found {
   readonly folderTitle: string
 }
 
+interface Rule {
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+}
+
 async function startGrafana(image: string): Promise<StartedTestContainer> {
   const copied = (source: string, target: string) => ({ source: join(DASHBOARDS, source), target })
   return await new GenericContainer(image)
     .withCopyDirectoriesToContainer([
       copied('provisioning', '/etc/grafana/provisioning'),
       copied('generated', '/var/lib/dashboards'),
+    ])
+    .withCopyFilesToContainer([
+      copied('generated/grafana-alerts.yaml', '/etc/grafana/provisioning/alerting/ahasend.yaml'),
     ])
     .withEnvironment({ GF_ANALYTICS_REPORTING_ENABLED: 'false', GF_PLUGINS_PREINSTALL_DISABLED: 'true' })
     .withExposedPorts(3000)
@@ -65,6 +74,13 @@ for (const image of [OLDEST, IMAGES.GRAFANA_IMAGE]) {
     test('has the data sources that they begin with', async () => {
       for (const uid of ['prometheus', 'tempo', 'alertmanager'])
         assert.equal((await ask<{ readonly uid: string }>(`datasources/uid/${uid}`)).uid, uid)
+    })
+
+    test('takes the alerts that it is to evaluate itself, each with its labels and its panel', async () => {
+      const rules = await ask<readonly Rule[]>('v1/provisioning/alert-rules')
+      const told = rules.map(({ labels, annotations }) => [labels.alert, labels.severity, annotations.__dashboardUid__])
+      const wanted = rulesOf().alerts.map(({ name, severity, panel }) => [name, severity, panel[0]])
+      assert.deepEqual(told.sort(), wanted.sort())
     })
 
     for (const dashboard of dashboards) {
