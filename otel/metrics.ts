@@ -8,6 +8,7 @@ import type {
   Telemetry,
   TransactionEnd,
 } from '../proxy/events.ts'
+import { CertificateDates } from './certificate-dates.ts'
 import { type Cell, type Configured, cellsOf, histogramOf, observable, seriesLimit } from './instruments.ts'
 import { createLoopMetrics, type ObserveLoop } from './loop-metrics.ts'
 import { dialErrors, dialPhases, opaqueReasons, replyLosses, scope } from './names.ts'
@@ -35,7 +36,7 @@ export interface Metrics extends Telemetry {
 export function createMetrics(provider: MeterProvider, options: Configured): Metrics {
   const instruments = createInstruments(provider.getMeter(scope.name, scope.version), seriesLimit(options))
   const io = new RelayedBytes(instruments.meter)
-  const certificates = new Certificates(instruments.meter)
+  const certificates = new CertificateDates(instruments.meter)
   const peers = new Peers(instruments)
   const dial = (event: Dial) => {
     countDial(instruments, event)
@@ -251,27 +252,6 @@ class RelayedBytes {
       receive: Math.max(this.#told.receive, receive),
     }
     return this.#told
-  }
-}
-
-/** When certificates end. Of several upstreams, each with the certificate of its last dial, the first to end counts. */
-class Certificates {
-  readonly #upstream = new Map<string, number>()
-  #listener: number | undefined
-
-  constructor(meter: Meter) {
-    observable(meter, 'certificateNotAfter').addCallback((result) => {
-      if (this.#listener !== undefined) result.observe(this.#listener, { 'tls.side': 'listener' })
-      if (this.#upstream.size > 0) result.observe(Math.min(...this.#upstream.values()), { 'tls.side': 'upstream' })
-    })
-  }
-
-  seen(event: Dial): void {
-    if (event.certificateNotAfter !== undefined) this.#upstream.set(event.serverAddress, event.certificateNotAfter)
-  }
-
-  setListener(notAfter: number | undefined): void {
-    this.#listener = notAfter
   }
 }
 

@@ -176,7 +176,7 @@ export const metrics = {
     name: 'smtp.proxy.certificate.not_after',
     kind: 'gauge',
     unit: 's',
-    help: 'When the certificate ends, in seconds since 1970; of several upstreams, the first to end.',
+    help: 'When the certificate ends, in seconds since 1970; of several upstreams seen within a day, the first to end.',
     attributes: ['tls.side'],
     prometheus: 'smtp_proxy_certificate_not_after_seconds',
   },

@@ -2,14 +2,14 @@ import { constants } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import net from 'node:net'
 import tls from 'node:tls'
-import { Attempt, DialFailed, raced } from './attempt.ts'
+import { Attempt, DialFailed, now, raced } from './attempt.ts'
 import type { UpstreamAddress } from './config.ts'
 import { connectAny, resolve } from './connect.ts'
 import type { Dial } from './events.ts'
 import { offers } from './smtp/ehlo.ts'
 import type { Reply } from './smtp/reply.ts'
 
-export { now } from './attempt.ts'
+export { now }
 
 /** A connection to an upstream that has greeted and, unless configured otherwise, is inside verified TLS. */
 export interface UpstreamLeg {
@@ -35,18 +35,37 @@ export interface DialResult {
 /** X25519 first saves a round of post-quantum keys on each connection; a server that wants them may still ask. */
 const GROUPS = 'X25519:X25519MLKEM768:prime256v1:secp384r1'
 
+/**
+ * Milliseconds after a full handshake for which its TLS session, and what the upstream gives out when that is resumed, may
+ * be resumed. A resumed session shows no certificate: a renewed one is seen after this time at the latest.
+ */
+const RESUMABLE_MS = 24 * 60 * 60 * 1000
+
+/** What a full handshake showed. Sessions that are resumed from it inherit it. */
+interface Shown {
+  /** When the certificate ends, in seconds since the Unix epoch. */
+  readonly notAfter: number
+  /** When it was verified, by the dialer's clock. */
+  readonly at: number
+}
+
 interface CachedSession {
   readonly session: Buffer
-  readonly notAfter: number
+  readonly shown: Shown
 }
 
 /** Dials upstreams. Holds what all dials share: the TLS context and, for each upstream, the TLS session to resume. */
 export class Dialer {
   readonly #context: tls.SecureContext
   readonly #sessions = new Map<string, CachedSession>()
+  readonly #clock: () => number
 
-  /** `caFile` is trusted beside the built-in authorities. Throws what reading or parsing it throws. */
-  constructor(caFile?: string) {
+  /**
+   * `caFile` is trusted beside the built-in authorities. `clock`, in milliseconds, tells how old TLS sessions are. Throws
+   * what reading or parsing the file throws.
+   */
+  constructor(caFile?: string, clock = now) {
+    this.#clock = clock
     const own = caFile === undefined ? [] : [readFileSync(caFile, 'utf8')]
     this.#context = tls.createSecureContext({
       ca: [...tls.getCACertificates('default'), ...own],
@@ -117,21 +136,23 @@ export class Dialer {
       ...(cached && { session: cached.session }),
     })
     attempt.securing(socket)
-    let notAfter = 0
+    let shown: Shown = { notAfter: 0, at: 0 }
     socket.once('secureConnect', () => {
-      notAfter = (socket.isSessionReused() && cached?.notAfter) || certificateEnd(socket)
+      const resumed = socket.isSessionReused() ? cached?.shown : undefined
+      shown = resumed ?? { notAfter: certificateEnd(socket), at: this.#clock() }
     })
     // before the wait: TLS 1.2 gives its session together with the end of the handshake
-    socket.on('session', (session) => this.#sessions.set(key, { session, notAfter }))
+    socket.on('session', (session) => this.#sessions.set(key, { session, shown }))
     await secured(socket, attempt.signal)
-    attempt.secured(socket, notAfter)
+    attempt.secured(socket, shown.notAfter)
     return socket
   }
 
-  /** A session outlives no certificate: the upstream has to show a new one. */
+  /** A session outlives neither its certificate nor its day: the upstream has to show one again. */
   #resumable(key: string): CachedSession | undefined {
     const cached = this.#sessions.get(key)
-    return cached && cached.notAfter * 1000 > Date.now() ? cached : undefined
+    if (!cached || cached.shown.notAfter * 1000 <= Date.now()) return undefined
+    return this.#clock() - cached.shown.at < RESUMABLE_MS ? cached : undefined
   }
 }
 

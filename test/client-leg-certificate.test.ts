@@ -5,6 +5,7 @@ import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { describe, type TestContext, test } from 'node:test'
 import { ClientLegRig, ehloReply, type GreetedSession, type Listener } from './support/client-leg-rig.ts'
+import { hasOpenssl } from './support/openssl-upstream.ts'
 import { playPreamble } from './support/peers.ts'
 
 async function open(context: TestContext, listener: Listener = 'starttls'): Promise<ClientLegRig> {
@@ -141,11 +142,6 @@ class OpensslClient {
     this.#process.kill()
     await ended
   }
-}
-
-async function hasOpenssl(): Promise<boolean> {
-  const [code] = await once(spawn('openssl', ['version'], { stdio: 'ignore' }), 'exit').catch(() => [1])
-  return code === 0
 }
 
 describe('A client that asks for new keys all the time', () => {

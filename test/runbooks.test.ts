@@ -23,6 +23,9 @@ const HEADINGS = [
   'When it is nothing',
 ]
 
+/** Lines that somebody who was woken up reads at once. */
+const PAGE = 60
+
 const dashboards = readDashboards()
 
 test('there is one for each alert, and none for others', () => {
@@ -48,6 +51,11 @@ function fenced(text: string, language: string): string[] {
   )
 }
 
+/** Queries in the middle of a sentence. */
+function inlineQueries(text: string): string[] {
+  return [...text.matchAll(/(?<!`)`([^`\n]*\bsmtp_proxy_[^`\n]*)`/g)].map(([, code = '']) => code)
+}
+
 for (const name of alertNames) {
   describe(name, () => {
     const text = readFileSync(join(FOLDER, `${name}.md`), 'utf8')
@@ -58,6 +66,10 @@ for (const name of alertNames) {
       assert.ok(text.startsWith(`# ${name}\n`))
       assert.deepEqual([...parts.keys()], HEADINGS)
       for (const [heading, part] of parts) assert.ok(part.length > 20, heading)
+    })
+
+    test('is read on one page', () => {
+      assert.ok(text.split('\n').length <= PAGE, `more than ${PAGE} lines`)
     })
 
     test('confirms by a panel, a query and a trace', () => {
@@ -85,7 +97,7 @@ for (const name of alertNames) {
     })
 
     test('asks for metrics and labels that exist', () => {
-      for (const query of fenced(text, 'promql')) assertKnown(query)
+      for (const query of [...fenced(text, 'promql'), ...inlineQueries(text)]) assertKnown(query)
     })
 
     test('asks for spans and attributes that exist', () => {
@@ -124,12 +136,16 @@ function assertKnown(query: string): void {
 function assertTraceql(query: string): void {
   const [, inside = ''] = /^\{ (.*) \}$/.exec(query) ?? []
   for (const condition of inside.split(' && ')) {
-    const [, left = '', right = ''] = /^(\S+) (?:=|!=|>) (\S+)$/.exec(condition) ?? []
-    if (left === 'name')
-      assert.ok([...Object.values<string>(spans), ...commands].includes(JSON.parse(right)), condition)
-    else if (left.startsWith('span.')) assertValue(left.slice(5), right)
-    else assert.match(condition, /^(status = error|duration > \d+s)$/)
+    const [, left = '', operator = '', right = ''] = /^(\S+) (=|!=|=~|>) (\S+)$/.exec(condition) ?? []
+    const values = operator === '=~' ? right.replaceAll('|', '"|"').split('|') : [right]
+    for (const value of values) assertCondition(left, value, condition)
   }
+}
+
+function assertCondition(left: string, value: string, condition: string): void {
+  if (left === 'name') assert.ok([...Object.values<string>(spans), ...commands].includes(JSON.parse(value)), condition)
+  else if (left.startsWith('span.')) assertValue(left.slice(5), value)
+  else assert.match(condition, /^(status = error|duration > \d+s)$/)
 }
 
 function assertValue(key: string, value: string): void {
@@ -139,9 +155,12 @@ function assertValue(key: string, value: string): void {
 }
 
 test('promtool understands every query', unless(missing('promtool')), async () => {
-  const rules = alertNames.map((name) => {
-    const [expr] = fenced(readFileSync(join(FOLDER, `${name}.md`), 'utf8'), 'promql')
-    return { record: `runbook:${name}:query`, expr }
+  const rules = alertNames.flatMap((name) => {
+    const text = readFileSync(join(FOLDER, `${name}.md`), 'utf8')
+    return [...fenced(text, 'promql'), ...inlineQueries(text)].map((expr) => ({
+      record: `runbook:${name}:query`,
+      expr,
+    }))
   })
   const { paths, remove } = writeTemporaryFiles({
     'rules.yaml': JSON.stringify({ groups: [{ name: 'runbooks', rules }] }),

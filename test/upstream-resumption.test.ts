@@ -1,17 +1,23 @@
 /** TLS sessions of upstreams: resumed where they may be, and nowhere else. Ids of the groups TLU and REL. */
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import * as tls from 'node:tls'
 import type { Dial } from '../proxy/events.ts'
 import * as words from '../proxy/own-words.ts'
-import { Dialer } from '../proxy/upstream.ts'
+import { Dialer, type UpstreamLeg } from '../proxy/upstream.ts'
 import { makeAuthority, makeSelfSigned } from './support/certificates.ts'
 import { makeTrust, type Scene, startScene, type Trust } from './support/dial-rig.ts'
 import { Names } from './support/names.ts'
-import { ScriptedUpstream } from './support/peers.ts'
+import { hasOpenssl, startOpensslUpstream } from './support/openssl-upstream.ts'
+import { type Peer, ScriptedUpstream } from './support/peers.ts'
 import { identityOf, isRefused, notAfterOf, secureBy, talks } from './support/secure-by.ts'
+
+const HOUR_MS = 60 * 60 * 1000
+const DAY_MS = 24 * HOUR_MS
+const NEVER = new AbortController().signal
 
 let trust: Trust
 before(async () => {
@@ -32,6 +38,38 @@ async function session(scene: Scene, context: tls.SecureContext): Promise<Dial> 
   await peer.end()
   await scene.recorder.ended(index)
   return dial
+}
+
+/** One upstream, and a dialer whose clock is the test's. */
+interface Hall {
+  /** One dial at a time of that clock, to an upstream that secures itself by `context`. */
+  dialled(at: number, context: tls.SecureContext): Promise<Dial>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+async function startHall({ caFile }: Trust): Promise<Hall> {
+  let time = 0
+  const upstream = await ScriptedUpstream.start()
+  const dialer = new Dialer(caFile, () => time)
+  return {
+    async dialled(at, context) {
+      time = at
+      const dialing = dialer.dial({ host: 'localhost', port: upstream.port, tls: true }, 5000, NEVER)
+      const peer = await upstream.accept()
+      await secureBy(peer, context)
+      const { dial, leg } = await dialing
+      assert.ok(leg, dial.error)
+      await readsTickets(peer, leg)
+      leg.socket.destroy()
+      return dial
+    },
+    [Symbol.asyncDispose]: () => upstream.close(),
+  }
+}
+
+/** What the upstream says behind its tickets shows that they were read. */
+async function readsTickets(peer: Peer, leg: UpstreamLeg): Promise<void> {
+  await Promise.all([peer.send('250 ok\r\n'), once(leg.socket, 'data')])
 }
 
 describe('The TLS session of the last connection', () => {
@@ -89,13 +127,12 @@ describe('The TLS session of the last connection', () => {
       const upstreams = [await ScriptedUpstream.start(), await ScriptedUpstream.start()] as const
       const dialer = new Dialer(trust.caFile)
       const dialed = async (host: string, upstream: ScriptedUpstream) => {
-        const dialing = dialer.dial({ host, port: upstream.port, tls: true }, 5000, new AbortController().signal)
+        const dialing = dialer.dial({ host, port: upstream.port, tls: true }, 5000, NEVER)
         const peer = await upstream.accept()
         await secureBy(peer, context).catch(() => {})
         const { dial, leg } = await dialing
         if (!leg) return dial.error
-        // what the upstream says behind its tickets shows that they were read
-        await Promise.all([peer.send('250 ok\r\n'), once(leg.socket, 'data')])
+        await readsTickets(peer, leg)
         leg.socket.destroy()
         return dial.resumed
       }
@@ -108,6 +145,58 @@ describe('The TLS session of the last connection', () => {
       for (const upstream of upstreams) await upstream.close()
     })
   }
+
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    test(`TLU-11: is a day old at most, however often it is resumed, so that a renewed certificate is seen (${version})`, async () => {
+      const versions = { minVersion: version, maxVersion: version, ticketKeys: randomBytes(48) }
+      const renewed = identityOf(await trust.authority.issue({ notAfter: new Date(Date.now() + 90 * DAY_MS) }))
+      await using hall = await startHall(trust)
+      const old = tls.createSecureContext({ ...trust.identity, ...versions })
+      const next = tls.createSecureContext({ ...renewed, ...versions })
+      const dials = [
+        await hall.dialled(0, old),
+        await hall.dialled(12 * HOUR_MS, old),
+        await hall.dialled(DAY_MS - 1, next),
+        await hall.dialled(DAY_MS, next),
+        await hall.dialled(2 * DAY_MS - 1, next),
+        await hall.dialled(2 * DAY_MS, next),
+      ]
+      assert.deepEqual(
+        dials.map(({ resumed }) => resumed),
+        [false, true, true, false, true, false],
+      )
+      const ends = [trust.identity, trust.identity, trust.identity, renewed, renewed, renewed]
+      assert.deepEqual(
+        dials.map(({ certificateNotAfter }) => certificateNotAfter),
+        ends.map(notAfterOf),
+      )
+    })
+  }
+
+  test('TLU-11: is a day old at most, also where each resumption brings a new ticket', async (context) => {
+    if (!(await hasOpenssl())) return context.skip('openssl is not installed')
+    const upstream = await startOpensslUpstream(trust.certFile, trust.keyFile)
+    context.after(() => upstream.close())
+    let time = 0
+    const dialer = new Dialer(trust.caFile, () => time)
+    const dialled = async (at: number) => {
+      time = at
+      const { dial, leg } = await dialer.dial({ host: 'localhost', port: upstream.port, tls: true }, 5000, NEVER)
+      assert.ok(leg, dial.error)
+      let tickets = 0
+      leg.socket.on('session', () => {
+        tickets += 1
+      })
+      upstream.say('250 ok')
+      await once(leg.socket, 'data')
+      leg.socket.destroy()
+      return [dial.resumed, tickets > 0]
+    }
+    assert.deepEqual(await dialled(0), [false, true])
+    assert.deepEqual(await dialled(DAY_MS - 1), [true, true])
+    assert.deepEqual(await dialled(DAY_MS), [false, true])
+    assert.deepEqual(await dialled(2 * DAY_MS - 1), [true, true])
+  })
 
   test('REL-10: does not outlive the certificate: running sessions go on, new ones fail closed', async () => {
     const notAfter = new Date(Math.ceil(Date.now() / 1000 + 1) * 1000)

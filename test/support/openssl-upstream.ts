@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import * as net from 'node:net'
+
+/** An upstream whose TLS is that of OpenSSL's own server. */
+export interface OpensslUpstream {
+  readonly port: number
+  /** Says a line inside TLS, on the connection that is open. */
+  say(line: string): void
+  close(): Promise<void>
+}
+
+/** Whether there is an `openssl` to start one with. */
+export async function hasOpenssl(): Promise<boolean> {
+  const [code] = await once(spawn('openssl', ['version'], { stdio: 'ignore' }), 'exit').catch(() => [1])
+  return code === 0
+}
+
+/**
+ * `openssl s_server` behind a preamble, in TLS 1.3. It gives out a new ticket whenever a session is resumed, as many
+ * servers do; Node's server gives one out at full handshakes only.
+ */
+export async function startOpensslUpstream(certFile: string, keyFile: string): Promise<OpensslUpstream> {
+  const args = ['s_server', '-tls1_3', '-crlf', '-accept', '127.0.0.1:0', '-cert', certFile, '-key', keyFile]
+  const openssl = spawn('openssl', args)
+  const secured = await portOf(openssl)
+  const server = net.createServer((socket) => void preamble(socket, secured))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    port: (server.address() as net.AddressInfo).port,
+    say: (line) => openssl.stdin.write(`${line}\n`),
+    async close() {
+      server.close()
+      const ended = once(openssl, 'exit')
+      openssl.kill()
+      await ended
+    },
+  }
+}
+
+/** It says where it listens, once it does. */
+async function portOf(openssl: ChildProcessWithoutNullStreams): Promise<number> {
+  let output = ''
+  for await (const chunk of openssl.stdout.iterator({ destroyOnReturn: false })) {
+    output += chunk
+    const [, port] = /^ACCEPT 127\.0\.0\.1:(\d+)$/m.exec(output) ?? []
+    if (port !== undefined) {
+      openssl.stdout.resume()
+      return Number(port)
+    }
+  }
+  return assert.fail(`openssl does not listen: ${output}`)
+}
+
+async function preamble(socket: net.Socket, secured: number): Promise<void> {
+  socket.write('220 mail.example ESMTP\r\n')
+  await once(socket, 'data')
+  socket.write('250-mail.example\r\n250 STARTTLS\r\n')
+  await once(socket, 'data')
+  const inside = net.connect(secured, '127.0.0.1')
+  for (const end of [socket, inside]) end.on('error', () => end.destroy())
+  socket.pipe(inside).pipe(socket)
+  socket.write('220 go\r\n')
+}
