@@ -4,6 +4,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import fc from 'fast-check'
 import { alertNames } from '../dashboards/alert.ts'
 import { alertmanagerConfig } from '../dashboards/alertmanager.ts'
 import { readNotifications } from '../dashboards/alertmanager-settings.ts'
@@ -49,6 +50,12 @@ const WAYS: Readonly<Record<string, Env>> = {
   Slack: { ALERT_SLACK_URL: 'https://hooks.slack.example/services/T/B/x' },
   PagerDuty: { ALERT_PAGERDUTY_KEY: 'key' },
   email: { ALERT_EMAIL_TO: 'a@b.example', ALERT_EMAIL_FROM: 'c@d.example', ALERT_EMAIL_SMARTHOST: 'mail.example:25' },
+  'email in the clear': {
+    ALERT_EMAIL_TO: 'a@b.example',
+    ALERT_EMAIL_FROM: 'c@d.example',
+    ALERT_EMAIL_SMARTHOST: 'localhost:25',
+    ALERT_EMAIL_TLS: 'off',
+  },
   everybody: EVERYBODY,
 }
 
@@ -77,13 +84,18 @@ const MISTAKES: readonly (readonly [env: Env, ...told: string[]])[] = [
   [
     { ALERT_SLACK_URL: 'ftp://me:secret@x.example', ALERT_REPEAT: '0' },
     'ALERT_SLACK_URL: got "ftp://***@x.example", wanted an http or https URL. Correct it, or leave it unset.',
-    'ALERT_REPEAT: got "0", wanted a duration such as 30m or 4h. Correct it, or leave it unset.',
+    'ALERT_REPEAT: got "0", wanted a duration such as 30m, 4h or 1d12h. Correct it, or leave it unset.',
   ],
   [
     { ALERT_EMAIL_TO: 'a@b.example', ALERT_EMAIL_SMARTHOST: 'mail.example' },
     'ALERT_EMAIL_SMARTHOST: got "mail.example", wanted host:port, such as mail.example.com:587. Correct it, or leave it unset.',
     'ALERT_EMAIL_FROM: not set, wanted because ALERT_EMAIL_TO is. Set it, or unset both.',
     'ALERT_EMAIL_SMARTHOST: not set, wanted because ALERT_EMAIL_TO is. Set it, or unset both.',
+  ],
+  [
+    { ALERT_EMAIL_TLS: 'starttls', ALERT_REPEAT: '30m4h' },
+    'ALERT_EMAIL_TLS: got "starttls", wanted one of required, off. Correct it, or leave it unset.',
+    'ALERT_REPEAT: got "30m4h", wanted a duration such as 30m, 4h or 1d12h. Correct it, or leave it unset.',
   ],
   [
     { ALERT_EMAIL_USER: 'me', ALERT_SLACK_CHANNEL: '#mail' },
@@ -105,6 +117,28 @@ test('an empty variable is an unset one', () => {
   assert.deepEqual(readNotifications(empty), readNotifications({}))
 })
 
+const REPEATS = fc.tuple(...['d', 'h', 'm', 's'].map((unit) => fc.option(fc.nat(12_000).map((n) => `${n}${unit}`))))
+
+test('Alertmanager takes whatever ALERT_REPEAT may be', unless(missing('amtool')), async (context) => {
+  const texts = [
+    '1d12h',
+    '9999d',
+    '9999d9999h9999m9999s',
+    '1s',
+    ...fc.sample(REPEATS, 60).map((parts) => parts.join('')),
+  ]
+  const tried = [...texts, ...fc.sample(REPEATS, 20).map((parts) => parts.toReversed().join(''))].filter(Boolean)
+  const accepted = tried.filter((text) => 'notifications' in readNotifications({ ALERT_REPEAT: text }))
+  context.diagnostic(`${accepted.length} of ${tried.length} accepted: ${accepted.join(' ')}`)
+  assert.ok(accepted.length > 10)
+  const files = writeTemporaryFiles(
+    Object.fromEntries(accepted.map((text, at) => [`${at}.yml`, JSON.stringify(configFor({ ALERT_REPEAT: text }))])),
+  )
+  const { code, stdout, stderr } = await amtool('check-config', ...Object.values<string>(files.paths))
+  files.remove()
+  assert.equal(code, 0, stdout + stderr)
+})
+
 /** Alertmanager's configuration for somebody. */
 function configFor(env: Env) {
   const read = readNotifications(env)
@@ -115,6 +149,8 @@ function configFor(env: Env) {
 const ROUTES: readonly (readonly [labels: Labels, receiver: string])[] = [
   [{ alertname: 'AhaSendAccountDisabled', severity: 'critical' }, 'page'],
   [{ alertname: 'SmtpProxyErrorBudgetBurning', severity: 'critical' }, 'page'],
+  [{ alertname: 'AhaSendCredentialsRejected', severity: 'critical' }, 'page'],
+  [{ alertname: 'AhaSendCredentialsRejected', severity: 'warning' }, 'notify'],
   [{ alertname: 'AhaSendMailInDoubt', severity: 'warning' }, 'notify'],
   [{ alertname: 'AhaSendIdleDisconnects', severity: 'info' }, 'none'],
   [{ alertname: 'SomebodyElses' }, 'none'],
@@ -136,9 +172,19 @@ test('PagerDuty is called for critical alerts only', () => {
   assert.deepEqual(called, ['page'])
 })
 
+test('each app with refused credentials is an incident of its own', () => {
+  const { routes } = configFor(EVERYBODY).route
+  const groups = routes.map((route) => ('group_by' in route ? [route.matchers.at(-1), ...route.group_by] : []))
+  assert.deepEqual(
+    groups.filter((group) => group.length > 0),
+    [['alertname="AhaSendCredentialsRejected"', 'job', 'alertname', 'smtp_client_name']],
+  )
+})
+
 test('inhibitions and routes name alerts that exist', () => {
   const named = JSON.stringify(configFor({})).matchAll(/alertname!?=~?\\"([^"\\]*)/g)
-  const names = [...named].flatMap(([, list = '']) => list.split('|'))
+  const lists = [...named].map(([, list = '']) => list).filter((list) => list !== '(AhaSend|SmtpProxy).+')
+  const names = lists.flatMap((list) => list.split('|'))
   assert.ok(names.length > 10)
   assert.deepEqual(
     names.filter((name) => !(alertNames as readonly string[]).includes(name)),
@@ -169,8 +215,32 @@ const TOGETHER: readonly {
       alert('AhaSendDomainNotConfigured', 'warning', BILLING),
       alert('AhaSendRecipientsRejected', 'warning', BILLING),
       alert('AhaSendUnreachable', 'warning', { ...SERVER, error_type: 'greeting_refused' }),
+      alert('AhaSendUnreachable', 'warning', { server_address: 'send-us.ahasend.com', error_type: 'greeting_refused' }),
+      alert('AhaSendUnreachable', 'critical', { instance: 'one:9464' }),
       alert('SmtpProxyErrorBudgetBurning', 'critical'),
     ],
+  },
+  {
+    sentence: 'an instance that reaches nothing silences the warning of each upstream, and the sum of it',
+    heard: [alert('AhaSendUnreachable', 'critical', { instance: 'one:9464' })],
+    silent: [
+      alert('AhaSendUnreachable', 'warning', { ...SERVER, error_type: 'connect_timeout' }),
+      alert('AhaSendUnreachable', 'warning', { server_address: 'send-us.ahasend.com', error_type: 'tls_untrusted' }),
+      alert('SmtpProxyErrorBudgetBurning', 'critical'),
+    ],
+  },
+  {
+    sentence: 'sessions that are dropped silence the sum of it',
+    heard: [alert('AhaSendDroppingSessions', 'critical', SERVER)],
+    silent: [alert('SmtpProxyErrorBudgetBurning', 'critical')],
+  },
+  {
+    sentence: 'alerts of other people are left alone',
+    heard: [
+      { alertname: 'DiskFull', severity: 'critical', job: JOB },
+      { alertname: 'DiskFull', severity: 'warning', job: JOB },
+    ],
+    silent: [],
   },
   {
     sentence: 'load shedding silences the sum of it, and dials that it failed',
