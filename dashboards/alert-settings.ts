@@ -38,9 +38,17 @@ export const ENOUGH_ERRORS = 5
 /** Failed attempts to reach AhaSend, none successful, before it counts as unreachable. */
 export const ENOUGH_FAILED_DIALS = 3
 
-/** Seconds that the 95th percentile of final replies may take, and how many replies make a percentile. */
+/** Sessions that ended without a word while no mail was accepted: in five minutes, or where little is sent in 90. */
+export const DROPPED = { fast: 5, slow: 3 } as const
+
+/** Seconds that final replies may take. */
 export const SLOW_FINAL_REPLY = 5
-export const ENOUGH_REPLIES = 10
+
+/** Which quantile of final replies must be slow, from how many replies on: three slow ones, as one is nothing. */
+export const SLOW_QUANTILES = [
+  { quantile: 0.95, replies: 60 },
+  { quantile: 0.7, replies: 10 },
+] as const
 
 /** The share of an app's mail, and how much in an hour, from which on a refusal is a fault of the app and no accident. */
 export const MESSAGE_FORMAT = { share: 0.01, count: 3 } as const

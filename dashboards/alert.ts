@@ -33,6 +33,7 @@ export const alertNames = [
   'AhaSendInternalErrors',
   'AhaSendTemporaryErrors',
   'AhaSendUnreachable',
+  'AhaSendDroppingSessions',
   'AhaSendMailInDoubt',
   'AhaSendPartiallyQueued',
   'AhaSendSlowFinalReplies',

@@ -1,6 +1,6 @@
 /** Who is told of alerts, from the environment. */
 import type { Documented, Environment } from '../settings/tables.ts'
-import { mistake, type Reader, type Reading, wrong } from '../settings/values.ts'
+import { choice, mistake, type Reader, type Reading, wrong } from '../settings/values.ts'
 
 /** Who is told. */
 export interface Notifications {
@@ -20,6 +20,8 @@ export interface Email {
   readonly from: string
   /** host:port */
   readonly smarthost: string
+  /** False: in the clear, where the mail server offers no STARTTLS. */
+  readonly tls: boolean
   readonly user?: string
   readonly password?: string
 }
@@ -41,7 +43,14 @@ export const ALERT_ROWS = [
   row(
     'ALERT_EMAIL_SMARTHOST',
     hostAndPort,
-    '`host:port` of a mail server. Not this proxy and not AhaSend: a mail that says that mail is down would not arrive.',
+    '`host:port` of a mail server. Not this proxy and not AhaSend: a mail that says that mail is down, such as that ' +
+      'AhaSend answers 521, would not arrive.',
+  ),
+  row(
+    'ALERT_EMAIL_TLS',
+    choice('required', 'off'),
+    '`required`: STARTTLS, or TLS on port 465. `off`: in the clear, for a relay on the same machine.',
+    'required',
   ),
   row('ALERT_EMAIL_USER', any, 'The user name there.'),
   row('ALERT_EMAIL_PASSWORD', any, 'The password there.'),
@@ -64,8 +73,10 @@ function hostAndPort(text: string): Reading<string> {
   return /^[^\s:/@]+:\d{1,5}$/.test(text) ? { value: text } : wrong(text, 'host:port, such as mail.example.com:587')
 }
 
+/** As Alertmanager reads it: each unit once, from the largest down. Four digits of days are within its range. */
 function duration(text: string): Reading<string> {
-  return /^([1-9]\d*[smhd])+$/.test(text) ? { value: text } : wrong(text, 'a duration such as 30m or 4h')
+  const isDuration = /^(?!$)([1-9]\d{0,3}d)?([1-9]\d{0,3}h)?([1-9]\d{0,3}m)?([1-9]\d{0,3}s)?$/.test(text)
+  return isDuration ? { value: text } : wrong(text, 'a duration such as 30m, 4h or 1d12h')
 }
 
 /** Reads the variables; all mistakes at once. An empty variable is an unset one. */
@@ -129,5 +140,6 @@ function emailOf(of: (variable: `ALERT_EMAIL_${string}` & string) => string | un
   const [to, from, smarthost] = [of('ALERT_EMAIL_TO'), of('ALERT_EMAIL_FROM'), of('ALERT_EMAIL_SMARTHOST')]
   const [user, password] = [of('ALERT_EMAIL_USER'), of('ALERT_EMAIL_PASSWORD')]
   if (!to || !from || !smarthost) return undefined
-  return { to, from, smarthost, ...(user && password && { user, password }) }
+  const tls = of('ALERT_EMAIL_TLS') !== 'off'
+  return { to, from, smarthost, tls, ...(user && password && { user, password }) }
 }

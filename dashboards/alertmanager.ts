@@ -9,31 +9,40 @@
 import { writeFileSync } from 'node:fs'
 import type { Environment } from '../settings/tables.ts'
 import type { AlertName } from './alert.ts'
+import { NAMED_OUTAGES } from './alert-outages.ts'
 import { type Notifications, readNotifications } from './alertmanager-settings.ts'
+import { EMAIL, PAGERDUTY, SLACK } from './alertmanager-texts.ts'
 
 /** Alerts about nothing in particular wait for those that say more. */
 const CATCH_ALL = 'SmtpProxyErrorBudgetBurning' satisfies AlertName
 
+/** One message for all applications, upstreams and instances that have the same trouble. */
+const GROUP = ['job', 'alertname']
+/** Where each application has a trouble of its own: what is told of a group that was told of is no new incident. */
+const GROUP_BY_APP = [...GROUP, 'smtp_client_name']
+const CREDENTIALS = 'AhaSendCredentialsRejected' satisfies AlertName
+
 /** Alertmanager's configuration as an object; JSON of it is YAML. */
 export function alertmanagerConfig(to: Notifications) {
+  const soon = { receiver: 'page', group_wait: '5s', group_interval: '1m' }
   return {
     route: {
       receiver: 'none',
-      // one message for all applications, upstreams and instances that have the same trouble
-      group_by: ['job', 'alertname'],
+      group_by: GROUP,
       group_wait: '30s',
       group_interval: '5m',
       repeat_interval: to.repeat,
       routes: [
         { matchers: ['severity="critical"', `alertname="${CATCH_ALL}"`], receiver: 'page', group_wait: '2m' },
-        { matchers: ['severity="critical"'], receiver: 'page', group_wait: '5s', group_interval: '1m' },
+        { matchers: ['severity="critical"', `alertname="${CREDENTIALS}"`], ...soon, group_by: GROUP_BY_APP },
+        { matchers: ['severity="critical"'], ...soon },
         { matchers: ['severity="warning"'], receiver: 'notify' },
       ],
     },
     receivers: [
       // info, and whatever else has no severity of ours
       { name: 'none' },
-      { name: 'page', ...receiver(to), ...pagerduty(to) },
+      { name: 'page', ...receiver(to), ...(to.pagerdutyKey && pagerduty(to.pagerdutyKey)) },
       { name: 'notify', ...receiver(to) },
     ],
     inhibit_rules: [SAME_BUT_LESS, ...INHIBITIONS.map(inhibitRule)],
@@ -54,42 +63,16 @@ function receiver({ webhookUrl, slackUrl, slackChannel, email }: Notifications) 
           from: email.from,
           smarthost: email.smarthost,
           ...(email.user && { auth_username: email.user, auth_password: email.password }),
-          send_resolved: true,
-          headers: { Subject: TITLE },
+          require_tls: email.tls,
+          ...EMAIL,
         },
       ],
     }),
   }
 }
 
-const TITLE =
-  '{{ if eq .Status "firing" }}{{ .CommonLabels.severity }}{{ else }}over{{ end }}: {{ .CommonAnnotations.summary }}'
-
-const SLACK = {
-  send_resolved: true,
-  title: TITLE,
-  text: `{{ range .Alerts }}{{ .Annotations.description }}
-<{{ .Annotations.runbook_url }}|Runbook> <{{ .Annotations.dashboard_url }}|Dashboard>
-{{ end }}`,
-}
-
-function pagerduty({ pagerdutyKey }: Notifications) {
-  if (!pagerdutyKey) return {}
-  const link = (text: string, annotation: string) => ({
-    text,
-    href: `{{ (index .Alerts 0).Annotations.${annotation} }}`,
-  })
-  return {
-    pagerduty_configs: [
-      {
-        routing_key: pagerdutyKey,
-        send_resolved: true,
-        severity: 'critical',
-        description: '{{ .CommonAnnotations.summary }}',
-        links: [link('Runbook', 'runbook_url'), link('Dashboard', 'dashboard_url')],
-      },
-    ],
-  }
+function pagerduty(key: string) {
+  return { pagerduty_configs: [{ routing_key: key, ...PAGERDUTY }] }
 }
 
 /** While a source fires, its targets are silent where these labels are the same on both, or absent from both. */
@@ -102,10 +85,13 @@ interface Inhibition {
   readonly equal: readonly string[]
 }
 
+/** Other people's alerts may come the same way; they are none of ours to silence. */
+const OURS = 'alertname=~"(AhaSend|SmtpProxy).+"'
+
 /** What is critical need not be told as a warning too. The labels are all that tell alerts of one name apart. */
 const SAME_BUT_LESS = {
-  source_matchers: ['severity="critical"'],
-  target_matchers: ['severity="warning"'],
+  source_matchers: ['severity="critical"', OURS],
+  target_matchers: ['severity="warning"', OURS],
   equal: ['alertname', 'job', 'instance', 'server_address', 'smtp_client_name', 'smtp_reply_cause'],
 }
 
@@ -120,23 +106,26 @@ const INHIBITIONS: readonly Inhibition[] = [
     targets: ['AhaSendCredentialsRejected', 'AhaSendDomainNotConfigured', 'AhaSendRecipientsRejected'],
     equal: APP,
   },
-  // a greeting of 521 or of load shedding is a failed dial too
+  // a greeting of 521 is a failed dial, and connections that are turned away
+  { sources: ['AhaSendAccountDisabled'], targets: ['AhaSendUnreachable'], equal: ['job'] },
+  // load shedding in place of a greeting is a failed dial too
   {
-    sources: ['AhaSendAccountDisabled', 'AhaSendLoadShedding'],
+    sources: ['AhaSendLoadShedding'],
     targets: ['AhaSendUnreachable'],
     only: 'error_type="greeting_refused"',
     equal: ['job', 'server_address'],
   },
+  // critical has an instance, the warning an upstream: no label but the job is on both
+  {
+    sources: ['AhaSendUnreachable'],
+    critical: true,
+    targets: ['AhaSendUnreachable'],
+    only: 'severity="warning"',
+    equal: ['job'],
+  },
   // the sum of what these say
   {
-    sources: [
-      'AhaSendAccountDisabled',
-      'AhaSendInternalErrors',
-      'AhaSendLoadShedding',
-      'AhaSendTemporaryErrors',
-      'AhaSendUnreachable',
-      'SmtpProxyRefusingSessions',
-    ],
+    sources: NAMED_OUTAGES,
     critical: true,
     targets: [CATCH_ALL],
     equal: ['job'],

@@ -1,8 +1,15 @@
 /** Alerts about AhaSend itself: the account, its servers, the way to them. */
 import { type Alert, dashboards } from './alert.ts'
-import { BURN_RATES, CERTIFICATE, ENOUGH_FAILED_DIALS, ENOUGH_REPLIES, SLOW_FINAL_REPLY } from './alert-settings.ts'
+import {
+  BURN_RATES,
+  CERTIFICATE,
+  DROPPED,
+  ENOUGH_FAILED_DIALS,
+  SLOW_FINAL_REPLY,
+  SLOW_QUANTILES,
+} from './alert-settings.ts'
 import { burnsAt, type ErrorShare } from './burn-rate.ts'
-import { BY_JOB, BY_SERVER, type Counts, greetings } from './counts.ts'
+import { BY_INSTANCE, BY_JOB, BY_SERVER, type Counts, goesOn, greetings } from './counts.ts'
 import { labels } from './metrics.ts'
 import { HOUR, joined, MINUTE, type RuleMaker } from './rule-maker.ts'
 
@@ -14,6 +21,7 @@ export function ahasendAlerts(make: RuleMaker, counts: Counts): readonly Alert[]
     ...temporaryErrors(make, counts),
     unreachable(make, counts),
     upstreamDead(make),
+    droppingSessions(make, counts),
     mailInDoubt(make, counts),
     partiallyQueued(make, counts),
     slowFinalReplies(make),
@@ -21,13 +29,12 @@ export function ahasendAlerts(make: RuleMaker, counts: Counts): readonly Alert[]
   ]
 }
 
-/** Told until mail is accepted again and no 521 came meanwhile, or until the last 521 is an hour old. */
+/**
+ * Told until the last 521 is half an hour old, so that a mail each twenty minutes or another account under the same name
+ * does not end it in between; and until it is an hour old where no mail was accepted in that hour.
+ */
 function accountDisabled(make: RuleMaker, { accountDisabled: disabled, accepted }: Counts): Alert {
-  const recovered = joined(
-    'unless',
-    `${make.sumOf(accepted, 5 * MINUTE)} > 0`,
-    `${make.count(disabled, 5 * MINUTE)} > 0`,
-  )
+  const recovered = joined('unless', `${make.count(accepted, HOUR)} > 0`, `${make.count(disabled, 30 * MINUTE)} > 0`)
   return {
     name: 'AhaSendAccountDisabled',
     severity: 'critical',
@@ -106,43 +113,48 @@ export function burning(make: RuleMaker, share: ErrorShare, told: Told): Alert[]
   return [at('critical', MINUTE), at('warning', HOUR)]
 }
 
-/** Applications are turned away. */
+/** Three mails an hour are always three in so many seconds; in an hour they would be now three, now two. */
+const SELDOM = 90 * MINUTE
+
+/** Applications are turned away by an instance that reaches nothing and whose older connections carry no mail either. */
 function unreachable(make: RuleMaker, counts: Counts): Alert {
-  const none = (window: number) =>
+  const none = (window: number, unserved = window) =>
     joined(
       'unless',
       `${make.sumOf(counts.unreachable, window)} >= ${ENOUGH_FAILED_DIALS}`,
-      `${make.sum(BY_JOB, dials(make, '', window))} > 0`,
+      `${make.sum(BY_INSTANCE, dials(make, '', unserved))} > 0`,
+      `${make.sum(BY_INSTANCE, counts.accepted.of(unserved))} > 0`,
     )
   return {
     name: 'AhaSendUnreachable',
     severity: 'critical',
-    expr: joined('or', none(5 * MINUTE), none(HOUR)),
+    expr: joined('or', none(5 * MINUTE), none(SELDOM, HOUR)),
     for: MINUTE,
     summary: 'No connection to AhaSend succeeds: applications are turned away.',
-    description: ({ count }) =>
-      `${count} connections of applications were answered 421 by the proxy, because no upstream could be reached ` +
-      'inside trusted TLS, and none was served. No mail leaves.',
+    description: ({ count, label }) =>
+      `${count} connections of applications were answered 421 by ${label('instance')}, because no upstream could be ` +
+      'reached inside trusted TLS, and none was served. No mail leaves there.',
     panel: [dashboards.limits, 'Failed dials by reason'],
   }
 }
 
-/** One upstream of several is dead, or connections are dialled ahead in vain. */
+/** One upstream of several is dead, or connections are dialled ahead in vain. Over two hours where little is sent. */
 function upstreamDead(make: RuleMaker): Alert {
-  const failed = make.sum([...BY_SERVER, 'error.type'], dials(make, { not: '' }, 15 * MINUTE))
+  const dead = (window: number) =>
+    joined(
+      `unless on (${labels(...BY_SERVER)})`,
+      `${make.sum([...BY_SERVER, 'error.type'], dials(make, { not: '' }, window))} >= ${ENOUGH_FAILED_DIALS}`,
+      `${make.sum(BY_SERVER, dials(make, '', window))} > 0`,
+    )
   return {
     name: 'AhaSendUnreachable',
     severity: 'warning',
-    expr: joined(
-      `unless on (${labels(...BY_SERVER)})`,
-      `${failed} >= ${ENOUGH_FAILED_DIALS}`,
-      `${make.sum(BY_SERVER, dials(make, '', 15 * MINUTE))} > 0`,
-    ),
+    expr: joined('or', dead(15 * MINUTE), dead(2 * HOUR)),
     for: 5 * MINUTE,
     summary: 'One of the upstreams cannot be reached.',
     description: ({ count, label }) =>
-      `${count} attempts to reach ${label('server.address')} failed in 15 minutes with ${label('error.type')}, and ` +
-      'none succeeded. If PROXY_UPSTREAM names another, mail takes that way.',
+      `${count} attempts to reach ${label('server.address')} failed lately with ${label('error.type')}, and none ` +
+      'succeeded. If PROXY_UPSTREAM names another, mail takes that way.',
     panel: [dashboards.limits, 'Failed dials by reason'],
   }
 }
@@ -150,6 +162,30 @@ function upstreamDead(make: RuleMaker): Alert {
 /** Dials that succeeded (no error) or failed. */
 function dials(make: RuleMaker, error: '' | { readonly not: '' }, window: number): string {
   return make.increase(make.select.series('dials', { 'error.type': error }), window)
+}
+
+/**
+ * No reply says it, so no other alert counts it. One restart of AhaSend that closes the connections of a pool is nothing,
+ * so it has to last: five minutes, or both halves of an hour.
+ */
+function droppingSessions(make: RuleMaker, { dropped, accepted }: Counts): Alert {
+  const none = (least: number, window: number, unserved = window) =>
+    joined('unless', `${make.count(dropped, window)} >= ${least}`, `${make.sum(BY_SERVER, accepted.of(unserved))} > 0`)
+  return {
+    name: 'AhaSendDroppingSessions',
+    severity: 'critical',
+    expr: joined(
+      'or',
+      none(DROPPED.fast, 5 * MINUTE),
+      joined('and', none(DROPPED.slow, SELDOM, HOUR), goesOn(make, dropped)),
+    ),
+    for: 5 * MINUTE,
+    summary: 'AhaSend ends sessions without a word, and accepts no mail.',
+    description: ({ count, label }) =>
+      `${count} sessions with ${label('server.address')} were closed or reset without a reply that says why, and no ` +
+      'mail was accepted meanwhile. What was under way has to be sent again.',
+    panel: [dashboards.limits, 'Why do sessions end?'],
+  }
 }
 
 function mailInDoubt(make: RuleMaker, counts: Counts): Alert {
@@ -183,27 +219,27 @@ function partiallyQueued(make: RuleMaker, counts: Counts): Alert {
 /** Over half an hour, or where little is sent over six hours and still in the last one. */
 function slowFinalReplies(make: RuleMaker): Alert {
   const final = { 'smtp.command': 'END-OF-MESSAGE' } as const
-  const slow = (window: number) => {
+  const slow = (quantile: number, window: number) => {
     const buckets = make.increase(make.select.bucket('commandDuration', final), window)
-    return `histogram_quantile(0.95, ${make.sum([...BY_SERVER, 'le'], buckets)}) > ${SLOW_FINAL_REPLY}`
+    return `histogram_quantile(${quantile}, ${make.sum([...BY_SERVER, 'le'], buckets)}) > ${SLOW_FINAL_REPLY}`
   }
-  const enough = (window: number) => {
-    const replies = make.increase(make.select.count('commandDuration', final), window)
-    return `${make.sum(BY_SERVER, replies)} >= ${ENOUGH_REPLIES}`
+  const enough = (replies: number, window: number) => {
+    const all = make.increase(make.select.count('commandDuration', final), window)
+    return `${make.sum(BY_SERVER, all)} >= ${replies}`
   }
+  const conditions = SLOW_QUANTILES.flatMap(({ quantile, replies }) => [
+    joined('and', slow(quantile, 30 * MINUTE), enough(replies, 30 * MINUTE)),
+    joined('and', slow(quantile, 6 * HOUR), slow(quantile, HOUR), enough(replies, 6 * HOUR)),
+  ])
   return {
     name: 'AhaSendSlowFinalReplies',
     severity: 'warning',
-    expr: joined(
-      'or',
-      joined('and', slow(30 * MINUTE), enough(30 * MINUTE)),
-      joined('and', slow(6 * HOUR), slow(HOUR), enough(6 * HOUR)),
-    ),
+    expr: joined('or', ...conditions),
     for: 5 * MINUTE,
     summary: 'AhaSend takes long to confirm mails.',
     description: ({ time, label }) =>
-      `One in twenty final replies of ${label('server.address')} takes ${time} or longer. Applications whose timeout ` +
-      'is shorter give up and send again what AhaSend has queued.',
+      `Too many final replies of ${label('server.address')} take ${time} or longer: one in twenty, or where few mails ` +
+      'are sent three in ten. Applications whose timeout is shorter give up and send again what AhaSend has queued.',
     panel: [dashboards.mail, 'Time to the final reply'],
   }
 }

@@ -1,7 +1,7 @@
 /** Alerts about what applications do: their secrets, their domains, their mail, their connections. */
 import { type Alert, dashboards } from './alert.ts'
 import { IDLE, MESSAGE_FORMAT, RECIPIENTS, REFUSED_LOGINS } from './alert-settings.ts'
-import { acceptedLogins, BY_CLIENT, type Counts } from './counts.ts'
+import { acceptedLogins, BY_CLIENT, type Counts, goesOn } from './counts.ts'
 import { DAY, HOUR, joined, MINUTE, type RuleMaker } from './rule-maker.ts'
 
 export function appAlerts(make: RuleMaker, counts: Counts): readonly Alert[] {
@@ -15,15 +15,24 @@ export function appAlerts(make: RuleMaker, counts: Counts): readonly Alert[] {
 }
 
 /**
- * critical: an app that could log in today cannot any more. warning: an app that never could, or logins of which some are
- * refused: not for the minutes in which AhaSend takes up new credentials.
+ * critical: an app that could log in today cannot any more, and has no connection left that carries mail. warning: an app
+ * that never could, or logins of which some are refused: not for the minutes in which AhaSend takes up new credentials.
  */
 function credentialsRejected(make: RuleMaker, counts: Counts): Alert[] {
   const refused = (window: number) => make.count(counts.loginsRefused, window)
   const none = (window: number, least: number) =>
-    joined('unless', `${refused(window)} >= ${least}`, `${make.count(counts.loginsAccepted, window)} > 0`)
+    joined(
+      'unless',
+      `${refused(window)} >= ${least}`,
+      `${make.count(counts.loginsAccepted, window)} > 0`,
+      `${make.count(counts.accepted, window)} > 0`,
+    )
   const noneSucceeds = joined('or', none(10 * MINUTE, REFUSED_LOGINS.fast), none(HOUR, REFUSED_LOGINS.slow))
-  const someFail = joined('and', `${refused(5 * MINUTE)} > 0`, `${before(make, counts, 10 * MINUTE)} > 0`)
+  const someFail = joined(
+    'or',
+    joined('and', `${refused(5 * MINUTE)} > 0`, `${before(make, counts, 10 * MINUTE)} > 0`),
+    goesOn(make, counts.loginsRefused),
+  )
   const couldLogIn = make.sum(BY_CLIENT, make.increase(acceptedLogins(make), DAY))
   const when = (condition: string) => joined('and', `${refused(HOUR)} > 0`, condition)
   const told = {
@@ -56,7 +65,7 @@ function before(make: RuleMaker, counts: Counts, ago: number): string {
     'smtp.reply.cause': 'invalid_credentials',
     'smtp.reply.origin': 'upstream',
   })
-  return make.sum(counts.loginsRefused.by, `increase(${refused}[${make.span(5 * MINUTE)}] offset ${make.span(ago)})`)
+  return make.sum(counts.loginsRefused.by, make.increaseBefore(refused, 5 * MINUTE, ago))
 }
 
 function domainNotConfigured(make: RuleMaker, counts: Counts): Alert {

@@ -1,5 +1,6 @@
 /** Alerts about the proxy itself, and about mail as a whole. */
 import { type Alert, dashboards } from './alert.ts'
+import { NAMED_OUTAGES } from './alert-outages.ts'
 import { CERTIFICATE, JOB, OPAQUE, RESTARTS, TURNED_AWAY } from './alert-settings.ts'
 import { burning } from './alerts-ahasend.ts'
 import type { ErrorShare } from './burn-rate.ts'
@@ -23,18 +24,31 @@ export function proxyAlerts(make: RuleMaker, counts: Counts): readonly Alert[] {
   ]
 }
 
-/** Whatever keeps mail back, for a reason that has an alert of its own or not: what the applications see. */
-function errorBudget(make: RuleMaker): Alert[] {
-  const { series } = make.select
-  const failed = [
+/** What the sum of all failures counts: mails, and sessions that end before there is one. */
+function failures({ series }: RuleMaker['select']): readonly string[] {
+  const blameless = { noneOf: ['not_allowed', 'idle_timeout'] } as const
+  return [
     series('transactions', { 'smtp.transaction.outcome': { oneOf: ['tempfail', 'in_doubt'] } }),
     series('transactions', { 'error.type': '521' }),
     series('replies', {
-      'smtp.command': 'CONNECT',
+      'smtp.command': { oneOf: ['CONNECT', 'EHLO', 'HELO', 'STARTTLS'] },
       'smtp.reply.code': { matches: '[45]..' },
-      'smtp.reply.cause': { not: 'not_allowed' },
+      'smtp.reply.cause': blameless,
+    }),
+    // 5xx there are an app's credentials, which have an alert of their own
+    series('replies', {
+      'smtp.command': 'AUTH',
+      'smtp.reply.code': { matches: '4..' },
+      'smtp.reply.cause': blameless,
+      'smtp.reply.origin': 'upstream',
     }),
   ]
+}
+
+/** Whatever keeps mail back, for a reason that has an alert of its own or not: what the applications see. */
+function errorBudget(make: RuleMaker): Alert[] {
+  const { series } = make.select
+  const failed = failures(make.select)
   const ended = series('transactions', {
     'smtp.transaction.outcome': { oneOf: ['accepted', 'permfail'] },
     'error.type': { not: '521' },
@@ -48,14 +62,21 @@ function errorBudget(make: RuleMaker): Alert[] {
     },
     total: (window) => `(${make.count(share.bad, window)} + ${make.sum(BY_JOB, make.increase(ended, window))})`,
   }
-  return burning(make, share, {
+  const alerts = burning(make, share, {
     name: 'SmtpProxyErrorBudgetBurning',
     summary: 'Too much mail fails for reasons that are not its own.',
     description: ({ share: percent }) =>
-      `${percent} of what applications tried failed: mails refused for now or in doubt, connections turned away, an ` +
-      'account that is disabled. The objective is 99.5 % over 30 days.',
+      `${percent} of what applications tried failed: mails refused for now or in doubt, connections and logins turned ` +
+      'away, an account that is disabled. The objective is 99.5 % over 30 days.',
     panel: [dashboards.mail, 'Accepted share'],
   })
+  return alerts.map((alert) => (alert.severity === 'critical' ? exceptAfterOutage(make, alert) : alert))
+}
+
+/** The sum looks back longer than the alert that named the reason: it would page when that one is over. */
+function exceptAfterOutage(make: RuleMaker, alert: Alert): Alert {
+  const fired = make.fired(NAMED_OUTAGES, 'critical', 30 * MINUTE)
+  return fired === undefined ? alert : { ...alert, expr: joined('unless on (job)', alert.expr, fired) }
 }
 
 /** critical: no proxy answers. warning: one of several does not. */
@@ -86,7 +107,7 @@ function absent(make: RuleMaker): Alert {
   return {
     name: 'SmtpProxyAbsent',
     severity: 'critical',
-    expr: joined('unless on ()', `absent(up{job="${JOB}"})`, received),
+    expr: joined('unless on (job)', `absent(up{job="${JOB}"})`, received),
     for: 5 * MINUTE,
     summary: 'Nothing is known of any proxy.',
     description: () =>
@@ -184,18 +205,24 @@ function observerFailing(make: RuleMaker, counts: Counts): Alert {
   }
 }
 
-/** What is held back on purpose, because too much of one kind came, is no loss that anybody can mend. */
+/**
+ * Lost in two quarters of an hour in a row, at once or in bursts. A burst that lies in both, such as a restart of the
+ * receiver, does so no longer than it lasts: that is what is waited for. What is held back on purpose, because too much of
+ * one kind came, is no loss that anybody can mend.
+ */
 function telemetryLost(make: RuleMaker): Alert {
   const lost = make.select.series('telemetryLost', { 'telemetry.loss': { not: 'rate_limited' } })
+  const quarter = 15 * MINUTE
+  const some = (grown: string) => `${make.sum([...BY_JOB, 'telemetry.signal', 'telemetry.loss'], grown)} > 0`
   return {
     name: 'SmtpProxyTelemetryLost',
     severity: 'warning',
-    expr: `${make.sum([...BY_JOB, 'telemetry.signal', 'telemetry.loss'], make.increase(lost, 5 * MINUTE))} > 0`,
-    for: 15 * MINUTE,
+    expr: joined('and', some(make.increase(lost, quarter)), some(make.increaseBefore(lost, quarter, quarter))),
+    for: 5 * MINUTE,
     summary: 'Traces, metrics or log lines are lost.',
     description: ({ count, label }) =>
-      `${count} records of ${label('telemetry.signal')} were lost in five minutes (${label('telemetry.loss')}), and it ` +
-      'goes on. Mail is not affected.',
+      `${count} records of ${label('telemetry.signal')} were lost in 15 minutes (${label('telemetry.loss')}), and some ` +
+      'in the 15 minutes before. Mail is not affected.',
     panel: [dashboards.proxy, 'Telemetry losses'],
   }
 }

@@ -1,7 +1,7 @@
 /** What several alerts count. */
 import type { replyCauses } from '../otel/names.ts'
-import type { GroupKey, Matchers } from './metrics.ts'
-import type { Count, RuleMaker } from './rule-maker.ts'
+import type { AnyMetricKey, GroupKey, Matchers } from './metrics.ts'
+import { type Count, HOUR, joined, type RuleMaker } from './rule-maker.ts'
 
 /** What an alert keeps of where it happened: whose mail, and at which upstream. */
 export const BY_CLIENT = ['job', 'server.address', 'smtp.client.name'] as const satisfies readonly GroupKey[]
@@ -23,11 +23,24 @@ export function countsOf(make: RuleMaker) {
     tooBig: fromFirst(make, 'message_too_big', BY_CLIENT, said(make, 'message_too_big')),
     tooManyRecipients: fromFirst(make, 'too_many_recipients', BY_CLIENT, said(make, 'too_many_recipients')),
     connectionLimit: fromFirst(make, 'connection_limit', BY_CLIENT, said(make, 'connection_limit')),
-    inDoubt: fromFirst(make, 'in_doubt', BY_CLIENT, mails(make, { 'smtp.transaction.outcome': 'in_doubt' })),
-    unreachable: fromFirst(make, 'upstream_unreachable', BY_JOB, said(make, 'upstream_unreachable', 'proxy')),
+    inDoubt: fromFirst(
+      make,
+      'in_doubt',
+      BY_CLIENT,
+      mails(make, { 'smtp.transaction.outcome': 'in_doubt' }),
+      'transactions',
+    ),
+    dropped: fromFirst(make, 'session_dropped', BY_SERVER, dropped(make), 'sessionDuration'),
+    unreachable: fromFirst(make, 'upstream_unreachable', BY_INSTANCE, unreachable(make)),
     turnedAway: fromFirst(make, 'session_limit', BY_CAUSE, said(make, 'session_limit', 'proxy')),
     notAllowed: fromFirst(make, 'not_allowed', BY_CAUSE, said(make, 'not_allowed', 'proxy')),
-    observerFailures: fromFirst(make, 'observer_failure', BY_INSTANCE, make.select.series('observerFailures')),
+    observerFailures: fromFirst(
+      make,
+      'observer_failure',
+      BY_INSTANCE,
+      make.select.series('observerFailures'),
+      'observerFailures',
+    ),
     recipientsRejected: growth(make, 'recipient_rejected', BY_CLIENT, said(make, 'recipient_rejected')),
     idleDisconnects: growth(make, 'idle_disconnect', BY_CLIENT, said(make, 'idle_timeout')),
     loginsAccepted: growth(make, 'login_accepted', BY_CLIENT, acceptedLogins(make)),
@@ -43,8 +56,14 @@ export function countsOf(make: RuleMaker) {
 /** Mails that came to an end, except those that the application gave up. */
 const ENDED = { 'smtp.transaction.outcome': { not: 'aborted' } } as const
 
-function fromFirst(make: RuleMaker, what: string, by: readonly GroupKey[], series: string): Count {
-  return { what, by, of: (window) => make.counted(series, window) }
+function fromFirst(
+  make: RuleMaker,
+  what: string,
+  by: readonly GroupKey[],
+  series: string,
+  key: AnyMetricKey = 'replies',
+): Count {
+  return { what, by, of: (window) => make.counted(key, series, window) }
 }
 
 function growth(make: RuleMaker, what: string, by: readonly GroupKey[], series: string): Count {
@@ -71,9 +90,38 @@ export function acceptedLogins(make: RuleMaker): string {
   })
 }
 
-/** A 421 that is neither idleness nor load shedding. */
+/**
+ * Whether something was counted in both halves of the last hour: it goes on, however seldom. A burst is stretched further
+ * by `increase` over the half than over the whole, so that the difference of one is never above nothing.
+ */
+export function goesOn(make: RuleMaker, count: Count): string {
+  const [whole, half] = [make.count(count, HOUR), make.count(count, HOUR / 2)]
+  return joined('and', `${half} > 0`, `${whole} - ${half} > 0.5`)
+}
+
+/** What the proxy says in place of a greeting, once a connection; a client that goes on all the same is told again. */
+function unreachable(make: RuleMaker): string {
+  return make.select.series('replies', {
+    'smtp.command': 'CONNECT',
+    'smtp.reply.cause': 'upstream_unreachable',
+    'smtp.reply.origin': 'proxy',
+  })
+}
+
+/** Sessions that AhaSend, or something on the way, ended without a word. */
+function dropped(make: RuleMaker): string {
+  return make.select.count('sessionDuration', {
+    'smtp.session.close_reason': { oneOf: ['upstream_closed', 'upstream_reset', 'error'] },
+  })
+}
+
+/**
+ * A 421 that is neither idleness nor load shedding. Nobody asked for an unsolicited one: pools that a restart of AhaSend
+ * closes, or what follows another refusal.
+ */
 function internalErrors(make: RuleMaker): string {
   return make.select.series('replies', {
+    'smtp.command': { not: 'UNSOLICITED' },
     'smtp.reply.code': 421,
     'smtp.reply.cause': { oneOf: ['internal_error', 'shutting_down'] },
     'smtp.reply.origin': 'upstream',

@@ -134,6 +134,7 @@ const reasons = areas({
       spanWith({ 'smtp.client.name': { matches: CLIENTS } }, 'session', 'status = error'),
     ),
     runbookLink('AhaSendIdleDisconnects'),
+    runbookLink('AhaSendDroppingSessions'),
   ],
 })
 

@@ -1,4 +1,4 @@
-import { type GroupKey, label, labels, within } from './metrics.ts'
+import { type AnyMetricKey, type GroupKey, label, labels, labelsOf, type Selectors, within } from './metrics.ts'
 
 /** Seconds. */
 export const MINUTE = 60
@@ -38,6 +38,37 @@ const LEVELS: Readonly<Partial<Record<GroupKey, string>>> = { 'server.address': 
 /** How long before its window a series is looked for, in seconds: so long may scraping have paused. */
 const SEEN_BEFORE = 6 * HOUR
 
+/** A stretch of time that ends now. */
+export interface Window {
+  /** As it stands in brackets: `1h`, or a variable of a dashboard. */
+  readonly span: string
+  /** The same in seconds: a number, or a variable. */
+  readonly seconds: number | string
+  /** How long before it a series is looked for. */
+  readonly seenBefore: string
+}
+
+/** What OpenTelemetry's scope becomes where a Collector hands metrics on; the process has another scope. */
+const SCOPE = ['otel_scope_name', 'otel_scope_version', 'otel_scope_schema_url']
+
+/**
+ * How much the counters of one metric grew, with the events that `increase` does not see because they are the first of
+ * their series. A process that is younger than the window counted all its events in it: the same series may have ended
+ * before the restart at the value with which it begins again. A new series of a process that was seen before began at 0.
+ * The process is found by all labels that are not the metric's own: those of the target, whatever they are called.
+ */
+export function counted(select: Selectors, key: AnyMetricKey, series: string, window: Window): string {
+  const uptime = select.series('uptime')
+  const process = `and ignoring (${[...labelsOf(key), ...SCOPE].join(', ')})`
+  const grown = `increase(${series}[${window.span}])`
+  const seen = (one: string) => `last_over_time(${one}[${window.seenBefore}] offset ${window.span})`
+  return [
+    `(${series} ${process} ${uptime} < ${window.seconds}) > ${grown}`,
+    `(${series} unless ${seen(series)} ${process} ${seen(uptime)})`,
+    grown,
+  ].join('\nor\n')
+}
+
 /** Builds the PromQL of rules. No condition on `job`: the names are our own, and other people name their jobs. */
 export class RuleMaker {
   readonly select = within('')
@@ -60,20 +91,22 @@ export class RuleMaker {
     return `increase(${series}[${this.span(window)}])`
   }
 
-  /**
-   * How much counters grew, with the events that `increase` does not see because they are the first of their series. A
-   * process that is younger than the window counted all its events in it: the same series may have ended before the
-   * restart at the value with which it begins again. A new series of a process that was seen before began at 0.
-   */
-  counted(series: string, window: number): string {
-    const [grown, offset] = [this.increase(series, window), this.span(window)]
-    const [uptime, before] = [this.select.series('uptime'), this.span(SEEN_BEFORE)]
-    const seen = (one: string) => `last_over_time(${one}[${before}] offset ${offset})`
-    return [
-      `(${series} and on (job, instance) ${uptime} < ${window * this.#scale}) > ${grown}`,
-      `(${series} unless ${seen(series)} and on (job, instance) ${seen(uptime)})`,
-      grown,
-    ].join('\nor\n')
+  /** How much they had grown over a window that ended some time ago. */
+  increaseBefore(series: string, window: number, ago: number): string {
+    return `increase(${series}[${this.span(window)}] offset ${this.span(ago)})`
+  }
+
+  /** How much counters grew, the first events of their series too. */
+  counted(key: AnyMetricKey, series: string, window: number): string {
+    const [span, seenBefore] = [this.span(window), this.span(SEEN_BEFORE)]
+    return counted(this.select, key, series, { span, seconds: window * this.#scale, seenBefore })
+  }
+
+  /** The condition on jobs that one of these alerts fired lately; undefined for evaluators that keep no ALERTS. */
+  fired(names: readonly string[], severity: string, window: number): string | undefined {
+    if (!this.#recording) return undefined
+    const alerts = `ALERTS{alertname=~"${names.join('|')}", severity="${severity}", alertstate="firing"}`
+    return `count by (job) (count_over_time(${alerts}[${this.span(window)}]))`
   }
 
   /** `sum by (...) (...)`. */

@@ -13,7 +13,7 @@ export * from './runtime-names.ts'
 export * from './values.ts'
 
 /** The instrumentation scope. Its version is the version of this table: the minor grows when the table is extended. */
-export const scope = { name: 'ahasend-smtp-proxy', version: '1.1.0' } as const
+export const scope = { name: 'ahasend-smtp-proxy', version: '1.2.0' } as const
 
 /** A metric: `prometheus` is the name under which it is scraped. */
 export interface MetricDefinition {
@@ -33,7 +33,7 @@ const lifetimes = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 30
 /** Up to AhaSend's limit of 20 MB. */
 const sizes = [1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 10485760, 15728640, 20971520] as const
 /** Up to AhaSend's limit of 50 recipients a mail. */
-const recipients = [1, 2, 5, 10, 20, 50] as const
+const recipients = [1, 2, 5, 10, 20, 40, 50] as const
 /** Up to AhaSend's limit of 10,000 mails a connection. */
 const messages = [1, 2, 5, 10, 50, 100, 500, 1000, 5000, 9000, 10000] as const
 

@@ -46,13 +46,18 @@ const EXPECTED_REFUSALS = [
   ['CONNECT', 421, 'load_shedding'],
   ['AUTH', 500, 'invalid_credentials'],
   ['AUTH', 535, 'invalid_credentials'],
+  ['MAIL', 421, 'internal_error'],
   ['MAIL', 556, 'domain_not_configured'],
+  ['RCPT', 421, 'internal_error'],
   ['RCPT', 452, 'too_many_recipients'],
   ['RCPT', 553, 'recipient_rejected'],
+  ['DATA', 421, 'internal_error'],
   ['END-OF-MESSAGE', 250, 'partially_queued'],
+  ['END-OF-MESSAGE', 421, 'internal_error'],
   ['END-OF-MESSAGE', 451, 'internal_error'],
   ['END-OF-MESSAGE', 552, 'message_format'],
   ['END-OF-MESSAGE', 552, 'message_too_big'],
+  ['UNSOLICITED', 421, 'idle_timeout'],
 ] as const satisfies readonly (readonly [CommandName, number, ReplyCause])[]
 
 /** What the proxy says in place of a greeting. */
@@ -133,6 +138,7 @@ export class PeerCounts {
     for (const command of MAY_BE_DISABLED)
       this.reply(command, { code: 521, cause: 'account_disabled', origin: 'upstream' })
     for (const [command, code, cause] of EXPECTED_REFUSALS) this.reply(command, { code, cause, origin: 'upstream' })
+    this.reply('AUTH', { code: 235, cause: 'none', origin: 'upstream' })
     for (const cause of OWN_REFUSALS) this.reply('CONNECT', { code: 421, cause, origin: 'proxy' })
     for (const [outcome, error] of EXPECTED_ENDS) this.transaction(outcome, error)
   }

@@ -44,6 +44,7 @@ async function startStage(stack: AsyncDisposableStack): Promise<Prometheus> {
   await sendMixedMail(proxy.port, simulator, newBook(), 1)
   for (const [fault, text] of LIMITS) await refusedMail(proxy.port, simulator, fault, text)
   await refusedLogin(proxy.port)
+  await loginPutOff(proxy.port, simulator)
   await idleDisconnect(proxy.port, simulator)
   return prometheus
 }
@@ -69,6 +70,14 @@ async function refusedLogin(port: number): Promise<void> {
   await ask(client, 'EHLO app.example')
   const login = Buffer.from('\0app\0wrong').toString('base64')
   assert.match(await ask(client, `AUTH PLAIN ${login}`), /^500 /)
+  client.destroy()
+}
+
+async function loginPutOff(port: number, { faults }: Simulator): Promise<void> {
+  faults.set('454-at-auth', { times: 1 })
+  const client = await connectClient({ port })
+  await client.readReply()
+  assert.match(await send(client, ['EHLO app.example', AUTH_PLAIN]), /^250 454/)
   client.destroy()
 }
 

@@ -9,7 +9,7 @@ import { prometheusRules } from '../dashboards/alert-files.ts'
 import { rulesOf } from '../dashboards/alerts.ts'
 import { durationOf } from '../dashboards/rule-maker.ts'
 import { labelOf } from '../otel/names.ts'
-import { generatedGroups, type Rule } from './alerts/promtool.ts'
+import { firedIn, generatedGroups, type Rule } from './alerts/promtool.ts'
 import { type Outcome, run } from './clients/command.ts'
 import { writeTemporaryFiles } from './support/certificates.ts'
 import { DASHBOARDS, groupingsIn, selectorsIn, TABLE } from './support/dashboards.ts'
@@ -92,7 +92,8 @@ describe('every alert', () => {
     'describes itself with labels that it has',
     each(({ annotations, expr }, where) => {
       const under = rules.filter(({ record }) => record !== undefined && expr.includes(record))
-      const groupings = new Set(['job', 'instance', ...[expr, ...under.map((rule) => rule.expr)].flatMap(groupingsIn)])
+      const kept = [expr, ...under.map((rule) => rule.expr)].map((text) => text.replaceAll(/ignoring \([^)]*\)/g, ''))
+      const groupings = new Set(['job', 'instance', ...kept.flatMap(groupingsIn)])
       for (const [, label = ''] of annotations.description.matchAll(/\$labels\.(\w+)/g))
         assert.ok(groupings.has(label), `${where}: ${label}`)
     }),
@@ -112,7 +113,7 @@ test('rules ask for metrics and labels of the table only, and never for a whole 
   for (const { name, expr } of [...recordings.short, ...recordings.long, ...made]) {
     assert.doesNotMatch(expr, /\ble=/, name)
     for (const { metric, labels } of selectorsIn(expr)) {
-      if (metric === 'up') continue
+      if (metric === 'up' || metric === 'ALERTS') continue
       const attributes = TABLE.get(metric)?.attributes
       assert.ok(attributes, `${name}: ${metric}`)
       const known = attributes.map((key) => labelOf(key))
@@ -123,6 +124,20 @@ test('rules ask for metrics and labels of the table only, and never for a whole 
       )
     }
   }
+})
+
+test('what must not have fired is an alert that can fire so, and is evaluated before', () => {
+  const asking = rules.filter(({ expr }) => firedIn(expr).length > 0)
+  assert.deepEqual(
+    asking.map(({ alert, labels }) => `${alert} ${labels?.severity}`),
+    ['SmtpProxyErrorBudgetBurning critical'],
+  )
+  for (const { expr } of asking)
+    for (const name of firedIn(expr)) {
+      const named = rules.findIndex(({ alert, labels }) => alert === name && labels?.severity === 'critical')
+      assert.ok(named >= 0, name)
+      if (name.startsWith('AhaSend')) assert.ok(named < rules.indexOf(asking[0]!), name)
+    }
 })
 
 test('on another scale of time nothing but times is different', () => {
@@ -157,6 +172,7 @@ interface GrafanaRule {
   readonly annotations: Readonly<Record<string, string>>
   readonly dashboardUid: string
   readonly panelId: number
+  readonly execErrState: string
   readonly data: readonly {
     readonly refId: string
     readonly datasourceUid: string
@@ -180,7 +196,14 @@ describe('for Grafana', () => {
   })
 
   test('nothing rests on what Prometheus would have to record', () => {
-    for (const { title, data } of made) assert.doesNotMatch(data[0]?.model.expr ?? '', /\w+:\w+:\w+/, title)
+    for (const { title, data } of made) assert.doesNotMatch(data[0]?.model.expr ?? '', /\w+:\w+:\w+|ALERTS/, title)
+  })
+
+  test('one alert says that Prometheus does not answer, and not all', () => {
+    assert.deepEqual(
+      made.filter(({ execErrState }) => execErrState !== 'KeepLast').map(({ title }) => title),
+      ['SmtpProxyAbsent (critical)'],
+    )
   })
 
   test('uids are as short as Grafana wants them, and all different, like titles', () => {

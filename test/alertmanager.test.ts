@@ -2,17 +2,14 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
+import { test } from 'node:test'
+import fc from 'fast-check'
 import { alertNames } from '../dashboards/alert.ts'
-import { alertmanagerConfig } from '../dashboards/alertmanager.ts'
 import { readNotifications } from '../dashboards/alertmanager-settings.ts'
 import { type Outcome, run } from './clients/command.ts'
-import { alertmanagerMissing, type Labels, startAlertmanager } from './support/alertmanager.ts'
+import { configFor, type Env, type Labels } from './support/alertmanager.ts'
 import { writeTemporaryFiles } from './support/certificates.ts'
 import { fileOf, missing, unless } from './support/programs.ts'
-
-type Env = Readonly<Record<string, string>>
 
 const EVERYBODY: Env = {
   ALERT_WEBHOOK_URL: 'https://hooks.example.com/alerts?token=abc',
@@ -49,6 +46,12 @@ const WAYS: Readonly<Record<string, Env>> = {
   Slack: { ALERT_SLACK_URL: 'https://hooks.slack.example/services/T/B/x' },
   PagerDuty: { ALERT_PAGERDUTY_KEY: 'key' },
   email: { ALERT_EMAIL_TO: 'a@b.example', ALERT_EMAIL_FROM: 'c@d.example', ALERT_EMAIL_SMARTHOST: 'mail.example:25' },
+  'email in the clear': {
+    ALERT_EMAIL_TO: 'a@b.example',
+    ALERT_EMAIL_FROM: 'c@d.example',
+    ALERT_EMAIL_SMARTHOST: 'localhost:25',
+    ALERT_EMAIL_TLS: 'off',
+  },
   everybody: EVERYBODY,
 }
 
@@ -77,13 +80,18 @@ const MISTAKES: readonly (readonly [env: Env, ...told: string[]])[] = [
   [
     { ALERT_SLACK_URL: 'ftp://me:secret@x.example', ALERT_REPEAT: '0' },
     'ALERT_SLACK_URL: got "ftp://***@x.example", wanted an http or https URL. Correct it, or leave it unset.',
-    'ALERT_REPEAT: got "0", wanted a duration such as 30m or 4h. Correct it, or leave it unset.',
+    'ALERT_REPEAT: got "0", wanted a duration such as 30m, 4h or 1d12h. Correct it, or leave it unset.',
   ],
   [
     { ALERT_EMAIL_TO: 'a@b.example', ALERT_EMAIL_SMARTHOST: 'mail.example' },
     'ALERT_EMAIL_SMARTHOST: got "mail.example", wanted host:port, such as mail.example.com:587. Correct it, or leave it unset.',
     'ALERT_EMAIL_FROM: not set, wanted because ALERT_EMAIL_TO is. Set it, or unset both.',
     'ALERT_EMAIL_SMARTHOST: not set, wanted because ALERT_EMAIL_TO is. Set it, or unset both.',
+  ],
+  [
+    { ALERT_EMAIL_TLS: 'starttls', ALERT_REPEAT: '30m4h' },
+    'ALERT_EMAIL_TLS: got "starttls", wanted one of required, off. Correct it, or leave it unset.',
+    'ALERT_REPEAT: got "30m4h", wanted a duration such as 30m, 4h or 1d12h. Correct it, or leave it unset.',
   ],
   [
     { ALERT_EMAIL_USER: 'me', ALERT_SLACK_CHANNEL: '#mail' },
@@ -105,16 +113,33 @@ test('an empty variable is an unset one', () => {
   assert.deepEqual(readNotifications(empty), readNotifications({}))
 })
 
-/** Alertmanager's configuration for somebody. */
-function configFor(env: Env) {
-  const read = readNotifications(env)
-  assert.ok('notifications' in read)
-  return alertmanagerConfig(read.notifications)
-}
+const REPEATS = fc.tuple(...['d', 'h', 'm', 's'].map((unit) => fc.option(fc.nat(12_000).map((n) => `${n}${unit}`))))
+
+test('Alertmanager takes whatever ALERT_REPEAT may be', unless(missing('amtool')), async (context) => {
+  const texts = [
+    '1d12h',
+    '9999d',
+    '9999d9999h9999m9999s',
+    '1s',
+    ...fc.sample(REPEATS, 60).map((parts) => parts.join('')),
+  ]
+  const tried = [...texts, ...fc.sample(REPEATS, 20).map((parts) => parts.toReversed().join(''))].filter(Boolean)
+  const accepted = tried.filter((text) => 'notifications' in readNotifications({ ALERT_REPEAT: text }))
+  context.diagnostic(`${accepted.length} of ${tried.length} accepted: ${accepted.join(' ')}`)
+  assert.ok(accepted.length > 10)
+  const files = writeTemporaryFiles(
+    Object.fromEntries(accepted.map((text, at) => [`${at}.yml`, JSON.stringify(configFor({ ALERT_REPEAT: text }))])),
+  )
+  const { code, stdout, stderr } = await amtool('check-config', ...Object.values<string>(files.paths))
+  files.remove()
+  assert.equal(code, 0, stdout + stderr)
+})
 
 const ROUTES: readonly (readonly [labels: Labels, receiver: string])[] = [
   [{ alertname: 'AhaSendAccountDisabled', severity: 'critical' }, 'page'],
   [{ alertname: 'SmtpProxyErrorBudgetBurning', severity: 'critical' }, 'page'],
+  [{ alertname: 'AhaSendCredentialsRejected', severity: 'critical' }, 'page'],
+  [{ alertname: 'AhaSendCredentialsRejected', severity: 'warning' }, 'notify'],
   [{ alertname: 'AhaSendMailInDoubt', severity: 'warning' }, 'notify'],
   [{ alertname: 'AhaSendIdleDisconnects', severity: 'info' }, 'none'],
   [{ alertname: 'SomebodyElses' }, 'none'],
@@ -136,114 +161,25 @@ test('PagerDuty is called for critical alerts only', () => {
   assert.deepEqual(called, ['page'])
 })
 
+test('each app with refused credentials is an incident of its own', () => {
+  const { routes } = configFor(EVERYBODY).route
+  const groups = routes.map((route) => ('group_by' in route ? [route.matchers.at(-1), ...route.group_by] : []))
+  assert.deepEqual(
+    groups.filter((group) => group.length > 0),
+    [['alertname="AhaSendCredentialsRejected"', 'job', 'alertname', 'smtp_client_name']],
+  )
+})
+
 test('inhibitions and routes name alerts that exist', () => {
   const named = JSON.stringify(configFor({})).matchAll(/alertname!?=~?\\"([^"\\]*)/g)
-  const names = [...named].flatMap(([, list = '']) => list.split('|'))
+  const lists = [...named].map(([, list = '']) => list).filter((list) => list !== '(AhaSend|SmtpProxy).+')
+  const names = lists.flatMap((list) => list.split('|'))
   assert.ok(names.length > 10)
   assert.deepEqual(
     names.filter((name) => !(alertNames as readonly string[]).includes(name)),
     [],
   )
 })
-
-const JOB = 'ahasend-smtp-proxy'
-const SERVER = { server_address: 'send.ahasend.com' }
-const BILLING = { ...SERVER, smtp_client_name: 'billing' }
-const WEB = { ...SERVER, smtp_client_name: 'web' }
-
-function alert(alertname: (typeof alertNames)[number], severity: string, labels: Labels = {}): Labels {
-  return { alertname, severity, job: JOB, ...labels }
-}
-
-/** What fires together, and which of it is silent. */
-const TOGETHER: readonly {
-  readonly sentence: string
-  readonly heard: readonly Labels[]
-  readonly silent: readonly Labels[]
-}[] = [
-  {
-    sentence: 'a disabled account silences what its app sees of it, not what another app sees',
-    heard: [alert('AhaSendAccountDisabled', 'critical', BILLING), alert('AhaSendCredentialsRejected', 'critical', WEB)],
-    silent: [
-      alert('AhaSendCredentialsRejected', 'critical', BILLING),
-      alert('AhaSendDomainNotConfigured', 'warning', BILLING),
-      alert('AhaSendRecipientsRejected', 'warning', BILLING),
-      alert('AhaSendUnreachable', 'warning', { ...SERVER, error_type: 'greeting_refused' }),
-      alert('SmtpProxyErrorBudgetBurning', 'critical'),
-    ],
-  },
-  {
-    sentence: 'load shedding silences the sum of it, and dials that it failed',
-    heard: [
-      alert('AhaSendLoadShedding', 'critical', SERVER),
-      alert('AhaSendMailInDoubt', 'warning', BILLING),
-      alert('AhaSendUnreachable', 'warning', { ...SERVER, error_type: 'tls_untrusted' }),
-    ],
-    silent: [
-      alert('SmtpProxyErrorBudgetBurning', 'critical'),
-      alert('AhaSendUnreachable', 'warning', { ...SERVER, error_type: 'greeting_refused' }),
-    ],
-  },
-  {
-    sentence: 'what is critical is not told as a warning too',
-    heard: [
-      alert('AhaSendLoadShedding', 'critical', SERVER),
-      alert('AhaSendLoadShedding', 'warning', { server_address: 'send-us.ahasend.com' }),
-      alert('SmtpProxyRefusingSessions', 'critical', { smtp_reply_cause: 'session_limit' }),
-      alert('SmtpProxyRefusingSessions', 'warning', { smtp_reply_cause: 'not_allowed' }),
-      alert('SmtpProxyCertificateExpiring', 'warning', { instance: 'two:9464' }),
-      alert('SmtpProxyCertificateExpiring', 'critical', { instance: 'one:9464' }),
-    ],
-    silent: [
-      alert('AhaSendLoadShedding', 'warning', SERVER),
-      alert('SmtpProxyRefusingSessions', 'warning', { smtp_reply_cause: 'session_limit' }),
-      alert('SmtpProxyCertificateExpiring', 'warning', { instance: 'one:9464' }),
-    ],
-  },
-  {
-    sentence: 'without a proxy that answers nothing else is told, but for another job',
-    heard: [
-      alert('SmtpProxyDown', 'critical'),
-      { alertname: 'AhaSendAccountDisabled', severity: 'critical', job: 'another' },
-    ],
-    silent: [
-      alert('AhaSendAccountDisabled', 'critical', BILLING),
-      alert('SmtpProxyRestarting', 'warning', { instance: 'one:9464' }),
-    ],
-  },
-  {
-    sentence: 'one proxy of several that is down silences nothing',
-    heard: [
-      alert('SmtpProxyDown', 'warning', { instance: 'one:9464' }),
-      alert('AhaSendAccountDisabled', 'critical', BILLING),
-    ],
-    silent: [],
-  },
-]
-
-describe('together', { ...unless(alertmanagerMissing()), concurrency: false }, () => {
-  for (const { sentence, heard, silent } of TOGETHER) {
-    test(sentence, async () => {
-      await using alertmanager = await startAlertmanager(JSON.stringify(configFor({})))
-      await alertmanager.fire([...heard, ...silent])
-      for (;;) {
-        const known = await alertmanager.alerts()
-        if (
-          known.length === heard.length + silent.length &&
-          known.every(({ status }) => status.state !== 'unprocessed')
-        ) {
-          const suppressed = known.filter(({ status }) => status.state === 'suppressed').map(({ labels }) => labels)
-          return assert.deepEqual(new Set(suppressed.map(keyOf)), new Set(silent.map(keyOf)))
-        }
-        await pause(100)
-      }
-    })
-  }
-})
-
-function keyOf(labels: Labels): string {
-  return JSON.stringify(Object.entries(labels).toSorted())
-}
 
 test('the file for people with an Alertmanager of their own tells nobody', unless(missing('amtool')), async () => {
   const file = join(import.meta.dirname, '..', 'otel', 'stack', 'alertmanager.yml')

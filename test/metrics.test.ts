@@ -327,6 +327,10 @@ test('what alerts wait for is there before it happens, for each upstream and cli
       for (const command of ['CONNECT', 'AUTH', 'MAIL', 'RCPT', 'DATA', 'END-OF-MESSAGE'] as const)
         assert.equal(replies[replyLabels(command, disabled, who)], 0)
       assert.equal(replies[replyLabels('CONNECT', reply(421, { cause: 'load_shedding' }), who)], 0)
+      for (const command of ['MAIL', 'RCPT', 'DATA', 'END-OF-MESSAGE'] as const)
+        assert.equal(replies[replyLabels(command, reply(421, { cause: 'internal_error' }), who)], 0)
+      assert.equal(replies[replyLabels('UNSOLICITED', reply(421, { cause: 'idle_timeout' }), who)], 0)
+      assert.equal(replies[replyLabels('AUTH', reply(235), who)], 0)
       for (const outcome of ['accepted', 'aborted', 'tempfail', 'permfail', 'in_doubt'])
         assert.ok(
           Object.keys(transactions).some((key) => key.includes(`"${outcome}"`) && key.includes(who)),

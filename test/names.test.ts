@@ -52,7 +52,7 @@ const buckets: Readonly<Partial<Record<MetricKey, readonly number[]>>> = {
   loopDelay: durations,
   sessionDuration: [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600],
   messageSize: [1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 10485760, 15728640, 20971520],
-  messageRecipients: [1, 2, 5, 10, 20, 50],
+  messageRecipients: [1, 2, 5, 10, 20, 40, 50],
   sessionMessages: [1, 2, 5, 10, 50, 100, 500, 1000, 5000, 9000, 10000],
 }
 
@@ -126,5 +126,5 @@ test('a label is the key with underscores', () => {
 })
 
 test('the scope carries the version of the table', () => {
-  assert.deepEqual(scope, { name: 'ahasend-smtp-proxy', version: '1.1.0' })
+  assert.deepEqual(scope, { name: 'ahasend-smtp-proxy', version: '1.2.0' })
 })

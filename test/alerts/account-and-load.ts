@@ -1,7 +1,7 @@
 /** The account, and load shedding. */
 
 import { gone, grow, hold, type Scenario, steps, UP } from './scenario.ts'
-import { BILLING, mail, reply, SERVER } from './series.ts'
+import { BILLING, labelled, mail, reply, SERVER } from './series.ts'
 
 const disabled = (command: string, instance?: string) => reply(command, 521, 'account_disabled', { instance })
 const accepted = mail('accepted')
@@ -15,20 +15,20 @@ const accountDisabled = (count: number) =>
 
 export const ACCOUNT_DISABLED: readonly Scenario[] = [
   {
-    name: 'one 521 is enough, it is told until mail is accepted again',
+    name: 'one 521 is enough, it is told for half an hour where mail is accepted again',
     alert: 'AhaSendAccountDisabled',
     series: {
       ...UP,
       [disabled('MAIL')]: [hold(0, 10), hold(1, 50)],
       [accepted]: [grow(0, 10, 10), hold(100, 10), grow(100, 10, 40)],
     },
-    fires: [[10 - 0.25], [10.25, accountDisabled(1)], [19, accountDisabled(1)], [20.75]],
+    fires: [[10 - 0.25], [10.25, accountDisabled(1)], [19, accountDisabled(1)], [39, accountDisabled(1)], [41]],
   },
   {
     name: 'the first 521 of all is enough, at a command of which none was expected',
     alert: 'AhaSendAccountDisabled',
-    series: { ...UP, [disabled('EHLO')]: [gone(80), hold(1, 20)], [accepted]: [grow(0, 10, 100)] },
-    fires: [[79.75], [80, accountDisabled(1)], [84, accountDisabled(1)], [85.5]],
+    series: { ...UP, [disabled('EHLO')]: [gone(80), hold(1, 40)], [accepted]: [grow(0, 10, 120)] },
+    fires: [[79.75], [80, accountDisabled(1)], [84, accountDisabled(1)], [109, accountDisabled(1)], [111]],
   },
   {
     name: 'the first 521 after a restart is enough, also if one was counted before it, long ago',
@@ -90,8 +90,76 @@ export const ACCOUNT_DISABLED: readonly Scenario[] = [
       [31, accountDisabled(2)],
       [49, accountDisabled(2)],
       [69, accountDisabled(3)],
-      [70.25],
+      [79, accountDisabled(2)],
+      [81],
     ],
+  },
+  {
+    name: 'one 521 among three mails an hour is told once',
+    alert: 'AhaSendAccountDisabled',
+    series: {
+      ...UP,
+      [disabled('MAIL')]: [hold(0, 10), hold(1, 120)],
+      [accepted]: [hold(7, 30), ...steps(7, 20, 5)],
+    },
+    fires: [[9], [11, accountDisabled(1)], [29, accountDisabled(1)], [39, accountDisabled(1)], [41], [51], [56], [65]],
+  },
+  {
+    name: 'of two accounts under one name one is disabled, which the mail of the other does not hide',
+    alert: 'AhaSendAccountDisabled',
+    series: {
+      ...UP,
+      [disabled('MAIL')]: [hold(0, 10), ...steps(0, 20, 3), hold(3, 40)],
+      [accepted]: [grow(0, 10, 110)],
+    },
+    fires: [
+      [9],
+      [11, accountDisabled(1)],
+      [20, accountDisabled(1)],
+      [29, accountDisabled(1)],
+      [31, accountDisabled(2)],
+      [40, accountDisabled(2)],
+      [49, accountDisabled(2)],
+      [79, accountDisabled(2)],
+      [81],
+    ],
+  },
+  {
+    name: 'where nothing was accepted in an hour the last 521 is told for an hour',
+    alert: 'AhaSendAccountDisabled',
+    series: {
+      ...UP,
+      [disabled('MAIL')]: [hold(0, 70), hold(1, 90)],
+      [accepted]: [grow(0, 1, 5), hold(5, 155)],
+    },
+    fires: [[69], [71, accountDisabled(1)], [102, accountDisabled(1)], [129, accountDisabled(1)], [131]],
+  },
+  {
+    name: 'an old 521 is none when the target gets a label more',
+    alert: 'AhaSendAccountDisabled',
+    series: {
+      process_uptime_seconds: [grow(100_000, 60, 60), gone(120)],
+      [labelled('process_uptime_seconds', 'env="prod"')]: [gone(60), grow(103_600, 60, 120)],
+      [disabled('MAIL')]: [hold(3, 60), gone(120)],
+      [labelled(disabled('MAIL'), 'env="prod"')]: [gone(60), hold(3, 60), hold(4, 60)],
+      [accepted]: [grow(0, 1, 60), gone(120)],
+      [labelled(accepted, 'env="prod"')]: [gone(60), grow(60, 1, 120)],
+    },
+    fires: [[59], [60.5], [62], [70], [119], [121, accountDisabled(1)], [151]],
+  },
+  {
+    name: 'behind a Collector an old 521 of one proxy is none when another is restarted',
+    alert: 'AhaSendAccountDisabled',
+    series: {
+      [labelled('process_uptime_seconds', 'exported_instance="a"')]: [grow(1e6, 60, 180)],
+      [labelled('process_uptime_seconds', 'exported_instance="b"')]: [grow(1e6, 60, 60), grow(5, 60, 120)],
+      [labelled(disabled('MAIL'), 'exported_instance="a", otel_scope_name="ahasend-smtp-proxy"')]: [hold(3, 180)],
+      [labelled(disabled('MAIL'), 'exported_instance="b", otel_scope_name="ahasend-smtp-proxy"')]: [
+        hold(0, 120),
+        hold(1, 60),
+      ],
+    },
+    fires: [[59], [61], [80], [110], [121, accountDisabled(1)]],
   },
 ]
 

@@ -1,6 +1,6 @@
 /** What applications do. */
 
-import { grow, hold, type Scenario, steps, UP } from './scenario.ts'
+import { gone, grow, hold, type Scenario, steps, UP } from './scenario.ts'
 import { BILLING, mail, reply } from './series.ts'
 
 const refused = reply('AUTH', 500, 'invalid_credentials')
@@ -19,8 +19,8 @@ export const CREDENTIALS: readonly Scenario[] = [
     alert: 'AhaSendCredentialsRejected',
     series: {
       ...UP,
-      [loggedIn]: [grow(0, 1, 60), hold(60, 30), grow(60, 1, 20)],
-      [refused]: [hold(0, 60), grow(0, 1, 30), hold(30, 20)],
+      [loggedIn]: [grow(0, 1, 60), hold(60, 30), grow(60, 1, 60)],
+      [refused]: [hold(0, 60), grow(0, 1, 30), hold(30, 60)],
     },
     fires: [
       [59],
@@ -28,7 +28,8 @@ export const CREDENTIALS: readonly Scenario[] = [
       [77, credentials('critical', 17), credentials('warning', 17)],
       [89, credentials('critical', 29), credentials('warning', 29)],
       [91.5, credentials('warning', 30)],
-      [96],
+      [119, credentials('warning', 30)],
+      [121],
     ],
   },
   {
@@ -66,6 +67,48 @@ export const CREDENTIALS: readonly Scenario[] = [
     every: 1,
     series: { ...UP, [refused]: [hold(0, 60), hold(1, 60)], [loggedIn]: [...steps(0, 20, 6)] },
     fires: [[59], [61], [66], [75], [90], [119]],
+  },
+  {
+    name: 'one of several apps under one name with a wrong secret, three mails an hour, is a warning without gaps',
+    alert: 'AhaSendCredentialsRejected',
+    every: 1,
+    series: {
+      ...UP,
+      [loggedIn]: [grow(0, 1, 700)],
+      [refused]: [hold(0, 300), ...steps(0, 20, 15), hold(15, 100)],
+    },
+    fires: [
+      [299],
+      [310],
+      [350, credentials('warning', 3)],
+      [399, credentials('warning', 2)],
+      [410, credentials('warning', 3)],
+      [590, credentials('warning', 3)],
+      [625],
+    ],
+  },
+  {
+    name: 'a password that somebody mistypes twice is nothing beside connections that carry mail',
+    alert: 'AhaSendCredentialsRejected',
+    every: 1,
+    series: {
+      ...UP,
+      [loggedIn]: [grow(0, 1, 30), hold(30, 300)],
+      [refused]: [hold(0, 200), hold(2, 130)],
+      [mail('accepted')]: [grow(0, 5, 330)],
+    },
+    fires: [[199], [202], [207], [230], [255]],
+  },
+  {
+    name: 'after a restart one login of a pool is the first of its series, and the app is not the one that is refused',
+    alert: 'AhaSendCredentialsRejected',
+    series: {
+      process_uptime_seconds: [grow(100_000, 60, 60), grow(5, 60, 60)],
+      [loggedIn]: [grow(0, 1, 60), gone(0.25), hold(4, 59.75)],
+      [refused]: [hold(0, 60), grow(0, 1, 60)],
+      [mail('accepted')]: [grow(0, 5, 60), grow(0, 5, 60)],
+    },
+    fires: [[59], [65], [80, credentials('warning', 20)]],
   },
 ]
 

@@ -52,12 +52,13 @@ const inMails = (bound: string) =>
 
 export const RECIPIENT_LIMIT: readonly Scenario[] = [
   {
-    name: 'a mail with many recipients is a hint, for an hour',
+    name: 'a mail with more than 40 recipients is a hint for an hour, one with 30 is none',
     alert: 'AhaSendRecipientLimit',
     every: 1,
     series: {
       ...UP,
-      [inMails('20')]: [grow(0, 1, 20), grow(20, 1, 100)],
+      [inMails('20')]: [grow(0, 1, 10), grow(9, 1, 10), grow(19, 1, 100)],
+      [inMails('40')]: [grow(0, 1, 20), grow(20, 1, 100)],
       [inMails('50')]: [grow(0, 1, 20), grow(21, 1, 100)],
       [inMails('+Inf')]: [grow(0, 1, 20), grow(21, 1, 100)],
     },
@@ -68,7 +69,7 @@ export const RECIPIENT_LIMIT: readonly Scenario[] = [
         {
           severity: 'info',
           description:
-            'Mails with more than 20 recipients were sent in the last hour. AhaSend accepts 50 recipients a mail and refuses those beyond with 452.',
+            'Mails with more than 40 recipients were sent in the last hour. AhaSend accepts 50 recipients a mail and refuses those beyond with 452.',
         },
       ],
       [85],

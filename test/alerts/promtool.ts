@@ -57,12 +57,28 @@ export async function tryScenarios(
   }
 }
 
-/** The rules of an alert and the recordings that they rest on, as they were generated: the others would cost time. */
+const NONE = 'no name of a recording'
+
+/** Whether a rule asks whether an alert fired. */
+function asksFor({ expr }: Rule, { alert }: Rule): boolean {
+  return alert !== undefined && firedIn(expr).includes(alert)
+}
+
+/** The alerts that an expression asks ALERTS for. */
+export function firedIn(expr: string): string[] {
+  const named = expr.matchAll(/ALERTS\{alertname=~"([^"]*)"/g)
+  return [...named].flatMap(([, names = '']) => names.split('|'))
+}
+
+/**
+ * The rules of an alert and the recordings and alerts that they rest on, as they were generated: the others would cost
+ * time.
+ */
 function neededBy(groups: readonly Group[], alert: string): Group[] {
   const rules = groups.flatMap((group) => group.rules)
   const needed = new Set(rules.filter((rule) => rule.alert === alert))
   for (const rule of needed) {
-    for (const other of rules) if (other.record !== undefined && rule.expr.includes(other.record)) needed.add(other)
+    for (const other of rules) if (rule.expr.includes(other.record ?? NONE) || asksFor(rule, other)) needed.add(other)
   }
   const kept = groups.map((group) => ({ ...group, rules: group.rules.filter((rule) => needed.has(rule)) }))
   return kept.filter(({ rules }) => rules.length > 0)

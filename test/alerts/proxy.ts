@@ -1,6 +1,6 @@
 /** The proxy itself. */
 
-import { gone, grow, hold, type Scenario, UP } from './scenario.ts'
+import { gone, grow, hold, type Scenario, steps, UP } from './scenario.ts'
 import { ENDED_SESSIONS, reply } from './series.ts'
 
 const SEEN = 'smtp_proxy_observer_failures_total'
@@ -64,6 +64,17 @@ export const ABSENT: readonly Scenario[] = [
     alert: 'SmtpProxyAbsent',
     series: { up: [gone(30), hold(0, 30)], [SEEN]: [hold(0, 30), gone(30)] },
     fires: [[1], [10], [29], [36], [45], [59]],
+  },
+  {
+    name: 'the proxy of another job, such as one under test, does not stand for it',
+    alert: 'SmtpProxyAbsent',
+    series: {
+      up: [hold(1, 10), gone(20), hold(1, 10)],
+      [SEEN]: [hold(0, 10), gone(20), hold(0, 10)],
+      'up{job="under-test"}': [hold(1, 40)],
+      [`${SEEN}{job="under-test"}`]: [hold(0, 40)],
+    },
+    fires: [[9.75], [12], [21, unknown], [30.25]],
   },
 ]
 
@@ -215,26 +226,35 @@ export const OBSERVER: readonly Scenario[] = [
   },
 ]
 
+const losing = (count: number, loss: string) =>
+  ({
+    severity: 'warning',
+    labels: { telemetry_signal: 'traces', telemetry_loss: loss },
+    description: `${count} records of traces were lost in 15 minutes (${loss}), and some in the 15 minutes before. Mail is not affected.`,
+  }) as const
+
 const lost = (loss: string) => `smtp_proxy_telemetry_lost_total{telemetry_signal="traces", telemetry_loss="${loss}"}`
 
 export const LOST: readonly Scenario[] = [
   {
-    name: 'a receiver that stays away is told after a quarter of an hour, until it is back',
+    name: 'a receiver that stays away is told within half an hour, until a quarter of an hour after it is back',
     alert: 'SmtpProxyTelemetryLost',
     series: { ...UP, [lost('export_failed')]: [hold(0, 20), grow(0, 20, 40), hold(800, 20)] },
+    fires: [[19], [30], [42, losing(300, 'export_failed')], [74, losing(15, 'export_failed')], [76]],
+  },
+  {
+    name: 'bursts each twelve minutes are told without gaps',
+    alert: 'SmtpProxyTelemetryLost',
+    series: { ...UP, [lost('queue_full')]: [hold(0, 12), ...steps(0, 12, 10), hold(10, 40)] },
     fires: [
-      [19],
-      [30],
-      [
-        40,
-        {
-          severity: 'warning',
-          labels: { telemetry_signal: 'traces', telemetry_loss: 'export_failed' },
-          description:
-            '100 records of traces were lost in five minutes (export_failed), and it goes on. Mail is not affected.',
-        },
-      ],
-      [66],
+      [11],
+      [25],
+      [40, losing(1, 'queue_full')],
+      [46, losing(1, 'queue_full')],
+      [58, losing(1, 'queue_full')],
+      [73, losing(2, 'queue_full')],
+      [100, losing(1, 'queue_full')],
+      [136],
     ],
   },
   {
@@ -245,7 +265,7 @@ export const LOST: readonly Scenario[] = [
       [lost('export_failed')]: [hold(0, 20), grow(0, 20, 4), hold(80, 60)],
       [lost('rate_limited')]: [grow(0, 20, 80)],
     },
-    fires: [[19], [24], [36], [60]],
+    fires: [[19], [24], [35.75], [37], [38.75], [39.5], [60]],
   },
 ]
 

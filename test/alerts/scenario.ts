@@ -66,7 +66,10 @@ export function inputSeries({ series, every = 0.25 }: Scenario) {
 
 function labelled(selector: string): string {
   const [name = '', labels = ''] = selector.split(/[{}]/)
-  const all = [`job="${JOB}"`, ...(labels.includes('instance=') ? [] : [`instance="${INSTANCE}"`]), labels]
+  const added = Object.entries({ job: JOB, instance: INSTANCE }).filter(
+    ([key]) => !new RegExp(`\\b${key}=`).test(labels),
+  )
+  const all = [...added.map(([key, value]) => `${key}="${value}"`), labels]
   return `${name}{${all.filter(Boolean).join(', ')}}`
 }
 

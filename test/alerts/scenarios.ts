@@ -4,9 +4,10 @@ import * as answers from './answers.ts'
 import * as apps from './apps.ts'
 import * as limits from './limits.ts'
 import * as proxy from './proxy.ts'
+import * as reaching from './reaching.ts'
 import type { Scenario } from './scenario.ts'
 import * as storms from './storms.ts'
 
-export const SCENARIOS: readonly Scenario[] = [accountAndLoad, answers, apps, limits, proxy, storms].flatMap((room) =>
-  Object.values<readonly Scenario[]>(room).flat(),
+export const SCENARIOS: readonly Scenario[] = [accountAndLoad, answers, apps, limits, proxy, reaching, storms].flatMap(
+  (room) => Object.values<readonly Scenario[]>(room).flat(),
 )

@@ -33,5 +33,15 @@ export function bucket(name: string, labels: string, bound: string): string {
   return `${name}_bucket{${labels}, le="${bound}"}`
 }
 
-export const ENDED_SESSIONS = `smtp_proxy_session_duration_seconds_count{smtp_session_close_reason="quit", ${PEER}}`
+/** Sessions that ended for this reason. */
+export function ended(reason: string): string {
+  return `smtp_proxy_session_duration_seconds_count{smtp_session_close_reason="${reason}", ${PEER}}`
+}
+
+/** A series with a label more. */
+export function labelled(series: string, label: string): string {
+  return series.includes('{') ? series.replace('}', `, ${label}}`) : `${series}{${label}}`
+}
+
+export const ENDED_SESSIONS = ended('quit')
 export const FINAL_REPLIES = 'smtp_command="END-OF-MESSAGE", server_address="send.ahasend.com"'

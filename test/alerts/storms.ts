@@ -1,7 +1,7 @@
 /** Temporary answers of AhaSend, idle disconnects, and what becomes of mail as a whole. */
 
-import { grow, hold, type Scenario, steps, UP } from './scenario.ts'
-import { BILLING, ENDED_SESSIONS, mail, reply, SERVER } from './series.ts'
+import { type Firing, grow, hold, type Scenario, steps, UP } from './scenario.ts'
+import { BILLING, dials, ENDED_SESSIONS, mail, reply, SERVER } from './series.ts'
 
 const internal = (severity: 'critical' | 'warning', share: string) =>
   ({
@@ -34,8 +34,52 @@ export const INTERNAL_ERRORS: readonly Scenario[] = [
     },
     fires: [[238], [242], [260], [300], [470]],
   },
+  sessionOutage('AhaSendInternalErrors', ['AUTH', 421, 'internal_error'], internal('critical', '13.36%')),
+  sessionOutage('AhaSendInternalErrors', ['EHLO', 421, 'shutting_down'], internal('critical', '13.36%')),
+  {
+    name: 'an idle pool that a restart of AhaSend closes is nothing at three mails an hour',
+    alert: 'AhaSendInternalErrors',
+    every: 1,
+    series: {
+      ...UP,
+      [mail('accepted')]: steps(0, 20, 30),
+      [reply('UNSOLICITED', 421, 'shutting_down')]: [hold(0, 400), grow(0, 20, 3), hold(60, 197)],
+      [ENDED_SESSIONS]: [grow(0, 1, 600)],
+    },
+    fires: [[399], [403], [410], [420], [430], [480]],
+  },
+  {
+    name: 'a wrong password each minute, after which AhaSend says 421 as well, is nothing',
+    alert: 'AhaSendInternalErrors',
+    every: 1,
+    series: {
+      ...UP,
+      [mail('accepted')]: [grow(0, 5, 600)],
+      [reply('AUTH', 500, 'invalid_credentials')]: [hold(0, 300), grow(0, 1, 300)],
+      [reply('UNSOLICITED', 421, 'internal_error')]: [hold(0, 300), grow(0, 1, 300)],
+    },
+    fires: [[299], [310], [360], [420], [599]],
+  },
   idleStorm('AhaSendInternalErrors'),
 ]
+
+/** No mail begins, so no mail fails. */
+function sessionOutage(alert: Scenario['alert'], answer: readonly [string, number, string], firing: Firing): Scenario {
+  const [command, code] = answer
+  return {
+    name: `${code} to each ${command} pages within minutes and is over half an hour after it`,
+    alert,
+    every: 1,
+    series: {
+      ...UP,
+      [reply('CONNECT', 220, 'none')]: [grow(0, 10, 130)],
+      [dials()]: [grow(0, 10, 130)],
+      [mail('accepted')]: [grow(0, 10, 60), hold(600, 10), grow(600, 10, 60)],
+      [reply(...answer)]: [hold(0, 60), grow(0, 10, 10), hold(100, 60)],
+    },
+    fires: [[59], [61], [68, firing], [115]],
+  }
+}
 
 const temporary = (severity: 'critical' | 'warning', share: string) =>
   ({
@@ -134,7 +178,7 @@ export const IDLE_DISCONNECTS: readonly Scenario[] = [
 const burning = (severity: 'critical' | 'warning', share: string) =>
   ({
     severity,
-    description: `${share} of what applications tried failed: mails refused for now or in doubt, connections turned away, an account that is disabled. The objective is 99.5 % over 30 days.`,
+    description: `${share} of what applications tried failed: mails refused for now or in doubt, connections and logins turned away, an account that is disabled. The objective is 99.5 % over 30 days.`,
   }) as const
 
 export const ERROR_BUDGET: readonly Scenario[] = [
@@ -172,6 +216,51 @@ export const ERROR_BUDGET: readonly Scenario[] = [
       [mail('in_doubt', 'upstream_lost')]: [hold(0, 240), hold(1, 240)],
     },
     fires: [[238], [242], [260], [300], [470]],
+  },
+  sessionOutage('SmtpProxyErrorBudgetBurning', ['AUTH', 454, 'none'], burning('critical', '13.36%')),
+  sessionOutage('SmtpProxyErrorBudgetBurning', ['AUTH', 451, 'internal_error'], burning('critical', '13.36%')),
+  sessionOutage('SmtpProxyErrorBudgetBurning', ['EHLO', 451, 'internal_error'], burning('critical', '13.36%')),
+  {
+    name: 'wrong passwords are none of it, nor connections that idle before they say anything',
+    alert: 'SmtpProxyErrorBudgetBurning',
+    every: 1,
+    series: {
+      ...UP,
+      [mail('accepted')]: [grow(0, 1, 120)],
+      [reply('AUTH', 535, 'invalid_credentials')]: [hold(0, 60), grow(0, 10, 60)],
+      [reply('AUTH', 421, 'idle_timeout')]: [hold(0, 60), grow(0, 10, 60)],
+      [reply('EHLO', 421, 'idle_timeout')]: [hold(0, 60), grow(0, 10, 60)],
+    },
+    fires: [[59], [75], [119]],
+  },
+  {
+    name: 'what a disabled account has kept back pages nobody when that is over',
+    alert: 'SmtpProxyErrorBudgetBurning',
+    every: 1,
+    series: {
+      ...UP,
+      [mail('accepted')]: [grow(0, 10, 60), hold(600, 20), grow(600, 10, 120)],
+      [mail('permfail', '521')]: [hold(0, 60), grow(0, 10, 20), hold(200, 120)],
+      [reply('MAIL', 521, 'account_disabled')]: [hold(0, 60), grow(0, 10, 20), hold(200, 120)],
+    },
+    fires: [[59], [66], [86], [95], [112], [119]],
+  },
+  {
+    name: 'what could not be sent while AhaSend was unreachable pages nobody when that is over',
+    alert: 'SmtpProxyErrorBudgetBurning',
+    every: 1,
+    series: {
+      ...UP,
+      [mail('accepted')]: [grow(0, 10, 360), hold(3600, 10), grow(3600, 10, 60)],
+      [dials()]: [grow(0, 10, 360), hold(3600, 10), grow(3600, 10, 60)],
+      [dials('connect_timeout')]: [hold(0, 360), grow(0, 10, 10), hold(100, 60)],
+      [reply('CONNECT', 421, 'upstream_unreachable', { origin: 'proxy' })]: [
+        hold(0, 360),
+        grow(0, 10, 10),
+        hold(100, 60),
+      ],
+    },
+    fires: [[359], [364], [371], [380], [395], [404]],
   },
   idleStorm('SmtpProxyErrorBudgetBurning'),
 ]

@@ -9,10 +9,20 @@ import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import type { TestContext } from 'node:test'
 import type { AlertName } from '../../dashboards/alert.ts'
+import { alertmanagerConfig } from '../../dashboards/alertmanager.ts'
+import { readNotifications } from '../../dashboards/alertmanager-settings.ts'
 import { startProgram } from './program.ts'
 import { missing } from './programs.ts'
 
 export type Labels = Readonly<Record<string, string>>
+export type Env = Readonly<Record<string, string>>
+
+/** Alertmanager's configuration for somebody. */
+export function configFor(env: Env) {
+  const read = readNotifications(env)
+  assert.ok('notifications' in read)
+  return alertmanagerConfig(read.notifications)
+}
 
 /** An alert as a webhook is told of it. */
 export interface ToldAlert {
@@ -114,11 +124,20 @@ export interface KnownAlert {
   readonly status: { readonly state: 'active' | 'suppressed' | 'unprocessed'; readonly inhibitedBy: readonly string[] }
 }
 
+/** An alert as Prometheus tells it. It is over from `endsAt` on, an ISO date. */
+export interface PostedAlert {
+  readonly labels: Labels
+  readonly annotations?: Labels
+  readonly endsAt?: string
+}
+
 export interface Alertmanager {
   /** `127.0.0.1:port` */
   readonly address: string
   /** Tells it that alerts with these labels fire from now on. */
   fire(alerts: readonly Labels[]): Promise<void>
+  /** Tells it of alerts as Prometheus does. */
+  tell(alerts: readonly PostedAlert[]): Promise<void>
   /** What it knows; inhibited alerts too. */
   alerts(): Promise<readonly KnownAlert[]>
   [Symbol.asyncDispose](): Promise<void>
@@ -153,13 +172,15 @@ export async function startAlertmanager(config: string): Promise<Alertmanager> {
   }
 }
 
-function asked(url: string): Pick<Alertmanager, 'fire' | 'alerts'> {
+function asked(url: string): Pick<Alertmanager, 'fire' | 'tell' | 'alerts'> {
+  const tell = async (alerts: readonly PostedAlert[]) => {
+    const body = JSON.stringify(alerts)
+    const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+    if (!response.ok) throw new Error(`Alertmanager answered ${response.status}: ${await response.text()}`)
+  }
   return {
-    async fire(alerts) {
-      const body = JSON.stringify(alerts.map((labels) => ({ labels })))
-      const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
-      if (!response.ok) throw new Error(`Alertmanager answered ${response.status}: ${await response.text()}`)
-    },
+    tell,
+    fire: (alerts) => tell(alerts.map((labels) => ({ labels }))),
     async alerts() {
       const response = await fetch(url)
       return (await response.json()) as KnownAlert[]

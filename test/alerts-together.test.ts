@@ -1,0 +1,130 @@
+/** Which alerts are silent while others fire, in a real Alertmanager. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { AlertName } from '../dashboards/alert.ts'
+import { alertmanagerMissing, configFor, type Labels, startAlertmanager } from './support/alertmanager.ts'
+import { unless } from './support/programs.ts'
+
+const JOB = 'ahasend-smtp-proxy'
+const SERVER = { server_address: 'send.ahasend.com' }
+const BILLING = { ...SERVER, smtp_client_name: 'billing' }
+const WEB = { ...SERVER, smtp_client_name: 'web' }
+
+function alert(alertname: AlertName, severity: string, labels: Labels = {}): Labels {
+  return { alertname, severity, job: JOB, ...labels }
+}
+
+/** What fires together, and which of it is silent. */
+const TOGETHER: readonly {
+  readonly sentence: string
+  readonly heard: readonly Labels[]
+  readonly silent: readonly Labels[]
+}[] = [
+  {
+    sentence: 'a disabled account silences what its app sees of it, not what another app sees',
+    heard: [alert('AhaSendAccountDisabled', 'critical', BILLING), alert('AhaSendCredentialsRejected', 'critical', WEB)],
+    silent: [
+      alert('AhaSendCredentialsRejected', 'critical', BILLING),
+      alert('AhaSendDomainNotConfigured', 'warning', BILLING),
+      alert('AhaSendRecipientsRejected', 'warning', BILLING),
+      alert('AhaSendUnreachable', 'warning', { ...SERVER, error_type: 'greeting_refused' }),
+      alert('AhaSendUnreachable', 'warning', { server_address: 'send-us.ahasend.com', error_type: 'greeting_refused' }),
+      alert('AhaSendUnreachable', 'critical', { instance: 'one:9464' }),
+      alert('SmtpProxyErrorBudgetBurning', 'critical'),
+    ],
+  },
+  {
+    sentence: 'an instance that reaches nothing silences the warning of each upstream, and the sum of it',
+    heard: [alert('AhaSendUnreachable', 'critical', { instance: 'one:9464' })],
+    silent: [
+      alert('AhaSendUnreachable', 'warning', { ...SERVER, error_type: 'connect_timeout' }),
+      alert('AhaSendUnreachable', 'warning', { server_address: 'send-us.ahasend.com', error_type: 'tls_untrusted' }),
+      alert('SmtpProxyErrorBudgetBurning', 'critical'),
+    ],
+  },
+  {
+    sentence: 'sessions that are dropped silence the sum of it',
+    heard: [alert('AhaSendDroppingSessions', 'critical', SERVER)],
+    silent: [alert('SmtpProxyErrorBudgetBurning', 'critical')],
+  },
+  {
+    sentence: 'alerts of other people are left alone',
+    heard: [
+      { alertname: 'DiskFull', severity: 'critical', job: JOB },
+      { alertname: 'DiskFull', severity: 'warning', job: JOB },
+    ],
+    silent: [],
+  },
+  {
+    sentence: 'load shedding silences the sum of it, and dials that it failed',
+    heard: [
+      alert('AhaSendLoadShedding', 'critical', SERVER),
+      alert('AhaSendMailInDoubt', 'warning', BILLING),
+      alert('AhaSendUnreachable', 'warning', { ...SERVER, error_type: 'tls_untrusted' }),
+    ],
+    silent: [
+      alert('SmtpProxyErrorBudgetBurning', 'critical'),
+      alert('AhaSendUnreachable', 'warning', { ...SERVER, error_type: 'greeting_refused' }),
+    ],
+  },
+  {
+    sentence: 'what is critical is not told as a warning too',
+    heard: [
+      alert('AhaSendLoadShedding', 'critical', SERVER),
+      alert('AhaSendLoadShedding', 'warning', { server_address: 'send-us.ahasend.com' }),
+      alert('SmtpProxyRefusingSessions', 'critical', { smtp_reply_cause: 'session_limit' }),
+      alert('SmtpProxyRefusingSessions', 'warning', { smtp_reply_cause: 'not_allowed' }),
+      alert('SmtpProxyCertificateExpiring', 'warning', { instance: 'two:9464' }),
+      alert('SmtpProxyCertificateExpiring', 'critical', { instance: 'one:9464' }),
+    ],
+    silent: [
+      alert('AhaSendLoadShedding', 'warning', SERVER),
+      alert('SmtpProxyRefusingSessions', 'warning', { smtp_reply_cause: 'session_limit' }),
+      alert('SmtpProxyCertificateExpiring', 'warning', { instance: 'one:9464' }),
+    ],
+  },
+  {
+    sentence: 'without a proxy that answers nothing else is told, but for another job',
+    heard: [
+      alert('SmtpProxyDown', 'critical'),
+      { alertname: 'AhaSendAccountDisabled', severity: 'critical', job: 'another' },
+    ],
+    silent: [
+      alert('AhaSendAccountDisabled', 'critical', BILLING),
+      alert('SmtpProxyRestarting', 'warning', { instance: 'one:9464' }),
+    ],
+  },
+  {
+    sentence: 'one proxy of several that is down silences nothing',
+    heard: [
+      alert('SmtpProxyDown', 'warning', { instance: 'one:9464' }),
+      alert('AhaSendAccountDisabled', 'critical', BILLING),
+    ],
+    silent: [],
+  },
+]
+
+describe('together', { ...unless(alertmanagerMissing()), concurrency: false }, () => {
+  for (const { sentence, heard, silent } of TOGETHER) {
+    test(sentence, async () => {
+      await using alertmanager = await startAlertmanager(JSON.stringify(configFor({})))
+      await alertmanager.fire([...heard, ...silent])
+      for (;;) {
+        const known = await alertmanager.alerts()
+        if (
+          known.length === heard.length + silent.length &&
+          known.every(({ status }) => status.state !== 'unprocessed')
+        ) {
+          const suppressed = known.filter(({ status }) => status.state === 'suppressed').map(({ labels }) => labels)
+          return assert.deepEqual(new Set(suppressed.map(keyOf)), new Set(silent.map(keyOf)))
+        }
+        await pause(100)
+      }
+    })
+  }
+})
+
+function keyOf(labels: Labels): string {
+  return JSON.stringify(Object.entries(labels).toSorted())
+}
