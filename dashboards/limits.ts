@@ -6,7 +6,7 @@ import { dashboard } from './dashboard.ts'
 import { areas, events, lines } from './graphs.ts'
 import { CLIENTS, dashboardLink, runbookLink, spanWith, tracesLink } from './links.ts'
 import { heatmap, noneIsGood, noneYet, stat, thresholds, words } from './panels.ts'
-import { grown, measured, NOW, orZero, perMinute, quantile, SHOWN, STEP, select, sum } from './queries.ts'
+import { grown, measured, NOW, orZero, quantile, SHOWN, STEP, seldom, select, sum } from './queries.ts'
 
 const LIMIT_HIT = {
   'smtp.reply.cause': { oneOf: ['message_too_big', 'too_many_recipients', 'connection_limit'] },
@@ -157,7 +157,7 @@ const failedDials = events({
   unit: units.Short,
   queries: [
     {
-      expr: sum(perMinute('dials', { 'error.type': { not: '' } }), 'server.address', 'error.type'),
+      expr: sum(seldom('dials', { 'error.type': { not: '' } }), 'server.address', 'error.type'),
       legend: '{{server_address}} {{error_type}}',
     },
   ],

@@ -29,6 +29,7 @@ import {
   refusedPerMinute,
   SHOWN,
   STEP,
+  seldom,
   sum,
   TURNED_AWAY_PER_MINUTE,
   turnedAway,
@@ -174,7 +175,7 @@ const by421Cause = events({
   unit: units.Short,
   queries: [
     {
-      expr: sum(perMinute('replies', { 'smtp.reply.code': 421 }), 'smtp.reply.code', 'smtp.reply.cause'),
+      expr: sum(seldom('replies', { 'smtp.reply.code': 421 }), 'smtp.reply.code', 'smtp.reply.cause'),
       legend: '{{smtp_reply_cause}}',
     },
   ],

@@ -7,16 +7,17 @@ import { events, lines } from './graphs.ts'
 import { CLIENTS, OF_CHOSEN_APPS, runbookLink, spanWith, tracesLink, traceWith } from './links.ts'
 import { noneIsGood, noneYet, stat, thresholds, words } from './panels.ts'
 import {
-  grownOfProxies,
+  grown,
   measured,
   NOW,
   ofProxies,
   orZero,
-  perMinute,
   perSecond,
   quantile,
   STEP,
+  seldom,
   select,
+  selectWhole,
   sum,
   whileSeen,
 } from './queries.ts'
@@ -41,10 +42,10 @@ const busiest = (window: string) => {
 
 /** Each true statement counts one. */
 const troubles = [
-  `(${sum(grownOfProxies(NOW, 'replies', OWN_REFUSALS))} > bool 0)`,
-  `(${sum(grownOfProxies(NOW, 'sessionOpaque'))} > bool 0)`,
-  `(${sum(grownOfProxies(NOW, 'telemetryLost', LOST))} > bool 0)`,
-  `(${sum(grownOfProxies(NOW, 'observerFailures'))} > bool 0)`,
+  `(${sum(grown(NOW, 'replies', OWN_REFUSALS, selectWhole))} > bool 0)`,
+  `(${sum(grown(NOW, 'sessionOpaque', {}, selectWhole))} > bool 0)`,
+  `(${sum(grown(NOW, 'telemetryLost', LOST, selectWhole))} > bool 0)`,
+  `(${sum(grown(NOW, 'observerFailures', {}, selectWhole))} > bool 0)`,
   `(${busiest(NOW)} > bool 0.8)`,
   `(${orZero(`min(${daysLeft}) < bool ${CERTIFICATE.listener.critical / DAY}`)})`,
 ].join(' + ')
@@ -125,7 +126,7 @@ const refused = events({
   unit: units.Short,
   queries: [
     {
-      expr: sum(perMinute('replies', { 'smtp.reply.origin': 'proxy', 'smtp.reply.code': 421 }), 'smtp.reply.cause'),
+      expr: sum(seldom('replies', { 'smtp.reply.origin': 'proxy', 'smtp.reply.code': 421 }), 'smtp.reply.cause'),
       legend: '{{smtp_reply_cause}}',
     },
   ],
@@ -148,8 +149,8 @@ const opaque = events({
     'the app. Mail goes on, but metrics and traces say less than happens.',
   unit: units.Short,
   queries: [
-    { expr: sum(perMinute('sessionOpaque'), 'smtp.opaque.reason'), legend: '{{smtp_opaque_reason}}' },
-    { expr: sum(perMinute('repliesLost'), 'smtp.reply.loss'), legend: 'reply {{smtp_reply_loss}}' },
+    { expr: sum(seldom('sessionOpaque'), 'smtp.opaque.reason'), legend: '{{smtp_opaque_reason}}' },
+    { expr: sum(seldom('repliesLost'), 'smtp.reply.loss'), legend: 'reply {{smtp_reply_loss}}' },
   ],
   nothing: 'None seen',
   links: [
@@ -169,10 +170,10 @@ const losses = events({
   unit: units.Short,
   queries: [
     {
-      expr: sum(perMinute('telemetryLost'), 'telemetry.signal', 'telemetry.loss'),
+      expr: sum(seldom('telemetryLost'), 'telemetry.signal', 'telemetry.loss'),
       legend: '{{telemetry_signal}} {{telemetry_loss}}',
     },
-    { expr: sum(perMinute('observerFailures')), legend: 'observer' },
+    { expr: sum(seldom('observerFailures')), legend: 'observer' },
   ],
   colors: lossColors,
   nothing: 'No loss seen',

@@ -8,6 +8,7 @@ import {
   type Matchers,
   within,
 } from './metrics.ts'
+import { begun, counted, inParentheses } from './rule-maker.ts'
 
 const PROXIES = 'job=~"$job", instance=~"$instance"'
 
@@ -33,21 +34,37 @@ export const NOW = '5m'
 export const STEP = '$__rate_interval'
 
 /** The chosen proxies with all that they do: for what is a proxy's own trouble, whichever app it is seen by. */
-const selectWhole = within(PROXIES)
+export const selectWhole = within(PROXIES)
 
-/** How much counters grew in a window, such as `SHOWN`. */
-export function grown<Key extends AnyMetricKey>(window: string, key: Key, matchers?: Matchers<Key>): string {
-  return `increase(${select.series(key, matchers)}[${window}])`
-}
+/** A window in which growth can be counted. */
+type Shown = keyof typeof SECONDS
 
-/** The same of whole proxies. */
-export function grownOfProxies<Key extends AnyMetricKey>(window: string, key: Key, matchers?: Matchers<Key>): string {
-  return `increase(${selectWhole.series(key, matchers)}[${window}])`
+/** Windows in seconds. */
+const SECONDS = { [SHOWN]: '$__range_s', [NOW]: 300 } as const
+
+/** How long before its window a series is looked for: so long may scraping have paused. */
+const SEEN_BEFORE = '6h'
+
+/** How much counters grew in a window, the first events of their series too: the first 521 is one, not none. */
+export function grown<Key extends AnyMetricKey>(
+  window: Shown,
+  key: Key,
+  matchers?: Matchers<Key>,
+  from = select,
+): string {
+  const seconds = SECONDS[window]
+  return counted(from, key, from.series(key, matchers), { span: window, seconds, seenBefore: SEEN_BEFORE })
 }
 
 /** How fast counters grow, each minute: mail that comes seldom is still a number that one can read. */
 export function perMinute<Key extends AnyMetricKey>(key: Key, matchers?: Matchers<Key>): string {
   return `60 * ${perSecond(key, matchers)}`
+}
+
+/** The same for what happens seldom. Of the first event of a series there is no rate: it counts as one a minute. */
+export function seldom<Key extends AnyMetricKey>(key: Key, matchers?: Matchers<Key>): string {
+  const first = begun(select, key, select.series(key, matchers), { span: STEP, seenBefore: SEEN_BEFORE })
+  return `${first}\nor\n${perMinute(key, matchers)}`
 }
 
 /** How fast counters grow, each second. */
@@ -57,7 +74,7 @@ export function perSecond<Key extends AnyMetricKey>(key: Key, matchers?: Matcher
 
 /** A sum; with keys, one for each of their values. */
 export function sum(expr: string, ...by: readonly GroupKey[]): string {
-  return by.length === 0 ? `sum(${expr})` : `sum by (${labels(...by)}) (${expr})`
+  return by.length === 0 ? `sum${inParentheses(expr)}` : `sum by (${labels(...by)}) ${inParentheses(expr)}`
 }
 
 /** A quantile (0 to 1) of what a histogram took in within a window; with keys, one for each of their values. */
@@ -107,7 +124,7 @@ const TURNED_AWAY = {
 } as const satisfies Matchers<'replies'>
 
 /** Mails and sessions that came to nothing, and not for their own sake: AhaSend, the account or the proxy is why. */
-function blocked(window: string, ...by: readonly GroupKey[]): string {
+function blocked(window: Shown, ...by: readonly GroupKey[]): string {
   return [
     sum(grown(window, 'transactions', { 'smtp.transaction.outcome': { oneOf: ['tempfail', 'in_doubt'] } }), ...by),
     sum(grown(window, 'transactions', { 'error.type': '521' }), ...by),
@@ -116,25 +133,25 @@ function blocked(window: string, ...by: readonly GroupKey[]): string {
 }
 
 /** Sessions a minute that were refused before a mail. */
-export const TURNED_AWAY_PER_MINUTE = sum(perMinute('replies', TURNED_AWAY))
+export const TURNED_AWAY_PER_MINUTE = sum(seldom('replies', TURNED_AWAY))
 
 /** Sessions that were refused before a mail. */
-export function turnedAway(window: string, ...by: readonly GroupKey[]): string {
+export function turnedAway(window: Shown, ...by: readonly GroupKey[]): string {
   return sum(grown(window, 'replies', TURNED_AWAY), ...by)
 }
 
 /** Mails that ended, but for those that the app gave up itself. */
-export function ended(window: string, ...by: readonly GroupKey[]): string {
+export function ended(window: Shown, ...by: readonly GroupKey[]): string {
   return sum(grown(window, 'transactions', { 'smtp.transaction.outcome': { not: 'aborted' } }), ...by)
 }
 
 /** The share of mail that got its due answer: accepted, or refused for what it is. NaN without mail. */
-export function flowing(window: string): string {
+export function flowing(window: Shown): string {
   return `1 - (${blocked(window)}) / (${ended(window)} + ${turnedAway(window)})`
 }
 
 /** The share of what apps tried to send that AhaSend accepted. NaN without mail. */
-export function acceptedShare(window: string, ...by: readonly GroupKey[]): string {
+export function acceptedShare(window: Shown, ...by: readonly GroupKey[]): string {
   const accepted = sum(grown(window, 'transactions', { 'smtp.transaction.outcome': 'accepted' }), ...by)
   return `${accepted} / (${ended(window, ...by)} + ${turnedAway(window, ...by)})`
 }
@@ -165,11 +182,11 @@ export const REFUSAL = {
 const PARTLY = { 'smtp.reply.cause': 'partially_queued' } as const
 
 /** Refusals within a window, series by series. */
-export function refused(window: string): string {
-  return `${grown(window, 'replies', REFUSAL)} or ${grown(window, 'replies', PARTLY)}`
+export function refused(window: Shown): string {
+  return `${grown(window, 'replies', REFUSAL)}\nor\n${grown(window, 'replies', PARTLY)}`
 }
 
 /** Refusals a minute, series by series. */
 export function refusedPerMinute(): string {
-  return `${perMinute('replies', REFUSAL)} or ${perMinute('replies', PARTLY)}`
+  return `${seldom('replies', REFUSAL)}\nor\n${seldom('replies', PARTLY)}`
 }

@@ -58,15 +58,25 @@ const SCOPE = ['otel_scope_name', 'otel_scope_version', 'otel_scope_schema_url']
  * The process is found by all labels that are not the metric's own: those of the target, whatever they are called.
  */
 export function counted(select: Selectors, key: AnyMetricKey, series: string, window: Window): string {
-  const uptime = select.series('uptime')
-  const process = `and ignoring (${[...labelsOf(key), ...SCOPE].join(', ')})`
+  const young = `${series} ${andItsProcess(key)} ${select.series('uptime')} < ${window.seconds}`
   const grown = `increase(${series}[${window.span}])`
-  const seen = (one: string) => `last_over_time(${one}[${window.seenBefore}] offset ${window.span})`
-  return [
-    `(${series} ${process} ${uptime} < ${window.seconds}) > ${grown}`,
-    `(${series} unless ${seen(series)} ${process} ${seen(uptime)})`,
-    grown,
-  ].join('\nor\n')
+  return [`(${young}) > ${grown}`, begun(select, key, series, window), grown].join('\nor\n')
+}
+
+/** Counters whose series began within the window, in a process that was seen before: all that they have is growth. */
+export function begun(
+  select: Selectors,
+  key: AnyMetricKey,
+  series: string,
+  { span, seenBefore }: Pick<Window, 'span' | 'seenBefore'>,
+): string {
+  const seen = (one: string) => `last_over_time(${one}[${seenBefore}] offset ${span})`
+  return `(${series} unless ${seen(series)} ${andItsProcess(key)} ${seen(select.series('uptime'))})`
+}
+
+/** A condition on the process of a series. */
+function andItsProcess(key: AnyMetricKey): string {
+  return `and ignoring (${[...labelsOf(key), ...SCOPE].join(', ')})`
 }
 
 /** Builds the PromQL of rules. No condition on `job`: the names are our own, and other people name their jobs. */

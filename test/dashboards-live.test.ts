@@ -127,7 +127,9 @@ async function assertScraped(prometheus: Prometheus, where: string, expr: string
 describe('"Is mail flowing?"', unless(prometheusMissing()), () => {
   const [{ expr = '' } = {}] = dashboards.flatMap(queriesOf).filter(({ where }) => where.includes('Is mail flowing?'))
   /** The last three seconds in place of the last five minutes. */
-  const flowing = filledIn(expr).replaceAll('[5m]', '[3s]')
+  const flowing = filledIn(expr)
+    .replaceAll(/\b5m\b/g, '3s')
+    .replaceAll('< 300', '< 3')
   let stage: Stage
   let sending = true
   let sent: Promise<void>
@@ -171,6 +173,51 @@ describe('"Is mail flowing?"', unless(prometheusMissing()), () => {
   test('is nothing, "No proxy seen", as soon as the proxy is gone, whatever the last minutes were', async () => {
     await stage.proxy.stop('SIGKILL')
     await stage.prometheus.waitFor(flowing, (samples) => samples.length === 0, 20_000)
+  })
+})
+
+describe('the first refusal of its kind', unless(prometheusMissing()), () => {
+  let stage: Stage
+
+  before(async () => {
+    stage = await startStage({ PROXY_WARM_CONNECTIONS: '0' })
+  })
+
+  after(() => stopStage(stage))
+
+  const shown = (seconds: number) => ({
+    __range: `${seconds}s`,
+    __range_s: `${seconds}`,
+    __rate_interval: `${seconds}s`,
+  })
+  /** What a panel shows, of the last seconds alone. */
+  const panel = (title: string, seconds: number) => {
+    const [{ expr = '' } = {}] = dashboards.flatMap(queriesOf).filter(({ where }) => where.includes(` / ${title} / `))
+    return filledIn(expr, shown(seconds))
+  }
+  const refused = async (fault: string) => {
+    stage.simulator.faults.set(fault, { times: 1 })
+    await sendOne(stage.proxy.port, 'you@example.net')
+  }
+
+  test('is one in a proxy that has just started', async () => {
+    // a 521 at a command where nobody waits for one, so that its series begins with it
+    await refused('521-at-ehlo')
+    await stage.prometheus.waitFor(panel('Account disabled (521)', 600), ([one]) => one?.value === 1)
+  })
+
+  test('is one in a proxy that has been there for longer than what is shown', async () => {
+    await stage.prometheus.waitFor('process_uptime_seconds offset 4s > 0')
+    await refused('550-at-rcpt')
+    const ofThisCode = ({ labels }: { readonly labels: Readonly<Record<string, string>> }) =>
+      labels.smtp_reply_code === '550'
+    for (const title of ['Who said no, to whom, and why?', 'Refusals by code'])
+      await stage.prometheus.waitFor(panel(title, 4), (samples) => samples.find(ofThisCode)?.value === 1, 5000)
+  })
+
+  test('is none any more when it is older than what is shown', async () => {
+    const none = ([one]: readonly { readonly value: number }[]) => one?.value === 0
+    await stage.prometheus.waitFor(panel('Is anything refused?', 4), none, 10_000)
   })
 })
 

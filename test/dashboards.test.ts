@@ -95,9 +95,12 @@ for (const dashboard of dashboards) {
   })
 }
 
+/** Labels that a Collector adds to what it hands on. */
+const BY_A_COLLECTOR = ['otel_scope_name', 'otel_scope_version', 'otel_scope_schema_url']
+
 /** Every selector's metric has its labels, and what is grouped by is a label of one of them. */
 function assertKnown(where: string, expr: string): void {
-  const labels = new Set(['job', 'instance'])
+  const labels = new Set(['job', 'instance', ...BY_A_COLLECTOR])
   for (const { metric, name, labels: asked } of selectorsIn(expr)) {
     const definition = TABLE.get(metric)
     assert.ok(definition, `${where}: there is no metric ${name}`)

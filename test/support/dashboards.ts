@@ -120,14 +120,15 @@ const VALUES: Readonly<Record<string, string>> = {
   server: '.*',
   client: '.*',
   __range: '1m',
+  __range_s: '60',
   __rate_interval: '1m',
   __interval_ms: '1000',
 }
 
 /** A query as Grafana would send it. Throws on a variable that no dashboard has. `$1` is no variable. */
-export function filledIn(expr: string): string {
+export function filledIn(expr: string, others: Readonly<Record<string, string>> = {}): string {
   return expr.replaceAll(/\$([a-z_]\w*)/g, (_, name: string) => {
-    const value = VALUES[name]
+    const value = others[name] ?? VALUES[name]
     if (value === undefined) throw new Error(`no variable ${name}: ${expr}`)
     return value
   })
