@@ -44,7 +44,7 @@ export const DROPPED = { fast: 5, slow: 3 } as const
 /** Seconds that final replies may take. */
 export const SLOW_FINAL_REPLY = 5
 
-/** Which quantile of final replies must be slow, from how many replies on: three slow ones, as one is nothing. */
+/** Which quantile of final replies must be slow, from how many replies on: so that more than three are slow. */
 export const SLOW_QUANTILES = [
   { quantile: 0.95, replies: 60 },
   { quantile: 0.7, replies: 10 },

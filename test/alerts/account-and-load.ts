@@ -215,7 +215,7 @@ export const LOAD_SHEDDING: readonly Scenario[] = [
       [greeting(220, 'none')]: [...steps(0, 20, 18), hold(18, 200)],
       [greeting(421, 'load_shedding')]: [hold(0, 360), ...steps(0, 20, 10)],
     },
-    fires: [[358], [362], [420], [438], [444, shedding('critical', '27.67%')], [498, shedding('critical', '38.76%')]],
+    fires: [[358], [362], [420], [438], [444, shedding('critical', '27.67%')], [498, shedding('critical', '41.04%')]],
   },
   {
     name: 'one connection in fifty is a ticket after an hour, and none hours after it stopped',

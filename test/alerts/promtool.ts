@@ -44,6 +44,8 @@ export async function tryScenarios(
     files[`tests-${every}.yaml`] = JSON.stringify({
       rule_files: ['rules.yaml'],
       evaluation_interval: `${every * 60}s`,
+      // else in any order, and an alert rests on what was recorded just now or one evaluation ago
+      group_eval_order: needed.map(({ name }) => name).toReversed(),
       tests: some.map((scenario) => testOf(scenario, needed, grafana)),
     })
   }
