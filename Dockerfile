@@ -1,5 +1,5 @@
 # The proxy and nothing else: Node, the libraries that Node is linked with, and the code that runs. No shell, no package
-# manager, no development dependency. Any image with a glibc and Node 24 or later can be the base, also one with a digest:
+# manager, no development dependency. Any image with glibc 2.34 and Node 24 or later can be the base, also one with a digest:
 #   docker build --build-arg NODE_IMAGE=node:24-bookworm-slim@sha256:... --build-arg REVISION=$(git rev-parse HEAD) .
 ARG NODE_IMAGE=node:24-bookworm-slim
 

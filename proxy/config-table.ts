@@ -125,7 +125,7 @@ export const SETTINGS = {
     default: '30s',
     meaning:
       'On SIGTERM or SIGINT: no new sessions, 421 to sessions between mails, and so long for mails in flight to ' +
-      'finish. A second signal ends at once.',
+      'finish. A second signal ends at once. Who stops it has to wait a little longer: `PROXY_STOP_GRACE` in compose.yaml.',
     read: duration('0s', '1h'),
     effective: (config) => durationText(config.drainTimeoutMs),
   },

@@ -176,9 +176,29 @@ describe('compose.yaml', unless(composeMissing()), () => {
       )
     })
 
+  const built = (project: Project) => services(project).flatMap(([, { image, build }]) => (build ? [image] : []))
+
   test('names a version of each image that others make', () => {
-    for (const [name, { image, build }] of services(readProject(REHEARSAL)))
-      if (!build) assert.match(image, /:v?[0-9]+\.[0-9]+\.[0-9]+$/, name)
+    const project = readProject(REHEARSAL)
+    const own = built(project)
+    for (const [name, { image }] of services(project))
+      if (!own.includes(image)) assert.match(image, /:v?[0-9]+\.[0-9]+\.[0-9]+$/, name)
+  })
+
+  test('builds each of its own images in one place, and pulls none of them', () => {
+    const project = readProject(REHEARSAL)
+    const own = built(project)
+    assert.deepEqual(own.sort(), ['ahasend-smtp-proxy', 'ahasend-smtp-proxy-rehearsal'])
+    for (const [name, { image, build, pull_policy }] of services(project))
+      if (own.includes(image) && !build) assert.equal(pull_policy, 'never', name)
+  })
+
+  test('has room for as many sessions as the proxy takes: memory and open files', () => {
+    const { mem_limit, ulimits } = readProject().services.proxy ?? {}
+    const sessions = Number(SETTINGS.maxSessions.default)
+    // measured: some 95 KB a session, beside what a proxy without any needs
+    assert.ok(Number(mem_limit) >= 200e6 + sessions * 100e3)
+    assert.ok(Number(ulimits?.nofile) >= 2 * sessions + 1000)
   })
 
   test('is taken in by another project with include, and apps there reach the proxy', () => {

@@ -35,6 +35,8 @@ export interface Service {
   readonly restart?: string
   readonly mem_limit?: string
   readonly pids_limit?: number
+  readonly pull_policy?: string
+  readonly ulimits?: { readonly nofile?: number }
   readonly logging?: { readonly driver: string }
   readonly stop_grace_period?: string
   readonly healthcheck?: { readonly test: readonly string[] }

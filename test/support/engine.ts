@@ -43,11 +43,19 @@ export function dockerOutput(args: readonly string[], options: Parameters<typeof
 export function composeMissing(): string | undefined {
   const { ok, stdout } = docker(['compose', 'version', '--short'])
   if (!ok) return 'docker compose is not installed'
-  return major(stdout) >= 2 ? undefined : `docker compose is ${stdout.trim()}: 2.20 or later is needed`
+  return isOlder(stdout, OLDEST_COMPOSE)
+    ? `docker compose is ${stdout.trim()}: ${OLDEST_COMPOSE} or later is needed`
+    : undefined
 }
 
-function major(version: string): number {
-  return Number(/[0-9]+/.exec(version)?.[0])
+/** Older ones refuse services that depend on what a profile leaves out, or lose the .env of what is included. */
+const OLDEST_COMPOSE = '2.24.7'
+
+/** Whether a version is older than another; what stands behind the three numbers does not count. */
+function isOlder(version: string, than: string): boolean {
+  const [mine = [], other = []] = [version, than].map((text) => (text.match(/[0-9]+/g) ?? []).slice(0, 3).map(Number))
+  const difference = other.map((part, index) => (mine[index] ?? 0) - part).find((part) => part !== 0)
+  return difference !== undefined && difference < 0
 }
 
 /** Why containers cannot be run, and what would help; undefined when they can. */
