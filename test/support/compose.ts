@@ -36,7 +36,6 @@ export interface Service {
   readonly mem_limit?: string
   readonly pids_limit?: number
   readonly pull_policy?: string
-  readonly ulimits?: { readonly nofile?: number }
   readonly logging?: { readonly driver: string }
   readonly stop_grace_period?: string
   readonly healthcheck?: { readonly test: readonly string[] }
