@@ -96,6 +96,31 @@ export function onlyAlertOf({ receiver, status, alerts }: Call) {
   return { receiver, status, labels, description }
 }
 
+const PAGED = { receiver: 'page', status: 'firing' }
+
+/** That a call pages for one 521 of this server, given to billing, and for nothing else. */
+export function assertTellsOfOne521(call: Call, server: string): void {
+  assert.deepEqual(onlyAlertOf(call), {
+    ...PAGED,
+    labels: { ...labelsOf('AhaSendAccountDisabled', server), smtp_client_name: 'billing' },
+    description:
+      `${server} answered 521 to billing 1 times in the last hour. Until the account is mended no mail of it leaves, ` +
+      'and what was refused is not sent again by itself.',
+  })
+}
+
+/** That a call pages because this server sheds load, and for nothing else. */
+export function assertTellsOfLoadShedding(call: Call, server: string): void {
+  const { description, ...rest } = onlyAlertOf(call)
+  assert.deepEqual(rest, { ...PAGED, labels: labelsOf('AhaSendLoadShedding', server) })
+  const [, said, share] = /^(\S+) greeted ([\d.]+)% of the connections with 421\./.exec(`${description}`) ?? []
+  assert.ok(said === server && Number(share) > 0, description)
+}
+
+function labelsOf(alertname: AlertName, server: string): Labels {
+  return { alertname, severity: 'critical', job: 'ahasend-smtp-proxy', server_address: server }
+}
+
 /** Says how many seconds it took, for those who read the output of a test. */
 export function sayTime(context: TestContext, what: string, from: number, { at }: Call): void {
   context.diagnostic(`${what}: ${((at - from) / 1000).toFixed(1)} s from injection to webhook`)
