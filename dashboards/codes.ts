@@ -12,7 +12,7 @@ export const actors = {
   addresses: 'Address checks',
   operator: 'Proxy',
   unclear: 'Not clear',
-  retry: 'Nobody: sent again',
+  retry: 'Nobody: retried',
   nobody: 'Nobody',
 } as const
 

@@ -62,7 +62,7 @@ const open = stat({
   description:
     'Connections of the chosen apps that are open now, and how many of them the fullest proxy has. PROXY_MAX_SESSIONS is ' +
     'the limit of one proxy for all apps, 10,000 unless set. All upstreams together.',
-  unit: units.Short,
+  unit: units.LocaleFormat,
   queries: [
     { expr: sum(select.series('sessionActive')), legend: 'open' },
     { expr: `max(${sum(select.series('sessionActive'), 'job', 'instance')})`, legend: FULLEST },
@@ -77,7 +77,7 @@ const idle = stat({
   description:
     'Connections that AhaSend closed in the time shown, because nothing was sent for 60 s. Normal for pools; if apps log ' +
     "errors, their pool's idle time is above 60 s.",
-  unit: units.Short,
+  unit: units.LocaleFormat,
   queries: [{ expr: orZero(sum(grown(SHOWN, 'replies', { 'smtp.reply.cause': 'idle_timeout' }))) }],
   thresholds: thresholds('text'),
   decimals: 0,

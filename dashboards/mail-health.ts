@@ -98,7 +98,7 @@ const disabled = stat({
   title: 'Account disabled (521)',
   description:
     'How often AhaSend answered 521 in the time shown: the account is suspended or out of credits. One is enough to act.',
-  unit: units.Short,
+  unit: units.LocaleFormat,
   queries: [{ expr: orZero(sum(grown(SHOWN, 'replies', { 'smtp.reply.cause': 'account_disabled' }))) }],
   thresholds: noneIsGood(),
   decimals: 0,
@@ -113,7 +113,7 @@ const turnedAwayBy421 = stat({
   description:
     'How often a session was ended or refused with 421 in the time shown, by AhaSend or by the proxy. Idle disconnects ' +
     'are normal and left out. A few are retried; many are an outage.',
-  unit: units.Short,
+  unit: units.LocaleFormat,
   queries: [{ expr: orZero(sum(grown(SHOWN, 'replies', NOT_IDLE))) }],
   thresholds: noneIsGood('orange'),
   decimals: 0,
@@ -135,7 +135,7 @@ const inDoubt = stat({
   description:
     'Mails in the time shown that were sent whole and never answered. AhaSend may have queued them; apps that send them ' +
     'again double them.',
-  unit: units.Short,
+  unit: units.LocaleFormat,
   queries: [{ expr: orZero(sum(grown(SHOWN, 'transactions', { 'smtp.transaction.outcome': 'in_doubt' }))) }],
   thresholds: noneIsGood('purple'),
   decimals: 0,

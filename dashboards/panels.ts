@@ -13,7 +13,7 @@ export type Panel = Builder<grafana.Panel> & { id(id: number): unknown; gridPos(
 
 type Units = typeof units
 /** A unit as Grafana names it. */
-export type Unit = Units['Short' | 'PercentUnit' | 'Seconds' | 'BytesIEC' | 'BytesPerSecondIEC']
+export type Unit = Units['Short' | 'LocaleFormat' | 'PercentUnit' | 'Seconds' | 'BytesIEC' | 'BytesPerSecondIEC']
 
 /** What every panel has to say. */
 export interface About {

@@ -33,7 +33,7 @@ const anything = stat({
   description:
     'Replies in the time shown that say no. Left out: idle disconnects, the end of a proxy that is stopped, and 503, ' +
     'which answers what was pipelined behind a refused command. A mail can be refused several times: each recipient.',
-  unit: units.Short,
+  unit: units.LocaleFormat,
   queries: [{ expr: orZero(sum(refused(SHOWN))) }],
   thresholds: noneIsGood('orange'),
   mappings: words({ to: 0.5, text: 'No', color: 'green' }),
@@ -67,7 +67,7 @@ const whoMustAct = stat({
   description:
     'The same refusals by whose turn it is. The table below says why, and the one at the bottom what to do. What is ' +
     'refused for now is sent again by the apps.',
-  unit: units.Short,
+  unit: units.LocaleFormat,
   queries: ASKED.map((actor) => ({ expr: orZero(callsFor(actor)), legend: actors[actor] })),
   thresholds: noneIsGood('orange'),
   colors: Object.fromEntries([...SEVERE].map((actor) => [actors[actor], noneIsGood('red')])),
