@@ -69,6 +69,7 @@ const FROM_THE_START: readonly Wanted[] = [
   'SmtpProxyCertificateExpiring warning',
   'SmtpProxyTelemetryLost warning',
   'SmtpProxyDown warning',
+  'SmtpProxyWatchdog none',
 ]
 
 /** What each button of the page of faults raises; the first in the list comes first. */

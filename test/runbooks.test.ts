@@ -118,6 +118,9 @@ for (const name of alertNames) {
 
 const OTHERS = ['up', '__name__', 'otel_metric_overflow']
 
+/** What Prometheus itself makes, and the labels by which it may be asked for. */
+const OF_PROMETHEUS: Readonly<Record<string, readonly string[]>> = { up: ['job'], ALERTS: ['alertname'] }
+
 function assertKnown(query: string): void {
   const names =
     query.replaceAll(/\{[^}]*\}|"[^"]*"|\[[^\]]*\]/g, '').match(/\b(smtp_proxy|process|nodejs|v8js)_\w+/g) ?? []
@@ -128,7 +131,7 @@ function assertKnown(query: string): void {
   const labels = ['job', 'instance', 'le', ...OTHERS, ...Object.keys(attributes).map((key) => key.replaceAll('.', '_'))]
   for (const label of groupingsIn(query)) assert.ok(labels.includes(label), label)
   for (const { metric, labels: asked } of selectorsIn(query)) {
-    const attributesOf = TABLE.get(metric)?.attributes.map((key) => labelOf(key)) ?? ['job']
+    const attributesOf = TABLE.get(metric)?.attributes.map((key) => labelOf(key)) ?? OF_PROMETHEUS[metric] ?? []
     for (const label of asked) assert.ok(attributesOf.includes(label), `${metric}: ${label}`)
   }
 }
