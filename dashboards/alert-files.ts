@@ -19,7 +19,7 @@ const GRAFANA_HEAD = `${HEAD}
 For a Grafana that evaluates alerts itself, on a Prometheus that takes no rules: copy it to provisioning/alerting/.
 Its data source has the uid prometheus. Not for a Grafana beside a Prometheus that has the rules: all would come twice.
 Grafana has no inhibition: of one outage the sum of all failures is told beside its reason, and a warning beside critical.
-SmtpProxyWatchdog is not here: Grafana would tell everybody of it for ever.`
+Alerts about alerting are not here: they watch Alertmanager, and of SmtpProxyWatchdog Grafana would tell all for ever.`
 
 /** The generated files by their paths below dashboards/. */
 export function alertFiles(): Readonly<Record<string, string>> {
@@ -69,7 +69,7 @@ function dashboardUrl(panel: Panel): string {
   return `${GRAFANA}/d/${panel[0]}?viewPanel=${idOf(panel)}`
 }
 
-type Panel = NonNullable<Alert['panel']>
+type Panel = Required<Alert>['panel']
 
 /** The number of a panel on its dashboard. Throws when there is no panel with that title. */
 function idOf([dashboard, title]: Panel): number {
@@ -92,7 +92,9 @@ from ALERT_* variables to a volume before Alertmanager starts.`
 
 /** For a Grafana whose Prometheus takes no rules of ours: nothing recorded, all windows in the queries themselves. */
 function grafanaRules(): string {
-  const alerts = rulesOf({ recording: false }).alerts.filter(({ severity }) => severity !== 'none')
+  const alerts = rulesOf({ recording: false }).alerts.flatMap(({ panel, ...alert }) =>
+    panel ? { ...alert, panel } : [],
+  )
   const groups = [
     { orgId: 1, name: JOB, folder: 'AhaSend SMTP proxy', interval: durationOf(MINUTE), rules: alerts.map(grafanaRule) },
   ]
@@ -109,7 +111,7 @@ const TOLD_WHEN_NOTHING_ANSWERS = 'SmtpProxyAbsent'
  * Whatever the query returns is an alert, zero and NaN too, as in Prometheus: Grafana's own import of Prometheus rules
  * writes the same three steps.
  */
-function grafanaRule(alert: Alert) {
+function grafanaRule(alert: Required<Alert>) {
   const { name, severity, panel } = alert
   return {
     uid: `${kebab(name)}-${severity}`,
@@ -119,10 +121,12 @@ function grafanaRule(alert: Alert) {
     noDataState: 'OK',
     execErrState: name === TOLD_WHEN_NOTHING_ANSWERS ? 'Error' : 'KeepLast',
     labels: { severity, alert: name },
-    ...(panel && { dashboardUid: panel[0], panelId: idOf(panel) }),
+    dashboardUid: panel[0],
+    panelId: idOf(panel),
     annotations: {
       ...annotationsOf(alert, grafanaWording),
-      ...(panel && { __dashboardUid__: panel[0], __panelId__: `${idOf(panel)}` }),
+      __dashboardUid__: panel[0],
+      __panelId__: `${idOf(panel)}`,
     },
     data: [
       {

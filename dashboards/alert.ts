@@ -59,6 +59,7 @@ export const alertNames = [
   'SmtpProxyObserverFailing',
   'SmtpProxyTelemetryLost',
   'SmtpProxyMetricsOverflowing',
+  'SmtpProxyAlertsNotDelivered',
   'SmtpProxyWatchdog',
 ] as const
 
@@ -76,7 +77,7 @@ export interface Alert {
   readonly summary: string
   /** What happened, with values, and what it means for mail. */
   readonly description: (wording: Wording) => string
-  /** The panel that shows it: its dashboard and its title. Only what is no trouble is shown by none. */
+  /** The panel that shows it: its dashboard and its title. What is about alerting is shown by none. */
   readonly panel?: readonly [dashboard: DashboardUid, title: string]
 }
 
