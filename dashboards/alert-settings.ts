@@ -5,6 +5,9 @@ import { DAY, HOUR, MINUTE } from './rule-maker.ts'
 /** The job that the proxy is scraped as; only `up` needs it. */
 export const JOB = 'ahasend-smtp-proxy'
 
+/** The job that Alertmanager is scraped as. */
+export const ALERTMANAGER_JOB = 'alertmanager'
+
 /** Where runbooks are read. */
 export const RUNBOOKS = 'https://github.com/AhaSend/ahasend-smtp-proxy/blob/main/dashboards/runbooks/'
 

@@ -1,8 +1,11 @@
 /** What an alert is before it is written for Prometheus or for Grafana. */
 import { type GroupKey, label } from './metrics.ts'
 
-/** critical: somebody gets up. warning: somebody looks today. info: nobody is told, it is there for whoever looks. */
-export type Severity = 'critical' | 'warning' | 'info'
+/**
+ * critical: somebody gets up. warning: somebody looks today. info: nobody is told, it is there for whoever looks. none: no
+ * trouble at all; it is missed when it does not fire.
+ */
+export type Severity = 'critical' | 'warning' | 'info' | 'none'
 
 /** The dashboards by what they answer; the values are their fixed uids. */
 export const dashboards = {
@@ -56,6 +59,8 @@ export const alertNames = [
   'SmtpProxyObserverFailing',
   'SmtpProxyTelemetryLost',
   'SmtpProxyMetricsOverflowing',
+  'SmtpProxyAlertsNotDelivered',
+  'SmtpProxyWatchdog',
 ] as const
 
 export type AlertName = (typeof alertNames)[number]
@@ -72,8 +77,8 @@ export interface Alert {
   readonly summary: string
   /** What happened, with values, and what it means for mail. */
   readonly description: (wording: Wording) => string
-  /** The panel that shows it: its dashboard and its title. */
-  readonly panel: readonly [dashboard: DashboardUid, title: string]
+  /** The panel that shows it: its dashboard and its title. What is about alerting is shown by none. */
+  readonly panel?: readonly [dashboard: DashboardUid, title: string]
 }
 
 /** Prometheus' template variables. */

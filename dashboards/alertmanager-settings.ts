@@ -9,6 +9,8 @@ export interface Notifications {
   readonly slackChannel?: string
   readonly pagerdutyKey?: string
   readonly email?: Email
+  /** Called each minute as long as alerting works. */
+  readonly heartbeatUrl?: string
   /** As Alertmanager writes durations. */
   readonly repeat: string
   /** The ways that are set, in words. */
@@ -55,6 +57,13 @@ export const ALERT_ROWS = [
   row('ALERT_EMAIL_USER', any, 'The user name there.'),
   row('ALERT_EMAIL_PASSWORD', any, 'The password there.'),
   row('ALERT_REPEAT', duration, 'How often an alert that goes on is told again.', REPEAT),
+  row(
+    'ALERT_HEARTBEAT_URL',
+    url,
+    'Called each minute as long as Prometheus, its rules and Alertmanager work: without it nobody is told when they do ' +
+      'not. An address of a service that tells when calls stop, such as healthchecks.io (period 1 minute, grace 5 ' +
+      "minutes) or Dead Man's Snitch.",
+  ),
 ] as const satisfies readonly Row[]
 
 function row(variable: `ALERT_${string}`, read: Reader<string>, meaning: string, byDefault = ''): Row {
@@ -122,13 +131,14 @@ function notificationsOf(values: ReadonlyMap<string, string>): Notifications {
     of('ALERT_SLACK_URL'),
     of('ALERT_PAGERDUTY_KEY'),
   ]
-  const slackChannel = of('ALERT_SLACK_CHANNEL')
+  const [slackChannel, heartbeatUrl] = [of('ALERT_SLACK_CHANNEL'), of('ALERT_HEARTBEAT_URL')]
   return {
     ...(webhookUrl && { webhookUrl }),
     ...(slackUrl && { slackUrl }),
     ...(slackChannel && { slackChannel }),
     ...(pagerdutyKey && { pagerdutyKey }),
     ...(email && { email }),
+    ...(heartbeatUrl && { heartbeatUrl }),
     repeat: of('ALERT_REPEAT') ?? REPEAT,
     told: [webhookUrl && 'webhook', slackUrl && 'Slack', email && 'email', pagerdutyKey && 'PagerDuty'].flatMap(
       (way) => way || [],

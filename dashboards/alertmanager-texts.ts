@@ -7,6 +7,11 @@
 const TITLE =
   '{{ if eq .Status "firing" }}{{ .CommonLabels.severity }}{{ else }}over{{ end }}: {{ .CommonAnnotations.summary }}'
 
+/** The dashboard that shows it, where there is one. */
+function dashboard(link: string): string {
+  return `{{ with .Annotations.dashboard_url }}${link}{{ end }}`
+}
+
 const FIRST_DASHBOARD = '{{ (index .Alerts 0).Annotations.dashboard_url }}'
 const FIRST_RUNBOOK = '{{ (index .Alerts 0).Annotations.runbook_url }}'
 
@@ -23,7 +28,7 @@ export const SLACK = {
   fallback: TITLE,
   text: list(
     `{{ .Annotations.description }}
-<{{ .Annotations.runbook_url }}|Runbook> <{{ .Annotations.dashboard_url }}|Dashboard>
+<{{ .Annotations.runbook_url }}|Runbook>${dashboard(' <{{ . }}|Dashboard>')}
 `,
     'Over: {{ .Annotations.description }}\n',
   ),
@@ -37,8 +42,7 @@ export const EMAIL = {
 
 ${list(
   `{{ .Annotations.description }}
-Runbook: {{ .Annotations.runbook_url }}
-Dashboard: {{ .Annotations.dashboard_url }}
+Runbook: {{ .Annotations.runbook_url }}${dashboard('\nDashboard: {{ . }}')}
 
 `,
   'Over: {{ .Annotations.description }}\n\n',
@@ -46,7 +50,7 @@ Dashboard: {{ .Annotations.dashboard_url }}
   html: `<p><b>${TITLE}</b></p>
 ${list(
   `<p>{{ .Annotations.description }}<br>
-<a href="{{ .Annotations.runbook_url }}">Runbook</a> <a href="{{ .Annotations.dashboard_url }}">Dashboard</a></p>
+<a href="{{ .Annotations.runbook_url }}">Runbook</a>${dashboard(' <a href="{{ . }}">Dashboard</a>')}</p>
 `,
   '<p>Over: {{ .Annotations.description }}</p>\n',
 )}`,

@@ -22,6 +22,8 @@ const GROUP = ['job', 'alertname']
 const GROUP_BY_APP = [...GROUP, 'smtp_client_name']
 const CREDENTIALS = 'AhaSendCredentialsRejected' satisfies AlertName
 
+const WATCHDOG = 'SmtpProxyWatchdog' satisfies AlertName
+
 /** Alertmanager's configuration as an object; JSON of it is YAML. */
 export function alertmanagerConfig(to: Notifications) {
   const soon = { receiver: 'page', group_wait: '5s', group_interval: '1m' }
@@ -33,6 +35,7 @@ export function alertmanagerConfig(to: Notifications) {
       group_interval: '5m',
       repeat_interval: to.repeat,
       routes: [
+        ...(to.heartbeatUrl ? [HEARTBEAT] : []),
         { matchers: ['severity="critical"', `alertname="${CATCH_ALL}"`], receiver: 'page', group_wait: '2m' },
         { matchers: ['severity="critical"', `alertname="${CREDENTIALS}"`], ...soon, group_by: GROUP_BY_APP },
         { matchers: ['severity="critical"'], ...soon },
@@ -40,13 +43,29 @@ export function alertmanagerConfig(to: Notifications) {
       ],
     },
     receivers: [
-      // info, and whatever else has no severity of ours
+      // info, none, and whatever else has no severity of ours
       { name: 'none' },
       { name: 'page', ...receiver(to), ...(to.pagerdutyKey && pagerduty(to.pagerdutyKey)) },
       { name: 'notify', ...receiver(to) },
+      ...(to.heartbeatUrl
+        ? [{ name: HEARTBEAT.receiver, webhook_configs: [{ url: to.heartbeatUrl, send_resolved: false }] }]
+        : []),
     ],
     inhibit_rules: [SAME_BUT_LESS, ...INHIBITIONS.map(inhibitRule)],
   }
+}
+
+/**
+ * By its name too: another's watchdog, such as that of kube-prometheus, must not speak for ours. Alertmanager looks each
+ * `group_interval` whether the last call was `repeat_interval` ago, and a call is never quite one interval old when it
+ * looks: with the same for both it would call each second time only.
+ */
+const HEARTBEAT = {
+  matchers: ['severity="none"', `alertname="${WATCHDOG}"`],
+  receiver: 'heartbeat',
+  group_wait: '0s',
+  group_interval: '1m',
+  repeat_interval: '30s',
 }
 
 /** Where critical alerts and warnings go. */
@@ -99,7 +118,13 @@ const APP = ['job', 'server_address', 'smtp_client_name']
 
 const INHIBITIONS: readonly Inhibition[] = [
   // without a proxy that answers, everything else is its history
-  { sources: ['SmtpProxyDown', 'SmtpProxyAbsent'], critical: true, targets: 'all others', equal: ['job'] },
+  {
+    sources: ['SmtpProxyDown', 'SmtpProxyAbsent'],
+    critical: true,
+    targets: 'all others',
+    only: 'severity!="none"',
+    equal: ['job'],
+  },
   // what an application sees of a disabled account
   {
     sources: ['AhaSendAccountDisabled'],
@@ -153,7 +178,8 @@ function main(file: string | undefined, env: Environment): number {
   if (file === undefined || 'mistakes' in read) return 2
   // it may hold secrets; Alertmanager may run as somebody else
   writeFileSync(file, `${JSON.stringify(alertmanagerConfig(read.notifications), null, 2)}\n`, { mode: 0o644 })
-  console.log(`${file}: ${read.notifications.told.join(', ') || 'nobody is told'}`)
+  const { told, heartbeatUrl } = read.notifications
+  console.log(`${file}: ${told.join(', ') || 'nobody is told'}${heartbeatUrl ? '; heartbeat' : ''}`)
   return 0
 }
 

@@ -1,6 +1,7 @@
 /** All alerts, and the recording rules that they rest on. */
 import type { Alert } from './alert.ts'
 import { ahasendAlerts } from './alerts-ahasend.ts'
+import { alertingAlerts } from './alerts-alerting.ts'
 import { appAlerts } from './alerts-apps.ts'
 import { limitAlerts } from './alerts-limits.ts'
 import { proxyAlerts } from './alerts-proxy.ts'
@@ -16,7 +17,8 @@ export interface Rules {
 export function rulesOf(making: Making = {}): Rules {
   const make = new RuleMaker(making)
   const counts = countsOf(make)
-  const alerts = [ahasendAlerts, appAlerts, limitAlerts, proxyAlerts].flatMap((alertsOf) => alertsOf(make, counts))
+  const rooms = [ahasendAlerts, appAlerts, limitAlerts, proxyAlerts, alertingAlerts]
+  const alerts = rooms.flatMap((alertsOf) => alertsOf(make, counts))
   const { recordings } = make
   return {
     recordings: {

@@ -8,6 +8,8 @@ import { prometheusRules } from '../dashboards/alert-files.ts'
 import { rulesOf } from '../dashboards/alerts.ts'
 import { AUTH_PLAIN, ask, mail, send } from './simulator/client.ts'
 import { type Simulator, startSimulator } from './simulator/simulator.ts'
+import { stageMissing } from './support/alert-stage.ts'
+import { configFor, startAlertmanager } from './support/alertmanager.ts'
 import { newBook } from './support/book.ts'
 import { makeAuthority, writeTemporaryFiles } from './support/certificates.ts'
 import { selectorsIn } from './support/dashboards.ts'
@@ -15,7 +17,7 @@ import { CLIENT_SETTINGS } from './support/mixed-mail.ts'
 import { sendMixedMail } from './support/mixed-traffic.ts'
 import { connectClient } from './support/peers.ts'
 import { unless } from './support/programs.ts'
-import { type Prometheus, prometheusMissing, startPrometheus } from './support/prometheus.ts'
+import { type Prometheus, startPrometheus } from './support/prometheus.ts'
 import { startBefore } from './support/running-proxy.ts'
 
 const { recordings, alerts } = rulesOf()
@@ -23,6 +25,8 @@ const named = [...recordings.short, ...recordings.long, ...alerts]
 const selectors = new Set(
   named.flatMap(({ expr }) => selectorsIn(expr).map(({ name, conditions }) => `${name}{${conditions}}`)),
 )
+
+const NOBODY = 'http://127.0.0.1:1/'
 
 /** Metrics of the proxy under every kind of mail, and what else the rules look at. */
 async function startStage(stack: AsyncDisposableStack): Promise<Prometheus> {
@@ -38,8 +42,13 @@ async function startStage(stack: AsyncDisposableStack): Promise<Prometheus> {
       PROXY_TLS_KEY_FILE: files.paths['tls.key'],
     }),
   )
-  const target = { job: 'ahasend-smtp-proxy', url: `http://127.0.0.1:${proxy.adminPort}/metrics` }
-  const options = { targets: [target], rules: prometheusRules({ timeScale: 1 / 60 }) }
+  // whom to tell, so that it counts; it is told nothing
+  const alertmanager = stack.use(await startAlertmanager(JSON.stringify(configFor({ ALERT_WEBHOOK_URL: NOBODY }))))
+  const targets = [
+    { job: 'ahasend-smtp-proxy', url: `http://127.0.0.1:${proxy.adminPort}/metrics` },
+    { job: 'alertmanager', url: `http://${alertmanager.address}/metrics` },
+  ]
+  const options = { targets, rules: prometheusRules({ timeScale: 1 / 60 }) }
   const prometheus = stack.use(await startPrometheus(options))
   await sendMixedMail(proxy.port, simulator, newBook(), 1)
   for (const [fault, text] of LIMITS) await refusedMail(proxy.port, simulator, fault, text)
@@ -97,7 +106,7 @@ interface EvaluatedRules {
   }
 }
 
-describe('under mail of every kind', unless(prometheusMissing()), () => {
+describe('under mail of every kind', unless(stageMissing()), () => {
   const stack = new AsyncDisposableStack()
   let prometheus: Prometheus
 

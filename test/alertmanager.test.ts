@@ -22,6 +22,7 @@ const EVERYBODY: Env = {
   ALERT_EMAIL_USER: 'alerts',
   ALERT_EMAIL_PASSWORD: 'pass: "word" {{',
   ALERT_REPEAT: '12h',
+  ALERT_HEARTBEAT_URL: 'https://hc-ping.example/8a1c1d5e',
 }
 
 /** Runs the program that writes the file. */
@@ -52,6 +53,7 @@ const WAYS: Readonly<Record<string, Env>> = {
     ALERT_EMAIL_SMARTHOST: 'localhost:25',
     ALERT_EMAIL_TLS: 'off',
   },
+  'a heartbeat': { ALERT_HEARTBEAT_URL: 'https://hc-ping.example/8a1c1d5e' },
   everybody: EVERYBODY,
 }
 
@@ -68,14 +70,20 @@ for (const [who, env] of Object.entries(WAYS)) {
 
 test('nothing that is printed is a secret, and Alertmanager can read the file as another user', () =>
   write(EVERYBODY, (file, { stdout }) => {
-    assert.equal(stdout, `${file}: webhook, Slack, email, PagerDuty\n`)
+    assert.equal(stdout, `${file}: webhook, Slack, email, PagerDuty; heartbeat\n`)
     assert.equal(statSync(file).mode & 0o444, 0o444)
+  }))
+
+test('who has a heartbeat alone is told that nobody is told of alerts', () =>
+  write({ ALERT_HEARTBEAT_URL: 'https://hc-ping.example/8a1c1d5e' }, (file, { stdout }) => {
+    assert.equal(stdout, `${file}: nobody is told; heartbeat\n`)
   }))
 
 const MISTAKES: readonly (readonly [env: Env, ...told: string[]])[] = [
   [
-    { ALERT_WEBHOOK_URL: 'hooks' },
+    { ALERT_WEBHOOK_URL: 'hooks', ALERT_HEARTBEAT_URL: 'hc-ping.example/8a1c1d5e' },
     'ALERT_WEBHOOK_URL: got "hooks", wanted an http or https URL. Correct it, or leave it unset.',
+    'ALERT_HEARTBEAT_URL: got "hc-ping.example/8a1c1d5e", wanted an http or https URL. Correct it, or leave it unset.',
   ],
   [
     { ALERT_SLACK_URL: 'ftp://me:secret@x.example', ALERT_REPEAT: '0' },
@@ -135,7 +143,9 @@ test('Alertmanager takes whatever ALERT_REPEAT may be', unless(missing('amtool')
   assert.equal(code, 0, stdout + stderr)
 })
 
-const ROUTES: readonly (readonly [labels: Labels, receiver: string])[] = [
+const WATCHDOG = { alertname: 'SmtpProxyWatchdog', severity: 'none' }
+
+const ROUTES: readonly (readonly [labels: Labels, receiver: string, env?: Env])[] = [
   [{ alertname: 'AhaSendAccountDisabled', severity: 'critical' }, 'page'],
   [{ alertname: 'SmtpProxyErrorBudgetBurning', severity: 'critical' }, 'page'],
   [{ alertname: 'AhaSendCredentialsRejected', severity: 'critical' }, 'page'],
@@ -143,11 +153,14 @@ const ROUTES: readonly (readonly [labels: Labels, receiver: string])[] = [
   [{ alertname: 'AhaSendMailInDoubt', severity: 'warning' }, 'notify'],
   [{ alertname: 'AhaSendIdleDisconnects', severity: 'info' }, 'none'],
   [{ alertname: 'SomebodyElses' }, 'none'],
+  [WATCHDOG, 'heartbeat'],
+  [{ ...WATCHDOG, alertname: 'Watchdog' }, 'none'],
+  [WATCHDOG, 'none', { ...EVERYBODY, ALERT_HEARTBEAT_URL: '' }],
 ]
 
-for (const [labels, receiver] of ROUTES) {
+for (const [labels, receiver, env = EVERYBODY] of ROUTES) {
   test(`${JSON.stringify(labels)} goes to ${receiver}`, unless(missing('amtool')), async () => {
-    await write(EVERYBODY, async (file) => {
+    await write(env, async (file) => {
       const named = Object.entries(labels).map(([name, value]) => `${name}=${value}`)
       const { stdout } = await amtool('config', 'routes', 'test', `--config.file=${file}`, ...named)
       assert.equal(stdout.trim(), receiver)

@@ -69,6 +69,7 @@ const FROM_THE_START: readonly Wanted[] = [
   'SmtpProxyCertificateExpiring warning',
   'SmtpProxyTelemetryLost warning',
   'SmtpProxyDown warning',
+  'SmtpProxyWatchdog none',
 ]
 
 /** What each button of the page of faults raises; the first in the list comes first. */
@@ -199,6 +200,7 @@ const SILENT: Readonly<Partial<Record<Wanted, string>>> = {
   'SmtpProxyAbsent critical': 'what is not looked for any more is remembered for five minutes',
   'SmtpProxyRestarting warning': 'a restart of the same process takes a supervisor',
   'SmtpProxyObserverFailing warning': 'a failing observer would be a bug',
+  'SmtpProxyAlertsNotDelivered warning': 'there is no Alertmanager: see alerts-undelivered.test.ts',
   'SmtpProxyMetricsOverflowing warning': 'labels come from closed sets, which are smaller than the limits',
 }
 

@@ -85,9 +85,11 @@ const TOGETHER: readonly {
     ],
   },
   {
-    sentence: 'without a proxy that answers nothing else is told, but for another job',
+    sentence: 'without a proxy that answers nothing else is told, but for another job, and the heartbeat goes on',
     heard: [
       alert('SmtpProxyDown', 'critical'),
+      alert('SmtpProxyWatchdog', 'none'),
+      { alertname: 'SmtpProxyWatchdog', severity: 'none' },
       { alertname: 'AhaSendAccountDisabled', severity: 'critical', job: 'another' },
     ],
     silent: [

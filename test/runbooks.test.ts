@@ -116,7 +116,14 @@ for (const name of alertNames) {
   })
 }
 
-const OTHERS = ['up', '__name__', 'otel_metric_overflow']
+const OTHERS = ['up', '__name__', 'otel_metric_overflow', 'integration', 'reason']
+
+/** What Prometheus and Alertmanager count, and the labels by which it may be asked for. */
+const OF_OTHERS: Readonly<Record<string, readonly string[]>> = {
+  up: ['job'],
+  ALERTS: ['alertname'],
+  alertmanager_notifications_failed_total: ['job'],
+}
 
 function assertKnown(query: string): void {
   const names =
@@ -128,7 +135,7 @@ function assertKnown(query: string): void {
   const labels = ['job', 'instance', 'le', ...OTHERS, ...Object.keys(attributes).map((key) => key.replaceAll('.', '_'))]
   for (const label of groupingsIn(query)) assert.ok(labels.includes(label), label)
   for (const { metric, labels: asked } of selectorsIn(query)) {
-    const attributesOf = TABLE.get(metric)?.attributes.map((key) => labelOf(key)) ?? ['job']
+    const attributesOf = TABLE.get(metric)?.attributes.map((key) => labelOf(key)) ?? OF_OTHERS[metric] ?? []
     for (const label of asked) assert.ok(attributesOf.includes(label), `${metric}: ${label}`)
   }
 }

@@ -14,7 +14,9 @@ export interface Rule {
   readonly expr: string
   readonly for?: string
   readonly labels?: { readonly severity: string }
-  readonly annotations?: Readonly<Record<'summary' | 'description' | 'runbook_url' | 'dashboard_url', string>>
+  readonly annotations?: Readonly<Record<'summary' | 'description' | 'runbook_url', string>> & {
+    readonly dashboard_url?: string
+  }
 }
 
 export interface Group {
@@ -110,7 +112,7 @@ function expected(
 ) {
   const rules = groups.flatMap((group) => group.rules)
   const rule = rules.find((one) => one.alert === alert && one.labels?.severity === severity)
-  const url = rule?.annotations?.dashboard_url.replace(/^\{\{.*\}\}/, grafana)
+  const url = rule?.annotations?.dashboard_url?.replace(/^\{\{.*\}\}/, grafana)
   return {
     exp_labels: { severity, job: JOB, ...labels },
     exp_annotations: { ...rule?.annotations, description, dashboard_url: url },

@@ -15,8 +15,8 @@ export interface Scenario {
 
 export interface Firing {
   readonly severity: Severity
-  /** Without job. */
-  readonly labels?: Readonly<Record<string, string>>
+  /** Without job, unless it has another or none (undefined). */
+  readonly labels?: Readonly<Record<string, string | undefined>>
   readonly description: string
 }
 

@@ -1,5 +1,6 @@
 /** Everything that the alerts are tried with. */
 import * as accountAndLoad from './account-and-load.ts'
+import * as alerting from './alerting.ts'
 import * as answers from './answers.ts'
 import * as apps from './apps.ts'
 import * as limits from './limits.ts'
@@ -8,6 +9,13 @@ import * as reaching from './reaching.ts'
 import type { Scenario } from './scenario.ts'
 import * as storms from './storms.ts'
 
-export const SCENARIOS: readonly Scenario[] = [accountAndLoad, answers, apps, limits, proxy, reaching, storms].flatMap(
-  (room) => Object.values<readonly Scenario[]>(room).flat(),
-)
+export const SCENARIOS: readonly Scenario[] = [
+  accountAndLoad,
+  alerting,
+  answers,
+  apps,
+  limits,
+  proxy,
+  reaching,
+  storms,
+].flatMap((room) => Object.values<readonly Scenario[]>(room).flat())

@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { describe, test } from 'node:test'
 import { ALERT_ROWS } from '../../dashboards/alertmanager-settings.ts'
 import { OTEL_ROWS, OTLP_SETTINGS, ownVariable, SIGNALS } from '../../otel/settings-table.ts'
 import { SETTINGS } from '../../proxy/config-table.ts'
+import { writeTemporaryFiles } from '../support/certificates.ts'
 import { type Port, type Project, readProject, type Service, settingsIn, variablesIn } from '../support/compose.ts'
 import { composeMissing, ROOT } from '../support/engine.ts'
 import { readEnvExample, withSettings } from '../support/env-example.ts'
@@ -158,6 +159,17 @@ describe('compose.yaml', unless(composeMissing()), () => {
     const { services: all } = readProject({ env })
     assert.deepEqual(all[ONCE]?.environment, env)
     assert.equal(all.alertmanager?.depends_on?.[ONCE]?.condition, 'service_completed_successfully')
+  })
+
+  test('the rehearsal tells whom the real stack tells, and does not call its heartbeat', () => {
+    const { paths, remove } = writeTemporaryFiles({
+      '.env': 'ALERT_SLACK_URL=https://slack.example/x\nALERT_HEARTBEAT_URL=https://hc-ping.example/x\n',
+    })
+    const envFiles = [relative(ROOT, paths['.env']), 'rehearsal.env']
+    const environment = readProject({ envFiles }).services[ONCE]?.environment
+    remove()
+    assert.equal(environment?.ALERT_SLACK_URL, 'https://slack.example/x')
+    assert.equal(environment?.ALERT_HEARTBEAT_URL, '')
   })
 
   const SECRETS = {
