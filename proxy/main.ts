@@ -15,6 +15,7 @@ import { check } from './check.ts'
 import { type Config, configWarnings, describeConfig, helpText, type ListenAddress, parseConfig } from './config.ts'
 import { combine } from './events.ts'
 import { watchLoop } from './loop.ts'
+import { fewDescriptors, ownOpenFilesLimit } from './open-files.ts'
 import { type MailServer, startServer } from './server.ts'
 import type { Status } from './status-page.ts'
 import { startWorkers, Workers } from './workers.ts'
@@ -153,6 +154,8 @@ class Appliance {
     const config = this.#config
     this.#log.info(describe(this.#settings), 'start')
     for (const warning of warningsOf(this.#settings)) this.#log.warn(warning)
+    const few = fewDescriptors(config, ownOpenFilesLimit())
+    if (few) this.#log.warn(few, 'few file descriptors')
     this.#loadCertificate()
     const { traces } = this.#sdk
     const options = {
