@@ -37,7 +37,7 @@ EXPOSE 2525 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
   CMD ["/usr/local/bin/node", "proxy/health.ts"]
 # no shell in between: SIGTERM reaches the proxy, which drains. Arguments are those of `npm start`: check, --help
-ENTRYPOINT ["/usr/local/bin/node", "--disable-sigusr1", "proxy/main.ts"]
+ENTRYPOINT ["/usr/local/bin/node", "--disable-sigusr1", "proxy/entry.js"]
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="ahasend-smtp-proxy" \
   org.opencontainers.image.description="A transparent SMTP proxy in front of AhaSend: every reply code, connection lifetime and message size becomes a metric." \

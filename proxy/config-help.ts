@@ -2,7 +2,7 @@
 import { type Documented, helpOf, markdownTable } from '../settings/tables.ts'
 import { ROWS } from './config-table.ts'
 
-const COMMANDS = `Usage: node proxy/main.ts [check | --help | --version]
+const COMMANDS = `Usage: node proxy/entry.js [check | --help | --version]
 
   (nothing)   run the proxy
   check       validate the configuration, dial each upstream, verify its certificate;

@@ -15,6 +15,7 @@ import { check } from './check.ts'
 import { type Config, configWarnings, describeConfig, helpText, type ListenAddress, parseConfig } from './config.ts'
 import { combine } from './events.ts'
 import { watchLoop } from './loop.ts'
+import { fewDescriptors, ownOpenFilesLimit } from './open-files.ts'
 import { type MailServer, startServer } from './server.ts'
 import type { Status } from './status-page.ts'
 import { startWorkers, Workers } from './workers.ts'
@@ -79,6 +80,8 @@ function describe({ config, otel }: Settings) {
 }
 
 async function run(): Promise<number> {
+  // one turn of the event loop: what proxy/entry.js heard while this was loaded ends it before anything listens
+  await new Promise(setImmediate)
   const settings = readSettings()
   if (!settings) return EXIT_MISCONFIGURED
   const { config, otel } = settings
@@ -109,6 +112,7 @@ class Appliance {
   #admin: Admin | undefined
   #signals = 0
   #stop: (code: number) => void = () => {}
+  #opening: Promise<void> = Promise.resolve()
   /** Settled by a second signal. */
   readonly #hurry = Promise.withResolvers<void>()
 
@@ -130,7 +134,8 @@ class Appliance {
     })
     this.#watchProcess()
     try {
-      await this.#open()
+      this.#opening = this.#open()
+      await Promise.race([this.#opening, this.#hurry.promise])
       return await stopped
     } catch (error) {
       this.#log.fatal(error instanceof Error ? error.message : String(error))
@@ -149,6 +154,8 @@ class Appliance {
     const config = this.#config
     this.#log.info(describe(this.#settings), 'start')
     for (const warning of warningsOf(this.#settings)) this.#log.warn(warning)
+    const few = fewDescriptors(config, ownOpenFilesLimit())
+    if (few) this.#log.warn(few, 'few file descriptors')
     this.#loadCertificate()
     const { traces } = this.#sdk
     const options = {
@@ -220,9 +227,9 @@ class Appliance {
   }
 
   #watchProcess(): void {
-    process.on('SIGTERM', (signal) => this.#signalled(signal))
-    process.on('SIGINT', (signal) => this.#signalled(signal))
-    process.on('SIGHUP', () => void this.#reload())
+    takeOver('SIGTERM', (signal) => this.#signalled(signal))
+    takeOver('SIGINT', (signal) => this.#signalled(signal))
+    takeOver('SIGHUP', () => void this.#reload())
     // a bug: the state of the process is unknown, and a supervisor starts a new one faster than this one could mend itself
     process.on('uncaughtException', (error) => this.#crash(error))
     process.on('unhandledRejection', (error) => this.#crash(error))
@@ -244,9 +251,10 @@ class Appliance {
   }
 
   async #drain(signal: NodeJS.Signals): Promise<void> {
-    const server = this.#server
-    this.#log.info({ signal, sessions: server?.activeSessions ?? 0 }, 'drain')
-    const cut = (await server?.drain()) ?? 0
+    this.#log.info({ signal, sessions: this.#server?.activeSessions ?? 0 }, 'drain')
+    // a listener that opens in this moment must be drained, too
+    await Promise.allSettled([this.#opening])
+    const cut = (await this.#server?.drain()) ?? 0
     if (cut > 0) this.#log.warn({ cut }, 'sessions cut at the drain timeout')
     this.#stop(EXIT_DRAINED)
   }
@@ -266,6 +274,13 @@ class Appliance {
     this.#log.info('stop')
     await Promise.race([this.#sdk.shutdown(), this.#hurry.promise])
   }
+}
+
+/** Hears a signal in place of proxy/entry.js, without a moment in which nobody hears it. */
+function takeOver(signal: NodeJS.Signals, handler: (signal: NodeJS.Signals) => void): void {
+  const early = process.listeners(signal)
+  process.on(signal, handler)
+  for (const listener of early) process.off(signal, listener)
 }
 
 function withPort({ scheme, host }: ListenAddress, port: number): string {

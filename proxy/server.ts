@@ -44,7 +44,7 @@ export interface ServerOptions {
   readonly reusePort?: boolean
   /** A listener is gone although nobody closed it. */
   readonly lost?: (listener: ListenAddress, error: Error) => void
-  /** A connection could not be accepted (out of file descriptors); the listener goes on. */
+  /** A connection could not be accepted; the listener goes on. Node hardly ever tells: see proxy/open-files.ts. */
   readonly acceptFailed?: (listener: ListenAddress, error: Error) => void
 }
 

@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import type { StartedTestContainer } from 'testcontainers'
 import packageJson from '../../package.json' with { type: 'json' }
 import { AUTH_PLAIN, ask, mail } from '../simulator/client.ts'
@@ -61,7 +62,7 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
   test('starts Node without a shell, as a user who is not root, and asks Node for its health', () => {
     const { User, Entrypoint, Cmd, Healthcheck } = image.Config
     assert.equal(User, '1000:1000')
-    assert.deepEqual(Entrypoint, ['/usr/local/bin/node', '--disable-sigusr1', 'proxy/main.ts'])
+    assert.deepEqual(Entrypoint, ['/usr/local/bin/node', '--disable-sigusr1', 'proxy/entry.js'])
     assert.equal(Cmd, null)
     assert.deepEqual(Healthcheck.Test, ['CMD', '/usr/local/bin/node', 'proxy/health.ts'])
   })
@@ -135,6 +136,22 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
     assert.match(dockerOutput([...confined, '--help']), /PROXY_UPSTREAM/)
   })
 
+  // in its first 20 ms Node itself starts, and process 1 gets no signal that it has no handler for
+  for (const ms of [50, 150, 300]) {
+    test(`stopped ${ms} ms after it was run, ends with exit code 0, long before the engine kills it`, async () => {
+      const id = dockerOutput(['run', '--detach', '--network=none', '--read-only', '--cap-drop=ALL', IMAGE]).trim()
+      try {
+        await setTimeout(ms)
+        const began = performance.now()
+        dockerOutput(['stop', '--time=20', id])
+        assert.ok(performance.now() - began < 5000, 'ends by itself')
+        assert.equal(inspect<ContainerDescription>(id).State.ExitCode, 0)
+      } finally {
+        docker(['rm', '--force', id])
+      }
+    })
+  }
+
   test('tells a mistake in its settings and ends', () => {
     const { ok, stderr } = docker(['run', '--rm', '--network=none', '--env=PROXY_UPSTREAM=nonsense', IMAGE])
     assert.equal(ok, false)
@@ -170,7 +187,7 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
 
     test('is process 1, so that signals are its own', async () => {
       const command = await node(proxy, 'fs.readFileSync("/proc/1/cmdline", "utf8").split("\\0").join(" ")')
-      assert.equal(command.trim(), '/usr/local/bin/node --disable-sigusr1 proxy/main.ts')
+      assert.equal(command.trim(), '/usr/local/bin/node --disable-sigusr1 proxy/entry.js')
     })
 
     test('opens no debugger on SIGUSR1', async () => {

@@ -14,7 +14,7 @@ const DEFAULTS = { PROXY_LISTEN: 'smtp://127.0.0.1:0', PROXY_ADMIN: 'http://127.
 export type LogLine = Readonly<Record<string, unknown>>
 
 export interface ProxyOptions {
-  /** Run with node in place of `proxy/main.ts`, relative to the project. */
+  /** Run with node in place of `proxy/entry.js`, relative to the project. */
   readonly main?: string
   /** Options for node itself. */
   readonly nodeOptions?: readonly string[]
@@ -89,7 +89,7 @@ function parsed(text: string): LogLine {
 
 function launch(env: Readonly<Record<string, string>>, options: ProxyOptions): ChildProcess {
   const preload = ['--import', new URL('exit-with-parent.ts', import.meta.url).href]
-  const args = [...preload, ...(options.nodeOptions ?? []), options.main ?? 'proxy/main.ts', ...(options.args ?? [])]
+  const args = [...preload, ...(options.nodeOptions ?? []), options.main ?? 'proxy/entry.js', ...(options.args ?? [])]
   // The pipe to its standard input is what tells the process that this one is gone.
   return spawn(process.execPath, args, { cwd: ROOT, env: { PATH: process.env.PATH, ...env }, stdio: 'pipe' })
 }
@@ -118,7 +118,7 @@ export async function startProxy(
   options: ProxyOptions = {},
 ): Promise<ProxyProcess> {
   const effective = { ...DEFAULTS, ...env }
-  const proxy = observe(launch(effective, options), options.stopLimitMs ?? 40_000)
+  const proxy = spawnProxy(effective, options)
   const listeners = effective.PROXY_LISTEN.split(',').map((listener) => listener.trim())
   const expected = effective.PROXY_ADMIN === 'off' ? listeners : [...listeners, 'admin']
   try {
@@ -132,9 +132,15 @@ export async function startProxy(
   return withPorts(proxy, ports.slice(0, listeners.length), adminPort)
 }
 
-type Observed = Omit<ProxyProcess, 'port' | 'ports' | 'adminPort' | 'metrics'>
+/** A proxy of which nobody knows yet whether it will listen, and where. */
+export type SpawnedProxy = Omit<ProxyProcess, 'port' | 'ports' | 'adminPort' | 'metrics'>
 
-function observe(child: ChildProcess, stopLimitMs: number): Observed {
+/** The same without waiting: returns as soon as there is a process. */
+export function spawnProxy(env: Readonly<Record<string, string>>, options: ProxyOptions = {}): SpawnedProxy {
+  return observe(launch({ ...DEFAULTS, ...env }, options), options.stopLimitMs ?? 40_000)
+}
+
+function observe(child: ChildProcess, stopLimitMs: number): SpawnedProxy {
   const log = new Log()
   let stderr = ''
   let ended = false
@@ -181,7 +187,7 @@ function observe(child: ChildProcess, stopLimitMs: number): Observed {
   }
 }
 
-function withPorts(proxy: Observed, ports: readonly number[], adminPort: number): ProxyProcess {
+function withPorts(proxy: SpawnedProxy, ports: readonly number[], adminPort: number): ProxyProcess {
   const metrics = async () => {
     const response = await fetch(`http://127.0.0.1:${adminPort}/metrics`)
     const text = await response.text()
