@@ -193,7 +193,7 @@ const byApp = events({
   queries: [
     {
       expr: sum(refusedPerMinute(), 'smtp.client.name', 'smtp.reply.code', 'smtp.reply.cause'),
-      legend: '{{smtp_client_name}} {{smtp_reply_code}} {{smtp_reply_cause}}',
+      legend: '{{smtp_client_name}} {{smtp_reply_cause}}',
     },
   ],
   nothing: 'No refusal seen',
