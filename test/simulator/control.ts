@@ -41,7 +41,7 @@ async function answer(request: IncomingMessage, faults: Faults, ledger: Ledger):
         ? html(controlPage(faults, ledger))
         : { status: 200, body: page(faults) }
     case 'GET ledger':
-      return { status: 200, body: ledgerPage(ledger, name) }
+      return ledgerPage(ledger, name)
     case 'POST rehearsals':
       if (!rehearse(name ?? '', faults)) return { status: 404, body: 'no such rehearsal\n' }
       // back to the page, so that reloading it does not press the button again
@@ -78,9 +78,11 @@ function set(faults: Faults, name: string, json: string | undefined): Answer {
   }
 }
 
-function ledgerPage(ledger: Ledger, name: string | undefined): unknown {
-  if (name === 'records') return records(ledger)
-  return name === 'bodies' ? Object.fromEntries(ledger.bodies) : ledger.summary()
+function ledgerPage(ledger: Ledger, name: string | undefined): Answer {
+  if (name === 'records') return { status: 200, body: records(ledger) }
+  if (name !== 'bodies') return { status: 200, body: ledger.summary() }
+  if (ledger.detail === 'summary') return { status: 404, body: 'bodies are not counted: see --bodies\n' }
+  return { status: 200, body: Object.fromEntries(ledger.bodies) }
 }
 
 function records({ sessions, commands, replies, messages }: Ledger): unknown {

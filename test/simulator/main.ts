@@ -18,6 +18,7 @@ const HELP = `node test/simulator/main.ts: an AhaSend to rehearse with. It deliv
   --no-tls             STARTTLS is offered but not required
   --no-auth            AUTH is neither offered nor required
   --summary            keep counts only, for long runs
+  --bodies             with --summary: keep how often each body was received, too
   --fault NAME[=...]   may be repeated
 
 ${faultHelp()}`
@@ -56,6 +57,7 @@ const { values } = parseArgs({
     'no-tls': { type: 'boolean', default: false },
     'no-auth': { type: 'boolean', default: false },
     summary: { type: 'boolean', default: false },
+    bodies: { type: 'boolean', default: false },
     fault: { type: 'string', multiple: true, default: [] },
   },
 })
@@ -74,7 +76,7 @@ async function main(): Promise<void> {
     idleMs: parseDuration(values['idle-timeout']),
     requireTls: !values['no-tls'],
     requireAuth: !values['no-auth'],
-    ledger: values.summary ? 'summary' : 'records',
+    ledger: !values.summary ? 'records' : values.bodies ? 'bodies' : 'summary',
     faults: Object.fromEntries(values.fault.map(parseFaultFlag)),
   })
   const { host, port, httpPort, caFile, seed } = simulator
