@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { ALERT_ROWS } from '../../dashboards/alertmanager-settings.ts'
 import { parseOtel } from '../../otel/settings.ts'
@@ -14,6 +14,7 @@ import { type Port, type Project, readProject, type Service, settingsIn, variabl
 import { composeMissing, ROOT } from '../support/engine.ts'
 import { readEnvExample, withSettings } from '../support/env-example.ts'
 import { unless } from '../support/programs.ts'
+import { OF_THE_MACHINE, OF_THE_PROXY, rehearsalBehind } from '../support/rehearsal-env.ts'
 
 const REHEARSAL = { envFiles: ['rehearsal.env'] }
 
@@ -30,46 +31,6 @@ const PROXY_VARIABLES = [
   ...OTEL_ROWS.map(({ variable }) => variable),
   ...SIGNALS.flatMap((signal) => Object.values(OTLP_SETTINGS).map((row) => ownVariable(row, signal))),
 ].filter((variable) => !FIXED.includes(variable))
-
-/** What a rehearsal takes from .env when that stands before rehearsal.env, and why that is right. Nothing of the proxy. */
-const OF_THE_MACHINE: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(
-    ['PROXY', 'NODE', 'PROMETHEUS', 'ALERTMANAGER', 'TEMPO', 'GRAFANA', 'REHEARSAL'].map((whose) => [
-      `${whose}_IMAGE`,
-      'where this machine gets its images from',
-    ]),
-  ),
-  ...Object.fromEntries(
-    ['PROXY', 'PROMETHEUS', 'ALERTMANAGER', 'TEMPO', 'GRAFANA'].map((whose) => [
-      `${whose}_MEMORY`,
-      'how much room this machine has',
-    ]),
-  ),
-  PROXY_CPUS: 'how many cores this machine has',
-  PROMETHEUS_RETENTION: 'how much room this machine has',
-  PROMETHEUS_RETENTION_SIZE: 'how much room this machine has',
-  TEMPO_RETENTION: 'how much room this machine has',
-  LOG_DRIVER: 'how this machine keeps logs',
-  GRAFANA_ADMIN_USER: 'who looks at dashboards here',
-  GRAFANA_ADMIN_PASSWORD: 'who looks at dashboards here',
-  GRAFANA_DISABLED_PLUGINS: 'what the dashboards of this place need',
-}
-
-/** Settings of the proxy that a rehearsal takes from .env, each with a reason. */
-const OF_THE_PROXY: Readonly<Record<string, string>> = {}
-
-/** The rehearsal as `--env-file .env --env-file rehearsal.env` has it. */
-function rehearsalBehind(env: Readonly<Record<string, string>>): Project {
-  const directory = mkdtempSync(join(tmpdir(), 'rehearsal-'))
-  try {
-    const file = join(directory, '.env')
-    const lines = Object.entries(env).map(([name, value]) => `${name}='${value}'\n`)
-    writeFileSync(file, lines.join(''))
-    return readProject({ envFiles: [relative(ROOT, file), 'rehearsal.env'] })
-  } finally {
-    rmSync(directory, { recursive: true })
-  }
-}
 
 function services(project: Project): readonly (readonly [string, Service])[] {
   return Object.entries(project.services)
@@ -120,7 +81,7 @@ describe('compose.yaml', unless(composeMissing()), () => {
     assert.ok(variables.length > 50)
     const env = Object.fromEntries(variables.map((variable) => [variable, `canary of ${variable}`]))
     const leaked = JSON.stringify(rehearsalBehind(env)).matchAll(/canary of ([A-Z0-9_]+)/g)
-    assert.deepEqual([...new Set([...leaked].map(([, variable]) => variable))], Object.keys(OF_THE_PROXY))
+    assert.deepEqual([...new Set([...leaked].map(([, variable]) => variable))], Object.values(OF_THE_PROXY).flat())
   })
 
   test('the proxy of the rehearsal is set as if there were no .env', async () => {
@@ -146,7 +107,7 @@ describe('compose.yaml', unless(composeMissing()), () => {
   test('the rehearsal takes from .env what concerns this machine and whom to tell, and nothing else', () => {
     const here = settingsIn(text('rehearsal.env').replaceAll(/^#.*$/gm, ''))
     const fromEnv = [...variablesIn(text('compose.yaml')).keys()].filter((variable) => !here.has(variable))
-    assert.deepEqual(fromEnv.sort(), Object.keys(OF_THE_MACHINE).sort())
+    assert.deepEqual(fromEnv.sort(), Object.values(OF_THE_MACHINE).flat().sort())
     const alerts = Object.fromEntries(ALERT_ROWS.map(({ variable }) => [variable, `value of ${variable}`]))
     assert.deepEqual(rehearsalBehind(alerts).services[ONCE]?.environment, alerts)
   })
