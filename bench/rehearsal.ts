@@ -26,7 +26,7 @@ export interface Rehearsal extends AsyncDisposable {
 
 /** Starts both; the simulator takes mail without AUTH. `env` are settings of the proxy besides. */
 export async function startRehearsal(env: Readonly<Record<string, string>> = {}): Promise<Rehearsal> {
-  const simulator = spawn(process.execPath, ['test/simulator/main.ts', '--no-auth', '--summary'], {
+  const simulator = spawn(process.execPath, ['test/simulator/main.ts', '--no-auth', '--summary', '--bodies'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const [line] = (await once(createInterface({ input: simulator.stdout! }), 'line')) as [string]

@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { ask, greeted, loggedIn, mail, send, timed, wholeSession } from './simulator/client.ts'
 import { FAULT_FORMS } from './simulator/faults.ts'
 import { startSimulator } from './simulator/simulator.ts'
@@ -104,6 +106,47 @@ describe('the control page', () => {
     const records = (await (await fetch(`${url}/ledger/records`)).json()) as { readonly replies: readonly unknown[] }
     assert.equal(records.replies.length, simulator.ledger.replies.length)
   })
+})
+
+describe('a client that goes away early ends nothing', () => {
+  const FAULTS = [
+    '',
+    'latency-2',
+    'bandwidth-500',
+    'slices-1',
+    'wire-reset-9',
+    'wire-silence-9',
+    'wire-cut-9',
+    'slow-3-at-greeting',
+    'cut-at-greeting',
+    'cut-reset-at-greeting',
+    'reset-at-greeting',
+    '421-at-greeting',
+    'slow-3-at-noop',
+  ]
+  for (const fault of FAULTS)
+    test(fault || 'no fault', async () => {
+      await using simulator = await startSimulator({ ...(fault && { faults: { [fault]: {} } }) })
+      const leave = [
+        (socket: Socket) => socket.destroy(),
+        (socket: Socket) => socket.resetAndDestroy(),
+        (socket: Socket) => socket.end(() => setTimeout(() => socket.resetAndDestroy(), 2)),
+        (socket: Socket) => socket.end('NOOP\r\n', () => setTimeout(() => socket.destroy(), 2)),
+      ]
+      const visit = async (number: number) => {
+        const socket = connect(simulator.port, '127.0.0.1').on('error', () => {})
+        const closed = new Promise((resolve) => socket.once('close', resolve))
+        // a reset may come before it
+        await once(socket, 'connect').catch(() => {})
+        if (number % 2 === 1) socket.write('EHLO app.example\r\nNOOP\r\nNOOP\r\n')
+        await pause(number % 7)
+        leave[number % leave.length]?.(socket)
+        await closed
+      }
+      await Promise.all(Array.from({ length: 56 }, (_, number) => visit(number)))
+      simulator.faults.clear()
+      assert.equal(await wholeSession(simulator), '250 250 354 250')
+    })
 })
 
 describe('as a program', () => {

@@ -5,13 +5,16 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { describe, test } from 'node:test'
 import { ALERT_ROWS } from '../../dashboards/alertmanager-settings.ts'
+import { parseOtel } from '../../otel/settings.ts'
 import { OTEL_ROWS, OTLP_SETTINGS, ownVariable, SIGNALS } from '../../otel/settings-table.ts'
+import { parseConfig } from '../../proxy/config.ts'
 import { SETTINGS } from '../../proxy/config-table.ts'
-import { writeTemporaryFiles } from '../support/certificates.ts'
+import { makeAuthority, writeTemporaryFiles } from '../support/certificates.ts'
 import { type Port, type Project, readProject, type Service, settingsIn, variablesIn } from '../support/compose.ts'
 import { composeMissing, ROOT } from '../support/engine.ts'
 import { readEnvExample, withSettings } from '../support/env-example.ts'
 import { unless } from '../support/programs.ts'
+import { OF_THE_MACHINE, OF_THE_PROXY, rehearsalBehind } from '../support/rehearsal-env.ts'
 
 const REHEARSAL = { envFiles: ['rehearsal.env'] }
 
@@ -69,6 +72,66 @@ describe('compose.yaml', unless(composeMissing()), () => {
       ports.filter((port) => usual.includes(port)),
       [],
     )
+  })
+
+  test('the rehearsal takes no setting of the real proxy from .env', () => {
+    // compose.yaml and the tables: what the one forgets, the other has
+    const passedOn = Object.keys(readProject().services.proxy?.environment ?? {})
+    const variables = [...new Set([...passedOn, ...PROXY_VARIABLES])]
+    assert.ok(variables.length > 50)
+    const env = Object.fromEntries(variables.map((variable) => [variable, `canary of ${variable}`]))
+    const leaked = JSON.stringify(rehearsalBehind(env)).matchAll(/canary of ([A-Z0-9_]+)/g)
+    assert.deepEqual([...new Set([...leaked].map(([, variable]) => variable))], Object.values(OF_THE_PROXY).flat())
+  })
+
+  test('the proxy of the rehearsal is set as if there were no .env', async () => {
+    const env = Object.fromEntries(PROXY_VARIABLES.map((variable) => [variable, 'canary']))
+    const given = Object.entries(rehearsalBehind(env).services.proxy?.environment ?? {})
+    // in a container what is null is not there
+    const environment = Object.fromEntries(given.flatMap(([name, value]) => (value === null ? [] : [[name, value]])))
+    const own = { PROXY_LISTEN: SETTINGS.listeners.inImage, PROXY_UPSTREAM: 'smtp://rehearsal:2525' }
+    const authority = { PROXY_UPSTREAM_CA_FILE: '/certificates/ca.pem' }
+    const { certPem } = await makeAuthority()
+    const config = parseConfig(environment, () => certPem)
+    assert.ok('config' in config, JSON.stringify(config))
+    assert.deepEqual(
+      config,
+      parseConfig({ ...own, ...authority }, () => certPem),
+    )
+    const telemetry = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://tempo:4318', OTEL_TRACES_SAMPLER_ARG: '1' }
+    const settings = parseOtel(environment)
+    assert.ok('settings' in settings, JSON.stringify(settings))
+    assert.deepEqual(settings, parseOtel(telemetry))
+  })
+
+  test('the rehearsal takes from .env what concerns this machine and whom to tell, and nothing else', () => {
+    const here = settingsIn(text('rehearsal.env').replaceAll(/^#.*$/gm, ''))
+    const fromEnv = [...variablesIn(text('compose.yaml')).keys()].filter((variable) => !here.has(variable))
+    assert.deepEqual(fromEnv.sort(), Object.values(OF_THE_MACHINE).flat().sort())
+    const alerts = Object.fromEntries(ALERT_ROWS.map(({ variable }) => [variable, `value of ${variable}`]))
+    // its heartbeat would speak for the real stack
+    const told = { ...alerts, ALERT_HEARTBEAT_URL: '' }
+    assert.deepEqual(rehearsalBehind(alerts).services[ONCE]?.environment, told)
+  })
+
+  test('the rehearsal keeps its authority where the proxy reads it, and only the simulator writes there', () => {
+    const { rehearsal, proxy } = readProject(REHEARSAL).services
+    const mounts = [rehearsal, proxy].map((service) =>
+      service?.volumes?.find(({ target }) => target === '/certificates'),
+    )
+    assert.deepEqual(
+      mounts.map((mount) => [mount?.type, mount?.source, mount?.read_only === true]),
+      [
+        ['volume', 'certificates', false],
+        ['volume', 'certificates', true],
+      ],
+    )
+    const dockerfiles = [text('Dockerfile'), text('test/rehearsal/Dockerfile')]
+    for (const dockerfile of dockerfiles) assert.match(dockerfile, /^USER 1000:1000$/m)
+    // a volume that is mounted for the first time belongs to whom the directory belongs, whoever of the two is the first
+    assert.match(dockerfiles[0] ?? '', /^COPY .*--chown=1000:1000 \/volumes\/certificates \/certificates$/m)
+    assert.match(dockerfiles[1] ?? '', /^RUN mkdir \/certificates && chown 1000:1000 \/certificates$/m)
+    assert.match(dockerfiles[1] ?? '', /^CMD \[.*"--ca-file=\/certificates\/ca\.pem"\]$/m)
   })
 
   test('gives no service a disk, a capability, endless memory or processes', () => {

@@ -151,12 +151,16 @@ export function formOf(name: string): FaultForm | undefined {
   return FAULT_FORMS.find(({ pattern }) => pattern.test(name))
 }
 
-/** Reads a fault's name; undefined when there is no such fault. */
+/** The longest that a timer waits, in milliseconds; beyond it, it does not wait at all. */
+const MAX_NUMBER = 2 ** 31 - 1
+
+/** Reads a fault's name; undefined when there is no such fault, or one of its numbers is above 2,147,483,647. */
 export function parseFault(name: string): Fault | undefined {
   const form = formOf(name)
   const match = form?.pattern.exec(name)
   if (!form || !match) return undefined
   const numbers = match.slice(1).flatMap((part) => (part && /^[0-9]+$/.test(part) ? [Number(part)] : []))
+  if (numbers.some((number) => number > MAX_NUMBER)) return undefined
   return form.make(numbers, (match.groups?.at ?? 'greeting') as FaultPoint)
 }
 

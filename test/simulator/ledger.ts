@@ -92,8 +92,11 @@ export interface Summary {
   readonly commands: readonly Count[]
 }
 
-/** `records` keeps everything; `summary` keeps counts and body hashes only, so that it may run for long. */
-export type LedgerDetail = 'records' | 'summary'
+/**
+ * `records` keeps everything; `bodies` keeps counts and the hash of each body; `summary` keeps counts only, so that it may
+ * run for months.
+ */
+export type LedgerDetail = 'records' | 'bodies' | 'summary'
 
 const KEPT_CHARACTERS = 60
 
@@ -103,9 +106,9 @@ export class Ledger {
   readonly commands: CommandRecord[] = []
   readonly messages: MessageRecord[] = []
   readonly sessions: SessionRecord[] = []
-  /** How often each body (by its SHA-256) was received. */
+  /** How often each body (by its SHA-256) was received; empty where only a summary is kept. */
   readonly bodies = new Map<string, number>()
-  readonly #detail: LedgerDetail
+  readonly detail: LedgerDetail
   readonly #replyCounts = new Map<string, number>()
   readonly #commandCounts = new Map<string, number>()
   #opened = 0
@@ -123,7 +126,7 @@ export class Ledger {
   readonly #octetsSent: Octets = { clear: 0, tls: 0 }
 
   constructor(detail: LedgerDetail = 'records') {
-    this.#detail = detail
+    this.detail = detail
   }
 
   opened(): SessionRecord {
@@ -135,7 +138,7 @@ export class Ledger {
       received: { clear: 0, tls: 0 },
       sent: { clear: 0, tls: 0 },
     }
-    if (this.#detail === 'records') this.sessions.push(session)
+    if (this.detail === 'records') this.sessions.push(session)
     return session
   }
 
@@ -161,7 +164,7 @@ export class Ledger {
 
   command(session: SessionRecord, command: CommandName, line: string): void {
     add(this.#commandCounts, `${command} ${session.tls}`)
-    if (this.#detail !== 'records') return
+    if (this.detail !== 'records') return
     const kept = line.slice(0, KEPT_CHARACTERS)
     this.commands.push({ session: session.session, at: Date.now(), command, line: kept, tls: session.tls })
   }
@@ -169,7 +172,7 @@ export class Ledger {
   replied(session: SessionRecord, command: CommandName, code: number, octets: number, text: string): void {
     this.#sent(session, octets)
     add(this.#replyCounts, `${command} ${session.tls} ${code}`)
-    if (this.#detail !== 'records') return
+    if (this.detail !== 'records') return
     const kept = text.slice(0, KEPT_CHARACTERS)
     this.replies.push({ session: session.session, at: Date.now(), command, code, text: kept, tls: session.tls })
   }
@@ -183,11 +186,11 @@ export class Ledger {
   message(session: SessionRecord, sender: string, recipients: readonly string[], body: Body): MessageRecord {
     this.#received += 1
     this.#octets += body.size
-    add(this.bodies, body.sha256)
+    if (this.detail !== 'summary') add(this.bodies, body.sha256)
     const { size, sha256, bytes } = body
     const kept = bytes && { bytes }
     const message = { session: session.session, at: Date.now(), sender, recipients, size, sha256, ...kept }
-    if (this.#detail === 'records') this.messages.push(message)
+    if (this.detail === 'records') this.messages.push(message)
     return message
   }
 

@@ -1,7 +1,7 @@
 /** The simulator as a program: prints one line of JSON when it is ready, and runs until it is told to stop. */
-import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { makeAuthority } from '../support/certificates.ts'
+import { type Authority, type Certificate, makeAuthority } from '../support/certificates.ts'
+import { AUTHORITY_NAME, keepAuthority } from './authority.ts'
 import { faultHelp } from './control.ts'
 import type { FaultOptions } from './plan.ts'
 import { DEFAULT_ACCOUNT, startSimulator } from './simulator.ts'
@@ -12,12 +12,14 @@ const HELP = `node test/simulator/main.ts: an AhaSend to rehearse with. It deliv
   --http-port N        control page, default any
   --host ADDRESS       default 127.0.0.1
   --dns-name NAME      the name that its certificate is for, default localhost
-  --ca-file PATH       writes there what a client has to trust
+  --ca-file PATH       writes there what a client has to trust, and uses it again at the next start; the key is in
+                       PATH.key. Default: another authority at each start
   --seed N             repeats the same random strikes
   --idle-timeout TIME  until the unsolicited 421, default 60s (or 500ms, 1m)
   --no-tls             STARTTLS is offered but not required
   --no-auth            AUTH is neither offered nor required
   --summary            keep counts only, for long runs
+  --bodies             with --summary: keep how often each body was received, too
   --fault NAME[=...]   may be repeated
 
 ${faultHelp()}`
@@ -56,17 +58,31 @@ const { values } = parseArgs({
     'no-tls': { type: 'boolean', default: false },
     'no-auth': { type: 'boolean', default: false },
     summary: { type: 'boolean', default: false },
+    bodies: { type: 'boolean', default: false },
     fault: { type: 'string', multiple: true, default: [] },
   },
 })
 
+/** The authority of `--ca-file`, and a new certificate that lasts as long; else both for thirty days. */
+async function trusted(): Promise<{ readonly authority: Authority; readonly certificate: Certificate }> {
+  const { 'ca-file': caFile, 'dns-name': name } = values
+  const names = name === undefined ? {} : { dnsNames: [name] }
+  if (caFile === undefined) {
+    const authority = await makeAuthority(AUTHORITY_NAME)
+    return { authority, certificate: await authority.issue(names) }
+  }
+  const { authority, notAfter, renewed } = await keepAuthority(caFile)
+  if (renewed !== undefined)
+    console.error(
+      `${caFile}: a new authority, because the old one cannot be used (${renewed}). Who trusted that has to read the file ` +
+        'again: start the proxy again.',
+    )
+  return { authority, certificate: await authority.issue({ ...names, notAfter }) }
+}
+
 async function main(): Promise<void> {
-  const authority = await makeAuthority('AhaSend Rehearsal')
-  const { 'dns-name': name, 'ca-file': wanted } = values
-  if (wanted !== undefined) writeFileSync(wanted, authority.certPem)
   const simulator = await startSimulator({
-    authority,
-    certificate: await authority.issue(name === undefined ? {} : { dnsNames: [name] }),
+    ...(await trusted()),
     host: values.host,
     port: Number(values.port),
     httpPort: Number(values['http-port']),
@@ -74,7 +90,7 @@ async function main(): Promise<void> {
     idleMs: parseDuration(values['idle-timeout']),
     requireTls: !values['no-tls'],
     requireAuth: !values['no-auth'],
-    ledger: values.summary ? 'summary' : 'records',
+    ledger: !values.summary ? 'records' : values.bodies ? 'bodies' : 'summary',
     faults: Object.fromEntries(values.fault.map(parseFaultFlag)),
   })
   const { host, port, httpPort, caFile, seed } = simulator

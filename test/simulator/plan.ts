@@ -126,6 +126,7 @@ export class Faults {
 function withText(fault: Fault, text: string | undefined): Fault {
   if (text === undefined) return fault
   if (fault.kind !== 'reply') throw new RangeError(`a fault of kind ${fault.kind} has no text`)
+  if (/[\r\n]/.test(text)) throw new RangeError('text is one line')
   return { ...fault, text }
 }
 

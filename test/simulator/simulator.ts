@@ -12,6 +12,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import type { SecureVersion } from 'node:tls'
 import { SMTPServer } from 'smtp-server'
 import { type Authority, type Certificate, makeAuthority, writeTemporaryFiles } from '../support/certificates.ts'
+import { AUTHORITY_NAME } from './authority.ts'
 import { AhaSendConnection } from './connection.ts'
 import { makeControl } from './control.ts'
 import { AHASEND_LIMITS, type Limits } from './gate.ts'
@@ -82,7 +83,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32)
   const house = houseOf(options, new Faults(seed))
   for (const [name, how] of Object.entries(options.faults ?? {})) house.faults.set(name, how)
-  const authority = options.authority ?? (await makeAuthority('AhaSend Rehearsal'))
+  const authority = options.authority ?? (await makeAuthority(AUTHORITY_NAME))
   const certificate = options.certificate ?? (await authority.issue())
   const smtp = makeSmtp(options, certificate)
   const doors = makeDoors(smtp, house)

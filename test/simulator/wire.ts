@@ -27,6 +27,8 @@ export function relay(client: Socket, port: number, faults: readonly WireFault[]
   const link = { client, gone: controller.signal, random }
   client.setNoDelay(true)
   client.on('close', () => controller.abort())
+  // a write that fails is told to `carry`, which ends both
+  for (const socket of [client, server]) socket.on('error', () => {})
   const down = faults.map((fault) => harmOf(fault, true))
   const up = faults.map((fault) => harmOf(fault, false))
   void carry(server, client, (bytes) => down.reduce((sum, harm) => harm(sum, link), bytes))

@@ -44,21 +44,19 @@ export interface Certificate {
   readonly keyPem: string
 }
 
-/** A certificate authority of its own. */
-export interface Authority {
-  /** Its own certificate: what a client has to trust. */
-  readonly certPem: string
+/** A certificate authority of its own. Its certificate is what a client has to trust. */
+export interface Authority extends Certificate {
   /** Issues a server certificate signed by this authority. */
   issue(request?: CertificateRequest): Promise<Certificate>
 }
 
-/** A new authority with a key of its own, which nobody trusts yet. */
-export async function makeAuthority(name = 'Throw-away Authority'): Promise<Authority> {
+/** A new authority with a key of its own, which nobody trusts yet. By default it lasts for thirty days. */
+export async function makeAuthority(name = 'Throw-away Authority', notAfter?: Date): Promise<Authority> {
   const keys = await makeKeys('ec')
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
     name: distinguishedName(name),
-    ...validity({}),
+    ...validity(notAfter === undefined ? {} : { notAfter }),
     signingAlgorithm: ALGORITHMS.ec,
     keys,
     extensions: [
@@ -67,10 +65,26 @@ export async function makeAuthority(name = 'Throw-away Authority'): Promise<Auth
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   })
-  return {
-    certPem: certificate.toString('pem'),
-    issue: (request = {}) => sign(request, { issuer: certificate.subject, keys }),
-  }
+  return authorityOf({ certPem: certificate.toString('pem'), keyPem: await keyPemOf(keys.privateKey) }, keys)
+}
+
+/** An authority that `makeAuthority` made before. Rejects when the texts are no certificate and no P-256 key. */
+export async function restoreAuthority(saved: Certificate): Promise<Authority> {
+  const { publicKey } = new x509.X509Certificate(saved.certPem)
+  const key = x509.PemConverter.decodeFirst(saved.keyPem)
+  return authorityOf(saved, {
+    publicKey: await publicKey.export(ALGORITHMS.ec, ['verify']),
+    privateKey: await webcrypto.subtle.importKey('pkcs8', key, ALGORITHMS.ec, true, ['sign']),
+  })
+}
+
+function authorityOf({ certPem, keyPem }: Certificate, keys: webcrypto.CryptoKeyPair): Authority {
+  const issuer = new x509.X509Certificate(certPem).subject
+  return { certPem, keyPem, issue: (request = {}) => sign(request, { issuer, keys }) }
+}
+
+async function keyPemOf(key: webcrypto.CryptoKey): Promise<string> {
+  return x509.PemConverter.encode(Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key)), 'PRIVATE KEY')
 }
 
 /** A server certificate that vouches for itself: no authority stands behind it. */
@@ -117,8 +131,7 @@ async function sign(request: CertificateRequest, by?: Issuer): Promise<Certifica
     signingKey: (by?.keys ?? keys).privateKey,
     extensions: [...serverExtensions(request), await authorityKey((by?.keys ?? keys).publicKey)],
   })
-  const key = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey))
-  return { certPem: certificate.toString('pem'), keyPem: x509.PemConverter.encode(key, 'PRIVATE KEY') }
+  return { certPem: certificate.toString('pem'), keyPem: await keyPemOf(keys.privateKey) }
 }
 
 /** RFC 5280 4.2.1.1; Python 3.13 refuses certificates without it. */
