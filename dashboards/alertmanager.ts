@@ -131,11 +131,9 @@ const INHIBITIONS: readonly Inhibition[] = [
     targets: ['AhaSendCredentialsRejected', 'AhaSendDomainNotConfigured', 'AhaSendRecipientsRejected'],
     equal: APP,
   },
-  // a greeting of 521 is a failed dial, and connections that are turned away
-  { sources: ['AhaSendAccountDisabled'], targets: ['AhaSendUnreachable'], equal: ['job'] },
-  // load shedding in place of a greeting is a failed dial too
+  // a greeting of 521 or of load shedding is a failed dial too
   {
-    sources: ['AhaSendLoadShedding'],
+    sources: ['AhaSendAccountDisabled', 'AhaSendLoadShedding'],
     targets: ['AhaSendUnreachable'],
     only: 'error_type="greeting_refused"',
     equal: ['job', 'server_address'],

@@ -111,7 +111,7 @@ function unreachable(make: RuleMaker): string {
 /** Sessions that AhaSend, or something on the way, ended without a word. */
 function dropped(make: RuleMaker): string {
   return make.select.count('sessionDuration', {
-    'smtp.session.close_reason': { oneOf: ['upstream_closed', 'upstream_reset', 'error'] },
+    'smtp.session.close_reason': { oneOf: ['upstream_closed', 'upstream_reset'] },
   })
 }
 

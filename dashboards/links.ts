@@ -10,7 +10,7 @@ export function variable(name: string, format?: string): string {
 }
 
 export const PROMETHEUS = variable('prometheus_datasource')
-export const TEMPO = variable('tempo_datasource')
+const TEMPO = variable('tempo_datasource')
 /** The chosen apps as a regular expression. */
 export const CLIENTS = variable('client', 'pipe')
 

@@ -1,10 +1,12 @@
 import * as units from '@grafana/grafana-foundation-sdk/units'
 import { dashboards } from './alert.ts'
 import { SLOW_FINAL_REPLY } from './alert-settings.ts'
+import { apps } from './apps.ts'
 import { causeColors, outcomeColors } from './colors.ts'
 import { dashboard } from './dashboard.ts'
 import { areas, events, lines } from './graphs.ts'
 import {
+  CLIENTS,
   dashboardLink,
   OF_CHOSEN_APPS,
   runbookLink,
@@ -12,12 +14,10 @@ import {
   tracesLink,
   tracesOfCode,
   traceWith,
-  variable,
 } from './links.ts'
 import { noneIsGood, noneYet, stat, thresholds, words } from './panels.ts'
 import {
   acceptedShare,
-  ended,
   flowing,
   grown,
   measured,
@@ -32,9 +32,7 @@ import {
   seldom,
   sum,
   TURNED_AWAY_PER_MINUTE,
-  turnedAway,
 } from './queries.ts'
-import { shown, table } from './tables.ts'
 
 const FINAL = { 'smtp.command': 'END-OF-MESSAGE' } as const
 /** A 421 for an idle connection, or at the proxy's own end, is no trouble. */
@@ -143,10 +141,7 @@ const inDoubt = stat({
     tracesLink(
       'Traces of mails in doubt',
       traceWith(
-        spanWith(
-          { 'smtp.transaction.outcome': 'in_doubt', 'smtp.client.name': { matches: variable('client', 'pipe') } },
-          'transaction',
-        ),
+        spanWith({ 'smtp.transaction.outcome': 'in_doubt', 'smtp.client.name': { matches: CLIENTS } }, 'transaction'),
       ),
     ),
     runbookLink('AhaSendMailInDoubt'),
@@ -236,44 +231,6 @@ const byCommand = lines({
   queries: [{ expr: quantile(0.95, STEP, 'commandDuration', {}, 'smtp.command'), legend: '{{smtp_command}}' }],
   logarithmic: 10,
   links: [tracesLink('Traces of slow mails', spanWith({}, 'transaction', 'duration > 2s'))],
-})
-
-const CLIENT = 'smtp.client.name'
-
-const apps = table({
-  title: 'Apps',
-  description:
-    'Each app (PROXY_CLIENTS) in the time shown: mails that ended, the share that was accepted, and what became of the ' +
-    'others. Turned away: sessions refused before their mail; they count as not accepted. A click leads to the refusals.',
-  unit: units.Short,
-  queries: [
-    ended(SHOWN, CLIENT),
-    acceptedShare(SHOWN, CLIENT),
-    sum(grown(SHOWN, 'transactions', { 'smtp.transaction.outcome': 'tempfail' }), CLIENT),
-    sum(grown(SHOWN, 'transactions', { 'smtp.transaction.outcome': 'permfail' }), CLIENT),
-    sum(grown(SHOWN, 'transactions', { 'smtp.transaction.outcome': 'in_doubt' }), CLIENT),
-    turnedAway(SHOWN, CLIENT),
-    sum(grown(SHOWN, 'replies', { 'smtp.reply.cause': 'invalid_credentials' }), CLIENT),
-  ],
-  columns: [
-    {
-      field: 'smtp_client_name',
-      title: 'App',
-      properties: {
-        ...shown.text,
-        links: [dashboardLink('Refusals of this app', dashboards.refusals, variable('__value.raw')).build()],
-      },
-    },
-    { field: 'Value #A', title: 'Mails', properties: shown.number },
-    { field: 'Value #B', title: 'Accepted', properties: shown.share },
-    { field: 'Value #C', title: 'Refused for now', properties: shown.count('orange') },
-    { field: 'Value #D', title: 'Refused for good', properties: shown.count('red') },
-    { field: 'Value #E', title: 'In doubt', properties: shown.count('purple') },
-    { field: 'Value #F', title: 'Turned away', properties: shown.count('orange') },
-    { field: 'Value #G', title: 'Wrong password', properties: shown.count('red') },
-  ],
-  sortBy: ['Accepted', false],
-  nothing: 'No proxy seen',
 })
 
 export const mailHealth = dashboard({

@@ -4,14 +4,7 @@ import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { prometheusRules } from '../dashboards/alert-files.ts'
 import { stageMissing } from './support/alert-stage.ts'
-import {
-  alertmanagerMissing,
-  type Calls,
-  configFor,
-  startAlertmanager,
-  startWebhook,
-  tells,
-} from './support/alertmanager.ts'
+import { alertmanagerMissing, configFor, startAlertmanager, startWebhook, tells } from './support/alertmanager.ts'
 import { unless } from './support/programs.ts'
 import { startPrometheus } from './support/prometheus.ts'
 
@@ -39,11 +32,6 @@ async function stage(stack: AsyncDisposableStack) {
   return { heartbeat: heartbeat.calls, webhook: webhook.calls, alertmanager }
 }
 
-/** Waits until there were so many calls. */
-async function until(calls: Calls, count: number): Promise<void> {
-  await calls.first(() => calls.all.length >= count, LIMIT_MS)
-}
-
 const WATCHDOG = { alertname: 'SmtpProxyWatchdog', severity: 'none' }
 
 test(
@@ -53,7 +41,7 @@ test(
     await using stack = new AsyncDisposableStack()
     const { heartbeat, webhook, alertmanager } = await stage(stack)
     stack.use(await startPrometheus({ rules: prometheusRules(), alertmanager: alertmanager.address }))
-    await until(heartbeat, 4)
+    await heartbeat.after(3, LIMIT_MS)
     const times = heartbeat.all.map(({ at }) => at)
     const apart = times.slice(1).map((at, index) => at - times[index]!)
     context.diagnostic(
@@ -71,7 +59,7 @@ test('the calls stop when Prometheus says it no more, and nothing is over', unle
   const { heartbeat, webhook, alertmanager } = await stage(stack)
   const endsAt = new Date(Date.now() + MINUTE_MS * 1.5).toISOString()
   await alertmanager.tell([{ labels: WATCHDOG, endsAt }])
-  await until(heartbeat, 2)
+  await heartbeat.after(1, LIMIT_MS)
   await pause(MINUTE_MS * 3)
   assert.deepEqual(
     heartbeat.all.map(({ status }) => status),
@@ -85,7 +73,7 @@ test('the watchdog of somebody else does not speak for ours', unless(alertmanage
   const { heartbeat, webhook, alertmanager } = await stage(stack)
   await alertmanager.fire([{ ...WATCHDOG, alertname: 'Watchdog' }])
   await alertmanager.fire([WATCHDOG])
-  await until(heartbeat, 2)
+  await heartbeat.after(1, LIMIT_MS)
   assert.ok(heartbeat.all.every(tells('SmtpProxyWatchdog')))
   assert.deepEqual(webhook.all, [])
 })

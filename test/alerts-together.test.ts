@@ -22,17 +22,28 @@ const TOGETHER: readonly {
   readonly silent: readonly Labels[]
 }[] = [
   {
-    sentence: 'a disabled account silences what its app sees of it, not what another app sees',
-    heard: [alert('AhaSendAccountDisabled', 'critical', BILLING), alert('AhaSendCredentialsRejected', 'critical', WEB)],
+    sentence: 'a disabled account silences what its app sees of it, not what another app sees, nor another outage',
+    heard: [
+      alert('AhaSendAccountDisabled', 'critical', BILLING),
+      alert('AhaSendCredentialsRejected', 'critical', WEB),
+      alert('AhaSendUnreachable', 'warning', { ...SERVER, error_type: 'connect_timeout' }),
+      alert('AhaSendUnreachable', 'warning', { server_address: 'send-us.ahasend.com', error_type: 'greeting_refused' }),
+      alert('SmtpProxyErrorBudgetBurning', 'critical'),
+    ],
     silent: [
       alert('AhaSendCredentialsRejected', 'critical', BILLING),
       alert('AhaSendDomainNotConfigured', 'warning', BILLING),
       alert('AhaSendRecipientsRejected', 'warning', BILLING),
       alert('AhaSendUnreachable', 'warning', { ...SERVER, error_type: 'greeting_refused' }),
-      alert('AhaSendUnreachable', 'warning', { server_address: 'send-us.ahasend.com', error_type: 'greeting_refused' }),
-      alert('AhaSendUnreachable', 'critical', { instance: 'one:9464' }),
-      alert('SmtpProxyErrorBudgetBurning', 'critical'),
     ],
+  },
+  {
+    sentence: 'an instance that reaches nothing is heard beside a disabled account',
+    heard: [
+      alert('AhaSendAccountDisabled', 'critical', BILLING),
+      alert('AhaSendUnreachable', 'critical', { instance: 'one:9464' }),
+    ],
+    silent: [],
   },
   {
     sentence: 'an instance that reaches nothing silences the warning of each upstream, and the sum of it',

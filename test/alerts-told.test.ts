@@ -9,7 +9,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { SMTPServer } from 'smtp-server'
 import type { AlertName } from '../dashboards/alert.ts'
 import {
+  Arrivals,
   alertmanagerMissing,
+  atOnce,
   configFor,
   type Labels,
   type PostedAlert,
@@ -37,13 +39,13 @@ interface Incident {
 
 /** Everybody whom Alertmanager may tell, on the loopback interface. */
 class Told implements AsyncDisposable {
-  readonly slack: SlackMessage[] = []
-  readonly incidents: Incident[] = []
-  readonly mails: string[] = []
+  readonly slack = new Arrivals<SlackMessage>()
+  readonly incidents = new Arrivals<Incident>()
+  readonly mails = new Arrivals<string>()
   readonly #http = createServer(async (request, response) => {
     const body: unknown = await json(request)
-    if (request.url === '/slack') this.slack.push(body as SlackMessage)
-    else this.incidents.push(body as Incident)
+    if (request.url === '/slack') this.slack.came(body as SlackMessage)
+    else this.incidents.came(body as Incident)
     response.writeHead(request.url === '/slack' ? 200 : 202).end('ok')
   })
   readonly #smtp = new SMTPServer({
@@ -53,7 +55,7 @@ class Told implements AsyncDisposable {
   })
 
   #came(mail: string, done: () => void): void {
-    this.mails.push(mail)
+    this.mails.came(mail)
     done()
   }
 
@@ -83,12 +85,9 @@ class Told implements AsyncDisposable {
   }
 }
 
-/** The configuration that is written, but that Alertmanager waits for nothing and PagerDuty is here. */
+/** The configuration that is written, but that Alertmanager waits for no company and PagerDuty is here. */
 function hurried(config: ReturnType<typeof configFor>, pagerduty: string): string {
-  const written = JSON.stringify(config)
-  return written
-    .replaceAll(/"(group_wait|group_interval)":"[^"]*"/g, '"$1":"1s"')
-    .replaceAll('"routing_key"', `"url":${JSON.stringify(pagerduty)},"routing_key"`)
+  return atOnce(config).replaceAll('"routing_key"', `"url":${JSON.stringify(pagerduty)},"routing_key"`)
 }
 
 async function stage(stack: AsyncDisposableStack) {
@@ -114,16 +113,6 @@ function over(one: PostedAlert): PostedAlert {
   return { ...one, endsAt: new Date(Date.now() - 1000).toISOString() }
 }
 
-async function until<T>(look: () => T | undefined): Promise<T> {
-  const end = performance.now() + LIMIT_MS
-  for (;;) {
-    const found = look()
-    if (found !== undefined) return found
-    if (performance.now() > end) throw new Error('nobody was told so')
-    await pause(50)
-  }
-}
-
 /** Quoted-printable, as text. */
 function decoded(mail: string): string {
   const bytes = mail
@@ -142,7 +131,7 @@ describe('of two alerts, of which one is then over', { ...unless(alertmanagerMis
     await using stack = new AsyncDisposableStack()
     const { told, alertmanager } = await stage(stack)
     await alertmanager.tell([ONE, TWO])
-    const [first] = (await until(() => told.slack[0])).attachments
+    const [first] = (await told.slack.after(0, LIMIT_MS)).attachments
     assert.deepEqual(
       [first?.title, first?.title_link, first?.fallback],
       ['critical: This & that is wrong.', DASHBOARD, 'critical: This & that is wrong.'],
@@ -150,10 +139,10 @@ describe('of two alerts, of which one is then over', { ...unless(alertmanagerMis
     const links = `<${RUNBOOK}|Runbook> <${DASHBOARD}|Dashboard>`
     assert.equal(first?.text.trim(), `What happened at one:9464.\n${links}\nWhat happened at two:9464.\n${links}`)
     await alertmanager.tell([over(ONE)])
-    const [then] = (await until(() => told.slack[1])).attachments
+    const [then] = (await told.slack.after(1, LIMIT_MS)).attachments
     assert.equal(then?.text.trim(), `What happened at two:9464.\n${links}\nOver: What happened at one:9464.`)
     await alertmanager.tell([over(TWO)])
-    const [last] = (await until(() => told.slack[2])).attachments
+    const [last] = (await told.slack.after(2, LIMIT_MS)).attachments
     assert.equal(last?.title, 'over: This & that is wrong.')
     assert.equal(last?.text.trim(), 'Over: What happened at two:9464.')
   })
@@ -162,9 +151,9 @@ describe('of two alerts, of which one is then over', { ...unless(alertmanagerMis
     await using stack = new AsyncDisposableStack()
     const { told, alertmanager } = await stage(stack)
     await alertmanager.tell([ONE, TWO])
-    await until(() => told.mails[0])
+    await told.mails.after(0, LIMIT_MS)
     await alertmanager.tell([over(ONE)])
-    const mail = decoded(await until(() => told.mails[1]))
+    const mail = decoded(await told.mails.after(1, LIMIT_MS))
     assert.match(mail, /^Subject: critical: This & that is wrong\.$/m)
     assert.ok(mail.includes(`\nWhat happened at two:9464.\nRunbook: ${RUNBOOK}\nDashboard: ${DASHBOARD}\n`), mail)
     assert.ok(mail.includes('\nOver: What happened at one:9464.\n'), mail)
@@ -179,11 +168,11 @@ describe('of two alerts, of which one is then over', { ...unless(alertmanagerMis
     const { told, alertmanager } = await stage(stack)
     const apps = ['billing', 'web'].map((smtp_client_name) => alert('AhaSendCredentialsRejected', { smtp_client_name }))
     await alertmanager.tell([...apps, ONE, TWO])
-    await until(() => told.incidents[2])
+    await told.incidents.after(2, LIMIT_MS)
     await pause(1500)
-    assert.equal(told.incidents.length, 3)
-    assert.equal(new Set(told.incidents.map(({ dedup_key }) => dedup_key)).size, 3)
-    for (const { event_action, client_url, links } of told.incidents) {
+    assert.equal(told.incidents.all.length, 3)
+    assert.equal(new Set(told.incidents.all.map(({ dedup_key }) => dedup_key)).size, 3)
+    for (const { event_action, client_url, links } of told.incidents.all) {
       assert.deepEqual([event_action, client_url], ['trigger', DASHBOARD])
       assert.equal(links[1]?.href, DASHBOARD)
     }

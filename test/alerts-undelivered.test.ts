@@ -5,10 +5,9 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import { prometheusRules } from '../dashboards/alert-files.ts'
 import { stageMissing } from './support/alert-stage.ts'
-import { configFor, startAlertmanager } from './support/alertmanager.ts'
+import { Arrivals, atOnce, configFor, startAlertmanager } from './support/alertmanager.ts'
 import { unless } from './support/programs.ts'
 import { startPrometheus } from './support/prometheus.ts'
 
@@ -19,10 +18,10 @@ const SCALE = 1 / 60
 
 /** Answers 500 at /broken and 200 elsewhere; `told` is what came elsewhere. */
 async function startBoth(stack: AsyncDisposableStack) {
-  const told: string[] = []
+  const told = new Arrivals<string>()
   const server = createServer(async (request, response) => {
     const body = await text(request)
-    if (request.url !== '/broken') told.push(body)
+    if (request.url !== '/broken') told.came(body)
     response.writeHead(request.url === '/broken' ? 500 : 200).end('ok')
   })
   server.listen(0, '127.0.0.1')
@@ -38,8 +37,7 @@ test('a webhook that answers 500 is told of by Slack, with a link to the runbook
   await using stack = new AsyncDisposableStack()
   const { told, url } = await startBoth(stack)
   const config = configFor({ ALERT_WEBHOOK_URL: `${url}/broken`, ALERT_SLACK_URL: `${url}/slack` })
-  const hurried = JSON.stringify(config).replaceAll(/"(group_wait|group_interval)":"[^"]*"/g, '"$1":"1s"')
-  const alertmanager = stack.use(await startAlertmanager(hurried))
+  const alertmanager = stack.use(await startAlertmanager(atOnce(config)))
   const prometheus = stack.use(
     await startPrometheus({
       targets: [{ job: 'alertmanager', url: `http://${alertmanager.address}/metrics` }],
@@ -52,18 +50,8 @@ test('a webhook that answers 500 is told of by Slack, with a link to the runbook
   await alertmanager.fire([{ alertname: 'AhaSendMailInDoubt', severity: 'warning', job: 'ahasend-smtp-proxy' }])
   const [sample] = await prometheus.waitFor('ALERTS{alertname="SmtpProxyAlertsNotDelivered"}', undefined, LIMIT_MS)
   assert.equal(sample?.labels.integration, 'webhook')
-  const message = await until(() => told.find((body) => body.includes('SmtpProxyAlertsNotDelivered')))
+  const message = await told.first((body) => body.includes('SmtpProxyAlertsNotDelivered'), LIMIT_MS)
   assert.match(message, /Alertmanager failed \d+ times in 15 minutes to tell of alerts by webhook\./)
   assert.match(message, /runbooks\/SmtpProxyAlertsNotDelivered\.md\|Runbook/)
   assert.doesNotMatch(message, /Dashboard/)
 })
-
-async function until<T>(look: () => T | undefined): Promise<T> {
-  const end = performance.now() + LIMIT_MS
-  for (;;) {
-    const found = look()
-    if (found !== undefined) return found
-    if (performance.now() > end) throw new Error('nobody was told so')
-    await pause(50)
-  }
-}

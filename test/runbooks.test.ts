@@ -33,6 +33,14 @@ test('there is one for each alert, and none for others', () => {
   assert.deepEqual(files.toSorted(), alertNames.toSorted())
 })
 
+test('configurations that a command checks are those that compose.yaml starts with', () => {
+  const compose = readFileSync(join(DASHBOARDS, '..', 'compose.yaml'), 'utf8')
+  const texts = readdirSync(FOLDER).map((file) => readFileSync(join(FOLDER, file), 'utf8'))
+  const checked = texts.flatMap((text) => [...text.matchAll(/\bcheck config (\/\S+?)`/g)].map(([, path]) => path))
+  assert.notEqual(checked.length, 0)
+  for (const path of checked) assert.ok(compose.includes(`--config.file=${path}\n`), path)
+})
+
 /** The parts of a runbook by their headings. */
 function partsOf(text: string): ReadonlyMap<string, string> {
   const parts = text.split(/^## /m).slice(1)

@@ -173,6 +173,8 @@ export const DROPPING: readonly Scenario[] = [
       [ended('upstream_closed')]: [grow(0, 5, 30), gone(90)],
       [ended('upstream_421')]: [grow(0, 60, 120)],
       [ended('dial_failed')]: [grow(0, 60, 120)],
+      // a client's handshake that fails, the probe of a load balancer
+      [ended('error')]: [grow(0, 60, 120)],
     },
     fires: [[10], [29], [60], [119]],
   },

@@ -178,7 +178,7 @@ export const IDLE_DISCONNECTS: readonly Scenario[] = [
 const burning = (severity: 'critical' | 'warning', share: string) =>
   ({
     severity,
-    description: `${share} of what applications tried failed: mails refused for now or in doubt, connections and logins turned away, an account that is disabled. The objective is 99.5 % over 30 days.`,
+    description: `${share} of what applications tried failed: mails refused for now or in doubt, connections and logins turned away. The objective is 99.5 % over 30 days.`,
   }) as const
 
 export const ERROR_BUDGET: readonly Scenario[] = [
@@ -234,7 +234,7 @@ export const ERROR_BUDGET: readonly Scenario[] = [
     fires: [[59], [75], [119]],
   },
   {
-    name: 'what a disabled account has kept back pages nobody when that is over',
+    name: 'a disabled account is none of it, while it lasts and when it is over',
     alert: 'SmtpProxyErrorBudgetBurning',
     every: 1,
     series: {
@@ -244,6 +244,19 @@ export const ERROR_BUDGET: readonly Scenario[] = [
       [reply('MAIL', 521, 'account_disabled')]: [hold(0, 60), grow(0, 10, 20), hold(200, 120)],
     },
     fires: [[59], [66], [86], [95], [112], [119]],
+  },
+  {
+    name: 'the disabled account of one app does not hide the trouble of all others',
+    alert: 'SmtpProxyErrorBudgetBurning',
+    every: 1,
+    series: {
+      ...UP,
+      [mail('accepted')]: [grow(0, 10, 60), hold(600, 30)],
+      [mail('permfail', '521')]: [grow(0, 1, 90)],
+      [reply('MAIL', 521, 'account_disabled')]: [grow(0, 1, 90)],
+      [reply('AUTH', 454, 'none')]: [hold(0, 60), grow(0, 10, 30)],
+    },
+    fires: [[59], [75, burning('critical', '25.11%')]],
   },
   {
     name: 'what could not be sent while AhaSend was unreachable pages nobody when that is over',

@@ -45,31 +45,30 @@ export interface Webhook extends AsyncDisposable {
   readonly calls: Calls
 }
 
-/** What a webhook was told. */
-export class Calls {
-  readonly #calls: Call[] = []
+/** What comes to somebody who is told, one after the other. */
+export class Arrivals<Item> {
+  readonly #items: Item[] = []
   readonly #waiting = new Set<() => void>()
 
-  /** Notes a call that has come just now; `body` is what Alertmanager sent. */
-  came(body: Omit<Call, 'at'>): void {
-    this.#calls.push({ at: performance.now(), ...body })
+  came(item: Item): void {
+    this.#items.push(item)
     for (const look of this.#waiting) look()
   }
 
-  /** All calls so far; it grows. */
-  get all(): readonly Call[] {
-    return this.#calls
+  /** All so far; it grows. */
+  get all(): readonly Item[] {
+    return this.#items
   }
 
-  /** The first call, past or future, that `wanted` accepts. Rejects after `limitMs`. */
-  first(wanted: (call: Call) => boolean, limitMs: number): Promise<Call> {
+  /** The first one, past or future, that `wanted` accepts. Rejects after `limitMs`. */
+  first(wanted: (item: Item) => boolean, limitMs: number): Promise<Item> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiting.delete(look)
-        reject(new Error(`the webhook was not called so within ${limitMs} ms, but: ${JSON.stringify(this.#calls)}`))
+        reject(new Error(`nobody was told so within ${limitMs} ms, but: ${JSON.stringify(this.#items)}`))
       }, limitMs)
       const look = () => {
-        const found = this.#calls.find(wanted)
+        const found = this.#items.find(wanted)
         if (found === undefined) return
         clearTimeout(timer)
         this.#waiting.delete(look)
@@ -79,6 +78,24 @@ export class Calls {
       look()
     })
   }
+
+  /** The one after so many others, past or future. Rejects after `limitMs`. */
+  after(others: number, limitMs: number): Promise<Item> {
+    return this.first((item) => item === this.#items[others], limitMs)
+  }
+}
+
+/** What a webhook was told. */
+export type Calls = Arrivals<Call>
+
+/** A call that has come just now; `body` is what Alertmanager sent. */
+export function calledNow(body: Omit<Call, 'at'>): Call {
+  return { at: performance.now(), ...body }
+}
+
+/** The configuration that is written, but that Alertmanager waits for no company. */
+export function atOnce(config: ReturnType<typeof configFor>): string {
+  return JSON.stringify(config).replaceAll(/"(group_wait|group_interval)":"[^"]*"/g, '"$1":"1s"')
 }
 
 /** Calls that tell of an alert of this name. */
@@ -127,9 +144,9 @@ export function sayTime(context: TestContext, what: string, from: number, { at }
 }
 
 export async function startWebhook(): Promise<Webhook> {
-  const calls = new Calls()
+  const calls = new Arrivals<Call>()
   const server = createServer(async (request, response) => {
-    calls.came((await json(request)) as Omit<Call, 'at'>)
+    calls.came(calledNow((await json(request)) as Omit<Call, 'at'>))
     response.end()
   })
   server.listen(0, '127.0.0.1')

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 import { DockerComposeEnvironment, GenericContainer, type StartedTestContainer, Wait } from 'testcontainers'
 import type { Summary } from '../simulator/ledger.ts'
-import { type Call, Calls } from './alertmanager.ts'
+import { Arrivals, type Call, type Calls, calledNow } from './alertmanager.ts'
 import { IMAGES, ROOT } from './engine.ts'
 import { inspect } from './image-rig.ts'
 
@@ -97,7 +97,7 @@ const WEBHOOK = `require('node:http').createServer(async (request, response) => 
 /** Starts it where Alertmanager is, under a name that Alertmanager's settings have. */
 export async function startWebhookIn(stack: Stack, name: string): Promise<WebhookContainer> {
   const [network = ''] = Object.keys(stack.describe('alertmanager').NetworkSettings.Networks)
-  const calls = new Calls()
+  const calls = new Arrivals<Call>()
   const container = await new GenericContainer(SETTINGS.REHEARSAL_IMAGE)
     .withName(name)
     .withNetworkMode(network)
@@ -105,7 +105,7 @@ export async function startWebhookIn(stack: Stack, name: string): Promise<Webhoo
     .withWaitStrategy(Wait.forLogMessage('listening'))
     .withLogConsumer((log) => {
       createInterface(log).on('line', (line) => {
-        if (line.startsWith('{')) calls.came(JSON.parse(line) as Omit<Call, 'at'>)
+        if (line.startsWith('{')) calls.came(calledNow(JSON.parse(line) as Omit<Call, 'at'>))
       })
     })
     .start()

@@ -159,18 +159,7 @@ function observe(child: ChildProcess, stopLimitMs: number): SpawnedProxy {
     return exited.finally(() => clearTimeout(timer))
   }
   const line = (wanted: (line: LogLine) => boolean, limitMs = 10_000) =>
-    new Promise<LogLine>((resolve, reject) => {
-      const fail = (what: string) => reject(new Error(`the proxy ${what}; its standard error: ${stderr || '(empty)'}`))
-      const timer = setTimeout(() => fail(`did not log the expected line within ${limitMs} ms`), limitMs)
-      log.watch(() => {
-        const found = log.lines.find(wanted)
-        if (found === undefined && !ended) return false
-        clearTimeout(timer)
-        if (found === undefined) fail(`ended with ${child.exitCode ?? child.signalCode}`)
-        else resolve(found)
-        return true
-      })
-    })
+    lineOf(log, wanted, limitMs, () => ({ ended: ended && `${child.exitCode ?? child.signalCode}`, stderr }))
   return {
     pid: child.pid ?? 0,
     lines: log.lines,
@@ -185,6 +174,34 @@ function observe(child: ChildProcess, stopLimitMs: number): SpawnedProxy {
     stop,
     [Symbol.asyncDispose]: async () => void (await stop('SIGKILL')),
   }
+}
+
+/** Whether the process has ended, and how; what it wrote to its standard error. */
+interface ProcessState {
+  readonly ended: string | false
+  readonly stderr: string
+}
+
+function lineOf(
+  log: Log,
+  wanted: (line: LogLine) => boolean,
+  limitMs: number,
+  state: () => ProcessState,
+): Promise<LogLine> {
+  return new Promise((resolve, reject) => {
+    const fail = (what: string) =>
+      reject(new Error(`the proxy ${what}; its standard error: ${state().stderr || '(empty)'}`))
+    const timer = setTimeout(() => fail(`did not log the expected line within ${limitMs} ms`), limitMs)
+    log.watch(() => {
+      const found = log.lines.find(wanted)
+      const { ended } = state()
+      if (found === undefined && ended === false) return false
+      clearTimeout(timer)
+      if (found === undefined) fail(`ended with ${ended}`)
+      else resolve(found)
+      return true
+    })
+  })
 }
 
 function withPorts(proxy: SpawnedProxy, ports: readonly number[], adminPort: number): ProxyProcess {
