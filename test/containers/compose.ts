@@ -1,6 +1,6 @@
 /** compose.yaml at work, with the images that can be had: what runs, who reaches whom, and that mail and its metrics flow. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -22,6 +22,20 @@ import { unless } from '../support/programs.ts'
 
 /** Nobody is there, and no test sends anything to AhaSend. */
 const NOWHERE = { PROXY_UPSTREAM: 'smtp://nowhere.invalid:587', OTEL_EXPORTER_OTLP_ENDPOINT: '' }
+
+/** What stands behind `docker compose exec` in runbooks, once each: a service of these, and what it runs. */
+function commandsOfRunbooks(services: readonly string[]): (readonly [service: string, ...command: string[]])[] {
+  const folder = join(ROOT, 'dashboards', 'runbooks')
+  const texts = readdirSync(folder).map((file) => readFileSync(join(folder, file), 'utf8'))
+  const found = texts.flatMap((text) =>
+    [...text.matchAll(/`docker compose exec ([^`]+)`/g)].map(([, rest = '']) => rest),
+  )
+  return [...new Set(found)].map((rest) => {
+    const [service = '', ...command] = rest.split(' ')
+    assert.ok(services.includes(service), rest)
+    return [service, ...command]
+  })
+}
 
 const own = [engineMissing(), composeMissing(), imageMissing(IMAGES.NODE_IMAGE)]
 const others = [imageMissing(IMAGES.PROMETHEUS_IMAGE), imageMissing(IMAGES.ALERTMANAGER_IMAGE)]
@@ -67,6 +81,15 @@ describe('the stack', unless(...own, ...others), () => {
       const found = await asked<{ activeAlertmanagers: readonly unknown[] }>(prometheus, '/api/v1/alertmanagers')
       return found.activeAlertmanagers.length === 1
     })
+  })
+
+  test('can do in its containers what runbooks ask for', async () => {
+    const commands = commandsOfRunbooks(services)
+    assert.ok(commands.length > 3)
+    for (const [service, ...command] of commands) {
+      const { exitCode, output } = await stack.container(service).exec(command)
+      assert.equal(exitCode, 0, `${service}: ${command.join(' ')}: ${output}`)
+    }
   })
 
   test('hides what watches the proxy from apps', async () => {
