@@ -12,6 +12,7 @@ import { REHEARSALS, rehearse } from './simulator/rehearsals.ts'
 import { type Simulator, startSimulator } from './simulator/simulator.ts'
 import { App } from './support/alert-stage.ts'
 import { makeAuthority, writeTemporaryFiles } from './support/certificates.ts'
+import { selectorsIn } from './support/dashboards.ts'
 import { connectClient } from './support/peers.ts'
 import { unless } from './support/programs.ts'
 import { type Labels, type Prometheus, prometheusMissing, startPrometheus } from './support/prometheus.ts'
@@ -263,6 +264,13 @@ describe('every alert', unless(prometheusMissing()), () => {
       for (const wanted of raises) await isRaised(wanted)
       rehearse('all-well', simulator.faults)
     })
+
+  test('the alerts that the sum of all failures looks for have fired', async () => {
+    const selectors = rulesOf().alerts.flatMap(({ expr }) => selectorsIn(expr).filter(({ name }) => name === 'ALERTS'))
+    assert.notEqual(selectors.length, 0)
+    for (const { name, conditions } of selectors)
+      assert.notDeepEqual(await stage.prometheus.series(`${name}{${conditions}}`), [], conditions)
+  })
 
   test('no button makes sessions end without a word, neither unreachable nor idle ones', async () => {
     assert.deepEqual(await stage.prometheus.series('ALERTS{alertname="AhaSendDroppingSessions"}'), [])
