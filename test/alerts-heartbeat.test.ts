@@ -54,6 +54,18 @@ test(
   },
 )
 
+test('an alert that fires from the first moment of Prometheus on is told at once', unless(stageMissing()), async () => {
+  await using stack = new AsyncDisposableStack()
+  const { heartbeat, alertmanager } = await stage(stack)
+  const { alertname, ...labels } = WATCHDOG
+  const rules = JSON.stringify({
+    groups: [{ name: 'first', rules: [{ alert: alertname, expr: 'vector(1)', labels }] }],
+  })
+  stack.use(await startPrometheus({ rules, scrapeIntervalMs: 10, alertmanager: alertmanager.address }))
+  // far less than the minute after which Prometheus says again what it has said to nobody
+  await heartbeat.after(0, MINUTE_MS)
+})
+
 test('the calls stop when Prometheus says it no more, and nothing is over', unless(alertmanagerMissing()), async () => {
   await using stack = new AsyncDisposableStack()
   const { heartbeat, webhook, alertmanager } = await stage(stack)

@@ -20,7 +20,7 @@ export interface PrometheusOptions {
   readonly scrapeIntervalMs?: number
   /** A file of rules, evaluated as often as is scraped. */
   readonly rules?: string
-  /** `127.0.0.1:port` of an Alertmanager that is told of alerts. */
+  /** `127.0.0.1:port` of an Alertmanager that is told of alerts: of those too that fire from the first moment on. */
   readonly alertmanager?: string
 }
 
@@ -63,18 +63,14 @@ export function prometheusMissing(): string | undefined {
 export async function startPrometheus({ targets = [], ...options }: PrometheusOptions = {}): Promise<Prometheus> {
   const directory = mkdtempSync(join(tmpdir(), 'prometheus-'))
   const config = join(directory, 'prometheus.yml')
+  const configure = (what: PrometheusOptions) => writeFileSync(config, JSON.stringify(configOf(what)))
   if (options.rules !== undefined) writeFileSync(join(directory, RULES), options.rules)
-  const configure = (wanted: readonly Target[]) => writeFileSync(config, JSON.stringify(configOf(wanted, options)))
-  configure(targets)
+  const { rules: _, ...withoutRules } = options
+  configure({ targets, ...(options.alertmanager === undefined ? options : withoutRules) })
   const program = startProgram('prometheus', [
     `--config.file=${config}`,
     `--storage.tsdb.path=${join(directory, 'data')}`,
-    '--web.listen-address=127.0.0.1:0',
-    '--web.enable-otlp-receiver',
-    '--web.enable-lifecycle',
-    // Hidden from --help: how soon a target is scraped for the first time; 5 s by default.
-    '--scrape.discovery-reload-interval=100ms',
-    '--log.format=json',
+    ...ARGUMENTS,
   ])
   const stop = async () => {
     await program.stop()
@@ -85,8 +81,12 @@ export async function startPrometheus({ targets = [], ...options }: PrometheusOp
     await program.line('Server is ready to receive web requests.')
     const url = `http://${address}`
     const scrape: Prometheus['scrape'] = async (wanted) => {
-      configure(wanted)
+      configure({ targets: wanted, ...options })
       await reload(url)
+    }
+    if (options.alertmanager !== undefined) {
+      await knowsAlertmanager(url)
+      await scrape(targets)
     }
     return { ...asked(url), scrape, stop, [Symbol.asyncDispose]: stop }
   } catch (error) {
@@ -95,11 +95,20 @@ export async function startPrometheus({ targets = [], ...options }: PrometheusOp
   }
 }
 
+const ARGUMENTS = [
+  '--web.listen-address=127.0.0.1:0',
+  '--web.enable-otlp-receiver',
+  '--web.enable-lifecycle',
+  // Hidden from --help: how soon a target is scraped for the first time; 5 s by default.
+  '--scrape.discovery-reload-interval=100ms',
+  '--log.format=json',
+]
+
 /** Beside the configuration. */
 const RULES = 'test.rules.yaml'
 
 /** YAML is a superset of JSON. */
-function configOf(targets: readonly Target[], { scrapeIntervalMs = 500, rules, alertmanager }: PrometheusOptions) {
+function configOf({ targets = [], scrapeIntervalMs = 500, rules, alertmanager }: PrometheusOptions) {
   const every = `${scrapeIntervalMs}ms`
   return {
     global: { scrape_interval: every, scrape_timeout: every, evaluation_interval: every },
@@ -121,8 +130,18 @@ async function reload(url: string): Promise<void> {
   if (!response.ok) throw new Error(`Prometheus does not take its configuration: ${text}`)
 }
 
+/**
+ * Resolves when Prometheus has found its Alertmanager, about 0.1 s after its start. An alert that fires before is told
+ * to nobody, and again a minute later (`--rules.alert.resend-delay`); Prometheus counts it nowhere. So rules come after.
+ */
+async function knowsAlertmanager(url: string): Promise<void> {
+  const list = () => ask<{ readonly activeAlertmanagers: readonly unknown[] }>(`${url}/api/v1/alertmanagers`)
+  await until(list, ({ activeAlertmanagers }) => activeAlertmanagers.length > 0, 'the list of Alertmanagers')
+}
+
 /** How often Prometheus is asked again: it tells nobody by itself. */
 const ASK_AGAIN_MS = 50
+const LIMIT_MS = 30_000
 
 interface Vector {
   readonly result: readonly { readonly metric: Labels; readonly value: readonly [number, string] }[]
@@ -133,23 +152,33 @@ function asked(url: string): Omit<Prometheus, 'scrape' | 'stop' | typeof Symbol.
     const { result } = await ask<Vector>(`${url}/api/v1/query`, { query: expression })
     return result.map(({ metric, value }) => ({ labels: metric, value: Number(value[1].replace('Inf', 'Infinity')) }))
   }
-  const waitFor: Prometheus['waitFor'] = async (expression, enough = ({ length }) => length > 0, limitMs = 30_000) => {
-    const end = performance.now() + limitMs
-    for (;;) {
-      const samples = await query(expression)
-      if (enough(samples)) return samples
-      if (performance.now() > end) {
-        throw new Error(`${expression} is after ${limitMs} ms still ${JSON.stringify(samples).slice(0, 2000)}`)
-      }
-      await pause(ASK_AGAIN_MS)
-    }
-  }
+  const waitFor: Prometheus['waitFor'] = (expression, enough = ({ length }) => length > 0, limitMs = LIMIT_MS) =>
+    until(() => query(expression), enough, expression, limitMs)
   const series = (selector: string) => ask<readonly Labels[]>(`${url}/api/v1/series`, { 'match[]': selector })
   return { url, otlpMetricsEndpoint: `${url}/api/v1/otlp/v1/metrics`, query, series, waitFor }
 }
 
-async function ask<Data>(url: string, parameters: Record<string, string>): Promise<Data> {
-  const response = await fetch(url, { method: 'POST', body: new URLSearchParams(parameters) })
+/** The first answer that is enough. Rejects after `limitMs` (30 s), with the last one. */
+async function until<Answer>(
+  ask: () => Promise<Answer>,
+  enough: (answer: Answer) => boolean,
+  what: string,
+  limitMs = LIMIT_MS,
+): Promise<Answer> {
+  const end = performance.now() + limitMs
+  for (;;) {
+    const answer = await ask()
+    if (enough(answer)) return answer
+    if (performance.now() > end) {
+      throw new Error(`${what} is after ${limitMs} ms still ${JSON.stringify(answer).slice(0, 2000)}`)
+    }
+    await pause(ASK_AGAIN_MS)
+  }
+}
+
+async function ask<Data>(url: string, parameters?: Record<string, string>): Promise<Data> {
+  const form = parameters && { method: 'POST', body: new URLSearchParams(parameters) }
+  const response = await fetch(url, form)
   const answer = (await response.json()) as { readonly data: Data; readonly error?: string }
   if (!response.ok) throw new Error(`Prometheus answered ${response.status}: ${answer.error}`)
   return answer.data
