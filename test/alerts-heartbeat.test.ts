@@ -47,7 +47,9 @@ test(
     context.diagnostic(
       `milliseconds from call to call, a minute being ${MINUTE_MS}: ${apart.map(Math.round).join(' ')}`,
     )
-    for (const ms of apart) assert.ok(ms > MINUTE_MS * 0.6 && ms < MINUTE_MS * 1.6, `${ms}`)
+    // all of them together: where the machine stalls, one call is late and not those after it
+    const minutes = (times[3]! - times[0]!) / MINUTE_MS
+    assert.ok(minutes > 3 * 0.6 && minutes < 3 * 1.5, `${minutes}`)
     assert.ok(heartbeat.all.every(tells('SmtpProxyWatchdog')))
     assert.ok(heartbeat.all.every(({ receiver, alerts }) => receiver === 'heartbeat' && alerts.length === 1))
     assert.deepEqual(webhook.all, [])
@@ -62,21 +64,23 @@ test('an alert that fires from the first moment of Prometheus on is told at once
     groups: [{ name: 'first', rules: [{ alert: alertname, expr: 'vector(1)', labels }] }],
   })
   stack.use(await startPrometheus({ rules, scrapeIntervalMs: 10, alertmanager: alertmanager.address }))
-  // far less than the minute after which Prometheus says again what it has said to nobody
-  await heartbeat.after(0, MINUTE_MS)
+  // less than the minute, not hurried here, after which Prometheus says again what it has said to nobody
+  await heartbeat.after(0, LIMIT_MS)
 })
 
 test('the calls stop when Prometheus says it no more, and nothing is over', unless(alertmanagerMissing()), async () => {
   await using stack = new AsyncDisposableStack()
   const { heartbeat, webhook, alertmanager } = await stage(stack)
-  const endsAt = new Date(Date.now() + MINUTE_MS * 1.5).toISOString()
+  const endsAt = new Date(Date.now() + MINUTE_MS * 2.5).toISOString()
   await alertmanager.tell([{ labels: WATCHDOG, endsAt }])
   await heartbeat.after(1, LIMIT_MS)
-  await pause(MINUTE_MS * 3)
-  assert.deepEqual(
-    heartbeat.all.map(({ status }) => status),
-    ['firing', 'firing'],
-  )
+  while ((await alertmanager.alerts()).length > 0) await pause(100)
+  // the last call may be under way
+  await pause(MINUTE_MS)
+  const { length } = heartbeat.all
+  await pause(MINUTE_MS * 2)
+  assert.equal(heartbeat.all.length, length)
+  assert.ok(heartbeat.all.every(({ status }) => status === 'firing'))
   assert.deepEqual(webhook.all, [])
 })
 
