@@ -67,13 +67,11 @@ test('a 421 storm is told as load shedding, and as nothing else', unless(stageMi
 
 test('a storm of idle disconnects pages nobody', unless(stageMissing()), async (context) => {
   const { stage } = await calm(context)
-  // long enough for an app that is not idle
-  stage.simulator.faults.set('idle-1500')
-  for (let round = 0; round < 2; round += 1) {
-    await Promise.all(Array.from({ length: 100 }, () => idleUntilClosed(stage.proxy.port)))
-  }
+  // long enough for an app that is not idle, on a machine that stalls
+  stage.simulator.faults.set('idle-5000')
+  await idleUntilClosed(stage.proxy.port, 200)
   const idle = 'smtp_proxy_replies_total{smtp_command="UNSOLICITED", smtp_reply_cause="idle_timeout"}'
-  await stage.prometheus.waitFor(`sum(${idle}) == 200`)
+  await stage.prometheus.waitFor(`sum(${idle}) >= 200`)
   // the hint to the app's developer is on its way: so the rules saw the storm
   await stage.prometheus.waitFor(
     'ALERTS{alertname="AhaSendIdleDisconnects", severity="info", smtp_client_name="billing"}',

@@ -103,7 +103,7 @@ const BESIDES: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
   'idle-disconnects': async ({ proxy, prometheus }) => {
     const idle = 'sum(smtp_proxy_replies_total{smtp_reply_cause="idle_timeout"})'
     for (const total of [100, 200, 300, 400, 500]) {
-      await Promise.all(Array.from({ length: 100 }, () => idleUntilClosed(proxy.port)))
+      await idleUntilClosed(proxy.port, 100)
       await prometheus.waitFor(`${idle} >= ${total}`)
     }
   },

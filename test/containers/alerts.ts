@@ -59,7 +59,7 @@ describe('whom the stack tells', unless(engineMissing(), composeMissing(), ...ne
     const port = stack.container('proxy').getMappedPort(2525)
     const idle = 'smtp_proxy_replies_total{smtp_reply_cause="idle_timeout"}'
     for (const total of [100, 200]) {
-      await Promise.all(Array.from({ length: 100 }, () => idleUntilClosed(port)))
+      await idleUntilClosed(port, 100)
       // a second scrape shows the growth
       await until(`Prometheus knows of ${total}`, async () => (await count(idle)) >= total)
     }

@@ -35,12 +35,24 @@ export async function inBody(client: Peer, name: string): Promise<void> {
   await client.send(`Subject: ${name}\r\n\r\nhalf of it\r\n`)
 }
 
-/** A connection of a pool that nobody uses, until AhaSend closes it. */
-export async function idleUntilClosed(port: number): Promise<void> {
+/** Dials at a time: where AhaSend has little patience, the handshakes of a hundred would take a slow machine too long. */
+const AT_A_TIME = 10
+
+/** So many connections of a pool that nobody uses, until AhaSend closes them. */
+export async function idleUntilClosed(port: number, count: number): Promise<void> {
+  const clients: Peer[] = []
+  while (clients.length < count)
+    clients.push(...(await Promise.all(Array.from({ length: AT_A_TIME }, () => greeted(port)))))
+  for (const client of clients) {
+    assert.match(await client.readReply(), /^421 .* idle too long/)
+    client.destroy()
+  }
+}
+
+async function greeted(port: number): Promise<Peer> {
   const client = await connectClient({ port, limitMs: 20_000 })
   assert.match(await client.readReply(), /^220 /)
-  assert.match(await client.readReply(), /^421 .* idle too long/)
-  client.destroy()
+  return client
 }
 
 /** The status of a page of the admin server. */
