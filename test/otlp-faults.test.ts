@@ -1,40 +1,46 @@
 /** Receivers that fail, in all the ways there are: what is lost is counted and told, nothing waits, nothing grows. */
 import assert from 'node:assert/strict'
 import { describe, mock, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { openBlackHole } from './support/black-hole.ts'
 import type { Answer } from './support/otlp-receiver.ts'
-import { startRig } from './support/otlp-rig.ts'
+import { type OtlpRig, startRig } from './support/otlp-rig.ts'
 import { oneMail } from './support/session-events.ts'
 
 const LIMIT = { timeout: 30_000 }
 /** Short, because the tests wait for it. */
 const SOON = { OTEL_EXPORTER_OTLP_TIMEOUT: '300' }
+/** Shorter than the pause before an export is tried again, so that it is not. */
+const ONCE = { OTEL_EXPORTER_OTLP_TIMEOUT: '700' }
 const ALL = { OTEL_METRICS_EXPORTER: 'both', OTEL_LOGS_EXPORTER: 'otlp', OTEL_METRIC_EXPORT_INTERVAL: '50' }
 
-/** An answer to exports, and the reason that is told for what was lost. */
-const FAULTS: readonly (readonly [answer: Answer, reason: string])[] = [
+/** What the last spans are given at the end: otel/sdk.ts. */
+const LAST_RECORDS_MS = 2000
+
+/** An answer to exports, the reason that is told for what was lost, and how soon; else there is plenty of time to answer. */
+const FAULTS: readonly (readonly [answer: Answer, reason: string, limit?: Readonly<Record<string, string>>])[] = [
   [400, 'HTTP 400'],
   [401, 'HTTP 401'],
   [404, 'HTTP 404'],
   [413, 'HTTP 413'],
   [500, 'HTTP 500'],
   [302, 'HTTP 302'],
-  [429, 'HTTP 429, 502, 503 or 504, also when tried again'],
-  [503, 'HTTP 429, 502, 503 or 504, also when tried again'],
+  [429, 'HTTP 429, 502, 503 or 504, also when tried again', ONCE],
+  [503, 'HTTP 429, 502, 503 or 504, also when tried again', ONCE],
   [{ retryAfter: '3600' }, 'HTTP 429, 502, 503 or 504, also when tried again'],
-  ['reset', 'ECONNRESET'],
-  ['hang', 'ETIMEDOUT'],
-  ['deaf', 'ETIMEDOUT'],
-  ['drip', 'ETIMEDOUT'],
+  ['reset', 'ECONNRESET', ONCE],
+  ['hang', 'ETIMEDOUT', SOON],
+  ['deaf', 'ETIMEDOUT', SOON],
+  ['drip', 'ETIMEDOUT', SOON],
   ['flood', 'the answer was too long'],
-  ['upgrade', 'no end'],
+  ['upgrade', 'no end', SOON],
 ]
 
 describe('a receiver that answers', LIMIT, () => {
-  for (const [answer, reason] of FAULTS) {
+  for (const [answer, reason, limit = {}] of FAULTS) {
     test(`${JSON.stringify(answer)}: what it did not take is counted once, and it is tried again with the next`, async () => {
       const said = ['log', 'info', 'warn', 'error', 'debug'].map((name) => mock.method(console, name as 'log'))
-      await using rig = await startRig(SOON, { answer })
+      await using rig = await startRig(limit, { answer })
       rig.spans(5)
       assert.deepEqual(await rig.warned(), {
         'telemetry.signal': 'traces',
@@ -54,14 +60,14 @@ describe('a receiver that answers', LIMIT, () => {
   }
 
   test('{"rejected":2}: those are lost, the others delivered', async () => {
-    await using rig = await startRig(SOON, { answer: { rejected: 2 } })
+    await using rig = await startRig({}, { answer: { rejected: 2 } })
     rig.spans(5)
     assert.equal((await rig.warned()).reason, 'rejected by the receiver')
     assert.deepEqual([await rig.lost(), await rig.delivered()], [{ 'traces export_failed': 2 }, { traces: 3 }])
   })
 
   test('{"rejected":100} of 5 rejects 5', async () => {
-    await using rig = await startRig(SOON, { answer: { rejected: 100 } })
+    await using rig = await startRig({}, { answer: { rejected: 100 } })
     rig.spans(5)
     await rig.warned()
     assert.deepEqual([await rig.lost(), await rig.delivered()], [{ 'traces export_failed': 5 }, {}])
@@ -70,7 +76,7 @@ describe('a receiver that answers', LIMIT, () => {
 
 describe('a receiver that is not there', LIMIT, () => {
   test('nobody listens', async () => {
-    await using rig = await startRig({ ...SOON, OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' })
+    await using rig = await startRig({ ...ONCE, OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' })
     rig.spans(5)
     assert.equal((await rig.warned()).reason, 'ECONNREFUSED')
     assert.deepEqual(await rig.lost(), { 'traces export_failed': 5 })
@@ -96,7 +102,8 @@ test('every signal counts its own losses', LIMIT, async () => {
 })
 
 test('what is delivered is counted', LIMIT, async () => {
-  await using rig = await startRig(ALL)
+  // an export of metrics must end before the next one: on a slow machine those of every 50 ms do not
+  await using rig = await startRig({ ...ALL, OTEL_METRIC_EXPORT_INTERVAL: '3000' })
   rig.spans(3)
   rig.sdk.emit!({ level: 'info', message: 'line', attributes: {} })
   const counts = async () => {
@@ -138,6 +145,19 @@ describe('while a receiver does not answer', LIMIT, () => {
   })
 })
 
+/** Ends with as much time as it takes until `enough`, and then with none. */
+async function endWhen({ sdk }: OtlpRig, enough: () => Promise<boolean>): Promise<void> {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  try {
+    const ended = sdk.shutdown()
+    while (!(await enough())) await turn()
+    mock.timers.tick(LAST_RECORDS_MS)
+    await ended
+  } finally {
+    mock.timers.reset()
+  }
+}
+
 describe('the end', LIMIT, () => {
   test('delivers what waits; the metrics come last', async () => {
     const never = { OTEL_BSP_SCHEDULE_DELAY: '3600000', OTEL_BLRP_SCHEDULE_DELAY: '3600000' }
@@ -162,7 +182,7 @@ describe('the end', LIMIT, () => {
     await rig.receiver.begun(1)
     rig.receiver.answer = 'ok'
     rig.spans(1000)
-    await rig.sdk.shutdown()
+    await endWhen(rig, async () => (await rig.delivered()).traces === 1000)
     assert.equal(rig.receiver.exports.length, 1 + 100)
     assert.deepEqual(
       rig.warnings.map(({ lost }) => lost),
