@@ -95,7 +95,8 @@ async function loginPutOff(port: number, { faults }: Simulator): Promise<void> {
 }
 
 async function idleDisconnect(port: number, { faults }: Simulator): Promise<void> {
-  faults.set('idle-100')
+  // longer than any step of a dial takes: those must not be idle
+  faults.set('idle-2000')
   const client = await connectClient({ port })
   assert.match(await client.readReply(), /^220 /)
   assert.match(await client.readReply(), /^421 .* idle too long/)
