@@ -164,9 +164,9 @@ describe('A handshake that fails', () => {
     const hasty = await ClientLegRig.open({ listener: 'starttls', limits: { handshakeMs: 100 } })
     try {
       const session = await hasty.greeted()
+      const began = performance.now()
       await session.answered('STARTTLS\r\n')
       await session.client.send('\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003')
-      const began = performance.now()
       await session.client.closed()
       assert.ok(performance.now() - began > 80, 'not before the timer')
       await session.upstream.closed()
