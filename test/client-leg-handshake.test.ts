@@ -255,7 +255,7 @@ describe('After the handshake', () => {
       const sent = (async () => {
         for (const octet of Buffer.from(body)) await client.send(Buffer.of(octet))
       })()
-      await session.reaches(body)
+      for (const line of body.split(/(?<=\n)/)) await session.reaches(line) // all of it may take longer than one wait
       await sent
       await session.upstream.send('250 2.0.0 ok\r\n')
       assert.equal(await client.readReply(), '250 2.0.0 ok\r\n')
