@@ -40,7 +40,7 @@ describe('A drain', () => {
   })
 
   test('LIF-01: SIGINT is as good as SIGTERM', async () => {
-    await using proxy = await start({ PROXY_DRAIN_TIMEOUT: '3s' })
+    await using proxy = await start({ PROXY_DRAIN_TIMEOUT: '6s' })
     const [client] = (await loggedIn(proxy, 1)) as [Peer]
     const exited = proxy.stop('SIGINT')
     await untilTold(client)
@@ -171,7 +171,7 @@ describe('Under traffic', () => {
     }
     over = true
     assert.ok((await sending).every((mails) => mails > 0))
-    assert.ok(proxy.lines.some(({ msg }) => msg === 'certificate reloaded'))
+    await proxy.line(({ msg }) => msg === 'certificate reloaded')
     assert.equal(await proxy.stop(), 0)
     assert.equal(proxy.stderr, '')
     files.remove()

@@ -61,7 +61,7 @@ describe('three event loops (PROXY_WORKERS=3)', () => {
       PROXY_TLS_KEY_FILE: files.paths['key.pem'],
       PROXY_MAX_SESSIONS: '40',
       PROXY_WARM_CONNECTIONS: '0',
-      PROXY_DRAIN_TIMEOUT: '6s', // farewells are spread over a third of it
+      PROXY_DRAIN_TIMEOUT: '9s', // farewells are spread over a third of it
     })
   })
   after(async () => {
