@@ -40,7 +40,8 @@ describe('connectAny', () => {
   test('GRT-09: goes on with the next address at once when one refuses', async (context) => {
     context.mock.timers.enable({ apis: ['setTimeout'] }) // the 250 ms of a slow address never pass
     await reaches('127.0.0.1', [...REFUSING, '127.0.0.1'])
-    assert.equal((await upstream.accept()).remotePort !== undefined && upstream.connections, 1)
+    await upstream.accept()
+    assert.equal(upstream.connections, 1)
   })
 
   test('GRT-06: rejects with the last error when all refuse', async () => {
