@@ -200,16 +200,12 @@ describe('The proxy itself ends a session', () => {
       Object.entries(LOST).map(([state, lost]) => [state, lost.replace('upstream_lost', 'idle_timeout')]),
     )
     mail['dot unanswered'] = 'tx-lost final-reply in_doubt final_reply_timeout'
-    const last = sessions.get('dot unanswered')!
-    for (const [state, session] of [...sessions].sort(([, one], [, other]) => +(one === last) - +(other === last))) {
+    for (const state of [...ALL_STATES.filter((state) => state !== 'dot unanswered'), 'dot unanswered'] as const) {
+      const session = sessions.get(state)!
       const told = ['greeted', 'between mails', 'mail accepted'].includes(state)
       const ended = told ? 'fin' : 'reset'
-      if (session === last) {
-        assert.deepEqual(
-          [last.client.ending, last.upstream.ending],
-          [undefined, undefined],
-          'a verdict may take longer',
-        )
+      if (state === 'dot unanswered') {
+        assert.equal(session.client.ending ?? session.upstream.ending, undefined, 'the verdict may take longer')
         clock.passes(idleMs)
       }
       await Promise.all([session.client.closed(), session.upstream.closed()])
