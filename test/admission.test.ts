@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { crc32c, MAX_V2_BLOCK } from '../proxy/proxy-protocol.ts'
-import { ClientLegRig, type GreetedSession, type Listener } from './support/client-leg-rig.ts'
+import { type ClientLegOptions, ClientLegRig, type GreetedSession, type Listener } from './support/client-leg-rig.ts'
 import type { Peer } from './support/peers.ts'
 import { TamperingRelay } from './support/tampering-relay.ts'
 
@@ -17,7 +17,11 @@ const BEHIND_A_BALANCER = {
 }
 
 async function open(context: TestContext, env: Record<string, string>, listener: Listener = 'plain') {
-  const rig = await ClientLegRig.open({ listener, env, limits: { proxyHeaderMs: 100 } })
+  return await openFor(context, { listener, env })
+}
+
+async function openFor(context: TestContext, options: ClientLegOptions) {
+  const rig = await ClientLegRig.open(options)
   context.after(() => rig.close())
   return rig
 }
@@ -237,9 +241,10 @@ describe('Where a PROXY header is required', () => {
     ['half a header of version 2', v2('PROXY').subarray(0, 20)],
   ] as const) {
     test(`PXP-05: ${what}, and then silence: closed without a word after a while`, async (context) => {
-      const rig = await open(context, BEHIND_A_BALANCER)
-      const client = await rig.client()
+      const limits = { proxyHeaderMs: 100 }
+      const rig = await openFor(context, { listener: 'plain', env: BEHIND_A_BALANCER, limits })
       const began = performance.now()
+      const client = await rig.client()
       if (octets.length > 0) await client.send(octets)
       await isTurnedAway(rig, client, '')
       assert.ok(performance.now() - began > 80, 'not before the timer')

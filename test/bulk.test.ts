@@ -11,6 +11,7 @@ import { type ProxyServer, startServer } from '../proxy/server.ts'
 import { type Simulator, startSimulator } from './simulator/simulator.ts'
 import { Stage } from './support/in-process.ts'
 import { connectClient, type Peer, playPreamble, ScriptedUpstream } from './support/peers.ts'
+import { retainedOctets } from './support/retained.ts'
 
 const MIB = 2 ** 20
 const LIMIT = 20 * MIB
@@ -178,11 +179,11 @@ test('DAT-10: an upstream that stops reading stops the client, not the proxy; no
 
   upstream.pause()
   const body = text(LIMIT)
-  const before = process.memoryUsage().arrayBuffers
+  const before = await retainedOctets()
   const sent = client.send(Buffer.concat([body, Buffer.from('.\r\n')]))
   await stalled(() => stage.server.liveBytes().transmit)
   assert.ok(stage.server.liveBytes().transmit < LIMIT / 2, 'the kernels on the way hold a few MB')
-  const grown = process.memoryUsage().arrayBuffers - before - body.length
+  const grown = (await retainedOctets()) - before - body.length
   assert.ok(grown < MIB, `the proxy held ${grown} octets more`)
 
   upstream.resume()

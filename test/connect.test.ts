@@ -37,9 +37,10 @@ async function reaches(address: string, addresses: readonly string[], port = ups
 }
 
 describe('connectAny', () => {
-  test('GRT-09: goes on with the next address at once when one refuses', async () => {
-    const took = await reaches('127.0.0.1', [...REFUSING, '127.0.0.1'])
-    assert.ok(took < 250, `no waiting for the 250 ms of a slow address: ${took} ms`)
+  test('GRT-09: goes on with the next address at once when one refuses', async (context) => {
+    context.mock.timers.enable({ apis: ['setTimeout'] }) // the 250 ms of a slow address never pass
+    await reaches('127.0.0.1', [...REFUSING, '127.0.0.1'])
+    await upstream.accept()
     assert.equal(upstream.connections, 1)
   })
 
@@ -53,7 +54,7 @@ describe('connectAny', () => {
     const server = net.createServer().listen({ host: '127.0.0.1', port: hole.port })
     await once(server, 'listening')
     const took = await reaches('127.0.0.1', ['127.0.0.2', '127.0.0.1'], hole.port)
-    assert.ok(took > 200 && took < 1000, `after the 250 ms of RFC 8305 section 5: ${took} ms`)
+    assert.ok(took > 200, `after the 250 ms of RFC 8305 section 5: ${took} ms`)
     await new Promise((done) => server.close(done))
   })
 

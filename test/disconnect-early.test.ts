@@ -7,6 +7,7 @@ import { makeTrust, type Scene, startDialRig, startScene, type Trust } from './s
 import { OpenResources } from './support/open-resources.ts'
 import type { Peer } from './support/peers.ts'
 
+const SILENT = 'the upstream is silent'
 const SAID_421 = '421 4.3.2 mail.example shutting down\r\n'
 
 describe('Before the greeting', () => {
@@ -25,14 +26,15 @@ describe('Before the greeting', () => {
       (peer) => peer.send('220-mail').then(() => peer.end()),
       words.UNREACHABLE.bytes.toString(),
     ],
-    ['the upstream is silent', async () => {}, words.UNREACHABLE.bytes.toString()],
+    [SILENT, async () => {}, words.UNREACHABLE.bytes.toString()],
     ['the upstream says 421 and closes', (peer) => peer.send(SAID_421).then(() => peer.end()), SAID_421],
   ]
   for (const [what, does, told] of UPSTREAMS) {
     test(`DIS-11: ${what}: the client is told, once, and both are closed`, async () => {
       using resources = new OpenResources()
       {
-        await using scene = await startScene(trust, { env: { PROXY_DIAL_TIMEOUT: '300ms' } })
+        const env = { PROXY_DIAL_TIMEOUT: what === SILENT ? '300ms' : '10s' }
+        await using scene = await startScene(trust, { env })
         const { client, peer } = await scene.meet()
         await does(peer)
         assert.equal(await client.closed(), 'fin')

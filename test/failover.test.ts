@@ -42,6 +42,9 @@ function dialsOf(rig: DialRig): (DialError | undefined)[] {
   return rig.recorder.dials.map((dial) => dial.error)
 }
 
+/** Long enough for an upstream to be dialled on a machine that stalls, in half of it. */
+const SHARED = { PROXY_DIAL_TIMEOUT: '5s' }
+
 /** How the preferred upstream may be unable to serve: what it does, and what the telemetry calls it. */
 const UNABLE: readonly (readonly [string, (peer: Peer) => Promise<unknown>, DialError])[] = [
   ['greets with 421', (peer) => peer.send(BUSY), 'greeting_refused'],
@@ -66,7 +69,7 @@ describe('The next upstream is dialled when the one before cannot serve', () => 
     test(`AHA-09: the first ${what}; the client learns nothing of it, and the first nothing of the client`, async () => {
       using resources = new OpenResources()
       {
-        await using pair = await startPair({ PROXY_DIAL_TIMEOUT: '1s' })
+        await using pair = await startPair(SHARED)
         const client = await pair.rig.connect()
         await client.send('EHLO app.example\r\n')
         const refusing = await pair.first.accept()
@@ -101,13 +104,13 @@ describe('The next upstream is dialled when the one before cannot serve', () => 
     await using hole = await openBlackHole('127.0.0.2')
     const second = await ScriptedUpstream.start()
     const upstreams = [`127.0.0.2:${hole.port}`, `localhost:${second.port}`]
-    await using rig = await startDialRig(upstreams, trust, { env: { PROXY_DIAL_TIMEOUT: '1s' } })
+    await using rig = await startDialRig(upstreams, trust, { env: SHARED })
     const client = await rig.connect()
     await playPreamble(await second.accept(), { identity: trust.identity, greeting: GREETING })
     assert.equal(await client.readReply(), GREETING)
     assert.deepEqual(dialsOf(rig), ['connect_timeout', undefined])
     const { total = 0 } = rig.recorder.dials[0]!.phases
-    assert.ok(total >= 495 && total < 900, `half of it: ${total} ms`)
+    assert.ok(total >= 2495 && total < 4900, `half of it: ${total} ms`)
     await second.close()
   })
 })
@@ -185,12 +188,12 @@ describe('When no upstream can serve', () => {
   test('AHA-09 GRT-10: each is tried once, within PROXY_DIAL_TIMEOUT altogether, and the client is told', async () => {
     using resources = new OpenResources()
     {
-      await using pair = await startPair({ PROXY_DIAL_TIMEOUT: '600ms' })
+      await using pair = await startPair(SHARED)
       const began = performance.now()
       const client = await pair.rig.connect()
       assert.equal(await client.readReply(), words.UNREACHABLE.bytes.toString())
       const took = performance.now() - began
-      assert.ok(took >= 590 && took < 1000, `${took} ms`)
+      assert.ok(took >= 4990 && took < 9900, `${took} ms: not twice as long`)
       await client.end()
       await pair.rig.recorder.closed()
       assert.deepEqual(dialsOf(pair.rig), ['greeting_timeout', 'greeting_timeout'])

@@ -55,7 +55,7 @@ for (const [moment, leg] of [
 
 /** Stays until the session was cut. */
 async function handshake(port: number, ca: string, cut: Promise<void>): Promise<void> {
-  const client = await connectClient({ port, limitMs: 300 })
+  const client = await connectClient({ port })
   try {
     await client.readReply()
     await ask(client, 'EHLO app')

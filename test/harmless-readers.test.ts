@@ -9,6 +9,7 @@ import type { ProxyProcess } from './support/proxy-process.ts'
 import { loggedIn, startBefore } from './support/running-proxy.ts'
 import { SOME, sendTraffic, type Told, unobserved } from './support/traffic.ts'
 
+/** Of each test: a suite of them may take longer than one that hangs. */
 const LIMIT = { timeout: 120_000 }
 
 /** How long a process may take to end. Only a process that hangs reaches it. */
@@ -32,8 +33,8 @@ async function endOf(proxy: ProxyProcess): Promise<number | null> {
   return code
 }
 
-describe('every mail goes through unaltered, once, while', LIMIT, () => {
-  test('clients ask for /metrics and never read', async () => {
+describe('every mail goes through unaltered, once, while', () => {
+  test('clients ask for /metrics and never read', LIMIT, async () => {
     await using proxy = await startBefore(simulator)
     const clients = Array.from({ length: 200 }, () => askAndNeverRead(proxy.adminPort))
     await Promise.all(clients.map((client) => once(client, 'connect')))
@@ -43,7 +44,7 @@ describe('every mail goes through unaltered, once, while', LIMIT, () => {
     for (const client of clients) client.destroy()
   })
 
-  test('clients ask for /metrics without pause', async () => {
+  test('clients ask for /metrics without pause', LIMIT, async () => {
     await using proxy = await startBefore(simulator)
     let over = false
     let pages = 0
@@ -57,27 +58,31 @@ describe('every mail goes through unaltered, once, while', LIMIT, () => {
     assert.equal(await endOf(proxy), 0)
   })
 
-  test('nobody reads stdout: lines that were dropped are counted, and told when there is a reader again', async () => {
+  test(
+    'nobody reads stdout: lines that were dropped are counted, and told when there is a reader again',
+    LIMIT,
+    async () => {
+      await using proxy = await startBefore(simulator)
+      await flood(proxy)
+      assert.deepEqual(await sendTraffic(proxy.port, simulator, SOME), expected)
+      proxy.resumeLog()
+      await proxy.line(({ dropped }) => dropped !== undefined)
+      assert.equal(await endOf(proxy), 0)
+      const told = proxy.lines.reduce((sum, { dropped }) => sum + Number(dropped ?? 0), 0)
+      const mails = proxy.lines.filter(({ msg }) => msg === 'transaction').length
+      const sessions = proxy.lines.filter(({ msg }) => msg === 'session').length
+      assert.equal(told + mails + sessions, FLOOD + 1 + SOME.sessions * (SOME.mails + 1))
+    },
+  )
+
+  test('nobody reads stdout to the end', LIMIT, async () => {
     await using proxy = await startBefore(simulator)
     await flood(proxy)
     assert.deepEqual(await sendTraffic(proxy.port, simulator, SOME), expected)
-    proxy.resumeLog()
-    await proxy.line(({ dropped }) => dropped !== undefined)
-    assert.equal(await endOf(proxy), 0)
-    const told = proxy.lines.reduce((sum, { dropped }) => sum + Number(dropped ?? 0), 0)
-    const mails = proxy.lines.filter(({ msg }) => msg === 'transaction').length
-    const sessions = proxy.lines.filter(({ msg }) => msg === 'session').length
-    assert.equal(told + mails + sessions, FLOOD + 1 + SOME.sessions * (SOME.mails + 1))
-  })
-
-  test('nobody reads stdout to the end', async () => {
-    await using proxy = await startBefore(simulator)
-    await flood(proxy)
-    assert.deepEqual(await sendTraffic(proxy.port, simulator, SOME), expected)
     assert.equal(await endOf(proxy), 0)
   })
 
-  test('stdout is closed: lines are counted from when that is found out', async () => {
+  test('stdout is closed: lines are counted from when that is found out', LIMIT, async () => {
     await using proxy = await startBefore(simulator)
     proxy.closeLog()
     assert.deepEqual(await sendTraffic(proxy.port, simulator, SOME), expected)

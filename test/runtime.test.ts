@@ -78,20 +78,29 @@ test('process is as the semantic conventions 1.45 have it', () => {
   )
 })
 
+function valuesOf(metrics: readonly MetricData[], name: RuntimeMetricDefinition['name']): readonly number[] {
+  return (
+    metrics.find(({ descriptor }) => descriptor.name === name)?.dataPoints.map(({ value }) => value as number) ?? []
+  )
+}
+
 test('the values are plausible', async () => {
   const metrics = await measured(startRuntimeMetrics)
-  const values = (name: RuntimeMetricDefinition['name']) =>
-    metrics.find(({ descriptor }) => descriptor.name === name)?.dataPoints.map(({ value }) => value as number) ?? []
+  const values = (name: RuntimeMetricDefinition['name']) => valuesOf(metrics, name)
   const [resident = 0] = values('process.memory.usage')
   const [virtual = 0] = values('process.memory.virtual')
   assert.ok(resident > 10_000_000 && virtual > resident, `${resident} of ${virtual}`)
   assert.ok(values('process.unix.file_descriptor.count')[0]! >= 3)
   assert.ok(values('nodejs.eventloop.utilization').every((value) => value > 0 && value <= 1))
-  assert.ok(
-    values('nodejs.eventloop.delay.min').every((value) => value >= 0 && value < 0.05),
-    'without the interval',
-  )
   assert.ok(values('v8js.memory.heap.used').reduce((sum, value) => sum + value) > 1_000_000)
+})
+
+test('the delay of the loop is told without the interval between two looks, which is 50 ms', async () => {
+  // two looks fall into one reading: on a busy machine both may be late, but not time and again
+  let least = Number.POSITIVE_INFINITY
+  for (let readings = 0; readings < 20 && least >= 0.05; readings += 1)
+    least = Math.min(...valuesOf(await measured(startRuntimeMetrics), 'nodejs.eventloop.delay.min'))
+  assert.ok(least >= 0 && least < 0.05, `${least} s`)
 })
 
 test('after the end nothing is told any more', async () => {
@@ -144,14 +153,14 @@ for (const workers of ['1', '2']) {
 /** Labels on the page that the table does not know, and values that are not of the closed set of their label. */
 function strangers(page: string, { prometheus, attributes }: RuntimeMetricDefinition): readonly string[] {
   const series = page.split('\n').filter((line) => line.startsWith(prometheus))
-  const labels = new Map(attributes.map((key) => [key.replaceAll('.', '_'), valuesOf(key)]))
+  const labels = new Map(attributes.map((key) => [key.replaceAll('.', '_'), allowed(key)]))
   return series
     .flatMap((line) => [...line.matchAll(/[{,]([a-z0-9_]+)="([^"]*)"/g)])
     .filter(([, label = '', value = '']) => label !== 'le' && !labels.get(label)?.(value))
     .map(([text]) => text)
 }
 
-function valuesOf(key: RuntimeAttributeKey): (value: string) => boolean {
+function allowed(key: RuntimeAttributeKey): (value: string) => boolean {
   const definition = runtimeAttributes[key]
   if (!('values' in definition)) return (value) => /^[A-Za-z_]+$/.test(value)
   return (value) => definition.values.some((known) => known === value)

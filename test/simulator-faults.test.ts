@@ -172,9 +172,10 @@ describe('an idle limit', () => {
 
 describe('silence', () => {
   test('lasts beyond the idle limit', async () => {
-    await using simulator = await startSimulator({ idleMs: 100, faults: { 'silence-at-noop': {} } })
-    const client = await greeted(simulator)
-    await client.send('NOOP\r\n')
+    await using simulator = await startSimulator({ idleMs: 1000, faults: { 'silence-at-noop': {} } })
+    const client = await connectClient(simulator)
+    await client.send('NOOP\r\n') // before the limit, and so without waiting for the greeting
+    await client.readReply()
     const bystander = await greeted(simulator)
     assert.match(await bystander.readReply(), /idle too long/)
     assert.equal(client.log.unread.length, 0)

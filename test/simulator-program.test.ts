@@ -13,6 +13,7 @@ import { makeAuthority } from './support/certificates.ts'
 import { connectClient, startTls } from './support/peers.ts'
 import { startProxy } from './support/proxy-process.ts'
 
+/** Of each test: a suite of them may take longer than one that hangs. */
 const LIMIT = { timeout: 60_000 }
 const DAY_MS = 24 * 60 * 60 * 1000
 
@@ -64,7 +65,7 @@ async function deliver(port: number, caFile: string): Promise<string> {
 
 const DELIVERED = '250 235 250 250 354 250'
 
-describe('the authority in --ca-file', LIMIT, () => {
+describe('the authority in --ca-file', () => {
   let directory: string
   let caFile: string
   let keyFile: string
@@ -81,7 +82,7 @@ describe('the authority in --ca-file', LIMIT, () => {
     return program.end()
   }
 
-  test('is made at the first start, for years, with a key that nobody else reads', async () => {
+  test('is made at the first start, for years, with a key that nobody else reads', LIMIT, async () => {
     assert.equal(await startOnce(), '')
     assert.deepEqual(readdirSync(directory).sort(), ['ca.pem', 'ca.pem.key'])
     assert.equal(statSync(keyFile).mode & 0o777, 0o600)
@@ -89,7 +90,7 @@ describe('the authority in --ca-file', LIMIT, () => {
     assert.ok(validToDate.getTime() > Date.now() + 3 * 365 * DAY_MS)
   })
 
-  test('is the same at each further start, also after a crash', async () => {
+  test('is the same at each further start, also after a crash', LIMIT, async () => {
     const first = await start('--ca-file', caFile)
     const [pem, key, { mtimeMs }] = [readFileSync(caFile), readFileSync(keyFile), statSync(caFile)]
     await first.end('SIGKILL')
@@ -98,7 +99,7 @@ describe('the authority in --ca-file', LIMIT, () => {
     assert.deepEqual([readFileSync(caFile), readFileSync(keyFile), statSync(caFile).mtimeMs], [pem, key, mtimeMs])
   })
 
-  test('is still believed by a proxy that read the file before the simulator was started again', async () => {
+  test('is still believed by a proxy that read the file before the simulator was started again', LIMIT, async () => {
     const first = await start('--ca-file', caFile)
     const upstream = { PROXY_UPSTREAM: `smtp://localhost:${first.port}`, PROXY_UPSTREAM_CA_FILE: caFile }
     await using proxy = await startProxy(upstream)
@@ -110,7 +111,7 @@ describe('the authority in --ca-file', LIMIT, () => {
     client.destroy()
   })
 
-  test('vouches for the server for as long as it lasts itself: a container may run for months', async () => {
+  test('vouches for the server for as long as it lasts itself: a container may run for months', LIMIT, async () => {
     await using program = await start('--ca-file', caFile)
     const client = await connectClient(program)
     await client.readReply()
@@ -141,7 +142,7 @@ describe('the authority in --ca-file', LIMIT, () => {
     },
   }
   for (const [what, damage] of Object.entries(DAMAGES))
-    test(`is made anew where there is ${what}, and that is said`, async () => {
+    test(`is made anew where there is ${what}, and that is said`, LIMIT, async () => {
       await startOnce()
       const key = readFileSync(keyFile, 'utf8')
       await damage()
@@ -153,7 +154,7 @@ describe('the authority in --ca-file', LIMIT, () => {
       assert.equal(await startOnce(), '')
     })
 
-  test('is kept when it ends in 31 days', async () => {
+  test('is kept when it ends in 31 days', LIMIT, async () => {
     const { certPem, keyPem } = await makeAuthority('AhaSend Rehearsal', soon(31))
     writeFileSync(caFile, certPem)
     writeFileSync(keyFile, keyPem)
@@ -161,18 +162,18 @@ describe('the authority in --ca-file', LIMIT, () => {
     assert.equal(readFileSync(caFile, 'utf8'), certPem)
   })
 
-  test('a directory that is not there ends it at its start', async () => {
+  test('a directory that is not there ends it at its start', LIMIT, async () => {
     await assert.rejects(start('--ca-file', join(directory, 'missing', 'ca.pem')), /ENOENT.*ca\.pem/)
   })
 })
 
-describe('what is kept of bodies', LIMIT, () => {
+describe('what is kept of bodies', () => {
   for (const [flags, status, bodies] of [
     [[], 200, 1],
     [['--summary', '--bodies'], 200, 1],
     [['--summary'], 404, undefined],
   ] as const)
-    test(`with ${flags.join(' ') || 'no flag'}: ${bodies ?? 'nothing'}`, async () => {
+    test(`with ${flags.join(' ') || 'no flag'}: ${bodies ?? 'nothing'}`, LIMIT, async () => {
       await using program = await start('--no-tls', '--no-auth', ...flags)
       const client = await connectClient(program)
       await client.readReply()

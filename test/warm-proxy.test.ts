@@ -36,7 +36,7 @@ class WarmStage {
   }
 
   static async open(warmConnections: number): Promise<WarmStage> {
-    const upstream = await ScriptedUpstream.start({ limitMs: 1000 })
+    const upstream = await ScriptedUpstream.start()
     const parsed = parseConfig({
       PROXY_LISTEN: 'smtp://127.0.0.1:0',
       PROXY_UPSTREAM: `smtp://localhost:${upstream.port}`,

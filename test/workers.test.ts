@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { after, before, describe, test } from 'node:test'
+import { after, before, describe, type TestContext, test } from 'node:test'
 import { createTransport } from 'nodemailer'
 import { LocalAdmission, SharedAdmission } from '../proxy/admission.ts'
 import { AUTH_PLAIN, ask } from './simulator/client.ts'
 import { type Simulator, startSimulator } from './simulator/simulator.ts'
 import { type Authority, makeAuthority, type TemporaryFiles, writeTemporaryFiles } from './support/certificates.ts'
+import { inThreads } from './support/in-threads.ts'
 import { connectClient, startTls } from './support/peers.ts'
 import { type ProxyProcess, startProxy } from './support/proxy-process.ts'
 
@@ -60,7 +61,7 @@ describe('three event loops (PROXY_WORKERS=3)', () => {
       PROXY_TLS_KEY_FILE: files.paths['key.pem'],
       PROXY_MAX_SESSIONS: '40',
       PROXY_WARM_CONNECTIONS: '0',
-      PROXY_DRAIN_TIMEOUT: '6s', // farewells are spread over a third of it
+      PROXY_DRAIN_TIMEOUT: '9s', // farewells are spread over a third of it
     })
   })
   after(async () => {
@@ -168,32 +169,27 @@ test('a port that is taken is told once, by its setting, and the exit code is 1'
   await assert.rejects(second, /PROXY_LISTEN: cannot listen on .*: the port is taken/)
 })
 
-test('LIF-10: a loop that ends without an exception ends the process too', async () => {
-  const bug =
-    "import { isMainThread } from 'node:worker_threads'\n" + 'if (!isMainThread) setTimeout(() => process.exit(3), 500)'
-  const files = writeTemporaryFiles({ 'bug.mjs': bug })
-  await using proxy = await startProxy(
-    { PROXY_WORKERS: '2', PROXY_UPSTREAM: 'smtp://127.0.0.1:9?tls=off' },
-    { nodeOptions: ['--import', files.paths['bug.mjs']] },
-  )
+/** Two threads that relay, in which this happens when the proxy listens, and not before. */
+async function startWithBug(context: TestContext, bug: string): Promise<ProxyProcess> {
+  const threads = inThreads(`setInterval(() => { if (signed()) ${bug} }, 20)`)
+  context.after(threads.remove)
+  const env = { PROXY_WORKERS: '2', PROXY_UPSTREAM: 'smtp://127.0.0.1:9?tls=off' }
+  const proxy = await startProxy(env, threads.options)
+  threads.sign()
+  return proxy
+}
+
+test('LIF-10: a loop that ends without an exception ends the process too', async (context) => {
+  await using proxy = await startWithBug(context, 'process.exit(3)')
   assert.equal(await proxy.exited, 1)
-  files.remove()
   assert.equal(proxy.lines.at(-1)?.msg, 'stop')
 })
 
-test('LIF-10: an exception in one loop ends the process: where it came from is told, its message is not', async () => {
-  const bug =
-    "import { isMainThread } from 'node:worker_threads'\n" +
-    "if (!isMainThread) setTimeout(() => { throw new RangeError('CANARY user@example.com') }, 500)"
-  const files = writeTemporaryFiles({ 'bug.mjs': bug })
-  await using proxy = await startProxy(
-    { PROXY_WORKERS: '2', PROXY_UPSTREAM: 'smtp://127.0.0.1:9?tls=off' },
-    { nodeOptions: ['--import', files.paths['bug.mjs']] },
-  )
+test('LIF-10: an exception in one loop ends the process: where it came from is told, its message is not', async (context) => {
+  await using proxy = await startWithBug(context, "throw new RangeError('CANARY user@example.com')")
   const line = await proxy.line(({ msg }) => msg === 'crash')
   assert.equal(line.type, 'RangeError')
   assert.equal(await proxy.exited, 1)
-  files.remove()
   assert.equal(proxy.lines.at(-1)?.msg, 'stop')
   assert.doesNotMatch(JSON.stringify(proxy.lines) + proxy.stderr, /CANARY/)
 })

@@ -52,8 +52,9 @@ const SETTINGS = {
   OTEL_BSP_SCHEDULE_DELAY: '200',
   OTEL_BSP_MAX_QUEUE_SIZE: '20000',
   OTEL_METRICS_EXPORTER: 'otlp,prometheus',
-  OTEL_METRIC_EXPORT_INTERVAL: '500',
-  OTEL_METRIC_EXPORT_TIMEOUT: '500',
+  // the last metrics, told at the end, are those that count; the others could only be late on a machine that stalls
+  OTEL_METRIC_EXPORT_INTERVAL: '3600000',
+  OTEL_METRIC_EXPORT_TIMEOUT: '10000',
   OTEL_LOGS_EXPORTER: 'otlp',
   OTEL_BLRP_SCHEDULE_DELAY: '200',
   OTEL_BLRP_MAX_QUEUE_SIZE: '20000',

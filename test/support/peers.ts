@@ -40,7 +40,7 @@ export class ScriptedUpstream {
   readonly #options: UpstreamOptions
   readonly #peers: Peer[] = []
   readonly #arrived: Peer[] = []
-  readonly #awaited: ((peer: Peer) => void)[] = []
+  readonly #awaited: ((peer?: Peer) => void)[] = []
 
   private constructor(server: net.Server, options: UpstreamOptions) {
     this.#server = server
@@ -69,23 +69,25 @@ export class ScriptedUpstream {
     return this.#peers.length
   }
 
-  /** The next connection that nobody took yet; waits for it. */
+  /** The next connection that nobody took yet; waits for it, at most until `close`. */
   async accept(): Promise<Peer> {
     const arrived = this.#arrived.shift()
     if (arrived) return arrived
     const limitMs = this.#options.limitMs ?? 15_000
     return await new Promise((accepted, missed) => {
-      const late = () => missed(new Error(`nobody connected to the upstream in ${limitMs} ms\n${this.transcript}`))
-      const timer = setTimeout(late, limitMs)
+      const fail = (when: string) => missed(new Error(`nobody connected to the upstream ${when}\n${this.transcript}`))
+      const timer = setTimeout(() => fail(`in ${limitMs} ms`), limitMs)
       this.#awaited.push((peer) => {
         clearTimeout(timer)
-        accepted(peer)
+        if (peer) accepted(peer)
+        else fail('before it was closed')
       })
     })
   }
 
   /** Stops listening and drops every connection. */
   async close(): Promise<void> {
+    for (const awaited of this.#awaited.splice(0)) awaited()
     for (const peer of this.#peers) peer.destroy()
     this.#server.close()
     await once(this.#server, 'close')

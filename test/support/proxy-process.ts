@@ -20,7 +20,7 @@ export interface ProxyOptions {
   readonly nodeOptions?: readonly string[]
   /** Arguments behind the main file. */
   readonly args?: readonly string[]
-  /** How long the start may take, in milliseconds. Default 15 s. */
+  /** How long the start may take, in milliseconds. Default 30 s: only one that hangs takes so long. */
   readonly startLimitMs?: number
   /** How long the end may take until the process is killed, in milliseconds. Default 40 s, above the drain's 30 s. */
   readonly stopLimitMs?: number
@@ -40,7 +40,7 @@ export interface ProxyProcess {
   readonly stderr: string
   /** Resolves with the exit code, or with null when a signal ended the process. */
   readonly exited: Promise<number | null>
-  /** The first line, past or future, that `wanted` accepts. Rejects when the process ends or `limitMs` (10 s) pass. */
+  /** The first line, past or future, that `wanted` accepts. Rejects when the process ends or `limitMs` (20 s) pass. */
   line(wanted: (line: LogLine) => boolean, limitMs?: number): Promise<LogLine>
   /** Stops reading the log, so that its pipe fills, or goes on. */
   pauseLog(): void
@@ -122,7 +122,7 @@ export async function startProxy(
   const listeners = effective.PROXY_LISTEN.split(',').map((listener) => listener.trim())
   const expected = effective.PROXY_ADMIN === 'off' ? listeners : [...listeners, 'admin']
   try {
-    await proxy.line(() => portsOf(proxy.lines, expected) !== undefined, options.startLimitMs ?? 15_000)
+    await proxy.line(() => portsOf(proxy.lines, expected) !== undefined, options.startLimitMs ?? 30_000)
   } catch (error) {
     await proxy.stop('SIGKILL')
     throw error
@@ -158,7 +158,7 @@ function observe(child: ChildProcess, stopLimitMs: number): SpawnedProxy {
     const timer = setTimeout(() => child.kill('SIGKILL'), stopLimitMs)
     return exited.finally(() => clearTimeout(timer))
   }
-  const line = (wanted: (line: LogLine) => boolean, limitMs = 10_000) =>
+  const line = (wanted: (line: LogLine) => boolean, limitMs = 20_000) =>
     lineOf(log, wanted, limitMs, () => ({ ended: ended && `${child.exitCode ?? child.signalCode}`, stderr }))
   return {
     pid: child.pid ?? 0,

@@ -78,7 +78,7 @@ export const STORIES = {
   },
   idle: {
     title: 'A pool keeps its connection, and AhaSend closes it for want of data: 421',
-    fault: 'idle-2000',
+    fault: 'idle-4000',
     play: async ({ proxy, collector }) => {
       const pool = createTransport({
         pool: true,
@@ -107,10 +107,10 @@ export const STORIES = {
   },
   slow: {
     title: 'A slow mail is kept although the sampler wants nothing',
-    env: { OTEL_TRACES_SAMPLER: 'always_off', PROXY_SLOW: '1500ms' },
+    env: { OTEL_TRACES_SAMPLER: 'always_off', PROXY_SLOW: '4s' },
     play: async ({ proxy }) => {
       await send(proxy)
-      return await send(proxy, { to: 'fault+slow-2000-at-end-of-message@example.net' })
+      return await send(proxy, { to: 'fault+slow-4500-at-end-of-message@example.net' })
     },
   },
   fifty: {
