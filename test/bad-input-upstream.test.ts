@@ -136,8 +136,11 @@ describe('Who is there and is not', () => {
   test('a client that does not answer the upstream’s close is left after the linger', async () => {
     const session = await sessionAt('in the envelope', stage)
     await session.upstream.end()
+    const began = performance.now()
     assert.equal(await session.client.closed(), 'fin')
-    await session.events() // no time passes: it is not the idle limit
+    await session.events() // the clock is not put forward: it is not the idle limit
+    const lingered = performance.now() - began
+    assert.ok(lingered < 9000, `${lingered} ms, and not the 10 s of the default`)
     await drop(session)
   })
 

@@ -56,13 +56,23 @@ async function isUnreachable(rig: DialRig, { error, detail }: Failure): Promise<
   return session
 }
 
+/** How long that takes, in milliseconds. */
+async function waitUntilUnreachable(rig: DialRig, failure: Failure): Promise<number> {
+  const began = performance.now()
+  await isUnreachable(rig, failure)
+  return performance.now() - began
+}
+
 describe('An upstream that cannot be reached', () => {
   test('GRT-06: a closed port: one 421 4.4.1 at once, and a FIN', async () => {
     using resources = new OpenResources()
     {
       await using rig = await startDialRig([`127.0.0.1:${await freePort()}`], trust)
-      const session = await isUnreachable(rig, { error: 'connect_refused', detail: 'ECONNREFUSED' })
-      assert.ok(session.one('dial').phases.total! < 5000, 'long before PROXY_DIAL_TIMEOUT')
+      const refused = { error: 'connect_refused', detail: 'ECONNREFUSED' } as const
+      const session = await isUnreachable(rig, refused)
+      const waits = [await waitUntilUnreachable(rig, refused), await waitUntilUnreachable(rig, refused)]
+      // the faster of two: a machine that stalls once is not taken for a proxy that waits
+      assert.ok(Math.min(...waits) < 1500, `${waits} ms`)
       assert.deepEqual(Object.keys(session.one('dial').phases), ['resolve', 'connect', 'total'])
       assert.equal(session.one('dial').peerAddress, undefined)
     }
@@ -203,7 +213,7 @@ describe('A slow upstream', () => {
     client.close()
     assert.match(sent.response, /^250 /)
     const { at, end } = (await rig.recorder.closed()).one('greeting')
-    assert.ok(end - at >= 695, `${end - at} ms`)
+    assert.ok(end - at >= 695 && end - at < 9000, `${end - at} ms`)
   })
 })
 
