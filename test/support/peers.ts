@@ -40,7 +40,8 @@ export class ScriptedUpstream {
   readonly #options: UpstreamOptions
   readonly #peers: Peer[] = []
   readonly #arrived: Peer[] = []
-  readonly #awaited: ((peer?: Peer) => void)[] = []
+  readonly #awaited = new Set<(peer?: Peer) => void>()
+  #closed = false
 
   private constructor(server: net.Server, options: UpstreamOptions) {
     this.#server = server
@@ -73,21 +74,24 @@ export class ScriptedUpstream {
   async accept(): Promise<Peer> {
     const arrived = this.#arrived.shift()
     if (arrived) return arrived
+    if (this.#closed) throw this.#missed('before it was closed')
     const limitMs = this.#options.limitMs ?? 15_000
     return await new Promise((accepted, missed) => {
-      const fail = (when: string) => missed(new Error(`nobody connected to the upstream ${when}\n${this.transcript}`))
-      const timer = setTimeout(() => fail(`in ${limitMs} ms`), limitMs)
-      this.#awaited.push((peer) => {
+      const settle = (peer?: Peer, when = 'before it was closed') => {
         clearTimeout(timer)
+        this.#awaited.delete(settle) // who gave up must not take the next connection
         if (peer) accepted(peer)
-        else fail('before it was closed')
-      })
+        else missed(this.#missed(when))
+      }
+      const timer = setTimeout(() => settle(undefined, `in ${limitMs} ms`), limitMs)
+      this.#awaited.add(settle)
     })
   }
 
   /** Stops listening and drops every connection. */
   async close(): Promise<void> {
-    for (const awaited of this.#awaited.splice(0)) awaited()
+    this.#closed = true
+    for (const awaited of this.#awaited) awaited()
     for (const peer of this.#peers) peer.destroy()
     this.#server.close()
     await once(this.#server, 'close')
@@ -98,9 +102,13 @@ export class ScriptedUpstream {
     const peer = new Peer(socket, { ...this.#options, name: `upstream${number}`, transcript: this.transcript })
     this.transcript.note(peer.name, 'accepted')
     this.#peers.push(peer)
-    const awaited = this.#awaited.shift()
+    const [awaited] = this.#awaited
     if (awaited) awaited(peer)
     else this.#arrived.push(peer)
+  }
+
+  #missed(when: string): Error {
+    return new Error(`nobody connected to the upstream ${when}\n${this.transcript}`)
   }
 }
 
