@@ -98,7 +98,7 @@ describe('LIF-12: a SIGTERM while the listeners are opened', () => {
   async function signalled(
     context: TestContext,
   ): Promise<{ readonly proxy: SpawnedProxy; readonly threads: InThreads }> {
-    const threads = inThreads('while (!signed()) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)')
+    const threads = inThreads('while (!triggered()) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)')
     context.after(threads.remove)
     const proxy = spawnProxy({ ...ENV, PROXY_WORKERS: '3' }, threads.options)
     await proxy.line(({ msg }) => msg === 'start')
@@ -109,7 +109,7 @@ describe('LIF-12: a SIGTERM while the listeners are opened', () => {
 
   test('lets them open and drains', async (context) => {
     const { proxy, threads } = await signalled(context)
-    threads.sign()
+    threads.trigger()
     assert.equal(await endOf(proxy), 0)
     assert.deepEqual([proxy.lines.at(-1)?.msg, proxy.stderr], ['stop', ''])
   })

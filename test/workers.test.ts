@@ -171,11 +171,11 @@ test('a port that is taken is told once, by its setting, and the exit code is 1'
 
 /** Two threads that relay, in which this happens when the proxy listens, and not before. */
 async function startWithBug(context: TestContext, bug: string): Promise<ProxyProcess> {
-  const threads = inThreads(`setInterval(() => { if (signed()) ${bug} }, 20)`)
+  const threads = inThreads(`setInterval(() => { if (triggered()) ${bug} }, 20)`)
   context.after(threads.remove)
   const env = { PROXY_WORKERS: '2', PROXY_UPSTREAM: 'smtp://127.0.0.1:9?tls=off' }
   const proxy = await startProxy(env, threads.options)
-  threads.sign()
+  threads.trigger()
   return proxy
 }
 

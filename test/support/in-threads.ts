@@ -6,25 +6,25 @@ import type { ProxyOptions } from './proxy-process.ts'
 export interface InThreads {
   /** To start the proxy with. */
   readonly options: ProxyOptions
-  /** From now on `signed()` is true in the threads. */
-  sign(): void
+  /** From now on `triggered()` is true in the threads. */
+  trigger(): void
   remove(): void
 }
 
-/** Runs `program` (JavaScript) in each thread before the proxy's own code there; it may ask whether it is `signed()`. */
+/** Runs `program` (JavaScript) in each thread before the proxy's own code there; it may ask whether it is `triggered()`. */
 export function inThreads(program: string): InThreads {
   const files = writeTemporaryFiles({ 'program.mjs': '' })
   const main = files.paths['program.mjs']
-  const signature = `${main}.signed`
+  const mark = `${main}.triggered`
   const source = `
     import { existsSync } from 'node:fs'
     import { isMainThread } from 'node:worker_threads'
-    const signed = () => existsSync(${JSON.stringify(signature)})
+    const triggered = () => existsSync(${JSON.stringify(mark)})
     if (!isMainThread) { ${program} }`
   writeFileSync(main, source)
   return {
     options: { nodeOptions: ['--import', main] },
-    sign: () => writeFileSync(signature, ''),
+    trigger: () => writeFileSync(mark, ''),
     remove: () => files.remove(),
   }
 }
