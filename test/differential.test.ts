@@ -104,8 +104,11 @@ const SILENCE: Readonly<Record<string, readonly Step[]>> = {
   'silence until the idle disconnect': [LOGIN, ['', 0]],
 }
 
-/** AhaSend's idle limits, and what is played there. Who talks never comes near the limit, who is silent waits for it. */
-const HOUSES = [
+/**
+ * AhaSend's idle limit, and the scripts that are played under it. Who talks never comes near the limit, who is silent
+ * waits for it.
+ */
+const RUNS = [
   [60_000, SCRIPTS],
   [2500, SILENCE],
 ] as const
@@ -121,8 +124,8 @@ interface Run {
   readonly bodies: readonly string[]
 }
 
-for (const [idleMs, scripts] of HOUSES)
-  describe(`the same script, directly and through the proxy (${idleMs} ms)`, () => {
+for (const [idleMs, scripts] of RUNS)
+  describe(`the same script, directly and through the proxy (idle limit ${idleMs} ms)`, () => {
     let simulator: Simulator
     let proxy: ProxyServer
     let authority: { readonly certPem: string }
@@ -180,12 +183,14 @@ for (const [idleMs, scripts] of HOUSES)
 
     /** The simulator's number of the session that said the marker, once that session is closed. */
     async function simulatorSession(marker: string): Promise<number> {
-      for (;;) {
+      const deadline = performance.now() + 15_000
+      while (performance.now() < deadline) {
         const said = simulator.ledger.commands.find(({ line }) => line.includes(marker))
         const session = simulator.ledger.sessions.find((one) => one.session === said?.session)
         if (session?.closedAt !== undefined) return session.session
         await new Promise((turn) => setTimeout(turn, 5))
       }
+      throw new Error(`the simulator's session of ${marker} is not closed`)
     }
 
     function commandsOf(session: number): string[] {
