@@ -1,6 +1,7 @@
 /**
  * Time: whose timer decides, and what is said when it does. The proxy's own are longer than AhaSend's on purpose, and none
- * of them puts a word where a verdict belongs (RFC 5321 4.5.3.2). Scaled: a minute takes a second or less.
+ * of them puts a word where a verdict belongs (RFC 5321 4.5.3.2). The test puts the proxy's clock forward; only linger,
+ * dial and AhaSend's own limit take real time.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
@@ -65,7 +66,7 @@ describe('The upstream’s idle limit', () => {
         await ask(client, line)
       }
       assert.equal(await client.readReply(), '421 4.3.2 rehearsal.ahasend.example idle too long\r\n')
-      assert.ok(performance.now() - lastSaid > idleMs - 50, 'when the upstream said it')
+      assert.ok(performance.now() - lastSaid < idleMs + 5000, 'the proxy holds nothing back')
       assert.equal(await client.closed(), 'fin')
       client.destroy()
     }
