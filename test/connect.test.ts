@@ -104,10 +104,9 @@ describe('connectAny', () => {
   })
 
   test('GRT-14: speaks IPv6', async () => {
-    const server = net.createServer().listen({ host: '::1', port: 0 })
+    await using server = net.createServer().listen({ host: '::1', port: 0 })
     await once(server, 'listening')
     await reaches('::1', ['::1'], { port: (server.address() as net.AddressInfo).port })
-    await new Promise((done) => server.close(done))
   })
 
   test('DIS-02: keeps the other direction open behind a FIN', async () => {
