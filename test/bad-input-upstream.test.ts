@@ -100,8 +100,11 @@ describe('Who is there and is not', () => {
     stage = await open(200)
   })
   after(async () => {
-    await stage.close()
-    clock[Symbol.dispose]()
+    try {
+      await stage?.close()
+    } finally {
+      clock[Symbol.dispose]()
+    }
   })
 
   function open(lingerMs: number): Promise<Stage> {
@@ -109,13 +112,13 @@ describe('Who is there and is not', () => {
     return Stage.open('plain', { env: { PROXY_IDLE_TIMEOUT: '60s' }, limits })
   }
 
-  /** Lets time pass until the session is over: who knows when the last octet has moved. */
+  /** Lets the limit pass. A few times: octets that still move between the buffers begin it anew. */
   async function isLeft(session: StagedSession): Promise<void> {
     let over = false
     const ended = session.events().finally(() => {
       over = true
     })
-    while (!over) {
+    for (let passed = 0; !over && passed < 5; passed += 1) {
       clock.passes(idleMs)
       await Promise.race([ended, pause(100)])
     }
@@ -138,9 +141,10 @@ describe('Who is there and is not', () => {
     await drop(session)
   })
 
-  test('a client whose answers will never come is not kept waiting for them', async () => {
+  test('a client whose answers will never come is not kept waiting for them', async (t) => {
     // longer than the test waits for the end
     const patient = await open(600_000)
+    t.after(() => patient.close())
     const session = await sessionAt('between mails', patient)
     await session.client.send('NOOP\r\n'.repeat(2 * MAX_PENDING))
     await session.upstream.received(session.upstream.log.length + 1)
@@ -150,7 +154,6 @@ describe('Who is there and is not', () => {
     assert.equal(await session.upstream.closed(), 'fin')
     await session.events()
     await drop(session)
-    await patient.close()
   })
 
   test('an upstream that does not read is left, when its client has gone', async () => {

@@ -2,7 +2,8 @@ import { mock } from 'node:test'
 
 /**
  * The clock by which the proxy in this process tells how long nothing has moved, put forward by the test: no stall of the
- * machine is then taken for silence, and nobody waits for time to pass. Timers run as ever.
+ * machine is then taken for silence, and nobody waits for time to pass. Timers run as ever. The test's own
+ * `performance.now()` is put forward, too: real time is measured by `Date.now()`.
  */
 export class Clock implements Disposable {
   #ahead = 0
