@@ -231,7 +231,7 @@ function selectorOf(wanted: Wanted): string {
   return `ALERTS{alertname="${name}", severity="${severity}"}`
 }
 
-/** What was raised so far, if only to wait. Rules that are evaluated before the first scrape make one wait: it must not fire. */
+/** What was raised so far. Pending counts, but not of what rules that are evaluated before the first scrape take for absent. */
 async function raisedIn({ prometheus }: Stage): Promise<Set<Wanted>> {
   const selectors = ['ALERTS{alertname!="SmtpProxyAbsent"}', 'ALERTS{alertstate="firing"}']
   const found = await Promise.all(selectors.map((selector) => prometheus.series(selector)))

@@ -9,7 +9,7 @@ import type { ProxyProcess } from './support/proxy-process.ts'
 import { loggedIn, startBefore } from './support/running-proxy.ts'
 import { SOME, sendTraffic, type Told, unobserved } from './support/traffic.ts'
 
-/** Of each test: a suite of them may take longer than one that hangs. */
+/** For each test, not for its suite: all of a suite may rightly take longer than one test that hangs. */
 const LIMIT = { timeout: 120_000 }
 
 /** How long a process may take to end. Only a process that hangs reaches it. */

@@ -11,7 +11,7 @@ import { SOME, sendTraffic, type Told, unobserved } from './support/traffic.ts'
 
 type Env = Readonly<Record<string, string>>
 
-/** Of each test: a suite of them may take longer than one that hangs. */
+/** For each test, not for its suite: all of a suite may rightly take longer than one test that hangs. */
 const LIMIT = { timeout: 120_000 }
 
 /** How long a process may take to end. Only a process that hangs reaches it: a drain alone may take 30 s. */

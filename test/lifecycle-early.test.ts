@@ -99,8 +99,11 @@ describe('LIF-12: a SIGTERM while the listeners are opened', () => {
     context: TestContext,
   ): Promise<{ readonly proxy: SpawnedProxy; readonly threads: InThreads }> {
     const threads = inThreads('while (!triggered()) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)')
-    context.after(threads.remove)
     const proxy = spawnProxy({ ...ENV, PROXY_WORKERS: '3' }, threads.options)
+    context.after(async () => {
+      await proxy.stop('SIGKILL')
+      threads.remove()
+    })
     await proxy.line(({ msg }) => msg === 'start')
     process.kill(proxy.pid, 'SIGTERM')
     await proxy.line(({ msg }) => msg === 'drain')

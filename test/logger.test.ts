@@ -93,7 +93,7 @@ test('a reader that stands still: the process goes on, in bounded memory, and ca
   assert.ok(report.dropped > 190_000, `dropped ${report.dropped}`)
   assert.equal(report.counted, report.dropped)
   assert.ok(report.grown < 32 * 1024 * 1024, `heap grew by ${report.grown}`)
-  assert.ok(report.flushMs >= 190 && report.flushMs < 10_000, `flush took ${report.flushMs} ms`)
+  assert.ok(report.flushMs >= 190 && report.flushMs < 4000, `flush took ${report.flushMs} ms`)
   const [code] = await once(child, 'exit')
   assert.equal(code, 0)
 })

@@ -145,16 +145,30 @@ describe('while a receiver does not answer', LIMIT, () => {
   })
 })
 
-/** Ends with as much time as it takes until `enough`, and then with none. */
+/** Ends so: the time for the last spans is nearly over, and stands still until `enough`; then it is over. */
 async function endWhen({ sdk }: OtlpRig, enough: () => Promise<boolean>): Promise<void> {
   mock.timers.enable({ apis: ['setTimeout'] })
   try {
-    const ended = sdk.shutdown()
-    while (!(await enough())) await turn()
-    mock.timers.tick(LAST_RECORDS_MS)
+    let over = false
+    const ended = sdk.shutdown().finally(() => {
+      over = true
+    })
+    mock.timers.tick(LAST_RECORDS_MS - 1)
+    await turnUntil('it is delivered', enough)
+    mock.timers.tick(1)
+    await turnUntil('it has ended', async () => over)
     await ended
   } finally {
     mock.timers.reset()
+  }
+}
+
+/** Waits where timers stand still. */
+async function turnUntil(what: string, done: () => Promise<boolean>): Promise<void> {
+  const end = performance.now() + 20_000
+  while (!(await done())) {
+    assert.ok(performance.now() < end, `waited until ${what}, in vain`)
+    await turn()
   }
 }
 

@@ -89,7 +89,10 @@ async function assertIs(prometheus: Prometheus, expression: string, expected: Re
     found = byLabels(samples, expression)
     return isDeepStrictEqual(found, expected)
   }
-  await prometheus.waitFor(expression, look).catch(() => assert.deepEqual(found, expected, expression))
+  await prometheus.waitFor(expression, look).catch((error) => {
+    assert.deepEqual(found, expected, expression)
+    throw error
+  })
 }
 
 /** Named by OpenTelemetry's conventions (process.unix.file_descriptor.count), which promtool does not like. */

@@ -13,7 +13,7 @@ import { makeAuthority } from './support/certificates.ts'
 import { connectClient, startTls } from './support/peers.ts'
 import { startProxy } from './support/proxy-process.ts'
 
-/** Of each test: a suite of them may take longer than one that hangs. */
+/** For each test, not for its suite: all of a suite may rightly take longer than one test that hangs. */
 const LIMIT = { timeout: 60_000 }
 const DAY_MS = 24 * 60 * 60 * 1000
 

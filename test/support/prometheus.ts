@@ -132,7 +132,7 @@ async function reload(url: string): Promise<void> {
 
 /**
  * Resolves when Prometheus has found its Alertmanager, about 0.1 s after its start. An alert that fires before is told
- * to nobody, and again a minute later (`--rules.alert.resend-delay`); Prometheus counts it nowhere. So rules come after.
+ * to nobody, counted by no metric, and told again a minute later (`--rules.alert.resend-delay`). So rules come after.
  */
 async function knowsAlertmanager(url: string): Promise<void> {
   const list = () => ask<{ readonly activeAlertmanagers: readonly unknown[] }>(`${url}/api/v1/alertmanagers`)
@@ -160,14 +160,14 @@ function asked(url: string): Omit<Prometheus, 'scrape' | 'stop' | typeof Symbol.
 
 /** The first answer that is enough. Rejects after `limitMs` (30 s), with the last one. */
 async function until<Answer>(
-  ask: () => Promise<Answer>,
+  look: () => Promise<Answer>,
   enough: (answer: Answer) => boolean,
   what: string,
   limitMs = LIMIT_MS,
 ): Promise<Answer> {
   const end = performance.now() + limitMs
   for (;;) {
-    const answer = await ask()
+    const answer = await look()
     if (enough(answer)) return answer
     if (performance.now() > end) {
       throw new Error(`${what} is after ${limitMs} ms still ${JSON.stringify(answer).slice(0, 2000)}`)

@@ -41,11 +41,14 @@ const AT_A_TIME = 10
 /** So many connections of a pool that nobody uses, until AhaSend closes them. */
 export async function idleUntilClosed(port: number, count: number): Promise<void> {
   const clients: Peer[] = []
-  while (clients.length < count)
-    clients.push(...(await Promise.all(Array.from({ length: AT_A_TIME }, () => greeted(port)))))
-  for (const client of clients) {
-    assert.match(await client.readReply(), /^421 .* idle too long/)
-    client.destroy()
+  try {
+    while (clients.length < count) {
+      const length = Math.min(AT_A_TIME, count - clients.length)
+      clients.push(...(await Promise.all(Array.from({ length }, () => greeted(port)))))
+    }
+    for (const client of clients) assert.match(await client.readReply(), /^421 .* idle too long/)
+  } finally {
+    for (const client of clients) client.destroy()
   }
 }
 
