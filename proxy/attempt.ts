@@ -26,6 +26,7 @@ export class Attempt {
   readonly server: UpstreamAddress
   readonly signal: AbortSignal
   readonly #at = now()
+  readonly #timeoutMs: number
   readonly #phases: Partial<Record<DialPhase, number>> = {}
   #phase: DialPhase = 'resolve'
   #replies: Replies | undefined
@@ -35,9 +36,15 @@ export class Attempt {
   #tcp: net.Socket | undefined
   #secureSocket: tls.TLSSocket | undefined
 
-  constructor(server: UpstreamAddress, signal: AbortSignal) {
+  constructor(server: UpstreamAddress, timeoutMs: number, signal: AbortSignal) {
     this.server = server
+    this.#timeoutMs = timeoutMs
     this.signal = signal
+  }
+
+  /** Milliseconds until the dial times out. */
+  get timeLeft(): number {
+    return Math.max(0, this.#at + this.#timeoutMs - now())
   }
 
   /** Runs one phase against the signal and takes its time. */

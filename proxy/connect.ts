@@ -1,8 +1,14 @@
 import { lookup } from 'node:dns/promises'
 import net from 'node:net'
 
-/** RFC 8305 5: how long one address may be tried before the next is tried beside it, in milliseconds. */
+/** RFC 8305 5: how long one address is tried alone before the next attempt starts, in milliseconds. */
 const ATTEMPT_DELAY_MS = 250
+
+/** RFC 8305 5: two attempts never start within this time, in milliseconds. */
+const MIN_ATTEMPT_DELAY_MS = 10
+
+/** Attempts that run at a time. Each takes a file descriptor. Arbitrary: three of each family, and rarely more exist. */
+export const MAX_ATTEMPTS = 6
 
 /** How long a connection may be quiet until the kernel asks whether the other side still lives, in milliseconds. */
 const KEEPALIVE_MS = 60_000
@@ -36,43 +42,96 @@ function alternate(found: readonly { address: string; family: number }[]): strin
 }
 
 /**
- * Connects to the first of `addresses` that answers: Happy Eyeballs (RFC 8305), each attempt starting when the one
- * before failed or was slow, none given up before another won. The socket carries bytes only, keeps half-closed
- * connections open and sends at once. Rejects with the last attempt's error, or with the signal's reason.
+ * Connects to the first of `addresses` that answers: Happy Eyeballs (RFC 8305). The next attempt starts when the one before
+ * fails or is slow. No attempt is given up before another wins, except that at most six run at a time: the oldest then
+ * makes room for the next address. The socket carries bytes only, keeps half-closed connections open and sends at once.
+ * `timeoutMs` is the time in which every address is to get its turn; `signal` ends the race. Rejects with the last
+ * attempt's error, or with the signal's reason.
  */
-export function connectAny(addresses: readonly string[], port: number, signal: AbortSignal): Promise<net.Socket> {
-  return new Promise((settle, fail) => {
-    const attempts = new Set<net.Socket>()
-    let next = 0
-    let timer: NodeJS.Timeout | undefined
+export function connectAny(
+  addresses: readonly string[],
+  port: number,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<net.Socket> {
+  if (signal.aborted) return Promise.reject(signal.reason)
+  return new Race(addresses, port, attemptDelay(addresses.length, timeoutMs), signal).run()
+}
 
-    const finish = (winner: net.Socket | undefined, error?: unknown) => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', aborted)
-      attempts.delete(winner as net.Socket)
-      for (const socket of attempts) socket.destroy()
-      attempts.clear()
-      if (winner) settle(winner)
-      else fail(error)
+/** Milliseconds between two attempts. With many addresses it is short enough to try the last one as long as the others. */
+function attemptDelay(addresses: number, timeoutMs: number): number {
+  const share = Math.floor(timeoutMs / (addresses - 1 + MAX_ATTEMPTS))
+  return Math.max(MIN_ATTEMPT_DELAY_MS, Math.min(ATTEMPT_DELAY_MS, share))
+}
+
+/** The attempts to reach one of several addresses. */
+class Race {
+  readonly #addresses: readonly string[]
+  readonly #port: number
+  readonly #delayMs: number
+  readonly #signal: AbortSignal
+  readonly #result = Promise.withResolvers<net.Socket>()
+  /** Attempts that are running, the oldest first. */
+  readonly #attempts = new Set<net.Socket>()
+  #next = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(addresses: readonly string[], port: number, delayMs: number, signal: AbortSignal) {
+    this.#addresses = addresses
+    this.#port = port
+    this.#delayMs = delayMs
+    this.#signal = signal
+  }
+
+  run(): Promise<net.Socket> {
+    this.#signal.addEventListener('abort', this.#aborted, { once: true })
+    this.#attempt()
+    return this.#result.promise
+  }
+
+  readonly #aborted = (): void => {
+    this.#end()
+    this.#result.reject(this.#signal.reason)
+  }
+
+  readonly #attempt = (): void => {
+    clearTimeout(this.#timer)
+    const host = this.#addresses[this.#next]
+    if (host === undefined) return
+    this.#next += 1
+    if (this.#attempts.size === MAX_ATTEMPTS) this.#makeRoom()
+    const socket = net.connect({ ...OPTIONS, host, port: this.#port })
+    this.#attempts.add(socket)
+    socket.once('connect', () => this.#connected(socket))
+    socket.on('error', (error) => this.#failed(socket, error))
+    this.#timer = setTimeout(this.#attempt, this.#delayMs)
+  }
+
+  #makeRoom(): void {
+    for (const oldest of this.#attempts) {
+      this.#attempts.delete(oldest)
+      oldest.destroy()
+      return
     }
-    const aborted = () => finish(undefined, signal.reason)
-    const attempt = () => {
-      clearTimeout(timer)
-      const address = addresses[next]
-      if (address === undefined) return
-      next += 1
-      const socket = net.connect({ ...OPTIONS, host: address, port })
-      attempts.add(socket)
-      socket.once('connect', () => attempts.has(socket) && finish(socket))
-      socket.on('error', (error) => {
-        if (!attempts.delete(socket)) return
-        if (attempts.size === 0 && next >= addresses.length) finish(undefined, error)
-        else attempt()
-      })
-      timer = setTimeout(attempt, ATTEMPT_DELAY_MS)
-    }
-    if (signal.aborted) return fail(signal.reason)
-    signal.addEventListener('abort', aborted, { once: true })
-    attempt()
-  })
+  }
+
+  #connected(socket: net.Socket): void {
+    if (!this.#attempts.delete(socket)) return
+    this.#end()
+    this.#result.resolve(socket)
+  }
+
+  #failed(socket: net.Socket, error: Error): void {
+    if (!this.#attempts.delete(socket)) return
+    if (this.#attempts.size > 0 || this.#next < this.#addresses.length) return this.#attempt()
+    this.#end()
+    this.#result.reject(error)
+  }
+
+  #end(): void {
+    clearTimeout(this.#timer)
+    this.#signal.removeEventListener('abort', this.#aborted)
+    for (const socket of this.#attempts) socket.destroy()
+    this.#attempts.clear()
+  }
 }

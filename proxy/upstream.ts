@@ -82,7 +82,7 @@ export class Dialer {
     const timer = setTimeout(giveUp, timeoutMs)
     signal.addEventListener('abort', giveUp, { once: true })
     if (signal.aborted) giveUp()
-    const attempt = new Attempt(server, end.signal)
+    const attempt = new Attempt(server, timeoutMs, end.signal)
     try {
       const leg = await this.#prepare(attempt)
       return { dial: attempt.facts(leg.refused ? 'greeting_refused' : undefined), leg }
@@ -99,7 +99,9 @@ export class Dialer {
   async #prepare(attempt: Attempt): Promise<UpstreamLeg> {
     const { server } = attempt
     const addresses = await attempt.during('resolve', () => resolve(server.host))
-    const tcp = await attempt.during('connect', () => connectAny(addresses, server.port, attempt.signal))
+    const tcp = await attempt.during('connect', () =>
+      connectAny(addresses, server.port, attempt.timeLeft, attempt.signal),
+    )
     attempt.connected(tcp)
     const greeting = await attempt.during('greeting', () => attempt.reply())
     const refused = greeting.code >= 400

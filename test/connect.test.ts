@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net from 'node:net'
-import { afterEach, beforeEach, describe, test } from 'node:test'
+import { afterEach, beforeEach, describe, type TestContext, test } from 'node:test'
 import { connectAny, resolve } from '../proxy/connect.ts'
 import { openBlackHole } from './support/black-hole.ts'
 import { Names } from './support/names.ts'
@@ -13,6 +13,9 @@ import { ScriptedUpstream } from './support/peers.ts'
 const REFUSING = ['127.0.0.2', '127.0.0.3', '127.0.0.4']
 
 const never = new AbortController().signal
+
+/** PROXY_DIAL_TIMEOUT unless it is set. */
+const TIMEOUT_MS = 10_000
 
 /** For tests in which the timers of this process are mocked: node:test's own is not. */
 const TIMED = { timeout: 10_000 }
@@ -37,7 +40,7 @@ interface Race {
 
 /** Connects, checks where to, and hangs up. */
 async function reaches(address: string, addresses: readonly string[], race: Race = {}): Promise<void> {
-  const socket = await connectAny(addresses, race.port ?? upstream.port, race.signal ?? never)
+  const socket = await connectAny(addresses, race.port ?? upstream.port, TIMEOUT_MS, race.signal ?? never)
   assert.equal(socket.remoteAddress, address)
   socket.destroy()
 }
@@ -52,7 +55,10 @@ describe('connectAny', () => {
   })
 
   test('GRT-06: rejects with the last error when all refuse', async () => {
-    await assert.rejects(connectAny(REFUSING, upstream.port, never), { code: 'ECONNREFUSED', address: REFUSING.at(-1) })
+    await assert.rejects(connectAny(REFUSING, upstream.port, TIMEOUT_MS, never), {
+      code: 'ECONNREFUSED',
+      address: REFUSING.at(-1),
+    })
     assert.equal(upstream.connections, 0)
   })
 
@@ -82,7 +88,7 @@ describe('connectAny', () => {
   test('GRT-07: gives up a silent address when told to, not before', async () => {
     await using hole = await openBlackHole('127.0.0.2')
     const giveUp = new AbortController()
-    const connecting = connectAny(['127.0.0.2', '127.0.0.3'], hole.port, giveUp.signal)
+    const connecting = connectAny(['127.0.0.2', '127.0.0.3'], hole.port, TIMEOUT_MS, giveUp.signal)
     const second = await Promise.race([connecting.catch(() => 'given up'), new Promise((go) => setTimeout(go, 400))])
     assert.equal(second, undefined, 'that the second address refused does not end the first attempt')
     giveUp.abort(new Error('enough'))
@@ -90,7 +96,7 @@ describe('connectAny', () => {
   })
 
   test('DIS-11: opens nothing when it is told to give up before it began', async () => {
-    await assert.rejects(connectAny(['127.0.0.1'], upstream.port, AbortSignal.abort(new Error('late'))), {
+    await assert.rejects(connectAny(['127.0.0.1'], upstream.port, TIMEOUT_MS, AbortSignal.abort(new Error('late'))), {
       message: 'late',
     })
     assert.equal(upstream.connections, 0)
@@ -98,7 +104,7 @@ describe('connectAny', () => {
 
   test('DIS-11: closes the connection that is given up in the moment in which it is made', async () => {
     const giveUp = new AbortController()
-    const connecting = connectAny(['127.0.0.1'], upstream.port, giveUp.signal)
+    const connecting = connectAny(['127.0.0.1'], upstream.port, TIMEOUT_MS, giveUp.signal)
     giveUp.abort(new Error('enough'))
     await assert.rejects(connecting, { message: 'enough' })
   })
@@ -110,7 +116,7 @@ describe('connectAny', () => {
   })
 
   test('DIS-02: keeps the other direction open behind a FIN', async () => {
-    const socket = await connectAny(['127.0.0.1'], upstream.port, never)
+    const socket = await connectAny(['127.0.0.1'], upstream.port, TIMEOUT_MS, never)
     const peer = await upstream.accept()
     await peer.end()
     await once(socket.resume(), 'end')
@@ -119,12 +125,96 @@ describe('connectAny', () => {
   })
 
   test('DIS-06: an RST that nobody listens for yet does not end the process', async () => {
-    const socket = await connectAny(['127.0.0.1'], upstream.port, never)
+    const socket = await connectAny(['127.0.0.1'], upstream.port, TIMEOUT_MS, never)
     const peer = await upstream.accept()
     const gone = new Promise((close) => socket.once('close', close))
     await peer.reset()
     await gone
   })
+})
+
+/** Stands in for the network: no address ever answers. Records when each attempt begins and how many are open. */
+class SilentNetwork {
+  readonly began: { readonly host: string; readonly at: number; readonly socket: net.Socket }[] = []
+  /** The largest number of sockets that were open at one time. */
+  mostOpen = 0
+  now = 0
+
+  constructor({ mock }: TestContext) {
+    mock.timers.enable({ apis: ['setTimeout'] })
+    mock.method(net, 'connect', ({ host }: { readonly host: string }) => {
+      const socket = new net.Socket()
+      this.began.push({ host, at: this.now, socket })
+      this.mostOpen = Math.max(this.mostOpen, this.open.length)
+      return socket
+    })
+  }
+
+  get open(): string[] {
+    return this.began.filter(({ socket }) => !socket.destroyed).map(({ host }) => host)
+  }
+
+  advance(timers: TestContext['mock']['timers'], ms: number): void {
+    for (const end = this.now + ms; this.now < end; ) {
+      this.now += 1
+      timers.tick(1)
+    }
+  }
+}
+
+describe('connectAny, when no address answers', () => {
+  const addresses = (count: number) => Array.from({ length: count }, (_, index) => `192.0.2.${index}`)
+
+  async function race(context: TestContext, count: number, timeoutMs: number): Promise<SilentNetwork> {
+    const network = new SilentNetwork(context)
+    const giveUp = new AbortController()
+    const connecting = connectAny(addresses(count), 587, timeoutMs, giveUp.signal)
+    network.advance(context.mock.timers, timeoutMs)
+    const { open } = network
+    giveUp.abort(new Error('timeout'))
+    await assert.rejects(connecting, { message: 'timeout' })
+    assert.deepEqual(network.open, [], 'every socket is closed in the end')
+    assert.deepEqual(open, addresses(count).slice(-6), 'the last attempts last until the timeout')
+    return network
+  }
+
+  for (const [count, timeoutMs] of [
+    [7, 10_000],
+    [41, 10_000],
+    [41, 5_000],
+    [200, 10_000],
+  ] as const) {
+    test(`RFC 8305: ${count} addresses and ${timeoutMs} ms: each gets its turn, six at a time`, async (context) => {
+      const { began, mostOpen } = await race(context, count, timeoutMs)
+      assert.deepEqual(
+        began.map(({ host }) => host),
+        addresses(count),
+      )
+      assert.equal(mostOpen, 6)
+      const gaps = began.slice(1).map(({ at }, index) => at - began[index]!.at)
+      assert.ok(Math.max(...gaps) <= 250 && Math.min(...gaps) >= 10, `${gaps} ms`)
+      const lastMs = timeoutMs - began.at(-1)!.at
+      assert.ok(lastMs >= 6 * Math.min(...gaps), `the last address is tried for ${lastMs} ms, like the others`)
+    })
+  }
+
+  test('RFC 8305: of up to six addresses none is given up, and each waits 250 ms for the one before', async (context) => {
+    const { began } = await race(context, 6, TIMEOUT_MS)
+    assert.deepEqual(
+      began.map(({ at }) => at),
+      [0, 250, 500, 750, 1000, 1250],
+    )
+  })
+})
+
+test('GRT-09: an address that answers is reached within the timeout after forty that do not', async () => {
+  await using hole = await openBlackHole('0.0.0.0')
+  await using server = net.createServer().listen({ host: '::1', port: hole.port, ipv6Only: true })
+  await once(server, 'listening')
+  const silent = Array.from({ length: 40 }, (_, index) => `127.0.0.${index + 2}`)
+  const socket = await connectAny([...silent, '::1'], hole.port, 2000, AbortSignal.timeout(TIMEOUT_MS))
+  assert.equal(socket.remoteAddress, '::1')
+  socket.destroy()
 })
 
 describe('resolve', () => {
