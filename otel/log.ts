@@ -42,8 +42,8 @@ export class Log {
     if (!this.#logger.isLevelEnabled(level)) return
     if (close.messages === 0 && !this.#limit.allows(`session ${close.reason}`)) return
     const duration_ms = milliseconds(session.open.at, close.at)
-    const lastDial = session.dials.at(-1) ?? session.upstream
-    const dial = lastDial && { dial: dialLine(lastDial) }
+    const decisive = session.upstream ?? session.dials.at(-1)
+    const dial = decisive && { dial: dialLine(decisive) }
     this.#logger[level]({ ...sessionAttributes(record), duration_ms, ...dial, ...traceIds(span) }, 'session')
   }
 

@@ -109,11 +109,16 @@ export interface Dial {
   readonly certificateNotAfter?: number
 }
 
-/** The session got a connection that had been dialled ahead of need; that dial was told when it ended. */
+/**
+ * The session got a connection that its last dial alone does not name: a preconnected one, or one that greeted with a
+ * refusal. The dial was reported when it ended.
+ */
 export interface Handover {
   readonly type: 'handover'
   readonly at: number
   readonly dial: Dial
+  /** True when the connection was preconnected. */
+  readonly ahead: boolean
 }
 
 export type TransactionOutcome = 'accepted' | 'tempfail' | 'permfail' | 'aborted' | 'in_doubt'

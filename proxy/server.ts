@@ -252,7 +252,7 @@ export class ProxyServer implements SessionHost, MailServer {
     const at = now()
     const ahead = this.#warm.take(at)
     if (!ahead) return dialInOrder(this.#dialer, this.#config.upstreams, this.#config.dialTimeoutMs, signal, report)
-    report({ type: 'handover', at, dial: ahead.dial })
+    report({ type: 'handover', at, dial: ahead.dial, ahead: true })
     return ahead
   }
 

@@ -4,9 +4,10 @@ import { after, before, describe, test } from 'node:test'
 import type { DialError } from '../proxy/events.ts'
 import * as words from '../proxy/own-words.ts'
 import { openBlackHole } from './support/black-hole.ts'
-import { type DialRig, makeTrust, startDialRig, type Trust } from './support/dial-rig.ts'
+import { makeTrust, startDialRig, type Trust } from './support/dial-rig.ts'
 import { OpenResources } from './support/open-resources.ts'
 import { type Peer, playPreamble, ScriptedUpstream } from './support/peers.ts'
+import { dialsOf, startUpstreamPair, type UpstreamPair } from './support/upstream-pair.ts'
 
 const BUSY = '421 4.3.2 first.example load shedding. Try later\r\n'
 const GREETING = '220 second.example ESMTP\r\n'
@@ -17,29 +18,8 @@ before(async () => {
 })
 after(() => trust.remove())
 
-/** Two scripted upstreams, and the proxy that prefers the first. */
-interface Pair {
-  readonly first: ScriptedUpstream
-  readonly second: ScriptedUpstream
-  readonly rig: DialRig
-  [Symbol.asyncDispose](): Promise<void>
-}
-
-async function startPair(env: Readonly<Record<string, string>> = {}): Promise<Pair> {
-  const [first, second] = [await ScriptedUpstream.start(), await ScriptedUpstream.start()]
-  const rig = await startDialRig([`localhost:${first.port}`, `localhost:${second.port}`], trust, { env })
-  return {
-    first,
-    second,
-    rig,
-    [Symbol.asyncDispose]: async () => {
-      await rig[Symbol.asyncDispose]().finally(() => Promise.all([first.close(), second.close()]))
-    },
-  }
-}
-
-function dialsOf(rig: DialRig): (DialError | undefined)[] {
-  return rig.recorder.dials.map((dial) => dial.error)
+function startPair(env?: Readonly<Record<string, string>>): Promise<UpstreamPair> {
+  return startUpstreamPair(trust, env)
 }
 
 /** Long enough for an upstream to be dialled on a machine that stalls, in half of it. */
@@ -171,20 +151,6 @@ describe('The next upstream is not dialled', () => {
 })
 
 describe('When no upstream can serve', () => {
-  test('AHA-08 GRT-05: the last 421 is passed on', async () => {
-    await using pair = await startPair()
-    const client = await pair.rig.connect()
-    await (await pair.first.accept()).send(BUSY)
-    const peer = await pair.second.accept()
-    await peer.send('421 4.3.2 second.example load shedding\r\n')
-    await peer.end()
-    assert.equal(await client.closed(), 'fin')
-    assert.equal(client.log.all.toString(), '421 4.3.2 second.example load shedding\r\n')
-    await client.end()
-    await pair.rig.recorder.closed()
-    assert.deepEqual(dialsOf(pair.rig), ['greeting_refused', 'greeting_refused'])
-  })
-
   test('AHA-09 GRT-10: each is tried once, within PROXY_DIAL_TIMEOUT altogether, and the client is told', async () => {
     using resources = new OpenResources()
     {

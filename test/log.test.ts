@@ -243,6 +243,20 @@ test('reasons are limited each for itself, and sessions with mail not at all', (
   assert.equal(lines('lines suppressed').length, 5)
 })
 
+test('a session that gets the 421 of its first upstream names that upstream, and the dial that brought it', () => {
+  const refused = dial({ error: 'greeting_refused', replyCode: 421, serverPort: 2525, peerAddress: '198.51.100.9' })
+  const { log, lines } = written()
+  const observe = new SessionStory().tell(log)
+  observe(refused)
+  observe(dial({ error: 'connect_refused', serverAddress: 'second.example' }))
+  observe({ type: 'handover', at: 1_000_000, dial: refused, ahead: false })
+  for (const event of new SessionStory().closed('upstream_421').events) observe(event)
+  const line = lines('session')[0]!
+  assert.deepEqual([line['server.address'], line['server.port']], ['send.example', 2525])
+  assert.equal(line['smtp.dial.ahead'], undefined)
+  assert.equal((line.dial as Line)['error.type'], 'greeting_refused')
+})
+
 /** An error such as Node's own: with properties, and a message that quotes what it did not like. */
 function talkativeError(): Error {
   return Object.assign(new TypeError('canary-message'), {
