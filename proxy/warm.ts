@@ -13,8 +13,13 @@ const MAX_AGE_MS = 20_000
 const WINDOW_MS = 10_000
 /** Below this many sessions in the window a waiting connection would mostly wait in vain. */
 const MIN_ARRIVALS = 5
-/** After a failed dial the upstream is left in peace by us for so long; sessions dial for themselves. */
+/** How long no connection is preconnected after the end of a failed dial; sessions dial for themselves. */
 const PAUSE_MS = 30_000
+
+/** The part of `max` connections that event loop number `index`, from 0, of `loops` may hold. The parts add up to `max`. */
+export function shareOf(max: number, index: number, loops: number): number {
+  return Math.floor((max + index) / loops)
+}
 
 /** A leg that was dialled ahead, and how. */
 export interface WarmLeg {
@@ -84,18 +89,18 @@ export class WarmLegs {
 
   #refill(at: number): void {
     for (let missing = this.#wanted(at) - this.#waiting.length - this.#dialling; missing > 0; missing -= 1) {
-      void this.#prepare(at)
+      void this.#prepare()
     }
   }
 
-  async #prepare(at: number): Promise<void> {
+  async #prepare(): Promise<void> {
     this.#dialling += 1
     const { dial, leg } = await this.#dial()
     this.#dialling -= 1
     this.#dialMs = dial.end - dial.at
     if (!leg || leg.refused || this.#closed) {
       leg?.socket.destroy()
-      this.#pausedUntil = at + PAUSE_MS
+      this.#pausedUntil = dial.end + PAUSE_MS
     } else this.#waiting.push(this.#watch(leg, dial))
   }
 

@@ -6,9 +6,12 @@ import { loadCertificate } from './certificate.ts'
 import { type Config, type ListenAddress, parseConfig } from './config.ts'
 import { type LoopFigures, watchLoop } from './loop.ts'
 import { type Bound, ProxyServer } from './server.ts'
+import { shareOf } from './warm.ts'
 
 /** What the main thread gives a worker at its start. */
 export interface WorkerStart {
+  /** The number of this worker, from 0. */
+  readonly index: number
   /** Where to listen: the ports are those that the first worker got. */
   readonly listeners: readonly ListenAddress[]
   readonly counts: SharedArrayBuffer
@@ -54,7 +57,7 @@ function tell(message: FromWorker): void {
 
 async function work(start: WorkerStart): Promise<void> {
   const own = configured()
-  const warmConnections = Math.floor(own.warmConnections / own.workers)
+  const warmConnections = shareOf(own.warmConnections, start.index, own.workers)
   const config = { ...own, listeners: start.listeners, warmConnections }
   const certificate = config.tls && loadCertificate(config.tls, Buffer.from(start.ticketKeys))
   if (certificate && 'error' in certificate) return tell({ type: 'refused', message: certificate.error })

@@ -95,8 +95,8 @@ export class Workers implements MailServer {
   }
 
   async #startLoop(listeners: readonly ListenAddress[]): Promise<Loop> {
-    const start = { listeners, counts: this.#counts, ticketKeys: this.#ticketKeys }
-    const loop = new Loop(start, this.#options, this.#loops.length)
+    const index = this.#loops.length
+    const loop = new Loop({ index, listeners, counts: this.#counts, ticketKeys: this.#ticketKeys }, this.#options)
     this.#loops.push(loop)
     await loop.listening
     return loop
@@ -117,9 +117,9 @@ class Loop {
   bound: readonly Bound[] = []
   live: Live = { sessions: 0, transmit: 0, receive: 0 }
 
-  constructor(start: Omit<WorkerStart, 'heard'>, options: WorkersOptions, index: number) {
+  constructor(start: Omit<WorkerStart, 'heard'>, options: WorkersOptions) {
     this.#options = options
-    this.#index = index
+    this.#index = start.index
     this.listening = new Promise((settle, fail) => {
       this.#started = { settle, fail }
     })

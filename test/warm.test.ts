@@ -4,7 +4,7 @@ import net from 'node:net'
 import { describe, test } from 'node:test'
 import type { Dial } from '../proxy/events.ts'
 import type { DialResult, UpstreamLeg } from '../proxy/upstream.ts'
-import { WarmLegs } from '../proxy/warm.ts'
+import { shareOf, WarmLegs } from '../proxy/warm.ts'
 
 const SECOND = 1000
 
@@ -201,6 +201,29 @@ describe('Legs dialled ahead', () => {
       assert.equal(pool.dials, 2)
     })
   }
+
+  test('are not dialled for thirty seconds after the end of a dial that took long to fail', async () => {
+    const pool = new Pool(1)
+    pool.arrive(5, 0)
+    await pool.end(undefined, 25 * SECOND, 25 * SECOND)
+    for (let at = 25 * SECOND; at < 55 * SECOND; at += 100) assert.equal(pool.warm.take(at), undefined)
+    assert.equal(pool.dials, 1)
+    pool.arrive(5, 55 * SECOND)
+    assert.equal(pool.dials, 2)
+  })
+
+  test('are shared out among event loops without a loss to rounding', () => {
+    for (let loops = 1; loops <= 64; loops += 1) {
+      for (const max of [0, 1, 7, 8, 9, 63, 64, 65, 1000]) {
+        const shares = Array.from({ length: loops }, (_, index) => shareOf(max, index, loops))
+        assert.equal(
+          shares.reduce((sum, share) => sum + share, 0),
+          max,
+        )
+        assert.ok(Math.max(...shares) - Math.min(...shares) <= 1, `${max} in ${loops}: ${shares}`)
+      }
+    }
+  })
 
   test('are closed at the end, those too that are only being dialled', async () => {
     const pool = new Pool(2)

@@ -159,6 +159,29 @@ describe('three event loops (PROXY_WORKERS=3)', () => {
   }
 })
 
+test('more event loops than PROXY_WARM_CONNECTIONS: connections are preconnected all the same', async () => {
+  await using simulator = await startSimulator()
+  await using proxy = await startProxy({
+    PROXY_WORKERS: '9',
+    PROXY_WARM_CONNECTIONS: '8',
+    PROXY_UPSTREAM: `smtp://localhost:${simulator.port}`,
+    PROXY_UPSTREAM_CA_FILE: simulator.caFile,
+  })
+  let [sessions, dials] = [0, 0]
+  // the kernel deals connections out at random, and a loop preconnects from its fifth session in ten seconds on
+  for (; dials <= sessions && sessions < 500; sessions += 50) {
+    const clients = await Promise.all(Array.from({ length: 50 }, () => connectClient({ port: proxy.port })))
+    for (const client of clients) await client.readReply()
+    for (const client of clients) client.destroy()
+    const page = await proxy.metrics()
+    dials = [...page.matchAll(/^smtp_proxy_upstream_dials_total\{.*\} (\d+)$/gm)].reduce(
+      (sum, [, n]) => sum + Number(n),
+      0,
+    )
+  }
+  assert.ok(dials > sessions, `${dials} dials for ${sessions} sessions`)
+})
+
 test('a port that is taken is told once, by its setting, and the exit code is 1', async () => {
   await using first = await startProxy({ PROXY_UPSTREAM: 'smtp://127.0.0.1:9?tls=off' })
   const second = startProxy({
