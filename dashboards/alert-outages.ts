@@ -10,5 +10,6 @@ export const NAMED_OUTAGES = [
   'AhaSendLoadShedding',
   'AhaSendTemporaryErrors',
   'AhaSendUnreachable',
+  'SmtpProxyOutOfResources',
   'SmtpProxyRefusingSessions',
 ] as const satisfies readonly AlertName[]

@@ -78,5 +78,5 @@ export const OPAQUE = { count: 3, share: 0.01 } as const
 /** Starts of one process in a quarter of an hour. */
 export const RESTARTS = 3
 
-/** Sessions turned away at the session limit within five minutes that are an outage. */
+/** Sessions turned away within five minutes that are an outage: at the session limit, or for want of resources. */
 export const TURNED_AWAY = 5

@@ -54,6 +54,7 @@ export const alertNames = [
   'SmtpProxyAbsent',
   'SmtpProxyRestarting',
   'SmtpProxyRefusingSessions',
+  'SmtpProxyOutOfResources',
   'SmtpProxyCertificateExpiring',
   'SmtpProxySessionsOpaque',
   'SmtpProxyObserverFailing',

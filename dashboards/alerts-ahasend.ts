@@ -143,7 +143,7 @@ function upstreamDead(make: RuleMaker): Alert {
   const dead = (window: number) =>
     joined(
       `unless on (${labels(...BY_SERVER)})`,
-      `${make.sum([...BY_SERVER, 'error.type'], dials(make, { not: '' }, window))} >= ${ENOUGH_FAILED_DIALS}`,
+      `${make.sum([...BY_SERVER, 'error.type'], dials(make, FAILED, window))} >= ${ENOUGH_FAILED_DIALS}`,
       `${make.sum(BY_SERVER, dials(make, '', window))} > 0`,
     )
   return {
@@ -159,8 +159,11 @@ function upstreamDead(make: RuleMaker): Alert {
   }
 }
 
+/** Dials that failed. What the proxy's own machine lacked is no fault of the upstream: see SmtpProxyOutOfResources. */
+const FAILED = { noneOf: ['', 'local_resources_exhausted'] } as const
+
 /** Dials that succeeded (no error) or failed. */
-function dials(make: RuleMaker, error: '' | { readonly not: '' }, window: number): string {
+function dials(make: RuleMaker, error: '' | typeof FAILED, window: number): string {
   return make.increase(make.select.series('dials', { 'error.type': error }), window)
 }
 

@@ -15,6 +15,7 @@ export function proxyAlerts(make: RuleMaker, counts: Counts): readonly Alert[] {
     absent(make),
     restarting(make),
     ...refusingSessions(make, counts),
+    ...outOfResources(make, counts),
     certificate(make, 'critical'),
     certificate(make, 'warning'),
     sessionsOpaque(make),
@@ -154,6 +155,32 @@ function refusingSessions(make: RuleMaker, { turnedAway, notAllowed }: Counts): 
       severity: 'warning',
       expr: joined('or', `${make.sumOf(turnedAway, 30 * MINUTE)} > 0`, `${make.sumOf(notAllowed, 30 * MINUTE)} > 0`),
       summary: 'The proxy turns connections away.',
+    },
+  ]
+}
+
+/** Counted by failed dials: the sessions behind them are answered 421, or served by another upstream. */
+function outOfResources(make: RuleMaker, { outOfResources: failed }: Counts): Alert[] {
+  const told = {
+    name: 'SmtpProxyOutOfResources',
+    for: 0,
+    description: ({ count, label }) =>
+      `${label('instance')} could not open ${count} connections to AhaSend, because its machine had no file descriptor, ` +
+      'local port or memory left. The log line "dial failed" says what to raise.',
+    panel: [dashboards.limits, 'Failed dials by reason'],
+  } as const satisfies Partial<Alert>
+  return [
+    {
+      ...told,
+      severity: 'critical',
+      expr: `${make.sumOf(failed, 5 * MINUTE)} >= ${TURNED_AWAY}`,
+      summary: 'The proxy turns applications away: its machine has no resources left for connections.',
+    },
+    {
+      ...told,
+      severity: 'warning',
+      expr: `${make.sumOf(failed, 30 * MINUTE)} > 0`,
+      summary: "The proxy's machine runs short of resources for connections.",
     },
   ]
 }

@@ -123,6 +123,12 @@ export const meanings: Readonly<Record<Cause, Meaning>> = {
     actor: 'operator',
     action: 'Find who opens so many, or raise the limit.',
   },
+  local_resources_exhausted: {
+    codes: '421 by the proxy',
+    meaning: "The proxy's machine has no file descriptor, port or memory left for a connection",
+    actor: 'operator',
+    action: 'Raise what the advice in the log line "dial failed" names.',
+  },
   not_allowed: {
     codes: '421 by the proxy',
     meaning: 'The client is in none of the networks in PROXY_ALLOW',

@@ -33,6 +33,7 @@ export const causeColors = {
   upstream_unreachable: 'semi-dark-purple',
   session_limit: 'dark-green',
   not_allowed: 'light-green',
+  local_resources_exhausted: 'semi-dark-red',
 } as const
 
 export const commandColors = {
@@ -67,6 +68,7 @@ export const dialColors = {
   connect_reset: 'light-red',
   tls_untrusted: 'dark-purple',
   tls_failed: 'light-purple',
+  local_resources_exhausted: 'yellow',
 } as const
 
 export const lossColors = {

@@ -33,6 +33,13 @@ export function countsOf(make: RuleMaker) {
     dropped: fromFirst(make, 'session_dropped', BY_SERVER, dropped(make), 'sessionDuration'),
     unreachable: fromFirst(make, 'upstream_unreachable', BY_INSTANCE, unreachable(make)),
     turnedAway: fromFirst(make, 'session_limit', BY_CAUSE, said(make, 'session_limit', 'proxy')),
+    outOfResources: fromFirst(
+      make,
+      'local_resources_exhausted',
+      BY_INSTANCE,
+      make.select.series('dials', { 'error.type': 'local_resources_exhausted' }),
+      'dials',
+    ),
     notAllowed: fromFirst(make, 'not_allowed', BY_CAUSE, said(make, 'not_allowed', 'proxy')),
     observerFailures: fromFirst(
       make,

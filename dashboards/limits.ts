@@ -31,15 +31,18 @@ const within = stat({
   ],
 })
 
-const dialsThatFailed = sum(grown(NOW, 'dials', { 'error.type': { not: '' } }))
+/** Of the proxy's own machine, so they say nothing about AhaSend. */
+const NOT_OURS = { 'error.type': { not: 'local_resources_exhausted' } } as const
+const dialsThatFailed = sum(grown(NOW, 'dials', { 'error.type': { noneOf: ['', 'local_resources_exhausted'] } }))
 
 const reached = stat({
   title: 'Is AhaSend reached?',
   description:
     'Of the last five minutes. Yes: at least 99 % of the attempts to reach an upstream succeeded. Partly: at least half. ' +
-    'A 421 in place of the greeting is a failure.',
+    'A 421 in place of the greeting is a failure. An attempt for which the proxy had no descriptor, port or memory left ' +
+    'does not count.',
   unit: units.PercentUnit,
-  queries: [{ expr: measured(`1 - ${dialsThatFailed} / ${sum(grown(NOW, 'dials'))}`) }],
+  queries: [{ expr: measured(`1 - ${dialsThatFailed} / ${sum(grown(NOW, 'dials', NOT_OURS))}`) }],
   thresholds: thresholds('red'),
   mappings: words(
     noneYet('No dials'),
@@ -152,8 +155,9 @@ const phases = lines({
 const failedDials = events({
   title: 'Failed dials by reason',
   description:
-    'Attempts a minute to reach an upstream that failed. greeting_refused is a 421 in place of the greeting. The others ' +
-    'are network, DNS or TLS: nothing is sent when the certificate cannot be trusted.',
+    'Attempts a minute to reach an upstream that failed. greeting_refused is a 421 in place of the greeting. ' +
+    'local_resources_exhausted: the machine of the proxy has no descriptor, port or memory left. The others are network, ' +
+    'DNS or TLS: nothing is sent when the certificate cannot be trusted.',
   unit: units.Short,
   queries: [
     {
@@ -166,6 +170,7 @@ const failedDials = events({
   links: [
     tracesLink('Traces of failed dials', spanWith({}, 'dial', 'status = error')),
     runbookLink('AhaSendUnreachable'),
+    runbookLink('SmtpProxyOutOfResources'),
   ],
 })
 

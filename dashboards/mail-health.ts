@@ -166,7 +166,8 @@ const by421Cause = events({
   title: '421 by cause',
   description:
     '421 replies a minute. idle_timeout (grey) is what AhaSend does to connections that a pool keeps for more than 60 s: ' +
-    "normal. load_shedding and internal_error are AhaSend's trouble, upstream_unreachable and session_limit are ours.",
+    'normal. AhaSend causes load_shedding and internal_error; this side causes upstream_unreachable, session_limit and ' +
+    'local_resources_exhausted.',
   unit: units.Short,
   queries: [
     {

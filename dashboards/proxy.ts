@@ -28,7 +28,7 @@ const LOST = { 'telemetry.loss': { not: 'rate_limited' } } as const
 /** Sessions that the proxy turned away for reasons of its own. */
 const OWN_REFUSALS = {
   'smtp.reply.origin': 'proxy',
-  'smtp.reply.cause': { oneOf: ['session_limit', 'not_allowed', 'upstream_unreachable'] },
+  'smtp.reply.cause': { oneOf: ['session_limit', 'not_allowed', 'upstream_unreachable', 'local_resources_exhausted'] },
 } as const
 const UPTIME = ofProxies(select.series('uptime'))
 const BUSY = { 'nodejs.eventloop.state': 'active' } as const
@@ -122,7 +122,8 @@ const refused = events({
   title: 'Sessions refused by the proxy',
   description:
     'Sessions a minute that the proxy answered 421 in its own name. session_limit: PROXY_MAX_SESSIONS. not_allowed: ' +
-    'PROXY_ALLOW. upstream_unreachable: no way to AhaSend. draining: it is being stopped.',
+    'PROXY_ALLOW. upstream_unreachable: no upstream can be reached. local_resources_exhausted: no descriptor, port or ' +
+    'memory is left. draining: the proxy is being stopped.',
   unit: units.Short,
   queries: [
     {
@@ -138,6 +139,7 @@ const refused = events({
       traceWith(spanWith({ 'smtp.reply.origin': 'proxy', 'smtp.reply.code': 421 }), OF_CHOSEN_APPS),
     ),
     runbookLink('SmtpProxyRefusingSessions'),
+    runbookLink('SmtpProxyOutOfResources'),
     runbookLink('AhaSendUnreachable'),
   ],
 })

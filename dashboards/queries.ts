@@ -119,6 +119,7 @@ const TURNED_AWAY = {
       'upstream_unreachable',
       'upstream_lost',
       'session_limit',
+      'local_resources_exhausted',
     ],
   },
 } as const satisfies Matchers<'replies'>

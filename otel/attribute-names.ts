@@ -100,6 +100,7 @@ export const details = {
   'tls.protocol.version': 'The TLS version.',
   'tls.cipher': 'The cipher suite.',
   'client.address': "The client's IP address. Only with PROXY_RECORD_ADDRESSES.",
+  advice: 'What to raise when this machine had no resources left for a connection. Log lines only.',
   duration_ms: 'Milliseconds from beginning to end. Log lines only: a span has its times.',
   trace_id: 'The trace that the mail or session belongs to. Log lines only, as OpenTelemetry names it in JSON.',
   span_id: 'The span of the mail or session; absent when none was kept.',

@@ -68,7 +68,8 @@ export class Log {
 }
 
 function dialLine(dial: Dial): Attributes {
-  return { ...dialAttributes(dial), duration_ms: milliseconds(dial.at, dial.end) }
+  const advice = dial.advice !== undefined && { advice: dial.advice }
+  return { ...dialAttributes(dial), ...advice, duration_ms: milliseconds(dial.at, dial.end) }
 }
 
 /** The names of https://opentelemetry.io/docs/specs/otel/compatibility/logging_trace_context/. */

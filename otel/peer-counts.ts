@@ -61,7 +61,12 @@ const EXPECTED_REFUSALS = [
 ] as const satisfies readonly (readonly [CommandName, number, ReplyCause])[]
 
 /** What the proxy says in place of a greeting. */
-const OWN_REFUSALS = ['upstream_unreachable', 'not_allowed', 'session_limit'] as const satisfies readonly ReplyCause[]
+const OWN_REFUSALS = [
+  'upstream_unreachable',
+  'not_allowed',
+  'session_limit',
+  'local_resources_exhausted',
+] as const satisfies readonly ReplyCause[]
 
 /** The ends of a mail that are expected, by AhaSend's documented codes. */
 const EXPECTED_ENDS = [

@@ -62,6 +62,7 @@ export const replyCauses = [
   'session_limit',
   'not_allowed',
   'draining',
+  'local_resources_exhausted',
 ] as const satisfies readonly ReplyCause[]
 
 export const replyLosses = ['incomplete', 'undelivered'] as const satisfies readonly ReplyLoss[]
@@ -95,6 +96,7 @@ export const dialErrors = [
   'starttls_injection',
   'tls_untrusted',
   'tls_failed',
+  'local_resources_exhausted',
 ] as const satisfies readonly DialError[]
 
 export const dialPhases = [

@@ -2,6 +2,7 @@ import type net from 'node:net'
 import type tls from 'node:tls'
 import type { UpstreamAddress } from './config.ts'
 import type { Dial, DialError, DialPhase } from './events.ts'
+import { descriptorShortage, shortageOf } from './shortage.ts'
 import { type Reply, ReplyReader } from './smtp/reply.ts'
 
 /** Milliseconds since the Unix epoch, from the monotonic clock. */
@@ -13,9 +14,12 @@ export function now(): number {
 export class DialFailed extends Error {
   readonly reason: DialError
   readonly detail: string | undefined
+  /** What the operator can do about a shortage of this machine. */
+  readonly advice: string | undefined
   constructor(reason: DialError, cause?: unknown) {
     super(reason)
     this.reason = reason
+    this.advice = shortageOf(cause)
     const code = (cause as { code?: unknown } | undefined)?.code
     this.detail = typeof code === 'string' && /^[A-Z0-9_/]{1,64}$/.test(code) ? code : undefined
   }
@@ -104,8 +108,23 @@ export class Attempt {
     this.#tcp?.destroy()
   }
 
-  /** What an error that is no DialFailed means in the phase in which it came. */
-  reasonOf(error: unknown): DialError {
+  /** What an error that ended the dial means in the phase in which it came. */
+  failureOf(error: unknown): DialFailed {
+    if (error instanceof DialFailed) return error
+    const shortage = this.#shortageIn(error)
+    return shortage
+      ? new DialFailed('local_resources_exhausted', shortage)
+      : new DialFailed(this.#reasonOf(error), error)
+  }
+
+  /** The phases that need descriptors, ports and memory of this machine. */
+  #shortageIn(error: unknown): unknown {
+    if (this.#phase !== 'resolve' && this.#phase !== 'connect') return undefined
+    if (shortageOf(error) !== undefined) return error
+    return this.#phase === 'resolve' ? descriptorShortage() : undefined
+  }
+
+  #reasonOf(error: unknown): DialError {
     const code = (error as { code?: unknown }).code
     if (this.#phase === 'resolve') return 'resolve_failed'
     if (this.#phase === 'connect') return connectReason(code)
@@ -113,7 +132,8 @@ export class Attempt {
     return 'tls_failed'
   }
 
-  facts(error?: DialError, detail?: string): Dial {
+  /** What is known of the dial now that it has ended; `failure` is absent when it succeeded. */
+  facts(failure?: Pick<DialFailed, 'reason' | 'detail' | 'advice'>): Dial {
     const end = now()
     return {
       type: 'dial',
@@ -126,8 +146,9 @@ export class Attempt {
       ...this.#tls,
       ...(this.#peer !== undefined && { peerAddress: this.#peer }),
       ...(this.#replyCode !== undefined && { replyCode: this.#replyCode }),
-      ...(error && { error }),
-      ...(detail !== undefined && { detail }),
+      ...(failure && { error: failure.reason }),
+      ...(failure?.detail !== undefined && { detail: failure.detail }),
+      ...(failure?.advice !== undefined && { advice: failure.advice }),
     }
   }
 }

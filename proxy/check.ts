@@ -69,11 +69,13 @@ const EXPLANATIONS: Readonly<Record<NonNullable<Dial['error']>, string>> = {
   starttls_injection: 'bytes came in the clear behind the answer to STARTTLS: somebody may be tampering',
   tls_untrusted: 'the certificate is not trusted for this name: for a private authority set PROXY_UPSTREAM_CA_FILE',
   tls_failed: 'the TLS handshake failed',
+  local_resources_exhausted: 'this machine has no resources left for a connection',
 }
 
 function explain(dial: Dial): string {
   const facts = [dial.error, dial.replyCode, dial.detail].filter((fact) => fact !== undefined).join(', ')
-  return `${dial.error ? EXPLANATIONS[dial.error] : 'unknown'} (${facts})`
+  const advice = dial.advice === undefined ? '' : `: ${dial.advice}`
+  return `${dial.error ? EXPLANATIONS[dial.error] : 'unknown'}${advice} (${facts})`
 }
 
 /** The EHLO reply inside TLS, line by line; then QUIT. An empty list when none came in time. */

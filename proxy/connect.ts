@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import net from 'node:net'
+import { shortageOf } from './shortage.ts'
 
 /** RFC 8305 5: how long one address is tried alone before the next attempt starts, in milliseconds. */
 const ATTEMPT_DELAY_MS = 250
@@ -45,8 +46,8 @@ function alternate(found: readonly { address: string; family: number }[]): strin
  * Connects to the first of `addresses` that answers: Happy Eyeballs (RFC 8305). The next attempt starts when the one before
  * fails or is slow. No attempt is given up before another wins, except that at most six run at a time: the oldest then
  * makes room for the next address. The socket carries bytes only, keeps half-closed connections open and sends at once.
- * `timeoutMs` is the time in which every address is to get its turn; `signal` ends the race. Rejects with the last
- * attempt's error, or with the signal's reason.
+ * `timeoutMs` is the time in which every address is to get its turn; `signal` ends the race. Rejects with a
+ * shortage of this machine if there was one, else with the last attempt's error, or with the signal's reason.
  */
 export function connectAny(
   addresses: readonly string[],
@@ -74,6 +75,8 @@ class Race {
   /** Attempts that are running, the oldest first. */
   readonly #attempts = new Set<net.Socket>()
   #next = 0
+  /** The first attempt that this machine had no means for: it tells more than a later refusal. */
+  #shortage: Error | undefined
   #timer: NodeJS.Timeout | undefined
 
   constructor(addresses: readonly string[], port: number, delayMs: number, signal: AbortSignal) {
@@ -123,9 +126,10 @@ class Race {
 
   #failed(socket: net.Socket, error: Error): void {
     if (!this.#attempts.delete(socket)) return
+    if (shortageOf(error) !== undefined) this.#shortage ??= error
     if (this.#attempts.size > 0 || this.#next < this.#addresses.length) return this.#attempt()
     this.#end()
-    this.#result.reject(error)
+    this.#result.reject(this.#shortage ?? error)
   }
 
   #end(): void {

@@ -53,6 +53,7 @@ export type ReplyCause =
   | 'session_limit'
   | 'not_allowed'
   | 'draining'
+  | 'local_resources_exhausted'
 
 /** A reply without its text. */
 export interface ReplyFacts {
@@ -79,6 +80,7 @@ export type DialError =
   | 'starttls_injection'
   | 'tls_untrusted'
   | 'tls_failed'
+  | 'local_resources_exhausted'
 
 /** Parts of a dial, in order; `total` is from the start to the ready (or failed) leg. */
 export type DialPhase = 'resolve' | 'connect' | 'greeting' | 'starttls' | 'total'
@@ -101,6 +103,8 @@ export interface Dial {
   readonly replyCode?: number
   /** The name that Node, the resolver or OpenSSL gives to the failure, such as `CERT_HAS_EXPIRED`. */
   readonly detail?: string
+  /** What the operator can raise; with `local_resources_exhausted` only. */
+  readonly advice?: string
   /** True when the TLS session was resumed. */
   readonly resumed: boolean
   readonly tlsProtocol?: string

@@ -51,6 +51,9 @@ export const DRAINING = farewell('4.3.2', 'restarting, try again at once', 'drai
 /** `PROXY_MAX_SESSIONS` or `PROXY_MAX_SESSIONS_PER_CLIENT` is reached. */
 export const SESSION_LIMIT = farewell('4.3.2', 'too many connections, try again later', 'session_limit')
 
+/** This machine has no descriptor, port or memory left for a connection to the upstream. */
+export const EXHAUSTED = farewell('4.3.2', 'out of resources, try again later', 'local_resources_exhausted')
+
 /** The client's address is not in `PROXY_ALLOW`. */
 export const NOT_ALLOWED = farewell('4.7.0', 'your address may not use this proxy', 'not_allowed')
 
@@ -89,6 +92,7 @@ export const OWN_WORDS = {
   REPLY_TOO_LONG,
   DRAINING,
   SESSION_LIMIT,
+  EXHAUSTED,
   NOT_ALLOWED,
   IDLE,
   READY_FOR_TLS,

@@ -280,6 +280,7 @@ export class Session {
 }
 
 function wordFor(failure: Dial): OwnWord {
+  if (failure.error === 'local_resources_exhausted') return words.EXHAUSTED
   const tls = failure.error?.startsWith('starttls') || failure.error?.startsWith('tls')
   return tls ? words.UNTRUSTED : words.UNREACHABLE
 }

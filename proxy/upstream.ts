@@ -85,11 +85,10 @@ export class Dialer {
     const attempt = new Attempt(server, timeoutMs, end.signal)
     try {
       const leg = await this.#prepare(attempt)
-      return { dial: attempt.facts(leg.refused ? 'greeting_refused' : undefined), leg }
+      return { dial: attempt.facts(leg.refused ? new DialFailed('greeting_refused') : undefined), leg }
     } catch (error) {
       attempt.destroy()
-      const failure = error instanceof DialFailed ? error : new DialFailed(attempt.reasonOf(error), error)
-      return { dial: attempt.facts(failure.reason, failure.detail) }
+      return { dial: attempt.facts(attempt.failureOf(error)) }
     } finally {
       clearTimeout(timer)
       signal.removeEventListener('abort', giveUp)

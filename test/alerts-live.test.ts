@@ -13,6 +13,7 @@ import { type Simulator, startSimulator } from './simulator/simulator.ts'
 import { App } from './support/alert-stage.ts'
 import { makeAuthority, writeTemporaryFiles } from './support/certificates.ts'
 import { selectorsIn } from './support/dashboards.ts'
+import { exhaustDescriptors } from './support/open-files.ts'
 import { connectClient } from './support/peers.ts'
 import { unless } from './support/programs.ts'
 import { type Labels, type Prometheus, prometheusMissing, startPrometheus } from './support/prometheus.ts'
@@ -186,6 +187,14 @@ const INCIDENTS: readonly {
       const clients = await Promise.all(Array.from(open, () => connectClient({ port: proxy.port, limitMs: 20_000 })))
       for (const client of clients) await client.readReply()
       for (const client of clients) client.destroy()
+    },
+  },
+  {
+    name: 'a proxy that has no file descriptor left',
+    raises: ['SmtpProxyOutOfResources critical', 'SmtpProxyOutOfResources warning'],
+    happens: async ({ proxy }) => {
+      // soon after each other: the rule's five minutes are five seconds here
+      assert.equal((await exhaustDescriptors(proxy, 8)).length, 8)
     },
   },
   {

@@ -28,6 +28,7 @@ const WORDS: Readonly<Record<keyof typeof OWN_WORDS, string>> = {
   REPLY_TOO_LONG: '421 4.4.2 closes',
   DRAINING: '421 4.3.2 closes',
   SESSION_LIMIT: '421 4.3.2 closes',
+  EXHAUSTED: '421 4.3.2 closes',
   NOT_ALLOWED: '421 4.7.0 closes',
   IDLE: '421 4.4.2 closes',
   READY_FOR_TLS: '220 2.0.0',

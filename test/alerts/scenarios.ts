@@ -6,6 +6,7 @@ import * as apps from './apps.ts'
 import * as limits from './limits.ts'
 import * as proxy from './proxy.ts'
 import * as reaching from './reaching.ts'
+import * as resources from './resources.ts'
 import type { Scenario } from './scenario.ts'
 import * as storms from './storms.ts'
 
@@ -17,5 +18,6 @@ export const SCENARIOS: readonly Scenario[] = [
   limits,
   proxy,
   reaching,
+  resources,
   storms,
 ].flatMap((room) => Object.values<readonly Scenario[]>(room).flat())
