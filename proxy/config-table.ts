@@ -89,7 +89,9 @@ export const SETTINGS = {
   maxSessions: {
     variable: 'PROXY_MAX_SESSIONS',
     default: '10000',
-    meaning: 'Sessions at a time; above it `421 4.3.2` in place of the greeting.',
+    meaning:
+      'Sessions at a time; further clients get `421 4.3.2` in place of the greeting. The default is lower where the limit ' +
+      'of open files allows fewer sessions.',
     read: integer(1, 1_000_000),
     effective: (config) => config.maxSessions,
   },

@@ -15,7 +15,7 @@ import { check } from './check.ts'
 import { type Config, configWarnings, describeConfig, helpText, type ListenAddress, parseConfig } from './config.ts'
 import { combine } from './events.ts'
 import { watchLoop } from './loop.ts'
-import { fewDescriptors, ownOpenFilesLimit } from './open-files.ts'
+import { fitDefault, openFilesNote, ownOpenFilesLimit } from './open-files.ts'
 import { type MailServer, startServer } from './server.ts'
 import type { Status } from './status-page.ts'
 import { startWorkers, Workers } from './workers.ts'
@@ -56,7 +56,9 @@ interface Settings {
 function readSettings(): Settings | undefined {
   const proxy = parseConfig(process.env)
   const otel = parseOtel(process.env)
-  if ('config' in proxy && 'settings' in otel) return { config: proxy.config, otel: otel.settings }
+  if ('config' in proxy && 'settings' in otel) {
+    return { config: fitDefault(proxy.config, process.env, ownOpenFilesLimit()), otel: otel.settings }
+  }
   for (const parsed of [proxy, otel])
     for (const mistake of 'mistakes' in parsed ? parsed.mistakes : []) console.error(mistake)
   return undefined
@@ -154,8 +156,8 @@ class Appliance {
     const config = this.#config
     this.#log.info(describe(this.#settings), 'start')
     for (const warning of warningsOf(this.#settings)) this.#log.warn(warning)
-    const few = fewDescriptors(config, ownOpenFilesLimit())
-    if (few) this.#log.warn(few, 'few file descriptors')
+    const note = openFilesNote(config, process.env, ownOpenFilesLimit())
+    if (note) this.#log[note.level](note.facts, note.message)
     this.#loadCertificate()
     const { traces } = this.#sdk
     const options = {

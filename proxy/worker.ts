@@ -5,6 +5,7 @@ import { Batch, Heard, type News } from './batch.ts'
 import { loadCertificate } from './certificate.ts'
 import { type Config, type ListenAddress, parseConfig } from './config.ts'
 import { type LoopFigures, watchLoop } from './loop.ts'
+import { fitDefault, ownOpenFilesLimit } from './open-files.ts'
 import { type Bound, ProxyServer } from './server.ts'
 import { shareOf } from './warm.ts'
 
@@ -104,7 +105,7 @@ function obey(server: ProxyServer, batch: Batch, refresh: () => unknown): void {
 /** The main thread has found no mistake in it. */
 function configured(): Config {
   const parsed = parseConfig(process.env)
-  if ('config' in parsed) return parsed.config
+  if ('config' in parsed) return fitDefault(parsed.config, process.env, ownOpenFilesLimit())
   throw new Error(parsed.mistakes.join('\n'))
 }
 

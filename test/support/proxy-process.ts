@@ -20,6 +20,8 @@ export interface ProxyOptions {
   readonly nodeOptions?: readonly string[]
   /** Arguments behind the main file. */
   readonly args?: readonly string[]
+  /** A command that runs node in its own place, such as `prlimit --nofile=600`. */
+  readonly within?: readonly string[]
   /** How long the start may take, in milliseconds. Default 30 s: only one that hangs takes so long. */
   readonly startLimitMs?: number
   /** How long the end may take until the process is killed, in milliseconds. Default 40 s, above the drain's 30 s. */
@@ -91,7 +93,8 @@ function launch(env: Readonly<Record<string, string>>, options: ProxyOptions): C
   const preload = ['--import', new URL('exit-with-parent.ts', import.meta.url).href]
   const args = [...preload, ...(options.nodeOptions ?? []), options.main ?? 'proxy/entry.js', ...(options.args ?? [])]
   // The pipe to its standard input is what tells the process that this one is gone.
-  return spawn(process.execPath, args, { cwd: ROOT, env: { PATH: process.env.PATH, ...env }, stdio: 'pipe' })
+  const [command = process.execPath, ...before] = [...(options.within ?? []), process.execPath]
+  return spawn(command, [...before, ...args], { cwd: ROOT, env: { PATH: process.env.PATH, ...env }, stdio: 'pipe' })
 }
 
 /** The ports of the listeners, by the `listening` lines; undefined until all are there. */
