@@ -5,7 +5,7 @@ import { shortageOf } from './shortage.ts'
 /** RFC 8305 5: how long one address is tried alone before the next attempt starts, in milliseconds. */
 const ATTEMPT_DELAY_MS = 250
 
-/** RFC 8305 5: two attempts never start within this time, in milliseconds. */
+/** RFC 8305 5: the shortest such time, in milliseconds. */
 const MIN_ATTEMPT_DELAY_MS = 10
 
 /** Attempts that run at a time. Each takes a file descriptor. Arbitrary: three of each family, and rarely more exist. */
