@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Summary } from '../test/simulator/ledger.ts'
-import { type ProxyProcess, startProxy } from '../test/support/proxy-process.ts'
+import { type ProxyOptions, type ProxyProcess, startProxy } from '../test/support/proxy-process.ts'
 
 /** What the simulator wrote down: counts, and how often it received each body (by its SHA-256). */
 export interface Book {
@@ -25,18 +25,17 @@ export interface Rehearsal extends AsyncDisposable {
 }
 
 /** Starts both; the simulator takes mail without AUTH. `env` are settings of the proxy besides. */
-export async function startRehearsal(env: Readonly<Record<string, string>> = {}): Promise<Rehearsal> {
+export async function startRehearsal(
+  env: Readonly<Record<string, string>> = {},
+  options: ProxyOptions = {},
+): Promise<Rehearsal> {
   const simulator = spawn(process.execPath, ['test/simulator/main.ts', '--no-auth', '--summary', '--bodies'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const [line] = (await once(createInterface({ input: simulator.stdout! }), 'line')) as [string]
   const { port, httpPort, caFile } = JSON.parse(line) as { port: number; httpPort: number; caFile: string }
-  const proxy = await startProxy({
-    PROXY_UPSTREAM: `smtp://localhost:${port}`,
-    PROXY_UPSTREAM_CA_FILE: caFile,
-    PROXY_WARM_CONNECTIONS: '0',
-    ...env,
-  })
+  const upstream = { PROXY_UPSTREAM: `smtp://localhost:${port}`, PROXY_UPSTREAM_CA_FILE: caFile }
+  const proxy = await startProxy({ ...upstream, PROXY_WARM_CONNECTIONS: '0', ...env }, options)
   const page = async (name: string) => (await fetch(`http://127.0.0.1:${httpPort}/ledger${name}`)).json()
   return {
     proxy,

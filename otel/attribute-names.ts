@@ -7,6 +7,7 @@ import {
   dialPhases,
   opaqueReasons,
   recipientVerdicts,
+  refusedCuts,
   replyCauses,
   replyLosses,
   replyOrigins,
@@ -41,6 +42,10 @@ export const attributes = {
   },
   'smtp.recipient.verdict': { help: 'What the upstream said of a recipient.', values: recipientVerdicts },
   'smtp.session.close_reason': { help: 'Why a session ended.', values: closeReasons },
+  'smtp.refused.cut': {
+    help: 'Why the proxy closed a refused connection. time: it was open too long. bytes: its client sent too much. limit: too many were open.',
+    values: refusedCuts,
+  },
   'smtp.opaque.reason': { help: 'Why the proxy no longer understands a session.', values: opaqueReasons },
   'smtp.dial.phase': { help: 'A part of the way to the upstream.', values: dialPhases },
   'smtp.client.name': { help: "The name of the client's network.", range: 'the names in PROXY_CLIENTS, and other' },

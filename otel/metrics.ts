@@ -2,6 +2,7 @@ import type { Meter, MeterProvider } from '@opentelemetry/api'
 import type {
   CommandName,
   Dial,
+  RefusedCut,
   ReplyFacts,
   SessionEvent,
   SessionOpen,
@@ -20,6 +21,9 @@ export interface Bytes {
   readonly receive: number
 }
 
+/** How many refused connections the proxy closed before their clients did. They are counted without an event each. */
+type Cuts = Readonly<Record<RefusedCut, number>>
+
 /** The metrics of the proxy, and what they cannot know from events. */
 export interface Metrics extends Telemetry {
   /**
@@ -27,6 +31,8 @@ export interface Metrics extends Telemetry {
    * they close. A session must leave its sum in the turn of its session-close event. The last call wins.
    */
   observeLiveBytes(read: () => Bytes): void
+  /** Names the reader of the number of refused connections that were cut, called at each scrape. The last call wins. */
+  observeRefusedCuts(read: () => Cuts): void
   /** When the listeners' certificate ends, in seconds since the Unix epoch; undefined when there is none. */
   setListenerCertificate(notAfter: number | undefined): void
   readonly observeLoop: ObserveLoop
@@ -38,6 +44,10 @@ export function createMetrics(provider: MeterProvider, options: Configured): Met
   const io = new RelayedBytes(instruments.meter)
   const certificates = new CertificateDates(instruments.meter)
   const peers = new Peers(instruments)
+  let cuts = (): Cuts => ({ time: 0, bytes: 0, limit: 0 })
+  observable(instruments.meter, 'refusedCut').addCallback((result) => {
+    for (const [cut, count] of Object.entries(cuts())) result.observe(count, { 'smtp.refused.cut': cut })
+  })
   const dial = (event: Dial) => {
     countDial(instruments, event)
     certificates.seen(event)
@@ -53,6 +63,9 @@ export function createMetrics(provider: MeterProvider, options: Configured): Met
       instruments.observerFailures.at({}).value += 1
     },
     observeLiveBytes: (read) => io.observeLive(read),
+    observeRefusedCuts(read) {
+      cuts = read
+    },
     setListenerCertificate: (notAfter) => certificates.setListener(notAfter),
     observeLoop: createLoopMetrics(instruments.meter),
   }

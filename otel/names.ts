@@ -13,7 +13,7 @@ export * from './runtime-names.ts'
 export * from './values.ts'
 
 /** The instrumentation scope. Its version is the version of this table: the minor grows when the table is extended. */
-export const scope = { name: 'ahasend-smtp-proxy', version: '1.2.0' } as const
+export const scope = { name: 'ahasend-smtp-proxy', version: '1.3.0' } as const
 
 /** A metric: `prometheus` is the name under which it is scraped. */
 export interface MetricDefinition {
@@ -121,6 +121,14 @@ export const metrics = {
     attributes: ['smtp.session.close_reason', 'server.address', 'smtp.client.name'],
     buckets: lifetimes,
     prometheus: 'smtp_proxy_session_duration_seconds',
+  },
+  refusedCut: {
+    name: 'smtp.proxy.refused.cut',
+    kind: 'counter',
+    unit: '{connection}',
+    help: 'Refused connections that the proxy closed before their clients did.',
+    attributes: ['smtp.refused.cut'],
+    prometheus: 'smtp_proxy_refused_cut_total',
   },
   sessionActive: {
     name: 'smtp.proxy.session.active',

@@ -162,6 +162,7 @@ const disabled: Sdk = {
     dial() {},
     observerFailed() {},
     observeLiveBytes() {},
+    observeRefusedCuts() {},
     setListenerCertificate() {},
     observeLoop() {},
   },

@@ -9,6 +9,7 @@ import type {
   DialPhase,
   OpaqueReason,
   RecipientVerdict,
+  RefusedCut,
   ReplyCause,
   ReplyOrigin,
   SessionEvent,
@@ -132,6 +133,8 @@ export const closeReasons = [
   'error',
 ] as const satisfies readonly CloseReason[]
 
+export const refusedCuts = ['time', 'bytes', 'limit'] as const satisfies readonly RefusedCut[]
+
 /** The kinds of telemetry. */
 export const telemetrySignals = ['traces', 'metrics', 'logs'] as const
 
@@ -158,6 +161,7 @@ type Forgotten =
   | Exclude<DialPhase, (typeof dialPhases)[number]>
   | Exclude<OpaqueReason, (typeof opaqueReasons)[number]>
   | Exclude<CloseReason, (typeof closeReasons)[number]>
+  | Exclude<RefusedCut, (typeof refusedCuts)[number]>
 
 /** Does not compile while a list above is incomplete; the error names the forgotten members. */
 export const nothingForgotten: [Forgotten] extends [never] ? true : Forgotten = true

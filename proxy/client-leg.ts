@@ -8,6 +8,9 @@ export interface Linger {
   readonly bytes: number
 }
 
+/** The bound at which a lingering close ends. */
+export type LingerBound = keyof Linger
+
 /** ALPN in wire format: a client that insists on another protocol is refused (RFC 7301 3.2; ALPACA). */
 const ALPN_SMTP = Buffer.from('\x04smtp')
 
@@ -35,6 +38,7 @@ export class ClientConnection {
   #closed = false
   #lingering: NodeJS.Timeout | undefined
   #lingerBytes = 0
+  #cut: ((bound: LingerBound) => void) | undefined
 
   /** With a pool, `accepted` is not to be used by others any more: `tcp` is. */
   constructor(accepted: net.Socket, pool?: ReadPool) {
@@ -115,12 +119,16 @@ export class ClientConnection {
     })
   }
 
-  /** Sends `last`, then FIN, then reads and drops what still comes: an early close would destroy the reply (RST). */
-  end(last: Buffer | undefined, linger: Linger): void {
+  /**
+   * Sends `last`, then FIN, then reads and drops what still comes: an early close would destroy the reply (RST). `cut` is
+   * called when the client reaches a bound of `linger` before it closes.
+   */
+  end(last: Buffer | undefined, linger: Linger, cut?: (bound: LingerBound) => void): void {
     if (this.#lingering || this.#closed) return
     if (this.#socket.writable) last ? this.#socket.end(last) : this.#socket.end()
     this.#lingerBytes = linger.bytes
-    this.#lingering = setTimeout(() => this.destroy(), linger.ms)
+    this.#cut = cut
+    this.#lingering = setTimeout(() => this.#cutAt('ms'), linger.ms)
     this.#socket.resume()
   }
 
@@ -163,7 +171,15 @@ export class ClientConnection {
   #onData = (chunk: Buffer, release?: () => void): void => {
     if (!this.#lingering) return this.#listener?.data(chunk, release)
     this.#lingerBytes -= chunk.length
-    if (this.#lingerBytes < 0) this.destroy()
+    release?.()
+    if (this.#lingerBytes < 0) this.#cutAt('bytes')
+  }
+
+  #cutAt(bound: LingerBound): void {
+    const cut = this.#cut
+    this.#cut = undefined
+    cut?.(bound)
+    this.destroy()
   }
 
   #onEnd = (): void => {

@@ -159,6 +159,12 @@ export type CloseReason =
   | 'session_limit'
   | 'error'
 
+/**
+ * Why the proxy closed a refused connection before its client did. `time`: it was open too long. `bytes`: the client sent
+ * too much. `limit`: too many were open.
+ */
+export type RefusedCut = 'time' | 'bytes' | 'limit'
+
 /** The first event of each session. */
 export interface SessionOpen {
   readonly type: 'session-open'

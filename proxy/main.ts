@@ -181,6 +181,7 @@ class Appliance {
     if (config.workers === 1) watchLoop((figures) => observeLoop(0, figures))
     this.#server = server
     this.#sdk.telemetry.observeLiveBytes(() => server.liveBytes())
+    this.#sdk.telemetry.observeRefusedCuts(() => server.refusedCuts())
     await this.#openAdmin(server)
     for (const { listener, address, port } of server.bound) {
       this.#log.info({ listener: listener.url, address, port }, 'listening')

@@ -7,6 +7,7 @@ import type { Environment } from '../settings/tables.ts'
 import type { Config } from './config.ts'
 import { SETTINGS } from './config-table.ts'
 import { MAX_ATTEMPTS } from './connect.ts'
+import { MAX_REFUSED } from './refused.ts'
 import { RAISE_OPEN_FILES } from './shortage.ts'
 
 /** The client's and the upstream's, while a session relays. */
@@ -17,7 +18,7 @@ const MORE_FOR_A_DIAL = MAX_ATTEMPTS - 1 + 1
 const SLOW_DIALS = 20
 /** Measured: 7 to 13. */
 const FOR_A_WORKER = 16
-/** Arbitrary: Node's own 25, the admin server's 128 clients, exports, and sessions that are refused. */
+/** Arbitrary: Node's own 25, the admin server's 128 clients, and exports. */
 const FOR_THE_REST = 256
 
 /** Settings that decide how many descriptors are needed. */
@@ -25,7 +26,7 @@ type Sizes = Pick<Config, 'maxSessions' | 'warmConnections' | 'workers'>
 
 /** Descriptors besides those of sessions that relay. */
 function besides({ warmConnections, workers }: Sizes): number {
-  return warmConnections + FOR_A_WORKER * workers + SLOW_DIALS * MORE_FOR_A_DIAL + FOR_THE_REST
+  return warmConnections + FOR_A_WORKER * workers + SLOW_DIALS * MORE_FOR_A_DIAL + MAX_REFUSED + FOR_THE_REST
 }
 
 /** All descriptors, at PROXY_MAX_SESSIONS. */

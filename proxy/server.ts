@@ -9,6 +9,7 @@ import { clientKey } from './networks.ts'
 import type { OwnWord } from './own-words.ts'
 import * as words from './own-words.ts'
 import { ReadPool } from './read-pool.ts'
+import { limitsFor, RefusedConnections, type RefusedCuts } from './refused.ts'
 import { Session, type SessionHost, type Source } from './session.ts'
 import type { AddressScope } from './smtp/path.ts'
 import { Dialer, type DialResult, now } from './upstream.ts'
@@ -17,6 +18,8 @@ import { WarmLegs } from './warm.ts'
 /** Times and sizes that are no settings; tests shorten them. */
 export const LIMITS = {
   linger: { ms: 10_000, bytes: 64 * 1024 * 1024 },
+  /** Of one event loop: several share the connections. */
+  refused: limitsFor(1),
   handshakeMs: 30_000,
   /** RFC 5321 4.5.3.2.6. */
   finalReplyMs: 600_000,
@@ -59,8 +62,10 @@ export interface Bound {
 export interface MailServer {
   readonly bound: readonly Bound[]
   readonly draining: boolean
-  /** Sessions that are open, refused ones that still linger included. */
+  /** Sessions that are open; connections that were refused are none. */
   readonly activeSessions: number
+  /** How many refused connections the proxy closed before their clients did, by reason. */
+  refusedCuts(): RefusedCuts
   /** Application octets of the sessions that are open. */
   liveBytes(): { transmit: number; receive: number }
   /** Ends politely what can be, within the drain timeout. Resolves with the number of sessions that were cut. */
@@ -89,6 +94,7 @@ export class ProxyServer implements SessionHost, MailServer {
   readonly limits: typeof LIMITS
   readonly idleMs: number
   readonly readPool = new ReadPool()
+  readonly refused: RefusedConnections
   readonly recordAddresses: AddressScope
   readonly preferredUpstream: string
   readonly bound: Bound[] = []
@@ -109,6 +115,7 @@ export class ProxyServer implements SessionHost, MailServer {
     this.#options = options
     this.#config = options.config
     this.limits = { ...LIMITS, ...options.limits }
+    this.refused = new RefusedConnections(this.limits.refused)
     this.idleMs = options.config.idleTimeoutMs
     this.recordAddresses = options.config.recordAddresses
     this.preferredUpstream = options.config.upstreams[0]!.host
@@ -124,9 +131,13 @@ export class ProxyServer implements SessionHost, MailServer {
     return this.#draining
   }
 
-  /** Sessions that are open, refused ones that still linger included. */
+  /** Sessions that are open; connections that were refused are none. */
   get activeSessions(): number {
     return this.#sessions.size
+  }
+
+  refusedCuts(): RefusedCuts {
+    return this.refused.cuts
   }
 
   /** Application octets of the sessions that are open. */
@@ -163,8 +174,9 @@ export class ProxyServer implements SessionHost, MailServer {
   }
 
   /**
-   * Stops accepting, ends sessions between mails with a 421, and waits for mails in flight, at most for the drain
-   * timeout; then ends what is left. Resolves with the number of sessions that were cut.
+   * Stops accepting, ends sessions between messages with a 421, and waits for messages in flight, at most for the drain
+   * timeout; then ends what is left, connections that were refused included. Resolves with the number of sessions that
+   * were cut.
    */
   async drain(): Promise<number> {
     this.#draining = true
@@ -181,6 +193,7 @@ export class ProxyServer implements SessionHost, MailServer {
     this.#draining = true
     this.#stopListening()
     for (const session of this.#sessions) session.cut()
+    this.refused.close()
     await this.#emptyWithin(1000)
     clearInterval(this.#clock)
   }

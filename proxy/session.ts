@@ -11,6 +11,7 @@ import type { OwnWord } from './own-words.ts'
 import * as words from './own-words.ts'
 import { ProxyHeaderReader } from './proxy-protocol.ts'
 import type { ReadPool } from './read-pool.ts'
+import type { RefusedConnections } from './refused.ts'
 import { type Limits, Relay } from './relay.ts'
 import type { ClientLeg } from './smtp/ehlo.ts'
 import type { AddressScope } from './smtp/path.ts'
@@ -30,6 +31,8 @@ export interface SessionHost {
   readonly limits: Limits & { readonly proxyHeaderMs: number }
   readonly idleMs: number
   readonly readPool: ReadPool
+  /** Takes over the connections of sessions that are refused. */
+  readonly refused: RefusedConnections
   /** How much of senders and recipients its events may name. */
   readonly recordAddresses: AddressScope
   secureContext(): SecureContext | undefined
@@ -253,9 +256,8 @@ export class Session {
     const facts: ReplyFacts = { code, enhancedCode, cause, origin: 'proxy' }
     const speaks = this.#listener.scheme === 'smtp' || this.#client.secure
     if (speaks) this.#dialogue?.own('CONNECT', facts, this.#openedAt, now())
-    this.#leaveWhenClosed()
-    this.#report({ by: 'proxy', reason, error: 'upstream_lost' })
-    if (speaks) this.#client.end(word.bytes, this.#host.limits.linger)
+    this.#finish({ by: 'proxy', reason, error: 'upstream_lost' })
+    if (speaks) this.#host.refused.add(this.#client, word.bytes)
     else this.#client.destroy()
   }
 

@@ -6,6 +6,7 @@ import { loadCertificate } from './certificate.ts'
 import { type Config, type ListenAddress, parseConfig } from './config.ts'
 import { type LoopFigures, watchLoop } from './loop.ts'
 import { fitDefault, ownOpenFilesLimit } from './open-files.ts'
+import { limitsFor, NO_CUTS, type RefusedCuts } from './refused.ts'
 import { type Bound, ProxyServer } from './server.ts'
 import { shareOf } from './warm.ts'
 
@@ -45,6 +46,7 @@ export interface Live {
   readonly sessions: number
   readonly transmit: number
   readonly receive: number
+  readonly refusedCuts: RefusedCuts
 }
 
 /** How often the live figures are told when nothing else is. */
@@ -62,7 +64,7 @@ async function work(start: WorkerStart): Promise<void> {
   const config = { ...own, listeners: start.listeners, warmConnections }
   const certificate = config.tls && loadCertificate(config.tls, Buffer.from(start.ticketKeys))
   if (certificate && 'error' in certificate) return tell({ type: 'refused', message: certificate.error })
-  let live = (): Live => ({ sessions: 0, transmit: 0, receive: 0 })
+  let live = (): Live => ({ sessions: 0, transmit: 0, receive: 0, refusedCuts: NO_CUTS })
   const batch = new Batch((news) => tell({ type: 'batch', news, live: live() }), new Heard(start.heard))
   const server = new ProxyServer({
     config,
@@ -71,12 +73,13 @@ async function work(start: WorkerStart): Promise<void> {
       { sessions: config.maxSessions, perClient: config.maxSessionsPerClient },
       start.counts,
     ),
+    limits: { refused: limitsFor(config.workers) },
     reusePort: true,
     ...(certificate && { certificate }),
     lost: (listener, { message }) => tell({ type: 'listener-failed', listener, message, lost: true }),
     acceptFailed: (listener, { message }) => tell({ type: 'listener-failed', listener, message, lost: false }),
   })
-  live = () => ({ sessions: server.activeSessions, ...server.liveBytes() })
+  live = () => ({ sessions: server.activeSessions, ...server.liveBytes(), refusedCuts: server.refusedCuts() })
   setInterval(batch.flush, LIVE_MS).unref()
   watchLoop((figures) => tell({ type: 'loop', figures }))
   obey(server, batch, () => certificate?.refresh())

@@ -5,6 +5,7 @@ import { Heard, type News } from './batch.ts'
 import type { Config, ListenAddress } from './config.ts'
 import type { Observer, Telemetry } from './events.ts'
 import type { LoopFigures } from './loop.ts'
+import { addCuts, NO_CUTS, type RefusedCuts } from './refused.ts'
 import { type Bound, ListenError, type MailServer } from './server.ts'
 import type { FromWorker, Live, ToWorker, WorkerStart } from './worker.ts'
 
@@ -78,6 +79,10 @@ export class Workers implements MailServer {
     )
   }
 
+  refusedCuts(): RefusedCuts {
+    return this.#loops.map(({ live }) => live.refusedCuts).reduce(addCuts, NO_CUTS)
+  }
+
   /** The threads re-read their certificate. */
   refresh(): void {
     for (const loop of this.#loops) loop.tell('refresh')
@@ -115,7 +120,7 @@ class Loop {
   #settle: (cut: number) => void = () => {}
   #started: { settle: () => void; fail: (error: Error) => void } | undefined
   bound: readonly Bound[] = []
-  live: Live = { sessions: 0, transmit: 0, receive: 0 }
+  live: Live = { sessions: 0, transmit: 0, receive: 0, refusedCuts: NO_CUTS }
 
   constructor(start: Omit<WorkerStart, 'heard'>, options: WorkersOptions) {
     this.#options = options

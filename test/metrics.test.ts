@@ -265,6 +265,19 @@ test('bytes move while a session is open, and never go back', async () => {
   assert.deepEqual(await bytes(), told(610, 80))
 })
 
+test('refused connections that were cut are counted as the proxy counts them', async () => {
+  const { metrics, series } = scraped()
+  const cuts = () => series('smtp_proxy_refused_cut_total', { zeros: true })
+  const counted = (time: number, bytes: number, limit: number) => ({
+    '{smtp_refused_cut="time"}': time,
+    '{smtp_refused_cut="bytes"}': bytes,
+    '{smtp_refused_cut="limit"}': limit,
+  })
+  assert.deepEqual(await cuts(), counted(0, 0, 0))
+  metrics.observeRefusedCuts(() => ({ time: 3, bytes: 2, limit: 1 }))
+  assert.deepEqual(await cuts(), counted(3, 2, 1))
+})
+
 test('lost replies and failures of observers are counted', async () => {
   const { metrics, series } = scraped()
   new SessionStory()

@@ -29,6 +29,7 @@ const contract: Readonly<Record<MetricKey, string>> = {
   messageRecipients: 'histogram {recipient} smtp.transaction.outcome -> smtp_proxy_message_recipients',
   sessionDuration:
     'histogram s smtp.session.close_reason server.address smtp.client.name -> smtp_proxy_session_duration_seconds',
+  refusedCut: 'counter {connection} smtp.refused.cut -> smtp_proxy_refused_cut_total',
   sessionActive: 'updowncounter {session} smtp.client.name -> smtp_proxy_session_active',
   sessionMessages: 'histogram {message} server.address -> smtp_proxy_session_messages',
   sessionOpaque: 'counter {session} smtp.opaque.reason -> smtp_proxy_session_opaque_total',
@@ -126,5 +127,5 @@ test('a label is the key with underscores', () => {
 })
 
 test('the scope carries the version of the table', () => {
-  assert.deepEqual(scope, { name: 'ahasend-smtp-proxy', version: '1.2.0' })
+  assert.deepEqual(scope, { name: 'ahasend-smtp-proxy', version: '1.3.0' })
 })

@@ -30,8 +30,8 @@ describe('the soft limit of open files', () => {
 })
 
 const DEFAULTS = { warmConnections: 8, workers: 1, maxSessions: 10_000 }
-/** 20 dials of 6 more, 256 for the rest, and those of DEFAULTS. */
-const BESIDES = 120 + 256 + 8 + 16
+/** 20 dials of 6 more, 256 refused connections, 256 for the rest, and those of DEFAULTS. */
+const BESIDES = 120 + 256 + 256 + 8 + 16
 
 describe('PROXY_MAX_SESSIONS is set: two descriptors for each session, and some for the rest', () => {
   /** Settings, a limit, what is needed, and the sessions that would fit; nothing when it is enough. */
@@ -39,12 +39,13 @@ describe('PROXY_MAX_SESSIONS is set: two descriptors for each session, and some 
     [{}, Number.POSITIVE_INFINITY],
     [{}, 20_000 + BESIDES],
     [{}, 19_999 + BESIDES, 20_000 + BESIDES, 9_999],
-    [{}, 20_000, 20_400, 9_800],
-    [{}, 1024, 20_400, 312],
-    [{ maxSessions: 312 }, 1024],
-    [{ maxSessions: 1 }, 256, 402],
-    [{ warmConnections: 0, workers: 64 }, 21_400],
-    [{ warmConnections: 100, workers: 64 }, 21_400, 21_500, 9_950],
+    [{}, 20_000, 20_656, 9_672],
+    [{}, 1024, 20_656, 184],
+    [{ maxSessions: 350 }, 1024, 1356, 184],
+    [{ maxSessions: 184 }, 1024],
+    [{ maxSessions: 1 }, 512, 658],
+    [{ warmConnections: 0, workers: 64 }, 21_656],
+    [{ warmConnections: 100, workers: 64 }, 21_656, 21_756, 9_950],
   ]
   for (const [sizes, limit, needed, fitting] of CASES) {
     test(`${JSON.stringify(sizes)} with ${limit}: ${needed ?? 'enough'}`, () => {
@@ -65,8 +66,8 @@ describe('PROXY_MAX_SESSIONS is not set: 10,000 sessions, or as many as fit', ()
     [Number.POSITIVE_INFINITY, 10_000],
     [1_048_576, 10_000],
     [20_000 + BESIDES, 10_000],
-    [20_000, 9_800, 'info'],
-    [1024, 312, 'info'],
+    [20_000, 9_672, 'info'],
+    [1024, 184, 'info'],
     [BESIDES + 2, 1, 'info'],
     [BESIDES + 1, 10_000, 'warn'],
   ]
@@ -76,7 +77,7 @@ describe('PROXY_MAX_SESSIONS is not set: 10,000 sessions, or as many as fit', ()
       assert.equal(config.maxSessions, sessions)
       const note = openFilesNote(config, {}, limit)
       assert.deepEqual([note?.level, note?.facts.sessions], [level, level && sessions])
-      if (level) assert.match(note?.facts.advice ?? '', /^raise the limit of open files to 20400 /)
+      if (level) assert.match(note?.facts.advice ?? '', /^raise the limit of open files to 20656 /)
     })
   }
 })
@@ -104,7 +105,7 @@ test('a proxy warns once, at its start', { skip: !existsSync('/proc/self/limits'
   assert.deepEqual([level, msg], ['warn', 'file descriptor limit too low for PROXY_MAX_SESSIONS'])
   assert.deepEqual([setting, sessions, needed], ['PROXY_MAX_SESSIONS', 1_000_000, 2_000_000 + BESIDES])
   assert.equal(notes[0]!.limit, limit)
-  assert.match(String(advice), /^raise the limit of open files to 2000400 /)
+  assert.match(String(advice), /^raise the limit of open files to 2000656 /)
 })
 
 test('a proxy with enough says nothing', async () => {
@@ -114,7 +115,7 @@ test('a proxy with enough says nothing', async () => {
 
 for (const workers of ['1', '2']) {
   test(
-    `with 600 open files and PROXY_WORKERS=${workers} a proxy takes the sessions that fit, and warns of nothing`,
+    `with 800 open files and PROXY_WORKERS=${workers} a proxy takes the sessions that fit, and warns of nothing`,
     unless(prlimitMissing()),
     async () => {
       await using simulator = await startSimulator()
@@ -125,15 +126,15 @@ for (const workers of ['1', '2']) {
           PROXY_WORKERS: workers,
           PROXY_WARM_CONNECTIONS: '0',
         },
-        { within: ['prlimit', '--nofile=600:600'] },
+        { within: ['prlimit', '--nofile=800:800'] },
       )
-      const fit = Math.floor((600 - 120 - 256 - 16 * Number(workers)) / 2)
+      const fit = Math.floor((800 - 120 - 256 - 256 - 16 * Number(workers)) / 2)
       assert.deepEqual(
         proxy.lines.filter(({ level }) => level === 'warn'),
         [],
       )
       const [{ level, sessions, needed } = {}] = notesOf(proxy)
-      assert.deepEqual([level, sessions, needed], ['info', fit, 20_376 + 16 * Number(workers)])
+      assert.deepEqual([level, sessions, needed], ['info', fit, 20_632 + 16 * Number(workers)])
       const clients = await Promise.all(Array.from({ length: fit + 5 }, () => connectClient({ port: proxy.port })))
       const greetings = await Promise.all(clients.map((client) => client.readReply()))
       for (const client of clients) client.destroy()

@@ -1,0 +1,161 @@
+/**
+ * Do connections that the proxy refuses hurt the apps that it serves? Two scenarios, each with a proxy of its own:
+ *
+ * leak: one app opens connections and closes none, above PROXY_MAX_SESSIONS_PER_CLIENT, and the process may open 1,024
+ * files. strangers: addresses outside PROXY_ALLOW connect, and push bytes as fast as they can.
+ *
+ *   nice node bench/refused.ts [--seconds 20] [--per-second 150] [--strangers 2000]
+ *
+ * Meanwhile another app sends one message after the other, each on a connection of its own, and /metrics is scraped.
+ * Exit code 1 when a message or a scrape fails.
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import net from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { ask, mail, send } from '../test/simulator/client.ts'
+import { connectClient } from '../test/support/peers.ts'
+import type { ProxyOptions } from '../test/support/proxy-process.ts'
+import { startRehearsal } from './rehearsal.ts'
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '20' },
+    'per-second': { type: 'string', default: '150' },
+    strangers: { type: 'string', default: '2000' },
+    /** In the processes that this one starts: the role, and the proxy's port. */
+    play: { type: 'string' },
+    port: { type: 'string' },
+  },
+})
+const SECONDS = Number(values.seconds)
+const LEAKING_APP = '127.0.0.2'
+const STRANGER = '127.0.0.3'
+const CHUNK = Buffer.alloc(64 * 1024, 'x\r\n')
+
+interface Scenario {
+  readonly role: 'leak' | 'strangers'
+  readonly env: Readonly<Record<string, string>>
+  readonly options: ProxyOptions
+}
+
+const SCENARIOS: readonly Scenario[] = [
+  {
+    role: 'leak',
+    env: { PROXY_MAX_SESSIONS: '350', PROXY_MAX_SESSIONS_PER_CLIENT: '50' },
+    options: { within: ['prlimit', '--nofile=1024:1024'] },
+  },
+  { role: 'strangers', env: { PROXY_ALLOW: '127.0.0.1' }, options: {} },
+]
+
+/** Opens connections at a rate and closes none; one that the proxy closes is not opened again. */
+async function leak(port: number): Promise<void> {
+  const every = 1000 / Number(values['per-second'])
+  for (let at = performance.now(); ; at += every) {
+    const socket = net.connect({ host: '127.0.0.1', port, localAddress: LEAKING_APP, allowHalfOpen: true })
+    socket.on('error', () => {}).resume()
+    await pause(Math.max(0, at + every - performance.now()))
+  }
+}
+
+/** Pushes on each connection until the proxy ends it, and reports the bytes that the kernel took. */
+function push(port: number): void {
+  const sockets = new Set<net.Socket>()
+  for (let count = 0; count < Number(values.strangers); count += 1) {
+    const socket = net.connect({ host: '127.0.0.1', port, localAddress: STRANGER, allowHalfOpen: true })
+    const more = () => {
+      while (socket.writable && socket.write(CHUNK));
+    }
+    // not at once: a proxy that reads fast would keep this process in one turn of its loop
+    socket
+      .on('connect', more)
+      .on('drain', () => setImmediate(more))
+      .on('error', () => {})
+    sockets.add(socket.resume())
+  }
+  const written = () => [...sockets].reduce((sum, { bytesWritten }) => sum + bytesWritten, 0)
+  setInterval(() => process.send?.(written()), 200)
+}
+
+function start(role: string, port: number): ChildProcess {
+  const args = [
+    '--play',
+    role,
+    '--port',
+    `${port}`,
+    '--per-second',
+    values['per-second'],
+    '--strangers',
+    values.strangers,
+  ]
+  return fork(new URL(import.meta.url), args)
+}
+
+interface Timed {
+  readonly ok: boolean
+  readonly ms: number
+}
+
+/** One message on a connection of its own. Returns whether it was accepted. */
+async function oneMail(port: number): Promise<boolean> {
+  const client = await connectClient({ port, limitMs: 20_000 })
+  try {
+    if (!(await client.readReply()).startsWith('220')) return false
+    await ask(client, 'EHLO app.example')
+    return (await send(client, mail())).endsWith('250')
+  } finally {
+    client.destroy()
+  }
+}
+
+/** Whether it resolves with anything but false, and after how many milliseconds. */
+async function timed(attempt: () => Promise<unknown>): Promise<Timed> {
+  const began = performance.now()
+  const ok = await attempt().then(
+    (result) => result !== false,
+    () => false,
+  )
+  return { ok, ms: performance.now() - began }
+}
+
+/** How many of some attempts failed, and how long they took. */
+function summary(attempts: readonly Timed[]): string {
+  const times = attempts.map(({ ms }) => ms).sort((one, other) => one - other)
+  const at = (q: number) => times[Math.floor((times.length - 1) * q)]?.toFixed(0)
+  const failed = attempts.filter(({ ok }) => !ok).length
+  if (failed > 0) process.exitCode = 1
+  return `${failed} of ${attempts.length} failed; p50 ${at(0.5)} ms, max ${at(1)} ms`
+}
+
+async function play({ role, env, options }: Scenario): Promise<void> {
+  await using rehearsal = await startRehearsal(env, options)
+  const { proxy } = rehearsal
+  await oneMail(proxy.port)
+  const cpu = rehearsal.cpuMs()
+  const others = start(role, proxy.port)
+  let pushed = 0
+  others.on('message', (bytes) => {
+    pushed = Number(bytes)
+  })
+  const messages: Timed[] = []
+  const scrapes: Timed[] = []
+  for (const end = performance.now() + SECONDS * 1000; performance.now() < end; await pause(50)) {
+    messages.push(await timed(() => oneMail(proxy.port)))
+    if (messages.length % 5 === 0) scrapes.push(await timed(() => proxy.metrics()))
+  }
+  others.kill()
+  await once(others, 'exit')
+  const used = ((rehearsal.cpuMs() - cpu) / 1000).toFixed(1)
+  const warned = proxy.lines.some(({ msg }) => /^file descriptor limit/.test(String(msg)))
+  console.log(
+    `${role}: ${(pushed / 1e9).toFixed(2)} GB pushed, ${used} s of CPU, ${rehearsal.residentMb().toFixed(0)} MB resident`,
+  )
+  console.log(`  messages: ${summary(messages)}`)
+  console.log(`  scrapes: ${summary(scrapes)}`)
+  console.log(`  the log warned of the descriptor limit: ${warned ? 'yes' : 'no'}`)
+}
+
+if (values.play === 'leak') await leak(Number(values.port))
+else if (values.play === 'strangers') push(Number(values.port))
+else for (const scenario of SCENARIOS) await play(scenario)
