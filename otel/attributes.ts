@@ -33,6 +33,7 @@ export function sessionAttributes({ session, close, refusal }: SessionRecord): A
     ...upstream(session),
     'smtp.listener': open.listener,
     'smtp.session.close_reason': close.reason,
+    ...(close.detail && { 'smtp.session.close_detail': close.detail }),
     'smtp.session.closed_by': close.by,
     'smtp.session.messages': close.messages,
     'network.io.transmit': close.transmit,

@@ -1,5 +1,6 @@
 /** What counts as failed, and what `error.type` then says. A trace of it is always kept. */
 import type { CloseReason, CommandName, Dial, ReplyCause, ReplyFacts } from '../proxy/events.ts'
+import { refusedSessions } from './names.ts'
 import type { Exchange, MailRecord, SessionRecord } from './records.ts'
 
 /** Why something failed: `type` is the attribute `error.type`; `hint` a cause, for the status of a span. */
@@ -30,8 +31,12 @@ export function sessionFailure(record: SessionRecord): Failure | undefined {
   const lastDial = session.dials.at(-1)
   if (close.reason === 'dial_failed' && lastDial) return dialFailure(lastDial)
   if (refusal?.reply && !USUAL.has(refusal.reply.cause)) return exchangeFailure(refusal)
+  if (REFUSED.has(close.reason)) return { type: close.reason, ...(close.detail && { hint: close.detail }) }
   return BROKEN.has(close.reason) ? { type: 'upstream_lost', hint: close.reason } : undefined
 }
+
+/** Refused without a reply: before TLS on a listener with TLS from the first byte, or before a client was known. */
+const REFUSED: ReadonlySet<CloseReason> = new Set<CloseReason>(refusedSessions)
 
 /** Ends of a session that nobody announced. */
 const BROKEN: ReadonlySet<CloseReason> = new Set<CloseReason>(['upstream_closed', 'upstream_reset', 'error'])

@@ -1,14 +1,16 @@
 import { type SpanContext, TraceFlags } from '@opentelemetry/api'
 import type { Logger } from 'pino'
 import type { CloseReason, Dial } from '../proxy/events.ts'
+import { adviceOn } from './advice.ts'
 import { type Attributes, dialAttributes, mailAttributes, sessionAttributes } from './attributes.ts'
 import { originOf } from './logger.ts'
 import type { Losses } from './losses.ts'
+import { refusedSessions } from './names.ts'
 import { createRateLimit, type RateLimit } from './rate-limit.ts'
 import type { MailRecord, SessionFacts, SessionRecord } from './records.ts'
 
 /** Sessions that ended so got nothing of what they came for. */
-const REFUSED: ReadonlySet<CloseReason> = new Set<CloseReason>(['dial_failed', 'not_allowed', 'session_limit'])
+const REFUSED: ReadonlySet<CloseReason> = new Set<CloseReason>(['dial_failed', ...refusedSessions])
 
 /**
  * One line for each mail and one for each session, which says all there is to say. What fails all the time for one
@@ -44,7 +46,9 @@ export class Log {
     const duration_ms = milliseconds(session.open.at, close.at)
     const decisive = session.upstream ?? session.dials.at(-1)
     const dial = decisive && { dial: dialLine(decisive) }
-    this.#logger[level]({ ...sessionAttributes(record), duration_ms, ...dial, ...traceIds(span) }, 'session')
+    const advice = adviceOn(close)
+    const extras = { ...(advice && { advice }), duration_ms, ...dial, ...traceIds(span) }
+    this.#logger[level]({ ...sessionAttributes(record), ...extras }, 'session')
   }
 
   /** An attempt to reach an upstream, for `session` or ahead of need. */

@@ -130,7 +130,18 @@ export const closeReasons = [
   'dial_failed',
   'not_allowed',
   'session_limit',
+  'proxy_header',
   'error',
+] as const satisfies readonly CloseReason[]
+
+/**
+ * Values of `error.type` of sessions that the proxy refused without a reply: the reason of their close says why. A refusal
+ * with a reply has the reply's code.
+ */
+export const refusedSessions = [
+  'not_allowed',
+  'session_limit',
+  'proxy_header',
 ] as const satisfies readonly CloseReason[]
 
 export const refusedCuts = ['time', 'bytes', 'limit'] as const satisfies readonly RefusedCut[]

@@ -19,6 +19,8 @@ export interface Ending {
   readonly by: 'client' | 'upstream' | 'proxy'
   readonly reason: CloseReason
   readonly error: TransactionError
+  /** What exactly happened, from a closed set. */
+  readonly detail?: string
 }
 
 /** The two connections of a session, and who has to hear of their ends. */

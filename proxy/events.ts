@@ -157,7 +157,22 @@ export type CloseReason =
   | 'dial_failed'
   | 'not_allowed'
   | 'session_limit'
+  | 'proxy_header'
   | 'error'
+
+/**
+ * What was wrong with the PROXY protocol header of a connection from PROXY_TRUST_PROXY_PROTOCOL. `timeout`: it did not
+ * come in time. `incomplete`: the connection ended in the middle of it. `no_header`: the first bytes begin none. The
+ * others: see ProxyHeaderError in proxy-protocol.ts.
+ */
+export type ProxyHeaderFault =
+  | 'timeout'
+  | 'incomplete'
+  | 'no_header'
+  | 'header_too_long'
+  | 'malformed'
+  | 'unsupported'
+  | 'bad_checksum'
 
 /**
  * Why the proxy closed a refused connection before its client did. `time`: it was open too long. `bytes`: the client sent
@@ -296,6 +311,8 @@ export type SessionEvent =
       readonly at: number
       readonly by: 'client' | 'upstream' | 'proxy'
       readonly reason: CloseReason
+      /** What exactly happened, never in a peer's words: for `proxy_header` a ProxyHeaderFault. */
+      readonly detail?: string
       /** Application octets relayed from client to upstream. */
       readonly transmit: number
       /** Application octets that came from the upstream: with what the proxy took out of an EHLO reply or dropped. */

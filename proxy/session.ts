@@ -6,10 +6,10 @@ import type { ListenAddress } from './config.ts'
 import { Dialogue } from './dialogue.ts'
 import type { Ending } from './endings.ts'
 import type { CloseReason, Dial, Handover, Observer, ReplyFacts, SessionOpen } from './events.ts'
+import { type ExpectedHeader, expectProxyHeader } from './expected-header.ts'
 import type { Reached } from './failover.ts'
 import type { OwnWord } from './own-words.ts'
 import * as words from './own-words.ts'
-import { ProxyHeaderReader } from './proxy-protocol.ts'
 import type { ReadPool } from './read-pool.ts'
 import type { RefusedConnections } from './refused.ts'
 import { type Limits, Relay } from './relay.ts'
@@ -90,9 +90,10 @@ export class Session {
   /** Runs the session up to the relay; the rest happens as bytes come. Never rejects. */
   async run(): Promise<void> {
     this.#listenEarly()
-    if (this.#expectsHeader && !(await this.#readProxyHeader())) return this.#turnAway()
-    // gone behind its header, before anybody looked
-    if (this.#closed) return this.#turnAway()
+    const withoutHeader = this.#expectsHeader ? await this.#readProxyHeader() : undefined
+    if (withoutHeader) return this.#turnAway(withoutHeader)
+    // it left after its header, as the health checks of some load balancers do
+    if (this.#closed) return
     this.#begin()
     if (this.#draining) return this.#refuse(words.DRAINING, 'drained')
     const refusal = this.#host.admit(this.#source)
@@ -122,6 +123,7 @@ export class Session {
 
   /** Ends the session now. */
   cut(): void {
+    this.#draining = true
     if (this.#relay) this.#relay.cut('drained', 'drained')
     else this.#client.destroy()
   }
@@ -144,45 +146,22 @@ export class Session {
     if (!this.#closed) this.#finish({ by: 'client', reason, error: 'upstream_lost' })
   }
 
-  #turnAway(): void {
-    this.#begin()
-    this.#closed = true
-    this.#report({ by: 'proxy', reason: 'error', error: 'upstream_lost' })
-    this.#leaveWhenClosed()
+  /** Ends a session that has no valid PROXY header: nobody knows who its client is. */
+  #turnAway(ending: Ending): void {
+    this.#finish(this.#draining ? { by: 'proxy', reason: 'drained', error: 'drained' } : ending)
     this.#client.destroy()
   }
 
-  #leaveWhenClosed(): void {
-    if (this.#client.closed) return this.#host.left(this)
-    this.#client.listen({ data: () => {}, ended: () => {}, drained: () => {}, closed: () => this.#host.left(this) })
-  }
-
-  /** The header comes before everything, TLS included. Returns false when it is missing, late or wrong. */
-  #readProxyHeader(): Promise<boolean> {
-    const reader = new ProxyHeaderReader()
+  /** Resolves with undefined when there was one, else with why the session ends. */
+  #readProxyHeader(): Promise<Ending | undefined> {
     return new Promise((settle) => {
-      const timer = setTimeout(() => done(false), this.#host.limits.proxyHeaderMs)
-      const done = (read: boolean) => {
-        clearTimeout(timer)
-        settle(read)
-      }
-      const listener = {
-        data: (chunk: Buffer) => {
-          const step = reader.push(chunk)
-          if (step === 'more') return
-          if ('error' in step) return done(false)
-          this.#client.pause()
-          if (step.source) this.#source = step.source
-          this.#listenEarly()
-          this.#client.unread(step.rest)
-          done(true)
-        },
-        ended: () => done(false),
-        drained: () => {},
-        closed: () => done(false),
-      }
-      this.#client.listen(listener)
-      this.#client.resume()
+      expectProxyHeader(this.#client, this.#host.limits.proxyHeaderMs, (outcome) => {
+        if (!('rest' in outcome)) return settle(endingOf(outcome))
+        if (outcome.source) this.#source = outcome.source
+        this.#listenEarly()
+        this.#client.unread(outcome.rest)
+        settle(undefined)
+      })
     })
   }
 
@@ -196,7 +175,9 @@ export class Session {
     })
   }
 
+  /** From here on the session is observed: its client is known, or never will be. */
   #begin(): void {
+    if (this.#dialogue) return
     this.#observer = this.#host.open({
       type: 'session-open',
       at: this.#openedAt,
@@ -268,17 +249,24 @@ export class Session {
   }
 
   #report(ending: Ending): void {
+    this.#begin()
     this.#observer({
       type: 'session-close',
       at: now(),
       by: ending.by,
       reason: ending.reason,
+      ...(ending.detail && { detail: ending.detail }),
       transmit: this.transmit,
       receive: this.receive,
       messages: this.#dialogue?.messages ?? 0,
     })
     this.#observer = () => {}
   }
+}
+
+function endingOf(missing: Exclude<ExpectedHeader, { rest: Buffer }>): Ending {
+  if ('left' in missing) return { by: 'client', reason: missing.left, error: 'upstream_lost' }
+  return { by: 'proxy', reason: 'proxy_header', error: 'upstream_lost', detail: missing.fault }
 }
 
 function wordFor(failure: Dial): OwnWord {

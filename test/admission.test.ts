@@ -1,6 +1,7 @@
 /** Who may come in, how many at a time, and whose word about a client is believed. */
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
+import type { ProxyHeaderFault } from '../proxy/events.ts'
 import { crc32c, MAX_V2_BLOCK } from '../proxy/proxy-protocol.ts'
 import { type ClientLegOptions, ClientLegRig, type GreetedSession, type Listener } from './support/client-leg-rig.ts'
 import type { Peer } from './support/peers.ts'
@@ -144,6 +145,12 @@ async function leaves(rig: ClientLegRig, { client, upstream, recorded }: Greeted
   assert.equal(recorded.all('session-close').length, 1)
 }
 
+/** Waits until the first session was reported, and has ended. */
+async function closedSession(rig: ClientLegRig): Promise<void> {
+  while (rig.recorder.sessions[0]?.all('session-close').length !== 1) await new Promise((turn) => setTimeout(turn, 1))
+  await rig.quiet()
+}
+
 describe('A PROXY header of a trusted load balancer', () => {
   const headers: readonly (readonly [what: string, header: string | Buffer, source: string, name: string])[] = [
     ['PXP-01: version 1, TCP4', v1('192.0.2.7'), '192.0.2.7 4711', 'billing'],
@@ -215,23 +222,52 @@ describe('A PROXY header of a trusted load balancer', () => {
 })
 
 describe('Where a PROXY header is required', () => {
+  test('a health check that sends a header and leaves is a client that closed', async (context) => {
+    const rig = await open(context, BEHIND_A_BALANCER)
+    const client = await rig.client()
+    await client.send(v2('LOCAL'))
+    await client.end()
+    await closedSession(rig)
+    const { by, reason } = rig.recorder.sessions[0]!.one('session-close')
+    assert.deepEqual([by, reason], ['client', 'client_closed'])
+    client.destroy()
+  })
+
+  test('a connection without one that a drain cuts is drained', async (context) => {
+    const rig = await open(context, BEHIND_A_BALANCER)
+    const client = await rig.client()
+    await client.send('PROXY TCP4 192')
+    while (rig.server.activeSessions === 0) await new Promise((turn) => setTimeout(turn, 1))
+    await rig.server.close()
+    await closedSession(rig)
+    assert.equal(rig.recorder.sessions[0]!.one('session-close').reason, 'drained')
+    client.destroy()
+  })
+
   const v2TooLong = Buffer.concat([SIGNATURE, Buffer.from([0x21, 0x11, 0xff, 0xff])])
-  const refused: readonly (readonly [what: string, octets: string | Buffer])[] = [
-    ['PXP-02: a wrong checksum', v2WithChecksum(1)],
-    ['PXP-05: SMTP in its place', 'EHLO app\r\n'],
-    ['PXP-06: version 1 that does not end', `PROXY TCP4 ${'1'.repeat(200)}`],
-    ['PXP-06: version 2 of 65,535 octets, before they come', v2TooLong],
-    ['PXP-06: version 2 with more than it may hold', Buffer.concat([v2TooLong, Buffer.alloc(MAX_V2_BLOCK)])],
-    ['PXP-08: a TLS hello in its place', Buffer.from('160301020001', 'hex')],
+  const refused: readonly (readonly [what: string, octets: string | Buffer, fault: ProxyHeaderFault])[] = [
+    ['PXP-02: a wrong checksum', v2WithChecksum(1), 'bad_checksum'],
+    ['PXP-05: SMTP in its place', 'EHLO app\r\n', 'no_header'],
+    ['PXP-06: version 1 that does not end', `PROXY TCP4 ${'1'.repeat(200)}`, 'header_too_long'],
+    ['PXP-06: version 2 of 65,535 bytes, before they come', v2TooLong, 'header_too_long'],
+    [
+      'PXP-06: version 2 with more than it may hold',
+      Buffer.concat([v2TooLong, Buffer.alloc(MAX_V2_BLOCK)]),
+      'header_too_long',
+    ],
+    ['PXP-06: version 3', Buffer.concat([SIGNATURE, Buffer.from([0x31])]), 'unsupported'],
+    ['PXP-06: version 1 with a port too much', 'PROXY TCP4 192.0.2.7 198.51.100.1 4711 25 25\r\n', 'malformed'],
+    ['PXP-08: a TLS hello in its place', Buffer.from('160301020001', 'hex'), 'no_header'],
   ]
-  for (const [what, octets] of refused) {
+  for (const [what, octets, fault] of refused) {
     test(`${what}: closed without a word`, async (context) => {
       const rig = await open(context, BEHIND_A_BALANCER)
       const client = await rig.client()
       await client.send(octets)
       await isTurnedAway(rig, client, '')
       await rig.quiet()
-      assert.equal(rig.recorder.sessions[0]?.one('session-close').reason, 'error')
+      const { by, reason, detail } = rig.recorder.sessions[0]!.one('session-close')
+      assert.deepEqual([by, reason, detail], ['proxy', 'proxy_header', fault])
     })
   }
 
@@ -248,19 +284,27 @@ describe('Where a PROXY header is required', () => {
       if (octets.length > 0) await client.send(octets)
       await isTurnedAway(rig, client, '')
       assert.ok(performance.now() - began > 80, 'not before the timer')
+      const { reason, detail } = rig.recorder.sessions[0]!.one('session-close')
+      assert.deepEqual([reason, detail], ['proxy_header', 'timeout'])
     })
 
-    test(`PXP-07: ${what}, and then FIN or RST: nothing is left, and nobody is dialled`, async (context) => {
-      const rig = await open(context, BEHIND_A_BALANCER)
-      for (const leave of ['end', 'reset'] as const) {
+    for (const [leave, silently] of [
+      ['end', 'client_closed'],
+      ['reset', 'client_reset'],
+    ] as const) {
+      test(`PXP-07: ${what}, and then ${leave}: nothing is left, and nobody is dialled`, async (context) => {
+        const rig = await open(context, BEHIND_A_BALANCER)
         const client = await rig.client()
         if (octets.length > 0) await client.send(octets)
         await client[leave]()
-        await rig.quiet()
+        await closedSession(rig)
         client.destroy()
-      }
-      assert.equal(rig.upstream.connections, 0)
-    })
+        assert.equal(rig.upstream.connections, 0)
+        const { by, reason, detail } = rig.recorder.sessions[0]!.one('session-close')
+        if (octets.length > 0) assert.deepEqual([by, reason, detail], ['proxy', 'proxy_header', 'incomplete'])
+        else assert.deepEqual([by, reason, detail], ['client', silently, undefined])
+      })
+    }
   }
 })
 

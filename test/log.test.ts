@@ -216,6 +216,22 @@ test('10,000 port probes: ten lines, and one that counts the rest', (context) =>
   assert.equal(lines('session').length, 11)
 })
 
+test('a session without a PROXY header is a warning that says what was wrong and what to check', () => {
+  const { log, lines } = written()
+  new SessionStory().closedSilently('proxy_header', 'no_header').tell(log)
+  new SessionStory().closedSilently('proxy_header', 'timeout').tell(log)
+  new SessionStory().closedSilently('not_allowed').tell(log)
+  const told = lines('session').map((line) => [line.level, line['smtp.session.close_detail'], line.advice])
+  const expected =
+    'The address is in PROXY_TRUST_PROXY_PROTOCOL, so its connections must begin with a PROXY header, version 1 or 2. ' +
+    'Check that the load balancer sends one, also in its health checks, or remove its network from the setting.'
+  assert.deepEqual(told, [
+    ['warn', 'no_header', `The connection does not begin with a PROXY header. ${expected}`],
+    ['warn', 'timeout', `No PROXY header arrived in time. ${expected}`],
+    ['warn', undefined, undefined],
+  ])
+})
+
 test('reasons are limited each for itself, and sessions with mail not at all', (context) => {
   context.mock.timers.enable({ apis: ['setTimeout'] })
   const { log, lines } = written()
@@ -224,6 +240,7 @@ test('reasons are limited each for itself, and sessions with mail not at all', (
     log.dial(dial({ error: 'tls_untrusted' }))
     new SessionStory().closed('not_allowed').tell(log)
     new SessionStory().closed('session_limit').tell(log)
+    new SessionStory().closed('proxy_header').tell(log)
     oneMail().tell(log)
   }
   const dials = lines('dial failed').map((line) => line['error.type'])
@@ -231,16 +248,17 @@ test('reasons are limited each for itself, and sessions with mail not at all', (
   const count = (all: readonly unknown[], one: string) => all.filter((reason) => reason === one).length
   assert.equal(count(dials, 'connect_refused'), 10)
   assert.equal(count(dials, 'tls_untrusted'), 10)
-  for (const reason of ['dial_failed', 'not_allowed', 'session_limit']) assert.equal(count(sessions, reason), 10)
+  for (const reason of ['dial_failed', 'not_allowed', 'session_limit', 'proxy_header'])
+    assert.equal(count(sessions, reason), 10)
   assert.equal(count(sessions, 'quit'), 50)
   assert.equal(lines('transaction').length, 50)
   context.mock.timers.tick(1000)
   assert.deepEqual(
     lines('lines suppressed').map((line) => line.suppressed),
-    [40, 40, 40, 40, 40],
+    [40, 40, 40, 40, 40, 40],
   )
   context.mock.timers.tick(10_000)
-  assert.equal(lines('lines suppressed').length, 5)
+  assert.equal(lines('lines suppressed').length, 6)
 })
 
 test('a session that gets the 421 of its first upstream names that upstream, and the dial that brought it', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { SpanStatusCode } from '@opentelemetry/api'
 import {
   AlwaysOffSampler,
   ParentBasedSampler,
@@ -281,6 +282,17 @@ describe('Much of a kind', () => {
       assert.equal(mail.links[0]?.context.spanId, session.spanContext().spanId)
     }
   })
+
+  for (const [reason, detail] of [['proxy_header', 'no_header'], ['not_allowed'], ['session_limit']] as const)
+    test(`a session that is refused without a reply is kept, with ${reason} as its error`, () => {
+      const { telemetry, spans } = traced({ sampler: never })
+      new SessionStory().closedSilently(reason, detail).tell(telemetry)
+      const session = only(spans(), 'smtp.session')
+      assert.equal(session.attributes['error.type'], reason)
+      assert.equal(session.attributes['smtp.session.close_reason'], reason)
+      assert.equal(session.attributes['smtp.session.close_detail'], detail)
+      assert.equal(session.status.code, SpanStatusCode.ERROR)
+    })
 
   test('of sessions that are turned away, ten a second are kept for each reason, and the rest are counted', (context) => {
     context.mock.timers.enable({ apis: ['setTimeout'] })

@@ -167,6 +167,12 @@ export class SessionStory {
     return this.#add({ type: 'session-close', at: this.#at, by, reason, transmit, receive, messages: this.#messages })
   }
 
+  /** The proxy ends the session without a reply. */
+  closedSilently(reason: CloseReason, detail?: string): this {
+    const end = { by: 'proxy', reason, ...(detail && { detail }), transmit: 0, receive: 0, messages: 0 } as const
+    return this.#add({ type: 'session-close', at: this.#at, ...end })
+  }
+
   /** Tells everything so far, and returns the observer for what comes later. */
   tell(telemetry: Telemetry): Observer {
     const observer = telemetry.open(this.opening)
