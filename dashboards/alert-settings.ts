@@ -78,5 +78,8 @@ export const OPAQUE = { count: 3, share: 0.01 } as const
 /** Starts of one process in a quarter of an hour. */
 export const RESTARTS = 3
 
-/** Sessions turned away within five minutes that are an outage: at the session limit, or for want of resources. */
+/** Sessions refused within five minutes that are an outage: at the session limit, or because resources are missing. */
 export const TURNED_AWAY = 5
+
+/** Sessions without a valid PROXY header within five minutes that are an outage where no message is accepted meanwhile. */
+export const WITHOUT_HEADER = 10

@@ -55,6 +55,7 @@ export const alertNames = [
   'SmtpProxyRestarting',
   'SmtpProxyRefusingSessions',
   'SmtpProxyOutOfResources',
+  'SmtpProxyProxyHeaderInvalid',
   'SmtpProxyCertificateExpiring',
   'SmtpProxySessionsOpaque',
   'SmtpProxyObserverFailing',

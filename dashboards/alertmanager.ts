@@ -111,7 +111,15 @@ const OURS = 'alertname=~"(AhaSend|SmtpProxy).+"'
 const SAME_BUT_LESS = {
   source_matchers: ['severity="critical"', OURS],
   target_matchers: ['severity="warning"', OURS],
-  equal: ['alertname', 'job', 'instance', 'server_address', 'smtp_client_name', 'smtp_reply_cause'],
+  equal: [
+    'alertname',
+    'job',
+    'instance',
+    'server_address',
+    'smtp_client_name',
+    'smtp_reply_cause',
+    'smtp_session_close_reason',
+  ],
 }
 
 const APP = ['job', 'server_address', 'smtp_client_name']

@@ -3,8 +3,9 @@ import { type Alert, dashboards } from './alert.ts'
 import { NAMED_OUTAGES } from './alert-outages.ts'
 import { CERTIFICATE, JOB, OPAQUE, RESTARTS, TURNED_AWAY } from './alert-settings.ts'
 import { burning } from './alerts-ahasend.ts'
+import { refusedAlerts } from './alerts-refused.ts'
 import type { ErrorShare } from './burn-rate.ts'
-import { BY_INSTANCE, BY_JOB, type Counts } from './counts.ts'
+import { BY_INSTANCE, BY_JOB, type Counts, refused } from './counts.ts'
 import { labels } from './metrics.ts'
 import { HOUR, joined, MINUTE, type RuleMaker } from './rule-maker.ts'
 
@@ -14,7 +15,7 @@ export function proxyAlerts(make: RuleMaker, counts: Counts): readonly Alert[] {
     ...down(),
     absent(make),
     restarting(make),
-    ...refusingSessions(make, counts),
+    ...refusedAlerts(make, counts),
     ...outOfResources(make, counts),
     certificate(make, 'critical'),
     certificate(make, 'warning'),
@@ -26,12 +27,15 @@ export function proxyAlerts(make: RuleMaker, counts: Counts): readonly Alert[] {
 }
 
 /**
- * What the sum of all failures counts: mails, and sessions that end before there is one. Not a disabled account: one 521
- * pages by itself, and the account of one application must not keep the trouble of the others from paging.
+ * What the sum of all failures counts: messages, and sessions that end before there is one. Not a disabled account: one 521
+ * pages by itself, and the account of one application must not keep the trouble of the others from paging. Sessions
+ * above the session limit are counted by their close reason, because before TLS they get no reply.
  */
-function failures({ series }: RuleMaker['select']): readonly string[] {
-  const blameless = { noneOf: ['not_allowed', 'idle_timeout', 'account_disabled'] } as const
+function failures(make: RuleMaker): readonly string[] {
+  const { series } = make.select
+  const blameless = { noneOf: ['not_allowed', 'session_limit', 'idle_timeout', 'account_disabled'] } as const
   return [
+    refused(make, 'session_limit'),
     series('transactions', { 'smtp.transaction.outcome': { oneOf: ['tempfail', 'in_doubt'] } }),
     series('replies', {
       'smtp.command': { oneOf: ['CONNECT', 'EHLO', 'HELO', 'STARTTLS'] },
@@ -51,7 +55,7 @@ function failures({ series }: RuleMaker['select']): readonly string[] {
 /** Whatever keeps mail back, for a reason that has an alert of its own or not: what the applications see. */
 function errorBudget(make: RuleMaker): Alert[] {
   const { series } = make.select
-  const failed = failures(make.select)
+  const failed = failures(make)
   const ended = series('transactions', {
     'smtp.transaction.outcome': { oneOf: ['accepted', 'permfail'] },
     'error.type': { not: '521' },
@@ -132,31 +136,6 @@ function restarting(make: RuleMaker): Alert {
       `${label('instance')} was started ${count} times in 15 minutes. Each start breaks off what was under way.`,
     panel: [dashboards.proxy, 'Proxies'],
   }
-}
-
-function refusingSessions(make: RuleMaker, { turnedAway, notAllowed }: Counts): Alert[] {
-  const told = {
-    name: 'SmtpProxyRefusingSessions',
-    for: 0,
-    description: ({ count, label }) =>
-      `${count} connections of applications were answered 421 by the proxy for ${label('smtp.reply.cause')}: ` +
-      'session_limit is PROXY_MAX_SESSIONS or PROXY_MAX_SESSIONS_PER_CLIENT, not_allowed is PROXY_ALLOW.',
-    panel: [dashboards.proxy, 'Sessions refused by the proxy'],
-  } as const satisfies Partial<Alert>
-  return [
-    {
-      ...told,
-      severity: 'critical',
-      expr: `${make.sumOf(turnedAway, 5 * MINUTE)} >= ${TURNED_AWAY}`,
-      summary: 'The proxy turns applications away: its session limit is reached.',
-    },
-    {
-      ...told,
-      severity: 'warning',
-      expr: joined('or', `${make.sumOf(turnedAway, 30 * MINUTE)} > 0`, `${make.sumOf(notAllowed, 30 * MINUTE)} > 0`),
-      summary: 'The proxy turns connections away.',
-    },
-  ]
 }
 
 /** Counted by failed dials: the sessions behind them are answered 421, or served by another upstream. */

@@ -56,6 +56,9 @@ export const closeColors = {
   upstream_closed: 'red',
   upstream_reset: 'dark-red',
   dial_failed: 'purple',
+  session_limit: 'dark-yellow',
+  not_allowed: 'light-green',
+  proxy_header: 'light-red',
   error: 'dark-red',
 } as const
 

@@ -8,7 +8,7 @@ export const BY_CLIENT = ['job', 'server.address', 'smtp.client.name'] as const 
 export const BY_SERVER = ['job', 'server.address'] as const satisfies readonly GroupKey[]
 export const BY_JOB = ['job'] as const satisfies readonly GroupKey[]
 export const BY_INSTANCE = ['job', 'instance'] as const satisfies readonly GroupKey[]
-const BY_CAUSE = ['job', 'smtp.reply.cause'] as const satisfies readonly GroupKey[]
+const BY_REASON = ['job', 'smtp.session.close_reason'] as const satisfies readonly GroupKey[]
 
 export type Counts = ReturnType<typeof countsOf>
 
@@ -32,7 +32,9 @@ export function countsOf(make: RuleMaker) {
     ),
     dropped: fromFirst(make, 'session_dropped', BY_SERVER, dropped(make), 'sessionDuration'),
     unreachable: fromFirst(make, 'upstream_unreachable', BY_INSTANCE, unreachable(make)),
-    turnedAway: fromFirst(make, 'session_limit', BY_CAUSE, said(make, 'session_limit', 'proxy')),
+    turnedAway: fromFirst(make, 'session_limit', BY_REASON, refused(make, 'session_limit'), 'sessionDuration'),
+    notAllowed: fromFirst(make, 'not_allowed', BY_REASON, refused(make, 'not_allowed'), 'sessionDuration'),
+    withoutHeader: fromFirst(make, 'proxy_header', BY_INSTANCE, refused(make, 'proxy_header'), 'sessionDuration'),
     outOfResources: fromFirst(
       make,
       'local_resources_exhausted',
@@ -40,7 +42,6 @@ export function countsOf(make: RuleMaker) {
       make.select.series('dials', { 'error.type': 'local_resources_exhausted' }),
       'dials',
     ),
-    notAllowed: fromFirst(make, 'not_allowed', BY_CAUSE, said(make, 'not_allowed', 'proxy')),
     observerFailures: fromFirst(
       make,
       'observer_failure',
@@ -77,9 +78,17 @@ function growth(make: RuleMaker, what: string, by: readonly GroupKey[], series: 
   return { what, by, of: (window) => make.increase(series, window) }
 }
 
-/** Replies with a cause, by default AhaSend's. */
-function said(make: RuleMaker, cause: ReplyCause, origin: 'upstream' | 'proxy' = 'upstream'): string {
-  return make.select.series('replies', { 'smtp.reply.cause': cause, 'smtp.reply.origin': origin })
+/** AhaSend's replies with a cause. */
+function said(make: RuleMaker, cause: ReplyCause): string {
+  return make.select.series('replies', { 'smtp.reply.cause': cause, 'smtp.reply.origin': 'upstream' })
+}
+
+/**
+ * Sessions that the proxy refused for a reason. Not the replies: before TLS, on a listener with TLS from the first byte,
+ * there is none.
+ */
+export function refused(make: RuleMaker, reason: 'session_limit' | 'not_allowed' | 'proxy_header'): string {
+  return make.select.count('sessionDuration', { 'smtp.session.close_reason': reason })
 }
 
 type ReplyCause = (typeof replyCauses)[number]

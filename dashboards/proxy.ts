@@ -1,12 +1,14 @@
 import * as units from '@grafana/grafana-foundation-sdk/units'
+import type { closeReasons } from '../otel/names.ts'
 import { dashboards } from './alert.ts'
 import { CERTIFICATE } from './alert-settings.ts'
-import { causeColors, lossColors } from './colors.ts'
+import { closeColors, lossColors } from './colors.ts'
 import { dashboard } from './dashboard.ts'
 import { events, lines } from './graphs.ts'
-import { CLIENTS, OF_CHOSEN_APPS, runbookLink, spanWith, tracesLink, traceWith } from './links.ts'
+import { CLIENTS, runbookLink, spanWith, tracesLink } from './links.ts'
 import { noneIsGood, noneYet, stat, thresholds, words } from './panels.ts'
 import {
+  endedSessions,
   grown,
   measured,
   NOW,
@@ -16,6 +18,7 @@ import {
   quantile,
   STEP,
   seldom,
+  seldomEnded,
   select,
   selectWhole,
   sum,
@@ -23,13 +26,18 @@ import {
 } from './queries.ts'
 
 const DAY = 86_400
+
+type CloseReason = (typeof closeReasons)[number]
 /** What is held back on purpose is no loss. */
 const LOST = { 'telemetry.loss': { not: 'rate_limited' } } as const
-/** Sessions that the proxy turned away for reasons of its own. */
-const OWN_REFUSALS = {
-  'smtp.reply.origin': 'proxy',
-  'smtp.reply.cause': { oneOf: ['session_limit', 'not_allowed', 'upstream_unreachable', 'local_resources_exhausted'] },
-} as const
+const REFUSED = [
+  'session_limit',
+  'not_allowed',
+  'proxy_header',
+  'dial_failed',
+] as const satisfies readonly CloseReason[]
+/** Sessions that the proxy refused. Not its replies: before TLS, and without a PROXY header, it sends none. */
+const OWN_REFUSALS = { 'smtp.session.close_reason': { oneOf: REFUSED } } as const
 const UPTIME = ofProxies(select.series('uptime'))
 const BUSY = { 'nodejs.eventloop.state': 'active' } as const
 
@@ -42,7 +50,7 @@ const busiest = (window: string) => {
 
 /** Each true statement counts one. */
 const troubles = [
-  `(${sum(grown(NOW, 'replies', OWN_REFUSALS, selectWhole))} > bool 0)`,
+  `(${orZero(`${sum(endedSessions(NOW, OWN_REFUSALS, selectWhole))} > bool 0`)})`,
   `(${sum(grown(NOW, 'sessionOpaque', {}, selectWhole))} > bool 0)`,
   `(${sum(grown(NOW, 'telemetryLost', LOST, selectWhole))} > bool 0)`,
   `(${sum(grown(NOW, 'observerFailures', {}, selectWhole))} > bool 0)`,
@@ -53,7 +61,7 @@ const troubles = [
 const isWell = stat({
   title: 'Is the proxy well?',
   description:
-    'Of the last five minutes. Yes: no session was turned away by the proxy itself, none became opaque, no telemetry was ' +
+    'Of the last five minutes. Yes: the proxy refused no session, none became opaque, no telemetry was ' +
     'lost, no event loop was busy for more than 80 % of the time, and no certificate ends within three days. Else how ' +
     'many of these six are not so. Of whole proxies, whichever app is chosen.',
   unit: units.Short,
@@ -121,25 +129,29 @@ const proxies = lines({
 const refused = events({
   title: 'Sessions refused by the proxy',
   description:
-    'Sessions a minute that the proxy answered 421 in its own name. session_limit: PROXY_MAX_SESSIONS. not_allowed: ' +
-    'PROXY_ALLOW. upstream_unreachable: no upstream can be reached. local_resources_exhausted: no descriptor, port or ' +
-    'memory is left. draining: the proxy is being stopped.',
+    'Sessions a minute that the proxy refused, on all listeners. session_limit: PROXY_MAX_SESSIONS or ' +
+    'PROXY_MAX_SESSIONS_PER_CLIENT. not_allowed: PROXY_ALLOW. proxy_header: PROXY_TRUST_PROXY_PROTOCOL, and no valid ' +
+    'header. dial_failed: no upstream could be reached, or no descriptor, port or memory is left.',
   unit: units.Short,
   queries: [
     {
-      expr: sum(seldom('replies', { 'smtp.reply.origin': 'proxy', 'smtp.reply.code': 421 }), 'smtp.reply.cause'),
-      legend: '{{smtp_reply_cause}}',
+      expr: sum(seldomEnded(OWN_REFUSALS), 'smtp.session.close_reason'),
+      legend: '{{smtp_session_close_reason}}',
     },
   ],
-  colors: causeColors,
-  nothing: 'No such refusal seen',
+  colors: closeColors,
+  nothing: 'No refused session seen',
   links: [
     tracesLink(
-      'Traces of such sessions',
-      traceWith(spanWith({ 'smtp.reply.origin': 'proxy', 'smtp.reply.code': 421 }), OF_CHOSEN_APPS),
+      'Traces of these sessions',
+      spanWith(
+        { 'smtp.session.close_reason': { matches: REFUSED.join('|') }, 'smtp.client.name': { matches: CLIENTS } },
+        'session',
+      ),
     ),
     runbookLink('SmtpProxyRefusingSessions'),
     runbookLink('SmtpProxyOutOfResources'),
+    runbookLink('SmtpProxyProxyHeaderInvalid'),
     runbookLink('AhaSendUnreachable'),
   ],
 })

@@ -6,6 +6,7 @@ import {
   labels,
   labelsOf,
   type Matchers,
+  type Selectors,
   within,
 } from './metrics.ts'
 import { begun, counted, inParentheses } from './rule-maker.ts'
@@ -52,8 +53,16 @@ export function grown<Key extends AnyMetricKey>(
   matchers?: Matchers<Key>,
   from = select,
 ): string {
-  const seconds = SECONDS[window]
-  return counted(from, key, from.series(key, matchers), { span: window, seconds, seenBefore: SEEN_BEFORE })
+  return grownOf(window, key, from.series(key, matchers), from)
+}
+
+function grownOf(window: Shown, key: AnyMetricKey, series: string, from: Selectors): string {
+  return counted(from, key, series, { span: window, seconds: SECONDS[window], seenBefore: SEEN_BEFORE })
+}
+
+/** How many sessions ended in a window. */
+export function endedSessions(window: Shown, matchers: Matchers<'sessionDuration'>, from = select): string {
+  return grownOf(window, 'sessionDuration', from.count('sessionDuration', matchers), from)
 }
 
 /** How fast counters grow, each minute: mail that comes seldom is still a number that one can read. */
@@ -63,8 +72,17 @@ export function perMinute<Key extends AnyMetricKey>(key: Key, matchers?: Matcher
 
 /** The same for what happens seldom. Of the first event of a series there is no rate: it counts as one a minute. */
 export function seldom<Key extends AnyMetricKey>(key: Key, matchers?: Matchers<Key>): string {
-  const first = begun(select, key, select.series(key, matchers), { span: STEP, seenBefore: SEEN_BEFORE })
-  return `${first}\nor\n${perMinute(key, matchers)}`
+  return seldomOf(key, select.series(key, matchers))
+}
+
+/** The same of sessions that ended. */
+export function seldomEnded(matchers: Matchers<'sessionDuration'>): string {
+  return seldomOf('sessionDuration', select.count('sessionDuration', matchers))
+}
+
+function seldomOf(key: AnyMetricKey, series: string): string {
+  const first = begun(select, key, series, { span: STEP, seenBefore: SEEN_BEFORE })
+  return `${first}\nor\n60 * rate(${series}[${STEP}])`
 }
 
 /** How fast counters grow, each second. */
@@ -106,7 +124,10 @@ export function orZero(expr: string): string {
   return `${expr} or on () (0 * ${SEEN})`
 }
 
-/** What a mail is refused with before it begins, for no fault of the app that sends it. */
+/**
+ * What a message is refused with before it begins, for no fault of the app that sends it. Sessions above the session
+ * limit are counted by their close reason: before TLS they get no reply.
+ */
 const TURNED_AWAY = {
   'smtp.command': { oneOf: ['CONNECT', 'EHLO', 'HELO', 'AUTH'] },
   'smtp.reply.cause': {
@@ -118,7 +139,6 @@ const TURNED_AWAY = {
       'account_disabled',
       'upstream_unreachable',
       'upstream_lost',
-      'session_limit',
       'local_resources_exhausted',
     ],
   },
@@ -133,12 +153,14 @@ function blocked(window: Shown, ...by: readonly GroupKey[]): string {
   ].join(' + ')
 }
 
-/** Sessions a minute that were refused before a mail. */
-export const TURNED_AWAY_PER_MINUTE = sum(seldom('replies', TURNED_AWAY))
+const ABOVE_LIMIT = { 'smtp.session.close_reason': 'session_limit' } as const satisfies Matchers<'sessionDuration'>
 
-/** Sessions that were refused before a mail. */
+/** Sessions a minute that were refused before a message. */
+export const TURNED_AWAY_PER_MINUTE = sum(`${seldom('replies', TURNED_AWAY)}\nor\n${seldomEnded(ABOVE_LIMIT)}`)
+
+/** Sessions that were refused before a message. */
 export function turnedAway(window: Shown, ...by: readonly GroupKey[]): string {
-  return sum(grown(window, 'replies', TURNED_AWAY), ...by)
+  return sum(`${grown(window, 'replies', TURNED_AWAY)}\nor\n${endedSessions(window, ABOVE_LIMIT)}`, ...by)
 }
 
 /** Mails that ended, but for those that the app gave up itself. */

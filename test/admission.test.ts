@@ -66,9 +66,13 @@ describe('PROXY_ALLOW', () => {
     assert.deepEqual(session?.one('greeting').reply.cause, 'not_allowed')
   })
 
-  test('speaks no SMTP in the clear on a listener with TLS from the first octet', async (context) => {
+  test('closes without a reply on a listener with TLS from the first byte, and reports why', async (context) => {
     const rig = await open(context, { PROXY_ALLOW: '192.0.2.0/24' }, 'smtps')
     await isTurnedAway(rig, await rig.client(), '')
+    await rig.quiet()
+    const [session] = rig.recorder.sessions
+    assert.equal(session?.one('session-close').reason, 'not_allowed')
+    assert.deepEqual(session?.all('greeting'), [], 'there was no reply to count')
   })
 
   test('looks at the address that a trusted header names', async (context) => {
@@ -95,6 +99,16 @@ describe('PROXY_MAX_SESSIONS', () => {
     await Promise.all(sessions.map((session) => session.end()))
     const reasons = rig.recorder.sessions.map((session) => session.one('session-close').reason)
     assert.equal(reasons.filter((reason) => reason === 'session_limit').length, 4)
+  })
+
+  test('closes without a reply on a listener with TLS from the first byte, and reports why', async (context) => {
+    const rig = await open(context, { PROXY_MAX_SESSIONS: '1' }, 'smtps')
+    const session = await rig.greeted()
+    await isTurnedAway(rig, await rig.client(), '')
+    await session.end()
+    const refused = rig.recorder.sessions[1]
+    assert.equal(refused?.one('session-close').reason, 'session_limit')
+    assert.deepEqual(refused?.all('greeting'), [], 'there was no reply to count')
   })
 
   test('MEM-02: does not count those that it turned away and that linger', async (context) => {

@@ -30,6 +30,11 @@ const selectors = new Set(
     .map(({ name, conditions }) => `${name}{${conditions}}`),
 )
 
+/** Of one address; more than mixed mail needs. */
+const MOST_SESSIONS = 20
+/** From here the proxy expects PROXY headers. */
+const BALANCER = '127.0.0.4'
+
 const NOBODY = 'http://127.0.0.1:1/'
 
 /** Metrics of the proxy under every kind of mail, and what else the rules look at. */
@@ -42,6 +47,8 @@ async function startStage(stack: AsyncDisposableStack): Promise<Prometheus> {
     await startBefore(simulator, {
       ...CLIENT_SETTINGS,
       PROXY_WARM_CONNECTIONS: '0',
+      PROXY_MAX_SESSIONS_PER_CLIENT: `${MOST_SESSIONS}`,
+      PROXY_TRUST_PROXY_PROTOCOL: BALANCER,
       PROXY_TLS_CERT_FILE: files.paths['tls.crt'],
       PROXY_TLS_KEY_FILE: files.paths['tls.key'],
     }),
@@ -59,6 +66,8 @@ async function startStage(stack: AsyncDisposableStack): Promise<Prometheus> {
   await refusedLogin(proxy.port)
   await loginPutOff(proxy.port, simulator)
   await idleDisconnect(proxy.port, simulator)
+  await aboveTheLimit(proxy.port)
+  await withoutHeader(proxy.port)
   return prometheus
 }
 
@@ -100,6 +109,20 @@ async function idleDisconnect(port: number, { faults }: Simulator): Promise<void
   const client = await connectClient({ port })
   assert.match(await client.readReply(), /^220 /)
   assert.match(await client.readReply(), /^421 .* idle too long/)
+  client.destroy()
+}
+
+async function aboveTheLimit(port: number): Promise<void> {
+  const open = { length: MOST_SESSIONS + 1 }
+  const clients = await Promise.all(Array.from(open, () => connectClient({ port, limitMs: 20_000 })))
+  for (const client of clients) await client.readReply()
+  for (const client of clients) client.destroy()
+}
+
+async function withoutHeader(port: number): Promise<void> {
+  const client = await connectClient({ port, localAddress: BALANCER })
+  await client.send('EHLO app.example\r\n')
+  await client.closed()
   client.destroy()
 }
 

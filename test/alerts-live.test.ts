@@ -28,6 +28,8 @@ const DAY_MS = 86_400_000
 /** Nobody listens on it. */
 const DEAD_PORT = 1
 const MOST_SESSIONS = 150
+/** From here the proxy expects PROXY headers. */
+const BALANCER = '127.0.0.9'
 const LIMIT_MS = 60_000
 
 interface Stage {
@@ -48,6 +50,7 @@ async function startStage(stack: AsyncDisposableStack): Promise<Stage> {
       PROXY_CLIENTS: 'billing=127.0.0.1',
       PROXY_WARM_CONNECTIONS: '0',
       PROXY_MAX_SESSIONS: `${MOST_SESSIONS}`,
+      PROXY_TRUST_PROXY_PROTOCOL: BALANCER,
       PROXY_TLS_CERT_FILE: files.paths['tls.crt'],
       PROXY_TLS_KEY_FILE: files.paths['tls.key'],
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${DEAD_PORT}`,
@@ -176,6 +179,22 @@ const INCIDENTS: readonly {
           client.destroy()
         }
         await prometheus.waitFor(`sum(smtp_proxy_session_opaque_total) >= ${total}`)
+      }
+    },
+  },
+  {
+    name: 'connections of a load balancer without a PROXY header, while no message is accepted',
+    raises: ['SmtpProxyProxyHeaderInvalid critical', 'SmtpProxyProxyHeaderInvalid warning'],
+    happens: async ({ proxy, simulator, prometheus }) => {
+      simulator.faults.set('454-at-auth')
+      await prometheus.waitFor(
+        'sum(increase(smtp_proxy_transactions_total{smtp_transaction_outcome="accepted"}[5s])) == 0',
+      )
+      for (let count = 0; count < 20; count += 1) {
+        const client = await connectClient({ port: proxy.port, localAddress: BALANCER, limitMs: 20_000 })
+        await client.send('EHLO app.example\r\n')
+        await client.closed()
+        client.destroy()
       }
     },
   },

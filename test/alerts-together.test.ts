@@ -91,14 +91,14 @@ const TOGETHER: readonly {
     heard: [
       alert('AhaSendLoadShedding', 'critical', SERVER),
       alert('AhaSendLoadShedding', 'warning', { server_address: 'send-us.ahasend.com' }),
-      alert('SmtpProxyRefusingSessions', 'critical', { smtp_reply_cause: 'session_limit' }),
-      alert('SmtpProxyRefusingSessions', 'warning', { smtp_reply_cause: 'not_allowed' }),
+      alert('SmtpProxyRefusingSessions', 'critical', { smtp_session_close_reason: 'session_limit' }),
+      alert('SmtpProxyRefusingSessions', 'warning', { smtp_session_close_reason: 'not_allowed' }),
       alert('SmtpProxyCertificateExpiring', 'warning', { instance: 'two:9464' }),
       alert('SmtpProxyCertificateExpiring', 'critical', { instance: 'one:9464' }),
     ],
     silent: [
       alert('AhaSendLoadShedding', 'warning', SERVER),
-      alert('SmtpProxyRefusingSessions', 'warning', { smtp_reply_cause: 'session_limit' }),
+      alert('SmtpProxyRefusingSessions', 'warning', { smtp_session_close_reason: 'session_limit' }),
       alert('SmtpProxyCertificateExpiring', 'warning', { instance: 'one:9464' }),
     ],
   },

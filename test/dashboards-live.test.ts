@@ -9,8 +9,9 @@ import { createTransport } from 'nodemailer'
 import { DEFAULT_ACCOUNT, type Simulator, startSimulator } from './simulator/simulator.ts'
 import { newBook } from './support/book.ts'
 import { type Asked, filledIn, queriesOf, readDashboards, selectorsIn } from './support/dashboards.ts'
-import { CLIENT_SETTINGS } from './support/mixed-mail.ts'
+import { CLIENT_SETTINGS, STRANGER } from './support/mixed-mail.ts'
 import { sendMixedMail } from './support/mixed-traffic.ts'
+import { connectClient } from './support/peers.ts'
 import { unless } from './support/programs.ts'
 import { type Prometheus, prometheusMissing, startPrometheus } from './support/prometheus.ts'
 import type { ProxyProcess } from './support/proxy-process.ts'
@@ -55,6 +56,7 @@ describe('under mail of every kind', unless(prometheusMissing()), () => {
     stage = await startStage({ PROXY_WARM_CONNECTIONS: '0' })
     await sendMixedMail(stage.proxy.port, stage.simulator, newBook(), 1)
     await becomeOpaque(stage.proxy)
+    await refuseAgain(stage)
   })
 
   after(() => stopStage(stage))
@@ -108,6 +110,14 @@ async function becomeOpaque(proxy: ProxyProcess): Promise<void> {
   await client!.send('FOO 10\r\npayload\r\n')
   assert.match(await client!.readReply(), /^5/)
   client!.destroy()
+}
+
+/** One more stranger than mixed mail has, once the series of that one was scraped: a graph shows growth. */
+async function refuseAgain({ proxy, prometheus }: Stage): Promise<void> {
+  await prometheus.waitFor('smtp_proxy_session_duration_seconds_count{smtp_session_close_reason="not_allowed"}')
+  const client = await connectClient({ port: proxy.port, localAddress: STRANGER })
+  assert.match(await client.readReply(), /^421 /)
+  client.destroy()
 }
 
 /** Series of each metric exist, and have each label that is compared; `error_type` is absent where nothing failed. */

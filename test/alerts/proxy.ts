@@ -1,7 +1,7 @@
 /** The proxy itself. */
 
 import { gone, grow, hold, type Scenario, steps, UP } from './scenario.ts'
-import { ENDED_SESSIONS, reply } from './series.ts'
+import { ENDED_SESSIONS } from './series.ts'
 
 const SEEN = 'smtp_proxy_observer_failures_total'
 const INSTANCE = { instance: 'proxy:9464' }
@@ -106,40 +106,6 @@ export const RESTARTING: readonly Scenario[] = [
     alert: 'SmtpProxyRestarting',
     series: { process_uptime_seconds: [grow(9000, 60, 10), grow(5, 60, 3), grow(5, 60, 3), grow(5, 60, 10)] },
     fires: [[9], [17], [20]],
-  },
-]
-
-const refusing = (severity: 'critical' | 'warning', cause: string, count: number) =>
-  ({
-    severity,
-    labels: { smtp_reply_cause: cause },
-    description: `${count} connections of applications were answered 421 by the proxy for ${cause}: session_limit is PROXY_MAX_SESSIONS or PROXY_MAX_SESSIONS_PER_CLIENT, not_allowed is PROXY_ALLOW.`,
-  }) as const
-const own = (cause: string) => reply('CONNECT', 421, cause, { origin: 'proxy' })
-
-export const REFUSING: readonly Scenario[] = [
-  {
-    name: 'a session limit that is reached pages while it turns applications away',
-    alert: 'SmtpProxyRefusingSessions',
-    series: { ...UP, [own('session_limit')]: [hold(0, 20), grow(0, 4, 5), hold(20, 40)] },
-    fires: [
-      [19.75],
-      [22, refusing('critical', 'session_limit', 8), refusing('warning', 'session_limit', 8)],
-      [31, refusing('warning', 'session_limit', 20)],
-      [56],
-    ],
-  },
-  {
-    name: 'one stranger is a warning, the first one too',
-    alert: 'SmtpProxyRefusingSessions',
-    series: { ...UP, [own('not_allowed')]: [hold(0, 20), hold(1, 40)] },
-    fires: [[19.75], [20.25, refusing('warning', 'not_allowed', 1)], [51]],
-  },
-  {
-    name: 'a drain is nothing',
-    alert: 'SmtpProxyRefusingSessions',
-    series: { ...UP, [own('draining')]: [hold(0, 20), grow(0, 100, 20)] },
-    fires: [[19.75], [25], [39]],
   },
 ]
 

@@ -6,6 +6,7 @@ import * as apps from './apps.ts'
 import * as limits from './limits.ts'
 import * as proxy from './proxy.ts'
 import * as reaching from './reaching.ts'
+import * as refused from './refused.ts'
 import * as resources from './resources.ts'
 import type { Scenario } from './scenario.ts'
 import * as storms from './storms.ts'
@@ -19,5 +20,6 @@ export const SCENARIOS: readonly Scenario[] = [
   proxy,
   reaching,
   resources,
+  refused,
   storms,
 ].flatMap((room) => Object.values<readonly Scenario[]>(room).flat())

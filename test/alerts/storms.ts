@@ -1,7 +1,7 @@
 /** Temporary answers of AhaSend, idle disconnects, and what becomes of mail as a whole. */
 
 import { type Firing, grow, hold, type Scenario, steps, UP } from './scenario.ts'
-import { BILLING, dials, ENDED_SESSIONS, mail, reply, SERVER } from './series.ts'
+import { BILLING, dials, ENDED_SESSIONS, ended, mail, reply, SERVER } from './series.ts'
 
 const internal = (severity: 'critical' | 'warning', share: string) =>
   ({
@@ -205,6 +205,20 @@ export const ERROR_BUDGET: readonly Scenario[] = [
       [reply('CONNECT', 421, 'upstream_unreachable', { origin: 'proxy' })]: [hold(0, 60), grow(0, 10, 30)],
     },
     fires: [[59], [61], [75, burning('critical', '20%')]],
+  },
+  {
+    name: 'sessions above the session limit count once, with a 421 or without one',
+    alert: 'SmtpProxyErrorBudgetBurning',
+    every: 1,
+    series: {
+      ...UP,
+      [mail('accepted')]: [grow(0, 3, 90)],
+      [reply('CONNECT', 421, 'session_limit', { origin: 'proxy' })]: [hold(0, 60), grow(0, 0.4, 30)],
+      // too few in five minutes for an alert of their own, which would silence this one
+      [ended('session_limit')]: [hold(0, 60), grow(0, 0.8, 30)],
+      [ended('proxy_header')]: [hold(0, 60), grow(0, 10, 30)],
+    },
+    fires: [[59], [61], [80, burning('critical', '8.163%')]],
   },
   {
     name: 'one failure is nothing at three mails an hour',
