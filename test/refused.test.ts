@@ -127,6 +127,22 @@ async function oneMessage(port: number): Promise<string> {
   return codes
 }
 
+for (const listener of ['plain', 'smtps'] as const) {
+  test(`a client that waits for a greeting reads why the drain refuses it (${listener})`, async (context) => {
+    const rig = await ClientLegRig.open({ listener })
+    context.after(() => rig.close())
+    const client = await rig.client()
+    await rig.upstream.accept()
+    if (listener === 'smtps') await client.secureAsClient(rig.clientTls)
+    // a client of TLS 1.3 is done before the proxy is
+    while (listener === 'smtps' && rig.recorder.sessions[0]?.all('tls').length !== 1) await pause(1)
+    assert.equal(await rig.server.drain(), 0)
+    assert.equal(await client.readReply(), OWN_WORDS.DRAINING.bytes.toString('latin1'))
+    assert.equal(await client.closed(), 'fin')
+    client.destroy()
+  })
+}
+
 test('event loops share the connections that may be open', () => {
   for (let loops = 1; loops <= 64; loops += 1) {
     const { connections } = limitsFor(loops)

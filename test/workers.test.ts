@@ -111,9 +111,12 @@ describe('three event loops (PROXY_WORKERS=3)', () => {
   test('MEM-02: the cap of sessions holds over all loops', async () => {
     const clients = await Promise.all(Array.from({ length: 50 }, () => connectClient({ port: proxy.port })))
     const greetings = await Promise.all(clients.map((client) => client.readReply()))
-    for (const client of clients) client.destroy()
     assert.equal(greetings.filter((greeting) => greeting.startsWith('220 ')).length, 40)
     assert.equal(greetings.filter((greeting) => greeting.startsWith('421 4.3.2 ')).length, 10)
+    // each loop closes the refused connections that it has, and all count
+    const cut = /^smtp_proxy_refused_cut_total\{smtp_refused_cut="time".*\} 10$/m
+    while (!cut.test(await proxy.metrics())) await new Promise((turn) => setTimeout(turn, 20))
+    for (const client of clients) client.destroy()
     await untilIdle()
   })
 
