@@ -59,7 +59,7 @@ async function leak(port: number): Promise<void> {
   }
 }
 
-/** Pushes on each connection until the proxy ends it, and reports the bytes that the kernel took. */
+/** Pushes on each connection until the proxy ends it, and reports the bytes that were written. */
 function push(port: number): void {
   const sockets = new Set<net.Socket>()
   for (let count = 0; count < Number(values.strangers); count += 1) {
