@@ -171,7 +171,6 @@ export class ClientConnection {
   #onData = (chunk: Buffer, release?: () => void): void => {
     if (!this.#lingering) return this.#listener?.data(chunk, release)
     this.#lingerBytes -= chunk.length
-    release?.()
     if (this.#lingerBytes < 0) this.#cutAt('bytes')
   }
 

@@ -13,7 +13,7 @@ export type ExpectedHeader =
   | { readonly left: 'client_closed' | 'client_reset' }
 
 /**
- * Reads the header of a connection, at most for so many milliseconds. `settle` is called once, in the turn in which the
+ * Reads the header of a connection, for at most `limitMs` milliseconds. `settle` is called once, in the turn in which the
  * header is complete, with the connection paused; its owner must listen to the connection again in that turn.
  */
 export function expectProxyHeader(

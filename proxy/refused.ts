@@ -15,7 +15,7 @@ export interface RefusedLimits {
   readonly linger: Linger
 }
 
-/** For each of so many event loops, which share the connections of the process. */
+/** The limits of each of `loops` event loops, which share the connections of the process. */
 export function limitsFor(loops: number): RefusedLimits {
   return { connections: Math.max(1, Math.floor(MAX_REFUSED / loops)), linger: { ms: 1000, bytes: 64 * 1024 } }
 }
@@ -59,7 +59,6 @@ export class RefusedConnections {
     this.#open.add(client)
     client.listen({
       data: () => {},
-      bulk: () => true,
       ended: () => {},
       drained: () => {},
       closed: () => this.#open.delete(client),

@@ -146,7 +146,7 @@ export class Session {
     if (!this.#closed) this.#finish({ by: 'client', reason, error: 'upstream_lost' })
   }
 
-  /** Ends a session that has no valid PROXY header: nobody knows who its client is. */
+  /** Ends a session that has no valid PROXY header: its client is unknown. */
   #turnAway(ending: Ending): void {
     this.#finish(this.#draining ? { by: 'proxy', reason: 'drained', error: 'drained' } : ending)
     this.#client.destroy()

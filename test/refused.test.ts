@@ -17,7 +17,7 @@ import { seriesOf } from './support/scrape.ts'
 const NOT_ALLOWED = OWN_WORDS.NOT_ALLOWED.bytes.toString('latin1')
 const DAY_MS = 86_400_000
 
-/** A proxy that refuses everybody, and waits for no client unless a bound is given. */
+/** A proxy that refuses every client, without bounds that a test would reach unless they are given. */
 async function refusing(context: TestContext, limits: Partial<RefusedLimits>, env: Record<string, string> = {}) {
   const refused = { connections: 256, linger: { ms: DAY_MS, bytes: 2 ** 40 }, ...limits }
   const rig = await ClientLegRig.open({
@@ -37,7 +37,7 @@ async function refusedClient(rig: ClientLegRig, refusal = NOT_ALLOWED): Promise<
   return client
 }
 
-/** Waits until so many refused connections are open. */
+/** Waits until `count` refused connections are open. */
 async function remain(rig: ClientLegRig, count: number): Promise<void> {
   const deadline = performance.now() + 10_000
   while (rig.server.refused.size !== count) {
