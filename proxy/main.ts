@@ -17,6 +17,7 @@ import { combine } from './events.ts'
 import { watchLoop } from './loop.ts'
 import { fitDefault, openFilesNote, ownOpenFilesLimit } from './open-files.ts'
 import { type MailServer, startServer } from './server.ts'
+import { onSignals } from './signals.ts'
 import type { Status } from './status-page.ts'
 import { startWorkers, Workers } from './workers.ts'
 
@@ -29,16 +30,18 @@ const CERTIFICATE_CHECK_MS = 5000
 /** How long the log may take to leave the process at the end. */
 const FLUSH_MS = 1000
 
-const COMMANDS: Readonly<Record<string, () => Promise<number> | number>> = {
-  '': run,
-  check: async () => {
-    const settings = readSettings()
-    if (!settings) return EXIT_MISCONFIGURED
-    for (const warning of warningsOf(settings)) console.log(`warning: ${warning}`)
-    return check(settings.config, (line) => console.log(line))
-  },
-  '--help': () => say(helpText(OTEL_ROWS)),
-  '--version': () => say(`${packageJson.version}\n`),
+const COMMANDS = new Map<string, () => Promise<number> | number>([
+  ['', run],
+  ['check', runCheck],
+  ['--help', () => say(helpText(OTEL_ROWS))],
+  ['--version', () => say(`${packageJson.version}\n`)],
+])
+
+async function runCheck(): Promise<number> {
+  const settings = readSettings()
+  if (!settings) return EXIT_MISCONFIGURED
+  for (const warning of warningsOf(settings)) console.log(`warning: ${warning}`)
+  return check(settings.config, (line) => console.log(line))
 }
 
 function say(text: string): number {
@@ -112,7 +115,6 @@ class Appliance {
   #certificate: ListenerCertificate | undefined
   #server: MailServer | undefined
   #admin: Admin | undefined
-  #signals = 0
   #stop: (code: number) => void = () => {}
   #opening: Promise<void> = Promise.resolve()
   /** Settled by a second signal. */
@@ -230,9 +232,11 @@ class Appliance {
   }
 
   #watchProcess(): void {
-    takeOver('SIGTERM', (signal) => this.#signalled(signal))
-    takeOver('SIGINT', (signal) => this.#signalled(signal))
-    takeOver('SIGHUP', () => void this.#reload())
+    onSignals({
+      drain: (signal) => void this.#drain(signal),
+      stop: (signal) => this.#stopAtOnce(signal),
+      reload: () => void this.#reload(),
+    })
     // a bug: the state of the process is unknown, and a supervisor starts a new one faster than this one could mend itself
     process.on('uncaughtException', (error) => this.#crash(error))
     process.on('unhandledRejection', (error) => this.#crash(error))
@@ -243,14 +247,10 @@ class Appliance {
     if (certificate) this.#certificateChanged(certificate, await certificate.refresh())
   }
 
-  #signalled(signal: NodeJS.Signals): void {
-    this.#signals += 1
-    if (this.#signals > 1) {
-      this.#log.warn({ signal }, 'stopped at once')
-      this.#hurry.resolve()
-      return this.#stop(EXIT_FAILED)
-    }
-    void this.#drain(signal)
+  #stopAtOnce(signal: NodeJS.Signals): void {
+    this.#log.warn({ signal }, 'stopped at once')
+    this.#hurry.resolve()
+    this.#stop(EXIT_FAILED)
   }
 
   async #drain(signal: NodeJS.Signals): Promise<void> {
@@ -279,18 +279,11 @@ class Appliance {
   }
 }
 
-/** Hears a signal in place of proxy/entry.js, without a moment in which nobody hears it. */
-function takeOver(signal: NodeJS.Signals, handler: (signal: NodeJS.Signals) => void): void {
-  const early = process.listeners(signal)
-  process.on(signal, handler)
-  for (const listener of early) process.off(signal, listener)
-}
-
 function withPort({ scheme, host }: ListenAddress, port: number): string {
   return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-const command = COMMANDS[process.argv.slice(2).join(' ')]
+const command = COMMANDS.get(process.argv.slice(2).join(' '))
 if (command) process.exitCode = await command()
 else {
   console.error(`unknown arguments: ${process.argv.slice(2).join(' ')}\n\n${helpText(OTEL_ROWS)}`)

@@ -31,11 +31,14 @@ describe('the command line', () => {
       assert.match(stdout, new RegExp(variable))
   })
 
-  test('unknown arguments are refused with the help, exit code 2', async () => {
-    const { code, stderr } = await proxy(['chek'])
-    assert.equal(code, 2)
-    assert.match(stderr, /^unknown arguments: chek\n[\s\S]*PROXY_LISTEN/)
-  })
+  // members of Object.prototype are no commands either
+  for (const argument of ['chek', 'constructor', 'toString', '__proto__', 'hasOwnProperty']) {
+    test(`unknown arguments (${argument}) are refused with the help, exit code 2`, async () => {
+      const { code, stderr } = await proxy([argument])
+      assert.equal(code, 2)
+      assert.match(stderr, new RegExp(`^unknown arguments: ${argument}\\n[\\s\\S]*PROXY_LISTEN`))
+    })
+  }
 })
 
 describe('check', () => {

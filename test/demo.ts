@@ -4,6 +4,7 @@
  * With `--log` the proxy's log goes to standard error; with OTEL_EXPORTER_OTLP_ENDPOINT all traces go there.
  */
 import { parseArgs } from 'node:util'
+import { onSignals } from '../proxy/signals.ts'
 import { type Mail, startMail } from './demo/mail.ts'
 import { parseMetrics, type Sample } from './demo/metrics.ts'
 import { type ProxyChild, startProxy } from './demo/proxy.ts'
@@ -35,9 +36,9 @@ function readFlags(): Flags {
 
 const { seconds, log } = readFlags()
 
-/** Resolves when Ctrl-C is pressed, at whatever moment. */
+/** Resolves when Ctrl-C is pressed, at any moment. Pressed again, it ends the demo without a summary. */
 const interrupted = new Promise<void>((resolve) => {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve())
+  onSignals({ drain: () => resolve(), stop: () => process.exit(1), reload: () => resolve() })
 })
 
 /** Resolves when the time is over; never, without a limit. */

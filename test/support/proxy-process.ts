@@ -143,7 +143,8 @@ export function spawnProxy(env: Readonly<Record<string, string>>, options: Proxy
   return observe(launch({ ...DEFAULTS, ...env }, options), options.stopLimitMs ?? 40_000)
 }
 
-function observe(child: ChildProcess, stopLimitMs: number): SpawnedProxy {
+/** The same for a child that somebody else has started, such as npm; after `stopLimitMs` a stop kills it. */
+export function observe(child: ChildProcess, stopLimitMs: number): SpawnedProxy {
   const log = new Log()
   let stderr = ''
   let ended = false

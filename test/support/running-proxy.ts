@@ -16,7 +16,7 @@ export function startBefore(
 }
 
 /** So many clients that are logged in and between mails. */
-export async function loggedIn(proxy: ProxyProcess, count: number): Promise<Peer[]> {
+export async function loggedIn(proxy: Pick<ProxyProcess, 'port'>, count: number): Promise<Peer[]> {
   const clients = await Promise.all(
     Array.from({ length: count }, () => connectClient({ port: proxy.port, limitMs: 20_000 })),
   )
