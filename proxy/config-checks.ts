@@ -1,5 +1,6 @@
 /** What one setting alone cannot tell: settings that contradict each other, and variables that do not exist. Pure. */
-import { isServiceLink } from '../settings/tables.ts'
+import { unknownNames } from '../settings/names.ts'
+import type { Environment } from '../settings/tables.ts'
 import { authority, ROWS, SETTINGS, type Values } from './config-table.ts'
 import { mistake, shown } from './config-values.ts'
 import { canonicalAddress, parseNetworks } from './networks.ts'
@@ -99,36 +100,20 @@ function spelling(host: string): string {
   return canonicalAddress(host) ?? host
 }
 
-/** Variables that begin with PROXY_ and are no setting. Their values are not repeated. */
-export function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
-  const known = ROWS.map(({ variable }) => variable)
-  return Object.entries(env)
-    .filter(([name, value = '']) => name.startsWith('PROXY_') && value.trim() !== '' && !known.includes(name))
-    .filter(([name, value = '']) => !isServiceLink(name, value))
-    .map(([name]) => {
-      const meant = nearest(name, known)
-      return `${name}: there is no such setting. ${meant === undefined ? 'See --help for all of them.' : `Did you mean ${meant}?`}`
-    })
+/** Names of compose.yaml itself, which reach the proxy with the rest of `.env`. */
+export const COMPOSE_NAMES = ['PROXY_IMAGE', 'PROXY_MEMORY', 'PROXY_CPUS', 'PROXY_STOP_GRACE'] as const
+
+const KNOWN_NAMES = [...ROWS.map(({ variable }) => variable), ...COMPOSE_NAMES]
+
+/** Variables that begin with PROXY_ and misspell a setting. */
+export function misspelledVariables(env: Environment): readonly string[] {
+  return unknownNames(env, KNOWN_NAMES).misspelled
 }
 
-/** The name that takes the fewest edits, if they are few for the length of what was written. */
-function nearest(name: string, known: readonly string[]): string | undefined {
-  const edits = new Map(known.map((candidate) => [candidate, distance(name, candidate)]))
-  const [best] = known.toSorted((a, b) => edits.get(a)! - edits.get(b)!)
-  const tolerated = (name.length - 'PROXY_'.length) * 0.45
-  return best !== undefined && edits.get(best)! <= tolerated ? best : undefined
-}
-
-/** Levenshtein distance, row by row. */
-function distance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
-  for (const letter of from) {
-    const next = [row[0]! + 1]
-    for (let index = 1; index <= to.length; index += 1) {
-      const replaced = row[index - 1]! + (letter === to[index - 1] ? 0 : 1)
-      next.push(Math.min(replaced, row[index]! + 1, next[index - 1]! + 1))
-    }
-    row = next
-  }
-  return row.at(-1)!
+/** A warning that names variables that begin with PROXY_ and resemble no setting, such as PROXY_URL. */
+export function foreignVariables(env: Environment): string[] {
+  const { foreign } = unknownNames(env, KNOWN_NAMES)
+  return foreign.length === 0
+    ? []
+    : [`${foreign.join(', ')}: not a setting of this proxy, and without effect. See --help for its settings.`]
 }

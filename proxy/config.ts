@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs'
 import type { Environment } from '../settings/tables.ts'
-import { contradictions, type ReadValues, unknownVariables } from './config-checks.ts'
+import { contradictions, misspelledVariables, type ReadValues } from './config-checks.ts'
 import { badFiles, type ReadText } from './config-files.ts'
 import { ROWS, SETTINGS, type Setting, type Values } from './config-table.ts'
 import { mistake } from './config-values.ts'
 import type { NetworkSet } from './networks.ts'
 
+export { foreignVariables } from './config-checks.ts'
 export { configTable, helpText } from './config-help.ts'
 
 /** Where the proxy listens. */
@@ -63,7 +64,12 @@ export type ParsedConfig = { readonly config: Config } | { readonly mistakes: re
  */
 export function parseConfig(env: Environment, readText: ReadText = (path) => readFileSync(path, 'utf8')): ParsedConfig {
   const { values, mistakes: unreadable } = readValues(env)
-  const mistakes = [...unreadable, ...unknownVariables(env), ...contradictions(values), ...badFiles(values, readText)]
+  const mistakes = [
+    ...unreadable,
+    ...misspelledVariables(env),
+    ...contradictions(values),
+    ...badFiles(values, readText),
+  ]
   return mistakes.length > 0 ? { mistakes } : { config: frozen(toConfig(values as Values)) }
 }
 

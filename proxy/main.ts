@@ -12,7 +12,15 @@ import { type Admin, startAdmin } from './admin.ts'
 import { type ListenerCertificate, loadCertificate, type RefreshResult } from './certificate.ts'
 import { CHANGES } from './changes.ts'
 import { check } from './check.ts'
-import { type Config, configWarnings, describeConfig, helpText, type ListenAddress, parseConfig } from './config.ts'
+import {
+  type Config,
+  configWarnings,
+  describeConfig,
+  foreignVariables,
+  helpText,
+  type ListenAddress,
+  parseConfig,
+} from './config.ts'
 import { combine } from './events.ts'
 import { watchLoop } from './loop.ts'
 import { fitDefault, openFilesNote, ownOpenFilesLimit } from './open-files.ts'
@@ -69,7 +77,7 @@ function readSettings(): Settings | undefined {
 
 /** What is allowed but most likely not meant. */
 function warningsOf({ config, otel }: Settings): string[] {
-  return [...configWarnings(config), ...otelWarnings(otel, process.env)]
+  return [...foreignVariables(process.env), ...configWarnings(config), ...otelWarnings(otel, process.env)]
 }
 
 /** What is in effect, without secrets. */

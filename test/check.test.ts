@@ -112,6 +112,16 @@ describe('check', () => {
     }
   })
 
+  test('variables of other programs are a warning, and a misspelled setting is a mistake', async () => {
+    const foreign = await proxy(['check'], { ...upstream(), PROXY_URL: 'http://10.0.0.1:3128', PROXY_HOST: 'hunter2' })
+    assert.equal(foreign.code, 0, foreign.stderr)
+    assert.match(foreign.stdout, /^warning: PROXY_URL, PROXY_HOST: not a setting of this proxy, and without effect\./)
+    assert.doesNotMatch(foreign.stdout, /10\.0\.0\.1|hunter2/)
+    const misspelled = await proxy(['check'], { PROXY_LISTN: 'smtp://127.0.0.1:25' })
+    assert.deepEqual([misspelled.code, misspelled.stdout], [2, ''])
+    assert.equal(misspelled.stderr, 'PROXY_LISTN: there is no such setting. Did you mean PROXY_LISTEN?\n')
+  })
+
   test('a bad configuration dials nobody: all mistakes, exit code 2', async () => {
     const { code, stdout, stderr } = await proxy(['check'], { PROXY_UPSTREAM: 'smtp://a:465', PROXY_SLOW: 'soon' })
     assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import fc from 'fast-check'
-import { parseConfig } from '../proxy/config.ts'
+import { foreignVariables, parseConfig } from '../proxy/config.ts'
 import { ROWS } from '../proxy/config-table.ts'
 import { makeAuthority, makeSelfSigned, writeTemporaryFiles } from './support/certificates.ts'
 
@@ -200,23 +200,58 @@ test('all mistakes are told at once, also several in one variable and in several
   assert.equal(mistakes.length, 8 + single.length)
 })
 
-/** Variables that do not exist, and the one that was meant. */
-const UNKNOWN: readonly (readonly [variable: string, meant: string | undefined])[] = [
+/** Misspelled variables, and the one that was meant. */
+const MISSPELLED: readonly (readonly [variable: string, meant: string])[] = [
+  ['PROXY_LISTN', 'PROXY_LISTEN'],
   ['PROXY_LISTENERS', 'PROXY_LISTEN'],
   ['PROXY_UPSTREM', 'PROXY_UPSTREAM'],
   ['PROXY_CERT_FILE', 'PROXY_TLS_CERT_FILE'],
   ['PROXY_MAX_SESSION_PER_CLIENT', 'PROXY_MAX_SESSIONS_PER_CLIENT'],
-  ['PROXY_log_level', undefined],
-  ['PROXY_PORT', undefined],
-  ['PROXY_', undefined],
+  ['PROXY_log_level', 'PROXY_LOG_LEVEL'],
+  // a name of compose.yaml
+  ['PROXY_STOP_GRCE', 'PROXY_STOP_GRACE'],
 ]
 
-for (const [variable, meant] of UNKNOWN) {
-  test(`${variable} is no setting${meant === undefined ? '' : `, ${meant} is`}`, () => {
-    const hint = meant === undefined ? 'See --help for all of them.' : `Did you mean ${meant}?`
-    assert.deepEqual(mistakesOf({ [variable]: 'a value' }), [`${variable}: there is no such setting. ${hint}`])
+for (const [variable, meant] of MISSPELLED) {
+  test(`${variable} is no setting, ${meant} is`, () => {
+    const env = { [variable]: 'a value' }
+    assert.deepEqual(mistakesOf(env), [`${variable}: there is no such setting. Did you mean ${meant}?`])
+    assert.deepEqual(foreignVariables(env), [])
   })
 }
+
+/** Variables that other programs and companies use. */
+const FOREIGN = [
+  'PROXY_URL',
+  'PROXY_HOST',
+  'PROXY_PORT',
+  'PROXY_ADDR',
+  'PROXY_ADDRESS',
+  'PROXY_SERVER',
+  'PROXY_USER',
+  'PROXY_USERNAME',
+  'PROXY_PASS',
+  'PROXY_PASSWORD',
+  'PROXY_HTTP_PORT',
+  'PROXY_DOMAIN',
+  'PROXY_ENABLED',
+  'PROXY_TIMEOUT',
+  'PROXY_',
+]
+
+test('foreign variables are a warning that names them, not a mistake', () => {
+  const env = Object.fromEntries(FOREIGN.map((variable) => [variable, 'hunter2hunter2']))
+  assert.deepEqual(mistakesOf(env), [])
+  assert.deepEqual(foreignVariables(env), [
+    `${FOREIGN.join(', ')}: not a setting of this proxy, and without effect. See --help for its settings.`,
+  ])
+  assert.deepEqual(foreignVariables({}), [])
+})
+
+test('names of compose.yaml and empty variables are left alone', () => {
+  const env = { PROXY_IMAGE: 'x', PROXY_MEMORY: '1g', PROXY_CPUS: '2', PROXY_STOP_GRACE: '60s', PROXY_LISTN: ' ' }
+  assert.deepEqual([...mistakesOf(env), ...foreignVariables(env)], [])
+})
 
 test('variables of others are left alone, also those Kubernetes sets for a service called proxy', () => {
   const env = {
@@ -234,7 +269,7 @@ test('variables of others are left alone, also those Kubernetes sets for a servi
     PROXY_PORT_2525_TCP_ADDR: '10.0.0.11',
     PROXY_ADMIN_SERVICE_HOST: '10.0.0.12',
   }
-  assert.deepEqual(mistakesOf(env), [])
+  assert.deepEqual([...mistakesOf(env), ...foreignVariables(env)], [])
 })
 
 test('no mistake repeats what could be a secret', () => {
@@ -249,8 +284,7 @@ test('no mistake repeats what could be a secret', () => {
     { PROXY_LISTEN: `smtp://user:${secret}@127.0.0.1:2525` },
     { PROXY_ADMIN: `http://user:${secret}@127.0.0.1:9464` },
     { PROXY_ADMIN: `http://user:${secret}/@127.0.0.1:9464` },
-    { PROXY_PASSWORD: secret },
-    { PROXY_UPSTREAM_PASSWORD: secret },
+    { PROXY_UPSTREAMS: secret },
     { ...CERTIFICATE, PROXY_TLS_KEY_FILE: own.keyPem },
     { ...CERTIFICATE, PROXY_TLS_KEY_FILE: own.keyPem.replaceAll('\n', ' ') },
     { ...CERTIFICATE, PROXY_TLS_KEY_FILE: base64 },

@@ -50,6 +50,13 @@ describe('A start', () => {
     assert.equal((config as Record<string, unknown>).PROXY_IDLE_TIMEOUT, '30s')
   })
 
+  test('warns of variables that other programs use, and starts', async () => {
+    await using proxy = await start({ PROXY_URL: 'http://hunter2@10.0.0.1:3128' })
+    const warning = await proxy.line(({ msg }) => String(msg).startsWith('PROXY_URL: '))
+    assert.equal(warning.level, 'warn')
+    assert.doesNotMatch(JSON.stringify(proxy.lines), /hunter2/)
+  })
+
   test('LIF-06: with an upstream that cannot be reached is alive and ready: sessions are answered, by a 421', async () => {
     await using proxy = await start({ PROXY_UPSTREAM: 'smtp://127.0.0.1:1' })
     for (let look = 0; look < 3; look += 1) {
