@@ -25,9 +25,9 @@ COPY proxy proxy
 
 FROM scratch
 COPY --from=build /image /
-# volumes that are mounted on these for the first time belong to the user below
+# A volume that is mounted for the first time belongs to the owner of its directory here: the user below, and Alertmanager's.
 COPY --from=build --chown=1000:1000 /volumes/certificates /certificates
-COPY --from=build --chown=1000:1000 /volumes/config /config
+COPY --from=build --chown=65534:65534 /volumes/config /config
 WORKDIR /app
 USER 1000:1000
 ENV NODE_ENV=production \

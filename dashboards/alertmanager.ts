@@ -4,14 +4,17 @@
  *
  *     node dashboards/alertmanager.ts FILE
  *
- * writes FILE and exits 0, or names what is wrong with the variables and exits 2. It needs nothing but Node.
+ * writes FILE, which only its owner may read, and exits 0; or reports what is wrong with the variables and exits 2; or
+ * why the file cannot be written, and exits 1. It needs only Node.
  */
-import { writeFileSync } from 'node:fs'
+import { unknownNames } from '../settings/names.ts'
 import type { Environment } from '../settings/tables.ts'
 import type { AlertName } from './alert.ts'
 import { NAMED_OUTAGES } from './alert-outages.ts'
-import { type Notifications, readNotifications } from './alertmanager-settings.ts'
+import { ALERT_ROWS, type Notifications, readNotifications } from './alertmanager-settings.ts'
 import { EMAIL, PAGERDUTY, SLACK } from './alertmanager-texts.ts'
+import { writeSecretFile } from './secret-file.ts'
+import { STACK_VARIABLES } from './stack-variables.ts'
 
 /** Alerts about nothing in particular wait for those that say more. */
 const CATCH_ALL = 'SmtpProxyErrorBudgetBurning' satisfies AlertName
@@ -175,18 +178,29 @@ function inhibitRule({ sources, critical, targets, only, equal }: Inhibition) {
   }
 }
 
-/** Writes the file; returns the exit code. */
-function main(file: string | undefined, env: Environment): number {
+/** Writes the file; returns the exit code: 0, 1 when the file cannot be written, 2 on mistakes in the variables. */
+function main(file: string | undefined, env: Environment): 0 | 1 | 2 {
   const read = readNotifications(env)
-  const mistakes = 'mistakes' in read ? read.mistakes : []
-  if (file === undefined) mistakes.push('usage: node dashboards/alertmanager.ts FILE')
+  const { misspelled, foreign } = unknownNames(env, ALERT_NAMES)
+  const mistakes = [
+    ...('mistakes' in read ? read.mistakes : []),
+    ...misspelled,
+    ...unknownNames(env, STACK_VARIABLES).misspelled,
+    ...(file === undefined ? ['usage: node dashboards/alertmanager.ts FILE'] : []),
+  ]
+  if (foreign.length > 0) console.error(`warning: ${foreign.join(', ')}: not a setting, and without effect`)
   for (const mistake of mistakes) console.error(mistake)
-  if (file === undefined || 'mistakes' in read) return 2
-  // it may hold secrets; Alertmanager may run as somebody else
-  writeFileSync(file, `${JSON.stringify(alertmanagerConfig(read.notifications), null, 2)}\n`, { mode: 0o644 })
+  if (file === undefined || 'mistakes' in read || mistakes.length > 0) return 2
+  const failure = writeSecretFile(file, `${JSON.stringify(alertmanagerConfig(read.notifications), null, 2)}\n`)
+  if (failure !== undefined) {
+    console.error(failure)
+    return 1
+  }
   const { told, heartbeatUrl } = read.notifications
   console.log(`${file}: ${told.join(', ') || 'nobody is told'}${heartbeatUrl ? '; heartbeat' : ''}`)
   return 0
 }
+
+const ALERT_NAMES = ALERT_ROWS.map(({ variable }) => variable)
 
 if (import.meta.main) process.exitCode = main(process.argv[2], process.env)

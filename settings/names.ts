@@ -10,11 +10,11 @@ export interface UnknownNames {
 }
 
 /**
- * Looks for names that begin like known ones (`PROXY_`), have a value, and are not known. What Kubernetes sets for a
- * service is neither misspelled nor foreign.
+ * Looks for names that have the prefix of a known one (`PROXY_`) and a value, and are not known. What Kubernetes sets for
+ * a service is neither misspelled nor foreign, nor is a name without an underscore.
  */
 export function unknownNames(env: Environment, known: readonly string[]): UnknownNames {
-  const prefixes = new Set(known.map(prefixOf))
+  const prefixes = new Set(known.map(prefixOf).filter((prefix) => prefix !== ''))
   const unknown = Object.entries(env)
     .filter(([name, value = '']) => prefixes.has(prefixOf(name)) && value.trim() !== '' && !known.includes(name))
     .filter(([name, value = '']) => !isServiceLink(name, value))

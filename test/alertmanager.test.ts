@@ -1,6 +1,6 @@
 /** Who is told of alerts: the configuration that is made of the environment, as amtool and Alertmanager see it. */
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -30,11 +30,15 @@ async function write(env: Env, look: (file: string, outcome: Outcome) => Promise
   const { directory, remove } = writeTemporaryFiles({})
   const file = join(directory, 'alertmanager.yml')
   try {
-    const args = [join(import.meta.dirname, '..', 'dashboards', 'alertmanager.ts'), file]
-    await look(file, await run({ file: process.execPath, args, env }))
+    await look(file, await program(file, env))
   } finally {
     remove()
   }
+}
+
+function program(file: string, env: Env): Promise<Outcome> {
+  const args = [join(import.meta.dirname, '..', 'dashboards', 'alertmanager.ts'), file]
+  return run({ file: process.execPath, args, env })
 }
 
 function amtool(...args: readonly string[]): Promise<Outcome> {
@@ -68,11 +72,64 @@ for (const [who, env] of Object.entries(WAYS)) {
   })
 }
 
-test('nothing that is printed is a secret, and Alertmanager can read the file as another user', () =>
-  write(EVERYBODY, (file, { stdout }) => {
+test('nothing that is printed is a secret, and only the owner of the file may read it', () =>
+  write(EVERYBODY, async (file, { stdout }) => {
     assert.equal(stdout, `${file}: webhook, Slack, email, PagerDuty; heartbeat\n`)
-    assert.equal(statSync(file).mode & 0o444, 0o444)
+    assert.equal(statSync(file).mode & 0o777, 0o600)
+    // a file that an earlier version left
+    chmodSync(file, 0o644)
+    assert.equal((await program(file, EVERYBODY)).code, 0)
+    assert.equal(statSync(file).mode & 0o777, 0o600)
   }))
+
+const UNWRITABLE: readonly (readonly [why: string, path: (directory: string) => string, says: RegExp])[] = [
+  ['its directory does not exist', (directory) => join(directory, 'none', 'a.yml'), /ENOENT\)\. Create its directory/],
+  ['it is a directory', (directory) => directory, /EISDIR\)\. Name a file in that directory/],
+  ['the kernel refuses it', () => '/proc/version', /: cannot be written \(E[A-Z]+\)\. /],
+]
+
+for (const [why, path, says] of UNWRITABLE) {
+  test(`a file that cannot be written because ${why} is one line and exit code 1`, async (context) => {
+    const { directory, remove } = writeTemporaryFiles({})
+    context.after(remove)
+    const { code, stdout, stderr } = await program(path(directory), EVERYBODY)
+    assert.deepEqual({ code, stdout, lines: stderr.trimEnd().split('\n').length }, { code: 1, stdout: '', lines: 1 })
+    assert.match(stderr, says)
+    assert.ok(stderr.startsWith(`${path(directory)}: `))
+  })
+}
+
+const MISSPELLED: readonly (readonly [variable: string, meant: string])[] = [
+  ['ALERT_WEBHOK_URL', 'ALERT_WEBHOOK_URL'],
+  ['ALERT_SLACK_URI', 'ALERT_SLACK_URL'],
+  ['GRAFANA_ADMIN_PASWORD', 'GRAFANA_ADMIN_PASSWORD'],
+  ['SMTP_PUBLSH', 'SMTP_PUBLISH'],
+]
+
+for (const [variable, meant] of MISSPELLED) {
+  test(`${variable} is refused, because ${meant} is meant, and nothing is written`, () =>
+    write({ [variable]: 'the-secret' }, (file, { code, stdout, stderr }) => {
+      const said = `${variable}: there is no such setting. Did you mean ${meant}?\n`
+      assert.deepEqual({ code, stdout, stderr }, { code: 2, stdout: '', stderr: said })
+      assert.equal(existsSync(file), false)
+    }))
+}
+
+test('variables of other programs are no mistake; those that begin with ALERT_ are a warning', () =>
+  write(
+    {
+      ALERT_LOUDNESS: 'the-secret',
+      SLACK_WEBHOOK_URL: 'x',
+      SMTP_HOST: 'x',
+      NODE_ENV: 'x',
+      LOG_LEVEL: 'x',
+      VERSION: 'x',
+    },
+    (_, { code, stderr }) => {
+      const warning = 'warning: ALERT_LOUDNESS: not a setting, and without effect\n'
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: warning })
+    },
+  ))
 
 test('who has a heartbeat alone is told that nobody is told of alerts', () =>
   write({ ALERT_HEARTBEAT_URL: 'https://hc-ping.example/8a1c1d5e' }, (file, { stdout }) => {

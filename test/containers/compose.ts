@@ -67,6 +67,13 @@ describe('the stack', unless(...own, ...others), () => {
     assert.deepEqual(published.sort(), ['2525/tcp 127.0.0.1', '8025/tcp 127.0.0.1'])
   })
 
+  test('shows the configuration of Alertmanager, which holds secrets, to its own user alone', async () => {
+    const alertmanager = stack.container('alertmanager')
+    const { output } = await alertmanager.exec(['ls', '-ln', '/config/alertmanager.yml'])
+    assert.match(output, /^-rw-------\s+1\s+65534\s+65534\s/)
+    assert.equal((await alertmanager.exec(['cat', '/config/alertmanager.yml'])).exitCode, 0)
+  })
+
   test('carries mail, and Prometheus counts it', async () => {
     await accepted(stack.container('rehearsal'), 5)
     const counted = 'smtp_proxy_transactions_total{smtp_transaction_outcome="accepted"}'
@@ -138,12 +145,13 @@ describe('the proxy alone', unless(...own), () => {
 
 describe('in another project', unless(...own), () => {
   const directory = mkdtempSync(join(tmpdir(), 'project-'))
-  const compose = (...args: readonly string[]) => {
+  const compose = (args: readonly string[], settings: Readonly<Record<string, string>> = {}) => {
     const project = ['compose', '--project-name', `included-${process.pid}`, '--file', join(directory, 'compose.yaml')]
-    return docker([...project, ...args], { env: { ...plainEnvironment(), ...SETTINGS, ...NOWHERE }, ms: 300_000 })
+    const env = { ...plainEnvironment(), ...SETTINGS, ...NOWHERE, ...settings }
+    return docker([...project, ...args], { env, ms: 300_000 })
   }
   after(() => {
-    compose('down', '--volumes')
+    compose(['down', '--volumes'])
     rmSync(directory, { recursive: true })
   })
 
@@ -155,10 +163,22 @@ describe('in another project', unless(...own), () => {
     }
     const file = { include: [join(ROOT, 'compose.yaml')], services: { app } }
     writeFileSync(join(directory, 'compose.yaml'), JSON.stringify(file))
-    const built = compose('--profile', 'rehearsal', 'build', 'proxy', 'rehearsal')
+    const built = compose(['--profile', 'rehearsal', 'build', 'proxy', 'rehearsal'])
     assert.ok(built.ok, built.stderr)
-    const { ok, stdout, stderr } = compose('run', '--rm', 'app')
+    const { ok, stdout, stderr } = compose(['run', '--rm', 'app'])
     assert.ok(ok, stderr)
     assert.equal(stdout.trim(), 'ready 200')
+  })
+
+  test('misspelled names in its .env are reported', () => {
+    const file = join(directory, 'settings')
+    writeFileSync(file, 'PROXY_LISTN=smtp://0.0.0.0:25\nALERT_WEBHOK_URL=https://example.com/\n')
+    const run = (...args: readonly string[]) => compose(['run', '--rm', '--no-deps', ...args], { SETTINGS_FILE: file })
+    const check = run('proxy', 'check')
+    assert.equal(check.ok, false)
+    assert.match(check.stderr + check.stdout, /^PROXY_LISTN: .* Did you mean PROXY_LISTEN\?$/m)
+    const alerts = run('alertmanager-config')
+    assert.equal(alerts.ok, false)
+    assert.match(alerts.stderr + alerts.stdout, /^ALERT_WEBHOK_URL: .* Did you mean ALERT_WEBHOOK_URL\?$/m)
   })
 })

@@ -16,6 +16,8 @@ export const SETTINGS = {
   SMTP_PUBLISH: '127.0.0.1:0',
   GRAFANA_PUBLISH: '127.0.0.1:0',
   REHEARSAL_PUBLISH: '127.0.0.1:0',
+  // not the .env of a developer
+  SETTINGS_FILE: '/dev/null',
 }
 
 const LIMIT_MS = 60_000

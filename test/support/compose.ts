@@ -2,6 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { OTEL_ROWS, OTLP_SETTINGS, ownVariable, SIGNALS } from '../../otel/settings-table.ts'
+import { SETTINGS } from '../../proxy/config-table.ts'
 import { dockerOutput, ROOT } from './engine.ts'
 
 export interface Port {
@@ -18,6 +20,7 @@ export interface Service {
     readonly args: Readonly<Record<string, string>>
   }
   readonly command: readonly string[] | null
+  readonly user?: string
   readonly environment?: Readonly<Record<string, string | null>>
   readonly ports?: readonly Port[]
   readonly volumes?: readonly {
@@ -49,9 +52,9 @@ export interface Project {
 }
 
 export interface Reading {
-  /** What .env says; by default nothing, whatever lies beside compose.yaml. */
+  /** The settings of .env; by default none. A file .env beside compose.yaml is not read. */
   readonly env?: Readonly<Record<string, string>>
-  /** Files with settings, before `env`. */
+  /** Files with settings, before `env`; one of them names the SETTINGS_FILE. */
   readonly envFiles?: readonly string[]
   readonly file?: string
 }
@@ -67,12 +70,10 @@ export function readProject({ env = {}, envFiles = [], file = 'compose.yaml' }: 
   const directory = mkdtempSync(join(tmpdir(), 'compose-'))
   try {
     const own = join(directory, 'env')
-    writeFileSync(
-      own,
-      Object.entries(env)
-        .map(([name, value]) => `${name}='${value}'\n`)
-        .join(''),
+    const lines = Object.entries({ ...(envFiles.length === 0 && { SETTINGS_FILE: own }), ...env }).map(
+      ([name, value]) => `${name}='${value}'\n`,
     )
+    writeFileSync(own, lines.join(''))
     const files = [...envFiles.map((name) => join(ROOT, name)), own].flatMap((name) => ['--env-file', name])
     const args = ['compose', '--file', file, ...files, 'config', '--format', 'json']
     return JSON.parse(dockerOutput(args, { env: plainEnvironment() })) as Project
@@ -91,4 +92,39 @@ export function variablesIn(composeFile: string): ReadonlyMap<string, string> {
   return new Map(
     [...composeFile.matchAll(/\$\{([A-Z0-9_]+):?-([^}]*)\}/g)].map(([, name = '', value = '']) => [name, value]),
   )
+}
+
+/** The service that writes a file and ends. */
+export const ONCE = 'alertmanager-config'
+
+/** Prometheus and the health check look for the admin server where the image has it. */
+export const FIXED = ['PROXY_ADMIN']
+
+/** The settings of the proxy and of its telemetry that .env may have. */
+export const PROXY_VARIABLES = [
+  ...Object.values(SETTINGS).map(({ variable }) => variable),
+  ...OTEL_ROWS.map(({ variable }) => variable),
+  ...SIGNALS.flatMap((signal) => Object.values(OTLP_SETTINGS).map((row) => ownVariable(row, signal))),
+].filter((variable) => !FIXED.includes(variable))
+
+/** All services by their names. */
+export function services(project: Project): readonly (readonly [string, Service])[] {
+  return Object.entries(project.services)
+}
+
+/** Whether a variable is one of the proxy's. */
+export function isOfProxy(name: string): boolean {
+  return /^(PROXY|OTEL)_/.test(name)
+}
+
+/** The environment of a service's container. What has no value is not there. */
+export function given(service: Service | undefined): Readonly<Record<string, string>> {
+  const entries = Object.entries(service?.environment ?? {})
+  return Object.fromEntries(entries.flatMap(([name, value]) => (value === null ? [] : [[name, value]])))
+}
+
+/** The part of a service's environment that has these names. */
+export function only(service: Service | undefined, names: readonly string[]): Readonly<Record<string, string | null>> {
+  const entries = Object.entries(service?.environment ?? {})
+  return Object.fromEntries(entries.filter(([name]) => names.includes(name)))
 }

@@ -1,0 +1,29 @@
+/** A file with secrets. */
+import { closeSync, fchmodSync, openSync, writeFileSync } from 'node:fs'
+
+const OWNER_ONLY = 0o600
+
+/** Writes a file that only its owner may read. Returns undefined, or one sentence that says why it cannot be written. */
+export function writeSecretFile(file: string, text: string): string | undefined {
+  try {
+    const descriptor = openSync(file, 'w', OWNER_ONLY)
+    try {
+      // a file that exists keeps the mode that it has
+      fchmodSync(descriptor, OWNER_ONLY)
+      writeFileSync(descriptor, text)
+    } finally {
+      closeSync(descriptor)
+    }
+    return undefined
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+    return `${file}: cannot be written (${code}). ${ADVICE.get(code) ?? 'Name another file, or change the owner or mode.'}`
+  }
+}
+
+const ADVICE: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'Create its directory first.'],
+  ['EISDIR', 'Name a file in that directory.'],
+  ['EROFS', 'The file system is read-only: name a file elsewhere.'],
+  ['ENOSPC', 'The disk is full.'],
+])

@@ -1,0 +1,151 @@
+/** Which settings of .env reach which service of compose.yaml, and who reports those that nobody knows. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { describe, test } from 'node:test'
+import { ALERT_ROWS } from '../../dashboards/alertmanager-settings.ts'
+import { STACK_VARIABLES } from '../../dashboards/stack-variables.ts'
+import { ignoredVariables } from '../../otel/settings-checks.ts'
+import { OTLP_SETTINGS, ownVariable, SIGNALS } from '../../otel/settings-table.ts'
+import { parseConfig } from '../../proxy/config.ts'
+import { COMPOSE_NAMES } from '../../proxy/config-checks.ts'
+import { SETTINGS } from '../../proxy/config-table.ts'
+import { unknownNames } from '../../settings/names.ts'
+import { writeTemporaryFiles } from '../support/certificates.ts'
+import {
+  FIXED,
+  given,
+  isOfProxy,
+  ONCE,
+  only,
+  PROXY_VARIABLES,
+  readProject,
+  services,
+  variablesIn,
+} from '../support/compose.ts'
+import { composeMissing, ROOT } from '../support/engine.ts'
+import { unless } from '../support/programs.ts'
+
+function text(name: string): string {
+  return readFileSync(join(ROOT, name), 'utf8')
+}
+
+const COMPOSE = unless(composeMissing())
+
+describe('settings in .env', COMPOSE, () => {
+  test('hands every setting of the proxy on from .env', () => {
+    const env = Object.fromEntries(PROXY_VARIABLES.map((variable) => [variable, `value of ${variable}`]))
+    assert.deepEqual(only(readProject({ env }).services.proxy, PROXY_VARIABLES), env)
+  })
+
+  test('without a setting the proxy has the ones of its image, and Tempo for its traces', () => {
+    const environment = readProject().services.proxy?.environment ?? {}
+    const set = Object.entries(environment).filter(([name, value]) => value !== null && isOfProxy(name))
+    assert.deepEqual(Object.fromEntries(set), {
+      PROXY_LISTEN: SETTINGS.listeners.inImage,
+      PROXY_ADMIN: SETTINGS.admin.inImage,
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://tempo:4318',
+    })
+    // what has no value is taken away from what the image sets
+    const ofImage = [...text('Dockerfile').matchAll(/(PROXY_[A-Z_]+)=/g)].map(([, name]) => name)
+    assert.deepEqual(
+      ofImage.filter((name) => name !== undefined && environment[name] === null),
+      [],
+    )
+  })
+
+  test('traces are turned off by an empty endpoint', () => {
+    const { environment } = readProject({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: '' } }).services.proxy ?? {}
+    assert.equal(environment?.OTEL_EXPORTER_OTLP_ENDPOINT, '')
+  })
+
+  test('hands on whom to tell of alerts, and writes it down before Alertmanager starts', () => {
+    const env = Object.fromEntries(ALERT_ROWS.map(({ variable }) => [variable, `value of ${variable}`]))
+    const { services: all } = readProject({ env })
+    assert.deepEqual(only(all[ONCE], Object.keys(env)), env)
+    assert.equal(all.alertmanager?.depends_on?.[ONCE]?.condition, 'service_completed_successfully')
+  })
+
+  test('the configuration of Alertmanager is written by the user who reads it', () => {
+    const { services: all } = readProject()
+    assert.equal(all[ONCE]?.user, '65534:65534')
+    assert.equal(all.alertmanager?.user, all[ONCE]?.user)
+    // a volume that is mounted for the first time belongs to the owner of this directory
+    assert.match(text('Dockerfile'), /^COPY .*--chown=65534:65534 \/volumes\/config \/config$/m)
+  })
+
+  const SECRETS: Readonly<Record<string, readonly string[]>> = {
+    GRAFANA_ADMIN_PASSWORD: ['grafana'],
+    OTEL_EXPORTER_OTLP_HEADERS: ['proxy'],
+    ...Object.fromEntries(SIGNALS.map((signal) => [ownVariable(OTLP_SETTINGS.headers, signal), ['proxy']])),
+    ...Object.fromEntries(ALERT_ROWS.map(({ variable }) => [variable, [ONCE]])),
+  }
+  for (const [variable, whom] of Object.entries(SECRETS))
+    test(`shows ${variable} to ${whom} alone`, () => {
+      const project = readProject({ env: { [variable]: 'the-secret' } })
+      const told = services(project).filter(([, service]) => JSON.stringify(service).includes('the-secret'))
+      assert.deepEqual(
+        told.map(([name]) => name),
+        whom,
+      )
+    })
+})
+
+describe('names in .env that nobody knows', COMPOSE, () => {
+  test('reports a misspelled name in .env: the proxy its own, and what writes for Alertmanager all others', () => {
+    const { services: all } = readProject({ env: { PROXY_LISTN: 'x', OTEL_SERVICE_NAM: 'x', ALERT_WEBHOK_URL: 'x' } })
+    const [proxy, alerts] = [all.proxy, all[ONCE]].map((service) => given(service))
+    const parsed = parseConfig({ ...proxy })
+    assert.deepEqual('mistakes' in parsed && parsed.mistakes, [
+      'PROXY_LISTN: there is no such setting. Did you mean PROXY_LISTEN?',
+    ])
+    assert.deepEqual(ignoredVariables({ ...proxy }), ['OTEL_SERVICE_NAM'])
+    const names = ALERT_ROWS.map(({ variable }) => variable)
+    assert.deepEqual(unknownNames({ ...alerts }, names).misspelled, [
+      'ALERT_WEBHOK_URL: there is no such setting. Did you mean ALERT_WEBHOOK_URL?',
+    ])
+  })
+
+  test('takes no value from a file with settings that was not given to Compose', () => {
+    const known = [
+      ...PROXY_VARIABLES,
+      ...FIXED,
+      ...ALERT_ROWS.map(({ variable }) => variable),
+      'GRAFANA_ADMIN_PASSWORD',
+    ]
+    const { paths, remove } = writeTemporaryFiles({ other: known.map((name) => `${name}=canary\n`).join('') })
+    const { services: all } = readProject({ env: { SETTINGS_FILE: paths.other } })
+    remove()
+    for (const name of ['proxy', 'alertmanager', 'grafana'])
+      assert.deepEqual(
+        Object.entries(given(all[name])).filter(([, value]) => value === 'canary'),
+        [],
+      )
+    const alerts = Object.entries(given(all[ONCE])).filter(([name, value]) => value === 'canary' && !isOfProxy(name))
+    assert.deepEqual(alerts, [])
+  })
+
+  test('knows the name of each variable that compose.yaml reads', () => {
+    const names = [...variablesIn(text('compose.yaml')).keys()]
+    const settings = [...PROXY_VARIABLES, ...FIXED]
+    const [ofProxy, others] = [names.filter(isOfProxy), names.filter((name) => !isOfProxy(name))]
+    assert.deepEqual(ofProxy.filter((name) => !settings.includes(name)).sort(), COMPOSE_NAMES.toSorted())
+    assert.deepEqual(others.sort(), STACK_VARIABLES.toSorted())
+  })
+
+  test('are reported for the .env of a project that includes this one, if that names the file', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'project-'))
+    try {
+      const own = join(directory, '.env')
+      writeFileSync(own, `SETTINGS_FILE=${own}\nPROXY_LISTN=x\nDATABASE_URL=x\n`)
+      const file = join(directory, 'compose.yaml')
+      writeFileSync(file, `include: [${join(ROOT, 'compose.yaml')}]\n`)
+      const { proxy } = readProject({ file, envFiles: [relative(ROOT, own)] }).services
+      const parsed = parseConfig(given(proxy))
+      assert.match('mistakes' in parsed ? parsed.mistakes.join() : '', /^PROXY_LISTN: /)
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
+})
