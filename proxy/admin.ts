@@ -1,5 +1,7 @@
 import http from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { authority } from './config-table.ts'
+import { listenError } from './listen-error.ts'
 import { type Status, statusPage } from './status-page.ts'
 
 /** What clients may take; tests shorten the times. Arbitrary: a probe or a scrape needs far less. */
@@ -63,7 +65,9 @@ export function startAdmin(options: AdminOptions): Promise<Admin> {
   server.maxRequestsPerSocket = limits.requestsPerConnection
   server.on('connection', makeRoom(limits))
   return new Promise((settle, fail) => {
-    server.once('error', (error) => fail(listenError(options, error)))
+    server.once('error', (error) =>
+      fail(listenError('PROXY_ADMIN', `http://${authority(options)}`, error, ', or set it to off')),
+    )
     server.listen(options.port, options.host, () => {
       // A connection that could not be accepted (out of file descriptors) must not end the proxy.
       server.removeAllListeners('error').on('error', () => {})
@@ -139,13 +143,4 @@ function close(server: http.Server): Promise<void> {
     server.close(() => closed())
     server.closeAllConnections()
   })
-}
-
-function listenError({ host, port }: AdminOptions, error: NodeJS.ErrnoException): Error {
-  const where = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-  const why = error.code === 'EADDRINUSE' ? 'the port is in use' : (error.code ?? error.message)
-  return new Error(
-    `PROXY_ADMIN: cannot listen on http://${where} (${why}); set it to a free address, such as http://127.0.0.1:0, or to off`,
-    { cause: error },
-  )
 }

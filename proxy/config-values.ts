@@ -13,14 +13,17 @@ export function integerOrAuto(min: number, max: number, automatic: () => number)
   }
 }
 
-/** A duration in milliseconds from `min` to `max`, both written like the value; `why` explains the bounds. */
-export function duration(min: string, max: string, why?: string): Reader<number> {
+/** A duration in milliseconds from `min` to `max`, both written like the value; `why` explains the upper bound. */
+export function duration(min: string, max: string, why = `Choose ${max} or less.`): Reader<number> {
   const lowest = milliseconds(min) ?? 0
   const highest = milliseconds(max) ?? 0
+  const wanted = `a duration from ${min} to ${max}, written like 250ms, 10s or 1m30s`
   return (text) => {
-    const value = milliseconds(text)
-    if (value !== undefined && value >= lowest && value <= highest) return { value }
-    return wrong(text, `a duration from ${min} to ${max}, written like 250ms, 10s or 1m30s`, why)
+    const isNegative = text.startsWith('-')
+    const value = milliseconds(isNegative ? text.slice(1) : text)
+    if (value === undefined) return wrong(text, wanted)
+    if (isNegative || value < lowest) return wrong(text, wanted, `Choose ${min} or more.`)
+    return value > highest ? wrong(text, wanted, why) : { value }
   }
 }
 

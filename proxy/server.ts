@@ -5,6 +5,7 @@ import type { ListenerCertificate } from './certificate.ts'
 import type { Config, ListenAddress } from './config.ts'
 import type { Dial, Handover, Observer, SessionOpen, Telemetry } from './events.ts'
 import { dialInOrder, type Reached } from './failover.ts'
+import { listenError } from './listen-error.ts'
 import { clientKey } from './networks.ts'
 import type { OwnWord } from './own-words.ts'
 import * as words from './own-words.ts'
@@ -73,9 +74,6 @@ export interface MailServer {
   /** Ends everything at once. Resolves when all sessions are gone. */
   close(): Promise<void>
 }
-
-/** A listener could not be opened. The message names the setting and what to do. */
-export class ListenError extends Error {}
 
 /** Opens all listeners, or none: rejects with ListenError. */
 export async function startServer(options: ServerOptions): Promise<ProxyServer> {
@@ -162,7 +160,7 @@ export class ProxyServer implements SessionHost, MailServer {
     server.on('connection', (tcp) => this.#accept(tcp, listener))
     const reusePort = this.#options.reusePort ?? false
     return new Promise((settle, fail) => {
-      server.once('error', (error) => fail(listenError(listener, error)))
+      server.once('error', (error) => fail(listenError('PROXY_LISTEN', listener.url, error)))
       server.listen({ host: listener.host, port: listener.port, backlog: BACKLOG, reusePort }, () => {
         server.removeAllListeners('error').on('error', (error) => this.#listenerFailed(server, listener, error))
         const { address, port } = server.address() as net.AddressInfo
@@ -286,15 +284,4 @@ export class ProxyServer implements SessionHost, MailServer {
     if (this.#sessions.size > 0) return
     for (const done of this.#emptied) done()
   }
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the port is taken: stop the other program or choose another port',
-  EACCES: 'this user may not open it: choose a port above 1023',
-  EADDRNOTAVAIL: 'this machine has no such address: use 0.0.0.0, [::] or one of its own',
-}
-
-function listenError(listener: ListenAddress, error: NodeJS.ErrnoException): ListenError {
-  const reason = REASONS[error.code ?? ''] ?? `${error.code ?? error.message}: check host and port`
-  return new ListenError(`PROXY_LISTEN: cannot listen on ${listener.url}: ${reason}`)
 }

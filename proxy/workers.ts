@@ -4,9 +4,10 @@ import { SharedAdmission } from './admission.ts'
 import { Heard, type News } from './batch.ts'
 import type { Config, ListenAddress } from './config.ts'
 import type { Observer, Telemetry } from './events.ts'
+import { ListenError } from './listen-error.ts'
 import type { LoopFigures } from './loop.ts'
 import { addCuts, NO_CUTS, type RefusedCuts } from './refused.ts'
-import { type Bound, ListenError, type MailServer } from './server.ts'
+import type { Bound, MailServer } from './server.ts'
 import type { FromWorker, Live, ToWorker, WorkerStart } from './worker.ts'
 
 /** Octets of the keys that encrypt TLS session tickets, as Node wants them. */

@@ -149,6 +149,18 @@ describe('A start that must fail', () => {
     ],
     ['an admin port that is taken', () => ({ PROXY_ADMIN: `http://127.0.0.1:${takenPort}` }), 1, /PROXY_ADMIN/],
     [
+      'a host name that does not resolve',
+      () => ({ PROXY_LISTEN: 'smtp://no-such-host.invalid:2525' }),
+      1,
+      /PROXY_LISTEN: cannot listen on smtp:\/\/no-such-host\.invalid:2525: the (host name does not|resolver)/,
+    ],
+    [
+      'an admin host name that does not resolve',
+      () => ({ PROXY_ADMIN: 'http://no-such-host.invalid:9464' }),
+      1,
+      /PROXY_ADMIN: cannot listen on http:\/\/no-such-host\.invalid:9464: the (host name does not|resolver)/,
+    ],
+    [
       'an address that this machine has not',
       () => ({ PROXY_LISTEN: 'smtp://192.0.2.1:2525' }),
       1,

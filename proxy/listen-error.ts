@@ -1,0 +1,27 @@
+/** Why a server cannot listen. */
+
+/** A listener could not be opened. The message names the setting and what to do. */
+export class ListenError extends Error {}
+
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ['EADDRINUSE', 'the port is taken: stop the other program or choose another port'],
+  ['EACCES', 'this user may not open it: choose a port above 1023'],
+  ['EADDRNOTAVAIL', 'this machine has no such address: use 0.0.0.0, [::] or one of its own'],
+  ['EAFNOSUPPORT', 'this machine has no IPv6: use 0.0.0.0 or one of its IPv4 addresses'],
+  ['ENOTFOUND', 'the host name does not resolve: correct it, or use 0.0.0.0, [::] or an IP address of this machine'],
+  ['EAI_AGAIN', 'the resolver does not answer for the host name: use an IP address of this machine'],
+])
+
+/**
+ * The error for a setting whose URL cannot be listened on; `alternative` ends the sentence. A code that is not in the table
+ * is shown as it is.
+ */
+export function listenError(
+  variable: string,
+  url: string,
+  error: NodeJS.ErrnoException,
+  alternative = '',
+): ListenError {
+  const reason = REASONS.get(error.code ?? '') ?? `${error.code ?? error.message}: check host and port`
+  return new ListenError(`${variable}: cannot listen on ${url}: ${reason}${alternative}`, { cause: error })
+}
