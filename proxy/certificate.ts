@@ -24,8 +24,14 @@ export interface IdentityMistake {
   readonly reason: string
 }
 
-/** What a look at the files came to. After an error the old certificate goes on serving. */
-export type RefreshResult = 'unchanged' | 'reloaded' | { readonly error: string }
+/** What a look at the files found. After an error the old certificate stays in use. */
+export type RefreshResult = 'unchanged' | 'reloaded' | RefreshError
+
+export interface RefreshError {
+  readonly error: string
+  /** False when the look before found the same files with the same error. */
+  readonly isNew: boolean
+}
 
 /**
  * TLS 1.2 or newer (RFC 8996) and no renegotiation, which Node otherwise allows and which costs the server most of the
@@ -120,6 +126,8 @@ export class ListenerCertificate {
   #identity: Identity
   /** The files' version that `#identity` was built from. */
   #version: string
+  /** The error of the last look and the files' version, while it lasts. */
+  #failure: string | undefined
   #lastRefresh: Promise<unknown> = Promise.resolve()
   #timer: NodeJS.Timeout | undefined
 
@@ -153,14 +161,15 @@ export class ListenerCertificate {
   }
 
   /**
-   * Refreshes every `intervalMs` until `close`, without keeping the process alive. `onResult` hears of every reload and
-   * every error, so an error is repeated for as long as it lasts.
+   * Refreshes every `intervalMs` until `close`, without keeping the process alive. `onResult` gets every reload, and every
+   * error once: again only when the files or the error change.
    */
   watch(intervalMs: number, onResult: (result: Exclude<RefreshResult, 'unchanged'>) => void): void {
     this.close()
     const timer = setInterval(async () => {
       const result = await this.refresh()
-      if (result !== 'unchanged' && this.#timer === timer) onResult(result)
+      if (this.#timer !== timer || result === 'unchanged' || (result !== 'reloaded' && !result.isNew)) return
+      onResult(result)
     }, intervalMs)
     timer.unref()
     this.#timer = timer
@@ -174,22 +183,35 @@ export class ListenerCertificate {
 
   async #reload(): Promise<RefreshResult> {
     const { certFile, keyFile } = this.#files
+    let version = ''
     try {
       // The version is taken before the contents: files that change in between are read once more at the next refresh.
-      const version = versionOf(await stat(certFile, { bigint: true }), await stat(keyFile, { bigint: true }))
-      if (version === this.#version) return 'unchanged'
+      version = versionOf(await stat(certFile, { bigint: true }), await stat(keyFile, { bigint: true }))
+      if (version === this.#version) return this.#succeeded('unchanged')
       const identity = buildIdentity(
         await readFile(certFile, 'utf8'),
         await readFile(keyFile, 'utf8'),
         this.#ticketKeys,
       )
-      if ('reason' in identity) return { error: describe(identity, this.#files) }
+      if ('reason' in identity) return this.#failed(version, describe(identity, this.#files))
       this.#identity = identity
       this.#version = version
-      return 'reloaded'
+      return this.#succeeded('reloaded')
     } catch (error) {
-      return { error: reasonOf(error) }
+      return this.#failed(version, reasonOf(error))
     }
+  }
+
+  #succeeded<Result extends 'unchanged' | 'reloaded'>(result: Result): Result {
+    this.#failure = undefined
+    return result
+  }
+
+  #failed(version: string, error: string): RefreshError {
+    const failure = `${version} ${error}`
+    const isNew = failure !== this.#failure
+    this.#failure = failure
+    return { error, isNew }
   }
 }
 

@@ -9,7 +9,6 @@ import { ignoredVariables, otelWarnings } from '../otel/settings-checks.ts'
 import { OTEL_ROWS } from '../otel/settings-table.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { type Admin, startAdmin } from './admin.ts'
-import { type ListenerCertificate, loadCertificate, type RefreshResult } from './certificate.ts'
 import { CHANGES } from './changes.ts'
 import { check } from './check.ts'
 import {
@@ -27,14 +26,13 @@ import { fitDefault, openFilesNote, ownOpenFilesLimit } from './open-files.ts'
 import { type MailServer, startServer } from './server.ts'
 import { onSignals } from './signals.ts'
 import type { Status } from './status-page.ts'
+import { WatchedCertificate } from './watched-certificate.ts'
 import { startWorkers, Workers } from './workers.ts'
 
 const EXIT_DRAINED = 0
 const EXIT_FAILED = 1
 const EXIT_MISCONFIGURED = 2
 
-/** How often the certificate's files are looked at. */
-const CERTIFICATE_CHECK_MS = 5000
 /** How long the log may take to leave the process at the end. */
 const FLUSH_MS = 1000
 
@@ -120,7 +118,7 @@ class Appliance {
   readonly #sdk: Sdk
   readonly #lines: Log
   readonly #startedAt = Date.now()
-  #certificate: ListenerCertificate | undefined
+  #certificate: WatchedCertificate | undefined
   #server: MailServer | undefined
   #admin: Admin | undefined
   #stop: (code: number) => void = () => {}
@@ -176,7 +174,7 @@ class Appliance {
         this.#sdk.telemetry,
         createRecords({ log: this.#lines, traces, recordAddresses: config.recordAddresses }),
       ),
-      ...(this.#certificate && { certificate: this.#certificate }),
+      ...(this.#certificate && { certificate: this.#certificate.certificate }),
       lost: (listener: ListenAddress, error: Error) => {
         this.#log.fatal({ listener: listener.url, error: error.message }, 'listener lost')
         this.#stop(EXIT_FAILED)
@@ -224,35 +222,28 @@ class Appliance {
 
   #loadCertificate(): void {
     if (!this.#config.tls) return
-    const certificate = loadCertificate(this.#config.tls)
-    if ('error' in certificate) throw new Error(`PROXY_TLS_CERT_FILE, PROXY_TLS_KEY_FILE: ${certificate.error}`)
-    this.#certificate = certificate
-    this.#sdk.telemetry.setListenerCertificate(certificate.notAfter)
-    certificate.watch(CERTIFICATE_CHECK_MS, (result) => this.#certificateChanged(certificate, result))
-  }
-
-  #certificateChanged(certificate: ListenerCertificate, result: RefreshResult): void {
-    if (result === 'unchanged') return
-    if (result !== 'reloaded') return this.#log.error({ error: result.error }, 'certificate not reloaded')
-    this.#sdk.telemetry.setListenerCertificate(certificate.notAfter)
-    if (this.#server instanceof Workers) this.#server.refresh()
-    this.#log.info({ notAfter: new Date(certificate.notAfter * 1000).toISOString() }, 'certificate reloaded')
+    const { telemetry } = this.#sdk
+    this.#certificate = new WatchedCertificate(this.#config.tls, this.#log, ({ notAfter }) => {
+      telemetry.setListenerCertificate(notAfter)
+      if (this.#server instanceof Workers) this.#server.refresh()
+    })
+    telemetry.setListenerCertificate(this.#certificate.certificate.notAfter)
   }
 
   #watchProcess(): void {
     onSignals({
       drain: (signal) => void this.#drain(signal),
       stop: (signal) => this.#stopAtOnce(signal),
-      reload: () => void this.#reload(),
+      reload: () => this.#reload(),
     })
     // a bug: the state of the process is unknown, and a supervisor starts a new one faster than this one could mend itself
     process.on('uncaughtException', (error) => this.#crash(error))
     process.on('unhandledRejection', (error) => this.#crash(error))
   }
 
-  async #reload(): Promise<void> {
-    const certificate = this.#certificate
-    if (certificate) this.#certificateChanged(certificate, await certificate.refresh())
+  #reload(): void {
+    if (this.#certificate) void this.#certificate.reload()
+    else this.#log.info('nothing to reload: there is no certificate')
   }
 
   #stopAtOnce(signal: NodeJS.Signals): void {

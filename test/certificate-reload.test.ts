@@ -158,28 +158,42 @@ test('refreshes asked for at once run one after the other', async (t) => {
   assert.deepEqual(results, ['reloaded', 'unchanged', 'unchanged'])
 })
 
-test('the watch tells of errors, for as long as they last, and of reloads', { timeout: 10_000 }, async (t) => {
+test('an error is new when the files or the error changed, or after a good look', async (t) => {
+  const { certificate, write, files } = load(t)
+  const isNew = async () => {
+    const result = await certificate.refresh()
+    assert.ok(typeof result === 'object', String(result))
+    return result.isNew
+  }
+  write('tls.key', second.keyPem)
+  assert.deepEqual([await isNew(), await isNew(), await isNew()], [true, false, false])
+  write('tls.key', second.keyPem)
+  assert.deepEqual([await isNew(), await isNew()], [true, false], 'the same error of other files')
+  rmSync(files.paths['tls.key'])
+  assert.deepEqual([await isNew(), await isNew()], [true, false], 'another error')
+  write('tls.key', first.keyPem)
+  assert.equal(await certificate.refresh(), 'reloaded')
+  rmSync(files.paths['tls.key'])
+  assert.deepEqual([await isNew(), await isNew()], [true, false], 'after a good look')
+})
+
+test('the watch reports an error once, and reloads', { timeout: 10_000 }, async (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] })
   const { certificate, write } = load(t)
-  const told: RefreshResult[] = []
-  let heard = () => {}
-  certificate.watch(60_000, (result) => {
-    told.push(result)
-    heard()
-  })
-  const afterAMinute = () =>
-    new Promise<void>((resolve) => {
-      heard = resolve
-      t.mock.timers.tick(60_000)
-    })
+  const reported: RefreshResult[] = []
+  certificate.watch(60_000, (result) => reported.push(result))
+  const afterAMinute = async () => {
+    t.mock.timers.tick(60_000)
+    // One look runs after the other: when this one is done, so is the watch's.
+    await certificate.refresh()
+  }
   write('tls.key', second.keyPem)
-  await afterAMinute()
-  await afterAMinute()
+  for (let minute = 0; minute < 3; minute += 1) await afterAMinute()
   write('tls.crt', second.certPem)
   await afterAMinute()
   assert.deepEqual(
-    told.map((result) => (typeof result === 'object' ? 'error' : result)),
-    ['error', 'error', 'reloaded'],
+    reported.map((result) => (typeof result === 'object' ? 'error' : result)),
+    ['error', 'reloaded'],
   )
 })
 

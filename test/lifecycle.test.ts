@@ -240,3 +240,33 @@ describe('Under traffic', () => {
     assertSilent(proxy)
   })
 })
+
+describe('SIGHUP', () => {
+  test('is logged, also when there is nothing to reload, and a bad pair with its reason', async () => {
+    const authority = await makeAuthority()
+    const { certPem, keyPem } = await authority.issue()
+    const files = writeTemporaryFiles({ 'cert.pem': certPem, 'key.pem': keyPem })
+    await using proxy = await start({
+      PROXY_TLS_CERT_FILE: files.paths['cert.pem'],
+      PROXY_TLS_KEY_FILE: files.paths['key.pem'],
+    })
+    process.kill(proxy.pid, 'SIGHUP')
+    const unchanged = await proxy.line(({ msg }) => msg === 'certificate unchanged')
+    assert.match(String(unchanged.notAfter), /^\d{4}-\d\d-\d\dT/)
+    writeFileSync(files.paths['key.pem'], 'no key')
+    process.kill(proxy.pid, 'SIGHUP')
+    const bad = await proxy.line(({ msg }) => String(msg).startsWith('certificate not reloaded'))
+    assert.equal(bad.msg, 'certificate not reloaded, the old one stays in use')
+    assert.match(String(bad.error), /key\.pem holds no PEM private key/)
+    assert.equal(bad.notAfter, unchanged.notAfter)
+    assert.equal(await proxy.stop(), 0)
+    files.remove()
+  })
+
+  test('without a certificate is logged', async () => {
+    await using proxy = await start()
+    process.kill(proxy.pid, 'SIGHUP')
+    await proxy.line(({ msg }) => msg === 'nothing to reload: there is no certificate')
+    assert.equal(await proxy.stop(), 0)
+  })
+})
