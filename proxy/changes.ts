@@ -1,20 +1,39 @@
+import * as words from './own-words.ts'
+import { BLOCKED, FORGOTTEN } from './screen.ts'
 import { REMOVED_KEYWORDS, REMOVED_MECHANISMS } from './smtp/ehlo.ts'
+import { MAX_SCREENED_LINE } from './uplink.ts'
+
+const FORGOTTEN_VERBS = [...FORGOTTEN].join(', ')
 
 /**
  * All that the proxy changes in what passes, for the status page and the README. Everything else passes byte for byte, in
  * both directions.
  */
 export const CHANGES: readonly string[] = [
-  'It speaks EHLO, STARTTLS and TLS to the upstream before the client hears the greeting; the client gets the ' +
-    "upstream's own greeting and the list of extensions that the upstream shows inside TLS.",
-  'In the EHLO reply it adds STARTTLS while the client is in the clear and the listener has a certificate, and removes ' +
-    'it otherwise.',
-  `In the EHLO reply it removes ${REMOVED_KEYWORDS.join(', ')}; REQUIRETLS in the clear; BINARYMIME without CHUNKING; ` +
-    'AUTH before TLS on a listener with ?starttls=required.',
-  `In the AUTH line it removes ${REMOVED_MECHANISMS.join(', ')}, *-PLUS and GS2-*.`,
-  'It answers STARTTLS itself where it offers it, refuses XCLIENT, XFORWARD, TURN, ATRN and BURL with 502, and ends HTTP ' +
-    'requests with 554.',
-  'Replies go down whole: one that the upstream leaves unfinished is dropped, and the close is passed on.',
-  'It says 421 in its own name when there is no trusted upstream, at its limits, when a session is idle and when it ' +
-    'stops: before or between mails, never in answer to the end of a message.',
+  'Before the client receives a greeting, the proxy sends EHLO and STARTTLS to the upstream and completes TLS. The client ' +
+    "receives the upstream's own greeting, and the extensions that the upstream offers inside TLS.",
+  'In the EHLO reply, the proxy adds STARTTLS while the client connection is unencrypted and the listener has a ' +
+    'certificate. Otherwise it removes STARTTLS.',
+  `From the EHLO reply, the proxy removes ${REMOVED_KEYWORDS.join(', ')}; REQUIRETLS before TLS; BINARYMIME without ` +
+    'CHUNKING; AUTH before TLS on a listener with ?starttls=required.',
+  `From the AUTH line, the proxy removes ${REMOVED_MECHANISMS.join(', ')}, *-PLUS and GS2-*.`,
+  `On a listener with a certificate, the proxy answers STARTTLS itself: ${words.READY_FOR_TLS.code}, or ` +
+    `${words.STARTTLS_ARGUMENT.code} if it has an argument. It answers ${words.STARTTLS_REFUSED.code} inside TLS, and after ` +
+    `the client sent any unencrypted command other than ${FORGOTTEN_VERBS}, for example AUTH or MAIL. Unencrypted bytes ` +
+    `after STARTTLS end the session with ${words.STARTTLS_INJECTION.code}.`,
+  'In the TLS handshake, the proxy refuses a client that offers ALPN protocols without `smtp`. A client without ALPN is ' +
+    'accepted.',
+  `The proxy answers ${[...BLOCKED].join(', ')} with ${words.BLOCKED.code} and ends HTTP requests with ` +
+    `${words.HTTP.code}. On a listener with ?starttls=required, it answers ${words.STARTTLS_FIRST.code} before TLS to every ` +
+    `command other than ${FORGOTTEN_VERBS} and STARTTLS.`,
+  `The proxy relays a command line when it is complete. A longer one than ${MAX_SCREENED_LINE.toLocaleString('en')} bytes ` +
+    'is relayed as it arrives, as are message bodies and AUTH responses.',
+  'Commands that a client sends before the greeting reach the upstream after the greeting, so the upstream does not ' +
+    'notice that the client talks early.',
+  'Replies are relayed whole: the proxy drops a reply that the upstream leaves unfinished, and passes on the close.',
+  `The proxy sends its own ${words.UNREACHABLE.code} when no upstream can be reached over verified TLS, after a greeting ` +
+    'that refuses, at its limits, to addresses outside PROXY_ALLOW, to idle sessions, when a reply of the upstream is too ' +
+    'long, and when it stops. It sends this before or between messages, never in answer to the end of a message.',
+  'On an smtps:// listener, the proxy refuses connections (limits, PROXY_ALLOW, drain) before TLS: it closes them without ' +
+    'a reply.',
 ]

@@ -23,9 +23,10 @@ export type Screened = { readonly verb: Verb; readonly answer: OwnWord | 'upgrad
  * Relayed in the clear, these leave nothing behind at the upstream that would survive into TLS (RFC 3207 4.2; the class
  * of attack is session fixation, nostarttls.secvuln.info).
  */
-const FORGOTTEN: ReadonlySet<Verb> = new Set<Verb>(['EHLO', 'HELO', 'NOOP', 'RSET', 'HELP', 'VRFY', 'QUIT'])
+export const FORGOTTEN: ReadonlySet<Verb> = new Set<Verb>(['EHLO', 'HELO', 'NOOP', 'RSET', 'HELP', 'VRFY', 'QUIT'])
 
-const BLOCKED: ReadonlySet<Verb> = new Set<Verb>(['XCLIENT', 'XFORWARD', 'TURN', 'ATRN', 'BURL'])
+/** They would hand trust or roles to the client. */
+export const BLOCKED: ReadonlySet<Verb> = new Set<Verb>(['XCLIENT', 'XFORWARD', 'TURN', 'ATRN', 'BURL'])
 
 /** True when relaying `line` in the clear makes a later STARTTLS impossible, also if a server reads two lines in it. */
 export function taints(line: Buffer): boolean {

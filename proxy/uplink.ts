@@ -22,7 +22,7 @@ import type { ClientLeg } from './smtp/ehlo.ts'
 import { now, type UpstreamLeg } from './upstream.ts'
 
 /** Octets of a command line without an end that wait for the screen; a longer line is relayed as it comes. */
-const MAX_SCREENED_LINE = 2048
+export const MAX_SCREENED_LINE = 2048
 
 const LF = 0x0a
 
