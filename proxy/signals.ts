@@ -2,9 +2,10 @@
 
 /**
  * The same signal again within this time after the first is the same wish: npm passes each signal on to its script, and
- * a terminal or a supervisor sends it to both. Long, because a copy that counts as a second signal cuts messages.
+ * a terminal or a supervisor sends it to both. Long, because npm may be slow to pass it on, and a copy that counts as a
+ * second signal cuts messages.
  */
-const ECHO_MS = 1000
+const ECHO_MS = 2000
 
 /** What each signal does. */
 export interface SignalActions {

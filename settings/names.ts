@@ -1,7 +1,7 @@
 /** Names of variables that are no setting: misspelled ones, and those of other programs. Values are never repeated. */
 import { type Environment, isServiceLink } from './tables.ts'
 
-/** What the environment holds under the prefixes of known names, and nobody knows. */
+/** Names in the environment that share a prefix with known names and are unknown. */
 export interface UnknownNames {
   /** A sentence for each name that is close to a known one; it says which. */
   readonly misspelled: readonly string[]

@@ -1,4 +1,4 @@
-/** Which settings of .env reach which service of compose.yaml, and who reports those that nobody knows. */
+/** Which settings of .env reach which service of compose.yaml, and which service reports unknown names. */
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -92,7 +92,7 @@ describe('settings in .env', COMPOSE, () => {
     })
 })
 
-describe('names in .env that nobody knows', COMPOSE, () => {
+describe('unknown names in .env', COMPOSE, () => {
   test('reports a misspelled name in .env: the proxy its own, and what writes for Alertmanager all others', () => {
     const { services: all } = readProject({ env: { PROXY_LISTN: 'x', OTEL_SERVICE_NAM: 'x', ALERT_WEBHOK_URL: 'x' } })
     const [proxy, alerts] = [all.proxy, all[ONCE]].map((service) => given(service))
