@@ -31,9 +31,10 @@ export const CHANGES: readonly string[] = [
   'Commands that a client sends before the greeting reach the upstream after the greeting, so the upstream does not ' +
     'notice that the client talks early.',
   'Replies are relayed whole: the proxy drops a reply that the upstream leaves unfinished, and passes on the close.',
-  `The proxy sends its own ${words.UNREACHABLE.code} when no upstream can be reached over verified TLS, after a greeting ` +
-    'that refuses, at its limits, to addresses outside PROXY_ALLOW, to idle sessions, when a reply of the upstream is too ' +
-    'long, and when it stops. It sends this before or between messages, never in answer to the end of a message.',
+  `The proxy sends its own ${words.UNREACHABLE.code} when no upstream can be reached over verified TLS, when this machine ` +
+    'lacks resources to connect, after a greeting that refuses, at its limits, to addresses outside PROXY_ALLOW, to idle ' +
+    'sessions, when a reply of the upstream is too long, and when it stops. It sends this before or between messages, ' +
+    'never in answer to the end of a message.',
   'On an smtps:// listener, the proxy refuses connections (limits, PROXY_ALLOW, drain) before TLS: it closes them without ' +
     'a reply.',
 ]
