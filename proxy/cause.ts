@@ -9,7 +9,7 @@ import type { CommandName, ReplyCause } from './events.ts'
 /** What is known about the moment of a reply. */
 export interface ReplyMoment {
   readonly command: CommandName
-  /** Milliseconds in which nothing had moved either way before the command was sent, or the reply came unasked. */
+  /** Milliseconds without bytes in either direction before the command was sent or the unsolicited reply arrived. */
   readonly quietMs: number
   /** The last line's text, as latin1. Looked at, not kept. */
   readonly text: string
@@ -68,8 +68,7 @@ function causeOf421(moment: ReplyMoment): ReplyCause {
   const known = PHRASES_421.find(([phrase]) => text.includes(phrase))?.[1]
   if (known) return known
   if (moment.command === 'CONNECT') return 'load_shedding'
-  if (moment.command === 'UNSOLICITED' || moment.quietMs >= QUIET_MS) return 'idle_timeout'
-  return 'internal_error'
+  return moment.quietMs >= QUIET_MS ? 'idle_timeout' : 'internal_error'
 }
 
 function causeOf452(moment: ReplyMoment): ReplyCause {

@@ -38,7 +38,11 @@ const CASES: readonly Case[] = [
   { reply: '250 PARTIAL ids=0123', command: 'MAIL', cause: 'none' },
   { reply: '421 busy', command: 'CONNECT', cause: 'load_shedding' },
   { reply: '421 mail.example disconnecting due to previous error', command: 'UNSOLICITED', cause: 'internal_error' },
-  { reply: '421 bye', command: 'UNSOLICITED', cause: 'idle_timeout' },
+  { reply: '421 bye', command: 'UNSOLICITED', cause: 'internal_error' },
+  { reply: '421 bye', command: 'UNSOLICITED', quietMs: 54_999, cause: 'internal_error' },
+  { reply: '421 bye', command: 'UNSOLICITED', quietMs: 55_000, cause: 'idle_timeout' },
+  // AhaSend's phrase does not need the quiet time: its clock may be faster than ours
+  { reply: '421 4.3.2 mail.example idle too long', command: 'UNSOLICITED', quietMs: 10, cause: 'idle_timeout' },
   { reply: '421 bye', command: 'NOOP', quietMs: 54_999, cause: 'internal_error' },
   { reply: '421 bye', command: 'NOOP', quietMs: 55_000, cause: 'idle_timeout' },
   { reply: '421 bye', command: 'DATA', quietMs: 61_000, cause: 'idle_timeout' },
