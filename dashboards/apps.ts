@@ -2,7 +2,7 @@
 import * as units from '@grafana/grafana-foundation-sdk/units'
 import { dashboards } from './alert.ts'
 import { dashboardLink, variable } from './links.ts'
-import { acceptedShare, ended, grown, SHOWN, sum, turnedAway } from './queries.ts'
+import { acceptedShare, ended, grown, REFUSED_FOR_NOW, SHOWN, sum, turnedAway } from './queries.ts'
 import { shown, table } from './tables.ts'
 
 const CLIENT = 'smtp.client.name'
@@ -16,7 +16,7 @@ export const apps = table({
   queries: [
     ended(SHOWN, CLIENT),
     acceptedShare(SHOWN, CLIENT),
-    sum(grown(SHOWN, 'transactions', { 'smtp.transaction.outcome': 'tempfail' }), CLIENT),
+    sum(grown(SHOWN, 'transactions', REFUSED_FOR_NOW), CLIENT),
     sum(grown(SHOWN, 'transactions', { 'smtp.transaction.outcome': 'permfail' }), CLIENT),
     sum(grown(SHOWN, 'transactions', { 'smtp.transaction.outcome': 'in_doubt' }), CLIENT),
     turnedAway(SHOWN, CLIENT),

@@ -10,6 +10,7 @@ export const outcomeColors = {
   in_doubt: 'purple',
   aborted: QUIET,
   away: 'dark-orange',
+  drained: QUIET,
 } as const
 
 export const verdictColors = { accepted: 'green', tempfail: 'orange', permfail: 'red' } as const

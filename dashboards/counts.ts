@@ -57,12 +57,20 @@ export function countsOf(make: RuleMaker) {
     temporaryErrors: growth(make, 'temporary_error', BY_SERVER, mails(make, { 'error.type': '451' })),
     accepted: growth(make, 'accepted', BY_CLIENT, mails(make, { 'smtp.transaction.outcome': 'accepted' })),
     ended: growth(make, 'ended', BY_CLIENT, mails(make, ENDED)),
-    endedBut421: growth(make, 'ended', BY_SERVER, mails(make, { ...ENDED, 'error.type': { not: '421' } })),
+    endedBut421: growth(
+      make,
+      'ended',
+      BY_SERVER,
+      mails(make, { ...ENDED, 'error.type': { noneOf: ['421', 'drained'] } }),
+    ),
   }
 }
 
-/** Mails that came to an end, except those that the application gave up. */
-const ENDED = { 'smtp.transaction.outcome': { not: 'aborted' } } as const
+/** Not ended by the proxy's own stop: AhaSend and the apps have no part in that. */
+export const NOT_DRAINED = { 'error.type': { not: 'drained' } } as const satisfies Matchers<'transactions'>
+
+/** Messages that came to an end, except those that the application gave up and those that a stop of the proxy ended. */
+const ENDED = { 'smtp.transaction.outcome': { not: 'aborted' }, ...NOT_DRAINED } as const
 
 function fromFirst(
   make: RuleMaker,

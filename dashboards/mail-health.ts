@@ -18,13 +18,14 @@ import {
 import { noneIsGood, noneYet, stat, thresholds, words } from './panels.ts'
 import {
   acceptedShare,
+  DRAINED_PER_MINUTE,
+  ENDED_PER_MINUTE,
   flowing,
   grown,
   measured,
   NOBODYS,
   NOW,
   orZero,
-  perMinute,
   quantile,
   refusedPerMinute,
   SHOWN,
@@ -49,7 +50,7 @@ const isFlowing = stat({
   description:
     'Of the last five minutes. Yes: at least 99 % of what apps tried to send was accepted, or refused for what it is ' +
     '(format, recipient, domain, password). Partly: at least half; red below 90 %. No: less. What is missing fails ' +
-    'because of AhaSend, the account or the proxy. Idle disconnects do not count.',
+    'because of AhaSend, the account or the proxy. Idle disconnects and stops of the proxy do not count.',
   unit: units.PercentUnit,
   queries: [{ expr: measured(flowing(NOW)) }],
   thresholds: thresholds('red'),
@@ -151,12 +152,14 @@ const inDoubt = stat({
 const outcomes = areas({
   title: 'Mails by outcome',
   description:
-    'Mails a minute. tempfail: refused for now, apps send again. permfail: refused for good. in_doubt: no answer came. ' +
-    'aborted: the app gave up. turned away: sessions that were refused before their mail.',
+    'Messages a minute. tempfail: refused temporarily, apps retry. permfail: refused permanently. in_doubt: no final ' +
+    'reply arrived. aborted: the app gave up. turned away: sessions refused before their message. drained: refused or ' +
+    'cut because the proxy was stopped; apps retry, so this is no failure.',
   unit: units.Short,
   queries: [
-    { expr: sum(perMinute('transactions'), 'smtp.transaction.outcome'), legend: '{{smtp_transaction_outcome}}' },
+    { expr: sum(ENDED_PER_MINUTE, 'smtp.transaction.outcome'), legend: '{{smtp_transaction_outcome}}' },
     { expr: TURNED_AWAY_PER_MINUTE, legend: 'turned away' },
+    { expr: DRAINED_PER_MINUTE, legend: 'drained' },
   ],
   colors: outcomeColors,
   links: [failedMails, runbookLink('AhaSendTemporaryErrors')],

@@ -1,4 +1,5 @@
 /** Pieces of PromQL that panels are made of. Each selector heeds the variables of a dashboard that its metric knows. */
+import { NOT_DRAINED } from './counts.ts'
 import {
   type AnyMetricKey,
   type GroupKey,
@@ -144,10 +145,33 @@ const TURNED_AWAY = {
   },
 } as const satisfies Matchers<'replies'>
 
+/** Messages that a stop of the proxy ended: no failure, as the apps send them again. */
+const DRAINED = { 'error.type': 'drained' } as const satisfies Matchers<'transactions'>
+/** Refused for now, by AhaSend or for a lost connection, and not because the proxy stopped. */
+export const REFUSED_FOR_NOW = {
+  'smtp.transaction.outcome': 'tempfail',
+  ...NOT_DRAINED,
+} as const satisfies Matchers<'transactions'>
+
+/** Messages a minute, series by series, without those that a stop of the proxy refused or cut; doubt stays doubt. */
+export const ENDED_PER_MINUTE = [
+  perMinute('transactions', NOT_DRAINED),
+  perMinute('transactions', { 'smtp.transaction.outcome': 'in_doubt', ...DRAINED }),
+].join('\nor\n')
+
+/** Messages a minute that the proxy refused or cut because it stopped. */
+export const DRAINED_PER_MINUTE = sum(seldom('transactions', { 'smtp.transaction.outcome': 'tempfail', ...DRAINED }))
+
 /** Mails and sessions that came to nothing, and not for their own sake: AhaSend, the account or the proxy is why. */
 function blocked(window: Shown, ...by: readonly GroupKey[]): string {
   return [
-    sum(grown(window, 'transactions', { 'smtp.transaction.outcome': { oneOf: ['tempfail', 'in_doubt'] } }), ...by),
+    sum(
+      grown(window, 'transactions', {
+        'smtp.transaction.outcome': { oneOf: ['tempfail', 'in_doubt'] },
+        ...NOT_DRAINED,
+      }),
+      ...by,
+    ),
     sum(grown(window, 'transactions', { 'error.type': '521' }), ...by),
     turnedAway(window, ...by),
   ].join(' + ')
@@ -163,9 +187,10 @@ export function turnedAway(window: Shown, ...by: readonly GroupKey[]): string {
   return sum(`${grown(window, 'replies', TURNED_AWAY)}\nor\n${endedSessions(window, ABOVE_LIMIT)}`, ...by)
 }
 
-/** Mails that ended, but for those that the app gave up itself. */
+/** Messages that ended, except those that the app gave up and those that a stop of the proxy ended. */
 export function ended(window: Shown, ...by: readonly GroupKey[]): string {
-  return sum(grown(window, 'transactions', { 'smtp.transaction.outcome': { not: 'aborted' } }), ...by)
+  const ends = { 'smtp.transaction.outcome': { not: 'aborted' }, ...NOT_DRAINED } as const
+  return sum(grown(window, 'transactions', ends), ...by)
 }
 
 /** The share of mail that got its due answer: accepted, or refused for what it is. NaN without mail. */

@@ -76,6 +76,7 @@ const EXPECTED_ENDS = [
   ['tempfail', '451'],
   ['tempfail', '452'],
   ['tempfail', 'upstream_lost'],
+  ['tempfail', 'drained'],
   ['permfail', '521'],
   ['permfail', '552'],
   ['permfail', '553'],

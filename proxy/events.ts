@@ -127,7 +127,10 @@ export interface Handover {
 
 export type TransactionOutcome = 'accepted' | 'tempfail' | 'permfail' | 'aborted' | 'in_doubt'
 
-/** The deciding reply's code as text, or why no reply decided. */
+/**
+ * The deciding reply's code as text, or why no reply of the upstream decided. `drained`: the proxy stopped, and refused
+ * the MAIL or cut the message at the drain timeout.
+ */
 export type TransactionError = `${number}` | 'upstream_lost' | 'final_reply_timeout' | 'idle_timeout' | 'drained'
 
 export type RecipientVerdict = 'accepted' | 'tempfail' | 'permfail'

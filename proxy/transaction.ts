@@ -23,6 +23,11 @@ export function verdictOf(code: number): RecipientVerdict | undefined {
   return code >= 500 ? 'permfail' : undefined
 }
 
+/** The proxy's own refusal while it stops is no failure of AhaSend's: `drained`, not 421. */
+function errorOf({ code, cause }: ReplyFacts): TransactionError {
+  return cause === 'draining' ? 'drained' : `${code}`
+}
+
 /**
  * One mail from the answer to MAIL to its end (RFC 5321 3.3). It ends exactly once, in one event, with an outcome:
  * whoever looks at it later finds it ended.
@@ -73,8 +78,10 @@ export class Transaction {
   refuse(refusal: Refusal, at: number): void {
     const first = this.#onlyRefused() && refusal.reply.code !== 421 ? (this.#refusal ?? refusal) : refusal
     const outcome = first.reply.code < 500 ? 'tempfail' : 'permfail'
-    const error: TransactionError = `${first.reply.code}`
-    this.#end({ type: 'tx-rollback', outcome, error, command: first.command, reply: first.reply }, at)
+    this.#end(
+      { type: 'tx-rollback', outcome, error: errorOf(first.reply), command: first.command, reply: first.reply },
+      at,
+    )
   }
 
   /** The client gave up, which is the recipients' refusal when none of them had been accepted. */

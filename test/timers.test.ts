@@ -301,6 +301,15 @@ describe('A drain', () => {
     })
   }
 
+  test('LIF-02: a message whose MAIL the proxy refuses while it drains failed because of the drain', async (t) => {
+    const session = await draining(t, 'mail accepted')
+    await session.client.send('MAIL FROM:<next@example.com>\r\n')
+    assert.equal(await session.client.readReply(), DRAINING)
+    await over(session)
+    const refused = (await session.events()).find((event) => event.type === 'tx-rollback')
+    assert.deepEqual([refused?.outcome, refused?.error, refused?.command], ['tempfail', 'drained', 'MAIL'])
+  })
+
   for (const state of ['MAIL unanswered', 'in the envelope', 'DATA unanswered', 'in the body'] as const) {
     test(`LIF-02: lets a mail finish that is ${state}`, async (t) => {
       const session = await draining(t, state)

@@ -19,6 +19,7 @@ const STEPS = {
   verdict: (mail: Transaction, code: number) => mail.decide('END-OF-MESSAGE', reply(code), 4),
   data: (mail: Transaction, code: number) => mail.decide('DATA', reply(code), 4),
   refuse: (mail: Transaction, code: number) => mail.refuse({ command: 'UNSOLICITED', reply: reply(code) }, 4),
+  drained: (mail: Transaction) => mail.decide('MAIL', { code: 421, cause: 'draining', origin: 'proxy' }, 4),
   abandon: (mail: Transaction) => mail.abandon(4),
   lost: (mail: Transaction) => mail.lose(false, 'upstream_lost', 4),
   lostBehindDot: (mail: Transaction) => mail.lose(true, 'upstream_lost', 4),
@@ -53,6 +54,11 @@ const CASES: readonly { readonly what: string; readonly steps: readonly Step[]; 
     what: 'is accepted for those recipients who were',
     steps: [['rcpt', 250], ['rcpt', 550], ['rcpt', 451], ['body'], ['verdict', 250]],
     end: 'tx-commit accepted END-OF-MESSAGE 250 1/1/1',
+  },
+  {
+    what: 'ends because of the drain when the proxy refuses MAIL while it stops',
+    steps: [['drained']],
+    end: 'tx-rollback tempfail drained MAIL 421 0/0/0',
   },
   {
     what: 'is refused for now by a final 4yz',

@@ -18,6 +18,12 @@ export const IN_DOUBT: readonly Scenario[] = [
     fires: [[19.75], [20.25, doubtful(1)], [45, doubtful(1)], [51]],
   },
   {
+    name: 'messages in doubt after a drain are reported like all others',
+    alert: 'AhaSendMailInDoubt',
+    series: { ...UP, [mail('in_doubt', 'drained')]: [hold(0, 20), hold(3, 60)] },
+    fires: [[19.75], [20.25, doubtful(3)], [45, doubtful(3)], [51]],
+  },
+  {
     name: 'the first of its kind is told, and the same after a restart',
     alert: 'AhaSendMailInDoubt',
     series: {
