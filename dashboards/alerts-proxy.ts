@@ -34,7 +34,9 @@ export function proxyAlerts(make: RuleMaker, counts: Counts): readonly Alert[] {
  */
 function failures(make: RuleMaker): readonly string[] {
   const { series } = make.select
-  const blameless = { noneOf: ['not_allowed', 'session_limit', 'idle_timeout', 'account_disabled', 'draining'] } as const
+  const blameless = {
+    noneOf: ['not_allowed', 'session_limit', 'idle_timeout', 'account_disabled', 'draining'],
+  } as const
   return [
     refused(make, 'session_limit'),
     series('transactions', { 'smtp.transaction.outcome': { oneOf: ['tempfail', 'in_doubt'] }, ...NOT_DRAINED }),

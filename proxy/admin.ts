@@ -2,6 +2,7 @@ import http from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { authority } from './config-table.ts'
 import { listenError } from './listen-error.ts'
+import { Scrapes } from './scrapes.ts'
 import { type Status, statusPage } from './status-page.ts'
 
 /** What clients may take; tests shorten the times. Arbitrary: a probe or a scrape needs far less. */
@@ -32,6 +33,11 @@ export interface AdminOptions {
 export interface Admin {
   /** The port that it got. */
   readonly port: number
+  /**
+   * Resolves when /metrics has been scraped once more, or after `limitMs`. Undefined when nobody has scraped it lately, or
+   * when `limitMs` is not above 0. Never rejects.
+   */
+  nextScrape(limitMs: number): Promise<void> | undefined
   /** Stops listening and cuts what is open. Never rejects. */
   close(): Promise<void>
 }
@@ -41,6 +47,8 @@ interface Answer {
   readonly type: 'text/plain; version=0.0.4; charset=utf-8' | 'text/plain; charset=utf-8' | 'text/html; charset=utf-8'
   readonly body: string
 }
+
+const SCRAPE_PATH = '/metrics'
 
 type Route = () => Answer | Promise<Answer>
 type Routes = ReadonlyMap<string, Route>
@@ -52,6 +60,7 @@ type Routes = ReadonlyMap<string, Route>
  */
 export function startAdmin(options: AdminOptions): Promise<Admin> {
   const routes = routesOf(options)
+  const scrapes = new Scrapes()
   const limits = { ...ADMIN_LIMITS, ...options.limits }
   const server = http.createServer(
     {
@@ -60,7 +69,10 @@ export function startAdmin(options: AdminOptions): Promise<Admin> {
       requestTimeout: limits.requestMs,
       connectionsCheckingInterval: Math.min(1000, limits.requestMs),
     },
-    (request, response) => respond(routes, request, response),
+    (request, response) => {
+      if (request.method === 'GET' && pathOf(request) === SCRAPE_PATH) observe(response, scrapes.begun())
+      return respond(routes, request, response)
+    },
   )
   server.maxRequestsPerSocket = limits.requestsPerConnection
   server.on('connection', makeRoom(limits))
@@ -71,8 +83,19 @@ export function startAdmin(options: AdminOptions): Promise<Admin> {
     server.listen(options.port, options.host, () => {
       // A connection that could not be accepted (out of file descriptors) must not end the proxy.
       server.removeAllListeners('error').on('error', () => {})
-      settle({ port: (server.address() as AddressInfo).port, close: () => close(server) })
+      settle({
+        port: (server.address() as AddressInfo).port,
+        nextScrape: (limitMs) => scrapes.next(limitMs),
+        close: () => close(server),
+      })
     })
+  })
+}
+
+/** Calls `sent` once the whole page is on its way, and the connection closed behind it: what is open then may be cut. */
+function observe(response: http.ServerResponse, sent: () => void): void {
+  response.socket?.once('close', () => {
+    if (response.statusCode === 200 && response.writableFinished) sent()
   })
 }
 
@@ -95,7 +118,7 @@ function makeRoom({ connections, connectionMs }: typeof ADMIN_LIMITS): (socket: 
 
 function routesOf({ page, status, ready }: AdminOptions): Routes {
   return new Map<string, Route>([
-    ['/metrics', async () => ({ status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body: await page() })],
+    [SCRAPE_PATH, async () => ({ status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body: await page() })],
     ['/livez', () => text(200, 'alive')],
     ['/readyz', () => readiness(ready())],
     ['/', () => ({ status: 200, type: 'text/html; charset=utf-8', body: statusPage(status()) })],
@@ -111,8 +134,7 @@ function text(status: number, sentence: string): Answer {
 }
 
 async function respond(routes: Routes, request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
-  const path = request.url?.split('?', 1)[0] ?? ''
-  const route = routes.get(path)
+  const route = routes.get(pathOf(request))
   const mayRead = request.method === 'GET' || request.method === 'HEAD'
   if (!route) return write(response, text(404, 'not found'))
   if (!mayRead) return write(response.setHeader('allow', 'GET, HEAD'), text(405, 'GET and HEAD only'))
@@ -121,6 +143,10 @@ async function respond(routes: Routes, request: http.IncomingMessage, response: 
   } catch {
     write(response, text(500, 'this page could not be made'))
   }
+}
+
+function pathOf({ url }: http.IncomingMessage): string {
+  return url?.split('?', 1)[0] ?? ''
 }
 
 /** The headers keep browsers from running, framing, keeping or reinterpreting anything. */

@@ -126,10 +126,21 @@ export const SETTINGS = {
     variable: 'PROXY_DRAIN_TIMEOUT',
     default: '30s',
     meaning:
-      'On SIGTERM or SIGINT: no new sessions, 421 to sessions between mails, and so long for mails in flight to ' +
-      'finish. A second signal ends at once. Who stops it has to wait a little longer: `PROXY_STOP_GRACE` in compose.yaml.',
+      'How long messages in flight may take to finish after SIGTERM or SIGINT. Meanwhile the proxy accepts no new ' +
+      'sessions and answers 421 between messages. A second signal ends it immediately. `PROXY_STOP_GRACE` must be longer.',
     read: duration('0s', '1h'),
     effective: (config) => durationText(config.drainTimeoutMs),
+  },
+  stopGraceMs: {
+    variable: 'PROXY_STOP_GRACE',
+    default: '60s',
+    meaning:
+      'How long the supervisor waits between SIGTERM and SIGKILL: at least 5s longer than `PROXY_DRAIN_TIMEOUT`. ' +
+      'compose.yaml sets `stop_grace_period` to it; elsewhere, set the stop timeout of your supervisor and this to the ' +
+      'same value. After a drain that cut messages, the proxy uses what is left of it to wait for a last scrape of ' +
+      '`/metrics`.',
+    read: duration('0s', '2h'),
+    effective: (config) => durationText(config.stopGraceMs),
   },
   warmConnections: {
     variable: 'PROXY_WARM_CONNECTIONS',

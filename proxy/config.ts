@@ -45,6 +45,8 @@ export interface Config {
   readonly dialTimeoutMs: number
   readonly idleTimeoutMs: number
   readonly drainTimeoutMs: number
+  /** Between the supervisor's SIGTERM and its SIGKILL. */
+  readonly stopGraceMs: number
   readonly warmConnections: number
   readonly workers: number
   /** Absent = no admin server. */
@@ -74,11 +76,26 @@ export function parseConfig(env: Environment, readText: ReadText = (path) => rea
 }
 
 /** What is allowed but most likely not meant; for the log at start. */
-export function configWarnings({ idleTimeoutMs }: Config): string[] {
+export function configWarnings(config: Config): string[] {
+  return [...shortIdleTimeout(config), ...shortStopGrace(config)]
+}
+
+function shortIdleTimeout({ idleTimeoutMs }: Config): string[] {
   if (idleTimeoutMs > AHASEND_IDLE_MS) return []
   return [
     `${SETTINGS.idleTimeoutMs.variable} is not above 60s: applications will see the proxy's 421 for idle sessions ` +
       "instead of AhaSend's.",
+  ]
+}
+
+/** How much of PROXY_STOP_GRACE the exit may take after a drain: for the last spans, metrics and log lines. */
+export const EXIT_MS = 5000
+
+function shortStopGrace({ drainTimeoutMs, stopGraceMs }: Config): string[] {
+  if (stopGraceMs >= drainTimeoutMs + EXIT_MS) return []
+  return [
+    `${SETTINGS.stopGraceMs.variable} is not ${EXIT_MS / 1000}s above ${SETTINGS.drainTimeoutMs.variable}: the ` +
+      'supervisor may kill the proxy while messages are in flight.',
   ]
 }
 

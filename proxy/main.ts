@@ -9,12 +9,12 @@ import { ignoredVariables, otelWarnings } from '../otel/settings-checks.ts'
 import { OTEL_ROWS } from '../otel/settings-table.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { type Admin, startAdmin } from './admin.ts'
-import { CHANGES } from './changes.ts'
 import { check } from './check.ts'
 import {
   type Config,
   configWarnings,
   describeConfig,
+  EXIT_MS,
   foreignVariables,
   helpText,
   type ListenAddress,
@@ -25,7 +25,7 @@ import { watchLoop } from './loop.ts'
 import { fitDefault, openFilesNote, ownOpenFilesLimit } from './open-files.ts'
 import { type MailServer, startServer } from './server.ts'
 import { onSignals } from './signals.ts'
-import type { Status } from './status-page.ts'
+import { statusOf } from './status.ts'
 import { WatchedCertificate } from './watched-certificate.ts'
 import { startWorkers, Workers } from './workers.ts'
 
@@ -203,21 +203,9 @@ class Appliance {
       ...admin,
       page: () => this.#sdk.page(),
       ready: () => (server.draining ? 'draining' : true),
-      status: () => this.#status(server),
+      status: () => statusOf(server, this.#config, this.#startedAt),
     })
     this.#log.info({ listener: 'admin', address: admin.host, port: this.#admin.port }, 'listening')
-  }
-
-  #status(server: MailServer): Status {
-    return {
-      version: packageJson.version,
-      uptimeSeconds: Math.floor((Date.now() - this.#startedAt) / 1000),
-      listeners: server.bound.map(({ listener, port }) => withPort(listener, port)),
-      upstreams: this.#config.upstreams.map(({ host, port }) => `${host}:${port}`),
-      activeSessions: server.activeSessions,
-      draining: server.draining,
-      changes: CHANGES,
-    }
   }
 
   #loadCertificate(): void {
@@ -253,12 +241,24 @@ class Appliance {
   }
 
   async #drain(signal: NodeJS.Signals): Promise<void> {
+    const began = performance.now()
     this.#log.info({ signal, sessions: this.#server?.activeSessions ?? 0 }, 'drain')
     // a listener that opens in this moment must be drained, too
     await Promise.allSettled([this.#opening])
     const cut = (await this.#server?.drain()) ?? 0
-    if (cut > 0) this.#log.warn({ cut }, 'sessions cut at the drain timeout')
+    if (cut > 0) {
+      this.#log.warn({ cut }, 'sessions cut at the drain timeout')
+      await this.#lastScrape(this.#config.stopGraceMs - EXIT_MS - (performance.now() - began))
+    }
     this.#stop(EXIT_DRAINED)
+  }
+
+  /** Messages that were cut are failures that no later process reports; nothing else is worth a longer stop. */
+  async #lastScrape(limitMs: number): Promise<void> {
+    const { disabled, metrics } = this.#settings.otel
+    const scrape = disabled || !metrics.prometheus ? undefined : this.#admin?.nextScrape(limitMs)
+    if (scrape) this.#log.info({ seconds: Math.ceil(limitMs / 100) / 10 }, 'waiting for a last scrape')
+    await scrape
   }
 
   #crash(error: unknown): void {
@@ -276,10 +276,6 @@ class Appliance {
     this.#log.info('stop')
     await Promise.race([this.#sdk.shutdown(), this.#hurry.promise])
   }
-}
-
-function withPort({ scheme, host }: ListenAddress, port: number): string {
-  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 const command = COMMANDS.get(process.argv.slice(2).join(' '))

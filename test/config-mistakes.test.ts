@@ -148,6 +148,7 @@ const REFUSED: readonly (readonly [env: Env, variable: string, says: RegExp])[] 
   [{ PROXY_IDLE_TIMEOUT: '1.5m' }, 'PROXY_IDLE_TIMEOUT', /got "1.5m"/],
   [{ PROXY_IDLE_TIMEOUT: '30s1m' }, 'PROXY_IDLE_TIMEOUT', /got "30s1m"/],
   [{ PROXY_DRAIN_TIMEOUT: '2h' }, 'PROXY_DRAIN_TIMEOUT', /from 0s to 1h.* Choose 1h or less\.$/],
+  [{ PROXY_STOP_GRACE: '3h' }, 'PROXY_STOP_GRACE', /from 0s to 2h/],
   [{ PROXY_SLOW: '-1s' }, 'PROXY_SLOW', /from 0s to 1h.* Choose 0s or more\.$/],
   [{ PROXY_RECORD_ADDRESSES: 'yes' }, 'PROXY_RECORD_ADDRESSES', /one of none, domain, full/],
   [{ PROXY_LOG_LEVEL: 'INFO' }, 'PROXY_LOG_LEVEL', /one of trace, debug, info/],

@@ -50,6 +50,7 @@ test('without any variable everything has its default', () => {
     dialTimeoutMs: 10_000,
     idleTimeoutMs: 300_000,
     drainTimeoutMs: 30_000,
+    stopGraceMs: 60_000,
     warmConnections: 8,
     workers: 1,
     admin: { host: '127.0.0.1', port: 9464 },
@@ -139,6 +140,7 @@ const ACCEPTED: readonly (readonly [variable: string, text: string, field: keyof
   ['PROXY_IDLE_TIMEOUT', '1h2m3s4ms', 'idleTimeoutMs', 3_723_004],
   ['PROXY_IDLE_TIMEOUT', '24h', 'idleTimeoutMs', 86_400_000],
   ['PROXY_DRAIN_TIMEOUT', '0s', 'drainTimeoutMs', 0],
+  ['PROXY_STOP_GRACE', '1m30s', 'stopGraceMs', 90_000],
   ['PROXY_SLOW', '250ms', 'slowMs', 250],
   ['PROXY_WARM_CONNECTIONS', '0', 'warmConnections', 0],
   ['PROXY_WORKERS', '64', 'workers', 64],
@@ -215,6 +217,7 @@ const EVERYTHING: Env = {
   PROXY_DIAL_TIMEOUT: '1500ms',
   PROXY_IDLE_TIMEOUT: '2h',
   PROXY_DRAIN_TIMEOUT: '90s',
+  PROXY_STOP_GRACE: '2m',
   PROXY_WARM_CONNECTIONS: '3',
   PROXY_WORKERS: '2',
   PROXY_ADMIN: 'http://[::1]:9464',
@@ -244,6 +247,12 @@ test('an idle timeout that hides the one of AhaSend is allowed, with a warning',
   assert.deepEqual(configWarnings(configOf({})), [])
   assert.deepEqual(configWarnings(configOf({ PROXY_IDLE_TIMEOUT: '61s' })), [])
   assert.match(configWarnings(configOf({ PROXY_IDLE_TIMEOUT: '60s' })).join(), /^PROXY_IDLE_TIMEOUT is not above 60s/)
+})
+
+test('a stop grace that is shorter than a drain with its exit is allowed, with a warning', () => {
+  const warnings = (grace: string) => configWarnings(configOf({ PROXY_DRAIN_TIMEOUT: '1m', PROXY_STOP_GRACE: grace }))
+  assert.deepEqual(warnings('65s'), [])
+  assert.match(warnings('64s').join(), /^PROXY_STOP_GRACE is not 5s above PROXY_DRAIN_TIMEOUT/)
 })
 
 test('--help tells every variable, its meaning and its default, in lines that fit', () => {

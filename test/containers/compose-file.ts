@@ -6,7 +6,7 @@ import { join, relative } from 'node:path'
 import { describe, test } from 'node:test'
 import { ALERT_ROWS } from '../../dashboards/alertmanager-settings.ts'
 import { parseOtel } from '../../otel/settings.ts'
-import { parseConfig } from '../../proxy/config.ts'
+import { EXIT_MS, parseConfig } from '../../proxy/config.ts'
 import { SETTINGS } from '../../proxy/config-table.ts'
 import { makeAuthority, writeTemporaryFiles } from '../support/certificates.ts'
 import {
@@ -180,9 +180,17 @@ describe('compose.yaml', unless(composeMissing()), () => {
   })
 
   test('gives the proxy longer to stop than it takes', () => {
-    const grace = /^(\d+)s$/.exec(readProject().services.proxy?.stop_grace_period ?? '')?.[1]
-    const drain = /^(\d+)s$/.exec(SETTINGS.drainTimeoutMs.default)?.[1]
-    assert.ok(Number(grace) >= Number(drain) + 5, `${grace} s for a drain of ${drain} s`)
+    const { stopGraceMs, drainTimeoutMs } = SETTINGS
+    const drain = drainTimeoutMs.read(drainTimeoutMs.default)
+    const grace = stopGraceMs.read(stopGraceMs.default)
+    assert.ok('value' in drain && 'value' in grace)
+    // one scrape interval, and the exit
+    assert.ok(grace.value >= drain.value + 15_000 + EXIT_MS, `${grace.value} ms for a drain of ${drain.value} ms`)
+    for (const [env, period] of [
+      [{}, grace],
+      [{ PROXY_STOP_GRACE: '1m30s' }, { value: 90_000 }],
+    ] as const)
+      assert.deepEqual(stopGraceMs.read(readProject({ env }).services.proxy?.stop_grace_period ?? ''), period)
   })
 
   test('the rehearsal tells whom the real stack tells, and does not call its heartbeat', () => {

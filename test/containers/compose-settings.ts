@@ -35,7 +35,9 @@ const COMPOSE = unless(composeMissing())
 
 describe('settings in .env', COMPOSE, () => {
   test('hands every setting of the proxy on from .env', () => {
-    const env = Object.fromEntries(PROXY_VARIABLES.map((variable) => [variable, `value of ${variable}`]))
+    const any = Object.fromEntries(PROXY_VARIABLES.map((variable) => [variable, `value of ${variable}`]))
+    // Compose reads this one itself
+    const env = { ...any, PROXY_STOP_GRACE: '90s' }
     assert.deepEqual(only(readProject({ env }).services.proxy, PROXY_VARIABLES), env)
   })
 
