@@ -40,10 +40,12 @@ function accountDisabled(make: RuleMaker, { accountDisabled: disabled, accepted 
     severity: 'critical',
     expr: joined('unless', `${make.count(disabled, HOUR)} > 0`, recovered),
     for: 0,
-    summary: 'AhaSend refuses all mail: the account is suspended or out of credits.',
+    summary: 'AhaSend refuses all mail of an account: it is suspended, paused or out of credits.',
     description: ({ count, label }) =>
       `${label('server.address')} answered 521 to ${label('smtp.client.name')} ${count} times in the last hour. ` +
-      'Until the account is mended no mail of it leaves, and what was refused is not sent again by itself.',
+      'AhaSend accepts no mail from this account until it is restored, and apps do not retry after a 521. The account is ' +
+      'paused (too many recent bounces, forbidden content, a high spam score, terms of service, manual review, or by ' +
+      "its parent account), suspended or out of credits. Only AhaSend's support or the parent account can lift a pause.",
     panel: [dashboards.refusals, 'By cause'],
   }
 }

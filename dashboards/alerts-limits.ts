@@ -1,4 +1,4 @@
-/** Alerts about AhaSend's limits: 20 MB a mail, 50 recipients a mail, 10,000 mails a connection. */
+/** Alerts about AhaSend's limits: 20 MiB a message, 50 recipients a message, 10,000 messages a connection. */
 import { metrics } from '../otel/names.ts'
 import { type Alert, dashboards, type Wording } from './alert.ts'
 import { LIMITS } from './alert-settings.ts'
@@ -16,13 +16,13 @@ function messageSize({ tooBig }: Counts): Limit {
     metric: 'messageSize',
     by: ['job', 'smtp.client.name'],
     near: ({ label }) =>
-      `${label('smtp.client.name')} sent mails above 15 MiB in the last hour. AhaSend refuses mails above 20 MB, ` +
-      'counted with headers and as encoded: an attachment grows by a third.',
+      `${label('smtp.client.name')} sent messages above 15 MiB in the last hour. AhaSend refuses messages above 20 MiB ` +
+      '(20,971,520 bytes), including headers and base64: an attachment grows by a third.',
     refused: tooBig,
     beyond: ({ count, label }) =>
-      `${label('server.address')} refused ${count} mails of ${label('smtp.client.name')} in the last hour, because ` +
-      'they are above 20 MB as encoded. Sending them again does not help.',
-    summary: ['Mails come near the limit of 20 MB.', 'Mails are above the limit of 20 MB.'],
+      `${label('server.address')} refused ${count} messages of ${label('smtp.client.name')} in the last hour, because ` +
+      'they are above 20 MiB (20,971,520 bytes) as encoded. Sending them again does not help.',
+    summary: ['Messages come near the limit of 20 MiB.', 'Messages are above the limit of 20 MiB.'],
     panel: 'Message size',
   }
 }

@@ -5,7 +5,7 @@ import { CERTIFICATE, JOB, OPAQUE, RESTARTS, TURNED_AWAY } from './alert-setting
 import { burning } from './alerts-ahasend.ts'
 import { refusedAlerts } from './alerts-refused.ts'
 import type { ErrorShare } from './burn-rate.ts'
-import { BY_INSTANCE, BY_JOB, type Counts, NOT_DRAINED, refused } from './counts.ts'
+import { BY_INSTANCE, BY_JOB, type Counts, refused } from './counts.ts'
 import { labels } from './metrics.ts'
 import { HOUR, joined, MINUTE, type RuleMaker } from './rule-maker.ts'
 
@@ -29,8 +29,9 @@ export function proxyAlerts(make: RuleMaker, counts: Counts): readonly Alert[] {
 /**
  * What the sum of all failures counts: messages, and sessions that end before there is one. Not a disabled account: one
  * 521 pages by itself, and the account of one application must not keep the trouble of the others from paging. Not what
- * the proxy refuses or cuts when it is stopped: the apps send it again, and each restart would page. Sessions above the
- * session limit are counted by their close reason, because before TLS they get no reply.
+ * the proxy refuses or cuts when it is stopped: the apps send it again, and each restart would page. Nor marketing messages
+ * whose unsubscribe link is late. Sessions above the session limit are counted by their close reason, because before TLS
+ * they get no reply.
  */
 function failures(make: RuleMaker): readonly string[] {
   const { series } = make.select
@@ -39,7 +40,10 @@ function failures(make: RuleMaker): readonly string[] {
   } as const
   return [
     refused(make, 'session_limit'),
-    series('transactions', { 'smtp.transaction.outcome': { oneOf: ['tempfail', 'in_doubt'] }, ...NOT_DRAINED }),
+    series('transactions', {
+      'smtp.transaction.outcome': { oneOf: ['tempfail', 'in_doubt'] },
+      'error.type': { noneOf: ['drained', 'unsubscribe_link'] },
+    }),
     series('replies', {
       'smtp.command': { oneOf: ['CONNECT', 'EHLO', 'HELO', 'STARTTLS'] },
       'smtp.reply.code': { matches: '[45]..' },

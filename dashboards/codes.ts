@@ -29,31 +29,36 @@ export interface Meaning {
 export const meanings: Readonly<Record<Cause, Meaning>> = {
   account_disabled: {
     codes: '521',
-    meaning: 'The account is suspended or out of credits: no mail leaves at all',
+    meaning:
+      'The account is suspended, out of credits or paused (too many bounces, forbidden content, spam score, terms of ' +
+      'service, manual review, parent account): AhaSend accepts no mail from it',
     actor: 'account',
-    action: "Look at AhaSend's dashboard and at billing, now.",
+    action:
+      "Check AhaSend's dashboard, billing and the pause email now. Fix the cause, then reply to that email or contact " +
+      "support. Only AhaSend's support or the parent account can lift a pause.",
   },
   domain_not_configured: {
     codes: '556',
     meaning: 'The account or the sending domain is not set up',
     actor: 'domain',
-    action: "Verify the domain in AhaSend's dashboard, and its DNS records.",
+    action: "Verify the domain in AhaSend's dashboard, and its DNS records. AhaSend can also pause a single domain.",
   },
   invalid_credentials: {
-    codes: '500, 535',
-    meaning: 'Wrong user name or password, or not valid for this domain',
+    codes: '535, 500',
+    meaning:
+      'Wrong user name or password, or not valid for this domain. AhaSend documents 535; older versions said 500',
     actor: 'password',
     action: 'Correct the secret. New credentials take up to two minutes to work everywhere.',
   },
   message_format: {
     codes: '552',
-    meaning: 'The message is not in a valid format',
+    meaning: 'The message is not in a valid format: bare line feeds, or no From header (5.6.0)',
     actor: 'developer',
-    action: 'Look at the enhanced code in the trace: 5.6.0 is about line endings.',
+    action: 'End lines in CRLF and send a From header. The trace has the enhanced code.',
   },
   message_too_big: {
     codes: '552',
-    meaning: 'The message is larger than 20 MB, with headers and base64',
+    meaning: 'The message is larger than 20 MiB (20,971,520 bytes), with headers and base64 (5.3.4)',
     actor: 'developer',
     action: 'Send a link instead of the attachment.',
   },
@@ -86,6 +91,12 @@ export const meanings: Readonly<Record<Cause, Meaning>> = {
     meaning: 'AhaSend has trouble for the moment',
     actor: 'retry',
     action: 'Apps try again later, and wait longer each time. If it lasts: status page, support.',
+  },
+  unsubscribe_link: {
+    codes: '451',
+    meaning: 'AhaSend could not create the unsubscribe link of a marketing message',
+    actor: 'retry',
+    action: 'Apps retry later. If it lasts: status page, support.',
   },
   shutting_down: {
     codes: '421',

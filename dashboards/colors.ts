@@ -31,6 +31,7 @@ export const causeColors = {
   too_many_recipients: 'dark-purple',
   recipient_rejected: 'blue',
   partially_queued: 'dark-blue',
+  unsubscribe_link: 'light-orange',
   upstream_unreachable: 'semi-dark-purple',
   session_limit: 'dark-green',
   not_allowed: 'light-green',

@@ -15,7 +15,7 @@ const LIMIT_HIT = {
 const within = stat({
   title: 'Within the limits?',
   description:
-    'No: in the time shown AhaSend refused something for being too big (20 MB), for too many recipients (50) or for too ' +
+    'No: in the time shown AhaSend refused something for being too big (20 MiB), for too many recipients (50) or for too ' +
     'many mails on a connection (10,000). The refusals say what and whose.',
   unit: units.Short,
   queries: [{ expr: orZero(sum(grown(SHOWN, 'replies', LIMIT_HIT))) }],
@@ -90,8 +90,8 @@ const idle = stat({
 const largest = stat({
   title: 'Largest mail, at most',
   description:
-    'The upper end of the size class of the largest mail in the time shown; AhaSend takes 20 MB with headers and base64. ' +
-    'Classes end at 4, 10, 15 and 20 MiB; orange is the last one. All upstreams together.',
+    'The upper end of the size class of the largest message in the time shown; AhaSend takes 20 MiB (20,971,520 bytes) ' +
+    'with headers and base64. Classes end at 4, 10, 15 and 20 MiB; orange is the last one. All upstreams together.',
   unit: units.BytesIEC,
   queries: [{ expr: measured(quantile(1, SHOWN, 'messageSize')) }],
   thresholds: thresholds('green', [LIMITS.messageSize, 'orange']),
@@ -185,8 +185,8 @@ function againstLimit(key: keyof typeof LIMITS, ...quantiles: readonly number[])
 const sizes = lines({
   title: 'Message size',
   description:
-    'Octets on the wire, headers and base64 included, as the upper end of a size class. The limit is 20 MB: ' +
-    'beyond it AhaSend answers 552. All upstreams together.',
+    'Octets on the wire, headers and base64 included, as the upper end of a size class. The limit is 20 MiB ' +
+    '(20,971,520 bytes): beyond it AhaSend answers 552. All upstreams together.',
   unit: units.BytesIEC,
   queries: againstLimit('messageSize', 0.5, 0.99, 1),
   dashed: { [LIMIT]: 'red' },

@@ -96,7 +96,8 @@ const slowest = stat({
 const disabled = stat({
   title: 'Account disabled (521)',
   description:
-    'How often AhaSend answered 521 in the time shown: the account is suspended or out of credits. One is enough to act.',
+    'How often AhaSend answered 521 in the time shown: the account is suspended, paused or out of credits. One is enough ' +
+    'to act.',
   unit: units.LocaleFormat,
   queries: [{ expr: orZero(sum(grown(SHOWN, 'replies', { 'smtp.reply.cause': 'account_disabled' }))) }],
   thresholds: noneIsGood(),

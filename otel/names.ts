@@ -30,7 +30,7 @@ export interface MetricDefinition {
 
 const durations = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] as const
 const lifetimes = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600] as const
-/** Up to AhaSend's limit of 20 MB. */
+/** Up to AhaSend's limit of 20 MiB. */
 const sizes = [1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 10485760, 15728640, 20971520] as const
 /** Up to AhaSend's limit of 50 recipients a mail. */
 const recipients = [1, 2, 5, 10, 20, 40, 50] as const

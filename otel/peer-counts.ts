@@ -44,8 +44,8 @@ const MAY_BE_DISABLED = ['CONNECT', 'AUTH', 'MAIL', 'RCPT', 'DATA', 'END-OF-MESS
 /** The refusals that AhaSend documents, where it is most likely to give them; elsewhere the first one shows late. */
 const EXPECTED_REFUSALS = [
   ['CONNECT', 421, 'load_shedding'],
-  ['AUTH', 500, 'invalid_credentials'],
   ['AUTH', 535, 'invalid_credentials'],
+  ['AUTH', 500, 'invalid_credentials'],
   ['MAIL', 421, 'internal_error'],
   ['MAIL', 556, 'domain_not_configured'],
   ['RCPT', 421, 'internal_error'],
@@ -55,6 +55,7 @@ const EXPECTED_REFUSALS = [
   ['END-OF-MESSAGE', 250, 'partially_queued'],
   ['END-OF-MESSAGE', 421, 'internal_error'],
   ['END-OF-MESSAGE', 451, 'internal_error'],
+  ['END-OF-MESSAGE', 451, 'unsubscribe_link'],
   ['END-OF-MESSAGE', 552, 'message_format'],
   ['END-OF-MESSAGE', 552, 'message_too_big'],
   ['UNSOLICITED', 421, 'idle_timeout'],
@@ -77,11 +78,15 @@ const EXPECTED_ENDS = [
   ['tempfail', '452'],
   ['tempfail', 'upstream_lost'],
   ['tempfail', 'drained'],
+  ['tempfail', 'unsubscribe_link'],
   ['permfail', '521'],
   ['permfail', '552'],
   ['permfail', '553'],
   ['permfail', '556'],
-  ...transactionErrors.map((error) => ['in_doubt', error] as const),
+  ['in_doubt', 'upstream_lost'],
+  ['in_doubt', 'final_reply_timeout'],
+  ['in_doubt', 'idle_timeout'],
+  ['in_doubt', 'drained'],
 ] as const satisfies readonly (readonly [TransactionOutcome, string?])[]
 
 /** The counts of one upstream and one client name. A session knows both, so its series are found by a number. */

@@ -58,6 +58,7 @@ export const replyCauses = [
   'domain_not_configured',
   'too_many_recipients',
   'partially_queued',
+  'unsubscribe_link',
   'upstream_unreachable',
   'upstream_lost',
   'session_limit',
@@ -81,6 +82,7 @@ export const transactionErrors = [
   'final_reply_timeout',
   'drained',
   'idle_timeout',
+  'unsubscribe_link',
 ] as const satisfies readonly TransactionErrorWord[]
 
 export const recipientVerdicts = ['accepted', 'tempfail', 'permfail'] as const satisfies readonly RecipientVerdict[]

@@ -1,9 +1,10 @@
 import type { CommandName, ReplyCause } from './events.ts'
 
 /**
- * What AhaSend means by a reply. Its codes are not the RFC's: 500 is bad credentials, 521 a disabled account, 552 a
- * message in the wrong format; 421 has three meanings. Documented at ahasend.com/docs/smtp; the phrases are KumoMTA's,
- * which AhaSend's answers resemble. Phrases refine a verdict, they are no contract.
+ * What AhaSend means by a reply. Its codes are not always the RFC's: 521 is a disabled or paused account, 552 a message in
+ * the wrong format or too big, 421 has several meanings; bad credentials are 535, and were 500 in older documentation.
+ * Documented at ahasend.com/docs/smtp; the phrases are KumoMTA's, which AhaSend's replies resemble. Phrases refine a
+ * verdict, they are no contract.
  */
 
 /** What is known about the moment of a reply. */
@@ -40,7 +41,7 @@ export function causeOf(code: number, moment: ReplyMoment): ReplyCause {
     case 421:
       return causeOf421(moment)
     case 451:
-      return 'internal_error'
+      return says(moment, 'unsubscribe link') ? 'unsubscribe_link' : 'internal_error'
     case 452:
       return causeOf452(moment)
     case 500:
@@ -78,5 +79,9 @@ function causeOf452(moment: ReplyMoment): ReplyCause {
 }
 
 function isTooBig(moment: ReplyMoment): boolean {
-  return moment.enhancedCode === '5.3.4' || moment.text.toLowerCase().includes('too big')
+  return moment.enhancedCode === '5.3.4' || says(moment, 'too big')
+}
+
+function says({ text }: ReplyMoment, phrase: string): boolean {
+  return text.toLowerCase().includes(phrase)
 }

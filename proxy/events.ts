@@ -48,6 +48,7 @@ export type ReplyCause =
   | 'domain_not_configured'
   | 'too_many_recipients'
   | 'partially_queued'
+  | 'unsubscribe_link'
   | 'upstream_unreachable'
   | 'upstream_lost'
   | 'session_limit'
@@ -129,9 +130,15 @@ export type TransactionOutcome = 'accepted' | 'tempfail' | 'permfail' | 'aborted
 
 /**
  * The deciding reply's code as text, or why no reply of the upstream decided. `drained`: the proxy stopped, and refused
- * the MAIL or cut the message at the drain timeout.
+ * the MAIL or cut the message at the drain timeout. `unsubscribe_link`: a 451 that is no trouble of AhaSend's as a whole.
  */
-export type TransactionError = `${number}` | 'upstream_lost' | 'final_reply_timeout' | 'idle_timeout' | 'drained'
+export type TransactionError =
+  | `${number}`
+  | 'upstream_lost'
+  | 'final_reply_timeout'
+  | 'idle_timeout'
+  | 'drained'
+  | 'unsubscribe_link'
 
 export type RecipientVerdict = 'accepted' | 'tempfail' | 'permfail'
 

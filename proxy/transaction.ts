@@ -23,9 +23,13 @@ export function verdictOf(code: number): RecipientVerdict | undefined {
   return code >= 500 ? 'permfail' : undefined
 }
 
-/** The proxy's own refusal while it stops is no failure of AhaSend's: `drained`, not 421. */
+/**
+ * The reply's code, except where an alert on that code would be wrong: the proxy's own refusal while it stops is no
+ * failure of AhaSend's, and a missing unsubscribe link concerns one marketing message.
+ */
 function errorOf({ code, cause }: ReplyFacts): TransactionError {
-  return cause === 'draining' ? 'drained' : `${code}`
+  if (cause === 'draining') return 'drained'
+  return cause === 'unsubscribe_link' ? cause : `${code}`
 }
 
 /**

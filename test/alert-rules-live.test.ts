@@ -91,7 +91,7 @@ async function refusedLogin(port: number): Promise<void> {
   await client.readReply()
   await ask(client, 'EHLO app.example')
   const login = Buffer.from('\0app\0wrong').toString('base64')
-  assert.match(await ask(client, `AUTH PLAIN ${login}`), /^500 /)
+  assert.match(await ask(client, `AUTH PLAIN ${login}`), /^535 /)
   client.destroy()
 }
 

@@ -50,20 +50,29 @@ const CASES: readonly Case[] = [
   // AhaSend's own meanings
   { reply: '451 4.4.5 data_processing_timeout exceeded', command: 'END-OF-MESSAGE', cause: 'internal_error' },
   { reply: '451 try again', command: 'MAIL', cause: 'internal_error' },
+  {
+    reply: '451 4.3.0 Unsubscribe link is not available. Try again later.',
+    command: 'END-OF-MESSAGE',
+    cause: 'unsubscribe_link',
+  },
+  { reply: '451 4.3.0 UNSUBSCRIBE LINK is late', command: 'DATA', cause: 'unsubscribe_link' },
+  { reply: '550 Unsubscribe link', command: 'END-OF-MESSAGE', cause: 'none' },
   { reply: '500 invalid credentials', command: 'AUTH', cause: 'invalid_credentials' },
   { reply: '535 5.7.8 AUTH invalid', command: 'AUTH', cause: 'invalid_credentials' },
   { reply: '500 5.2.3 line too long', command: 'OTHER', cause: 'none' },
   { reply: '500 syntax error', command: 'MAIL', cause: 'none' },
   { reply: '535 x', command: 'MAIL', cause: 'none' },
-  ...(['AUTH', 'CONNECT', 'MAIL', 'RCPT', 'END-OF-MESSAGE'] as const).map(
-    (command): Case => ({ reply: '521 account suspended', command, cause: 'account_disabled' }),
-  ),
+  ...(['AUTH', 'CONNECT', 'MAIL', 'RCPT', 'END-OF-MESSAGE'] as const).flatMap((command): Case[] => [
+    { reply: '521 account suspended', command, cause: 'account_disabled' },
+    { reply: '521 account is paused', command, cause: 'account_disabled' },
+  ]),
   {
     reply: '552 5.6.0 message data must use CRLF for line endings',
     command: 'END-OF-MESSAGE',
     cause: 'message_format',
   },
   { reply: '552 invalid message format', command: 'END-OF-MESSAGE', cause: 'message_format' },
+  { reply: '552 5.6.0 message has no From header', command: 'END-OF-MESSAGE', cause: 'message_format' },
   { reply: '552 5.3.4 message too big', command: 'END-OF-MESSAGE', cause: 'message_too_big' },
   { reply: '552 5.3.4 no', command: 'MAIL', cause: 'message_too_big' },
   { reply: '552 Message Too Big', command: 'DATA', cause: 'message_too_big' },

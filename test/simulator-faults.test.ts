@@ -187,7 +187,7 @@ describe('silence', () => {
 
 describe('known texts', () => {
   for (const [fault, reply] of [
-    ['account-disabled', '521 5.3.2 Account is suspended or out of credits'],
+    ['account-disabled', '521 5.3.2 Account is suspended, paused or out of credits'],
     ['553-at-rcpt', '553 Requested action not taken: recipient domain is toxic or tempmail'],
     ['451-at-end-of-message', '451 4.3.0 Temporary server error'],
     ['552-at-end-of-message', '552 5.6.0 message data must use CRLF for line endings'],

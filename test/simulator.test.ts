@@ -61,9 +61,11 @@ describe('a session', () => {
     client.destroy()
   })
 
-  test('answers wrong credentials with 500', async () => {
+  test('answers wrong credentials with 535, or with 500 on demand', async () => {
     await using simulator = await startSimulator({ accounts: { app: 'another' } })
     const client = await secured(simulator)
+    assert.equal(await ask(client, AUTH_PLAIN), '535 5.7.8 AUTH invalid')
+    simulator.faults.set('500-at-auth')
     assert.equal(await ask(client, AUTH_PLAIN), '500 5.7.8 AUTH invalid')
     client.destroy()
   })

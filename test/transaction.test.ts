@@ -19,6 +19,8 @@ const STEPS = {
   verdict: (mail: Transaction, code: number) => mail.decide('END-OF-MESSAGE', reply(code), 4),
   data: (mail: Transaction, code: number) => mail.decide('DATA', reply(code), 4),
   refuse: (mail: Transaction, code: number) => mail.refuse({ command: 'UNSOLICITED', reply: reply(code) }, 4),
+  unsubscribe: (mail: Transaction) =>
+    mail.decide('END-OF-MESSAGE', { code: 451, cause: 'unsubscribe_link', origin: 'upstream' }, 4),
   drained: (mail: Transaction) => mail.decide('MAIL', { code: 421, cause: 'draining', origin: 'proxy' }, 4),
   abandon: (mail: Transaction) => mail.abandon(4),
   lost: (mail: Transaction) => mail.lose(false, 'upstream_lost', 4),
@@ -59,6 +61,11 @@ const CASES: readonly { readonly what: string; readonly steps: readonly Step[]; 
     what: 'ends because of the drain when the proxy refuses MAIL while it stops',
     steps: [['drained']],
     end: 'tx-rollback tempfail drained MAIL 421 0/0/0',
+  },
+  {
+    what: 'is refused for now for want of an unsubscribe link',
+    steps: [['rcpt', 250], ['body'], ['unsubscribe']],
+    end: 'tx-rollback tempfail unsubscribe_link END-OF-MESSAGE 451 1/0/0',
   },
   {
     what: 'is refused for now by a final 4yz',

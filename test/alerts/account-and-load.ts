@@ -10,7 +10,7 @@ const accountDisabled = (count: number) =>
   ({
     severity: 'critical',
     labels: BILLING,
-    description: `send.ahasend.com answered 521 to billing ${count} times in the last hour. Until the account is mended no mail of it leaves, and what was refused is not sent again by itself.`,
+    description: `send.ahasend.com answered 521 to billing ${count} times in the last hour. AhaSend accepts no mail from this account until it is restored, and apps do not retry after a 521. The account is paused (too many recent bounces, forbidden content, a high spam score, terms of service, manual review, or by its parent account), suspended or out of credits. Only AhaSend's support or the parent account can lift a pause.`,
   }) as const
 
 export const ACCOUNT_DISABLED: readonly Scenario[] = [

@@ -3,7 +3,7 @@
 import { gone, grow, hold, type Scenario, steps, UP } from './scenario.ts'
 import { BILLING, mail, reply } from './series.ts'
 
-const refused = reply('AUTH', 500, 'invalid_credentials')
+const refused = reply('AUTH', 535, 'invalid_credentials')
 const loggedIn = reply('AUTH', 235, 'none')
 
 const credentials = (severity: 'critical' | 'warning', count: number) =>

@@ -8,7 +8,7 @@ const nearSize = {
   severity: 'info',
   labels: { smtp_client_name: 'billing' },
   description:
-    'billing sent mails above 15 MiB in the last hour. AhaSend refuses mails above 20 MB, counted with headers and as encoded: an attachment grows by a third.',
+    'billing sent messages above 15 MiB in the last hour. AhaSend refuses messages above 20 MiB (20,971,520 bytes), including headers and base64: an attachment grows by a third.',
 } as const
 
 export const MESSAGE_SIZE: readonly Scenario[] = [
@@ -39,7 +39,7 @@ export const MESSAGE_SIZE: readonly Scenario[] = [
           severity: 'warning',
           labels: BILLING,
           description:
-            'send.ahasend.com refused 1 mails of billing in the last hour, because they are above 20 MB as encoded. Sending them again does not help.',
+            'send.ahasend.com refused 1 messages of billing in the last hour, because they are above 20 MiB (20,971,520 bytes) as encoded. Sending them again does not help.',
         },
       ],
       [85],

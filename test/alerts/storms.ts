@@ -125,6 +125,22 @@ export const TEMPORARY_ERRORS: readonly Scenario[] = [
   },
 ]
 
+/** AhaSend could not create the link of a marketing message: temporary, and no trouble of all mail. */
+function withoutUnsubscribeLink(alert: Scenario['alert']): Scenario {
+  return {
+    name: 'marketing messages that wait for their unsubscribe link page no one',
+    alert,
+    every: 1,
+    series: {
+      ...UP,
+      [mail('accepted')]: [grow(0, 10, 130)],
+      [mail('tempfail', 'unsubscribe_link')]: [hold(0, 60), grow(0, 10, 70)],
+      [reply('END-OF-MESSAGE', 451, 'unsubscribe_link')]: [hold(0, 60), grow(0, 10, 70)],
+    },
+    fires: [[59], [61], [68], [100], [129]],
+  }
+}
+
 /** Nothing but the hint to applications says anything about it. */
 function idleStorm(alert: Scenario['alert']): Scenario {
   return {
@@ -141,6 +157,12 @@ function idleStorm(alert: Scenario['alert']): Scenario {
     fires: [[19], [21], [25], [40], [60], [89]],
   }
 }
+
+export const UNSUBSCRIBE_LINK = [
+  withoutUnsubscribeLink('AhaSendTemporaryErrors'),
+  withoutUnsubscribeLink('AhaSendInternalErrors'),
+  withoutUnsubscribeLink('SmtpProxyErrorBudgetBurning'),
+]
 
 export const LOAD_SHEDDING_OR_IDLE = [idleStorm('AhaSendLoadShedding')]
 

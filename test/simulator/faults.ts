@@ -98,7 +98,7 @@ export const FAULT_FORMS: readonly FaultForm[] = [
   },
   {
     form: 'account-disabled',
-    meaning: 'Every MAIL is answered with 521, as for an account that is suspended or out of credits.',
+    meaning: 'Every MAIL is answered with 521, as for an account that is suspended, paused or out of credits.',
     pattern: /^account-disabled$/,
     make: () => ({ kind: 'reply', at: 'mail', code: 521 }),
   },

@@ -10,7 +10,7 @@ export interface Limits {
   readonly messagesPerConnection: number
 }
 
-/** AhaSend's limits: 20 MB is taken as 20 MiB. */
+/** AhaSend's documented limits. */
 export const AHASEND_LIMITS: Limits = { recipients: 50, messageSize: 20_971_520, messagesPerConnection: 10_000 }
 
 /** KumoMTA's limit of a line without its CRLF (RFC 5321 section 4.5.3.1.6 allows 998 in a text line). */

@@ -36,7 +36,7 @@ export const REHEARSALS: readonly Rehearsal[] = [
   {
     id: 'account-disabled',
     label: '521 account disabled',
-    meaning: 'No mail is taken, as for an account that is suspended or out of credits.',
+    meaning: 'No mail is taken, as for an account that is suspended, paused or out of credits.',
     faults: { 'account-disabled': {} },
   },
   {
@@ -65,9 +65,9 @@ export const REHEARSALS: readonly Rehearsal[] = [
   },
   {
     id: 'wrong-credentials',
-    label: '500 wrong credentials',
-    meaning: 'Every log-in is refused, as after a password was changed.',
-    faults: { '500-at-auth': {} },
+    label: '535 wrong credentials',
+    meaning: 'Every login is refused, as after a password was changed.',
+    faults: { '535-at-auth': {} },
   },
   {
     id: 'domain-not-configured',

@@ -144,8 +144,8 @@ function makeSmtp(options: SimulatorOptions, { certPem, keyPem }: Certificate): 
     logger: false,
     onAuth({ username = '', password }, _session, done) {
       const known = accounts.has(username) && accounts.get(username) === password
-      // AhaSend documents 500 for invalid credentials, where RFC 4954 has 535.
-      done(null, known ? { user: username } : { responseCode: 500 })
+      // As AhaSend documents. Older versions of its documentation say 500: the fault `500-at-auth`.
+      done(null, known ? { user: username } : { responseCode: 535 })
     },
     onConnect: (_session, done) => done(),
     onSecure: (_socket, _session, done) => done(),

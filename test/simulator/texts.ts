@@ -36,6 +36,7 @@ const USUAL: Readonly<Record<string, Text>> = {
   'STARTTLS 220': 'Ready to Start TLS',
   'AUTH 235': '2.7.0 AUTH OK!',
   'AUTH 500': '5.7.8 AUTH invalid',
+  'AUTH 535': '5.7.8 AUTH invalid',
   'AUTH 503': "5.5.1 AUTH me once, can't get authed again!",
   'AUTH 504': ({ argument }) => `5.5.4 AUTH ${argument} not supported`,
   'MAIL 250': ({ address }) => `OK EnvelopeAddress("${address}")`,
@@ -63,7 +64,7 @@ const WHEN_FAULTY: Readonly<Record<number, Text>> = {
   452: '4.5.3 too many recipients',
   // Quotes the user name and the account, as AhaSend does for a credential that belongs to another domain.
   500: "authz_id 'app' is not authorized to send as tenant 'rehearsal' or from this domain",
-  521: '5.3.2 Account is suspended or out of credits',
+  521: '5.3.2 Account is suspended, paused or out of credits',
   552: '5.6.0 message data must use CRLF for line endings',
   553: 'Requested action not taken: recipient domain is toxic or tempmail',
   556: '5.7.1 Account or sending domain is not configured',
@@ -72,7 +73,7 @@ const WHEN_FAULTY: Readonly<Record<number, Text>> = {
 /** The text of a reply that a fault asks for. */
 export function faultText(command: CommandName, code: number, facts: TextFacts): string {
   if (command === 'CONNECT' && code === 421) return loadShedding(facts.hostname)
-  if (command === 'AUTH' && code === 500) return usualText('AUTH', 500, facts) ?? ''
+  if (command === 'AUTH' && (code === 500 || code === 535)) return usualText('AUTH', code, facts) ?? ''
   const text = WHEN_FAULTY[code] ?? `${Math.floor(code / 100)}.0.0 As asked`
   return typeof text === 'function' ? text(facts) : text
 }

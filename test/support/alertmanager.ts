@@ -121,8 +121,10 @@ export function assertTellsOfOne521(call: Call, server: string): void {
     ...PAGED,
     labels: { ...labelsOf('AhaSendAccountDisabled', server), smtp_client_name: 'billing' },
     description:
-      `${server} answered 521 to billing 1 times in the last hour. Until the account is mended no mail of it leaves, ` +
-      'and what was refused is not sent again by itself.',
+      `${server} answered 521 to billing 1 times in the last hour. AhaSend accepts no mail from this account until it ` +
+      'is restored, and apps do not retry after a 521. The account is paused (too many recent bounces, forbidden ' +
+      'content, a high spam score, terms of service, manual review, or by its parent account), suspended or out of ' +
+      "credits. Only AhaSend's support or the parent account can lift a pause.",
   })
 }
 
