@@ -57,8 +57,16 @@ export const SLOW_QUANTILES = [
 export const MESSAGE_FORMAT = { share: 0.01, count: 3 } as const
 export const RECIPIENTS = { share: 0.05, count: 10 } as const
 
-/** Refused logins with no success between: in ten minutes, or for apps that send little, in an hour. */
-export const REFUSED_LOGINS = { fast: 5, slow: 2 } as const
+/**
+ * Refused logins with no success in between: `fast` in one of the windows (in seconds), or for apps that send little, `slow`
+ * in an hour. AhaSend takes up new credentials within two minutes.
+ */
+export const REFUSED_LOGINS = {
+  windows: [2 * MINUTE, 5 * MINUTE, 10 * MINUTE],
+  fast: 5,
+  slow: 2,
+  takenUpWithin: 2 * MINUTE,
+} as const
 
 /** Idle disconnects in an hour, and their share of the sessions that ended. */
 export const IDLE = { count: 10, share: 0.5 } as const

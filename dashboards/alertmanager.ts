@@ -136,10 +136,10 @@ const INHIBITIONS: readonly Inhibition[] = [
     only: 'severity!="none"',
     equal: ['job'],
   },
-  // what an application sees of a disabled account
+  // what an application sees of a disabled account; not refused logins, because apps may share a client name
   {
     sources: ['AhaSendAccountDisabled'],
-    targets: ['AhaSendCredentialsRejected', 'AhaSendDomainNotConfigured', 'AhaSendRecipientsRejected'],
+    targets: ['AhaSendDomainNotConfigured', 'AhaSendRecipientsRejected'],
     equal: APP,
   },
   // a greeting of 521 or of load shedding is a failed dial too

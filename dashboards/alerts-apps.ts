@@ -15,29 +15,15 @@ export function appAlerts(make: RuleMaker, counts: Counts): readonly Alert[] {
 }
 
 /**
- * critical: an app that could log in today cannot any more, and has no connection left that carries mail. warning: an app
- * that never could, or logins of which some are refused: not for the minutes in which AhaSend takes up new credentials.
+ * critical: no login of an app that could log in today succeeds any more, and none of its connections carries mail: it sends
+ * nothing. warning: the same while older connections carry mail, an app that never could log in, or logins of which some
+ * are refused. Neither is for the two minutes in which AhaSend takes up new credentials.
  */
 function credentialsRejected(make: RuleMaker, counts: Counts): Alert[] {
-  const refused = (window: number) => make.count(counts.loginsRefused, window)
-  const none = (window: number, least: number) =>
-    joined(
-      'unless',
-      `${refused(window)} >= ${least}`,
-      `${make.count(counts.loginsAccepted, window)} > 0`,
-      `${make.count(counts.accepted, window)} > 0`,
-    )
-  const noneSucceeds = joined('or', none(10 * MINUTE, REFUSED_LOGINS.fast), none(HOUR, REFUSED_LOGINS.slow))
-  const someFail = joined(
-    'or',
-    joined('and', `${refused(5 * MINUTE)} > 0`, `${before(make, counts, 10 * MINUTE)} > 0`),
-    goesOn(make, counts.loginsRefused),
-  )
-  const couldLogIn = make.sum(BY_CLIENT, make.increase(acceptedLogins(make), DAY))
-  const when = (condition: string) => joined('and', `${refused(HOUR)} > 0`, condition)
+  const refused = `${make.count(counts.loginsRefused, HOUR)} > 0`
   const told = {
     name: 'AhaSendCredentialsRejected',
-    for: 5 * MINUTE,
+    for: MINUTE,
     description: ({ count, label }) =>
       `${label('server.address')} refused ${count} logins of ${label('smtp.client.name')} in the last hour. ` +
       'What an application sends with these credentials is not accepted.',
@@ -47,16 +33,63 @@ function credentialsRejected(make: RuleMaker, counts: Counts): Alert[] {
     {
       ...told,
       severity: 'critical',
-      expr: when(joined('and', noneSucceeds, `${couldLogIn} > 0`)),
-      summary: "AhaSend refuses an application's credentials, which worked before.",
+      expr: joined('and', refused, lasts(make, counts), joined('or', ...sendsNothing(make, counts)), couldLogIn(make)),
+      summary: 'An application cannot send mail: AhaSend refuses every login.',
     },
     {
       ...told,
       severity: 'warning',
-      expr: when(joined('or', noneSucceeds, someFail)),
+      expr: joined('and', refused, joined('or', noLoginSucceeds(make, counts), someFail(make, counts))),
       summary: 'AhaSend refuses credentials of an application.',
     },
   ]
+}
+
+/** Refusals that are older than AhaSend takes to make new credentials work. */
+function lasts(make: RuleMaker, { loginsRefused }: Counts): string {
+  return `${make.count(loginsRefused, HOUR)} - ${make.count(loginsRefused, REFUSED_LOGINS.takenUpWithin)} > 0.5`
+}
+
+/**
+ * All logins were refused and no mail was accepted: conditions of which one is enough. AhaSend closes idle connections after
+ * 60 s, so without mail in the shortest window no connection is left that is logged in.
+ */
+function sendsNothing(make: RuleMaker, counts: Counts): string[] {
+  const { windows, fast, slow } = REFUSED_LOGINS
+  const least = [...windows.map((window) => [window, fast] as const), [HOUR, slow] as const]
+  return least.map(([window, count]) =>
+    joined('unless', allRefused(make, counts, window, count), `${make.count(counts.accepted, window)} > 0`),
+  )
+}
+
+/** All logins were refused, whether older connections carry mail or not; a few of them only where none does. */
+function noLoginSucceeds(make: RuleMaker, counts: Counts): string {
+  const often = REFUSED_LOGINS.windows.map((window) => allRefused(make, counts, window, REFUSED_LOGINS.fast))
+  return joined('and', lasts(make, counts), joined('or', ...often, ...sendsNothing(make, counts)))
+}
+
+/** Some logins are refused and others are not, or nobody tries often enough to tell. */
+function someFail(make: RuleMaker, counts: Counts): string {
+  const goesOnFast = joined(
+    'and',
+    `${make.count(counts.loginsRefused, 5 * MINUTE)} > 0`,
+    `${before(make, counts, 10 * MINUTE)} > 0`,
+  )
+  return joined('or', goesOnFast, goesOn(make, counts.loginsRefused))
+}
+
+/** So many logins were refused in a window, and none was accepted. */
+function allRefused(make: RuleMaker, counts: Counts, window: number, least: number): string {
+  return joined(
+    'unless',
+    `${make.count(counts.loginsRefused, window)} >= ${least}`,
+    `${make.count(counts.loginsAccepted, window)} > 0`,
+  )
+}
+
+/** A login was accepted today. */
+function couldLogIn(make: RuleMaker): string {
+  return `${make.sum(BY_CLIENT, make.increase(acceptedLogins(make), DAY))} > 0`
 }
 
 /** Logins refused in five minutes, some time ago. */

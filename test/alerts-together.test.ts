@@ -32,13 +32,14 @@ const TOGETHER: readonly {
     sentence: 'a disabled account silences what its app sees of it, not what another app sees, nor another outage',
     heard: [
       alert('AhaSendAccountDisabled', 'critical', BILLING),
+      // of two apps under one name the account of one is disabled, and the other one's secret is wrong
+      alert('AhaSendCredentialsRejected', 'critical', BILLING),
       alert('AhaSendCredentialsRejected', 'critical', WEB),
       alert('AhaSendUnreachable', 'warning', { ...SERVER, error_type: 'connect_timeout' }),
       alert('AhaSendUnreachable', 'warning', { server_address: 'send-us.ahasend.com', error_type: 'greeting_refused' }),
       alert('SmtpProxyErrorBudgetBurning', 'critical'),
     ],
     silent: [
-      alert('AhaSendCredentialsRejected', 'critical', BILLING),
       alert('AhaSendDomainNotConfigured', 'warning', BILLING),
       alert('AhaSendRecipientsRejected', 'warning', BILLING),
       alert('AhaSendUnreachable', 'warning', { ...SERVER, error_type: 'greeting_refused' }),

@@ -15,7 +15,69 @@ const credentials = (severity: 'critical' | 'warning', count: number) =>
 
 export const CREDENTIALS: readonly Scenario[] = [
   {
-    name: 'an app whose secret no longer works pages within a quarter of an hour, and no longer at its first login',
+    name: 'a busy app whose secret no longer works pages within four minutes, and no longer at its first login',
+    alert: 'AhaSendCredentialsRejected',
+    series: {
+      ...UP,
+      [loggedIn]: [grow(0, 20, 60), hold(1200, 20), grow(1200, 20, 40)],
+      [refused]: [hold(0, 60), grow(0, 20, 20), hold(400, 40)],
+      [mail('accepted')]: [grow(0, 20, 60), hold(1200, 20), grow(1200, 20, 40)],
+    },
+    fires: [
+      [59],
+      [62.5],
+      [63.5, credentials('critical', 70), credentials('warning', 70)],
+      [79, credentials('critical', 380), credentials('warning', 380)],
+      [81, credentials('warning', 400)],
+      [119],
+    ],
+  },
+  {
+    name: 'every login fails while older connections still carry mail: a warning within four minutes, a page when they end',
+    alert: 'AhaSendCredentialsRejected',
+    series: {
+      ...UP,
+      [loggedIn]: [grow(0, 20, 60), hold(1200, 40)],
+      [refused]: [hold(0, 60), grow(0, 20, 40)],
+      [mail('accepted')]: [grow(0, 60, 75), hold(4500, 25)],
+    },
+    fires: [
+      [59],
+      [62.5],
+      [63.5, credentials('warning', 70)],
+      [76.5, credentials('warning', 330)],
+      [78.5, credentials('critical', 370), credentials('warning', 370)],
+    ],
+  },
+  {
+    name: 'a rotated secret that takes two minutes to work is nothing, however busy the app is',
+    alert: 'AhaSendCredentialsRejected',
+    series: {
+      ...UP,
+      [loggedIn]: [grow(0, 60, 60), hold(3600, 2), grow(3600, 60, 60)],
+      [refused]: [hold(0, 60), grow(0, 60, 2), hold(120, 60)],
+      [mail('accepted')]: [grow(0, 60, 60), hold(3600, 2), grow(3600, 60, 60)],
+    },
+    fires: [[60], [61], [62], [62.25], [62.5], [62.75], [63], [65], [75], [100]],
+  },
+  {
+    name: 'a new app with many logins, whose credentials take two minutes to work, is nothing',
+    alert: 'AhaSendCredentialsRejected',
+    series: {
+      ...UP,
+      [refused]: [hold(0, 60), grow(0, 60, 2), hold(120, 60)],
+      [loggedIn]: [hold(0, 62), grow(0, 60, 60)],
+    },
+    fires: [[60], [61], [62], [62.25], [62.5], [63], [63.25], [63.5], [65], [75], [100]],
+  },
+  {
+    name: 'a new app with many logins, none of which succeeds, is a warning within five minutes',
+    alert: 'AhaSendCredentialsRejected',
+    series: { ...UP, [refused]: [hold(0, 60), grow(0, 20, 30)] },
+    fires: [[59], [62], [65, credentials('warning', 100)]],
+  },
+  {
+    name: 'an app whose secret no longer works pages within seven minutes, and no longer at its first login',
     alert: 'AhaSendCredentialsRejected',
     series: {
       ...UP,
@@ -24,7 +86,8 @@ export const CREDENTIALS: readonly Scenario[] = [
     },
     fires: [
       [59],
-      [65],
+      [64],
+      [67, credentials('critical', 7), credentials('warning', 7)],
       [77, credentials('critical', 17), credentials('warning', 17)],
       [89, credentials('critical', 29), credentials('warning', 29)],
       [91.5, credentials('warning', 30)],

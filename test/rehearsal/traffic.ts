@@ -15,13 +15,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type App, type Destination, pick, SIZES, startMail, type Tally } from '../demo/mail.ts'
 import { seededRandom } from '../simulator/plan.ts'
 
-/** Some six mails a second. The last app sends so seldom that AhaSend closes its connection in between. */
+/**
+ * Some six messages a second. One app alone keeps connections for long, so that a fault at AUTH is an outage within two
+ * minutes. The last app sends so seldom that AhaSend closes its connection in between.
+ */
 const APPS: readonly App[] = [
   { everyMs: 250, pooled: true, mail: (random) => ({ size: pick(SIZES, random) }) },
   { everyMs: 700, pooled: false, mail: (random) => ({ size: pick(SIZES, random) }) },
   {
     everyMs: 4000,
-    pooled: true,
+    pooled: false,
     mail: (random) => ({
       to: Array.from({ length: 2 + Math.floor(random() * 15) }, (_, n) => `reader-${n}@example.net`),
     }),
