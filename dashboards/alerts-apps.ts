@@ -68,7 +68,7 @@ function noLoginSucceeds(make: RuleMaker, counts: Counts): string {
   return joined('and', lasts(make, counts), joined('or', ...often, ...sendsNothing(make, counts)))
 }
 
-/** Some logins are refused and others are not, or nobody tries often enough to tell. */
+/** Some logins are refused and others are not, or there are too few to judge. */
 function someFail(make: RuleMaker, counts: Counts): string {
   const goesOnFast = joined(
     'and',
@@ -78,7 +78,7 @@ function someFail(make: RuleMaker, counts: Counts): string {
   return joined('or', goesOnFast, goesOn(make, counts.loginsRefused))
 }
 
-/** So many logins were refused in a window, and none was accepted. */
+/** At least `least` logins were refused within the window, and none was accepted. */
 function allRefused(make: RuleMaker, counts: Counts, window: number, least: number): string {
   return joined(
     'unless',

@@ -28,7 +28,7 @@ export function proxyAlerts(make: RuleMaker, counts: Counts): readonly Alert[] {
 
 /**
  * What the sum of all failures counts: messages, and sessions that end before there is one. Not a disabled account: one
- * 521 pages by itself, and the account of one application must not keep the trouble of the others from paging. Not what
+ * 521 has its own page, and the account of one application must not keep the trouble of the others from paging. Not what
  * the proxy refuses or cuts when it is stopped: the apps send it again, and each restart would page. Nor marketing messages
  * whose unsubscribe link is late. Sessions above the session limit are counted by their close reason, because before TLS
  * they get no reply.

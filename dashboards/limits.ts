@@ -185,7 +185,7 @@ function againstLimit(key: keyof typeof LIMITS, ...quantiles: readonly number[])
 const sizes = lines({
   title: 'Message size',
   description:
-    'Octets on the wire, headers and base64 included, as the upper end of a size class. The limit is 20 MiB ' +
+    'Bytes on the wire, including headers and base64, as the upper end of a size class. The limit is 20 MiB ' +
     '(20,971,520 bytes): beyond it AhaSend answers 552. All upstreams together.',
   unit: units.BytesIEC,
   queries: againstLimit('messageSize', 0.5, 0.99, 1),

@@ -147,7 +147,7 @@ const TURNED_AWAY = {
 
 /** Messages that a stop of the proxy ended: no failure, as the apps send them again. */
 const DRAINED = { 'error.type': 'drained' } as const satisfies Matchers<'transactions'>
-/** Refused for now, by AhaSend or for a lost connection, and not because the proxy stopped. */
+/** Refused temporarily, by AhaSend or because a connection was lost; not because the proxy stopped. */
 export const REFUSED_FOR_NOW = {
   'smtp.transaction.outcome': 'tempfail',
   ...NOT_DRAINED,

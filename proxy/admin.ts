@@ -34,7 +34,7 @@ export interface Admin {
   /** The port that it got. */
   readonly port: number
   /**
-   * Resolves when /metrics has been scraped once more, or after `limitMs`. Undefined when nobody has scraped it lately, or
+   * Resolves when /metrics has been scraped once more, or after `limitMs`. Undefined when no one has scraped it lately, or
    * when `limitMs` is not above 0. Never rejects.
    */
   nextScrape(limitMs: number): Promise<void> | undefined
@@ -92,7 +92,7 @@ export function startAdmin(options: AdminOptions): Promise<Admin> {
   })
 }
 
-/** Calls `sent` once the whole page is on its way, and the connection closed behind it: what is open then may be cut. */
+/** Calls `sent` once the whole page was sent and its connection is closed: a connection that is open may be cut. */
 function observe(response: http.ServerResponse, sent: () => void): void {
   response.socket?.once('close', () => {
     if (response.statusCode === 200 && response.writableFinished) sent()

@@ -1,4 +1,4 @@
-/** Longer ago than this, nobody scrapes any more. Twice the longest interval that is usual (Prometheus' default of 1m). */
+/** How old the latest scrape may be. Twice the longest usual interval, which is Prometheus' default of 1m. */
 const RECENT_MS = 120_000
 
 /** Knows when the metrics were scraped, and waits for the next time. */
@@ -17,8 +17,8 @@ export class Scrapes {
   }
 
   /**
-   * Resolves when a scrape that arrives from now on was answered, or after `limitMs`. Undefined when nobody has scraped
-   * lately, so that nobody is waited for in vain, or when there is no time.
+   * Resolves when a scrape that arrives after this call was answered, or after `limitMs`. Undefined when no one has scraped
+   * lately, so that no wait is in vain, or when there is no time.
    */
   next(limitMs: number): Promise<void> | undefined {
     if (limitMs <= 0 || performance.now() - this.#latest > RECENT_MS) return undefined

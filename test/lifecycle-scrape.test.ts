@@ -69,7 +69,7 @@ describe('A drain that cut messages', () => {
   })
 
   for (const [what, env, scraped] of [
-    ['nobody scrapes', {}, false],
+    ['no one scrapes', {}, false],
     ['the metrics are not scraped but exported', { OTEL_METRICS_EXPORTER: 'none' }, true],
     ['telemetry is off', { OTEL_SDK_DISABLED: 'true' }, true],
     ['there is no time left', { PROXY_STOP_GRACE: '5s' }, true],

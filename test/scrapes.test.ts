@@ -11,7 +11,7 @@ async function start(context: TestContext, options: Partial<AdminOptions> = {}):
     host: '127.0.0.1',
     port: 0,
     page: async () => '# a page\n',
-    status: () => assert.fail('nobody looks'),
+    status: () => assert.fail('no one looks'),
     ready: () => true,
     ...options,
   })
@@ -26,11 +26,11 @@ async function ask({ port }: Admin, path: string, method = 'GET'): Promise<numbe
   return response.status
 }
 
-test('the next scrape is waited for where somebody has scraped, and begins after the wait did', async (context) => {
+test('the next scrape is waited for after a first one, and counts only if it begins after the wait', async (context) => {
   const pages = [Promise.withResolvers<string>(), Promise.withResolvers<string>()]
   let asked = 0
   const server = await start(context, { page: async () => (asked === 0 ? '# first\n' : pages[asked - 1]!.promise) })
-  assert.equal(server.nextScrape(LONG_MS), undefined, 'nobody has scraped')
+  assert.equal(server.nextScrape(LONG_MS), undefined, 'no one has scraped')
   await ask(server, '/metrics')
   asked = 1
   const early = ask(server, '/metrics')

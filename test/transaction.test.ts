@@ -63,7 +63,7 @@ const CASES: readonly { readonly what: string; readonly steps: readonly Step[]; 
     end: 'tx-rollback tempfail drained MAIL 421 0/0/0',
   },
   {
-    what: 'is refused for now for want of an unsubscribe link',
+    what: 'is refused temporarily when its unsubscribe link is not available',
     steps: [['rcpt', 250], ['body'], ['unsubscribe']],
     end: 'tx-rollback tempfail unsubscribe_link END-OF-MESSAGE 451 1/0/0',
   },
