@@ -5,6 +5,7 @@ import { badFiles, type ReadText } from './config-files.ts'
 import { ROWS, SETTINGS, type Setting, type Values } from './config-table.ts'
 import { mistake } from './config-values.ts'
 import type { NetworkSet } from './networks.ts'
+import { EXIT_MS } from './stop-grace.ts'
 
 export { foreignVariables } from './config-checks.ts'
 export { configTable, helpText } from './config-help.ts'
@@ -87,9 +88,6 @@ function shortIdleTimeout({ idleTimeoutMs }: Config): string[] {
       "instead of AhaSend's.",
   ]
 }
-
-/** How much of PROXY_STOP_GRACE the exit may take after a drain: for the last spans, metrics and log lines. */
-export const EXIT_MS = 5000
 
 function shortStopGrace({ drainTimeoutMs, stopGraceMs }: Config): string[] {
   if (stopGraceMs >= drainTimeoutMs + EXIT_MS) return []

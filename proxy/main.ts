@@ -14,7 +14,6 @@ import {
   type Config,
   configWarnings,
   describeConfig,
-  EXIT_MS,
   foreignVariables,
   helpText,
   type ListenAddress,
@@ -26,6 +25,7 @@ import { fitDefault, openFilesNote, ownOpenFilesLimit } from './open-files.ts'
 import { type MailServer, startServer } from './server.ts'
 import { onSignals } from './signals.ts'
 import { statusOf } from './status.ts'
+import { graceLeft } from './stop-grace.ts'
 import { WatchedCertificate } from './watched-certificate.ts'
 import { startWorkers, Workers } from './workers.ts'
 
@@ -248,7 +248,7 @@ class Appliance {
     const cut = (await this.#server?.drain()) ?? 0
     if (cut > 0) {
       this.#log.warn({ cut }, 'sessions cut at the drain timeout')
-      await this.#lastScrape(this.#config.stopGraceMs - EXIT_MS - (performance.now() - began))
+      await this.#lastScrape(graceLeft(this.#config.stopGraceMs, began))
     }
     this.#stop(EXIT_DRAINED)
   }

@@ -6,8 +6,9 @@ import { join, relative } from 'node:path'
 import { describe, test } from 'node:test'
 import { ALERT_ROWS } from '../../dashboards/alertmanager-settings.ts'
 import { parseOtel } from '../../otel/settings.ts'
-import { EXIT_MS, parseConfig } from '../../proxy/config.ts'
+import { parseConfig } from '../../proxy/config.ts'
 import { SETTINGS } from '../../proxy/config-table.ts'
+import { EXIT_MS } from '../../proxy/stop-grace.ts'
 import { makeAuthority, writeTemporaryFiles } from '../support/certificates.ts'
 import {
   given,
