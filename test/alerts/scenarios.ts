@@ -4,6 +4,7 @@ import * as alerting from './alerting.ts'
 import * as answers from './answers.ts'
 import * as apps from './apps.ts'
 import * as limits from './limits.ts'
+import * as noFailures from './no-failures.ts'
 import * as proxy from './proxy.ts'
 import * as reaching from './reaching.ts'
 import * as refused from './refused.ts'
@@ -17,6 +18,7 @@ export const SCENARIOS: readonly Scenario[] = [
   answers,
   apps,
   limits,
+  noFailures,
   proxy,
   reaching,
   resources,

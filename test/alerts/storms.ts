@@ -61,7 +61,6 @@ export const INTERNAL_ERRORS: readonly Scenario[] = [
     fires: [[299], [310], [360], [420], [599]],
   },
   idleStorm('AhaSendInternalErrors'),
-  restartAmidMail('AhaSendInternalErrors', 'commands that the proxy refuses', draining('MAIL')),
 ]
 
 /** No mail begins, so no mail fails. */
@@ -125,22 +124,6 @@ export const TEMPORARY_ERRORS: readonly Scenario[] = [
   },
 ]
 
-/** AhaSend could not create the link of a marketing message: temporary, and no trouble of all mail. */
-function withoutUnsubscribeLink(alert: Scenario['alert']): Scenario {
-  return {
-    name: 'marketing messages that wait for their unsubscribe link page no one',
-    alert,
-    every: 1,
-    series: {
-      ...UP,
-      [mail('accepted')]: [grow(0, 10, 130)],
-      [mail('tempfail', 'unsubscribe_link')]: [hold(0, 60), grow(0, 10, 70)],
-      [reply('END-OF-MESSAGE', 451, 'unsubscribe_link')]: [hold(0, 60), grow(0, 10, 70)],
-    },
-    fires: [[59], [61], [68], [100], [129]],
-  }
-}
-
 /** Nothing but the hint to applications says anything about it. */
 function idleStorm(alert: Scenario['alert']): Scenario {
   return {
@@ -157,12 +140,6 @@ function idleStorm(alert: Scenario['alert']): Scenario {
     fires: [[19], [21], [25], [40], [60], [89]],
   }
 }
-
-export const UNSUBSCRIBE_LINK = [
-  withoutUnsubscribeLink('AhaSendTemporaryErrors'),
-  withoutUnsubscribeLink('AhaSendInternalErrors'),
-  withoutUnsubscribeLink('SmtpProxyErrorBudgetBurning'),
-]
 
 export const LOAD_SHEDDING_OR_IDLE = [idleStorm('AhaSendLoadShedding')]
 
@@ -204,26 +181,7 @@ const burning = (severity: 'critical' | 'warning', share: string) =>
     description: `${share} of what applications tried failed: mails refused for now or in doubt, connections and logins turned away. The objective is 99.5 % over 30 days.`,
   }) as const
 
-function draining(command: string): string {
-  return reply(command, 421, 'draining', { origin: 'proxy' })
-}
-
-/** One restart while 40 sessions are busy, next to 300 messages an hour. 40 failures of 340 would be 11.76 %. */
-function restartAmidMail(alert: Scenario['alert'], what: string, counted: string): Scenario {
-  return {
-    name: `a restart of the proxy amid mail is no failure: ${what}`,
-    alert,
-    every: 1,
-    series: { ...UP, [mail('accepted')]: [grow(0, 5, 180)], [counted]: [hold(0, 120), hold(40, 60)] },
-    fires: [[119], [121], [123], [130], [150], [178]],
-  }
-}
-
 export const ERROR_BUDGET: readonly Scenario[] = [
-  restartAmidMail('SmtpProxyErrorBudgetBurning', 'messages that are refused or cut', mail('tempfail', 'drained')),
-  restartAmidMail('SmtpProxyErrorBudgetBurning', 'messages that are left in doubt', mail('in_doubt', 'drained')),
-  restartAmidMail('SmtpProxyErrorBudgetBurning', 'connections', draining('CONNECT')),
-  restartAmidMail('SmtpProxyErrorBudgetBurning', 'sessions that begin', draining('EHLO')),
   {
     name: 'mail that fails for a reason without an alert pages within minutes',
     alert: 'SmtpProxyErrorBudgetBurning',
