@@ -36,6 +36,7 @@ export class ClientConnection {
   #secured = false
   #failed = false
   #closed = false
+  #finishing = false
   #lingering: NodeJS.Timeout | undefined
   #lingerBytes = 0
   #cut: ((bound: LingerBound) => void) | undefined
@@ -74,7 +75,7 @@ export class ClientConnection {
 
   /** Returns false when the writer should wait for `drained`. */
   write(bytes: Buffer): boolean {
-    return this.#socket.writable ? this.#socket.write(bytes) : true
+    return this.#socket.writable && !this.#finishing ? this.#socket.write(bytes) : true
   }
 
   pause(): void {
@@ -125,16 +126,22 @@ export class ClientConnection {
    */
   end(last: Buffer | undefined, linger: Linger, cut?: (bound: LingerBound) => void): void {
     if (this.#lingering || this.#closed) return
-    if (this.#socket.writable) last ? this.#socket.end(last) : this.#socket.end()
+    if (last) this.write(last)
+    this.halfClose()
     this.#lingerBytes = linger.bytes
     this.#cut = cut
     this.#lingering = setTimeout(() => this.#cutAt('ms'), linger.ms)
     this.#socket.resume()
   }
 
-  /** FIN, with no linger yet: the other direction goes on. */
+  /**
+   * FIN, with no linger yet: the other direction goes on. It leaves in a turn of its own: after an `end()` inside its own
+   * `data` event, a TLS socket of Node 24 stops decrypting and buffers what still arrives without a bound.
+   */
   halfClose(): void {
-    if (this.#socket.writable) this.#socket.end()
+    if (this.#finishing) return
+    this.#finishing = true
+    setImmediate(() => this.#socket.end())
   }
 
   /** RST, unless bytes are still unsent: those go first, with FIN. */

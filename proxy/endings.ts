@@ -6,13 +6,13 @@
  * read and dropped for a while (linger), because closing at once would destroy the reply on its way (RST). The verdict on
  * a mail whose client has gone is still awaited: nobody else will ever know it. Each wait has its end.
  */
-import type net from 'node:net'
 import type { ClientConnection, Linger } from './client-leg.ts'
 import type { Dialogue } from './dialogue.ts'
 import type { CloseReason, CommandName, SessionEvent, TransactionError } from './events.ts'
 import type { OwnWord } from './own-words.ts'
 import type { ReplyReader } from './smtp/reply.ts'
-import { now, type UpstreamLeg } from './upstream.ts'
+import { now } from './upstream.ts'
+import type { UpstreamConnection } from './upstream-connection.ts'
 
 /** Who ended a session first, and how. */
 export interface Ending {
@@ -26,7 +26,7 @@ export interface Ending {
 /** The two connections of a session, and who has to hear of their ends. */
 export interface EndingsOptions {
   readonly client: ClientConnection
-  readonly upstream: UpstreamLeg
+  readonly upstream: UpstreamConnection
   readonly dialogue: Dialogue
   /** Where an unfinished reply would be. */
   readonly replies: ReplyReader
@@ -39,13 +39,14 @@ export interface EndingsOptions {
 export class Endings {
   readonly #options: EndingsOptions
   readonly #client: ClientConnection
-  readonly #upstream: net.Socket
+  readonly #upstream: UpstreamConnection
   readonly #dialogue: Dialogue
   #clientEnded = false
   #upstreamClosed = false
   #ending: Ending | undefined
   #dialogueClosed = false
   #finished = false
+  #abortTimer: NodeJS.Timeout | undefined
   /** Set when the session is being closed with a last word, or was lost: nothing is relayed any more. */
   over = false
   /** The client has gone, and the verdict on its mail is still read. */
@@ -56,7 +57,7 @@ export class Endings {
   constructor(options: EndingsOptions) {
     this.#options = options
     this.#client = options.client
-    this.#upstream = options.upstream.socket
+    this.#upstream = options.upstream
     this.#dialogue = options.dialogue
   }
 
@@ -64,7 +65,7 @@ export class Endings {
   clientFinished(): void {
     this.#clientEnded = true
     this.#ending ??= { by: 'client', reason: 'client_closed', error: 'upstream_lost' }
-    if (this.#upstream.writable) this.#upstream.end()
+    this.#upstream.finish()
     if (this.upstreamEnded) this.#endClient()
   }
 
@@ -110,6 +111,7 @@ export class Endings {
   /** The upstream's connection is gone. */
   upstreamGone(): void {
     this.#upstreamClosed = true
+    clearTimeout(this.#abortTimer)
     this.#ending ??= { by: 'upstream', reason: 'upstream_closed', error: 'upstream_lost' }
     this.over = true
     this.#endClient()
@@ -129,9 +131,7 @@ export class Endings {
   closeWith(word: OwnWord, reason: CloseReason): void {
     this.#lose({ by: 'proxy', reason, error: reason === 'drained' ? 'drained' : 'upstream_lost' })
     this.#endClient(word.bytes)
-    this.#upstream.end()
-    this.#upstream.resume()
-    this.#abortUpstreamLater()
+    this.#releaseUpstream()
   }
 
   /** Ends both connections at once, without a word and without a byte more to the upstream. */
@@ -152,12 +152,7 @@ export class Endings {
 
   /** RST, and not one byte more. */
   abortUpstream(): void {
-    // a reset while the FIN is on its way fails in libuv, and the handle would never be closed
-    const finUnderWay = this.#upstream.writableEnded && !this.#upstream.writableFinished
-    if (finUnderWay) return void this.#upstream.destroy()
-    this.#options.upstream.tcp.resetAndDestroy()
-    // Node 24 crashes when TLS is destroyed in the turn in which its handshake ended and its TCP socket was reset
-    setImmediate(() => this.#upstream.destroy())
+    this.#upstream.abort()
   }
 
   /** Tells that a reply to `command` did not reach the client. */
@@ -178,15 +173,14 @@ export class Endings {
 
   /** FIN behind all that was written. */
   #releaseUpstream(): void {
-    this.#upstream.destroySoon()
+    this.#upstream.release()
     this.#abortUpstreamLater()
   }
 
   /** An upstream that takes no more bytes, or does not close, must not keep the session. */
   #abortUpstreamLater(): void {
-    if (this.#upstreamClosed) return
-    const timer = setTimeout(() => this.abortUpstream(), this.#options.linger.ms)
-    this.#upstream.once('close', () => clearTimeout(timer))
+    if (this.#upstreamClosed || this.#abortTimer) return
+    this.#abortTimer = setTimeout(() => this.abortUpstream(), this.#options.linger.ms)
   }
 
   #lose(ending: Ending): void {

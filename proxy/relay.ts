@@ -10,7 +10,6 @@
  *
  * Back-pressure: a reader is paused while the other side's writer is full.
  */
-import type net from 'node:net'
 import type { SecureContext } from 'node:tls'
 import type { ClientConnection, Linger } from './client-leg.ts'
 import type { Dialogue } from './dialogue.ts'
@@ -21,6 +20,7 @@ import { type ClientLeg, rewriteEhlo } from './smtp/ehlo.ts'
 import { type Reply, ReplyReader } from './smtp/reply.ts'
 import { Uplink } from './uplink.ts'
 import { now, type UpstreamLeg } from './upstream.ts'
+import { UpstreamConnection } from './upstream-connection.ts'
 
 /** Times and sizes that are no settings. Tests shorten them. */
 export interface Limits {
@@ -51,7 +51,7 @@ export interface RelayOptions {
 export class Relay {
   readonly #options: RelayOptions
   readonly #client: ClientConnection
-  readonly #upstream: net.Socket
+  readonly #upstream: UpstreamConnection
   readonly #dialogue: Dialogue
   readonly #replies = new ReplyReader()
   readonly #endings: Endings
@@ -69,11 +69,12 @@ export class Relay {
     const { client, upstream, dialogue, limits } = options
     this.#options = options
     this.#client = client
-    this.#upstream = upstream.socket
+    this.#upstream = new UpstreamConnection(upstream)
     this.#dialogue = dialogue
-    this.#endings = new Endings({ ...options, replies: this.#replies, linger: limits.linger })
+    this.#endings = new Endings({ ...options, upstream: this.#upstream, replies: this.#replies, linger: limits.linger })
     this.#uplink = new Uplink({
       ...options,
+      connection: this.#upstream,
       endings: this.#endings,
       handshakeMs: limits.handshakeMs,
       secured: () => this.#moved(),
@@ -91,13 +92,12 @@ export class Relay {
     this.receive += bytes.length
     this.#client.write(bytes)
     this.#listen()
-    this.#upstream.resume()
     for (const chunk of early) this.#uplink.add(chunk)
     if (clientEnded) this.#uplink.end()
     if (this.#client.closed) this.#clientClosed(true)
     // a connection that was dialled ahead, or waited for the client's handshake, may have ended unheard
     if (this.#upstream.closed) return this.#endings.upstreamGone()
-    if (this.#upstream.readableEnded) this.#endings.upstreamFinished()
+    if (this.#upstream.ended) this.#endings.upstreamFinished()
     this.#uplink.pump()
   }
 
@@ -140,14 +140,16 @@ export class Relay {
       drained: () => this.#upstream.resume(),
       closed: (reset) => this.#clientClosed(reset),
     })
-    this.#upstream.on('data', (chunk) => this.#fromUpstream(chunk))
-    this.#upstream.on('drain', () => this.#uplink.pump())
-    this.#upstream.on('end', () => {
-      this.#endings.upstreamFinished()
-      this.#uplink.pump()
+    this.#upstream.listen({
+      data: (chunk) => this.#fromUpstream(chunk),
+      drained: () => this.#uplink.pump(),
+      ended: () => {
+        this.#endings.upstreamFinished()
+        this.#uplink.pump()
+      },
+      failed: () => this.#endings.upstreamLost(),
+      closed: () => this.#endings.upstreamGone(),
     })
-    this.#upstream.on('error', () => this.#endings.upstreamLost())
-    this.#upstream.on('close', () => this.#endings.upstreamGone())
   }
 
   #moved(): void {
@@ -222,5 +224,6 @@ export class Relay {
     const { opaque, awaitingVerdict, inBody } = this.#dialogue
     if (opaque || awaitingVerdict || inBody) return this.cut('error', 'upstream_lost')
     this.#endings.say(words.REPLY_TOO_LONG, 'error')
+    this.#endings.abortUpstream()
   }
 }

@@ -8,7 +8,6 @@
  * STARTTLS may follow. Commands are looked at line by line (the screen answers a few of them here); bodies and what
  * waits for a reply to say what it is are not.
  */
-import type net from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SecureContext } from 'node:tls'
 import type { ClientConnection } from './client-leg.ts'
@@ -20,6 +19,7 @@ import { screen, taints } from './screen.ts'
 import { type Verb, verbOf } from './smtp/command.ts'
 import type { ClientLeg } from './smtp/ehlo.ts'
 import { now, type UpstreamLeg } from './upstream.ts'
+import type { UpstreamConnection } from './upstream-connection.ts'
 
 /** Octets of a command line without an end that wait for the screen; a longer line is relayed as it comes. */
 export const MAX_SCREENED_LINE = 2048
@@ -29,6 +29,8 @@ const LF = 0x0a
 export interface UplinkOptions {
   readonly client: ClientConnection
   readonly upstream: UpstreamLeg
+  /** The connection of `upstream`. */
+  readonly connection: UpstreamConnection
   readonly dialogue: Dialogue
   readonly endings: Endings
   /** How the client's leg is now; `clear-starttls…` only when there is a certificate. */
@@ -45,7 +47,7 @@ export interface UplinkOptions {
 export class Uplink {
   readonly #options: UplinkOptions
   readonly #client: ClientConnection
-  readonly #upstream: net.Socket
+  readonly #upstream: UpstreamConnection
   readonly #dialogue: Dialogue
   readonly #endings: Endings
   /** Client bytes that were read and not yet relayed. */
@@ -65,7 +67,7 @@ export class Uplink {
   constructor(options: UplinkOptions) {
     this.#options = options
     this.#client = options.client
-    this.#upstream = options.upstream.socket
+    this.#upstream = options.connection
     this.#dialogue = options.dialogue
     this.#endings = options.endings
     this.leg = options.leg

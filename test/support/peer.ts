@@ -121,6 +121,11 @@ export class Peer {
     return this.#ending
   }
 
+  /** True once the connection is gone. A FIN of the other side alone is not enough. */
+  get gone(): boolean {
+    return this.#socket.destroyed
+  }
+
   /** Ends this direction in order (FIN; inside TLS a close_notify first). The other direction goes on. */
   async end(): Promise<void> {
     this.transcript.note(this.name, 'FIN sent')

@@ -1,0 +1,79 @@
+/** The proxy as a process of its own between scripted peers: it works while they do, and its memory is its own. */
+import { readFileSync } from 'node:fs'
+import { makeTrust, type Trust } from './dial-rig.ts'
+import { connectClient, type Peer, playPreamble, ScriptedUpstream } from './peers.ts'
+import { type ProxyProcess, startProxy } from './proxy-process.ts'
+
+export interface ProcessStageOptions {
+  /** The upstream speaks no TLS. */
+  readonly clear?: boolean
+  /** Settings besides; they win. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
+export class ProcessStage {
+  readonly proxy: ProxyProcess
+  readonly #upstream: ScriptedUpstream
+  readonly #trust: Trust
+  readonly #clear: boolean
+
+  private constructor(proxy: ProxyProcess, upstream: ScriptedUpstream, trust: Trust, clear: boolean) {
+    this.proxy = proxy
+    this.#upstream = upstream
+    this.#trust = trust
+    this.#clear = clear
+  }
+
+  /** Starts the upstream and the proxy. Nothing is preconnected. */
+  static async open({ clear = false, env = {} }: ProcessStageOptions = {}): Promise<ProcessStage> {
+    const trust = await makeTrust()
+    const upstream = await ScriptedUpstream.start()
+    const proxy = await startProxy({
+      PROXY_UPSTREAM: `smtp://127.0.0.1:${upstream.port}${clear ? '?tls=off' : ''}`,
+      PROXY_UPSTREAM_CA_FILE: trust.caFile,
+      PROXY_WARM_CONNECTIONS: '0',
+      ...env,
+    })
+    return new ProcessStage(proxy, upstream, trust, clear)
+  }
+
+  /** Connects a client, and takes the connection that the proxy makes for it. The upstream has said nothing yet. */
+  async connect(): Promise<{ readonly client: Peer; readonly upstream: Peer }> {
+    this.#upstream.transcript.clear()
+    const client = await connectClient({ port: this.proxy.port, transcript: this.#upstream.transcript })
+    return { client, upstream: await this.#upstream.accept() }
+  }
+
+  /** A session of which the client has read the greeting. */
+  async greeted(): Promise<{ readonly client: Peer; readonly upstream: Peer }> {
+    const { client, upstream } = await this.connect()
+    if (this.#clear) await upstream.send('220 mail.example ESMTP\r\n')
+    else await playPreamble(upstream, this.#trust)
+    await client.readReply()
+    return { client, upstream }
+  }
+
+  /** Resident memory of the proxy, in MiB. */
+  get residentMib(): number {
+    return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.proxy.pid}/status`, 'utf8'))?.[1]) / 1024
+  }
+
+  /** Ends both. */
+  async close(): Promise<void> {
+    await this.proxy.stop('SIGKILL')
+    await this.#upstream.close()
+    this.#trust.remove()
+  }
+}
+
+/** Says one thing and waits for the answer to it, as the other side is told to give it. */
+export async function exchange(
+  { client, upstream }: { readonly client: Peer; readonly upstream: Peer },
+  said: string,
+  answer: string,
+): Promise<void> {
+  await client.send(said)
+  await upstream.readUntil(said)
+  await upstream.send(answer)
+  await client.readReply()
+}
