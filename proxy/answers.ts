@@ -35,6 +35,8 @@ export class Answers {
   readonly #giveUp: (reason: OpaqueReason, at: number) => void
   #transaction: Transaction | undefined
   #refusedEarly = false
+  /** True from the refusal of a message before its end (a BDAT chunk included) to the client's next command. */
+  refusedWhileSending = false
   /** Transactions whose MAIL was accepted. */
   messages = 0
   /** What the last AUTH named. */
@@ -112,6 +114,7 @@ export class Answers {
     transaction?.decide('END-OF-MESSAGE', facts, at)
     this.#refusedEarly = true
     if (facts.code < 400) this.#giveUp('early_data_reply', at)
+    else this.refusedWhileSending = true
   }
 
   /**
@@ -167,6 +170,7 @@ export class Answers {
   #bdatReply(pending: Pending, facts: ReplyFacts, at: number, later: readonly Pending[]): void {
     const { chunk } = pending
     if (!chunk) return this.#otherReply(facts, at)
+    if (facts.code >= 400) this.refusedWhileSending = true
     const transaction = this.mail
     if (!transaction) return
     transaction.body(pending.at)

@@ -9,6 +9,7 @@
  *    second makes the session opaque: nothing is parsed any more, and the relay goes on.
  */
 import { Answers, type Pending } from './answers.ts'
+import { commandName } from './command-name.ts'
 import type { CommandName, OpaqueReason, ReplyFacts, SessionEvent, TransactionError, Unanswered } from './events.ts'
 import { Framing, MAX_HELD_BYTES } from './framing.ts'
 import { factsOf } from './reply-facts.ts'
@@ -60,6 +61,11 @@ export class Dialogue {
     return this.#answers.messages
   }
 
+  /** True while the client may still be sending a message that was refused, and has not read the refusal. */
+  get refusedWhileSending(): boolean {
+    return this.#answers.refusedWhileSending
+  }
+
   get opaque(): boolean {
     return this.#opaque
   }
@@ -102,8 +108,17 @@ export class Dialogue {
 
   /** True from the last dot to its reply: only the upstream may end this. */
   get awaitingVerdict(): boolean {
+    return this.verdictsOwed > 0
+  }
+
+  /** Messages that were sent whole and have no final reply yet. */
+  get verdictsOwed(): number {
     const unfinished = this.#framing.phase === 'chunk' ? this.#pending.at(-1) : undefined
-    return this.#pending.some((pending) => pending.verb === 'END' || (pending.chunk?.last && pending !== unfinished))
+    let owed = 0
+    for (const pending of this.#pending) {
+      if (pending.verb === 'END' || (pending.chunk?.last && pending !== unfinished)) owed += 1
+    }
+    return owed
   }
 
   /** Client bytes that were sent to the upstream at `at`. The buffer is not kept. */
@@ -191,6 +206,7 @@ export class Dialogue {
 
   #command(verb: Verb, line: Buffer, chunk: Chunk | undefined, at: number): void {
     if (verb === 'QUIT') this.quitSent = true
+    if (verb !== 'BDAT') this.#answers.refusedWhileSending = false
     if (verb === 'AUTH') this.#answers.mechanism = mechanismOf(line)
     this.#push(commandName(verb), verb, at, this.#detailsOf(verb, line, chunk))
   }
@@ -269,23 +285,4 @@ export class Dialogue {
     else if (++this.#surprises > 1) this.giveUp('reply_mismatch', at)
     return 'UNSOLICITED'
   }
-}
-
-const NAMED: ReadonlySet<string> = new Set([
-  'EHLO',
-  'HELO',
-  'STARTTLS',
-  'AUTH',
-  'MAIL',
-  'RCPT',
-  'DATA',
-  'BDAT',
-  'RSET',
-  'NOOP',
-  'VRFY',
-  'QUIT',
-])
-
-function commandName(verb: Verb): CommandName {
-  return NAMED.has(verb) ? (verb as CommandName) : 'OTHER'
 }

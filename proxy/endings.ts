@@ -100,11 +100,12 @@ export class Endings {
     this.#releaseUpstream()
   }
 
-  /** RST for RST; but a client that was told why, and still sends, must come to read it. */
+  /** RST for RST. A client that was refused while it sends must not be reset: it could not read the refusal. */
   upstreamLost(): void {
     this.#dropIncomplete()
     this.#lose({ by: 'upstream', reason: 'upstream_reset', error: 'upstream_lost' })
-    if (this.upstreamEnded || this.#dialogue.upstreamSaid421) this.#endClient()
+    const { upstreamSaid421, refusedWhileSending } = this.#dialogue
+    if (this.upstreamEnded || upstreamSaid421 || refusedWhileSending) this.#endClient()
     else this.#client.reset()
   }
 

@@ -21,7 +21,7 @@ for (const layer of ['TLS', 'plain TCP']) {
     })
     after(() => stage.close())
 
-    for (const code of [421]) {
+    for (const code of [421, 552]) {
       test(`R5: ${RUNS} clients that read while they send all read the ${code}`, async () => {
         const refusal = `${code} ${Math.floor(code / 100)}.3.4 no\r\n`
         let read = 0
