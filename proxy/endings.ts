@@ -184,8 +184,9 @@ export class Endings {
     this.#abortTimer = setTimeout(() => this.abortUpstream(), this.#options.linger.ms)
   }
 
+  /** Who left first stays. What an unfinished message lacks is decided now. */
   #lose(ending: Ending): void {
-    this.#ending ??= ending
+    this.#ending = { ...ending, ...this.#ending, error: ending.error }
     this.over = true
     this.#closeDialogue()
   }

@@ -111,7 +111,7 @@ export class Relay {
   tick(at: number, idleMs: number): void {
     const quiet = at - this.#lastMove
     const { finalReplyMs, drainQuietMs } = this.#options.limits
-    if (this.#client.closed && quiet >= finalReplyMs) return this.#endings.abortUpstream()
+    if (this.#client.closed && quiet >= finalReplyMs) return this.cut('idle', 'final_reply_timeout')
     if (this.#endings.over || this.#uplink.securing) return
     if (at >= this.#drainFrom && quiet >= drainQuietMs && this.#uplink.mayDrain) {
       return this.#endings.say(words.DRAINING, 'drained')

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import * as words from '../proxy/own-words.ts'
 import { Clock } from './support/clock.ts'
 import { Stage, type StagedSession } from './support/in-process.ts'
@@ -227,6 +227,36 @@ describe('The proxy itself ends a session', () => {
       )
     }
   })
+
+  const LEAVINGS: readonly (readonly [string, (client: StagedSession['client']) => Promise<void>, string])[] = [
+    ['ends its side', (client) => client.end(), 'client client_closed'],
+    ['closes', async (client) => client.destroy(), 'client client_closed'],
+    ['resets', (client) => client.reset(), 'client client_reset'],
+  ]
+  for (const [what, leave, close] of LEAVINGS) {
+    test(`because the final reply never comes to a client that ${what} after its dot: that is the reason`, async (t) => {
+      const clock = new Clock()
+      t.after(() => clock[Symbol.dispose]())
+      const stage = await Stage.open('plain', { limits: { finalReplyMs: 600_000, tickMs: 20 } })
+      t.after(() => stage.close())
+      const session = await sessionAt('dot unanswered', stage)
+      await leave(session.client)
+      await leftBehind(session, close)
+      clock.passes(600_000)
+      assert.equal(await session.upstream.closed(), close === 'client client_reset' ? 'reset' : 'fin')
+      const events = await session.events()
+      assert.equal(mailOf(events), 'tx-lost final-reply in_doubt final_reply_timeout')
+      assert.equal(closeOf(events), close)
+      session.client.destroy()
+      session.upstream.destroy()
+    })
+  }
+
+  /** The proxy, in this process, has read what the kernel had for it. */
+  async function leftBehind({ upstream }: StagedSession, close: string): Promise<void> {
+    if (close !== 'client client_reset') await upstream.closed()
+    for (let turn = 0; turn < 3; turn += 1) await nextTurn()
+  }
 
   /** The verdict is still awaited, though the proxy has looked. */
   async function mayTakeLonger({ client, upstream }: StagedSession): Promise<void> {
