@@ -159,8 +159,10 @@ const refused = events({
 const opaque = events({
   title: 'Opaque sessions',
   description:
-    'Sessions a minute that are relayed without being understood any more, by reason; and replies that did not reach ' +
-    'the app. Mail goes on, but metrics and traces say less than happens.',
+    'Sessions a minute that are relayed without being understood any more, by reason. Mail goes on, but metrics and ' +
+    'traces say less than happens. Also replies that the app may lack: incomplete (AhaSend closed in the middle), ' +
+    'undelivered (the app was gone), after_fin (the app had closed its sending side without QUIT before its message was ' +
+    'accepted). An app that lacks such a reply may send the message again.',
   unit: units.Short,
   queries: [
     { expr: sum(seldom('sessionOpaque'), 'smtp.opaque.reason'), legend: '{{smtp_opaque_reason}}' },

@@ -32,7 +32,12 @@ export const attributes = {
   'smtp.reply.code': { help: 'The reply code.', range: 'an integer from 200 to 599; 0 for anything else' },
   'smtp.reply.cause': { help: 'Why a reply was given, as far as it can be told.', values: replyCauses },
   'smtp.reply.origin': { help: 'Who wrote a reply.', values: replyOrigins },
-  'smtp.reply.loss': { help: 'Why a reply did not reach the client.', values: replyLosses },
+  'smtp.reply.loss': {
+    help:
+      'Why the client may lack a reply. incomplete: the upstream closed in the middle of the reply. undelivered: the client ' +
+      'was gone. after_fin: the client had closed its sending side without QUIT before its message was accepted.',
+    values: replyLosses,
+  },
   'smtp.transaction.outcome': {
     help: 'How a mail ended. aborted: the client gave up. in_doubt: the last dot was sent, no answer came.',
     values: transactionOutcomes,

@@ -57,7 +57,7 @@ export const metrics = {
     name: 'smtp.proxy.replies.lost',
     kind: 'counter',
     unit: '{reply}',
-    help: 'Replies that did not reach the client.',
+    help: 'Replies that did not reach the client, or that the client probably did not read.',
     attributes: ['smtp.reply.loss'],
     prometheus: 'smtp_proxy_replies_lost_total',
   },

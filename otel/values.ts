@@ -11,13 +11,11 @@ import type {
   RecipientVerdict,
   RefusedCut,
   ReplyCause,
+  ReplyLoss,
   ReplyOrigin,
-  SessionEvent,
   TransactionError,
   TransactionOutcome,
 } from '../proxy/events.ts'
-
-type ReplyLoss = Extract<SessionEvent, { type: 'reply-lost' }>['loss']
 
 /** The words of a transaction error: all that is not a reply code. */
 type TransactionErrorWord = Exclude<TransactionError, `${number}`>
@@ -67,7 +65,7 @@ export const replyCauses = [
   'local_resources_exhausted',
 ] as const satisfies readonly ReplyCause[]
 
-export const replyLosses = ['incomplete', 'undelivered'] as const satisfies readonly ReplyLoss[]
+export const replyLosses = ['incomplete', 'undelivered', 'after_fin'] as const satisfies readonly ReplyLoss[]
 
 export const transactionOutcomes = [
   'accepted',

@@ -8,7 +8,7 @@
  */
 import type { ClientConnection, Linger } from './client-leg.ts'
 import type { Dialogue } from './dialogue.ts'
-import type { CloseReason, CommandName, SessionEvent, TransactionError } from './events.ts'
+import type { CloseReason, CommandName, ReplyLoss, SessionEvent, TransactionError } from './events.ts'
 import type { OwnWord } from './own-words.ts'
 import type { ReplyReader } from './smtp/reply.ts'
 import { now } from './upstream.ts'
@@ -156,8 +156,8 @@ export class Endings {
     this.#upstream.abort()
   }
 
-  /** Tells that a reply to `command` did not reach the client. */
-  tellLost(loss: 'incomplete' | 'undelivered', command: CommandName): void {
+  /** Reports that the reply to `command` did not reach the client, or may not have. */
+  reportLost(loss: ReplyLoss, command: CommandName): void {
     this.#options.emit({ type: 'reply-lost', at: now(), loss, command })
   }
 
@@ -165,7 +165,7 @@ export class Endings {
   #dropIncomplete(): void {
     const { unfinished } = this.#options.replies
     if (unfinished === 0 || this.upstreamEnded || (this.over && !this.awaitsVerdict)) return
-    this.tellLost('incomplete', this.#dialogue.awaited)
+    this.reportLost('incomplete', this.#dialogue.awaited)
   }
 
   #endClient(last?: Buffer): void {

@@ -155,6 +155,13 @@ export type OpaqueReason =
   | 'overflow'
   | 'observer_failure'
 
+/**
+ * Why the client does not have a reply. `incomplete`: the upstream closed in the middle of it, so it was dropped.
+ * `undelivered`: it was whole, but the client's connection was gone. `after_fin`: it accepts a message, and was written to
+ * a client that had closed its sending side without QUIT; most such clients read no more.
+ */
+export type ReplyLoss = 'incomplete' | 'undelivered' | 'after_fin'
+
 export type CloseReason =
   | 'quit'
   | 'client_closed'
@@ -305,14 +312,10 @@ export type SessionEvent =
       readonly stage: 'envelope' | 'body' | 'final-reply'
       readonly unanswered?: Unanswered
     } & TransactionEnd)
-  /**
-   * A reply that did not reach the client. `incomplete`: the upstream closed in the middle of it, so it was dropped.
-   * `undelivered`: it was whole, but the client had gone.
-   */
   | {
       readonly type: 'reply-lost'
       readonly at: number
-      readonly loss: 'incomplete' | 'undelivered'
+      readonly loss: ReplyLoss
       readonly command: CommandName
     }
   | { readonly type: 'session-opaque'; readonly at: number; readonly reason: OpaqueReason }

@@ -60,6 +60,8 @@ export class Relay {
   #lastMove = now()
   /** The replies of one chunk, on their way down. */
   #out: Buffer[] = []
+  /** The client's FIN was read. */
+  #clientEnded = false
   /** The upstream said 220 in mid-session: it began TLS with somebody, and not with us. */
   #fatal = false
   /** Application octets relayed down. */
@@ -93,7 +95,7 @@ export class Relay {
     this.#client.write(bytes)
     this.#listen()
     for (const chunk of early) this.#uplink.add(chunk)
-    if (clientEnded) this.#uplink.end()
+    if (clientEnded) this.#clientEnds()
     if (this.#client.closed) this.#clientClosed(true)
     // a connection that was dialled ahead, or waited for the client's handshake, may have ended unheard
     if (this.#upstream.closed) return this.#endings.upstreamGone()
@@ -134,7 +136,7 @@ export class Relay {
       data: (chunk, release) => this.#fromClient(chunk, release),
       bulk: () => this.#dialogue.inBody,
       ended: () => {
-        this.#uplink.end()
+        this.#clientEnds()
         this.#uplink.pump()
       },
       drained: () => this.#upstream.resume(),
@@ -154,6 +156,11 @@ export class Relay {
 
   #moved(): void {
     this.#lastMove = now()
+  }
+
+  #clientEnds(): void {
+    this.#clientEnded = true
+    this.#uplink.end()
   }
 
   #clientClosed(reset: boolean): void {
@@ -185,10 +192,20 @@ export class Relay {
   readonly #pair = (reply: Reply): void => {
     if (this.#fatal) return
     const at = now()
+    const owed = this.#clientEnded ? this.#dialogue.verdictsOwed : 0
     const answered = this.#look(reply, at)
     if (reply.code === 220) this.#fatal = true
-    else if (this.#endings.awaitsVerdict) this.#endings.tellLost('undelivered', answered)
-    else this.#out.push(answered === 'EHLO' && reply.code === 250 ? this.#capabilities(reply, at) : reply.bytes)
+    else if (this.#endings.awaitsVerdict) this.#endings.reportLost('undelivered', answered)
+    else {
+      this.#out.push(answered === 'EHLO' && reply.code === 250 ? this.#capabilities(reply, at) : reply.bytes)
+      if (this.#dialogue.verdictsOwed < owed) this.#answeredAfterFin(reply, answered)
+    }
+  }
+
+  /** An app that closes after its final dot mostly reads no reply, and may send an accepted message again. */
+  #answeredAfterFin(reply: Reply, answered: CommandName): void {
+    const accepted = reply.code >= 200 && reply.code < 300
+    if (accepted && !this.#dialogue.quitSent) this.#endings.reportLost('after_fin', answered)
   }
 
   #look(reply: Reply, at: number): CommandName {

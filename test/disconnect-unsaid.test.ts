@@ -45,8 +45,48 @@ describe('Who closes while something is still to be said', () => {
         await upstream.end()
         assert.equal(await client.readReply(), ACCEPTED)
         assert.equal(await client.closed(), 'fin')
-        assert.equal(mailOf(await session.events()), 'tx-commit accepted 250')
+        assert.equal(mailOf(await session.events()), 'tx-commit accepted 250 after_fin END-OF-MESSAGE')
       })
+
+      test('a client that sends the last dot, QUIT and FIN reads the 250 and the 221, and nothing is reported as lost', async () => {
+        const session = await at('in the body')
+        const { client, upstream } = session
+        await client.send('.\r\nQUIT\r\n')
+        await client.end()
+        await upstream.readUntil('.\r\nQUIT\r\n')
+        assert.equal(await upstream.closed(), 'fin')
+        await upstream.send(`${ACCEPTED}221 bye\r\n`)
+        await upstream.end()
+        assert.equal((await client.readReply()) + (await client.readReply()), `${ACCEPTED}221 bye\r\n`)
+        const events = await session.events()
+        assert.deepEqual([mailOf(events), closeOf(events)], ['tx-commit accepted 250', 'client quit'])
+      })
+
+      test('a client that closes after the last dot: the 250 is written, and reported as written after its FIN', async () => {
+        const session = await at('dot unanswered')
+        const { client, upstream } = session
+        client.destroy()
+        assert.equal(await upstream.closed(), 'fin')
+        await upstream.send(ACCEPTED)
+        await upstream.end()
+        assert.equal(mailOf(await session.events()), 'tx-commit accepted 250 after_fin END-OF-MESSAGE')
+      })
+
+      for (const [what, reply, mail] of [
+        ['a refusal', '451 4.3.0 later\r\n', 'tx-rollback tempfail 451 END-OF-MESSAGE'],
+        ['no final reply', '354 go on\r\n', 'tx-lost final-reply in_doubt 354'],
+      ] as const) {
+        test(`${what} to a client that closes after the last dot is no lost acceptance`, async () => {
+          const session = await at('dot unanswered')
+          const { client, upstream } = session
+          await client.end()
+          assert.equal(await upstream.closed(), 'fin')
+          await upstream.send(reply)
+          await upstream.end()
+          assert.equal(await client.readReply(), reply)
+          assert.equal(mailOf(await session.events()), mail)
+        })
+      }
 
       test('DIS-09: a 250 and a FIN in one segment: the client reads the 250, then the end', async () => {
         const session = await at('dot unanswered')

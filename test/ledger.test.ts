@@ -233,7 +233,8 @@ describe('The laws of the ledger, in sessions that are broken at random', () => 
       for (const { sha256, verdict, brokeOff } of app.sent) {
         if (taken.get(sha256)?.code !== 250 || verdict !== undefined) continue
         const counted = uncertain(recorder, app.port)
-        assert.ok(brokeOff || counted === 1, `L2: taken, not confirmed, and counted ${counted} times`)
+        // the verdict may have been written before the proxy could know that its sender left
+        assert.ok(counted === 1 || (brokeOff && counted === 0), `L2: taken, not confirmed, counted ${counted} times`)
       }
     }
     assertEveryRefusalIsTheUpstreams(apps, simulator)
@@ -246,7 +247,7 @@ describe('The laws of the ledger, in sessions that are broken at random', () => 
   })
 })
 
-/** How often the proxy told that a verdict was in doubt or undelivered, in the session from this port. */
+/** How often the proxy reported a verdict as in doubt, undelivered or written after a FIN, in the session from this port. */
 function uncertain(recorder: Recorder, port: number): number {
   const session = recorder.sessions.find(
     ({ events }) => events[0]?.type === 'session-open' && events[0].clientPort === port,
@@ -254,7 +255,7 @@ function uncertain(recorder: Recorder, port: number): number {
   return session!.events.filter(
     (event) =>
       (event.type === 'tx-lost' && event.outcome === 'in_doubt') ||
-      (event.type === 'reply-lost' && event.loss === 'undelivered'),
+      (event.type === 'reply-lost' && event.loss !== 'incomplete'),
   ).length
 }
 

@@ -284,11 +284,13 @@ test('lost replies and failures of observers are counted', async () => {
     .loses('incomplete', 'MAIL')
     .loses('undelivered', 'END-OF-MESSAGE')
     .loses('undelivered', 'RCPT')
+    .loses('after_fin', 'END-OF-MESSAGE')
     .tell(metrics)
   metrics.observerFailed(new Error('broken'))
   assert.deepEqual(await series('smtp_proxy_replies_lost_total'), {
     '{smtp_reply_loss="incomplete"}': 1,
     '{smtp_reply_loss="undelivered"}': 2,
+    '{smtp_reply_loss="after_fin"}': 1,
   })
   assert.deepEqual(await series('smtp_proxy_observer_failures_total'), { '': 1 })
 })

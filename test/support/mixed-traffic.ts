@@ -86,13 +86,14 @@ const BROKEN_OFF: readonly ((app: App, simulator: Simulator) => Promise<void>)[]
     app.ended({ outcome: 'aborted' }, '')
     await app.leave('client_reset')
   },
-  // It says no more behind its dot, but reads on.
+  // It says no more after its dot, but reads on.
   async (app) => {
-    await beginBody(app)
+    await beginBody(app, 'app', 'fault+slow-500-at-end-of-message')
     await app.peer.send('Subject: last\r\n\r\nwords\r\n.\r\n')
     await app.peer.end()
     await app.read('END-OF-MESSAGE')
     app.ended({ outcome: 'accepted' }, 'Subject: last\r\n\r\nwords\r\n')
+    app.book.repliesLost.add({ loss: 'after_fin' })
     await app.closed('client_closed')
   },
   // It is gone when the verdict comes.

@@ -7,6 +7,7 @@ import type {
   OpaqueReason,
   RecipientVerdict,
   ReplyFacts,
+  ReplyLoss,
   SessionEvent,
   SessionOpen,
   Telemetry,
@@ -155,7 +156,7 @@ export class SessionStory {
     return this.#add({ type: 'session-opaque', at: this.#at, reason })
   }
 
-  loses(loss: 'incomplete' | 'undelivered', command: CommandName): this {
+  loses(loss: ReplyLoss, command: CommandName): this {
     return this.#add({ type: 'reply-lost', at: this.#at, loss, command })
   }
 
