@@ -146,8 +146,9 @@ export class ClientConnection {
 
   /** RST, unless bytes are still unsent: those go first, with FIN. */
   reset(): void {
-    if (this.#socket.writableLength > 0) return this.#socket.destroySoon()
-    this.abort()
+    if (this.#socket.writableLength === 0) return this.abort()
+    this.#finishing = true
+    setImmediate(() => this.#socket.destroySoon())
   }
 
   /** RST at once. */
