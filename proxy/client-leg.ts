@@ -146,9 +146,8 @@ export class ClientConnection {
 
   /** RST, unless bytes are still unsent: those go first, with FIN. */
   reset(): void {
-    if (this.#socket.writableLength === 0) return this.abort()
-    this.#finishing = true
-    setImmediate(() => this.#socket.destroySoon())
+    if (this.#socket.writableLength > 0) this.#closeSoon()
+    else this.abort()
   }
 
   /** RST at once. */
@@ -163,6 +162,12 @@ export class ClientConnection {
   destroy(): void {
     this.#socket.destroy()
     this.tcp.destroy()
+  }
+
+  /** FIN after all that was written, then closes; in a turn of its own, like `halfClose`. */
+  #closeSoon(): void {
+    this.#finishing = true
+    setImmediate(() => this.#socket.destroySoon())
   }
 
   #attach(socket: net.Socket): void {
@@ -190,7 +195,7 @@ export class ClientConnection {
   }
 
   #onEnd = (): void => {
-    if (this.#lingering) this.#socket.destroySoon()
+    if (this.#lingering) this.#closeSoon()
     else this.#listener?.ended()
   }
 

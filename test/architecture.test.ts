@@ -105,3 +105,16 @@ test('Sockets carry bytes only: setEncoding and readline can abort Node when TLS
   )
   assert.deepEqual(guilty, [])
 })
+
+test('A session ends its sockets in a turn of its own, and only in two files: Node buffers TLS that is ended in a read.', () => {
+  const owners = ['proxy/client-leg.ts', 'proxy/upstream-connection.ts']
+  const ends = FILES.filter((file) => /^proxy\/(?!check|admin)[\w-]+\.ts$/.test(file)).flatMap((file) => {
+    const lines = readFileSync(join(ROOT, file), 'utf8').split('\n')
+    return lines.filter((line) => /(socket|tcp)\.(end|destroySoon)\(/.test(line)).map((line) => ({ file, line }))
+  })
+  assert.ok(ends.length >= owners.length, 'the owners do end their sockets')
+  for (const { file, line } of ends) {
+    assert.ok(owners.includes(file), `${file}: ${line}`)
+    assert.ok(line.includes('setImmediate('), `${file}: ${line}`)
+  }
+})
