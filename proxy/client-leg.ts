@@ -1,5 +1,6 @@
 import type net from 'node:net'
 import tls from 'node:tls'
+import { startReading, stopReading } from './read-gate.ts'
 import { pooled, type ReadPool } from './read-pool.ts'
 
 /** Bounds of a lingering close: how long, and how much, a client may still send after its last reply. */
@@ -78,12 +79,15 @@ export class ClientConnection {
     return this.#socket.writable && !this.#finishing ? this.#socket.write(bytes) : true
   }
 
+  /** Reads no more. Inside TLS, what was read before may still come: no more than one read of the TCP socket. */
   pause(): void {
-    this.#socket.pause()
+    if (!this.#secured) this.#socket.pause()
+    stopReading(this.#socket)
   }
 
   resume(): void {
     this.#socket.resume()
+    startReading(this.#socket)
   }
 
   /** Puts bytes back in front of what is still to be read. */
@@ -131,7 +135,7 @@ export class ClientConnection {
     this.#lingerBytes = linger.bytes
     this.#cut = cut
     this.#lingering = setTimeout(() => this.#cutAt('ms'), linger.ms)
-    this.#socket.resume()
+    this.resume()
   }
 
   /**

@@ -1,3 +1,4 @@
+import { HeldBytes } from './held-bytes.ts'
 import { BodyScanner } from './smtp/body.ts'
 import { type Chunk, chunkOf, type Verb, verbOf } from './smtp/command.ts'
 import { HeaderScanner } from './smtp/header.ts'
@@ -43,8 +44,7 @@ export class Framing {
   /** The unfinished command line: its head only. */
   #head: Buffer[] = []
   #headBytes = 0
-  #held: { readonly bytes: Buffer; readonly at: number }[] = []
-  #heldBytes = 0
+  readonly #held = new HeldBytes()
   #scanner = new BodyScanner()
   #headers: HeaderScanner | undefined
   #chunkLeft = 0
@@ -67,7 +67,7 @@ export class Framing {
 
   /** True when the next octet to come begins or continues a command line, for sure. */
   get inCommand(): boolean {
-    return this.#phase === 'command' && this.#heldBytes === 0
+    return this.#phase === 'command' && this.#held.length === 0
   }
 
   /** True when part of a command line was read and its end was not. */
@@ -76,7 +76,7 @@ export class Framing {
   }
 
   get heldBytes(): number {
-    return this.#heldBytes
+    return this.#held.length
   }
 
   /** Octets of the present BDAT chunk that are still to come; 0 outside one. */
@@ -99,11 +99,10 @@ export class Framing {
 
   /** Reads bytes that went up at `at`; the buffer is not kept. */
   push(bytes: Buffer, at: number): void {
-    const end = this.#heldBytes > 0 ? 0 : this.#read(bytes, at)
+    const end = this.#held.length > 0 ? 0 : this.#read(bytes, at)
     if (end === bytes.length) return
-    this.#held.push({ bytes: Buffer.from(bytes.subarray(end)), at })
-    this.#heldBytes += bytes.length - end
-    if (this.#heldBytes > OVERFLOW_BYTES) this.#listener.overflow(at)
+    this.#held.push(bytes.subarray(end), at)
+    if (this.#held.length > OVERFLOW_BYTES) this.#listener.overflow(at)
   }
 
   /**
@@ -135,11 +134,8 @@ export class Framing {
   release(): void {
     while (this.#held.length > 0 && this.#canRead()) {
       const { bytes, at } = this.#held.shift()!
-      this.#heldBytes -= bytes.length
       const end = this.#read(bytes, at)
-      if (end === bytes.length) continue
-      this.#held.unshift({ bytes: bytes.subarray(end), at })
-      this.#heldBytes += bytes.length - end
+      if (end < bytes.length) this.#held.putBack(bytes.subarray(end), at)
     }
   }
 
@@ -147,8 +143,7 @@ export class Framing {
   clear(): void {
     this.#head = []
     this.#headBytes = 0
-    this.#held = []
-    this.#heldBytes = 0
+    this.#held.clear()
     this.#phase = 'command'
     this.#chunkLeft = 0
     this.#headers = undefined

@@ -89,12 +89,12 @@ export class Relay {
   }
 
   /** Passes the greeting on, and then what the client said before the upstream was ready. */
-  start(early: readonly Buffer[], clientEnded: boolean): void {
+  start(early: Buffer, clientEnded: boolean): void {
     const { bytes } = this.#options.upstream.greeting
     this.receive += bytes.length
     this.#client.write(bytes)
     this.#listen()
-    for (const chunk of early) this.#uplink.add(chunk)
+    if (early.length > 0) this.#uplink.add(early)
     if (clientEnded) this.#clientEnds()
     if (this.#client.closed) this.#clientClosed(true)
     // a connection that was dialled ahead, or waited for the client's handshake, may have ended unheard

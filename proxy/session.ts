@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type net from 'node:net'
 import type { SecureContext } from 'node:tls'
+import { ByteQueue } from './byte-queue.ts'
 import { ClientConnection } from './client-leg.ts'
 import type { ListenAddress } from './config.ts'
 import { Dialogue } from './dialogue.ts'
@@ -61,7 +62,7 @@ export class Session {
   #observer: Observer = () => {}
   #dialogue: Dialogue | undefined
   #relay: Relay | undefined
-  #early: Buffer[] = []
+  readonly #early = new ByteQueue()
   #earlyBytes = 0
   #clientEnded = false
   #closed = false
@@ -219,8 +220,7 @@ export class Session {
       ended: (ending) => this.#finish(ending),
     })
     dialogue.greeting(leg.greeting, this.#openedAt, now())
-    this.#relay.start(this.#early, this.#clientEnded)
-    this.#early = []
+    this.#relay.start(this.#early.take(), this.#clientEnded)
   }
 
   #clientLeg(): ClientLeg {

@@ -10,6 +10,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SecureContext } from 'node:tls'
+import { ByteQueue } from './byte-queue.ts'
 import type { ClientConnection } from './client-leg.ts'
 import type { Dialogue } from './dialogue.ts'
 import type { Endings } from './endings.ts'
@@ -51,7 +52,7 @@ export class Uplink {
   readonly #dialogue: Dialogue
   readonly #endings: Endings
   /** Client bytes that were read and not yet relayed. */
-  #backlog: Buffer[] = []
+  readonly #backlog = new ByteQueue()
   #tainted = false
   #draining = false
   /** An own answer, or bytes behind an EHLO in the clear, wait until no reply is owed. */
@@ -89,7 +90,7 @@ export class Uplink {
    */
   add(chunk: Buffer, release?: () => void): void {
     if (!release) this.#backlog.push(chunk)
-    else if (this.#backlog.length === 0 && this.#dialogue.inBody && !this.#blocked()) this.#sendBlock(chunk, release)
+    else if (this.#backlog.empty && this.#dialogue.inBody && !this.#blocked()) this.#sendBlock(chunk, release)
     else {
       this.#backlog.push(Buffer.from(chunk))
       release()
@@ -110,11 +111,10 @@ export class Uplink {
   /** Relays what is waiting, as far as it may go, and paces the reader. */
   pump(): void {
     if (this.#awaitsReplies && this.#dialogue.pending === 0) this.#awaitsReplies = false
-    while (this.#backlog.length > 0 && !this.#blocked()) {
-      const chunk = this.#backlog.length === 1 ? this.#backlog[0]! : Buffer.concat(this.#backlog)
-      this.#backlog = []
+    while (!this.#backlog.empty && !this.#blocked()) {
+      const chunk = this.#backlog.take()
       const rest = this.#relay(chunk)
-      if (rest.length > 0) this.#backlog.unshift(rest)
+      this.#backlog.putBack(rest)
       if (rest.length === chunk.length) break // an unfinished line
     }
     this.#pace()
@@ -131,14 +131,11 @@ export class Uplink {
   }
 
   #pace(): void {
-    if (this.#endings.over) {
-      this.#backlog = []
-      return
-    }
+    if (this.#endings.over) return this.#backlog.clear()
     if (this.securing) return
     if (this.#blocked()) return this.#wait()
     this.#client.resume()
-    if (this.#clientEnded && this.#backlog.length === 0) this.#endings.clientFinished()
+    if (this.#clientEnded && this.#backlog.empty) this.#endings.clientFinished()
   }
 
   /** A paused reader does not see its client leave: nobody may wait for the replies of an upstream that has finished. */
@@ -300,6 +297,6 @@ export class Uplink {
     this.#client.resume()
     await nextTurn()
     await nextTurn() // the first may come before the loop has looked at the sockets
-    return !this.#endings.over && (this.#backlog.length > 0 || this.#client.hasUnread)
+    return !this.#endings.over && (!this.#backlog.empty || this.#client.hasUnread)
   }
 }

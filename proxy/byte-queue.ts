@@ -1,0 +1,36 @@
+/** Pieces that are kept as they came; more are joined. A peer chooses the size of its pieces, down to one byte. */
+const MAX_PIECES = 64
+
+/**
+ * Bytes that wait, in order. A Buffer of one byte costs about 300 bytes of memory, so many small pieces are joined: what
+ * the queue needs is in proportion to the bytes in it. It has no limit: the owner pauses whoever fills it.
+ */
+export class ByteQueue {
+  #pieces: Buffer[] = []
+
+  get empty(): boolean {
+    return this.#pieces.length === 0
+  }
+
+  /** Adds bytes at the end. The buffer is kept. */
+  push(bytes: Buffer): void {
+    this.#pieces.push(bytes)
+    if (this.#pieces.length >= MAX_PIECES) this.#pieces = [Buffer.concat(this.#pieces)]
+  }
+
+  /** Puts back, in front of everything else, what `take` returned and nobody could use. */
+  putBack(bytes: Buffer): void {
+    if (bytes.length > 0) this.#pieces.unshift(bytes)
+  }
+
+  /** Removes and returns everything: a piece that is alone is not copied. */
+  take(): Buffer {
+    const pieces = this.#pieces
+    this.#pieces = []
+    return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
+  }
+
+  clear(): void {
+    this.#pieces = []
+  }
+}

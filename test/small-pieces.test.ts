@@ -1,0 +1,133 @@
+/**
+ * Clients that cut what they send into very small pieces. Each piece is a Buffer, which costs about 350 bytes however
+ * small it is: memory must stay in proportion to the bytes.
+ */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import * as tls from 'node:tls'
+import { ByteQueue } from '../proxy/byte-queue.ts'
+import { Framing, MAX_HELD_BYTES } from '../proxy/framing.ts'
+import { HeldBytes } from '../proxy/held-bytes.ts'
+import { ClientLegRig } from './support/client-leg-rig.ts'
+import type { Peer } from './support/peers.ts'
+import { retainedBytes } from './support/retained.ts'
+
+const MEBIBYTE = 1024 * 1024
+
+/** Calls `use` with `count` Buffers of one byte, each with an ArrayBuffer of its own, as Node's TLS makes them. */
+function pieceByPiece(text: string, use: (piece: Buffer, index: number) => void): void {
+  for (let index = 0; index < text.length; index += 1)
+    use(Buffer.from(Uint8Array.of(text.charCodeAt(index)).buffer), index)
+}
+
+describe('A queue of bytes', () => {
+  test('returns what came, in order, whatever the pieces were, and a single piece without a copy', () => {
+    const text = 'abcdefgh'.repeat(1000)
+    const queue = new ByteQueue()
+    assert.equal(queue.empty, true)
+    pieceByPiece(text, (piece) => queue.push(piece))
+    queue.putBack(Buffer.from('first'))
+    queue.putBack(Buffer.alloc(0))
+    queue.push(Buffer.from('last'))
+    assert.equal(queue.take().toString(), `first${text}last`)
+    assert.equal(queue.empty, true)
+    const alone = Buffer.from('alone')
+    queue.push(alone)
+    assert.equal(queue.take(), alone)
+  })
+
+  test('needs little more memory than it has bytes: 64 KiB in pieces of one byte', async () => {
+    const before = await retainedBytes()
+    const queue = new ByteQueue()
+    pieceByPiece('x'.repeat(MAX_HELD_BYTES), (piece) => queue.push(piece))
+    const kept = (await retainedBytes()) - before
+    assert.ok(kept < MEBIBYTE / 2, `${kept} bytes`)
+    assert.equal(queue.take().length, MAX_HELD_BYTES)
+  })
+})
+
+describe('Held copies', () => {
+  test('keep the time of each piece while they are few, and the order always', () => {
+    const held = new HeldBytes()
+    pieceByPiece('x'.repeat(64), (piece, index) => held.push(piece, index))
+    held.push(Buffer.from('later'), 64)
+    held.push(Buffer.from(' still'), 65)
+    for (let at = 0; at < 64; at += 1) assert.deepEqual(held.shift(), { bytes: Buffer.from('x'), at })
+    held.putBack(Buffer.from('again '), 7)
+    assert.equal(held.length, 'again later still'.length)
+    assert.deepEqual(held.shift(), { bytes: Buffer.from('again '), at: 7 })
+    assert.deepEqual(held.shift(), { bytes: Buffer.from('later still'), at: 64 })
+    assert.equal(held.shift(), undefined)
+    assert.equal(held.length, 0)
+  })
+
+  test('that were joined are followed by pieces with their own time, once all of them were read', () => {
+    const held = new HeldBytes()
+    pieceByPiece('x'.repeat(100), (piece, index) => held.push(piece, index))
+    while (held.shift());
+    held.push(Buffer.from('new'), 200)
+    assert.deepEqual(held.shift(), { bytes: Buffer.from('new'), at: 200 })
+  })
+
+  test('need little more memory than they have bytes, after DATA', async () => {
+    const silent = { command() {}, saslResponse() {}, endOfBody() {}, overflow() {} }
+    const before = await retainedBytes()
+    const framing = new Framing(silent)
+    framing.push(Buffer.from('DATA\r\n'), 0)
+    pieceByPiece('x'.repeat(MAX_HELD_BYTES), (piece, index) => framing.push(piece, index))
+    const kept = (await retainedBytes()) - before
+    assert.ok(kept < MEBIBYTE / 2, `${kept} bytes`)
+    framing.next('body')
+    framing.release()
+    assert.equal(framing.bodySize, MAX_HELD_BYTES)
+  })
+})
+
+/** More than the 64 KiB that the proxy keeps: what waits in the stream of its TLS socket counts, too. */
+const RECORDS = 160_000
+
+describe('A client inside TLS that sends records of one byte', () => {
+  for (const when of ['before the greeting', 'after DATA'] as const) {
+    test(`costs less than 1 MiB ${when}`, async (t) => {
+      const rig = await ClientLegRig.open({ listener: 'smtps' })
+      const client = tls.connect({ port: rig.port, ...rig.clientTls })
+      client.setNoDelay(true).on('data', () => {})
+      t.after(() => rig.close())
+      await once(client, 'secureConnect')
+      const upstream = await rig.upstream.accept()
+      if (when === 'after DATA') await askForBody(rig, client, upstream)
+      const before = await retainedBytes()
+      await sendRecords(client)
+      await pause(500) // no event shows that the proxy has read all that it wants to read
+      const kept = (await retainedBytes()) - before
+      client.destroy()
+      upstream.destroy()
+      assert.ok(kept < MEBIBYTE, `${kept} bytes`)
+    })
+  }
+
+  /** The client has sent DATA, and the upstream does not answer. */
+  async function askForBody(rig: ClientLegRig, client: tls.TLSSocket, upstream: Peer): Promise<void> {
+    await rig.preamble(upstream)
+    for (const [said, answer] of [
+      ['MAIL FROM:<a@example.com>\r\n', '250 ok\r\n'],
+      ['RCPT TO:<b@example.net>\r\n', '250 ok\r\n'],
+      ['DATA\r\n', ''],
+    ] as const) {
+      client.write(said)
+      await upstream.readBytes(said.length)
+      if (answer !== '') await upstream.send(answer)
+    }
+  }
+
+  /** One write each, so that each byte has a record of its own. Resolves when the kernel has them all. */
+  function sendRecords(client: tls.TLSSocket): Promise<void> {
+    return new Promise((sent) => {
+      let left = RECORDS
+      const next = () => void (left-- > 0 ? client.write('x', next) : sent())
+      next()
+    })
+  }
+})
