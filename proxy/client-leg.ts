@@ -64,6 +64,11 @@ export class ClientConnection {
     return this.#socket.readableLength > 0
   }
 
+  /** True while the writer should wait for `drained`: the client does not read. */
+  get full(): boolean {
+    return this.#socket.writableNeedDrain
+  }
+
   /** Octets written and not yet handed to the kernel. */
   get unsent(): number {
     return this.#socket.writableLength

@@ -8,7 +8,7 @@
  * extensions), `own-words` (what it says), and a 220 in mid-session, which ends the session: some parser upstream then
  * began TLS behind our back. At the final dot it never speaks: see `endings`.
  *
- * Back-pressure: a reader is paused while the other side's writer is full.
+ * Back-pressure: a reader is paused while the writer that its bytes, or the replies to them, go to is full.
  */
 import type { SecureContext } from 'node:tls'
 import type { ClientConnection, Linger } from './client-leg.ts'
@@ -139,7 +139,10 @@ export class Relay {
         this.#clientEnds()
         this.#uplink.pump()
       },
-      drained: () => this.#upstream.resume(),
+      drained: () => {
+        this.#upstream.resume()
+        this.#uplink.pump()
+      },
       closed: (reset) => this.#clientClosed(reset),
     })
     this.#upstream.listen({

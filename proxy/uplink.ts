@@ -3,10 +3,10 @@
  *
  *   client --> backlog --> screen --> upstream
  *
- * Bytes wait in the backlog, and the client is not read, while the upstream takes no more, while too many commands are
- * unanswered, while an answer of the proxy's own waits for the answers before it, and behind an EHLO in the clear where
- * STARTTLS may follow. Commands are looked at line by line (the screen answers a few of them here); bodies and what
- * waits for a reply to say what it is are not.
+ * Bytes wait in the backlog, and the client is not read, while the upstream takes no more, while the client does not read
+ * what it is sent, while too many commands are unanswered, while a local reply waits for the replies before it, after a
+ * turn's share of local replies, and after an EHLO in plain text where STARTTLS may follow. Commands are looked at line by
+ * line (`local-replies` answers a few of them); bodies and what waits for a reply to say what it is are not.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SecureContext } from 'node:tls'
@@ -14,10 +14,9 @@ import { ByteQueue } from './byte-queue.ts'
 import type { ClientConnection } from './client-leg.ts'
 import type { Dialogue } from './dialogue.ts'
 import type { Endings } from './endings.ts'
-import type { OwnWord } from './own-words.ts'
+import { LocalReplies } from './local-replies.ts'
 import * as words from './own-words.ts'
-import { screen, taints } from './screen.ts'
-import { type Verb, verbOf } from './smtp/command.ts'
+import { verbOf } from './smtp/command.ts'
 import type { ClientLeg } from './smtp/ehlo.ts'
 import { now, type UpstreamLeg } from './upstream.ts'
 import type { UpstreamConnection } from './upstream-connection.ts'
@@ -53,8 +52,7 @@ export class Uplink {
   readonly #endings: Endings
   /** Client bytes that were read and not yet relayed. */
   readonly #backlog = new ByteQueue()
-  #tainted = false
-  #draining = false
+  readonly #replies: LocalReplies
   /** An own answer, or bytes behind an EHLO in the clear, wait until no reply is owed. */
   #awaitsReplies = false
   #swallowing = false
@@ -72,16 +70,17 @@ export class Uplink {
     this.#dialogue = options.dialogue
     this.#endings = options.endings
     this.leg = options.leg
+    this.#replies = new LocalReplies({ ...options, refused: options.upstream.refused, rested: () => this.pump() })
   }
 
-  /** From now on the next command between mails is answered 421. */
+  /** From now on the next command between messages is answered 421. */
   drain(): void {
-    this.#draining = true
+    this.#replies.drain()
   }
 
-  /** True when the session is to be drained and no mail is under way. */
+  /** True when the session is to be drained and no message is under way. */
   get mayDrain(): boolean {
-    return this.#draining && this.#dialogue.betweenMails
+    return this.#replies.mayDrain
   }
 
   /**
@@ -117,6 +116,7 @@ export class Uplink {
       this.#backlog.putBack(rest)
       if (rest.length === chunk.length) break // an unfinished line
     }
+    this.#replies.flush()
     this.#pace()
   }
 
@@ -126,7 +126,9 @@ export class Uplink {
       this.securing ||
       this.#endings.over ||
       this.#upstream.writableNeedDrain ||
-      this.#dialogue.full
+      this.#client.full ||
+      this.#dialogue.full ||
+      this.#replies.resting
     )
   }
 
@@ -174,7 +176,7 @@ export class Uplink {
 
   #relayUnscreened(chunk: Buffer, at: number): Buffer {
     // a dialogue that lost the thread must not let bytes go up in the clear, nor come in the clear where TLS is demanded
-    if (this.#options.upstream.refused) this.#answer('UNKNOWN', words.REFUSED)
+    if (this.#options.upstream.refused) this.#replies.give('UNKNOWN', words.REFUSED)
     else if (this.leg === 'clear-starttls-required') this.#endings.cut('error', 'upstream_lost')
     else {
       this.#send(chunk)
@@ -202,20 +204,15 @@ export class Uplink {
 
   /** True when the proxy answers this line itself. When replies are owed before, everything from here on waits. */
   #answerItself(line: Buffer, chunk: Buffer, from: number, end: number): boolean {
-    const screened = screen(line, {
-      leg: this.leg,
-      refused: this.#options.upstream.refused,
-      tainted: this.#tainted,
-      mayDrain: this.mayDrain,
-    })
+    const screened = this.#replies.answerTo(line, this.leg)
     if (!screened) return false
     if (this.#dialogue.pending > 0) {
       this.#awaitsReplies = true
       return false
     }
     this.#send(chunk.subarray(0, from))
-    if (screened.answer !== 'upgrade') this.#answer(screened.verb, screened.answer, line)
-    else if (end < chunk.length) this.#answer('STARTTLS', words.STARTTLS_INJECTION)
+    if (screened.answer !== 'upgrade') this.#replies.give(screened.verb, screened.answer, line)
+    else if (end < chunk.length) this.#replies.give('STARTTLS', words.STARTTLS_INJECTION)
     else void this.#upgrade()
     return true
   }
@@ -232,17 +229,9 @@ export class Uplink {
     return this.#endings.over ? chunk.subarray(chunk.length) : chunk.subarray(end)
   }
 
-  #answer(verb: Verb, word: OwnWord, line?: Buffer): void {
-    const at = now()
-    const { code, enhancedCode, cause } = word
-    this.#dialogue.own(verb, { code, enhancedCode, cause, origin: 'proxy' }, at, at, line)
-    if (word.closes) this.#endings.closeWith(word, word === words.DRAINING ? 'drained' : 'error')
-    else this.#client.write(word.bytes)
-  }
-
   /** In the clear, where STARTTLS may follow: an EHLO decides what comes next, and some commands rule it out. */
   #watchClearText(line: Buffer): void {
-    if (taints(line)) this.#tainted = true
+    this.#replies.relayedClear(line)
     if (verbOf(line) === 'EHLO') this.#awaitsReplies = true
   }
 
@@ -278,11 +267,12 @@ export class Uplink {
   /** RFC 3207: 220, then nothing in the clear. */
   async #upgrade(): Promise<void> {
     const context = this.#options.secureContext()
-    if (!context) return this.#answer('STARTTLS', words.STARTTLS_REFUSED)
+    if (!context) return this.#replies.give('STARTTLS', words.STARTTLS_REFUSED)
     this.securing = true
-    if (await this.#moreInTheClear()) return this.#answer('STARTTLS', words.STARTTLS_INJECTION)
+    if (await this.#moreInTheClear()) return this.#replies.give('STARTTLS', words.STARTTLS_INJECTION)
     if (this.#endings.over) return
-    this.#answer('STARTTLS', words.READY_FOR_TLS)
+    this.#replies.give('STARTTLS', words.READY_FOR_TLS)
+    this.#replies.flush()
     const socket = await this.#client.secureWith(context, this.#options.handshakeMs)
     if (!socket) return
     this.securing = false

@@ -1,0 +1,95 @@
+/**
+ * LOCAL REPLIES: the client commands that the proxy answers itself, and the order and pace of those replies.
+ *
+ * A client can pipeline such commands faster than it reads the replies, or faster than other sessions get their turn. So
+ * the replies of one turn are few, they leave in one write, and the uplink stops reading while the client reads nothing.
+ */
+import type { ClientConnection } from './client-leg.ts'
+import type { Dialogue } from './dialogue.ts'
+import type { Endings } from './endings.ts'
+import type { OwnWord } from './own-words.ts'
+import * as words from './own-words.ts'
+import { type Screened, screen, taints } from './screen.ts'
+import type { Verb } from './smtp/command.ts'
+import type { ClientLeg } from './smtp/ehlo.ts'
+import { now } from './upstream.ts'
+
+/** Local replies in one turn of the event loop: 100 cost less than a millisecond. */
+const MAX_PER_TURN = 100
+
+export interface LocalRepliesOptions {
+  readonly client: ClientConnection
+  readonly dialogue: Dialogue
+  readonly endings: Endings
+  /** True when the upstream refused the connection. */
+  readonly refused: boolean
+  /** A new turn began after `MAX_PER_TURN` replies: the session may go on. */
+  readonly rested: () => void
+}
+
+export class LocalReplies {
+  readonly #options: LocalRepliesOptions
+  #tainted = false
+  #draining = false
+  /** Replies that leave with the next `flush`. */
+  #out: Buffer[] = []
+  #inTurn = 0
+
+  constructor(options: LocalRepliesOptions) {
+    this.#options = options
+  }
+
+  /** From now on the next command between messages is answered 421. */
+  drain(): void {
+    this.#draining = true
+  }
+
+  /** True when the session is to be drained and no message is under way. */
+  get mayDrain(): boolean {
+    return this.#draining && this.#options.dialogue.betweenMails
+  }
+
+  /** True until the next turn, once this turn has had its share of replies. */
+  get resting(): boolean {
+    return this.#inTurn >= MAX_PER_TURN
+  }
+
+  /** What the proxy answers to this command line; undefined: the line is relayed. */
+  answerTo(line: Buffer, leg: ClientLeg): Screened {
+    const { refused } = this.#options
+    return screen(line, { leg, refused, tainted: this.#tainted, mayDrain: this.mayDrain })
+  }
+
+  /** `line` was relayed in plain text, where STARTTLS may follow. */
+  relayedClear(line: Buffer): void {
+    if (taints(line)) this.#tainted = true
+  }
+
+  /** Answers `verb`; the reply leaves with the next `flush`, at once when it ends the session. */
+  give(verb: Verb, word: OwnWord, line?: Buffer): void {
+    const at = now()
+    const { code, enhancedCode, cause } = word
+    this.#options.dialogue.own(verb, { code, enhancedCode, cause, origin: 'proxy' }, at, at, line)
+    if (word.closes) {
+      this.flush()
+      return this.#options.endings.closeWith(word, word === words.DRAINING ? 'drained' : 'error')
+    }
+    this.#out.push(word.bytes)
+    if (this.#inTurn === 0) setImmediate(() => this.#rest())
+    this.#inTurn += 1
+  }
+
+  /** Writes the replies that were given, in one piece. */
+  flush(): void {
+    const out = this.#out
+    if (out.length === 0) return
+    this.#out = []
+    this.#options.client.write(out.length === 1 ? out[0]! : Buffer.concat(out))
+  }
+
+  #rest(): void {
+    const { resting } = this
+    this.#inTurn = 0
+    if (resting) this.#options.rested()
+  }
+}
