@@ -20,6 +20,7 @@ import { verbOf } from './smtp/command.ts'
 import type { ClientLeg } from './smtp/ehlo.ts'
 import { now, type UpstreamLeg } from './upstream.ts'
 import type { UpstreamConnection } from './upstream-connection.ts'
+import { UpstreamWriter } from './upstream-writer.ts'
 
 /** Octets of a command line without an end that wait for the screen; a longer line is relayed as it comes. */
 export const MAX_SCREENED_LINE = 2048
@@ -47,7 +48,7 @@ export interface UplinkOptions {
 export class Uplink {
   readonly #options: UplinkOptions
   readonly #client: ClientConnection
-  readonly #upstream: UpstreamConnection
+  readonly #upstream: UpstreamWriter
   readonly #dialogue: Dialogue
   readonly #endings: Endings
   /** Client bytes that were read and not yet relayed. */
@@ -60,17 +61,19 @@ export class Uplink {
   leg: ClientLeg
   /** True from the 220 to STARTTLS to the end of the handshake. */
   securing = false
-  /** Application octets relayed up. */
-  transmit = 0
-
   constructor(options: UplinkOptions) {
     this.#options = options
     this.#client = options.client
-    this.#upstream = options.connection
+    this.#upstream = new UpstreamWriter(options.connection, () => this.pump())
     this.#dialogue = options.dialogue
     this.#endings = options.endings
     this.leg = options.leg
     this.#replies = new LocalReplies({ ...options, refused: options.upstream.refused, rested: () => this.pump() })
+  }
+
+  /** Application bytes relayed to the upstream. */
+  get transmit(): number {
+    return this.#upstream.transmit
   }
 
   /** From now on the next command between messages is answered 421. */
@@ -99,7 +102,7 @@ export class Uplink {
   #sendBlock(chunk: Buffer, release: () => void): void {
     const end = this.#lookAtBody(chunk, now())
     if (end < chunk.length) this.#backlog.push(Buffer.from(chunk.subarray(end)))
-    this.#send(chunk.subarray(0, end), release)
+    this.#upstream.write(chunk.subarray(0, end), release)
   }
 
   /** The client says no more: its FIN goes up behind all that waits. An unfinished line goes up as it is. */
@@ -125,7 +128,7 @@ export class Uplink {
       this.#awaitsReplies ||
       this.securing ||
       this.#endings.over ||
-      this.#upstream.writableNeedDrain ||
+      this.#upstream.full ||
       this.#client.full ||
       this.#dialogue.full ||
       this.#replies.resting
@@ -170,7 +173,7 @@ export class Uplink {
   /** What follows the body in the same segment are commands, which the screen wants to see. */
   #relayBody(chunk: Buffer, at: number): Buffer {
     const end = this.#lookAtBody(chunk, at)
-    this.#send(chunk.subarray(0, end))
+    this.#upstream.write(chunk.subarray(0, end))
     return chunk.subarray(end)
   }
 
@@ -179,7 +182,7 @@ export class Uplink {
     if (this.#options.upstream.refused) this.#replies.give('UNKNOWN', words.REFUSED)
     else if (this.leg === 'clear-starttls-required') this.#endings.cut('error', 'upstream_lost')
     else {
-      this.#send(chunk)
+      this.#upstream.write(chunk)
       this.#look(chunk, at)
     }
     return chunk.subarray(chunk.length)
@@ -188,7 +191,7 @@ export class Uplink {
   /** The lines up to `done` were looked at. Behind a DATA, what follows goes up unseen by the screen. */
   #sendUpTo(chunk: Buffer, done: number, at: number): Buffer {
     const waits = this.#dialogue.inCommand || this.#dialogue.full || this.#awaitsReplies
-    this.#send(waits ? chunk.subarray(0, done) : chunk)
+    this.#upstream.write(waits ? chunk.subarray(0, done) : chunk)
     if (waits) return chunk.subarray(done)
     if (done < chunk.length) this.#look(chunk.subarray(done), at)
     return chunk.subarray(chunk.length)
@@ -210,7 +213,7 @@ export class Uplink {
       this.#awaitsReplies = true
       return false
     }
-    this.#send(chunk.subarray(0, from))
+    this.#upstream.write(chunk.subarray(0, from))
     if (screened.answer !== 'upgrade') this.#replies.give(screened.verb, screened.answer, line)
     else if (end < chunk.length) this.#replies.give('STARTTLS', words.STARTTLS_INJECTION)
     else void this.#upgrade()
@@ -233,13 +236,6 @@ export class Uplink {
   #watchClearText(line: Buffer): void {
     this.#replies.relayedClear(line)
     if (verbOf(line) === 'EHLO') this.#awaitsReplies = true
-  }
-
-  /** `sent` is called in a later turn, when the socket needs the bytes no more. */
-  #send(bytes: Buffer, sent?: () => void): void {
-    if (bytes.length === 0 || !this.#upstream.writable) return
-    this.transmit += bytes.length
-    this.#upstream.write(bytes, sent && ((error) => error || sent()))
   }
 
   #look(bytes: Buffer, at: number): void {

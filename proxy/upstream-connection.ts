@@ -59,6 +59,11 @@ export class UpstreamConnection {
     return this.#socket.writableNeedDrain
   }
 
+  /** Bytes written and not yet handed to the kernel. */
+  get unsent(): number {
+    return this.#socket.writableLength
+  }
+
   /** True when the upstream's FIN was read. */
   get ended(): boolean {
     return this.#socket.readableEnded

@@ -4,12 +4,14 @@
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { Writable } from 'node:stream'
 import { describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import * as tls from 'node:tls'
 import { ByteQueue } from '../proxy/byte-queue.ts'
 import { Framing, MAX_HELD_BYTES } from '../proxy/framing.ts'
 import { HeldBytes } from '../proxy/held-bytes.ts'
+import { UpstreamWriter } from '../proxy/upstream-writer.ts'
 import { ClientLegRig } from './support/client-leg-rig.ts'
 import type { Peer } from './support/peers.ts'
 import { retainedBytes } from './support/retained.ts'
@@ -82,6 +84,60 @@ describe('Held copies', () => {
     framing.next('body')
     framing.release()
     assert.equal(framing.bodySize, MAX_HELD_BYTES)
+  })
+})
+
+/** A socket whose kernel buffer is full until `taken` is called for the write that waits. */
+class FullSocket extends Writable {
+  readonly waiting: (() => void)[] = []
+
+  constructor() {
+    super({ highWaterMark: 64 * 1024 })
+  }
+
+  get unsent(): number {
+    return this.writableLength
+  }
+
+  override _write(_chunk: Buffer, _encoding: string, done: () => void): void {
+    this.waiting.push(done)
+  }
+}
+
+describe('The writer to the upstream', () => {
+  test('is full after 64 small writes that the kernel does not take, and free again when it took one', async () => {
+    const socket = new FullSocket()
+    let freed = 0
+    const writer = new UpstreamWriter(socket, () => freed++)
+    for (let count = 0; count < 64; count += 1) {
+      assert.equal(writer.full, false)
+      writer.write(Buffer.from('x'))
+    }
+    writer.write(Buffer.from('x')) // the first one is with the kernel, and 64 wait
+    assert.deepEqual([writer.full, freed, writer.transmit], [true, 0, 65])
+    socket.waiting.shift()?.()
+    assert.equal(writer.full, true, 'that was the one that no other waited for')
+    socket.waiting.shift()?.()
+    assert.deepEqual([writer.full, freed], [false, 1])
+  })
+
+  test('is full after 64 KiB otherwise, and counts no large writes', () => {
+    const writer = new UpstreamWriter(new FullSocket(), () => assert.fail('never full of small ones'))
+    for (let count = 0; count < 16; count += 1) {
+      assert.equal(writer.full, false)
+      writer.write(Buffer.alloc(4096))
+    }
+    assert.equal(writer.full, true)
+  })
+
+  test('does not ask for more when the socket fails', async () => {
+    const socket = new FullSocket()
+    const writer = new UpstreamWriter(socket, () => assert.fail('nothing can be written'))
+    for (let count = 0; count < 65; count += 1) writer.write(Buffer.from('x'))
+    socket.on('error', () => {}).destroy(new Error('reset'))
+    await new Promise((closed) => socket.once('close', closed)) // `once` of node:events rejects at an error
+    writer.write(Buffer.from('x'))
+    assert.equal(writer.transmit, 65)
   })
 })
 
