@@ -156,12 +156,20 @@ describe('A client inside TLS that sends records of one byte', () => {
       if (when === 'after DATA') await askForBody(rig, client, upstream)
       const before = await retainedBytes()
       await sendRecords(client)
-      await pause(500) // no event shows that the proxy has read all that it wants to read
-      const kept = (await retainedBytes()) - before
+      const kept = await settledAt((bytes) => bytes - before < MEBIBYTE)
       client.destroy()
       upstream.destroy()
-      assert.ok(kept < MEBIBYTE, `${kept} bytes`)
+      assert.ok(kept - before < MEBIBYTE, `${kept - before} bytes`)
     })
+  }
+
+  /** No event shows that the proxy has read all that it wants to: looks for some seconds. Returns the last figure. */
+  async function settledAt(enough: (bytes: number) => boolean): Promise<number> {
+    for (let look = 0; ; look += 1) {
+      await pause(500)
+      const bytes = await retainedBytes()
+      if (look === 9 || (look > 0 && enough(bytes))) return bytes
+    }
   }
 
   /** The client has sent DATA, and the upstream does not answer. */
