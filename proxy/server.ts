@@ -13,6 +13,7 @@ import { ReadPool } from './read-pool.ts'
 import { limitsFor, RefusedConnections, type RefusedCuts } from './refused.ts'
 import { Session, type SessionHost, type Source } from './session.ts'
 import type { AddressScope } from './smtp/path.ts'
+import { Ticker } from './ticker.ts'
 import { Dialer, type DialResult, now } from './upstream.ts'
 import { WarmLegs } from './warm.ts'
 
@@ -103,7 +104,7 @@ export class ProxyServer implements SessionHost, MailServer {
   readonly #servers = new Set<net.Server>()
   readonly #sessions = new Set<Session>()
   readonly #admission: Admission
-  readonly #clock: NodeJS.Timeout
+  readonly #ticker: Ticker
   readonly #stopDialling = new AbortController()
   #draining = false
   /** Called when the last session has left. */
@@ -122,7 +123,8 @@ export class ProxyServer implements SessionHost, MailServer {
       new LocalAdmission({ sessions: options.config.maxSessions, perClient: options.config.maxSessionsPerClient })
     this.#dialer = new Dialer(options.config.upstreamCaFile)
     this.#warm = new WarmLegs(options.config.warmConnections, () => this.#dialAhead())
-    this.#clock = setInterval(() => this.#tick(), Math.min(this.limits.tickMs, Math.max(10, this.idleMs / 4)))
+    const tickMs = Math.min(this.limits.tickMs, Math.max(10, this.idleMs / 4))
+    this.#ticker = new Ticker(tickMs, (at, late) => this.#tick(at, late))
   }
 
   get draining(): boolean {
@@ -193,7 +195,7 @@ export class ProxyServer implements SessionHost, MailServer {
     for (const session of this.#sessions) session.cut()
     this.refused.close()
     await this.#emptyWithin(1000)
-    clearInterval(this.#clock)
+    this.#ticker.stop()
   }
 
   /** Resolves with the number of sessions that are left. */
@@ -230,9 +232,9 @@ export class ProxyServer implements SessionHost, MailServer {
     void session.run()
   }
 
-  #tick(): void {
-    const at = now()
+  #tick(at: number, late: boolean): void {
     this.#warm.tick(at)
+    if (late) return
     for (const session of this.#sessions) session.tick(at)
   }
 
