@@ -39,6 +39,8 @@ export class Answers {
   refusedWhileSending = false
   /** Transactions whose MAIL was accepted. */
   messages = 0
+  /** True once EHLO or HELO was accepted. */
+  identified = false
   /** What the last AUTH named. */
   mechanism = 'OTHER'
 
@@ -138,6 +140,7 @@ export class Answers {
   }
 
   #identified(verb: 'EHLO' | 'HELO', reply: Reply, at: number): void {
+    this.identified = true
     this.mail?.abandon(at)
     this.#framing.chunking = verb === 'EHLO' && offers(reply.bytes, 'CHUNKING')
     this.#emit({ type: 'identify', at, command: verb })

@@ -23,6 +23,9 @@ export const CHANGES: readonly string[] = [
     `after STARTTLS end the session with ${words.STARTTLS_INJECTION.code}.`,
   'In the TLS handshake, the proxy refuses a client that offers ALPN protocols without `smtp`. A client without ALPN is ' +
     'accepted.',
+  `After the client's STARTTLS, inside TLS, the proxy answers ${words.EHLO_FIRST.code} to every command other than ` +
+    `${FORGOTTEN_VERBS}, until the upstream has accepted an EHLO or HELO (RFC 3207 4.2). A server that follows the RFC ` +
+    'does the same: only a client that relies on its EHLO from before TLS can notice.',
   `The proxy answers ${[...BLOCKED].join(', ')} with ${words.BLOCKED.code} and ends HTTP requests with ` +
     `${words.HTTP.code}. On a listener with ?starttls=required, it answers ${words.STARTTLS_FIRST.code} before TLS to every ` +
     `command other than ${FORGOTTEN_VERBS} and STARTTLS.`,

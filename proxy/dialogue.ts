@@ -66,6 +66,11 @@ export class Dialogue {
     return this.#answers.refusedWhileSending
   }
 
+  /** True once EHLO or HELO was accepted on this layer: a handshake of the client begins a new one. */
+  get identified(): boolean {
+    return this.#answers.identified
+  }
+
   get opaque(): boolean {
     return this.#opaque
   }
@@ -168,6 +173,7 @@ export class Dialogue {
   tls(protocol: string, cipher: string, at: number): void {
     this.#framing.clear()
     this.#framing.chunking = false
+    this.#answers.identified = false
     this.#lastActivity = at
     this.#emit({ type: 'tls', at, protocol, cipher })
   }

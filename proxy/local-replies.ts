@@ -31,6 +31,7 @@ export class LocalReplies {
   readonly #options: LocalRepliesOptions
   #tainted = false
   #draining = false
+  #upgraded = false
   /** Replies that leave with the next `flush`. */
   #out: Buffer[] = []
   #inTurn = 0
@@ -54,15 +55,26 @@ export class LocalReplies {
     return this.#inTurn >= MAX_PER_TURN
   }
 
+  /** True from the end of the client's handshake until an EHLO or HELO was accepted (RFC 3207 4.2). */
+  get ehloOwed(): boolean {
+    return this.#upgraded && !this.#options.dialogue.identified
+  }
+
   /** What the proxy answers to this command line; undefined: the line is relayed. */
   answerTo(line: Buffer, leg: ClientLeg): Screened {
     const { refused } = this.#options
-    return screen(line, { leg, refused, tainted: this.#tainted, mayDrain: this.mayDrain })
+    const { ehloOwed, mayDrain } = this
+    return screen(line, { leg, refused, tainted: this.#tainted, ehloOwed, mayDrain })
   }
 
   /** `line` was relayed in plain text, where STARTTLS may follow. */
   relayedClear(line: Buffer): void {
     if (taints(line)) this.#tainted = true
+  }
+
+  /** The client's STARTTLS led to TLS. The upstream did not see it, so what it must forget is demanded again here. */
+  upgraded(): void {
+    this.#upgraded = true
   }
 
   /** Answers `verb`; the reply leaves with the next `flush`, at once when it ends the session. */

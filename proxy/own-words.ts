@@ -75,6 +75,12 @@ export const STARTTLS_REFUSED = word(503, '5.5.1', 'STARTTLS is not possible her
 /** The listener demands TLS. */
 export const STARTTLS_FIRST = word(530, '5.7.0', 'issue STARTTLS first')
 
+/**
+ * After the handshake, a command that needs an EHLO. RFC 3207 4.2: the server discards what the client said before, such as
+ * the argument of EHLO, and the upstream never sees the client's STARTTLS.
+ */
+export const EHLO_FIRST = word(503, '5.5.1', 'send EHLO again after STARTTLS')
+
 /** The command would hand trust or roles to the client: XCLIENT, XFORWARD, TURN, ATRN, BURL. */
 export const BLOCKED = word(502, '5.5.1', 'command not available through this proxy')
 
@@ -99,6 +105,7 @@ export const OWN_WORDS = {
   STARTTLS_ARGUMENT,
   STARTTLS_REFUSED,
   STARTTLS_FIRST,
+  EHLO_FIRST,
   BLOCKED,
   STARTTLS_INJECTION,
   HTTP,

@@ -12,6 +12,8 @@ export interface ScreenState {
   readonly refused: boolean
   /** True once a command was relayed in the clear that an upstream would not forget at STARTTLS. */
   readonly tainted: boolean
+  /** True from the end of the client's handshake until an EHLO or HELO was accepted (RFC 3207 4.2). */
+  readonly ehloOwed: boolean
   /** True when the proxy is stopping and no mail is under way. */
   readonly mayDrain: boolean
 }
@@ -21,7 +23,7 @@ export type Screened = { readonly verb: Verb; readonly answer: OwnWord | 'upgrad
 
 /**
  * Relayed in the clear, these leave nothing behind at the upstream that would survive into TLS (RFC 3207 4.2; the class
- * of attack is session fixation, nostarttls.secvuln.info).
+ * of attack is session fixation, nostarttls.secvuln.info). The same commands are legal before EHLO (RFC 5321 4.1.4).
  */
 export const FORGOTTEN: ReadonlySet<Verb> = new Set<Verb>(['EHLO', 'HELO', 'NOOP', 'RSET', 'HELP', 'VRFY', 'QUIT'])
 
@@ -46,7 +48,8 @@ function answerTo(verb: Verb, line: Buffer, state: ScreenState): OwnWord | 'upgr
   if (BLOCKED.has(verb)) return words.BLOCKED
   if (verb === 'UNKNOWN' && isHttp(line)) return words.HTTP
   if (state.leg === 'clear-starttls-required' && !FORGOTTEN.has(verb)) return words.STARTTLS_FIRST
-  return state.mayDrain && verb !== 'QUIT' ? words.DRAINING : undefined
+  if (state.mayDrain && verb !== 'QUIT') return words.DRAINING
+  return state.ehloOwed && !FORGOTTEN.has(verb) ? words.EHLO_FIRST : undefined
 }
 
 function answerToStarttls(line: Buffer, state: ScreenState): OwnWord | 'upgrade' | undefined {

@@ -178,9 +178,10 @@ export class Uplink {
   }
 
   #relayUnscreened(chunk: Buffer, at: number): Buffer {
-    // a dialogue that lost the thread must not let bytes go up in the clear, nor come in the clear where TLS is demanded
+    // in an opaque session no byte may go up unencrypted, nor come unencrypted or without EHLO where that is demanded
     if (this.#options.upstream.refused) this.#replies.give('UNKNOWN', words.REFUSED)
-    else if (this.leg === 'clear-starttls-required') this.#endings.cut('error', 'upstream_lost')
+    else if (this.leg === 'clear-starttls-required' || this.#replies.ehloOwed)
+      this.#endings.cut('error', 'upstream_lost')
     else {
       this.#upstream.write(chunk)
       this.#look(chunk, at)
@@ -273,6 +274,7 @@ export class Uplink {
     if (!socket) return
     this.securing = false
     this.leg = 'tls'
+    this.#replies.upgraded()
     this.#dialogue.tls(socket.getProtocol() ?? 'unknown', socket.getCipher().standardName, now())
     this.#options.secured()
     this.pump()

@@ -248,6 +248,7 @@ describe('After the handshake', () => {
     readyForTls(async (session) => {
       const { client } = session
       await client.secureAsClient(rig.clientTls)
+      await session.ehlo()
       await session.relayed('MAIL FROM:<a@example.com>\r\n', '250 ok\r\n')
       await session.relayed('RCPT TO:<b@example.net>\r\n', '250 ok\r\n')
       await session.relayed('DATA\r\n', '354 go\r\n')

@@ -240,6 +240,7 @@ describe('A listener that requires TLS', () => {
         assert.equal(await session.answered(`${line}\r\n`), FIRST)
         await session.goesOn()
         await session.startTls()
+        await session.ehlo()
         assert.equal(await session.relayed(`${line}\r\n`, '250 fine\r\n'), '250 fine\r\n')
       }, required))
   }

@@ -35,6 +35,7 @@ const WORDS: Readonly<Record<keyof typeof OWN_WORDS, string>> = {
   STARTTLS_ARGUMENT: '501 5.5.4',
   STARTTLS_REFUSED: '503 5.5.1',
   STARTTLS_FIRST: '530 5.7.0',
+  EHLO_FIRST: '503 5.5.1',
   BLOCKED: '502 5.5.1',
   STARTTLS_INJECTION: '554 5.5.0 closes',
   HTTP: '554 5.5.0 closes',

@@ -8,7 +8,7 @@ import { octets } from './support/segmentation.ts'
 
 type Answer = keyof typeof OWN_WORDS | 'upgrade' | 'relayed'
 
-const TLS: ScreenState = { leg: 'tls', refused: false, tainted: false, mayDrain: false }
+const TLS: ScreenState = { leg: 'tls', refused: false, tainted: false, ehloOwed: false, mayDrain: false }
 const CLEAR: ScreenState = { ...TLS, leg: 'clear' }
 const OFFERED: ScreenState = { ...TLS, leg: 'clear-starttls' }
 const REQUIRED: ScreenState = { ...TLS, leg: 'clear-starttls-required' }
@@ -123,6 +123,30 @@ const CASES: readonly Case[] = [
     lines: ['QUIT', 'quit'],
     answer: 'relayed' as const,
   })),
+  {
+    what: 'after the handshake, what needs an EHLO is refused until there is one (RFC 3207 4.2)',
+    state: { ...TLS, ehloOwed: true },
+    lines: ORDINARY.filter((line) => !/^(EHLO|HELO|RSET|NOOP|VRFY|HELP|QUIT)/.test(line)),
+    answer: 'EHLO_FIRST',
+  },
+  {
+    what: 'and the rest is relayed, EHLO among it',
+    state: { ...TLS, ehloOwed: true },
+    lines: ['EHLO app', 'HELO app', 'RSET', 'NOOP', 'VRFY x', 'HELP', 'QUIT'],
+    answer: 'relayed',
+  },
+  {
+    what: 'STARTTLS and commands that are blocked keep their own replies there',
+    state: { ...TLS, ehloOwed: true },
+    lines: ['STARTTLS', 'STARTTLS x'],
+    answer: 'STARTTLS_REFUSED',
+  },
+  {
+    what: 'and at a drain there is no time for an EHLO',
+    state: { ...TLS, ehloOwed: true, mayDrain: true },
+    lines: ['EHLO app', 'MAIL FROM:<a@b>', 'NOOP'],
+    answer: 'DRAINING',
+  },
   {
     what: 'at a drain the next command is answered 421',
     state: { ...TLS, mayDrain: true },
