@@ -60,11 +60,13 @@ export class LocalReplies {
     return this.#upgraded && !this.#options.dialogue.identified
   }
 
-  /** What the proxy answers to this command line; undefined: the line is relayed. */
+  /** What the proxy answers to this command line, after the replies that are owed; undefined: the line is relayed. */
   answerTo(line: Buffer, leg: ClientLeg): Screened {
-    const { refused } = this.#options
+    const { refused, dialogue } = this.#options
     const { ehloOwed, mayDrain } = this
-    return screen(line, { leg, refused, tainted: this.#tainted, ehloOwed, mayDrain })
+    // a client that sends MAIL together with each final dot is never between messages
+    const mayDrainLater = this.#draining && dialogue.pending > 0
+    return screen(line, { leg, refused, tainted: this.#tainted, ehloOwed, mayDrain, mayDrainLater })
   }
 
   /** `line` was relayed in plain text, where STARTTLS may follow. */

@@ -16,9 +16,14 @@ export interface ScreenState {
   readonly ehloOwed: boolean
   /** True when the proxy is stopping and no mail is under way. */
   readonly mayDrain: boolean
+  /** True when the proxy is stopping and replies are owed: after them no mail may be under way. */
+  readonly mayDrainLater: boolean
 }
 
-/** An answer of the proxy's own, or `upgrade`: answer 220 and begin TLS. Undefined: the line is relayed. */
+/**
+ * A local reply, or `upgrade`: answer 220 and begin TLS. Undefined: the line is relayed. While replies are owed, it is the
+ * reply that the line may get: screen it again after them.
+ */
 export type Screened = { readonly verb: Verb; readonly answer: OwnWord | 'upgrade' } | undefined
 
 /**
@@ -49,6 +54,7 @@ function answerTo(verb: Verb, line: Buffer, state: ScreenState): OwnWord | 'upgr
   if (verb === 'UNKNOWN' && isHttp(line)) return words.HTTP
   if (state.leg === 'clear-starttls-required' && !FORGOTTEN.has(verb)) return words.STARTTLS_FIRST
   if (state.mayDrain && verb !== 'QUIT') return words.DRAINING
+  if (state.mayDrainLater && verb === 'MAIL') return words.DRAINING
   return state.ehloOwed && !FORGOTTEN.has(verb) ? words.EHLO_FIRST : undefined
 }
 

@@ -189,9 +189,10 @@ export class Uplink {
     return chunk.subarray(chunk.length)
   }
 
-  /** The lines up to `done` were looked at. Behind a DATA, what follows goes up unseen by the screen. */
+  /** The lines up to `done` were looked at. After a DATA, what follows is relayed without a look at its lines. */
   #sendUpTo(chunk: Buffer, done: number, at: number): Buffer {
-    const waits = this.#dialogue.inCommand || this.#dialogue.full || this.#awaitsReplies
+    const { inCommand, inBody, full } = this.#dialogue
+    const waits = inCommand || inBody || full || this.#awaitsReplies
     this.#upstream.write(waits ? chunk.subarray(0, done) : chunk)
     if (waits) return chunk.subarray(done)
     if (done < chunk.length) this.#look(chunk.subarray(done), at)

@@ -8,7 +8,14 @@ import { octets } from './support/segmentation.ts'
 
 type Answer = keyof typeof OWN_WORDS | 'upgrade' | 'relayed'
 
-const TLS: ScreenState = { leg: 'tls', refused: false, tainted: false, ehloOwed: false, mayDrain: false }
+const TLS: ScreenState = {
+  leg: 'tls',
+  refused: false,
+  tainted: false,
+  ehloOwed: false,
+  mayDrain: false,
+  mayDrainLater: false,
+}
 const CLEAR: ScreenState = { ...TLS, leg: 'clear' }
 const OFFERED: ScreenState = { ...TLS, leg: 'clear-starttls' }
 const REQUIRED: ScreenState = { ...TLS, leg: 'clear-starttls-required' }
@@ -152,6 +159,18 @@ const CASES: readonly Case[] = [
     state: { ...TLS, mayDrain: true },
     lines: ORDINARY.filter((line) => line !== 'QUIT'),
     answer: 'DRAINING',
+  },
+  {
+    what: 'while replies are owed, only MAIL is: it would begin another message',
+    state: { ...TLS, mayDrainLater: true },
+    lines: ['MAIL FROM:<a@b>'],
+    answer: 'DRAINING',
+  },
+  {
+    what: 'and the rest is relayed',
+    state: { ...TLS, mayDrainLater: true },
+    lines: ORDINARY.filter((line) => !line.startsWith('MAIL')),
+    answer: 'relayed',
   },
   { what: 'STARTTLS too', state: { ...OFFERED, mayDrain: true }, lines: ['STARTTLS'], answer: 'DRAINING' },
   { what: 'and QUIT by the upstream', state: { ...TLS, mayDrain: true }, lines: ['QUIT'], answer: 'relayed' },
