@@ -7,6 +7,12 @@ const MAX_PIECES = 64
  */
 export class ByteQueue {
   #pieces: Buffer[] = []
+  #length = 0
+
+  /** Bytes in all. */
+  get length(): number {
+    return this.#length
+  }
 
   get empty(): boolean {
     return this.#pieces.length === 0
@@ -14,23 +20,26 @@ export class ByteQueue {
 
   /** Adds bytes at the end. The buffer is kept. */
   push(bytes: Buffer): void {
+    this.#length += bytes.length
     this.#pieces.push(bytes)
     if (this.#pieces.length >= MAX_PIECES) this.#pieces = [Buffer.concat(this.#pieces)]
   }
 
   /** Puts back, in front of everything else, what `take` returned and nobody could use. */
   putBack(bytes: Buffer): void {
+    this.#length += bytes.length
     if (bytes.length > 0) this.#pieces.unshift(bytes)
   }
 
   /** Removes and returns everything: a piece that is alone is not copied. */
   take(): Buffer {
     const pieces = this.#pieces
-    this.#pieces = []
+    this.clear()
     return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
   }
 
   clear(): void {
     this.#pieces = []
+    this.#length = 0
   }
 }

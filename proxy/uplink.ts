@@ -25,6 +25,9 @@ import { UpstreamWriter } from './upstream-writer.ts'
 /** Octets of a command line without an end that wait for the screen; a longer line is relayed as it comes. */
 export const MAX_SCREENED_LINE = 2048
 
+/** Bytes of the backlog up to which the client is read while replies are awaited. */
+const MAX_BACKLOG_BYTES = 64 * 1024
+
 const LF = 0x0a
 
 export interface UplinkOptions {
@@ -143,10 +146,14 @@ export class Uplink {
     if (this.#clientEnded && this.#backlog.empty) this.#endings.clientFinished()
   }
 
-  /** A paused reader does not see its client leave: nobody may wait for the replies of an upstream that has finished. */
+  /**
+   * A paused reader does not see its client leave. So nobody may wait for the replies of an upstream that has finished, and
+   * while replies are awaited the client is read a little further: one that resets its connection must be noticed.
+   */
   #wait(): void {
     const waitsForReplies = this.#awaitsReplies || this.#dialogue.full
     if (waitsForReplies && this.#endings.upstreamEnded) this.#endings.stopRelaying()
+    else if (waitsForReplies && !this.#client.full && this.#backlog.length < MAX_BACKLOG_BYTES) this.#client.resume()
     else this.#client.pause()
   }
 

@@ -1,9 +1,11 @@
 /** A drain, and clients that send the next command before they have read the last reply (RFC 2920). */
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { DRAINING } from '../proxy/own-words.ts'
 import { Stage, type StagedSession } from './support/in-process.ts'
 import { MAIL, type State, sessionAt } from './support/mail-states.ts'
+import { drop, mailOf } from './support/session-end.ts'
 
 const FAREWELL = DRAINING.bytes.toString('latin1')
 const ACCEPTED = '250 2.0.0 r-000123\r\n'
@@ -73,6 +75,17 @@ describe('At a drain, a MAIL that is sent together with the end of a message', (
     await session.client.end()
     await session.upstream.send(ACCEPTED)
     await ends(session, ACCEPTED + FAREWELL)
+  })
+
+  test('does not hide that its client resets: the final reply is counted as undelivered', async (t) => {
+    const session = await draining(t, 'in the body')
+    await relays(session, `.\r\n${NEXT}`, '.\r\n')
+    await session.client.reset()
+    await pause(100) // nobody shows that the proxy has noticed
+    await session.upstream.send(ACCEPTED)
+    assert.equal(await session.upstream.closed(), 'reset')
+    assert.equal(mailOf(await drop(session)), 'tx-commit accepted 250 undelivered END-OF-MESSAGE')
+    assert.equal(await session.drained, 0)
   })
 
   test('is answered by nobody when the upstream closes without a final reply', async (t) => {
