@@ -82,6 +82,7 @@ export const details = {
   'smtp.listener': "The listener's URL.",
   'smtp.session.closed_by': 'client, upstream or proxy.',
   'smtp.session.close_detail': 'What exactly happened; for proxy_header, what was wrong with the header.',
+  'smtp.session.early_talker': 'True when the client sent bytes before it was greeted.',
   'smtp.session.messages': 'Mails whose MAIL was accepted in the session.',
   'smtp.reply.enhanced_code': 'The enhanced status code (RFC 3463).',
   'smtp.message.size': 'Octets of the mail on the wire.',

@@ -27,7 +27,7 @@ export function mailAttributes({ session, end, ...mail }: MailRecord): Attribute
 
 /** Of a session that is over. */
 export function sessionAttributes({ session, close, refusal }: SessionRecord): Attributes {
-  const { open, tls, auth, capabilities, opaque } = session
+  const { open, tls, auth, capabilities, opaque, earlyTalker } = session
   return {
     ...who(session),
     ...upstream(session),
@@ -43,6 +43,7 @@ export function sessionAttributes({ session, close, refusal }: SessionRecord): A
     ...(auth && { 'smtp.auth.mechanism': auth.mechanism, 'smtp.auth.code': auth.reply.code }),
     ...(capabilities && { 'smtp.ehlo.removed': [...capabilities.removed], 'smtp.ehlo.added': [...capabilities.added] }),
     ...(opaque && { 'smtp.opaque.reason': opaque }),
+    ...(earlyTalker && { 'smtp.session.early_talker': true }),
     ...(session.dialCount > 0 && { 'smtp.dial.count': session.dialCount }),
     ...(session.dialledAhead && { 'smtp.dial.ahead': true }),
   }

@@ -57,6 +57,8 @@ export interface SessionFacts {
   readonly auth?: { readonly mechanism: string; readonly reply: ReplyFacts }
   readonly capabilities?: { readonly removed: readonly string[]; readonly added: readonly string[] }
   readonly opaque?: OpaqueReason
+  /** True when the client sent bytes before it was greeted. */
+  readonly earlyTalker?: true
 }
 
 /** A mail that is over. */
@@ -189,6 +191,7 @@ class Recorder {
     if (event.type === 'auth') this.#facts.auth = event
     if (event.type === 'capabilities') this.#facts.capabilities = event
     if (event.type === 'session-opaque') this.#facts.opaque = event.reason
+    if (event.type === 'early-talk') this.#facts.earlyTalker = true
   }
 
   #dialled(event: Dial): void {

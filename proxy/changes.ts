@@ -31,13 +31,16 @@ export const CHANGES: readonly string[] = [
     `command other than ${FORGOTTEN_VERBS} and STARTTLS.`,
   `The proxy relays a command line when it is complete. A longer one than ${MAX_SCREENED_LINE.toLocaleString('en')} bytes ` +
     'is relayed as it arrives, as are message bodies and AUTH responses.',
-  'Commands that a client sends before the greeting reach the upstream after the greeting, so the upstream does not ' +
-    'notice that the client talks early.',
+  'Commands that a client sends before the greeting wait, up to 64 KiB, and reach the upstream after the greeting. So the ' +
+    'upstream does not notice that the client talks early; spans and log lines of the session say ' +
+    '`smtp.session.early_talker`.',
   'Replies are relayed whole: the proxy drops a reply that the upstream leaves unfinished, and passes on the close.',
   `The proxy sends its own ${words.UNREACHABLE.code} when no upstream can be reached over verified TLS, when this machine ` +
     'lacks resources to connect, after a greeting that refuses, at its limits, to addresses outside PROXY_ALLOW, to idle ' +
     'sessions, when a reply of the upstream is too long, and when it stops. It sends this before or between messages, ' +
     'never in answer to the end of a message.',
+  'When the proxy stops, a client that sends MAIL together with the end of a message receives the final reply, and then ' +
+    `${words.DRAINING.code} in answer to MAIL.`,
   'On an smtps:// listener, the proxy refuses connections (limits, PROXY_ALLOW, drain) before TLS: it closes them without ' +
     'a reply.',
 ]

@@ -254,6 +254,8 @@ export interface Unanswered {
 export type SessionEvent =
   | SessionOpen
   | Dial
+  /** The client sent its first bytes before the upstream's greeting could be passed on. At most once a session. */
+  | { readonly type: 'early-talk'; readonly at: number }
   /** `at` is when the client connected. */
   | { readonly type: 'greeting'; readonly at: number; readonly end: number; readonly reply: ReplyFacts }
   /** The client named itself and was answered 2yz. */

@@ -63,7 +63,6 @@ export class Session {
   #dialogue: Dialogue | undefined
   #relay: Relay | undefined
   readonly #early = new ByteQueue()
-  #earlyBytes = 0
   #clientEnded = false
   #closed = false
   #draining = false
@@ -129,16 +128,17 @@ export class Session {
     else this.#client.destroy()
   }
 
+  /** RFC 5321 4.3.1: a client should wait for the greeting. What it sends before is relayed after the greeting. */
   #earlyData(chunk: Buffer): void {
+    if (this.#early.empty) this.#observer({ type: 'early-talk', at: now() })
     this.#early.push(chunk)
-    this.#earlyBytes += chunk.length
-    if (this.#earlyBytes >= MAX_EARLY_BYTES) this.#client.pause()
+    if (this.#early.length >= MAX_EARLY_BYTES) this.#client.pause()
   }
 
   /** A client that closes without a word wants nothing: a port probe must not leave a connection to AhaSend behind. */
   #earlyEnd(): void {
     this.#clientEnded = true
-    if (this.#earlyBytes === 0) this.#client.destroy()
+    if (this.#early.empty) this.#client.destroy()
   }
 
   #closedEarly(reset: boolean): void {

@@ -64,6 +64,26 @@ describe('The greeting', () => {
     await peer.send('250 mail.example\r\n')
     assert.equal(await client.readReply(), '220 mail.example ESMTP\r\n')
     assert.equal(await client.readReply(), '250 mail.example\r\n')
+    assert.equal(scene.recorder.sessions[0]!.all('early-talk').length, 1)
+  })
+
+  test('GRT-12: reports an early client once, however many pieces it sends, and a polite client never', async () => {
+    await using scene = await startScene(trust)
+    for (const early of [['EHLO app', '.example\r\n'], []]) {
+      const { client, peer } = await scene.meet()
+      for (const piece of early) {
+        await client.send(piece)
+        await pause(20) // no event shows that the proxy has read the piece
+      }
+      await playPreamble(peer, { identity: trust.identity })
+      assert.equal(await client.readReply(), '220 mail.example ESMTP\r\n')
+      await client.send('NOOP\r\n')
+      await peer.readUntil('NOOP\r\n')
+    }
+    assert.deepEqual(
+      scene.recorder.sessions.map((session) => session.all('early-talk').length),
+      [1, 0],
+    )
   })
 
   test('GRT-12: lets an early client close its half, and still have its answers', async () => {
@@ -198,7 +218,7 @@ describe('Port probes', () => {
  * | GRT-03 | a greeting after 20 s is relayed    | only if PROXY_DIAL_TIMEOUT (10s) allows it; half a second stands in |
  * | GRT-06 | reason=refused                      | the dial's error connect_refused; likewise for GRT-07, 10 and 11    |
  * | GRT-08 | three distinct reasons              | one error, resolve_failed, told apart by the dial's detail          |
- * | GRT-12 | a metric early_talk                 | there is none; that the words wait is what counts                   |
+ * | GRT-12 | a metric early_talk                 | an event, for spans and log lines: no label is worth its series     |
  * | GRT-13 | 10,000 probes, sampled log lines    | 100 probes; log lines are the log's own tests                       |
  *
  * GRT-04 and GRT-05 are in greeting-refused.test.ts,

@@ -145,6 +145,16 @@ test('a session that was not understood any more says why', () => {
   assert.equal(lines('session')[0]?.['smtp.opaque.reason'], 'unknown_payload')
 })
 
+test('a session whose client talked before the greeting says so, and no other does', () => {
+  const { log, lines } = written()
+  new SessionStory().talksEarly().greeted().closed('quit').tell(log)
+  new SessionStory().greeted().closed('quit').tell(log)
+  assert.deepEqual(
+    lines('session').map((line) => line['smtp.session.early_talker']),
+    [true, undefined],
+  )
+})
+
 test('a failed dial is a warning, with its session or without', () => {
   const { log, lines } = written()
   const failure = { error: 'starttls_refused', replyCode: 454 } as const

@@ -46,6 +46,7 @@ function lineOf(event: SessionEvent): string {
     case 'session-open':
     case 'dial':
     case 'tls':
+    case 'early-talk':
     case 'tx-data':
       return event.type
     case 'greeting':

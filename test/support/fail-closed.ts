@@ -62,7 +62,8 @@ async function refused(
     const session = await rig.recorder.closed()
     assert.equal(scripted.connections, 1, 'the proxy does not try again')
     assert.deepEqual(
-      session.events.map((event) => event.type),
+      // the client talks early; whether it was read before the dial ended is a matter of microseconds
+      session.events.map((event) => event.type).filter((type) => type !== 'early-talk'),
       ['session-open', 'dial', 'greeting', 'session-close'],
     )
     assert.deepEqual(session.one('greeting').reply, factsOf(word))

@@ -152,6 +152,11 @@ export class SessionStory {
     return this.#add({ type: 'tx-lost', stage: 'final-reply', outcome: 'in_doubt', error, ...this.#end(size) })
   }
 
+  /** The client sent bytes before the greeting. */
+  talksEarly(): this {
+    return this.#add({ type: 'early-talk', at: this.#at })
+  }
+
   opaque(reason: OpaqueReason): this {
     return this.#add({ type: 'session-opaque', at: this.#at, reason })
   }
