@@ -1,6 +1,6 @@
 import type net from 'node:net'
 import tls from 'node:tls'
-import { startReading, stopReading } from './read-gate.ts'
+import { ReadGate } from './read-gate.ts'
 import { pooled, type ReadPool } from './read-pool.ts'
 
 /** Bounds of a lingering close: how long, and how much, a client may still send after its last reply. */
@@ -33,6 +33,7 @@ export interface LegListener {
 export class ClientConnection {
   readonly tcp: net.Socket
   #socket: net.Socket
+  #gate: ReadGate
   #listener: LegListener | undefined
   #secured = false
   #failed = false
@@ -47,6 +48,7 @@ export class ClientConnection {
     const reader = { data: this.#onData, bulk: () => this.#listener?.bulk?.() ?? false }
     this.tcp = pool ? pooled(accepted, pool, reader) : accepted
     this.#socket = this.tcp
+    this.#gate = new ReadGate(this.tcp)
     this.#attach(this.tcp)
   }
 
@@ -87,12 +89,11 @@ export class ClientConnection {
   /** Reads no more. Inside TLS, what was read before may still come: no more than one read of the TCP socket. */
   pause(): void {
     if (!this.#secured) this.#socket.pause()
-    stopReading(this.#socket)
+    this.#gate.shut()
   }
 
   resume(): void {
-    this.#socket.resume()
-    startReading(this.#socket)
+    this.#gate.open()
   }
 
   /** Puts bytes back in front of what is still to be read. */
@@ -108,6 +109,7 @@ export class ClientConnection {
     this.#detach(this.tcp)
     const socket = new tls.TLSSocket(this.tcp, { isServer: true, secureContext, ALPNProtocols: ALPN_SMTP as never })
     this.#socket = socket
+    this.#gate = new ReadGate(socket)
     socket.setNoDelay(true)
     return new Promise((settle) => {
       const timer = setTimeout(() => socket.destroy(), timeoutMs)
@@ -191,6 +193,7 @@ export class ClientConnection {
   }
 
   #onData = (chunk: Buffer, release?: () => void): void => {
+    if (this.#secured) this.#gate.passed()
     if (!this.#lingering) return this.#listener?.data(chunk, release)
     this.#lingerBytes -= chunk.length
     if (this.#lingerBytes < 0) this.#cutAt('bytes')

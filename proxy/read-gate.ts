@@ -1,25 +1,76 @@
 import type net from 'node:net'
 
 /**
- * Stops and starts the reading of a socket at its handle. `pause()` alone goes on reading inside TLS, record by record,
- * until 64 KiB wait in the stream: with records of one byte these are 65,536 Buffers, 22 MB. Node has no public way to
- * stop earlier: where its inside is not as expected, nothing happens here, and `pause()` limits the bytes alone.
+ * Stops and starts the reading of a socket at its handle. Inside TLS `pause()` alone goes on reading, record by record,
+ * until 64 KiB wait in the stream: with records of one byte these are 65,536 Buffers, 22 MB. Node has no public way to stop
+ * earlier: where its inside is not as expected, `pause()` has to do, which limits the bytes alone.
  */
+
+/**
+ * Pieces in a row after which a turn of the event loop goes to others. libuv reads a socket up to 32 times a turn, 64 KiB
+ * each, and one such read may hold 2,849 records of one byte. Records of the usual 16 KiB never come so far.
+ */
+const MAX_PIECES = 256
 
 /** What node:net keeps in a socket, as far as its reading is concerned. */
 interface Readable {
   _handle: { reading?: unknown; readStop?: unknown } | null
 }
 
-/** Nothing more is read from the kernel. Inside TLS the records of the last read may still come. */
-export function stopReading(socket: net.Socket): void {
-  const handle = (socket as unknown as Readable)._handle
-  if (handle?.reading !== true || typeof handle.readStop !== 'function') return
-  handle.reading = false
-  handle.readStop()
-}
+/** The reading of one socket. It begins open, and is for the socket's owner alone. */
+export class ReadGate {
+  readonly #socket: net.Socket
+  readonly #read: () => void
+  #open = true
+  #pieces = 0
+  #resting = false
 
-/** Reads on, also where reading was never stopped. An error of the handle destroys the socket. */
-export function startReading(socket: net.Socket): void {
-  if (socket.readable && !socket.connecting) socket._read(0)
+  constructor(socket: net.Socket) {
+    this.#socket = socket
+    const read = socket._read.bind(socket)
+    this.#read = () => read(0)
+    // the stream asks for more after each piece, also while it should not get it
+    socket._read = (size) => {
+      if (this.#open && !this.#resting) read(size)
+    }
+  }
+
+  /** Reads on. An error of the handle destroys the socket. */
+  open(): void {
+    this.#open = true
+    this.#socket.resume()
+    if (!this.#resting) this.#start()
+  }
+
+  /** Reads nothing more from the kernel. Inside TLS the records of the last read may still come. */
+  shut(): void {
+    this.#open = false
+    if (!this.#stop()) this.#socket.pause()
+  }
+
+  /** One piece was read inside TLS: after many of them, the next ones are read in another turn. */
+  passed(): void {
+    if (this.#resting || ++this.#pieces < MAX_PIECES) return
+    this.#pieces = 0
+    this.#resting = this.#stop()
+    if (this.#resting) setImmediate(() => this.#rested())
+  }
+
+  #rested(): void {
+    this.#resting = false
+    if (this.#open) this.#start()
+  }
+
+  #start(): void {
+    if (this.#socket.readable && !this.#socket.connecting) this.#read()
+  }
+
+  /** Returns false where the handle cannot be stopped. */
+  #stop(): boolean {
+    const handle = (this.#socket as unknown as Readable)._handle
+    if (typeof handle?.reading !== 'boolean' || typeof handle.readStop !== 'function') return false
+    if (handle.reading) handle.readStop()
+    handle.reading = false
+    return true
+  }
 }

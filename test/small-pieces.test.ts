@@ -4,14 +4,17 @@
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import * as net from 'node:net'
 import { Writable } from 'node:stream'
-import { describe, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import * as tls from 'node:tls'
 import { ByteQueue } from '../proxy/byte-queue.ts'
+import { ClientConnection } from '../proxy/client-leg.ts'
 import { Framing, MAX_HELD_BYTES } from '../proxy/framing.ts'
 import { HeldBytes } from '../proxy/held-bytes.ts'
 import { UpstreamWriter } from '../proxy/upstream-writer.ts'
+import { makeAuthority } from './support/certificates.ts'
 import { ClientLegRig } from './support/client-leg-rig.ts'
 import type { Peer } from './support/peers.ts'
 import { retainedBytes } from './support/retained.ts'
@@ -145,6 +148,18 @@ describe('The writer to the upstream', () => {
 /** More than the 64 KiB that the proxy keeps: what waits in the stream of its TLS socket counts, too. */
 const RECORDS = 160_000
 
+/** A record of one byte is at least 22 bytes long (RFC 8446 5.2), and a read 64 KiB. */
+const MAX_RECORDS_IN_A_READ = (64 * 1024) / 22
+
+/** One write each, so that each byte has a record of its own. Resolves when the kernel has them all. */
+function sendRecords(client: tls.TLSSocket, count: number): Promise<void> {
+  return new Promise((sent) => {
+    let left = count
+    const next = () => void (left-- > 0 ? client.write('x', next) : sent())
+    next()
+  })
+}
+
 describe('A client inside TLS that sends records of one byte', () => {
   for (const when of ['before the greeting', 'after DATA'] as const) {
     test(`costs less than 1 MiB ${when}`, async (t) => {
@@ -156,7 +171,7 @@ describe('A client inside TLS that sends records of one byte', () => {
       const upstream = await rig.upstream.accept()
       if (when === 'after DATA') await askForBody(rig, client, upstream)
       const before = await retainedBytes()
-      await sendRecords(client)
+      await sendRecords(client, RECORDS)
       const kept = await settledAt((bytes) => bytes - before < MEBIBYTE)
       client.destroy()
       upstream.destroy()
@@ -186,13 +201,62 @@ describe('A client inside TLS that sends records of one byte', () => {
       if (answer !== '') await upstream.send(answer)
     }
   }
+})
 
-  /** One write each, so that each byte has a record of its own. Resolves when the kernel has them all. */
-  function sendRecords(client: tls.TLSSocket): Promise<void> {
-    return new Promise((sent) => {
-      let left = RECORDS
-      const next = () => void (left-- > 0 ? client.write('x', next) : sent())
-      next()
+describe('The connection of a client inside TLS', () => {
+  /** A connection that counts the pieces that it reads, and its client. Nothing is read yet. */
+  async function connected(t: TestContext) {
+    const { certPem: cert, keyPem: key } = await (await makeAuthority()).issue()
+    const server = net.createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const accepted = once(server, 'connection') as Promise<[net.Socket]>
+    const client = tls.connect({ port: (server.address() as net.AddressInfo).port, rejectUnauthorized: false })
+    const connection = new ClientConnection((await accepted)[0])
+    const read = { pieces: 0 }
+    connection.listen({ data: () => read.pieces++, ended() {}, drained() {}, closed() {} })
+    await connection.secureWith(tls.createSecureContext({ cert, key }), 15_000)
+    client.setNoDelay(true)
+    t.after(() => {
+      client.destroy()
+      connection.destroy()
+      server.close()
     })
+    return { client, connection, read }
   }
+
+  test('reads the TCP socket once a turn, where the records are very small', async (t) => {
+    const { client, connection, read } = await connected(t)
+    const count = 30_000
+    connection.pause()
+    await sendRecords(client, count)
+    const before = read.pieces
+    assert.ok(before < MAX_RECORDS_IN_A_READ, `${before} records were read although it was paused`)
+    connection.resume()
+    let most = 0
+    for (let seen = before; seen < count; ) {
+      await new Promise((turn) => setImmediate(turn))
+      most = Math.max(most, read.pieces - seen)
+      seen = read.pieces
+    }
+    assert.ok(most <= 2 * MAX_RECORDS_IN_A_READ, `${most} records in one turn`)
+  })
+
+  test('stays paused when its owner pauses it while it lets others have a turn', async (t) => {
+    const { client, connection, read } = await connected(t)
+    connection.listen({
+      data: () => {
+        read.pieces += 1
+        if (read.pieces === 300) connection.pause()
+      },
+      ended() {},
+      drained() {},
+      closed() {},
+    })
+    connection.resume()
+    await sendRecords(client, 30_000)
+    await pause(300) // no event shows that nothing more is read
+    assert.ok(read.pieces < 300 + MAX_RECORDS_IN_A_READ, `${read.pieces} records were read`)
+    connection.resume()
+    while (read.pieces < 30_000) await pause(5)
+  })
 })
