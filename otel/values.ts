@@ -3,6 +3,7 @@
  * table can walk. A list that lacks a member of its union, or has one too many, does not compile.
  */
 import type {
+  AppTlsError,
   CloseReason,
   CommandName,
   DialError,
@@ -100,6 +101,19 @@ export const dialErrors = [
   'local_resources_exhausted',
 ] as const satisfies readonly DialError[]
 
+export const appTlsErrors = [
+  'app_tls_certificate_rejected',
+  'app_tls_abandoned',
+  'app_tls_version',
+  'app_tls_no_shared_cipher',
+  'app_tls_plaintext',
+  'app_tls_alpn',
+  'app_tls_timeout',
+  'app_tls_closed',
+  'app_tls_on_plain_listener',
+  'app_tls_failed',
+] as const satisfies readonly AppTlsError[]
+
 export const dialPhases = [
   'resolve',
   'connect',
@@ -131,6 +145,7 @@ export const closeReasons = [
   'not_allowed',
   'session_limit',
   'proxy_header',
+  'tls_failed',
   'error',
 ] as const satisfies readonly CloseReason[]
 
@@ -169,6 +184,7 @@ type Forgotten =
   | Exclude<TransactionErrorWord, (typeof transactionErrors)[number]>
   | Exclude<RecipientVerdict, (typeof recipientVerdicts)[number]>
   | Exclude<DialError, (typeof dialErrors)[number]>
+  | Exclude<AppTlsError, (typeof appTlsErrors)[number]>
   | Exclude<DialPhase, (typeof dialPhases)[number]>
   | Exclude<OpaqueReason, (typeof opaqueReasons)[number]>
   | Exclude<CloseReason, (typeof closeReasons)[number]>

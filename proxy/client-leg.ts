@@ -1,5 +1,6 @@
 import type net from 'node:net'
 import tls from 'node:tls'
+import { beginsTls, failureOf, Handshake, type TlsEntry, type TlsFailure } from './client-tls.ts'
 import { ReadGate } from './read-gate.ts'
 import { pooled, type ReadPool } from './read-pool.ts'
 
@@ -42,6 +43,11 @@ export class ClientConnection {
   #lingering: NodeJS.Timeout | undefined
   #lingerBytes = 0
   #cut: ((bound: LingerBound) => void) | undefined
+  /** True until the first bytes of a layer arrive that `refuseTls` or a completed handshake waits for. */
+  #silent = false
+  #tlsBegun: (() => void) | undefined
+  #tlsEntry: TlsEntry | undefined
+  #tlsFailure: TlsFailure | undefined
 
   /** With a pool, `accepted` is not to be used by others any more: `tcp` is. */
   constructor(accepted: net.Socket, pool?: ReadPool) {
@@ -59,6 +65,11 @@ export class ClientConnection {
   /** True once the connection is gone. */
   get closed(): boolean {
     return this.#closed
+  }
+
+  /** Why the client is not, or no longer, inside TLS; undefined unless TLS failed before its first byte in there. */
+  get tlsFailure(): TlsFailure | undefined {
+    return this.#tlsFailure
   }
 
   /** True when bytes that were read are waiting inside the socket. */
@@ -101,31 +112,47 @@ export class ClientConnection {
     if (bytes.length > 0) this.tcp.unshift(bytes)
   }
 
+  /** Calls `begun`, and drops the bytes, if the first bytes that arrive from now on begin a TLS handshake. */
+  refuseTls(begun: () => void): void {
+    this.#silent = true
+    this.#tlsBegun = begun
+  }
+
   /**
    * Enters TLS as the server. Resolves with the TLS socket, or with undefined when the handshake failed or took longer
-   * than `timeoutMs` (the connection is then closed). Bytes that were not read yet belong to the handshake.
+   * than `timeoutMs`: the connection is then closed, and `tlsFailure` is set before the listener hears of it. Bytes that
+   * were not read yet belong to the handshake.
    */
-  secureWith(secureContext: tls.SecureContext, timeoutMs: number): Promise<tls.TLSSocket | undefined> {
+  secureWith(secureContext: tls.SecureContext, entry: TlsEntry, timeoutMs: number): Promise<tls.TLSSocket | undefined> {
     this.#detach(this.tcp)
+    const handshake = new Handshake(this.tcp, entry)
     const socket = new tls.TLSSocket(this.tcp, { isServer: true, secureContext, ALPNProtocols: ALPN_SMTP as never })
     this.#socket = socket
     this.#gate = new ReadGate(socket)
+    this.#tlsEntry = entry
     socket.setNoDelay(true)
     return new Promise((settle) => {
-      const timer = setTimeout(() => socket.destroy(), timeoutMs)
+      const timer = setTimeout(() => {
+        handshake.timedOut()
+        socket.destroy()
+      }, timeoutMs)
       const failed = () => {
         clearTimeout(timer)
+        this.#tlsFailure = handshake.failure
         this.tcp.destroy()
         this.#gone()
         settle(undefined)
       }
-      socket.on('error', () => {})
+      socket.on('error', handshake.failedWith)
       socket.once('close', failed).once('end', failed)
       socket.once('secure', () => {
         clearTimeout(timer)
         socket.off('close', failed).off('end', failed)
         this.#attach(socket)
+        // outside a tls.Server, Node reports an error after the handshake in this event only, and does not close
+        socket.on('_tlsError', (error: Error) => socket.destroy(error))
         this.#secured = true
+        this.#silent = true
         settle(socket)
       })
     })
@@ -194,6 +221,7 @@ export class ClientConnection {
 
   #onData = (chunk: Buffer, release?: () => void): void => {
     if (this.#secured) this.#gate.passed()
+    if (this.#silent && this.#isRefused(chunk)) return release?.()
     if (!this.#lingering) return this.#listener?.data(chunk, release)
     this.#lingerBytes -= chunk.length
     if (this.#lingerBytes < 0) this.#cutAt('bytes')
@@ -206,6 +234,16 @@ export class ClientConnection {
     this.destroy()
   }
 
+  /** True when these first bytes are TLS where none is expected. */
+  #isRefused(first: Buffer): boolean {
+    this.#silent = false
+    const begun = this.#tlsBegun
+    this.#tlsBegun = undefined
+    if (begun === undefined || !beginsTls(first)) return false
+    begun()
+    return true
+  }
+
   #onEnd = (): void => {
     if (this.#lingering) this.#closeSoon()
     else this.#listener?.ended()
@@ -213,8 +251,10 @@ export class ClientConnection {
 
   #onDrain = (): void => this.#listener?.drained()
 
-  #onError = (): void => {
+  #onError = (error: Error): void => {
     this.#failed = true
+    // in TLS 1.3 a client may reject the certificate when the server has finished the handshake (RFC 8446 4.4.2.4)
+    if (this.#secured && this.#silent) this.#tlsFailure ??= failureOf(error)
   }
 
   #onClose = (): void => this.#gone()
@@ -223,6 +263,9 @@ export class ClientConnection {
     if (this.#closed) return
     this.#closed = true
     clearTimeout(this.#lingering)
+    if (this.#secured && this.#silent && this.#tlsEntry === 'starttls') {
+      this.#tlsFailure ??= { error: 'app_tls_abandoned' }
+    }
     this.#listener?.closed(this.#failed)
   }
 }

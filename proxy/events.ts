@@ -83,6 +83,33 @@ export type DialError =
   | 'tls_failed'
   | 'local_resources_exhausted'
 
+/**
+ * Why an application did not get into TLS. Never thrown: a value.
+ *
+ * - `app_tls_certificate_rejected`: it answered the proxy's certificate with an alert.
+ * - `app_tls_abandoned`: it closed the connection after it had received the certificate, without an alert. Node.js does
+ *   this when it does not trust the certificate.
+ * - `app_tls_version`: it offers only TLS 1.1 or older.
+ * - `app_tls_no_shared_cipher`: it has no cipher suite, key exchange group or signature algorithm in common with the proxy.
+ * - `app_tls_plaintext`: it sent plain text where TLS was due.
+ * - `app_tls_alpn`: it demands an application protocol that is not SMTP.
+ * - `app_tls_timeout`: it sent nothing, or not all of its handshake.
+ * - `app_tls_closed`: it closed or reset the connection before it had received the certificate.
+ * - `app_tls_on_plain_listener`: it began TLS, without STARTTLS, on an smtp:// listener.
+ * - `app_tls_failed`: any other error; the detail names it.
+ */
+export type AppTlsError =
+  | 'app_tls_certificate_rejected'
+  | 'app_tls_abandoned'
+  | 'app_tls_version'
+  | 'app_tls_no_shared_cipher'
+  | 'app_tls_plaintext'
+  | 'app_tls_alpn'
+  | 'app_tls_timeout'
+  | 'app_tls_closed'
+  | 'app_tls_on_plain_listener'
+  | 'app_tls_failed'
+
 /** Parts of a dial, in order; `total` is from the start to the ready (or failed) leg. */
 export type DialPhase = 'resolve' | 'connect' | 'greeting' | 'starttls' | 'total'
 
@@ -175,6 +202,7 @@ export type CloseReason =
   | 'not_allowed'
   | 'session_limit'
   | 'proxy_header'
+  | 'tls_failed'
   | 'error'
 
 /**
@@ -269,6 +297,11 @@ export type SessionEvent =
     }
   /** The client's leg is now inside TLS. */
   | { readonly type: 'tls'; readonly at: number; readonly protocol: string; readonly cipher: string }
+  /**
+   * The application failed to enter TLS, or left it before it said anything. At most once, right before `session-close`.
+   * `detail` is OpenSSL's name of the error.
+   */
+  | { readonly type: 'tls-failed'; readonly at: number; readonly error: AppTlsError; readonly detail?: string }
   /** An AUTH exchange ended. `mechanism` is a registered name or `OTHER`. */
   | { readonly type: 'auth'; readonly at: number; readonly mechanism: string; readonly reply: ReplyFacts }
   /** One command and one reply to it (DATA, BDAT and AUTH have several). */

@@ -90,6 +90,18 @@ export const STARTTLS_INJECTION = word(554, '5.5.0', 'data behind STARTTLS', 'no
 /** An HTTP request: nothing behind it may be taken for commands. */
 export const HTTP = word(554, '5.5.0', 'this is a mail server', 'none', true)
 
+/**
+ * TLS from the first byte on an smtp:// listener. The TLS library of the application reports the same error as on
+ * AhaSend's own port, where the greeting meets it: "wrong version number" (OpenSSL).
+ */
+export const TLS_ON_PLAIN_LISTENER = word(
+  554,
+  '5.5.0',
+  'this port does not begin with TLS, use STARTTLS or no TLS',
+  'none',
+  true,
+)
+
 /** All of the above, for the README, the status page and the tests. */
 export const OWN_WORDS = {
   UNREACHABLE,
@@ -109,4 +121,5 @@ export const OWN_WORDS = {
   BLOCKED,
   STARTTLS_INJECTION,
   HTTP,
+  TLS_ON_PLAIN_LISTENER,
 } satisfies Record<string, OwnWord>

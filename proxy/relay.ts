@@ -15,6 +15,7 @@ import type { ClientConnection, Linger } from './client-leg.ts'
 import type { Dialogue } from './dialogue.ts'
 import { type Ending, Endings } from './endings.ts'
 import type { CloseReason, CommandName, SessionEvent, TransactionError } from './events.ts'
+import type { OwnWord } from './own-words.ts'
 import * as words from './own-words.ts'
 import { type ClientLeg, rewriteEhlo } from './smtp/ehlo.ts'
 import { type Reply, ReplyReader } from './smtp/reply.ts'
@@ -131,6 +132,11 @@ export class Relay {
     this.#endings.cut(reason, error)
   }
 
+  /** Ends the session with a last reply to a client that does not speak SMTP. */
+  refuse(word: OwnWord, reason: CloseReason): void {
+    this.#endings.closeWith(word, reason)
+  }
+
   #listen(): void {
     this.#client.listen({
       data: (chunk, release) => this.#fromClient(chunk, release),
@@ -167,8 +173,7 @@ export class Relay {
   }
 
   #clientClosed(reset: boolean): void {
-    const reason = reset ? 'client_reset' : 'client_closed'
-    this.#endings.clientClosed(reset, this.#uplink.securing ? 'error' : reason)
+    this.#endings.clientClosed(reset, reset ? 'client_reset' : 'client_closed')
   }
 
   #fromClient(chunk: Buffer, release?: () => void): void {

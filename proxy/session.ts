@@ -3,6 +3,7 @@ import type net from 'node:net'
 import type { SecureContext } from 'node:tls'
 import { ByteQueue } from './byte-queue.ts'
 import { ClientConnection } from './client-leg.ts'
+import type { TlsFailure } from './client-tls.ts'
 import type { ListenAddress } from './config.ts'
 import { Dialogue } from './dialogue.ts'
 import type { Ending } from './endings.ts'
@@ -66,6 +67,7 @@ export class Session {
   #clientEnded = false
   #closed = false
   #draining = false
+  #tlsFailure: TlsFailure | undefined
   /** Set while the session counts against the caps. */
   admitted: Source | undefined
 
@@ -99,6 +101,7 @@ export class Session {
     const refusal = this.#host.admit(this.#source)
     if (refusal) return this.#refuse(refusal, refusal === words.NOT_ALLOWED ? 'not_allowed' : 'session_limit')
     this.admitted = this.#source
+    if (this.#listener.scheme === 'smtp') this.#client.refuseTls(() => this.#refuseTls())
     const secured = this.#listener.scheme === 'smtps' ? this.#secure() : true
     if (secured === true) this.#client.resume()
     const reached = await this.#host.reach(this.#giveUp.signal, (event) => this.#observer(event))
@@ -194,7 +197,7 @@ export class Session {
 
   async #secure(): Promise<boolean> {
     const context = this.#host.secureContext()
-    const socket = context && (await this.#client.secureWith(context, this.#host.limits.handshakeMs))
+    const socket = context && (await this.#client.secureWith(context, 'smtps', this.#host.limits.handshakeMs))
     if (!socket) return false
     this.#dialogue?.tls(socket.getProtocol() ?? 'unknown', socket.getCipher().standardName, now())
     this.#client.resume()
@@ -236,10 +239,22 @@ export class Session {
     const { code, enhancedCode, cause } = word
     const facts: ReplyFacts = { code, enhancedCode, cause, origin: 'proxy' }
     const speaks = this.#listener.scheme === 'smtp' || this.#client.secure
-    if (speaks) this.#dialogue?.own('CONNECT', facts, this.#openedAt, now())
+    const verb = reason === 'tls_failed' ? 'UNKNOWN' : 'CONNECT'
+    if (speaks) this.#dialogue?.own(verb, facts, this.#openedAt, now())
     this.#finish({ by: 'proxy', reason, error: 'upstream_lost' })
     if (speaks) this.#host.refused.add(this.#client, word.bytes)
     else this.#client.destroy()
+  }
+
+  /** The first bytes of a client on a plain listener begin a TLS handshake, which must not go to the upstream. */
+  #refuseTls(): void {
+    const at = now()
+    const word = words.TLS_ON_PLAIN_LISTENER
+    const { code, enhancedCode, cause } = word
+    this.#tlsFailure = { error: 'app_tls_on_plain_listener' }
+    if (!this.#relay) return this.#refuse(word, 'tls_failed')
+    this.#dialogue?.own('UNKNOWN', { code, enhancedCode, cause, origin: 'proxy' }, at, at)
+    this.#relay.refuse(word, 'tls_failed')
   }
 
   #finish(ending: Ending): void {
@@ -250,11 +265,14 @@ export class Session {
 
   #report(ending: Ending): void {
     this.#begin()
+    const at = now()
+    const failure = this.#tlsFailure ?? (ending.by === 'client' ? this.#client.tlsFailure : undefined)
+    if (failure) this.#observer({ type: 'tls-failed', at, ...failure })
     this.#observer({
       type: 'session-close',
-      at: now(),
+      at,
       by: ending.by,
-      reason: ending.reason,
+      reason: failure ? 'tls_failed' : ending.reason,
       ...(ending.detail && { detail: ending.detail }),
       transmit: this.transmit,
       receive: this.receive,

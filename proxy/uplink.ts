@@ -278,7 +278,7 @@ export class Uplink {
     if (this.#endings.over) return
     this.#replies.give('STARTTLS', words.READY_FOR_TLS)
     this.#replies.flush()
-    const socket = await this.#client.secureWith(context, this.#options.handshakeMs)
+    const socket = await this.#client.secureWith(context, 'starttls', this.#options.handshakeMs)
     if (!socket) return
     this.securing = false
     this.leg = 'tls'

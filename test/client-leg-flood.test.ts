@@ -36,7 +36,7 @@ test('a client that floods is cut after the bytes of the linger, although its co
     drained: () => {},
     closed: () => closed.resolve(),
   })
-  await connection.secureWith(tls.createSecureContext({ cert, key }), 10_000)
+  await connection.secureWith(tls.createSecureContext({ cert, key }), 'smtps', 10_000)
   connection.resume()
   const chunk = Buffer.alloc(65_536, 'x')
   const flood = () => {

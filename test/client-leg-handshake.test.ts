@@ -141,7 +141,7 @@ describe('A handshake', () => {
 })
 
 describe('A handshake that fails', () => {
-  /** The session ends, the upstream hears nothing but the end, and the telemetry says that it was an error. */
+  /** The session ends, the upstream hears nothing but the end, and the telemetry says that TLS failed. */
   async function failsWith(octets: string): Promise<void> {
     await readyForTls(async ({ client, upstream, recorded }) => {
       await client.send(octets)
@@ -151,7 +151,7 @@ describe('A handshake that fails', () => {
       await upstream.end()
       await rig.quiet()
       const { reason, by } = recorded.one('session-close')
-      assert.deepEqual({ reason, by }, { reason: 'error', by: 'client' })
+      assert.deepEqual({ reason, by }, { reason: 'tls_failed', by: 'client' })
     })
   }
 
@@ -172,7 +172,7 @@ describe('A handshake that fails', () => {
       await session.upstream.closed()
       assert.equal(session.upstream.log.unread.length, 0)
       await session.end()
-      assert.equal(session.recorded.one('session-close').reason, 'error')
+      assert.equal(session.recorded.one('session-close').reason, 'tls_failed')
     } finally {
       await hasty.close()
     }

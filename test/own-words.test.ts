@@ -39,6 +39,7 @@ const WORDS: Readonly<Record<keyof typeof OWN_WORDS, string>> = {
   BLOCKED: '502 5.5.1',
   STARTTLS_INJECTION: '554 5.5.0 closes',
   HTTP: '554 5.5.0 closes',
+  TLS_ON_PLAIN_LISTENER: '554 5.5.0 closes',
 }
 
 describe('The words of the proxy', () => {

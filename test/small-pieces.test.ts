@@ -214,7 +214,7 @@ describe('The connection of a client inside TLS', () => {
     const connection = new ClientConnection((await accepted)[0])
     const read = { pieces: 0 }
     connection.listen({ data: () => read.pieces++, ended() {}, drained() {}, closed() {} })
-    await connection.secureWith(tls.createSecureContext({ cert, key }), 15_000)
+    await connection.secureWith(tls.createSecureContext({ cert, key }), 'smtps', 15_000)
     client.setNoDelay(true)
     t.after(() => {
       client.destroy()

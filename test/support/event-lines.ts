@@ -13,6 +13,7 @@ const RELAY_ONLY: ReadonlySet<string> = new Set<SessionEvent['type']>([
   'capabilities',
   'handover',
   'tls',
+  'tls-failed',
   'reply-lost',
   'session-close',
 ])
@@ -55,6 +56,8 @@ function lineOf(event: SessionEvent): string {
       return `identify ${event.command}`
     case 'capabilities':
       return `capabilities removed=[${event.removed}] added=[${event.added}]`
+    case 'tls-failed':
+      return `tls-failed ${event.error}`
     case 'auth':
       return `auth ${event.mechanism} ${replyOf(event.reply)}`
     case 'exchange':
