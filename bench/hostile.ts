@@ -48,7 +48,7 @@ async function main(): Promise<void> {
 }
 
 /** Prints a row; returns the proxy's own series. */
-async function look({ proxy, noise, servers }: HostileStage, done: number): Promise<ReadonlySet<string>> {
+async function look({ proxy, noise, servers, listeners }: HostileStage, done: number): Promise<ReadonlySet<string>> {
   const page = await proxy.metrics()
   const all = page.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
   const own = all.filter((line) => line.startsWith('smtp_proxy_'))
@@ -62,7 +62,7 @@ async function look({ proxy, noise, servers }: HostileStage, done: number): Prom
     ((performance.now() - began) / 1000).toFixed(0),
   ]
   console.log(columns.join(' '))
-  complain('not of a closed set', strangersOn(page, { servers, clients: [] }))
+  complain('not of a closed set', strangersOn(page, { servers, listeners, clients: [] }))
   const log = proxy.lines.map((line) => JSON.stringify(line)).join('\n')
   // kept for tests that want to look back; here it would only grow
   ;(proxy.lines as unknown[]).length = 0

@@ -54,7 +54,11 @@ const serializing: SpanExporter = {
 
 function metrics(): Telemetry {
   const provider = new MeterProvider({ readers: [createPrometheus().reader] })
-  return createMetrics(provider, { servers: ['send.example'], clients: ['billing'] })
+  return createMetrics(provider, {
+    servers: ['send.example'],
+    listeners: ['smtp://127.0.0.1:2525'],
+    clients: ['billing'],
+  })
 }
 
 function records(level: 'info' | 'silent', sampler?: Sampler): Telemetry {

@@ -1,6 +1,7 @@
 /** Part of the table of names.ts: the attributes of metrics, and what log lines and spans say besides. */
 import { eventLoopStates } from './runtime-names.ts'
 import {
+  appTlsErrors,
   closeReasons,
   commands,
   dialErrors,
@@ -17,6 +18,9 @@ import {
   transactionErrors,
   transactionOutcomes,
 } from './values.ts'
+
+/** The values of `error.type` that are no reply code. */
+const errorWords = [...transactionErrors, ...dialErrors, ...refusedSessions, ...appTlsErrors]
 
 /** An attribute key: what it means, and either every value it may have or, in words, where its values come from. */
 export type AttributeDefinition =
@@ -44,7 +48,7 @@ export const attributes = {
   },
   'error.type': {
     help: 'Why something failed; absent otherwise.',
-    range: `the deciding reply code as text, ${[...transactionErrors, ...dialErrors, ...refusedSessions].join(', ')}`,
+    range: `the deciding reply code as text, ${errorWords.join(', ')}`,
   },
   'smtp.recipient.verdict': { help: 'What the upstream said of a recipient.', values: recipientVerdicts },
   'smtp.session.close_reason': { help: 'Why a session ended.', values: closeReasons },
@@ -55,6 +59,7 @@ export const attributes = {
   'smtp.opaque.reason': { help: 'Why the proxy no longer understands a session.', values: opaqueReasons },
   'smtp.dial.phase': { help: 'A part of the way to the upstream.', values: dialPhases },
   'smtp.client.name': { help: "The name of the client's network.", range: 'the names in PROXY_CLIENTS, and other' },
+  'smtp.listener': { help: 'The listener, by its URL.', range: 'the URLs in PROXY_LISTEN' },
   'server.address': { help: 'The upstream.', range: 'the hosts in PROXY_UPSTREAM' },
   'tls.resumed': { help: 'Whether the TLS session was resumed.', values: [true, false] },
   'tls.side': { help: 'Whose certificate.', values: ['listener', 'upstream'] },
@@ -79,7 +84,6 @@ export type AttributeKey = keyof typeof attributes
 /** What log lines and spans say besides: values without bound, so never the label of a metric. */
 export const details = {
   'smtp.session.id': 'A random id of the session.',
-  'smtp.listener': "The listener's URL.",
   'smtp.session.closed_by': 'client, upstream or proxy.',
   'smtp.session.close_detail': 'What exactly happened; for proxy_header, what was wrong with the header.',
   'smtp.session.early_talker': 'True when the client sent bytes before it was greeted.',
@@ -101,6 +105,7 @@ export const details = {
   'smtp.auth.mechanism': 'The SASL mechanism, or OTHER.',
   'smtp.auth.code': 'The code that answered AUTH.',
   'smtp.dial.detail': 'What Node, the resolver or OpenSSL calls the failure, such as CERT_HAS_EXPIRED.',
+  'smtp.tls.detail': "OpenSSL's name of the error that kept an application out of TLS.",
   'smtp.dial.count': 'Attempts to reach an upstream.',
   'smtp.dial.ahead': 'True when the upstream connection had been dialled before the client came.',
   'smtp.ehlo.removed': 'Extensions that the proxy took out of the EHLO reply.',

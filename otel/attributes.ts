@@ -27,7 +27,7 @@ export function mailAttributes({ session, end, ...mail }: MailRecord): Attribute
 
 /** Of a session that is over. */
 export function sessionAttributes({ session, close, refusal }: SessionRecord): Attributes {
-  const { open, tls, auth, capabilities, opaque, earlyTalker } = session
+  const { open, tls, tlsFailure, auth, capabilities, opaque, earlyTalker } = session
   return {
     ...who(session),
     ...upstream(session),
@@ -39,6 +39,8 @@ export function sessionAttributes({ session, close, refusal }: SessionRecord): A
     'network.io.transmit': close.transmit,
     'network.io.receive': close.receive,
     ...(refusal?.reply && { 'smtp.command': refusal.command, ...replyAttributes(refusal.reply) }),
+    ...(tlsFailure && { 'error.type': tlsFailure.error }),
+    ...(tlsFailure?.detail && { 'smtp.tls.detail': tlsFailure.detail }),
     ...(tls && { 'tls.protocol.version': tls.protocol, 'tls.cipher': tls.cipher }),
     ...(auth && { 'smtp.auth.mechanism': auth.mechanism, 'smtp.auth.code': auth.reply.code }),
     ...(capabilities && { 'smtp.ehlo.removed': [...capabilities.removed], 'smtp.ehlo.added': [...capabilities.added] }),

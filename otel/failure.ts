@@ -1,5 +1,6 @@
 /** What counts as failed, and what `error.type` then says. A trace of it is always kept. */
 import type { CloseReason, CommandName, Dial, ReplyCause, ReplyFacts } from '../proxy/events.ts'
+import { needsAction } from './app-tls.ts'
 import { refusedSessions } from './names.ts'
 import type { Exchange, MailRecord, SessionRecord } from './records.ts'
 
@@ -28,6 +29,8 @@ export function dialFailure({ error, detail }: Dial): Failure | undefined {
 /** A session whose client was refused before any mail, or whose connection broke. Idle ends are no failures. */
 export function sessionFailure(record: SessionRecord): Failure | undefined {
   const { session, close, refusal } = record
+  const { tlsFailure } = session
+  if (tlsFailure) return needsAction(tlsFailure.error) ? tlsFailureOf(tlsFailure) : undefined
   const lastDial = session.dials.at(-1)
   if (close.reason === 'dial_failed' && lastDial) return dialFailure(lastDial)
   if (refusal?.reply && !USUAL.has(refusal.reply.cause)) return exchangeFailure(refusal)
@@ -37,6 +40,10 @@ export function sessionFailure(record: SessionRecord): Failure | undefined {
 
 /** Refused without a reply: before TLS on a listener with TLS from the first byte, or before a client was known. */
 const REFUSED: ReadonlySet<CloseReason> = new Set<CloseReason>(refusedSessions)
+
+function tlsFailureOf({ error, detail }: NonNullable<SessionRecord['session']['tlsFailure']>): Failure {
+  return { type: error, ...(detail && { hint: detail }) }
+}
 
 /** Ends of a session that nobody announced. */
 const BROKEN: ReadonlySet<CloseReason> = new Set<CloseReason>(['upstream_closed', 'upstream_reset', 'error'])

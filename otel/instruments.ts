@@ -6,7 +6,7 @@ import {
   type Histogram as OtelHistogram,
   ValueType,
 } from '@opentelemetry/api'
-import { type AttributesOf, type MetricDefinition, type MetricKey, metrics } from './names.ts'
+import { type AttributesOf, appTlsErrors, type MetricDefinition, type MetricKey, metrics } from './names.ts'
 
 /** Series of one instrument, its overflow series among them, as the SDK counts them; more where much is configured. */
 export const SERIES_LIMIT = 2000
@@ -17,15 +17,25 @@ export const SERIES_LIMIT = 2000
  */
 const SERIES_OF_A_PAIR = 60
 
-/** So many series of one instrument that the configured upstreams and client names alone never fill it. */
-export function seriesLimit({ servers, clients }: Configured): number {
-  return Math.max(SERIES_LIMIT, servers.length * (clients.length + 1) * SERIES_OF_A_PAIR)
+/** What one pair of a listener and a client name may have: a success, and each way in which TLS fails. */
+const TLS_SERIES_OF_A_PAIR = appTlsErrors.length + 1
+
+/** The overflow series, and those that `belowSdk` keeps free. */
+const BESIDES = 3
+
+/** A limit of series for each instrument that the configured upstreams, listeners and client names never reach. */
+export function seriesLimit({ servers, clients, listeners }: Configured): number {
+  const names = clients.length + 1
+  const ofListeners = listeners.length * names * TLS_SERIES_OF_A_PAIR + BESIDES
+  return Math.max(SERIES_LIMIT, servers.length * names * SERIES_OF_A_PAIR, ofListeners)
 }
 
 /** What the labels may be, from the configuration. */
 export interface Configured {
   /** The hosts of the configured upstreams. */
   readonly servers: readonly string[]
+  /** The URLs of the listeners. */
+  readonly listeners: readonly string[]
   /** The configured names of client networks; `other` goes without saying. */
   readonly clients: readonly string[]
 }

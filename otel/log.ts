@@ -2,6 +2,7 @@ import { type SpanContext, TraceFlags } from '@opentelemetry/api'
 import type { Logger } from 'pino'
 import type { CloseReason, Dial } from '../proxy/events.ts'
 import { adviceOn } from './advice.ts'
+import { explanations, needsAction } from './app-tls.ts'
 import { type Attributes, dialAttributes, mailAttributes, sessionAttributes } from './attributes.ts'
 import { originOf } from './logger.ts'
 import type { Losses } from './losses.ts'
@@ -40,13 +41,14 @@ export class Log {
   /** A session is over. */
   session(record: SessionRecord, span: SpanContext | undefined): void {
     const { session, close } = record
-    const level = REFUSED.has(close.reason) ? 'warn' : 'info'
+    const { tlsFailure } = session
+    const level = REFUSED.has(close.reason) || (tlsFailure && needsAction(tlsFailure.error)) ? 'warn' : 'info'
     if (!this.#logger.isLevelEnabled(level)) return
-    if (close.messages === 0 && !this.#limit.allows(`session ${close.reason}`)) return
+    if (close.messages === 0 && !this.#limit.allows(`session ${tlsFailure?.error ?? close.reason}`)) return
     const duration_ms = milliseconds(session.open.at, close.at)
     const decisive = session.upstream ?? session.dials.at(-1)
     const dial = decisive && { dial: dialLine(decisive) }
-    const advice = adviceOn(close)
+    const advice = tlsFailure ? explanations[tlsFailure.error] : adviceOn(close)
     const extras = { ...(advice && { advice }), duration_ms, ...dial, ...traceIds(span) }
     this.#logger[level]({ ...sessionAttributes(record), ...extras }, 'session')
   }

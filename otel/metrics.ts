@@ -9,6 +9,7 @@ import type {
   Telemetry,
   TransactionEnd,
 } from '../proxy/events.ts'
+import { AppTlsMetrics } from './app-tls.ts'
 import { CertificateDates } from './certificate-dates.ts'
 import { type Cell, type Configured, cellsOf, histogramOf, observable, seriesLimit } from './instruments.ts'
 import { createLoopMetrics, type ObserveLoop } from './loop-metrics.ts'
@@ -82,6 +83,7 @@ function createInstruments(meter: Meter, limit: number) {
     recipients: cellsOf(meter, 'recipients', limit),
     sessionActive: cellsOf(meter, 'sessionActive'),
     sessionOpaque: cellsOf(meter, 'sessionOpaque'),
+    appTls: new AppTlsMetrics(meter, limit),
     dials: cellsOf(meter, 'dials'),
     observerFailures: cellsOf(meter, 'observerFailures'),
     commandDuration: histogramOf(meter, 'commandDuration'),
@@ -109,6 +111,7 @@ class SessionMetrics {
   readonly #client: string
   readonly #openedAt: number
   readonly #active: Cell
+  readonly #appTls: (event: SessionEvent) => void
   #counts: PeerCounts
   #transactionBegan: number | undefined
   #opaque = false
@@ -122,10 +125,12 @@ class SessionMetrics {
     this.#counts = sinks.peers.of(open.serverAddress, open.clientName)
     this.#active = sinks.instruments.sessionActive.at({ 'smtp.client.name': open.clientName })
     this.#active.value += 1
+    this.#appTls = sinks.instruments.appTls.open(open)
   }
 
   /** Replies are counted where they were answered; the events that sum up (auth, tx-begin) repeat them. */
   observe(event: SessionEvent): void {
+    this.#appTls(event)
     switch (event.type) {
       case 'dial':
         return this.#dialled(event)
@@ -231,6 +236,7 @@ function startAtZero(instruments: Instruments, peers: Peers, options: Configured
     for (const error of dialErrors)
       instruments.dials.at({ 'error.type': error, 'tls.resumed': false, 'server.address': server })
   }
+  instruments.appTls.startAtZero(options)
   for (const reason of opaqueReasons) instruments.sessionOpaque.at({ 'smtp.opaque.reason': reason })
   for (const loss of replyLosses) instruments.repliesLost.at({ 'smtp.reply.loss': loss })
   instruments.observerFailures.at({})

@@ -155,6 +155,14 @@ export const metrics = {
     attributes: ['smtp.opaque.reason'],
     prometheus: 'smtp_proxy_session_opaque_total',
   },
+  appTlsHandshakes: {
+    name: 'smtp.proxy.client.tls.handshakes',
+    kind: 'counter',
+    unit: '{handshake}',
+    help: 'Attempts of applications to enter TLS; without an error type, those that succeeded.',
+    attributes: ['error.type', 'smtp.listener', 'smtp.client.name'],
+    prometheus: 'smtp_proxy_client_tls_handshakes_total',
+  },
   dials: {
     name: 'smtp.proxy.upstream.dials',
     kind: 'counter',

@@ -54,6 +54,7 @@ export interface SessionFacts {
   readonly dials: readonly Dial[]
   readonly dialCount: number
   readonly tls?: { readonly protocol: string; readonly cipher: string }
+  readonly tlsFailure?: Extract<SessionEvent, { type: 'tls-failed' }>
   readonly auth?: { readonly mechanism: string; readonly reply: ReplyFacts }
   readonly capabilities?: { readonly removed: readonly string[]; readonly added: readonly string[] }
   readonly opaque?: OpaqueReason
@@ -188,6 +189,7 @@ class Recorder {
 
   #learn(event: SessionEvent): void {
     if (event.type === 'tls') this.#facts.tls = event
+    if (event.type === 'tls-failed') this.#facts.tlsFailure = event
     if (event.type === 'auth') this.#facts.auth = event
     if (event.type === 'capabilities') this.#facts.capabilities = event
     if (event.type === 'session-opaque') this.#facts.opaque = event.reason

@@ -99,6 +99,7 @@ async function run(): Promise<number> {
   let output: LogOutput | undefined
   const sdk = start({
     servers: [...new Set(config.upstreams.map(({ host }) => host))],
+    listeners: config.listeners.map(({ url }) => url),
     clients: [...new Set(config.clients.map(({ name }) => name))],
     settings: otel,
     slowMs: config.slowMs,

@@ -10,7 +10,7 @@ import { text } from 'node:stream/consumers'
 import { before, describe, test } from 'node:test'
 import { MeterProvider } from '@opentelemetry/sdk-metrics'
 import { histogramOf, MAX_SERIES } from '../otel/instruments.ts'
-import { attributes, closeReasons, dialErrors } from '../otel/names.ts'
+import { appTlsErrors, attributes, closeReasons, dialErrors } from '../otel/names.ts'
 import { createPrometheus } from '../otel/prometheus.ts'
 import { Dialogue } from '../proxy/dialogue.ts'
 import type { CloseReason, CommandName, Dial, Observer, ReplyCause, TransactionError } from '../proxy/events.ts'
@@ -28,13 +28,14 @@ const SESSIONS = 100_000
 const RECORDED = 3000
 const SERVERS = ['send.example']
 const CLIENTS = ['billing']
+const LISTENERS = ['smtp://127.0.0.1:2525']
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32))
 
 describe(`${SESSIONS} hostile sessions`, () => {
   const dice = new Dice(seed)
   const noise = new Noise(dice)
-  const { metrics, page } = scraped({ servers: SERVERS, clients: CLIENTS })
+  const { metrics, page } = scraped({ servers: SERVERS, clients: CLIENTS, listeners: LISTENERS })
   const output = new RecordedOutput()
   let replies = 0
   let mails = 0
@@ -68,7 +69,7 @@ describe(`${SESSIONS} hostile sessions`, () => {
   })
 
   test('leave each label with values that are of a closed set or configured', () => {
-    assert.deepEqual(strangersOn(pages.at(-1)!, { servers: SERVERS, clients: CLIENTS }), [])
+    assert.deepEqual(strangersOn(pages.at(-1)!, { servers: SERVERS, clients: CLIENTS, listeners: LISTENERS }), [])
   })
 
   test('are counted to the unit, what is above the limit included', () => {
@@ -89,7 +90,7 @@ describe(`${SESSIONS} hostile sessions`, () => {
   test('would be found out, had one of them left a word', () => {
     assert.equal(noise.foundIn(`${output.lines.slice(0, 1000)} ${noise.word(dice, 8, 8)}`).length, 1)
     const made = `${pages[0]}smtp_proxy_replies_total{smtp_command="${noise.word(dice)}"} 1\n`
-    assert.equal(strangersOn(made, { servers: SERVERS, clients: CLIENTS }).length, 1)
+    assert.equal(strangersOn(made, { servers: SERVERS, clients: CLIENTS, listeners: LISTENERS }).length, 1)
   })
 })
 
@@ -156,7 +157,14 @@ test('as many names and upstreams as can be configured fill no counter, whatever
 
 test('every label of the table has a closed set of values, or says which settings or codes it takes them from', () => {
   const open = Object.entries(attributes).flatMap(([key, definition]) => ('values' in definition ? [] : [key]))
-  assert.deepEqual(open, ['smtp.reply.code', 'error.type', 'smtp.client.name', 'server.address', 'smtp.loop'])
+  assert.deepEqual(open, [
+    'smtp.reply.code',
+    'error.type',
+    'smtp.client.name',
+    'smtp.listener',
+    'server.address',
+    'smtp.loop',
+  ])
 })
 
 function seriesIn(page: string): string[] {
@@ -194,6 +202,8 @@ function close(number: number, dialogue: Dialogue, at: number, observe: Observer
   const by = SIDES[number % SIDES.length]!
   dialogue.close(by, LOSSES[(number >> 1) % LOSSES.length]!, at)
   const reason: CloseReason = closeReasons[(number >> 1) % closeReasons.length]!
+  const error = appTlsErrors[number % appTlsErrors.length]!
+  if (reason === 'tls_failed') observe({ type: 'tls-failed', at, error, detail: 'ERR_SSL_UNEXPECTED_MESSAGE' })
   observe({ type: 'session-close', at, by, reason, transmit: number, receive: 1, messages: dialogue.messages })
 }
 

@@ -33,6 +33,8 @@ const contract: Readonly<Record<MetricKey, string>> = {
   sessionActive: 'updowncounter {session} smtp.client.name -> smtp_proxy_session_active',
   sessionMessages: 'histogram {message} server.address -> smtp_proxy_session_messages',
   sessionOpaque: 'counter {session} smtp.opaque.reason -> smtp_proxy_session_opaque_total',
+  appTlsHandshakes:
+    'counter {handshake} error.type smtp.listener smtp.client.name -> smtp_proxy_client_tls_handshakes_total',
   dials: 'counter {dial} error.type tls.resumed server.address -> smtp_proxy_upstream_dials_total',
   dialDuration: 'histogram s smtp.dial.phase server.address -> smtp_proxy_upstream_dial_duration_seconds',
   io: 'counter By network.io.direction -> smtp_proxy_io_bytes_total',

@@ -8,7 +8,7 @@ import { oneMail } from './support/session-events.ts'
 
 /** Telemetry as these variables ask for it. */
 function startWith(env: Readonly<Record<string, string>> = {}): Sdk {
-  return start({ servers: ['send.example'], clients: [], settings: settingsOf(env), slowMs: 10_000 })
+  return start({ servers: ['send.example'], listeners: [], clients: [], settings: settingsOf(env), slowMs: 10_000 })
 }
 
 async function targetInfo(env: Readonly<Record<string, string>> = {}): Promise<string> {

@@ -14,9 +14,13 @@ export interface HostileStage extends AsyncDisposable {
   readonly noise: Noise
   /** The configured hosts of the upstreams. */
   readonly servers: readonly string[]
+  /** The URLs of the listeners. */
+  readonly listeners: readonly string[]
   /** Plays the next `count` sessions, `atOnce` at a time. Resolves when all are over at the client's end. */
   play(count: number, atOnce: number): Promise<void>
 }
+
+const LISTENERS = ['smtp://127.0.0.1:0', 'smtps://127.0.0.1:0']
 
 /** `env` are settings of the proxy besides. The same seed gives the same words, though not in the same order. */
 export async function openHostileStage(
@@ -31,7 +35,7 @@ export async function openHostileStage(
   const first = await HostileUpstream.start(dice.another(), noise)
   const second = await HostileUpstream.start(dice.another(), noise, { cert, key })
   const proxy = await startProxy({
-    PROXY_LISTEN: 'smtp://127.0.0.1:0,smtps://127.0.0.1:0',
+    PROXY_LISTEN: LISTENERS.join(','),
     PROXY_UPSTREAM: `smtp://127.0.0.1:${first.port}?tls=off,smtp://127.0.0.1:${second.port}`,
     PROXY_UPSTREAM_CA_FILE: files.paths['ca.pem'],
     PROXY_TLS_CERT_FILE: files.paths['cert.pem'],
@@ -53,6 +57,7 @@ export async function openHostileStage(
     proxy,
     noise,
     servers: ['127.0.0.1'],
+    listeners: LISTENERS,
     async play(count, atOnce) {
       const last = played + count
       const work = async () => {

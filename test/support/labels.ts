@@ -1,14 +1,23 @@
 /** Are the labels on a scrape page of the table's closed sets, or configured? */
-import { type AttributeKey, attributes, dialErrors, labelOf, metrics, transactionErrors } from '../../otel/names.ts'
+import {
+  type AttributeKey,
+  appTlsErrors,
+  attributes,
+  dialErrors,
+  labelOf,
+  metrics,
+  transactionErrors,
+} from '../../otel/names.ts'
 
 /** What the configuration adds to the closed sets. */
 export interface Configured {
   readonly servers: readonly string[]
   readonly clients: readonly string[]
+  readonly listeners: readonly string[]
 }
 
 const CODE = /^(0|[2-5]\d\d)$/
-const ERRORS: readonly string[] = [...transactionErrors, ...dialErrors]
+const ERRORS: readonly string[] = [...transactionErrors, ...dialErrors, ...appTlsErrors]
 const METRICS = Object.values(metrics)
 const HISTOGRAM_PARTS = ['_bucket', '_sum', '_count']
 
@@ -33,12 +42,14 @@ function isKnown(line: string, configured: Configured): boolean {
   })
 }
 
-function mayBe(key: AttributeKey, value: string, { servers, clients }: Configured): boolean {
+function mayBe(key: AttributeKey, value: string, { servers, clients, listeners }: Configured): boolean {
   const definition = attributes[key]
   if ('values' in definition) return definition.values.map(String).includes(value)
   switch (key) {
     case 'server.address':
       return servers.includes(value)
+    case 'smtp.listener':
+      return listeners.includes(value)
     case 'smtp.client.name':
       return value === 'other' || clients.includes(value)
     case 'smtp.loop':

@@ -50,7 +50,7 @@ export async function startRig(env: Env = {}, options: ReceiverOptions = {}): Pr
   const settings = settingsOf(Object.fromEntries(given.map(([name, value]) => [name, named(value, receiver)])))
   const warnings = new Warnings()
   const warn = (fields: Readonly<Record<string, string | number>>, msg: string) => warnings.add({ ...fields, msg })
-  const sdk = start({ servers: ['send.example'], clients: [], settings, slowMs: 10_000, warn })
+  const sdk = start({ servers: ['send.example'], listeners: [], clients: [], settings, slowMs: 10_000, warn })
   const counted = async (name: string) =>
     seriesOf(await sdk.page(), `smtp_proxy_telemetry_${name}_total`).filter(([, value]) => value > 0)
   return {

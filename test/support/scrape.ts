@@ -17,7 +17,12 @@ export interface Scraped {
 }
 
 export function scraped(options: Partial<Configured> = {}): Scraped {
-  const configured = { servers: ['send.example'], clients: ['billing'], ...options }
+  const configured = {
+    servers: ['send.example'],
+    listeners: ['smtp://127.0.0.1:2525'],
+    clients: ['billing'],
+    ...options,
+  }
   const prometheus = createPrometheus(seriesLimit(configured))
   const provider = new MeterProvider({ readers: [prometheus.reader] })
   const metrics = createMetrics(provider, configured)

@@ -1,4 +1,5 @@
 import type {
+  AppTlsError,
   CloseReason,
   CommandName,
   Dial,
@@ -167,6 +168,10 @@ export class SessionStory {
 
   tls(protocol: string, cipher: string): this {
     return this.#add({ type: 'tls', at: this.#at, protocol, cipher })
+  }
+
+  tlsFailed(error: AppTlsError, detail?: string): this {
+    return this.#add({ type: 'tls-failed', at: this.#at, error, ...(detail !== undefined && { detail }) })
   }
 
   closed(reason: CloseReason, transmit = 0, receive = 0, by: 'client' | 'upstream' | 'proxy' = 'client'): this {
