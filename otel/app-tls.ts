@@ -26,7 +26,7 @@ export const explanations: Readonly<Record<AppTlsError, string>> = {
     'application.',
   app_tls_no_shared_cipher:
     'The application and the proxy have no cipher suite, key exchange group or signature algorithm in common. Update ' +
-    'the TLS library of the application.',
+    'the TLS library of the application. If that is not possible, set PROXY_TLS_CIPHERS=old.',
   app_tls_plaintext:
     'The application sent plain text where TLS must begin. For an smtps:// port, configure implicit TLS in the ' +
     'application; without TLS, use an smtp:// port.',

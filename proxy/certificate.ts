@@ -2,6 +2,7 @@ import { constants, createPrivateKey, type KeyObject, X509Certificate } from 'no
 import { readFileSync, statSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { createSecureContext, type SecureContext } from 'node:tls'
+import { CIPHERS, type CipherPolicy } from './cipher-suites.ts'
 
 /** Where the listeners' certificate is. */
 export interface CertificateFiles {
@@ -9,6 +10,19 @@ export interface CertificateFiles {
   readonly certFile: string
   /** PEM: the private key, not encrypted. */
   readonly keyFile: string
+}
+
+/** The TLS of the listeners. */
+export interface ListenerTls extends CertificateFiles {
+  /** The cipher suites that applications may use. Default: `intermediate`. */
+  readonly ciphers?: CipherPolicy
+}
+
+/** What a secure context has besides a certificate and its key. */
+export interface ContextOptions {
+  readonly ciphers?: CipherPolicy | undefined
+  /** 48 bytes, with which several event loops resume each other's TLS sessions. */
+  readonly ticketKeys?: Buffer | undefined
 }
 
 /** Something that can answer a TLS handshake. */
@@ -35,11 +49,10 @@ export interface RefreshError {
 
 /**
  * TLS 1.2 or newer (RFC 8996) and no renegotiation, which Node otherwise allows and which costs the server most of the
- * work. The cipher suites are Node's, in the server's order, as `tls.createServer` does.
+ * work.
  */
 const TLS_OPTIONS = {
   minVersion: 'TLSv1.2',
-  honorCipherOrder: true,
   secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
 } as const
 
@@ -64,7 +77,11 @@ export function identityMistakes(certificate: string | undefined, key: string | 
 }
 
 /** Builds the secure context of a certificate and its key, both PEM; says what is wrong when they are none. */
-export function buildIdentity(certificate: string, key: string, ticketKeys?: Buffer): Identity | IdentityMistake {
+export function buildIdentity(
+  certificate: string,
+  key: string,
+  { ciphers = 'intermediate', ticketKeys }: ContextOptions = {},
+): Identity | IdentityMistake {
   const [own] = readCertificates(certificate)
   if (own === undefined) return NO_CERTIFICATE
   const privateKey = readKey(key)
@@ -75,6 +92,7 @@ export function buildIdentity(certificate: string, key: string, ticketKeys?: Buf
   try {
     const context = createSecureContext({
       ...TLS_OPTIONS,
+      ...CIPHERS[ciphers],
       cert: certificate,
       key,
       ...(ticketKeys && { ticketKeys }),
@@ -102,18 +120,16 @@ export function readCertificates(pem: string): readonly X509Certificate[] {
  * files cannot be read or are no certificate with its key.
  */
 export function loadCertificate(
-  files: CertificateFiles,
+  files: ListenerTls,
   ticketKeys?: Buffer,
 ): ListenerCertificate | { readonly error: string } {
   try {
     const version = versionOf(statSync(files.certFile, { bigint: true }), statSync(files.keyFile, { bigint: true }))
-    const identity = buildIdentity(
-      readFileSync(files.certFile, 'utf8'),
-      readFileSync(files.keyFile, 'utf8'),
-      ticketKeys,
-    )
+    const options = { ciphers: files.ciphers, ticketKeys }
+    const [certificate, key] = [readFileSync(files.certFile, 'utf8'), readFileSync(files.keyFile, 'utf8')]
+    const identity = buildIdentity(certificate, key, options)
     if ('reason' in identity) return { error: describe(identity, files) }
-    return new ListenerCertificate(files, identity, version, ticketKeys)
+    return new ListenerCertificate(files, identity, version, options)
   } catch (error) {
     return { error: reasonOf(error) }
   }
@@ -122,7 +138,7 @@ export function loadCertificate(
 /** The listeners' certificate, replaced in place when its files change. Only `loadCertificate` makes one. */
 export class ListenerCertificate {
   readonly #files: CertificateFiles
-  readonly #ticketKeys: Buffer | undefined
+  readonly #options: ContextOptions
   #identity: Identity
   /** The files' version that `#identity` was built from. */
   #version: string
@@ -131,8 +147,8 @@ export class ListenerCertificate {
   #lastRefresh: Promise<unknown> = Promise.resolve()
   #timer: NodeJS.Timeout | undefined
 
-  constructor(files: CertificateFiles, identity: Identity, version: string, ticketKeys?: Buffer) {
-    this.#ticketKeys = ticketKeys
+  constructor(files: CertificateFiles, identity: Identity, version: string, options: ContextOptions) {
+    this.#options = options
     this.#files = files
     this.#identity = identity
     this.#version = version
@@ -188,11 +204,7 @@ export class ListenerCertificate {
       // The version is taken before the contents: files that change in between are read once more at the next refresh.
       version = versionOf(await stat(certFile, { bigint: true }), await stat(keyFile, { bigint: true }))
       if (version === this.#version) return this.#succeeded('unchanged')
-      const identity = buildIdentity(
-        await readFile(certFile, 'utf8'),
-        await readFile(keyFile, 'utf8'),
-        this.#ticketKeys,
-      )
+      const identity = buildIdentity(await readFile(certFile, 'utf8'), await readFile(keyFile, 'utf8'), this.#options)
       if ('reason' in identity) return this.#failed(version, describe(identity, this.#files))
       this.#identity = identity
       this.#version = version

@@ -1,6 +1,7 @@
 /** THE table of settings: the parser, `--help`, the README's table and the start log line are made of it. */
 import { availableParallelism } from 'node:os'
 import type { Documented } from '../settings/tables.ts'
+import { CIPHER_POLICIES } from './cipher-suites.ts'
 import type { Config } from './config.ts'
 import { admin, listeners, upstreams } from './config-urls.ts'
 import { choice, clients, duration, integer, integerOrAuto, networks, path, type Reader } from './config-values.ts'
@@ -58,6 +59,15 @@ export const SETTINGS = {
     meaning: 'PEM file of the private key of that certificate, not encrypted. Read again when the file changes.',
     read: path,
     effective: (config) => config.tls?.keyFile,
+  },
+  ciphers: {
+    variable: 'PROXY_TLS_CIPHERS',
+    default: 'intermediate',
+    meaning:
+      'Cipher suites for applications. `intermediate`: forward secrecy and authenticated encryption only. `old`: also ' +
+      'AES-CBC and RSA key exchange, for TLS libraries from before 2014. TLS is 1.2 or newer with both.',
+    read: choice(...CIPHER_POLICIES),
+    effective: (config) => config.tls?.ciphers,
   },
   allow: {
     variable: 'PROXY_ALLOW',

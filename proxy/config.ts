@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Environment } from '../settings/tables.ts'
+import type { CipherPolicy } from './cipher-suites.ts'
 import { contradictions, misspelledVariables, type ReadValues } from './config-checks.ts'
 import { badFiles, type ReadText } from './config-files.ts'
 import { ROWS, SETTINGS, type Setting, type Values } from './config-table.ts'
@@ -35,8 +36,8 @@ export interface Config {
   readonly listeners: readonly ListenAddress[]
   readonly upstreams: readonly UpstreamAddress[]
   readonly upstreamCaFile?: string
-  /** The listeners' certificate. */
-  readonly tls?: { readonly certFile: string; readonly keyFile: string }
+  /** The listeners' certificate, and the cipher suites that applications may use. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly ciphers: CipherPolicy }
   readonly allow: NetworkSet
   readonly clients: readonly { readonly name: string; readonly networks: NetworkSet }[]
   readonly trustProxyProtocol: NetworkSet
@@ -121,11 +122,11 @@ function readValues(env: Environment): { readonly values: ReadValues; readonly m
   return { values: Object.fromEntries(entries), mistakes }
 }
 
-function toConfig({ upstreamCaFile, certFile, keyFile, admin, ...values }: Values): Config {
+function toConfig({ upstreamCaFile, certFile, keyFile, ciphers, admin, ...values }: Values): Config {
   return {
     ...values,
     ...(upstreamCaFile === undefined ? {} : { upstreamCaFile }),
-    ...(certFile === undefined || keyFile === undefined ? {} : { tls: { certFile, keyFile } }),
+    ...(certFile === undefined || keyFile === undefined ? {} : { tls: { certFile, keyFile, ciphers } }),
     ...(admin === undefined ? {} : { admin }),
   }
 }

@@ -59,14 +59,6 @@ test('a client cannot renegotiate', async (t) => {
   assert.match(String(refused), /no.renegotiation/i)
 })
 
-test('the server chooses among the suites, and takes its own first', async (t) => {
-  const { dial } = await serve(t, load(t).certificate)
-  const ciphers = 'ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256'
-  const socket = dial({ maxVersion: 'TLSv1.2', ciphers })
-  await handshake(socket)
-  assert.equal(socket.getCipher().name, 'ECDHE-ECDSA-AES128-GCM-SHA256')
-})
-
 test('a key that OpenSSL finds too weak is refused with the reason', async () => {
   // Imported late: it needs what the certificates of the support folder load before it.
   const { X509CertificateGenerator, PemConverter } = await import('@peculiar/x509')

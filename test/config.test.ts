@@ -161,7 +161,7 @@ for (const [variable, text, field, value] of ACCEPTED) {
 test('a certificate makes smtps:// and ?starttls=required possible', () => {
   const [tls, strict] = ['smtps://0.0.0.0:465', 'smtp://0.0.0.0:587?starttls=required'] as const
   const config = configOf({ ...CERTIFICATE, PROXY_LISTEN: `${tls},${strict}` })
-  assert.deepEqual(config.tls, { certFile: paths['tls.crt'], keyFile: paths['tls.key'] })
+  assert.deepEqual(config.tls, { certFile: paths['tls.crt'], keyFile: paths['tls.key'], ciphers: 'intermediate' })
   assert.deepEqual(config.listeners, [
     listener(tls, '0.0.0.0', 465, { scheme: 'smtps' }),
     listener(strict, '0.0.0.0', 587, { starttlsRequired: true }),
@@ -209,6 +209,7 @@ const EVERYTHING: Env = {
   PROXY_LISTEN: 'smtps://[::1]:465,smtp://0.0.0.0:25?starttls=required',
   PROXY_UPSTREAM: 'smtp://[fd00::1]:25?tls=off,smtp://send.ahasend.com:587',
   PROXY_UPSTREAM_CA_FILE: paths['ca.pem'],
+  PROXY_TLS_CIPHERS: 'old',
   PROXY_ALLOW: '0.0.0.0/0,::/0',
   PROXY_CLIENTS: 'web=10.0.0.0/8,web=fd00::/8,billing=192.0.2.1/32',
   PROXY_TRUST_PROXY_PROTOCOL: '10.0.0.1/32',

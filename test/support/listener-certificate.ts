@@ -5,7 +5,8 @@ import { writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import type { TestContext } from 'node:test'
 import { type ConnectionOptions, connect, TLSSocket } from 'node:tls'
-import { type CertificateFiles, ListenerCertificate, loadCertificate } from '../../proxy/certificate.ts'
+import { ListenerCertificate, type ListenerTls, loadCertificate } from '../../proxy/certificate.ts'
+import type { CipherPolicy } from '../../proxy/cipher-suites.ts'
 import { type Certificate, makeAuthority, writeTemporaryFiles } from './certificates.ts'
 
 /** Signs everything here; clients of `serve` trust it. */
@@ -14,18 +15,22 @@ export const first = await authority.issue({ commonName: 'first' })
 /** Its key is of another type than that of `first`. */
 export const second = await authority.issue({ commonName: 'second', keyType: 'rsa' })
 
-/** Loads a certificate, `first` unless told otherwise, from files of its own; `write` replaces one of them. */
-export function load(t: TestContext, { certPem, keyPem }: Certificate = first) {
+/** Loads a certificate from files of its own; `write` replaces one of them. */
+export function load(t: TestContext, { certPem, keyPem }: Certificate = first, ciphers?: CipherPolicy) {
   const files = writeTemporaryFiles({ 'tls.crt': certPem, 'tls.key': keyPem })
   t.after(() => files.remove())
-  const certificate = loaded({ certFile: files.paths['tls.crt'], keyFile: files.paths['tls.key'] })
+  const certificate = loaded({
+    certFile: files.paths['tls.crt'],
+    keyFile: files.paths['tls.key'],
+    ...(ciphers && { ciphers }),
+  })
   t.after(() => certificate.close())
   const write = (name: 'tls.crt' | 'tls.key', text: string) => writeFileSync(files.paths[name], text)
   return { certificate, write, files }
 }
 
 /** The certificate in these files, which must be good. */
-export function loaded(files: CertificateFiles): ListenerCertificate {
+export function loaded(files: ListenerTls): ListenerCertificate {
   const certificate = loadCertificate(files)
   assert.ok(certificate instanceof ListenerCertificate, JSON.stringify(certificate))
   return certificate
