@@ -5,6 +5,7 @@ import { contradictions, misspelledVariables, type ReadValues } from './config-c
 import { badFiles, type ReadText } from './config-files.ts'
 import { ROWS, SETTINGS, type Setting, type Values } from './config-table.ts'
 import { mistake } from './config-values.ts'
+import { plainTextPasswords } from './config-warnings.ts'
 import type { NetworkSet } from './networks.ts'
 import { EXIT_MS } from './stop-grace.ts'
 
@@ -77,9 +78,9 @@ export function parseConfig(env: Environment, readText: ReadText = (path) => rea
   return mistakes.length > 0 ? { mistakes } : { config: frozen(toConfig(values as Values)) }
 }
 
-/** What is allowed but most likely not meant; for the log at start. */
+/** What is allowed but most likely not meant; for the log at start and for `check`. */
 export function configWarnings(config: Config): string[] {
-  return [...shortIdleTimeout(config), ...shortStopGrace(config)]
+  return [...plainTextPasswords(config), ...shortIdleTimeout(config), ...shortStopGrace(config)]
 }
 
 function shortIdleTimeout({ idleTimeoutMs }: Config): string[] {

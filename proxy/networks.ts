@@ -8,6 +8,8 @@ export interface NetworkSet {
    * Anything else, `undefined` included, is in none.
    */
   has(address: string | undefined): boolean
+  /** True when one of the networks contains the whole network of `bits` that begins at `address`. */
+  covers(address: string, bits: number): boolean
   readonly size: number
 }
 
@@ -81,6 +83,11 @@ class Networks implements NetworkSet {
   has(text: string | undefined): boolean {
     const address = readAddress(text)
     return address !== undefined && this.#networks.some((network) => contains(network, address))
+  }
+
+  covers(text: string, bits: number): boolean {
+    const address = readAddress(text)
+    return address !== undefined && this.#networks.some((each) => each.bits <= bits && contains(each, address))
   }
 
   toString(): string {
