@@ -68,6 +68,12 @@ export const REFUSED_LOGINS = {
   takenUpWithin: 2 * MINUTE,
 } as const
 
+/**
+ * Failures of an application to enter TLS that mean something: without a success in 5 or 15 minutes or in an hour; beside
+ * successes, in an hour. An outage lasts for 20 minutes without a success and without an accepted message.
+ */
+export const TLS_FAILURES = { none: 3, some: 6, outage: 20 * MINUTE } as const
+
 /** Idle disconnects in an hour, and their share of the sessions that ended. */
 export const IDLE = { count: 10, share: 0.5 } as const
 

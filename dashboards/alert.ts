@@ -56,6 +56,7 @@ export const alertNames = [
   'SmtpProxyRefusingSessions',
   'SmtpProxyOutOfResources',
   'SmtpProxyProxyHeaderInvalid',
+  'SmtpProxyAppTlsFailing',
   'SmtpProxyCertificateExpiring',
   'SmtpProxySessionsOpaque',
   'SmtpProxyObserverFailing',

@@ -120,6 +120,7 @@ const SAME_BUT_LESS = {
     'instance',
     'server_address',
     'smtp_client_name',
+    'smtp_listener',
     'smtp_reply_cause',
     'smtp_session_close_reason',
   ],

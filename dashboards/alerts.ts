@@ -5,6 +5,7 @@ import { alertingAlerts } from './alerts-alerting.ts'
 import { appAlerts } from './alerts-apps.ts'
 import { limitAlerts } from './alerts-limits.ts'
 import { proxyAlerts } from './alerts-proxy.ts'
+import { tlsAlerts } from './alerts-tls.ts'
 import { countsOf } from './counts.ts'
 import { HOUR, type Making, type Recording, RuleMaker } from './rule-maker.ts'
 
@@ -17,7 +18,7 @@ export interface Rules {
 export function rulesOf(making: Making = {}): Rules {
   const make = new RuleMaker(making)
   const counts = countsOf(make)
-  const rooms = [ahasendAlerts, appAlerts, limitAlerts, proxyAlerts, alertingAlerts]
+  const rooms = [ahasendAlerts, appAlerts, limitAlerts, proxyAlerts, tlsAlerts, alertingAlerts]
   const alerts = rooms.flatMap((alertsOf) => alertsOf(make, counts))
   const { recordings } = make
   return {

@@ -61,7 +61,21 @@ export const closeColors = {
   session_limit: 'dark-yellow',
   not_allowed: 'light-green',
   proxy_header: 'light-red',
+  tls_failed: 'light-purple',
   error: 'dark-red',
+} as const
+
+export const appTlsColors = {
+  app_tls_certificate_rejected: 'red',
+  app_tls_abandoned: 'light-red',
+  app_tls_version: 'orange',
+  app_tls_no_shared_cipher: 'dark-orange',
+  app_tls_plaintext: 'purple',
+  app_tls_on_plain_listener: 'light-purple',
+  app_tls_alpn: 'blue',
+  app_tls_timeout: 'yellow',
+  app_tls_closed: QUIET,
+  app_tls_failed: 'dark-red',
 } as const
 
 export const dialColors = {

@@ -9,6 +9,9 @@ export const BY_SERVER = ['job', 'server.address'] as const satisfies readonly G
 export const BY_JOB = ['job'] as const satisfies readonly GroupKey[]
 export const BY_INSTANCE = ['job', 'instance'] as const satisfies readonly GroupKey[]
 const BY_REASON = ['job', 'smtp.session.close_reason'] as const satisfies readonly GroupKey[]
+/** An application at a listener. */
+export const BY_ENTRY = ['job', 'smtp.listener', 'smtp.client.name'] as const satisfies readonly GroupKey[]
+const BY_TLS_FAILURE = [...BY_ENTRY, 'error.type'] as const satisfies readonly GroupKey[]
 
 export type Counts = ReturnType<typeof countsOf>
 
@@ -52,6 +55,8 @@ export function countsOf(make: RuleMaker) {
     recipientsRejected: growth(make, 'recipient_rejected', BY_CLIENT, said(make, 'recipient_rejected')),
     idleDisconnects: growth(make, 'idle_disconnect', BY_CLIENT, said(make, 'idle_timeout')),
     loginsAccepted: growth(make, 'login_accepted', BY_CLIENT, acceptedLogins(make)),
+    tlsFailed: growth(make, 'app_tls_failed', BY_TLS_FAILURE, make.select.series('appTlsHandshakes', TLS_FAILURE)),
+    tlsEntered: growth(make, 'app_tls_entered', BY_ENTRY, enteredTls(make)),
     loadShedding: growth(make, 'load_shedding', BY_SERVER, greetings(make, { 'smtp.reply.cause': 'load_shedding' })),
     internalErrors: growth(make, 'internal_error', BY_SERVER, internalErrors(make)),
     temporaryErrors: growth(make, 'temporary_error', BY_SERVER, mails(make, { 'error.type': '451' })),
@@ -71,6 +76,9 @@ export const NOT_DRAINED = { 'error.type': { not: 'drained' } } as const satisfi
 
 /** Messages that came to an end, except those that the application gave up and those that a stop of the proxy ended. */
 const ENDED = { 'smtp.transaction.outcome': { not: 'aborted' }, ...NOT_DRAINED } as const
+
+/** Failures that somebody has to act on; port scanners and health checks close early. A success has no error type. */
+const TLS_FAILURE = { 'error.type': { noneOf: ['', 'app_tls_closed'] } } as const
 
 function fromFirst(
   make: RuleMaker,
@@ -114,12 +122,18 @@ export function acceptedLogins(make: RuleMaker): string {
   })
 }
 
+/** Applications that got into TLS. */
+export function enteredTls(make: RuleMaker): string {
+  return make.select.series('appTlsHandshakes', { 'error.type': '' })
+}
+
 /**
- * Whether something was counted in both halves of the last hour: it goes on, however seldom. A burst is stretched further
- * by `increase` over the half than over the whole, so that the difference of one is never above nothing.
+ * Whether something was counted in both halves of the window, by default of the last hour: it goes on, however seldom. A
+ * burst is stretched further by `increase` over the half than over the whole, so that the difference of one is never above
+ * nothing.
  */
-export function goesOn(make: RuleMaker, count: Count): string {
-  const [whole, half] = [make.count(count, HOUR), make.count(count, HOUR / 2)]
+export function goesOn(make: RuleMaker, count: Count, window = HOUR): string {
+  const [whole, half] = [make.count(count, window), make.count(count, window / 2)]
   return joined('and', `${half} > 0`, `${whole} - ${half} > 0.5`)
 }
 

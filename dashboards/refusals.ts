@@ -1,7 +1,7 @@
 import * as units from '@grafana/grafana-foundation-sdk/units'
 import { dashboards } from './alert.ts'
 import { type Actor, actors, causesOf, codesAsMarkdown, meanings } from './codes.ts'
-import { causeColors, commandColors, verdictColors } from './colors.ts'
+import { appTlsColors, causeColors, commandColors, verdictColors } from './colors.ts'
 import { dashboard } from './dashboard.ts'
 import { areas, events } from './graphs.ts'
 import {
@@ -17,7 +17,7 @@ import {
 } from './links.ts'
 import { type GroupKey, labels } from './metrics.ts'
 import { noneIsGood, stat, text, words } from './panels.ts'
-import { grown, orZero, perMinute, REFUSAL, refused, refusedPerMinute, SHOWN, sum } from './queries.ts'
+import { grown, orZero, perMinute, REFUSAL, refused, refusedPerMinute, SHOWN, seldom, sum } from './queries.ts'
 import { shown, table } from './tables.ts'
 
 const allRefusals = tracesLink(
@@ -224,6 +224,29 @@ const recipients = areas({
   ],
 })
 
+const tlsFailures = events({
+  title: 'TLS failures of apps',
+  description:
+    'Attempts a minute of applications to enter TLS that failed, by reason. app_tls_closed is a port scanner or a health ' +
+    'check; each other reason is explained in the log line of the session.',
+  unit: units.Short,
+  queries: [
+    {
+      expr: sum(seldom('appTlsHandshakes', { 'error.type': { not: '' } }), 'smtp.client.name', 'error.type'),
+      legend: '{{smtp_client_name}} {{error_type}}',
+    },
+  ],
+  colors: appTlsColors,
+  nothing: 'No TLS failure seen',
+  links: [
+    tracesLink(
+      'Traces of such sessions',
+      spanWith({ 'smtp.session.close_reason': 'tls_failed', 'smtp.client.name': { matches: CLIENTS } }, 'session'),
+    ),
+    runbookLink('SmtpProxyAppTlsFailing'),
+  ],
+})
+
 const codes = text({
   title: 'What each code means at AhaSend, and who must act',
   description: 'As AhaSend documents it: not what the codes mean elsewhere.',
@@ -249,9 +272,10 @@ export const refusals = dashboard({
       heading: 'Since when?',
       height: 8,
       panels: [
-        [12, byCause],
-        [12, byCommand],
-        [12, byApp],
+        [8, byCause],
+        [8, byCommand],
+        [8, byApp],
+        [12, tlsFailures],
         [12, recipients],
       ],
     },

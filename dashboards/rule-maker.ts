@@ -33,7 +33,12 @@ export interface Count {
 }
 
 /** How the levels of a recording's name call the labels that it keeps. */
-const LEVELS: Readonly<Partial<Record<GroupKey, string>>> = { 'server.address': 'server', 'smtp.client.name': 'client' }
+const LEVELS: Readonly<Partial<Record<GroupKey, string>>> = {
+  'server.address': 'server',
+  'smtp.client.name': 'client',
+  'smtp.listener': 'listener',
+  'error.type': 'error',
+}
 
 /** How long before its window a series is looked for, in seconds: so long may scraping have paused. */
 const SEEN_BEFORE = 6 * HOUR

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { AlertName, Severity } from '../dashboards/alert.ts'
 import { prometheusRules } from '../dashboards/alert-files.ts'
 import { rulesOf } from '../dashboards/alerts.ts'
@@ -18,13 +19,15 @@ import { connectClient } from './support/peers.ts'
 import { unless } from './support/programs.ts'
 import { type Labels, type Prometheus, prometheusMissing, startPrometheus } from './support/prometheus.ts'
 import type { ProxyProcess } from './support/proxy-process.ts'
-import { idleUntilClosed, loggedIn, startBefore } from './support/running-proxy.ts'
+import { enterTls, failTls, idleUntilClosed, loggedIn, startBefore } from './support/running-proxy.ts'
 
 type Wanted = `${AlertName} ${Severity}`
 
 const SCALE = 1 / 60
 const JOB = 'ahasend-smtp-proxy'
 const DAY_MS = 86_400_000
+/** The address of an application that PROXY_CLIENTS does not name: it sends no mail. */
+const STRANGER = '127.0.0.2'
 /** Nobody listens on it. */
 const DEAD_PORT = 1
 const MOST_SESSIONS = 150
@@ -63,6 +66,7 @@ async function startStage(stack: AsyncDisposableStack): Promise<Stage> {
   stack.use(new App(proxy, 400))
   const accepted = 'smtp_proxy_transactions_total{smtp_transaction_outcome="accepted"}'
   await prometheus.waitFor(`sum(${accepted}) > 20 and sum(${accepted} offset 6s) > 0`)
+  await enterTls(proxy.port, STRANGER)
   return { simulator, proxy, prometheus }
 }
 
@@ -206,6 +210,18 @@ const INCIDENTS: readonly {
       const clients = await Promise.all(Array.from(open, () => connectClient({ port: proxy.port, limitMs: 20_000 })))
       for (const client of clients) await client.readReply()
       for (const client of clients) client.destroy()
+    },
+  },
+  {
+    name: 'an application that cannot enter TLS any more',
+    raises: ['SmtpProxyAppTlsFailing critical', 'SmtpProxyAppTlsFailing warning'],
+    happens: async ({ proxy, prometheus }) => {
+      let tries = true
+      const raised = prometheus
+        .waitFor(selectorOf('SmtpProxyAppTlsFailing critical'), undefined, LIMIT_MS)
+        .finally(() => (tries = false))
+      while (tries) await Promise.all([failTls(proxy.port, STRANGER), pause(500)])
+      await raised
     },
   },
   {

@@ -15,7 +15,7 @@ import { connectClient } from './support/peers.ts'
 import { unless } from './support/programs.ts'
 import { type Prometheus, prometheusMissing, startPrometheus } from './support/prometheus.ts'
 import type { ProxyProcess } from './support/proxy-process.ts'
-import { loggedIn, startBefore } from './support/running-proxy.ts'
+import { failTls, loggedIn, startBefore } from './support/running-proxy.ts'
 
 const dashboards = readDashboards()
 const JOB = 'ahasend-smtp-proxy'
@@ -57,6 +57,7 @@ describe('under mail of every kind', unless(prometheusMissing()), () => {
     await sendMixedMail(stage.proxy.port, stage.simulator, newBook(), 1)
     await becomeOpaque(stage.proxy)
     await refuseAgain(stage)
+    await failTls(stage.proxy.port)
   })
 
   after(() => stopStage(stage))

@@ -11,6 +11,7 @@ import * as refused from './refused.ts'
 import * as resources from './resources.ts'
 import type { Scenario } from './scenario.ts'
 import * as storms from './storms.ts'
+import * as tls from './tls.ts'
 
 export const SCENARIOS: readonly Scenario[] = [
   accountAndLoad,
@@ -24,4 +25,5 @@ export const SCENARIOS: readonly Scenario[] = [
   resources,
   refused,
   storms,
+  tls,
 ].flatMap((room) => Object.values<readonly Scenario[]>(room).flat())

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { AUTH_PLAIN, ask, mail } from '../simulator/client.ts'
 import type { Simulator } from '../simulator/simulator.ts'
-import { connectClient, type Peer } from './peers.ts'
+import { connectClient, type Peer, startTls } from './peers.ts'
 import { type ProxyOptions, type ProxyProcess, startProxy } from './proxy-process.ts'
 
 /** The proxy before the simulator. */
@@ -56,6 +56,26 @@ async function greeted(port: number): Promise<Peer> {
   const client = await connectClient({ port, limitMs: 20_000 })
   assert.match(await client.readReply(), /^220 /)
   return client
+}
+
+/** The first bytes of a TLS handshake (RFC 8446 4.1.2), as an application without STARTTLS sends them. */
+const HELLO = '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'
+
+/** An application that begins TLS on a plain listener, and is refused. */
+export async function failTls(port: number, localAddress = '127.0.0.1'): Promise<void> {
+  const client = await connectClient({ port, localAddress, limitMs: 20_000 })
+  await client.send(HELLO)
+  await client.closed()
+  client.destroy()
+}
+
+/** An application that enters TLS and says EHLO. */
+export async function enterTls(port: number, localAddress = '127.0.0.1'): Promise<void> {
+  const client = await connectClient({ port, localAddress, limitMs: 20_000 })
+  await client.readReply()
+  await startTls(client, { rejectUnauthorized: false })
+  await ask(client, 'EHLO app.example')
+  client.destroy()
 }
 
 /** The status of a page of the admin server. */
