@@ -29,6 +29,8 @@ export const CHANGES: readonly string[] = [
   `The proxy answers ${[...BLOCKED].join(', ')} with ${words.BLOCKED.code} and ends HTTP requests with ` +
     `${words.HTTP.code}. On a listener with ?starttls=required, it answers ${words.STARTTLS_FIRST.code} before TLS to every ` +
     `command other than ${FORGOTTEN_VERBS} and STARTTLS.`,
+  `On an smtp:// listener, the proxy answers TLS from the first byte with ${words.TLS_ON_PLAIN_LISTENER.code} and closes the ` +
+    'session.',
   `The proxy relays a command line when it is complete. A longer one than ${MAX_SCREENED_LINE.toLocaleString('en')} bytes ` +
     'is relayed as it arrives, as are message bodies and AUTH responses.',
   'Commands that a client sends before the greeting wait, up to 64 KiB, and reach the upstream after the greeting. So the ' +

@@ -134,6 +134,9 @@ export class Relay {
 
   /** Ends the session with a last reply to a client that does not speak SMTP. */
   refuse(word: OwnWord, reason: CloseReason): void {
+    const at = now()
+    const { code, enhancedCode, cause } = word
+    this.#dialogue.own('UNKNOWN', { code, enhancedCode, cause, origin: 'proxy' }, at, at)
     this.#endings.closeWith(word, reason)
   }
 

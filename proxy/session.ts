@@ -248,13 +248,9 @@ export class Session {
 
   /** The first bytes of a client on a plain listener begin a TLS handshake, which must not go to the upstream. */
   #refuseTls(): void {
-    const at = now()
-    const word = words.TLS_ON_PLAIN_LISTENER
-    const { code, enhancedCode, cause } = word
     this.#tlsFailure = { error: 'app_tls_on_plain_listener' }
-    if (!this.#relay) return this.#refuse(word, 'tls_failed')
-    this.#dialogue?.own('UNKNOWN', { code, enhancedCode, cause, origin: 'proxy' }, at, at)
-    this.#relay.refuse(word, 'tls_failed')
+    if (!this.#relay) return this.#refuse(words.TLS_ON_PLAIN_LISTENER, 'tls_failed')
+    this.#relay.refuse(words.TLS_ON_PLAIN_LISTENER, 'tls_failed')
   }
 
   #finish(ending: Ending): void {
