@@ -105,8 +105,7 @@ async function run(): Promise<number> {
     slowMs: config.slowMs,
     warn: (fields, message) => output?.logger.warn(fields, message),
   })
-  const { losses, emit } = sdk
-  output = createLogger({ level: config.logLevel, losses, ...(emit && { emit }) })
+  output = createLogger({ level: config.logLevel, losses: sdk.losses, ...(sdk.emit && { emit: sdk.emit }) })
   const code = await new Appliance(settings, sdk, output).run()
   await output.flush(FLUSH_MS)
   return code
