@@ -13,7 +13,7 @@ for (const [name, { code }] of Object.entries(OWN_WORDS)) {
   })
 }
 
-/** What readers of the list were not told once. */
+/** What an earlier version of the list left out. */
 const NAMED: readonly (readonly [what: string, pattern: RegExp])[] = [
   [
     'a STARTTLS that is refused after AUTH or MAIL',
@@ -21,7 +21,7 @@ const NAMED: readonly (readonly [what: string, pattern: RegExp])[] = [
   ],
   ['lines that are relayed when complete', /relays a command line when it is complete.*2,048 bytes/],
   ['ALPN without smtp', /ALPN protocols without `smtp`/],
-  ['early talkers', /before the greeting reach the upstream after the greeting/],
+  ['early talkers', /before the greeting wait.* and reach the upstream after the greeting/],
   ['refusals before TLS', /smtps:\/\/ listener.*before TLS.*without a reply/],
   ...[...BLOCKED].map((verb) => [verb, new RegExp(`\\b${verb}\\b.* with 502`)] as const),
 ]
