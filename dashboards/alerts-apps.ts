@@ -51,7 +51,7 @@ function lasts(make: RuleMaker, { loginsRefused }: Counts): string {
 }
 
 /**
- * All logins were refused and no mail was accepted: conditions of which one is enough. AhaSend closes idle connections after
+ * All logins were refused and no mail was accepted: any one of these conditions is enough. AhaSend closes idle connections after
  * 60 s, so without mail in the shortest window no connection is left that is logged in.
  */
 function sendsNothing(make: RuleMaker, counts: Counts): string[] {

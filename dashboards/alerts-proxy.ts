@@ -145,7 +145,7 @@ function restarting(make: RuleMaker): Alert {
   }
 }
 
-/** Counted by failed dials: the sessions behind them are answered 421, or served by another upstream. */
+/** Counted by failed dials: their sessions get 421, or are served by another upstream. */
 function outOfResources(make: RuleMaker, { outOfResources: failed }: Counts): Alert[] {
   const told = {
     name: 'SmtpProxyOutOfResources',

@@ -33,7 +33,7 @@ export function tlsAlerts(make: RuleMaker, counts: Counts): readonly Alert[] {
       ...shared,
       severity: 'critical',
       expr: when(outage(make, counts)),
-      summary: 'An application that could enter TLS with the proxy cannot any more: it sends no mail.',
+      summary: 'An application can no longer enter TLS with the proxy: it sends no mail.',
     },
     {
       ...shared,

@@ -130,7 +130,7 @@ export function enteredTls(make: RuleMaker): string {
 /**
  * Whether something was counted in both halves of the window, by default of the last hour: it goes on, however seldom. A
  * burst is stretched further by `increase` over the half than over the whole, so that the difference of one is never above
- * nothing.
+ * zero.
  */
 export function goesOn(make: RuleMaker, count: Count, window = HOUR): string {
   const [whole, half] = [make.count(count, window), make.count(count, window / 2)]
