@@ -31,10 +31,10 @@ export const CHANGES: readonly string[] = [
     `command other than ${FORGOTTEN_VERBS} and STARTTLS.`,
   `On an smtp:// listener, the proxy answers TLS from the first byte with ${words.TLS_ON_PLAIN_LISTENER.code} and closes the ` +
     'session.',
-  `The proxy relays a command line when it is complete. A longer one than ${MAX_SCREENED_LINE.toLocaleString('en')} bytes ` +
-    'is relayed as it arrives, as are message bodies and AUTH responses.',
+  `The proxy relays a command line when it is complete. It relays a line of more than ` +
+    `${MAX_SCREENED_LINE.toLocaleString('en')} bytes as it arrives, as it does message bodies and AUTH responses.`,
   'Commands that a client sends before the greeting wait, up to 64 KiB, and reach the upstream after the greeting. So the ' +
-    'upstream does not notice that the client talks early; spans and log lines of the session say ' +
+    'upstream does not notice that the client talks early; spans and log lines of the session have ' +
     '`smtp.session.early_talker`.',
   'Replies are relayed whole: the proxy drops a reply that the upstream leaves unfinished, and passes on the close.',
   `The proxy sends its own ${words.UNREACHABLE.code} when no upstream can be reached over verified TLS, when this machine ` +
