@@ -2,8 +2,8 @@
 const MAX_PIECES = 64
 
 /**
- * Bytes that wait, in order. A Buffer of one byte costs about 300 bytes of memory, so many small pieces are joined: what
- * the queue needs is in proportion to the bytes in it. It has no limit: the owner pauses whoever fills it.
+ * Bytes that wait, in order. A Buffer of one byte costs about 300 bytes of memory, so many small pieces are joined: the
+ * memory of the queue is in proportion to the bytes in it. It has no limit: the owner pauses the sender.
  */
 export class ByteQueue {
   #pieces: Buffer[] = []
@@ -25,7 +25,7 @@ export class ByteQueue {
     if (this.#pieces.length >= MAX_PIECES) this.#pieces = [Buffer.concat(this.#pieces)]
   }
 
-  /** Puts back, in front of everything else, what `take` returned and nobody could use. */
+  /** Puts back, in front of everything else, what `take` returned and was not used. */
   putBack(bytes: Buffer): void {
     this.#length += bytes.length
     if (bytes.length > 0) this.#pieces.unshift(bytes)

@@ -26,7 +26,7 @@ export function plainTextPasswords({ listeners, allow }: Pick<Config, 'listeners
     .map(
       ({ url }) =>
         `${listen}: ${url} accepts passwords in plain text, and ${allowed} admits clients outside private networks ` +
-        `(${admitted.join(', ')}): whoever can read the traffic can read the passwords. Append ?starttls=required, use ` +
+        `(${admitted.join(', ')}): anyone who can read the traffic can read the passwords. Append ?starttls=required, use ` +
         `smtps:// (both need ${certificate} and ${key}), or remove these networks from ${allowed}.`,
     )
 }

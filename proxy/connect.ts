@@ -75,7 +75,7 @@ class Race {
   /** Attempts that are running, the oldest first. */
   readonly #attempts = new Set<net.Socket>()
   #next = 0
-  /** The first attempt that this machine had no means for: it tells more than a later refusal. */
+  /** The first attempt that this machine lacked resources for: it explains more than a later refusal. */
   #shortage: Error | undefined
   #timer: NodeJS.Timeout | undefined
 

@@ -40,7 +40,7 @@ export async function dialInOrder(
   return kept ? handOver(kept, report) : { failure: last! }
 }
 
-/** A dial that was refused does not tell whether the session gets its connection, so the handover is reported. */
+/** A refused dial does not show whether the session gets its connection, so the handover is reported. */
 function handOver({ dial, leg }: Required<DialResult>, report: Report): Reached {
   if (leg.refused) report({ type: 'handover', at: now(), dial, ahead: false })
   return { leg }

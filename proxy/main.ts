@@ -235,7 +235,7 @@ class Appliance {
   }
 
   #stopAtOnce(signal: NodeJS.Signals): void {
-    this.#log.warn({ signal }, 'stopped at once')
+    this.#log.warn({ signal }, 'stopped immediately')
     this.#hurry.resolve()
     this.#stop(EXIT_FAILED)
   }

@@ -3,7 +3,7 @@ import type net from 'node:net'
 /**
  * Stops and starts the reading of a socket at its handle. Inside TLS `pause()` alone goes on reading, record by record,
  * until 64 KiB wait in the stream: with records of one byte these are 65,536 Buffers, 22 MB. Node has no public way to stop
- * earlier: where its inside is not as expected, `pause()` has to do, which limits the bytes alone.
+ * earlier: where its internals are not as expected, `pause()` must suffice, which limits only the bytes.
  */
 
 /**

@@ -9,7 +9,7 @@ export interface RefusedLimits {
   /** Connections at a time. */
   readonly connections: number
   /**
-   * For each connection. Its client waits for a greeting and has nothing to send, so that much less is enough than
+   * For each connection. Its client waits for a greeting and has nothing to send, so much less is enough than
    * after a message.
    */
   readonly linger: Linger

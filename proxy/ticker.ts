@@ -1,8 +1,8 @@
 import { now } from './upstream.ts'
 
-/** A tick that comes after so many intervals is late: the process was stopped, or its event loop was blocked. */
+/** A tick after this number of intervals is late: the process was stopped, or its event loop was blocked. */
 const LATE_INTERVALS = 3
-/** Late ticks in a row after which one counts as being in time: in an overloaded process limits hold, too. Arbitrary. */
+/** After this number of late ticks in a row, one counts as on time: limits also hold in an overloaded process. Arbitrary. */
 const MAX_LATE_TICKS = 10
 
 /**

@@ -147,8 +147,8 @@ export class Uplink {
   }
 
   /**
-   * A paused reader does not see its client leave. So nobody may wait for the replies of an upstream that has finished, and
-   * while replies are awaited the client is read a little further: one that resets its connection must be noticed.
+   * A paused reader does not see its client leave. So the uplink never waits for replies of an upstream that has finished,
+   * and while it awaits replies it reads a little further, to notice a client that resets its connection.
    */
   #wait(): void {
     const waitsForReplies = this.#awaitsReplies || this.#dialogue.full

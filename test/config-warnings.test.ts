@@ -70,7 +70,7 @@ test('The warning names the listener, the networks and what to do, and each such
     ['smtp://0.0.0.0:25', 'smtp://0.0.0.0:587'].map(
       (url) =>
         `PROXY_LISTEN: ${url} accepts passwords in plain text, and PROXY_ALLOW admits clients outside private networks ` +
-        '(198.51.100.0/24): whoever can read the traffic can read the passwords. Append ?starttls=required, use smtps:// ' +
+        '(198.51.100.0/24): anyone who can read the traffic can read the passwords. Append ?starttls=required, use smtps:// ' +
         '(both need PROXY_TLS_CERT_FILE and PROXY_TLS_KEY_FILE), or remove these networks from PROXY_ALLOW.',
     ),
   )

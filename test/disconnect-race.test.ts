@@ -51,7 +51,7 @@ async function readsRefusal(stage: ProcessStage, refusal: string): Promise<boole
   return read
 }
 
-/** Says it and closes with unread octets, which makes the kernel send an RST. */
+/** Says it and closes with unread bytes, which makes the kernel send an RST. */
 async function resetAfter(upstream: Peer, refusal: string): Promise<void> {
   upstream.pause()
   await upstream.send(refusal)

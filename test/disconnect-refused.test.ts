@@ -1,5 +1,5 @@
 /**
- * The upstream refuses a message before its end and closes at once, with octets unread: its RST follows the refusal. The
+ * The upstream refuses a message before its end and closes at once, with unread bytes: its RST follows the refusal. The
  * client reads the refusal all the same, whether it looks for replies while it sends or not.
  */
 import assert from 'node:assert/strict'

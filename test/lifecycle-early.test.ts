@@ -121,7 +121,7 @@ describe('LIF-12: a SIGTERM while the listeners are opened', () => {
     const { proxy } = await signalled(context)
     process.kill(proxy.pid, 'SIGINT')
     assert.equal(await endOf(proxy), 1)
-    assert.ok(proxy.lines.some(({ msg }) => msg === 'stopped at once'))
+    assert.ok(proxy.lines.some(({ msg }) => msg === 'stopped immediately'))
     assert.ok(!proxy.lines.some(({ msg }) => msg === 'listening'))
   })
 })

@@ -114,7 +114,7 @@ describe('A drain', () => {
       assert.equal(await client.closed(), 'reset')
       assert.equal(client.log.unread.length, 0)
     }
-    await proxy.line(({ msg }) => msg === 'stopped at once')
+    await proxy.line(({ msg }) => msg === 'stopped immediately')
   })
 
   test('LIF-01: a signal that comes while the proxy still starts ends it, too', async () => {

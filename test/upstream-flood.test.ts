@@ -9,7 +9,7 @@ import { exchange, ProcessStage } from './support/process-stage.ts'
 const MAX_GROWTH_MIB = 16
 /** Far below the 10 s for which the proxy waits for the end of an upstream. A second is usual. */
 const LIMIT_MS = 5000
-/** An upstream that was read for so long stops. */
+/** An upstream stops after this number of bytes. */
 const MAX_FLOOD_BYTES = 2 ** 30
 
 const LINE = Buffer.alloc(256 * 1024, 'x')
@@ -110,7 +110,7 @@ describe('An upstream that never stops talking', { skip: !existsSync('/proc/self
   }
 })
 
-/** Talks until the connection is gone; a FIN does not stop it. Returns how many octets that took. */
+/** Talks until the connection is gone; a FIN does not stop it. Returns the number of bytes that took. */
 async function flood(peer: Peer, text: Buffer): Promise<number> {
   let bytes = 0
   while (!peer.gone && bytes < MAX_FLOOD_BYTES) {

@@ -66,7 +66,7 @@ export class ProcessStage {
   }
 }
 
-/** Says one thing and waits for the answer to it, as the other side is told to give it. */
+/** Sends `said` and waits for the reply that the other side is to give. */
 export async function exchange(
   { client, upstream }: { readonly client: Peer; readonly upstream: Peer },
   said: string,
