@@ -50,7 +50,8 @@ const isFlowing = stat({
   description:
     'Of the last five minutes. Yes: at least 99 % of what apps tried to send was accepted, or refused for what it is ' +
     '(format, recipient, domain, password). Partly: at least half; red below 90 %. No: less. What is missing fails ' +
-    'because of AhaSend, the account or the proxy. Idle disconnects and stops of the proxy do not count.',
+    'because of AhaSend, the account or the proxy. Idle disconnects, stops of the proxy and late unsubscribe links do not ' +
+    'count.',
   unit: units.PercentUnit,
   queries: [{ expr: measured(flowing(NOW)) }],
   thresholds: thresholds('red'),

@@ -168,7 +168,8 @@ function blocked(window: Shown, ...by: readonly GroupKey[]): string {
     sum(
       grown(window, 'transactions', {
         'smtp.transaction.outcome': { oneOf: ['tempfail', 'in_doubt'] },
-        ...NOT_DRAINED,
+        // as in the error budget: AhaSend asks for a retry of one marketing message
+        'error.type': { noneOf: ['drained', 'unsubscribe_link'] },
       }),
       ...by,
     ),

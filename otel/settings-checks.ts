@@ -60,14 +60,15 @@ export function ignoredVariables(env: Environment): string[] {
     .filter((name) => !known.has(name))
 }
 
+/** A warning that names the variables of OpenTelemetry that this proxy does not know; none when it knows all. */
+export function unknownOtelVariables(env: Environment): string[] {
+  const ignored = ignoredVariables(env)
+  return ignored.length > 0 ? [`Without effect in this proxy: ${ignored.join(', ')}. See --help for what has.`] : []
+}
+
 /** What is allowed but most likely not meant; for the log at start. */
 export function otelWarnings(settings: OtelSettings, env: Environment): string[] {
-  const ignored = ignoredVariables(env)
-  return [
-    ...(ignored.length > 0 ? [`Without effect in this proxy: ${ignored.join(', ')}. See --help for what has.`] : []),
-    ...idleVariables(settings, env),
-    ...grpcPorts(env),
-  ]
+  return [...unknownOtelVariables(env), ...idleVariables(settings, env), ...grpcPorts(env)]
 }
 
 /** Variables of one signal that is not exported by OTLP. */

@@ -100,8 +100,8 @@ function spelling(host: string): string {
   return canonicalAddress(host) ?? host
 }
 
-/** Names of compose.yaml itself, which reach the proxy with the rest of `.env`. */
-export const COMPOSE_NAMES = ['PROXY_IMAGE', 'PROXY_MEMORY', 'PROXY_CPUS', 'PROXY_STOP_GRACE'] as const
+/** Names that compose.yaml reads itself. They are in the same file as the settings. */
+export const COMPOSE_NAMES = ['PROXY_IMAGE', 'PROXY_MEMORY', 'PROXY_CPUS'] as const
 
 const KNOWN_NAMES = [...ROWS.map(({ variable }) => variable), ...COMPOSE_NAMES]
 

@@ -9,7 +9,7 @@ import { plainTextPasswords } from './config-warnings.ts'
 import type { NetworkSet } from './networks.ts'
 import { EXIT_MS } from './stop-grace.ts'
 
-export { foreignVariables } from './config-checks.ts'
+export { foreignVariables, misspelledVariables } from './config-checks.ts'
 export { configTable, helpText } from './config-help.ts'
 
 /** Where the proxy listens. */

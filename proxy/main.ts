@@ -5,7 +5,7 @@ import { createLogger, framesOf, type LogOutput } from '../otel/logger.ts'
 import { createRecords } from '../otel/records.ts'
 import { type Sdk, start } from '../otel/sdk.ts'
 import { describeOtel, type OtelSettings, parseOtel } from '../otel/settings.ts'
-import { ignoredVariables, otelWarnings } from '../otel/settings-checks.ts'
+import { ignoredVariables, otelWarnings, unknownOtelVariables } from '../otel/settings-checks.ts'
 import { OTEL_ROWS } from '../otel/settings-table.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { type Admin, startAdmin } from './admin.ts'
@@ -17,6 +17,7 @@ import {
   foreignVariables,
   helpText,
   type ListenAddress,
+  misspelledVariables,
   parseConfig,
 } from './config.ts'
 import { combine } from './events.ts'
@@ -39,6 +40,7 @@ const FLUSH_MS = 1000
 const COMMANDS = new Map<string, () => Promise<number> | number>([
   ['', run],
   ['check', runCheck],
+  ['check-names', checkNames],
   ['--help', () => say(helpText(OTEL_ROWS))],
   ['--version', () => say(`${packageJson.version}\n`)],
 ])
@@ -48,6 +50,15 @@ async function runCheck(): Promise<number> {
   if (!settings) return EXIT_MISCONFIGURED
   for (const warning of warningsOf(settings)) console.log(`warning: ${warning}`)
   return check(settings.config, (line) => console.log(line))
+}
+
+/** Looks at the names of variables alone: compose.yaml runs it where the whole settings file is the environment. */
+function checkNames(): number {
+  const misspelled = misspelledVariables(process.env)
+  for (const mistake of misspelled) console.error(mistake)
+  for (const warning of [...foreignVariables(process.env), ...unknownOtelVariables(process.env)])
+    console.log(`warning: ${warning}`)
+  return misspelled.length === 0 ? EXIT_DRAINED : EXIT_MISCONFIGURED
 }
 
 function say(text: string): number {

@@ -134,6 +134,8 @@ export class Dialer {
       host,
       ...(net.isIP(host) ? {} : { servername: host }),
       checkServerIdentity,
+      // by default, Node lets NODE_TLS_REJECT_UNAUTHORIZED=0 turn verification off
+      rejectUnauthorized: true,
       ...(cached && { session: cached.session }),
     })
     attempt.securing(socket)

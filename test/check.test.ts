@@ -31,6 +31,15 @@ describe('the command line', () => {
       assert.match(stdout, new RegExp(variable))
   })
 
+  test('check-names reports misspelled names by themselves, whatever the values are', async () => {
+    const env = { PROXY_LISTN: 'x', PROXY_URL: 'x', OTEL_SERVICE_NAM: 'x', PROXY_IDLE_TIMEOUT: 'not a time' }
+    const { code, stdout, stderr } = await proxy(['check-names'], env)
+    assert.equal(code, 2)
+    assert.equal(stderr, 'PROXY_LISTN: there is no such setting. Did you mean PROXY_LISTEN?\n')
+    assert.match(stdout, /^warning: PROXY_URL: [^\n]*\nwarning: [^\n]*OTEL_SERVICE_NAM[^\n]*\n$/)
+    assert.equal((await proxy(['check-names'], { PROXY_LISTEN: 'smtp://127.0.0.1:0' })).code, 0)
+  })
+
   // members of Object.prototype are no commands either
   for (const argument of ['chek', 'constructor', 'toString', '__proto__', 'hasOwnProperty']) {
     test(`unknown arguments (${argument}) are refused with the help, exit code 2`, async () => {

@@ -143,6 +143,20 @@ describe('The certificate of the upstream', () => {
     await talks(client, peer)
   })
 
+  test('is verified even if NODE_TLS_REJECT_UNAUTHORIZED=0 tells Node not to verify', async () => {
+    const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED
+    process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'
+    try {
+      const expected = { word: words.UNTRUSTED, error: 'tls_untrusted', replyCode: 220 } as const
+      const play = (peer: Peer) => isRefused(peer, tls.createSecureContext(trust.identity))
+      const detail = 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'
+      await failsClosed({ what: 'verification turned off in Node', play, detail, ...expected }, undefined)
+    } finally {
+      if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED
+      else process.env.NODE_TLS_REJECT_UNAUTHORIZED = before
+    }
+  })
+
   test('TLU-15: the proxy has no certificate of its own to show, even where the upstream asks for one', async () => {
     for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       await using scene = await startScene(trust)

@@ -8,7 +8,7 @@ import { ALERT_ROWS } from '../../dashboards/alertmanager-settings.ts'
 import { STACK_VARIABLES } from '../../dashboards/stack-variables.ts'
 import { ignoredVariables } from '../../otel/settings-checks.ts'
 import { OTLP_SETTINGS, ownVariable, SIGNALS } from '../../otel/settings-table.ts'
-import { parseConfig } from '../../proxy/config.ts'
+import { misspelledVariables } from '../../proxy/config.ts'
 import { COMPOSE_NAMES } from '../../proxy/config-checks.ts'
 import { SETTINGS } from '../../proxy/config-table.ts'
 import { unknownNames } from '../../settings/names.ts'
@@ -17,6 +17,7 @@ import {
   FIXED,
   given,
   isOfProxy,
+  NAMES,
   ONCE,
   only,
   PROXY_VARIABLES,
@@ -95,14 +96,14 @@ describe('settings in .env', COMPOSE, () => {
 })
 
 describe('unknown names in .env', COMPOSE, () => {
-  test('reports a misspelled name in .env: the proxy its own, and what writes for Alertmanager all others', () => {
+  test('are reported before the proxy starts if they resemble its settings, and by what writes for Alertmanager', () => {
     const { services: all } = readProject({ env: { PROXY_LISTN: 'x', OTEL_SERVICE_NAM: 'x', ALERT_WEBHOK_URL: 'x' } })
-    const [proxy, alerts] = [all.proxy, all[ONCE]].map((service) => given(service))
-    const parsed = parseConfig({ ...proxy })
-    assert.deepEqual('mistakes' in parsed && parsed.mistakes, [
+    assert.equal(all.proxy?.depends_on?.[NAMES]?.condition, 'service_completed_successfully')
+    const [ofProxy, alerts] = [all[NAMES], all[ONCE]].map((service) => given(service))
+    assert.deepEqual(misspelledVariables({ ...ofProxy }), [
       'PROXY_LISTN: there is no such setting. Did you mean PROXY_LISTEN?',
     ])
-    assert.deepEqual(ignoredVariables({ ...proxy }), ['OTEL_SERVICE_NAM'])
+    assert.deepEqual(ignoredVariables({ ...ofProxy }), ['OTEL_SERVICE_NAM'])
     const names = ALERT_ROWS.map(({ variable }) => variable)
     assert.deepEqual(unknownNames({ ...alerts }, names).misspelled, [
       'ALERT_WEBHOK_URL: there is no such setting. Did you mean ALERT_WEBHOOK_URL?',
@@ -116,7 +117,10 @@ describe('unknown names in .env', COMPOSE, () => {
       ...ALERT_ROWS.map(({ variable }) => variable),
       'GRAFANA_ADMIN_PASSWORD',
     ]
-    const { paths, remove } = writeTemporaryFiles({ other: known.map((name) => `${name}=canary\n`).join('') })
+    const foreign = ['DATABASE_URL', 'NODE_OPTIONS', 'NODE_DEBUG', 'NODE_EXTRA_CA_CERTS']
+    const { paths, remove } = writeTemporaryFiles({
+      other: [...known, ...foreign].map((name) => `${name}=canary\n`).join(''),
+    })
     const { services: all } = readProject({ env: { SETTINGS_FILE: paths.other } })
     remove()
     for (const name of ['proxy', 'alertmanager', 'grafana'])
@@ -124,8 +128,12 @@ describe('unknown names in .env', COMPOSE, () => {
         Object.entries(given(all[name])).filter(([, value]) => value === 'canary'),
         [],
       )
-    const alerts = Object.entries(given(all[ONCE])).filter(([name, value]) => value === 'canary' && !isOfProxy(name))
-    assert.deepEqual(alerts, [])
+    // these two see the whole file, to look for misspelled names
+    for (const name of [NAMES, ONCE]) {
+      assert.equal(all[name]?.network_mode, 'none', name)
+      const { NODE_OPTIONS, NODE_DEBUG, NODE_EXTRA_CA_CERTS } = given(all[name])
+      assert.deepEqual([NODE_OPTIONS, NODE_DEBUG, NODE_EXTRA_CA_CERTS], ['', '', ''], name)
+    }
   })
 
   test('knows the name of each variable that compose.yaml reads', () => {
@@ -143,9 +151,8 @@ describe('unknown names in .env', COMPOSE, () => {
       writeFileSync(own, `SETTINGS_FILE=${own}\nPROXY_LISTN=x\nDATABASE_URL=x\n`)
       const file = join(directory, 'compose.yaml')
       writeFileSync(file, `include: [${join(ROOT, 'compose.yaml')}]\n`)
-      const { proxy } = readProject({ file, envFiles: [relative(ROOT, own)] }).services
-      const parsed = parseConfig(given(proxy))
-      assert.match('mistakes' in parsed ? parsed.mistakes.join() : '', /^PROXY_LISTN: /)
+      const { services: all } = readProject({ file, envFiles: [relative(ROOT, own)] })
+      assert.match(misspelledVariables(given(all[NAMES])).join(), /^PROXY_LISTN: /)
     } finally {
       rmSync(directory, { recursive: true })
     }

@@ -174,7 +174,7 @@ describe('in another project', unless(...own), () => {
     const file = join(directory, 'settings')
     writeFileSync(file, 'PROXY_LISTN=smtp://0.0.0.0:25\nALERT_WEBHOK_URL=https://example.com/\n')
     const run = (...args: readonly string[]) => compose(['run', '--rm', '--no-deps', ...args], { SETTINGS_FILE: file })
-    const check = run('proxy', 'check')
+    const check = run('proxy-names')
     assert.equal(check.ok, false)
     assert.match(check.stderr + check.stdout, /^PROXY_LISTN: .* Did you mean PROXY_LISTEN\?$/m)
     const alerts = run('alertmanager-config')

@@ -30,6 +30,7 @@ export interface Service {
     readonly read_only?: boolean
   }[]
   readonly networks?: Readonly<Record<string, unknown>>
+  readonly network_mode?: string
   readonly cap_drop?: readonly string[]
   readonly cap_add?: readonly string[]
   readonly security_opt?: readonly string[]
@@ -94,8 +95,11 @@ export function variablesIn(composeFile: string): ReadonlyMap<string, string> {
   )
 }
 
-/** The service that writes a file and ends. */
+/** The service that writes a file and exits. */
 export const ONCE = 'alertmanager-config'
+
+/** The service that looks for misspelled names of the proxy's settings and exits. */
+export const NAMES = 'proxy-names'
 
 /** Prometheus and the health check look for the admin server where the image has it. */
 export const FIXED = ['PROXY_ADMIN']
