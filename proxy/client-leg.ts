@@ -223,6 +223,7 @@ export class ClientConnection {
     if (this.#secured) this.#gate.passed()
     if (this.#silent && this.#isRefused(chunk)) return release?.()
     if (!this.#lingering) return this.#listener?.data(chunk, release)
+    release?.()
     this.#lingerBytes -= chunk.length
     if (this.#lingerBytes < 0) this.#cutAt('bytes')
   }

@@ -56,6 +56,7 @@ export function connectAny(
   signal: AbortSignal,
 ): Promise<net.Socket> {
   if (signal.aborted) return Promise.reject(signal.reason)
+  if (addresses.length === 0) return Promise.reject(new Error('no address to connect to'))
   return new Race(addresses, port, attemptDelay(addresses.length, timeoutMs), signal).run()
 }
 

@@ -9,7 +9,7 @@
 import type { ClientConnection, Linger } from './client-leg.ts'
 import type { Dialogue } from './dialogue.ts'
 import type { CloseReason, CommandName, ReplyLoss, SessionEvent, TransactionError } from './events.ts'
-import type { OwnWord } from './own-words.ts'
+import { factsOf, type OwnWord } from './own-words.ts'
 import type { ReplyReader } from './smtp/reply.ts'
 import { now } from './upstream.ts'
 import type { UpstreamConnection } from './upstream-connection.ts'
@@ -121,10 +121,8 @@ export class Endings {
 
   /** The proxy's last word to a client that asked nothing. */
   say(word: OwnWord, reason: CloseReason): void {
-    const { code, enhancedCode, cause } = word
     const at = now()
-    const reply = { code, enhancedCode, cause, origin: 'proxy' } as const
-    this.#options.emit({ type: 'exchange', at, end: at, command: 'UNSOLICITED', reply })
+    this.#options.emit({ type: 'exchange', at, end: at, command: 'UNSOLICITED', reply: factsOf(word) })
     this.closeWith(word, reason)
   }
 

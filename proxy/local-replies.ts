@@ -82,8 +82,7 @@ export class LocalReplies {
   /** Answers `verb`; the reply leaves with the next `flush`, at once when it ends the session. */
   give(verb: Verb, word: OwnWord, line?: Buffer): void {
     const at = now()
-    const { code, enhancedCode, cause } = word
-    this.#options.dialogue.own(verb, { code, enhancedCode, cause, origin: 'proxy' }, at, at, line)
+    this.#options.dialogue.own(verb, words.factsOf(word), at, at, line)
     if (word.closes) {
       this.flush()
       return this.#options.endings.closeWith(word, word === words.DRAINING ? 'drained' : 'error')

@@ -1,4 +1,4 @@
-import type { ReplyCause } from './events.ts'
+import type { ReplyCause, ReplyFacts } from './events.ts'
 
 /**
  * Every byte that the proxy ever says to a client in its own name. Each refusal that could hold mail up is a 4yz, each
@@ -15,6 +15,11 @@ export interface OwnWord {
   readonly bytes: Buffer
   /** True when the session ends with it. */
   readonly closes: boolean
+}
+
+/** A local reply as telemetry reports it. */
+export function factsOf({ code, enhancedCode, cause }: OwnWord): ReplyFacts {
+  return { code, enhancedCode, cause, origin: 'proxy' }
 }
 
 function word(code: number, enhancedCode: string, text: string, cause: ReplyCause = 'none', closes = false): OwnWord {

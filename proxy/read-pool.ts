@@ -9,6 +9,8 @@ import net from 'node:net'
 
 /** Octets of one read, as Node's own. */
 const BLOCK_BYTES = 64 * 1024
+/** A block is kept for a read of at least this many bytes: many small reads would keep 64 KiB each. Arbitrary. */
+const MIN_KEPT_BYTES = 4096
 /** Blocks that wait to be used again; more are left to the collector. */
 const MAX_FREE = 64
 
@@ -57,8 +59,11 @@ export function pooled(accepted: net.Socket, pool: ReadPool, reader: BlockReader
       buffer: () => (reader.bulk() ? pool.take() : pool.shared),
       callback: (octets: number, block: Buffer) => {
         const chunk = block.subarray(0, octets)
-        if (block === pool.shared) reader.data(Buffer.from(chunk))
-        else reader.data(chunk, () => pool.give(block))
+        if (block !== pool.shared && octets >= MIN_KEPT_BYTES) reader.data(chunk, () => pool.give(block))
+        else {
+          reader.data(Buffer.from(chunk))
+          if (block !== pool.shared) pool.give(block)
+        }
         return true
       },
     },

@@ -80,13 +80,22 @@ export class Relay {
       connection: this.#upstream,
       endings: this.#endings,
       handshakeMs: limits.handshakeMs,
-      secured: () => this.#moved(),
+      secured: () => {
+        this.#moved()
+        // the TCP socket may have been full when TLS took it over, and its drain event is not heard any more
+        this.#upstream.resume()
+      },
     })
   }
 
   /** Application octets relayed up. */
   get transmit(): number {
     return this.#uplink.transmit
+  }
+
+  /** True until the session is over, and while the final reply of a client that has gone is awaited. */
+  get unfinished(): boolean {
+    return !this.#endings.over || this.#endings.awaitsVerdict
   }
 
   /** Passes the greeting on, and then what the client said before the upstream was ready. */
@@ -116,6 +125,8 @@ export class Relay {
     const { finalReplyMs, drainQuietMs } = this.#options.limits
     if (this.#client.closed && quiet >= finalReplyMs) return this.cut('idle', 'final_reply_timeout')
     if (this.#endings.over || this.#uplink.securing) return
+    // after the upstream's FIN nothing more can be said to the client; the session ends within the linger
+    if (this.#endings.upstreamEnded) return
     if (at >= this.#drainFrom && quiet >= drainQuietMs && this.#uplink.mayDrain) {
       return this.#endings.say(words.DRAINING, 'drained')
     }
@@ -135,15 +146,14 @@ export class Relay {
   /** Ends the session with a last reply to a client that does not speak SMTP. */
   refuse(word: OwnWord, reason: CloseReason): void {
     const at = now()
-    const { code, enhancedCode, cause } = word
-    this.#dialogue.own('UNKNOWN', { code, enhancedCode, cause, origin: 'proxy' }, at, at)
+    this.#dialogue.own('UNKNOWN', words.factsOf(word), at, at)
     this.#endings.closeWith(word, reason)
   }
 
   #listen(): void {
     this.#client.listen({
       data: (chunk, release) => this.#fromClient(chunk, release),
-      bulk: () => this.#dialogue.inBody,
+      bulk: () => this.#dialogue.inBody && !this.#endings.over,
       ended: () => {
         this.#clientEnds()
         this.#uplink.pump()
@@ -181,7 +191,7 @@ export class Relay {
 
   #fromClient(chunk: Buffer, release?: () => void): void {
     this.#moved()
-    if (this.#endings.over) return
+    if (this.#endings.over) return release?.()
     this.#uplink.add(chunk, release)
     this.#uplink.pump()
   }

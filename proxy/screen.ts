@@ -49,11 +49,12 @@ export function screen(line: Buffer, state: ScreenState): Screened {
 
 function answerTo(verb: Verb, line: Buffer, state: ScreenState): OwnWord | 'upgrade' | undefined {
   if (state.refused) return verb === 'QUIT' && !hasArgument(line) ? undefined : words.REFUSED
+  // before everything else: a client that sends only such commands must be drained, too
+  if (state.mayDrain && verb !== 'QUIT') return words.DRAINING
   if (verb === 'STARTTLS') return answerToStarttls(line, state)
   if (BLOCKED.has(verb)) return words.BLOCKED
   if (verb === 'UNKNOWN' && isHttp(line)) return words.HTTP
   if (state.leg === 'clear-starttls-required' && !FORGOTTEN.has(verb)) return words.STARTTLS_FIRST
-  if (state.mayDrain && verb !== 'QUIT') return words.DRAINING
   if (state.mayDrainLater && verb === 'MAIL') return words.DRAINING
   return state.ehloOwed && !FORGOTTEN.has(verb) ? words.EHLO_FIRST : undefined
 }
@@ -63,5 +64,5 @@ function answerToStarttls(line: Buffer, state: ScreenState): OwnWord | 'upgrade'
   if (state.leg === 'clear') return undefined
   if (hasArgument(line)) return words.STARTTLS_ARGUMENT
   if (state.tainted) return words.STARTTLS_REFUSED
-  return state.mayDrain ? words.DRAINING : 'upgrade'
+  return 'upgrade'
 }

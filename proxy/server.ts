@@ -176,14 +176,15 @@ export class ProxyServer implements SessionHost, MailServer {
   /**
    * Stops accepting, ends sessions between messages with a 421, and waits for messages in flight, at most for the drain
    * timeout; then ends what is left, connections that were refused included. Resolves with the number of sessions that
-   * were cut.
+   * were cut: those that only waited for their client to close are not among them.
    */
   async drain(): Promise<number> {
     this.#draining = true
     this.#stopListening()
     const spread = Math.min(this.limits.drainSpreadMs, this.#config.drainTimeoutMs / 3)
     for (const session of this.#sessions) session.drain(now() + Math.random() * spread)
-    const cut = await this.#emptyWithin(this.#config.drainTimeoutMs)
+    await this.#emptyWithin(this.#config.drainTimeoutMs)
+    const cut = [...this.#sessions].filter(({ unfinished }) => unfinished).length
     await this.close()
     return cut
   }
@@ -198,14 +199,14 @@ export class ProxyServer implements SessionHost, MailServer {
     this.#ticker.stop()
   }
 
-  /** Resolves with the number of sessions that are left. */
-  #emptyWithin(ms: number): Promise<number> {
-    if (this.#sessions.size === 0) return Promise.resolve(0)
+  /** Resolves when no session is left, or after `ms`. */
+  #emptyWithin(ms: number): Promise<void> {
+    if (this.#sessions.size === 0) return Promise.resolve()
     return new Promise((settle) => {
       const done = () => {
         clearTimeout(timer)
         this.#emptied.delete(done)
-        settle(this.#sessions.size)
+        settle()
       }
       const timer = setTimeout(done, ms)
       this.#emptied.add(done)

@@ -7,7 +7,7 @@ import type { TlsFailure } from './client-tls.ts'
 import type { ListenAddress } from './config.ts'
 import { Dialogue } from './dialogue.ts'
 import type { Ending } from './endings.ts'
-import type { CloseReason, Dial, Handover, Observer, ReplyFacts, SessionOpen } from './events.ts'
+import type { CloseReason, Dial, Handover, Observer, SessionOpen } from './events.ts'
 import { type ExpectedHeader, expectProxyHeader } from './expected-header.ts'
 import type { Reached } from './failover.ts'
 import type { OwnWord } from './own-words.ts'
@@ -89,6 +89,11 @@ export class Session {
     return this.#relay?.receive ?? 0
   }
 
+  /** True while a client is served: a cut would end what it is doing. */
+  get unfinished(): boolean {
+    return this.#relay?.unfinished ?? false
+  }
+
   /** Runs the session up to the relay; the rest happens as bytes come. Never rejects. */
   async run(): Promise<void> {
     this.#listenEarly()
@@ -147,12 +152,12 @@ export class Session {
   #closedEarly(reset: boolean): void {
     this.#giveUp.abort()
     const reason = reset ? 'client_reset' : 'client_closed'
-    if (!this.#closed) this.#finish({ by: 'client', reason, error: 'upstream_lost' })
+    if (!this.#closed) this.#finishUnlessDrained({ by: 'client', reason, error: 'upstream_lost' })
   }
 
   /** Ends a session that has no valid PROXY header: its client is unknown. */
   #turnAway(ending: Ending): void {
-    this.#finish(this.#draining ? { by: 'proxy', reason: 'drained', error: 'drained' } : ending)
+    this.#finishUnlessDrained(ending)
     this.#client.destroy()
   }
 
@@ -236,11 +241,9 @@ export class Session {
   #refuse(word: OwnWord, reason: CloseReason): void {
     this.#closed = true
     this.#giveUp.abort()
-    const { code, enhancedCode, cause } = word
-    const facts: ReplyFacts = { code, enhancedCode, cause, origin: 'proxy' }
     const speaks = this.#listener.scheme === 'smtp' || this.#client.secure
     const verb = reason === 'tls_failed' ? 'UNKNOWN' : 'CONNECT'
-    if (speaks) this.#dialogue?.own(verb, facts, this.#openedAt, now())
+    if (speaks) this.#dialogue?.own(verb, words.factsOf(word), this.#openedAt, now())
     this.#finish({ by: 'proxy', reason, error: 'upstream_lost' })
     if (speaks) this.#host.refused.add(this.#client, word.bytes)
     else this.#client.destroy()
@@ -248,9 +251,15 @@ export class Session {
 
   /** The first bytes of a client on a plain listener begin a TLS handshake, which must not go to the upstream. */
   #refuseTls(): void {
+    if (this.#closed || this.#relay?.unfinished === false) return
     this.#tlsFailure = { error: 'app_tls_on_plain_listener' }
     if (!this.#relay) return this.#refuse(words.TLS_ON_PLAIN_LISTENER, 'tls_failed')
     this.#relay.refuse(words.TLS_ON_PLAIN_LISTENER, 'tls_failed')
+  }
+
+  /** While the proxy stops, it is the proxy that ends sessions without a relay, whatever that looks like. */
+  #finishUnlessDrained(ending: Ending): void {
+    this.#finish(this.#draining ? { by: 'proxy', reason: 'drained', error: 'drained' } : ending)
   }
 
   #finish(ending: Ending): void {

@@ -64,6 +64,7 @@ export class Uplink {
   leg: ClientLeg
   /** True from the 220 to STARTTLS to the end of the handshake. */
   securing = false
+
   constructor(options: UplinkOptions) {
     this.#options = options
     this.#client = options.client

@@ -1,5 +1,5 @@
 /** The listeners' certificate of a running proxy: loaded at start, re-read on change and on SIGHUP, each look logged. */
-import { type CertificateFiles, type ListenerCertificate, loadCertificate, type RefreshResult } from './certificate.ts'
+import { type ListenerCertificate, type ListenerTls, loadCertificate, type RefreshResult } from './certificate.ts'
 
 /** How often the files are looked at. */
 const CHECK_MS = 5000
@@ -16,7 +16,7 @@ export class WatchedCertificate {
   readonly #changed: (certificate: ListenerCertificate) => void
 
   /** Throws, with the settings and the reason, when the files are no certificate with its key. */
-  constructor(files: CertificateFiles, log: CertificateLog, changed: (certificate: ListenerCertificate) => void) {
+  constructor(files: ListenerTls, log: CertificateLog, changed: (certificate: ListenerCertificate) => void) {
     const certificate = loadCertificate(files)
     if ('error' in certificate) throw new Error(`PROXY_TLS_CERT_FILE, PROXY_TLS_KEY_FILE: ${certificate.error}`)
     this.certificate = certificate

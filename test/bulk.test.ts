@@ -4,12 +4,15 @@ import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Config, parseConfig } from '../proxy/config.ts'
 import type { Telemetry } from '../proxy/events.ts'
 import { pooled, ReadPool } from '../proxy/read-pool.ts'
 import { type ProxyServer, startServer } from '../proxy/server.ts'
+import { UpstreamConnection } from '../proxy/upstream-connection.ts'
 import { type Simulator, startSimulator } from './simulator/simulator.ts'
 import { Stage } from './support/in-process.ts'
+import { sessionAt } from './support/mail-states.ts'
 import { connectClient, type Peer, playPreamble, ScriptedUpstream } from './support/peers.ts'
 import { retainedOctets } from './support/retained.ts'
 
@@ -191,6 +194,52 @@ test('DAT-10: an upstream that stops reading stops the client, not the proxy; no
   assert.equal(hash((await upstream.readUntil('\r\n.\r\n')).subarray(0, -3)), hash(body))
   client.destroy()
   upstream.destroy()
+})
+
+/** Blocks that were taken from a pool and not given back. */
+function blocksOut(pool: ReadPool): () => number {
+  let out = 0
+  const { take, give } = pool
+  pool.take = () => {
+    out += 1
+    return take.call(pool)
+  }
+  pool.give = (block) => {
+    out -= 1
+    give.call(pool, block)
+  }
+  return () => out
+}
+
+test('small pieces of a body keep no block while the upstream takes no bytes', async (t) => {
+  const stage = await Stage.open('plain')
+  t.after(() => stage.close())
+  const { client, upstream } = await sessionAt('in the body', stage)
+  // a socket whose kernel buffer is full: no write is finished
+  const write = t.mock.method(UpstreamConnection.prototype, 'write', () => {})
+  const out = blocksOut(stage.server.readPool)
+  for (let written = 0; written < 50; written = write.mock.callCount()) {
+    await client.send('x')
+    await pause(1)
+  }
+  assert.ok(out() <= 1, `${out()} blocks are kept`)
+  client.destroy()
+  upstream.destroy()
+})
+
+test('a client that lingers after a refusal keeps no block', async (t) => {
+  const stage = await Stage.open('plain')
+  t.after(() => stage.close())
+  const { client, upstream } = await sessionAt('in the body', stage)
+  const out = blocksOut(stage.server.readPool)
+  const sent = client.send(randomBytes(LIMIT)).catch(() => {})
+  await upstream.received(MIB)
+  await upstream.send('552 5.3.4 too big\r\n')
+  await upstream.reset()
+  await sent
+  await client.closed()
+  assert.ok(out() <= 1, `${out()} blocks are kept`)
+  client.destroy()
 })
 
 test('DAT-11: three bodies whose upstreams stall, in the clear, arrive as they were sent', async (t) => {
