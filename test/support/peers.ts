@@ -113,7 +113,8 @@ export class ScriptedUpstream {
 }
 
 export interface Preamble {
-  readonly identity: Identity
+  /** A certificate and its key, or a TLS context, which remembers its sessions. */
+  readonly identity: Identity | tls.SecureContext
   /** The greeting, line ends included; `220 mail.example ESMTP` unless given. */
   readonly greeting?: string
   /** What the upstream offers before TLS. */
