@@ -1,0 +1,84 @@
+/** Random messages: everything that a body may hold and that a parser may take for something else. */
+import type { Dice } from '../support/dice.ts'
+
+/** Ends of lines that are no ends, dots, controls, and lines that spell commands. Each is one piece of a body. */
+const ODD = [
+  '.',
+  '..',
+  '...\r\n',
+  '\r\n..\r\n',
+  '\n.\n',
+  '\r.\r',
+  '\r\n.\n',
+  '\n.\r\n',
+  '\r\n.\r',
+  '\r\n. \r\n',
+  '\r\n.\0\r\n',
+  '\r',
+  '\n',
+  '\r\r\n',
+  '\0',
+  '\x7f\x80\xff',
+  '\r\nQUIT\r\n',
+  '\r\nDATA\r\n',
+  '\r\nRSET\r\n',
+  '\r\nSTARTTLS\r\n',
+  '\r\nBDAT 5 LAST\r\n',
+  '\r\nMAIL FROM:<mallory@example.org>\r\n',
+  '\r\n250 ok\r\n',
+  '=>',
+] as const
+
+const WORDS = 'the quick brown fox jumps over a lazy dog and finds that nothing has changed'.split(' ')
+
+/** Upper bounds of a body's size, in bytes, and how often each is drawn. Most are small, so that a run is fast. */
+const SIZES = [0, 60, 60, 200, 200, 200, 2000, 2000, 2000, 8000, 8000, 30_000, 30_000, 64_000, 200_000]
+
+/** Numbered lines of 80 bytes, about 5 MB: more than the kernels on the way have room for. */
+const FILLING = Buffer.from(
+  Array.from({ length: 65_000 }, (_, number) => `${String(number).padEnd(78, '.-')}\r\n`).join(''),
+)
+
+/** Lines of 1 to 5 MB in all. */
+export function fillingOf(dice: Dice): Buffer {
+  return FILLING.subarray(0, 80 * (15_000 + dice.below(50_000)))
+}
+
+/** The bytes between the 354 and the line of the final dot. Empty, or they end in CRLF; they hold no end of a body. */
+export function bodyOf(dice: Dice): Buffer {
+  if (dice.chance(0.004)) return fillingOf(dice)
+  const limit = dice.one(SIZES)
+  const header = limit >= 60 && dice.chance(0.7) ? `Subject: ${dice.one(WORDS)} ${dice.below(1e6)}\r\n\r\n` : ''
+  const text = header + piecesOf(dice, limit - header.length)
+  return Buffer.from(withoutEnd(text), 'latin1')
+}
+
+/** Bytes of any kind: a BDAT chunk needs no lines, and may hold what ends a body. */
+export function chunkOf(dice: Dice): Buffer {
+  const text = piecesOf(dice, dice.one(SIZES))
+  return Buffer.from(dice.chance(0.3) ? `${text}\r\n.\r\nQUIT\r\n` : text, 'latin1')
+}
+
+function piecesOf(dice: Dice, limit: number): string {
+  const oddness = dice.one([0, 0.05, 0.3, 0.8])
+  let text = ''
+  while (text.length < limit) text += dice.chance(oddness) ? dice.one(ODD) : lineOf(dice, limit)
+  return text.slice(0, Math.max(0, limit))
+}
+
+function lineOf(dice: Dice, limit: number): string {
+  if (dice.chance(0.03)) return 'long '.repeat(dice.below(limit / 5 + 1))
+  const words = Array.from({ length: 1 + dice.below(12) }, () => dice.one(WORDS))
+  const line = `${words.join(' ')}\r\n`
+  return limit > 5000 ? line.repeat(1 + dice.below(40)) : line
+}
+
+/** Stuffs the dots of lines that would end the body, and completes the last line (RFC 5321 4.5.2). */
+function withoutEnd(text: string): string {
+  if (text === '') return ''
+  let safe = text.startsWith('.\r\n') ? `.${text}` : text
+  if (!safe.endsWith('\r\n')) safe += '\r\n'
+  // one replacement can complete another end: CRLF.CRLF.CRLF
+  while (safe.includes('\r\n.\r\n')) safe = safe.replaceAll('\r\n.\r\n', '\r\n..\r\n')
+  return safe
+}

@@ -1,0 +1,137 @@
+/** The client's side of a plan: it writes the groups, counts the replies, and leaves where the fault says so. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { Dice } from '../support/dice.ts'
+import {
+  type Plan,
+  relayed,
+  relayedOfPayload,
+  repliesTo,
+  type Script,
+  scriptOf,
+  securesUpstream,
+  type Way,
+  wholeExchanges,
+} from './plan.ts'
+import type { Ends } from './stage.ts'
+import { arrived, finished, writePieces } from './wire.ts'
+
+export class ClientSide {
+  readonly #plan: Plan
+  readonly #way: Way
+  readonly #ends: Ends
+  readonly #script: Script
+  readonly #dice: Dice
+  readonly #gone = Promise.withResolvers<void>()
+  /** What the client read before its present TLS layer. */
+  #before = Buffer.alloc(0)
+  /** True once the upstream hears the client: until then its log holds the preamble. */
+  upstreamListens = false
+  /** Bytes that the client wrote. */
+  written = 0
+
+  constructor(plan: Plan, way: Way, ends: Ends) {
+    this.#plan = plan
+    this.#way = way
+    this.#ends = ends
+    this.#script = scriptOf(plan, way)
+    this.#dice = new Dice(plan.cuts.client)
+  }
+
+  /** Resolves when the client has left. */
+  get gone(): Promise<void> {
+    return this.#gone.promise
+  }
+
+  /** Notes that the client has left. */
+  left(): void {
+    this.#gone.resolve()
+  }
+
+  /** Plays the script to its end. Rejects where the connection ends before. */
+  async run(): Promise<void> {
+    await this.#arrive()
+    const { fault, groups, endsFirst } = this.#plan
+    for (const [index, { bytes, replies, upgrade }] of this.#script.groups.entries()) {
+      if (fault?.side === 'client' && fault.group === index) return await this.#leave(bytes.subarray(0, fault.bytes))
+      await this.#write(bytes)
+      const last = index === groups.length - 1
+      if (last && endsFirst === 'client' && !fault && this.#quits())
+        await finished(this.#ends.client, this.#ends.client.end())
+      for (let left = replies; left > 0; left -= 1) await this.#ends.client.readReply()
+      if (upgrade) await this.#secure()
+    }
+    if (endsFirst === 'client' && !fault) return await finished(this.#ends.client, this.#ends.client.end())
+    await this.#ends.client.closed()
+    await finished(this.#ends.client, this.#ends.client.end())
+  }
+
+  /** Up to the point where the plan begins: the greeting, on the direct path inside TLS if the upstream has it. */
+  async #arrive(): Promise<void> {
+    const { client } = this.#ends
+    if (this.#way === 'proxied') {
+      if (this.#plan.mode === 'smtps') await this.#secure()
+      return void (await client.readReply())
+    }
+    const greeting = await client.readReply()
+    if (!securesUpstream(this.#plan)) return
+    await client.send('EHLO direct.example\r\n')
+    await client.readReply()
+    await client.send('STARTTLS\r\n')
+    await client.readReply()
+    await this.#secure()
+    this.#before = Buffer.from(greeting, 'latin1')
+  }
+
+  async #secure(): Promise<void> {
+    const { client, clientContext: secureContext } = this.#ends
+    this.#before = Buffer.concat([this.#before, client.log.all])
+    const secured = client.secureAsClient({ secureContext, servername: 'localhost' })
+    // a handshake may fail twice
+    client.tls?.on('error', () => {})
+    await secured
+  }
+
+  /** A client that says QUIT and its FIN in one go. */
+  #quits(): boolean {
+    return this.#plan.reason === 'quit'
+  }
+
+  /** All that the client has read, without the preamble that is not the client's. */
+  get down(): Buffer {
+    return Buffer.concat([this.#before, this.#ends.client.log.all])
+  }
+
+  async #leave(bytes: Buffer): Promise<void> {
+    const { client } = this.#ends
+    const { fault } = this.#plan
+    if (fault?.side !== 'client') return
+    await this.#write(bytes)
+    if (fault.settled) await this.#settle(bytes.length)
+    if (fault.stallMs > 0) await pause(fault.stallMs)
+    if (fault.how === 'reset') await client.reset()
+    else await finished(client, client.end())
+    if (fault.how === 'close') client.destroy()
+    this.left()
+    if (fault.how === 'half-close') await client.closed()
+  }
+
+  /** Waits until the whole exchanges among the last bytes have arrived, and their replies, unless they are withheld. */
+  async #settle(bytes: number): Promise<void> {
+    const { fault, groups } = this.#plan
+    if (fault?.side !== 'client') return
+    const whole = wholeExchanges(groups[fault.group]!, bytes)
+    const due = relayed([...groups.slice(0, fault.group).flat(), ...whole], this.#way)
+    const begun = relayedOfPayload(groups[fault.group]!, bytes)
+    if (!fault.unanswered) {
+      const replies = whole.reduce((sum, exchange) => sum + repliesTo(exchange, this.#way).length, 0)
+      for (let left = replies; left > 0; left -= 1) await this.#ends.client.readReply()
+    }
+    await arrived(this.#ends, () => this.upstreamListens && this.#ends.upstream.log.length >= due + begun)
+  }
+
+  #write(bytes: Buffer): Promise<void> {
+    return writePieces(this.#ends.client, bytes, this.#dice, (count) => {
+      this.written += count
+    })
+  }
+}

@@ -1,0 +1,220 @@
+/** Random dialogues. The rules of what may follow what are the ones under which the proxy's promises are exact. */
+import type { CloseReason, CommandName } from '../../proxy/events.ts'
+import * as words from '../../proxy/own-words.ts'
+import type { Dice } from '../support/dice.ts'
+import { Author } from './author.ts'
+import { MessageWriter } from './message.ts'
+import type { ClientMode, Exchange, Group, Plan, Reply } from './plan.ts'
+
+export type Dialogue = Pick<Plan, 'greeting' | 'groups' | 'endsFirst' | 'reason' | 'mayBeOpaque' | 'sizeByTiming'>
+
+const BLOCKED = ['XCLIENT ADDR=192.0.2.1', 'xforward NAME=x', 'TURN', 'ATRN example.org', 'BURL imap://x 1 LAST']
+
+/** Verbs that no table of the proxy has: what follows one before its reply may be its payload. */
+const UNKNOWN = ['XYZZY', 'FOO bar', 'HELO.', '\xe9t\xe9', 'DATA\x00', ' NOOP', 'QUIT\rNOOP', 'GETX / HTTP/1.1']
+
+/** Commands that change nothing, and the name under which their replies are counted. */
+const HARMLESS: readonly (readonly [CommandName, string, readonly number[]])[] = [
+  ['NOOP', 'NOOP', [250]],
+  ['NOOP', 'noop hello', [250]],
+  ['NOOP', `NOOP ${'x'.repeat(3000)}`, [250, 500]],
+  ['RSET', 'RSET', [250]],
+  ['VRFY', 'VRFY somebody', [252, 502]],
+  ['OTHER', 'HELP', [214, 502]],
+  ['OTHER', 'EXPN list', [502]],
+  ['OTHER', '', [500]],
+]
+
+/** Commands that the proxy refuses inside TLS until the client has said EHLO there. */
+const EHLO_NEEDED: readonly (readonly [CommandName, string])[] = [
+  ['AUTH', 'AUTH PLAIN AGFwcABzZWNyZXQ='],
+  ['MAIL', 'MAIL FROM:<app@example.com>'],
+  ['DATA', 'DATA'],
+]
+
+/** A session from the greeting to its end, without faults. */
+export function dialogueOf(dice: Dice, number: number, mode: ClientMode): Dialogue {
+  return new Generator(new Author(dice, number, mode), mode).write()
+}
+
+class Generator {
+  readonly #author: Author
+  readonly #dice: Dice
+  readonly #mode: ClientMode
+  readonly #groups: Group[] = []
+  #chunking = false
+  /** Before TLS: a command was relayed that rules STARTTLS out. */
+  #tainted = false
+  #mayBeOpaque = false
+  #sizeByTiming = false
+
+  constructor(author: Author, mode: ClientMode) {
+    this.#author = author
+    this.#dice = author.dice
+    this.#mode = mode
+  }
+
+  write(): Dialogue {
+    if (this.#dice.chance(0.03)) return this.#refusedGreeting()
+    const greeting = this.#author.reply('CONNECT', 220)
+    this.#hello()
+    if (this.#mode === 'starttls') this.#startTls()
+    if (this.#dice.chance(0.6)) this.#login()
+    for (let left = this.#dice.below(5); left > 0; left -= 1) this.#item()
+    return this.#end(greeting)
+  }
+
+  /** A greeting of 4yz or 5yz: nothing but QUIT may go up, and everything else is answered 421 by the proxy. */
+  #refusedGreeting(): Dialogue {
+    const greeting = this.#author.reply('CONNECT', this.#dice.one([554, 521, 451]))
+    const quits = this.#mode === 'starttls' || this.#dice.chance(0.6)
+    if (quits) this.#add(this.#author.exchange('QUIT', 'QUIT', 221))
+    else this.#add(this.#author.local('EHLO', 'EHLO app.example', words.REFUSED))
+    return this.#done(greeting, quits ? 'upstream' : 'proxy', quits ? 'quit' : 'error')
+  }
+
+  #hello(): void {
+    const refused = this.#dice.chance(0.05)
+    if (refused) this.#add(this.#author.exchange('EHLO', 'EHLO app.example', this.#dice.one([502, 550])))
+    if (refused || this.#dice.chance(0.07)) return this.#add(this.#author.exchange('HELO', 'HELO app.example', 250))
+    this.#chunking = this.#dice.chance(0.4)
+    this.#add(this.#author.ehlo(this.#chunking))
+  }
+
+  #startTls(): void {
+    while (this.#dice.chance(0.3)) this.#add(this.#author.exchange('NOOP', this.#dice.one(['NOOP', 'noop x']), 250))
+    if (this.#dice.chance(0.2)) this.#add(this.#author.local('STARTTLS', 'STARTTLS now', words.STARTTLS_ARGUMENT))
+    this.#add({ ...this.#author.local('STARTTLS', 'STARTTLS', words.READY_FOR_TLS), upgrade: true })
+    this.#author.secure = true
+    // RFC 3207 4.2: what was said before is forgotten, and the client must say EHLO again
+    if (this.#dice.chance(0.2)) {
+      const [command, line] = this.#dice.one(EHLO_NEEDED)
+      this.#add(this.#author.local(command, line, words.EHLO_FIRST))
+    }
+    this.#chunking = this.#dice.chance(0.4)
+    this.#add(this.#author.ehlo(this.#chunking))
+  }
+
+  #login(): void {
+    const exchange = this.#author.exchange.bind(this.#author)
+    const secret = this.#dice.one(['AGFwcABzZWNyZXQ=', 'STARTTLS', 'QUIT', 'DATA', '='])
+    const verdict = this.#dice.one([235, 235, 235, 535, 500, 454])
+    this.#tainted = true
+    switch (this.#dice.below(5)) {
+      case 0:
+      case 1:
+        return this.#add(exchange('AUTH', `AUTH PLAIN ${secret}`, verdict))
+      case 2:
+        this.#add(exchange('AUTH', 'AUTH PLAIN', 334))
+        return this.#add(exchange('AUTH', secret, verdict))
+      case 3:
+        this.#add(exchange('AUTH', 'auth login', 334))
+        this.#add(exchange('AUTH', 'UVVJVA==', 334))
+        return this.#add(exchange('AUTH', secret, verdict))
+      default:
+        this.#add(exchange('AUTH', 'AUTH PLAIN', 334))
+        return this.#add(exchange('AUTH', '*', 501))
+    }
+  }
+
+  #item(): void {
+    const kind = this.#dice.below(20)
+    if (kind < 12) return this.#message()
+    if (kind < 15) return this.#harmless()
+    if (kind < 17) return this.#local()
+    if (kind < 19) return this.#unknown()
+    // a session that is not interpreted any more keeps its EHLO replies as they are
+    if (!this.#mayBeOpaque) this.#add(this.#author.ehlo(this.#chunking))
+  }
+
+  #message(): void {
+    this.#tainted = true
+    const writer = new MessageWriter(this.#author, {
+      chunking: this.#chunking,
+      ...(!this.#mayBeOpaque && { local: () => this.#blocked() }),
+    })
+    this.#groups.push(...writer.message())
+    this.#sizeByTiming ||= writer.sizeByTiming
+  }
+
+  /** One command, or a group of them in one segment. */
+  #harmless(): void {
+    const count = this.#dice.chance(0.3) ? 1 + this.#dice.below(6) : 1
+    const some = Array.from({ length: count }, () => {
+      const [command, line, codes] = this.#dice.one(HARMLESS)
+      return this.#author.exchange(command, line, this.#dice.one(codes))
+    })
+    if (some.some(({ bytes }) => /^(EXPN|\r?\n)/.test(bytes.toString('latin1')))) this.#tainted = true
+    this.#add(...some)
+  }
+
+  /** Where the proxy may not know any more what is a command, it answers nothing itself. */
+  #local(): void {
+    if (this.#mayBeOpaque) return
+    const some = [this.#blocked()]
+    if (this.#dice.chance(0.4)) some.push(this.#author.exchange('NOOP', 'NOOP', 250))
+    if (this.#dice.chance(0.4)) some.unshift(this.#author.exchange('NOOP', 'NOOP', 250))
+    this.#add(...some)
+  }
+
+  #blocked(): Exchange {
+    const { dice } = this.#author
+    if (!dice.chance(0.3) || this.#mode === 'plain')
+      return this.#author.local('OTHER', dice.one(BLOCKED), words.BLOCKED)
+    if (this.#author.secure) return this.#author.local('STARTTLS', 'STARTTLS', words.STARTTLS_REFUSED)
+    return this.#tainted && dice.chance(0.5)
+      ? this.#author.local('STARTTLS', 'STARTTLS', words.STARTTLS_REFUSED)
+      : this.#author.local('STARTTLS', 'STARTTLS now', words.STARTTLS_ARGUMENT)
+  }
+
+  #unknown(): void {
+    this.#tainted = true
+    const unknown = this.#author.exchange('OTHER', this.#dice.one(UNKNOWN), this.#dice.one([500, 502]))
+    if (this.#dice.chance(0.85)) return this.#add(unknown)
+    this.#mayBeOpaque = true
+    this.#add(unknown, this.#author.exchange('NOOP', 'NOOP', 250))
+  }
+
+  #end(greeting: Reply): Dialogue {
+    const exchange = this.#author.exchange.bind(this.#author)
+    switch (this.#dice.below(8)) {
+      case 0:
+        return this.#done(greeting, 'client', 'client_closed')
+      case 1:
+        // the client sends QUIT and its FIN together, and reads on
+        this.#add(exchange('QUIT', 'QUIT', 221))
+        return this.#done(greeting, 'client', 'quit')
+      case 2:
+        if (this.#mayBeOpaque) return this.#done(greeting, 'client', 'client_closed')
+        this.#add(this.#author.local('OTHER', 'GET / HTTP/1.1', words.HTTP))
+        return this.#done(greeting, 'proxy', 'error')
+      case 3:
+        // a local reply at the end would race with the upstream, which does not know of it
+        if (this.#groups.at(-1)?.at(-1)?.local) this.#add(exchange('NOOP', 'NOOP', 250))
+        return this.#done(greeting, 'upstream', 'upstream_closed')
+      case 4:
+        this.#quitWithLastMessage()
+        return this.#done(greeting, 'upstream', 'quit')
+      default:
+        this.#add(exchange('QUIT', 'quit', this.#dice.one([221, 221, 250])))
+        return this.#done(greeting, 'upstream', 'quit')
+    }
+  }
+
+  /** QUIT in one segment with what was last: the final dot, if a message was. */
+  #quitWithLastMessage(): void {
+    const quit = this.#author.exchange('QUIT', 'QUIT', 221)
+    const last = this.#groups.at(-1)
+    if (!last?.at(-1)?.payload) return this.#add(quit)
+    this.#groups[this.#groups.length - 1] = [...last, quit]
+  }
+
+  #done(greeting: Reply, endsFirst: Dialogue['endsFirst'], reason: CloseReason): Dialogue {
+    const [groups, mayBeOpaque, sizeByTiming] = [this.#groups, this.#mayBeOpaque, this.#sizeByTiming]
+    return { greeting, groups, endsFirst, reason, mayBeOpaque, sizeByTiming }
+  }
+
+  #add(...group: Group): void {
+    this.#groups.push(group)
+  }
+}

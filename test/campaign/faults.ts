@@ -1,0 +1,130 @@
+/** What goes wrong in a session: which side leaves, where, and how. */
+import type { Dice } from '../support/dice.ts'
+import { fillingOf } from './body.ts'
+import type { Dialogue } from './dialogue.ts'
+import type { ClientFault, Exchange, Group, Plan, Reply } from './plan.ts'
+
+type Faulty = Pick<Plan, 'greeting' | 'groups' | 'fault'>
+
+const HOWS = ['half-close', 'close', 'reset'] as const
+
+/** Bytes of the line that ends a body. */
+const END_LINE = 3
+
+/** The dialogue with one fault. Where none fits, it stays as it is. */
+export function withFault(dice: Dice, dialogue: Dialogue): Faulty {
+  const { greeting, groups } = dialogue
+  if (dice.chance(0.08)) return greetingFault(dice, dialogue)
+  if (groups.length === 0) return { greeting, groups }
+  return dice.chance(0.5) ? upstreamFault(dice, dialogue) : { greeting, groups, fault: clientFault(dice, dialogue) }
+}
+
+function greetingFault(dice: Dice, { greeting, groups }: Dialogue): Faulty {
+  const fault = { side: 'upstream', reply: greeting.id, stallMs: stall(dice), settled: true } as const
+  const how = dice.one(HOWS)
+  if (dice.chance(0.6)) return { greeting, groups, fault: { ...fault, how, when: dice.one(['before', 'within']) } }
+  return { greeting: refused(greeting), groups: [], fault: { ...fault, how: 'half-close', when: 'after' } }
+}
+
+/** The upstream leaves at a reply of the dialogue, which may then be a 421, or a refusal in the middle of a body. */
+function upstreamFault(dice: Dice, { greeting, groups }: Dialogue): Faulty {
+  const body = dice.chance(0.3) ? largestBody(groups) : undefined
+  const answered = groups.flat().filter((exchange) => !exchange.local)
+  if (answered.length === 0) return { greeting, groups }
+  const exchange = body ?? dice.one(answered)
+  const index = groups.findIndex((group) => group.includes(exchange))
+  const when = body ? 'after' : dice.one(['before', 'within', 'after', 'after'] as const)
+  const inside = exchange.replies[0]!.after !== undefined
+  const settled = !body && !inside && exchange === groups[index]!.at(-1) && dice.chance(0.7)
+  const fault = { side: 'upstream', reply: exchange.replies[0]!.id, stallMs: stall(dice), how: dice.one(HOWS) } as const
+  const said = body ? early(dice, body) : when === 'after' && dice.chance(0.6) ? saying421(exchange) : exchange
+  const last = (settled && when === 'after') || (said !== exchange && isDecisive(exchange))
+  return {
+    greeting,
+    groups: replaced(groups, index, exchange, said, last),
+    fault: { ...fault, when, settled },
+  }
+}
+
+/**
+ * The groups with one exchange replaced. `last`: without what follows it. What a client writes after the reply is a
+ * race with the end of the connection, and a settled fault has no such race.
+ */
+function replaced(groups: readonly Group[], index: number, old: Exchange, said: Exchange, last: boolean): Group[] {
+  const whole = groups[index]!.map((one) => (one === old ? said : one))
+  const group = last ? whole.slice(0, whole.indexOf(said) + 1) : whole
+  return [...groups.slice(0, index), group, ...(last ? [] : groups.slice(index + 1))]
+}
+
+/** True where the reply decides what follows: after a refused EHLO, AUTH or DATA the rest of the plan means another thing. */
+function isDecisive({ command, replies }: Exchange): boolean {
+  const { code } = replies[0]!
+  return command === 'EHLO' || command === 'HELO' || (code >= 300 && code < 400)
+}
+
+/** A 421 in place of the reply. */
+function saying421(exchange: Exchange): Exchange {
+  return { ...exchange, replies: exchange.replies.map(refused) }
+}
+
+function largestBody(groups: readonly Group[]): Exchange | undefined {
+  const bodies = groups.flat().filter(({ command, bytes }) => command === 'END-OF-MESSAGE' && bytes.length > 100)
+  return bodies.toSorted((a, b) => b.bytes.length - a.bytes.length)[0]
+}
+
+/**
+ * A refusal in the middle of a body. In half of the cases the body is so large that the client still writes when the
+ * refusal comes, and the kernels on the way have no room for what is left.
+ */
+function early(dice: Dice, body: Exchange): Exchange {
+  const filling = dice.chance(0.5) ? fillingOf(dice) : Buffer.alloc(0)
+  const bytes = Buffer.concat([filling, body.bytes])
+  const after = 1 + dice.below(Math.min(bytes.length - 10, 200_000))
+  const code = dice.one([421, 421, 451, 552, 554])
+  const replies = body.replies.map((reply) => ({ ...recoded(reply, code), after }))
+  return { ...body, bytes, replies, payload: { from: 0, to: bytes.length - END_LINE } }
+}
+
+function refused(reply: Reply): Reply {
+  return recoded(reply, 421)
+}
+
+/** The same stamp under another code. */
+function recoded(reply: Reply, code: number): Reply {
+  const { shown: _, ...rest } = reply
+  const stamp = /r-\d+-\d+;/.exec(reply.bytes.toString('latin1'))![0]
+  return { ...rest, code, bytes: Buffer.from(`${code} ${stamp} fault\r\n`) }
+}
+
+function clientFault(dice: Dice, { greeting, groups }: Dialogue): ClientFault {
+  // most sessions have more commands than messages, but messages are what can be lost
+  const withMessage = groups.flatMap((group, index) => (group.some(({ payload }) => payload) ? [index] : []))
+  const group = withMessage.length > 0 && dice.chance(0.6) ? dice.one(withMessage) : dice.below(groups.length)
+  const length = groups[group]!.reduce((sum, { bytes }) => sum + bytes.length, 0)
+  // what the proxy answers by itself it answers at the end of a line, where an upstream may say nothing
+  const local = greeting.code !== 220 || groups[group]!.some((exchange) => exchange.local)
+  const cut = dice.one([0, length, length, dice.below(length + 1), dice.below(length + 1)])
+  const bytes = local || isHalfEhlo(groups[group]!, cut) ? 0 : cut
+  // what follows the end of a message may be answered before or after the proxy has dropped the upstream
+  const unanswered = bytes === length && !groups[group]!.slice(0, -1).some(({ payload }) => payload) && dice.chance(0.7)
+  const how = unanswered && dice.chance(0.3) ? 'reset' : dice.one(HOWS)
+  const replies = groups[group]!.reduce((sum, exchange) => sum + exchange.replies.length, 0)
+  // the first reply to a closed connection brings an RST, which races with the next reply
+  const early = groups[group]!.some((exchange) => exchange.replies.some(({ after }) => after !== undefined))
+  const races = early || (how === 'close' && unanswered && replies > 1)
+  const settled = bytes === 0 || (!races && dice.chance(0.6))
+  return { side: 'client', group, bytes, how, stallMs: stall(dice), settled, unanswered }
+}
+
+function stall(dice: Dice): number {
+  return dice.chance(0.2) ? 1 + dice.below(10) : 0
+}
+
+/**
+ * Known defect, to be removed here when it is fixed: on a listener that offers STARTTLS, half an EHLO line and a FIN keep
+ * the session open until the idle limit, because the proxy waits for the reply to a command that never ends.
+ */
+function isHalfEhlo(group: Group, bytes: number): boolean {
+  const [first] = group
+  return first?.command === 'EHLO' && bytes > 0 && bytes < first.bytes.length
+}

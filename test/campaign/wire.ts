@@ -1,0 +1,83 @@
+/** How a side writes: in pieces, with pauses between them, and never waiting for a connection that has gone. */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Dice } from '../support/dice.ts'
+import type { Peer } from '../support/peers.ts'
+import { type Ends, LIMIT_MS } from './stage.ts'
+
+/** Thrown where a side stops because the other one has gone: an end of the script, and no failure. */
+export class Gone extends Error {}
+
+/** Writes in pieces of any size. `begun` is called with the bytes of each piece. Throws `Gone`. */
+export async function writePieces(
+  peer: Peer,
+  bytes: Buffer,
+  dice: Dice,
+  begun: (count: number) => void,
+): Promise<void> {
+  for (const piece of pieces(bytes, dice)) {
+    if (peer.ending === 'reset') throw new Gone()
+    begun(piece.length)
+    await finished(peer, peer.send(piece))
+    if (dice.chance(0.3)) await turns(dice.below(4))
+    else if (dice.chance(0.03)) await pause(1 + dice.below(2))
+  }
+}
+
+/** Waits until what was written has arrived, and a little longer, so that what follows cannot overtake it. */
+export async function arrived({ client, upstream }: Ends, done: () => boolean): Promise<void> {
+  const deadline = performance.now() + LIMIT_MS
+  while (!done() && client.ending === undefined && upstream.ending === undefined) {
+    if (performance.now() > deadline) throw new Error(`what was written did not arrive\n${client.transcript}`)
+    await turns(1)
+  }
+  await turns(3)
+}
+
+/** Whole, byte by byte, or cut at random places. */
+function pieces(bytes: Buffer, dice: Dice): Buffer[] {
+  if (bytes.length === 0) return []
+  const kind = dice.below(10)
+  if (kind < 5) return [bytes]
+  if (kind < 6 && bytes.length <= 200) return [...bytes].map((byte) => Buffer.of(byte))
+  const cuts = Array.from({ length: 1 + dice.below(bytes.length > 10_000 ? 30 : 6) }, () =>
+    dice.below(bytes.length),
+  ).sort((a, b) => a - b)
+  return [0, ...cuts]
+    .map((from, index) => bytes.subarray(from, cuts[index] ?? bytes.length))
+    .filter((one) => one.length > 0)
+}
+
+/** How often a write is looked at, in milliseconds, and how often it may be late on a connection that has ended. */
+const LOOK_MS = 50
+const LATE_LOOKS = 20
+
+/**
+ * Waits until a write is done. Throws `Gone` where it never will be: Node may not call back the writes of a connection
+ * that the other side has ended. A stall of the machine counts as one look, however long it is.
+ */
+export async function finished(peer: Peer, write: Promise<void>): Promise<void> {
+  let done = false
+  const noted = write.finally(() => {
+    done = true
+  })
+  for (let looks = 1; !done; looks += 1) {
+    await within(LOOK_MS, noted)
+    await (done || turns(3))
+    if (done || looks < LATE_LOOKS) continue
+    if (peer.ending !== undefined) throw new Gone()
+    if (looks * LOOK_MS > LIMIT_MS) throw new Error(`${peer.name} could not write\n${peer.transcript}`)
+  }
+}
+
+/** Waits for `work`, but not longer. */
+async function within(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((settle) => {
+    timer = setTimeout(settle, ms)
+  })
+  await Promise.race([work, late]).finally(() => clearTimeout(timer))
+}
+
+export async function turns(count: number): Promise<void> {
+  for (let left = count; left > 0; left -= 1) await new Promise((turn) => setImmediate(turn))
+}
