@@ -245,7 +245,8 @@ export class Uplink {
   /** In the clear, where STARTTLS may follow: an EHLO decides what comes next, and some commands rule it out. */
   #watchClearText(line: Buffer): void {
     this.#replies.relayedClear(line)
-    if (verbOf(line) === 'EHLO') this.#awaitsReplies = true
+    // half a line before the client's FIN gets no reply
+    if (verbOf(line) === 'EHLO' && line.at(-1) === LF) this.#awaitsReplies = true
   }
 
   #look(bytes: Buffer, at: number): void {

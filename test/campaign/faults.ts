@@ -104,7 +104,7 @@ function clientFault(dice: Dice, { greeting, groups }: Dialogue): ClientFault {
   // what the proxy answers by itself it answers at the end of a line, where an upstream may say nothing
   const local = greeting.code !== 220 || groups[group]!.some((exchange) => exchange.local)
   const cut = dice.one([0, length, length, dice.below(length + 1), dice.below(length + 1)])
-  const bytes = local || isHalfEhlo(groups[group]!, cut) ? 0 : cut
+  const bytes = local ? 0 : cut
   // what follows the end of a message may be answered before or after the proxy has dropped the upstream
   const unanswered = bytes === length && !groups[group]!.slice(0, -1).some(({ payload }) => payload) && dice.chance(0.7)
   const how = unanswered && dice.chance(0.3) ? 'reset' : dice.one(HOWS)
@@ -118,13 +118,4 @@ function clientFault(dice: Dice, { greeting, groups }: Dialogue): ClientFault {
 
 function stall(dice: Dice): number {
   return dice.chance(0.2) ? 1 + dice.below(10) : 0
-}
-
-/**
- * Known defect, to be removed here when it is fixed: on a listener that offers STARTTLS, half an EHLO line and a FIN keep
- * the session open until the idle limit, because the proxy waits for the reply to a command that never ends.
- */
-function isHalfEhlo(group: Group, bytes: number): boolean {
-  const [first] = group
-  return first?.command === 'EHLO' && bytes > 0 && bytes < first.bytes.length
 }
