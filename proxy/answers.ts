@@ -173,7 +173,7 @@ export class Answers {
   #bdatReply(pending: Pending, facts: ReplyFacts, at: number, later: readonly Pending[]): void {
     const { chunk } = pending
     if (!chunk) return this.#otherReply(facts, at)
-    // a command behind the chunks shows that the client has sent its message whole
+    // a command after the chunks shows that the client has sent its message whole
     if (facts.code >= 400 && later.every(({ chunk }) => chunk)) this.refusedWhileSending = true
     const transaction = this.mail
     if (!transaction) return
