@@ -95,5 +95,8 @@ export const RESTARTS = 3
 /** Sessions refused within five minutes that are an outage: at the session limit, or because resources are missing. */
 export const TURNED_AWAY = 5
 
-/** Sessions without a valid PROXY header within five minutes that are an outage where no message is accepted meanwhile. */
-export const WITHOUT_HEADER = 10
+/**
+ * When sessions without a valid PROXY header are an outage: `count` of them within `window` seconds, and as many more than
+ * in the hour before, while no message is accepted; and `messages` were accepted in an hour in which that was to be expected.
+ */
+export const WITHOUT_HEADER = { count: 10, window: 10 * MINUTE, messages: 10 } as const

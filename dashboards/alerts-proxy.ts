@@ -3,6 +3,7 @@ import { type Alert, dashboards } from './alert.ts'
 import { NAMED_OUTAGES } from './alert-outages.ts'
 import { CERTIFICATE, JOB, OPAQUE, RESTARTS, TURNED_AWAY } from './alert-settings.ts'
 import { burning } from './alerts-ahasend.ts'
+import { proxyHeaderAlerts } from './alerts-proxy-header.ts'
 import { refusedAlerts } from './alerts-refused.ts'
 import type { ErrorShare } from './burn-rate.ts'
 import { BY_INSTANCE, BY_JOB, type Counts, refused } from './counts.ts'
@@ -16,6 +17,7 @@ export function proxyAlerts(make: RuleMaker, counts: Counts): readonly Alert[] {
     absent(make),
     restarting(make),
     ...refusedAlerts(make, counts),
+    ...proxyHeaderAlerts(make, counts),
     ...outOfResources(make, counts),
     certificate(make, 'critical'),
     certificate(make, 'warning'),

@@ -117,11 +117,16 @@ export class RuleMaker {
     return counted(this.select, key, series, { span, seconds: window * this.#scale, seenBefore })
   }
 
-  /** The condition on jobs that one of these alerts fired lately; undefined for evaluators that keep no ALERTS. */
-  fired(names: readonly string[], severity: string, window: number): string | undefined {
+  /** Where one of these alerts fired within the window, by default by job; undefined for evaluators that keep no ALERTS. */
+  fired(
+    names: readonly string[],
+    severity: string,
+    window: number,
+    by: readonly GroupKey[] = ['job'],
+  ): string | undefined {
     if (!this.#recording) return undefined
     const alerts = `ALERTS{alertname=~"${names.join('|')}", severity="${severity}", alertstate="firing"}`
-    return `count by (job) (count_over_time(${alerts}[${this.span(window)}]))`
+    return `count by (${labels(...by)}) (count_over_time(${alerts}[${this.span(window)}]))`
   }
 
   /** `sum by (...) (...)`. */

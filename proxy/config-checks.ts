@@ -110,7 +110,7 @@ export function misspelledVariables(env: Environment): readonly string[] {
   return unknownNames(env, KNOWN_NAMES).misspelled
 }
 
-/** A warning that names variables that begin with PROXY_ and resemble no setting, such as PROXY_URL. */
+/** A warning that names variables that begin with PROXY_ and misspell no setting, such as PROXY_URL. */
 export function foreignVariables(env: Environment): string[] {
   const { foreign } = unknownNames(env, KNOWN_NAMES)
   return foreign.length === 0

@@ -3,9 +3,9 @@ import { type Environment, isServiceLink } from './tables.ts'
 
 /** Names in the environment that share a prefix with known names and are unknown. */
 export interface UnknownNames {
-  /** A sentence for each name that is close to a known one; it says which. */
+  /** A sentence for each name that misspells a known one; it says which. */
   readonly misspelled: readonly string[]
-  /** Names that resemble none, and probably belong to another program. */
+  /** Names that most likely belong to another program: `PROXY_URL`, or `PROXY_ADMIN_URL (similar to PROXY_ADMIN)`. */
   readonly foreign: readonly string[]
 }
 
@@ -18,12 +18,12 @@ export function unknownNames(env: Environment, known: readonly string[]): Unknow
   const unknown = Object.entries(env)
     .filter(([name, value = '']) => prefixes.has(prefixOf(name)) && value.trim() !== '' && !known.includes(name))
     .filter(([name, value = '']) => !isServiceLink(name, value))
-    .map(([name]) => ({ name, meant: nearest(name, known) }))
+    .map(([name]) => ({ name, meant: known.find((setting) => misspells(name, setting)) }))
   return {
     misspelled: unknown.flatMap(({ name, meant }) =>
       meant === undefined ? [] : [`${name}: there is no such setting. Did you mean ${meant}?`],
     ),
-    foreign: unknown.flatMap(({ name, meant }) => (meant === undefined ? [name] : [])),
+    foreign: unknown.flatMap(({ name, meant }) => (meant === undefined ? [withSimilar(name, known)] : [])),
   }
 }
 
@@ -32,32 +32,62 @@ function prefixOf(name: string): string {
   return name.slice(0, name.indexOf('_') + 1)
 }
 
-/** The share of the letters after the prefix that may be wrong. Arbitrary: PROXY_CERT_FILE means PROXY_TLS_CERT_FILE. */
-const TOLERANCE = 0.45
-
-/** The known name with the same prefix that takes the fewest edits, in any case, if they are few for its length. */
-function nearest(name: string, known: readonly string[]): string | undefined {
-  const prefix = prefixOf(name)
-  const edits = new Map(
-    known
-      .filter((candidate) => candidate.startsWith(prefix))
-      .map((candidate) => [candidate, distance(name.toUpperCase(), candidate)]),
-  )
-  const [best] = [...edits.keys()].toSorted((a, b) => edits.get(a)! - edits.get(b)!)
-  const tolerated = (name.length - prefix.length) * TOLERANCE
-  return best !== undefined && edits.get(best)! <= tolerated ? best : undefined
+/** The words after the prefix, in upper case. */
+function wordsOf(name: string): string[] {
+  return name.slice(prefixOf(name).length).toUpperCase().split('_').filter(Boolean)
 }
 
-/** Levenshtein distance, row by row. */
-function distance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
-  for (const letter of from) {
-    const next = [row[0]! + 1]
-    for (let index = 1; index <= to.length; index += 1) {
-      const replaced = row[index - 1]! + (letter === to[index - 1] ? 0 : 1)
-      next.push(Math.min(replaced, row[index]! + 1, next[index - 1]! + 1))
-    }
-    row = next
+/**
+ * Whether a name has the prefix and the words of a setting: each with at most one wrong letter, in any order, or with an
+ * underscore too many or too few. A name with another word, such as PROXY_READ_TIMEOUT, or with a word more or less does not.
+ */
+function misspells(name: string, setting: string): boolean {
+  if (prefixOf(name) !== prefixOf(setting)) return false
+  const [words, wanted] = [wordsOf(name), wordsOf(setting)]
+  const differing = without(words, wanted, isSameWord)
+  return (words.length === wanted.length && differing.length === 0) || isSameWord(words.join(''), wanted.join(''))
+}
+
+/** A foreign name, with the setting from which it differs by one whole word, if there is exactly one. */
+function withSimilar(name: string, known: readonly string[]): string {
+  const [setting, ...others] = known.filter((candidate) => differsByOneWord(name, candidate))
+  return setting === undefined || others.length > 0 ? name : `${name} (similar to ${setting})`
+}
+
+function differsByOneWord(name: string, setting: string): boolean {
+  const [words, wanted] = [wordsOf(name), wordsOf(setting)]
+  return prefixOf(name) === prefixOf(setting) && [...without(words, wanted), ...without(wanted, words)].length === 1
+}
+
+/** The words that remain after one of them is removed for each of the others. */
+function without(words: readonly string[], others: readonly string[], isSame = Object.is): string[] {
+  const remaining = [...words]
+  for (const other of others) {
+    const index = remaining.findIndex((word) => isSame(word, other))
+    if (index >= 0) remaining.splice(index, 1)
   }
-  return row.at(-1)!
+  return remaining
+}
+
+/** Whether a word is one of a setting apart from one letter, the plural, or the ending (LISTENERS, ALLOWED). */
+function isSameWord(word: string, wanted: string): boolean {
+  const [one, other] = [singular(word), singular(wanted)]
+  const longer = ['ER', 'ED', 'ING'].map((ending) => other + ending)
+  return differByOneLetter(word, wanted) || differByOneLetter(one, other) || longer.includes(one)
+}
+
+/** ADDRESS for ADDRESSES and for ADDRESS. */
+function singular(word: string): string {
+  return word.replace(/(?<=S)ES$|(?<!S)S$/, '')
+}
+
+/** Whether at most one letter is missing, added or replaced, or two neighbours are swapped. */
+function differByOneLetter(one: string, other: string): boolean {
+  const shorter = Math.min(one.length, other.length)
+  let start = 0
+  while (start < shorter && one[start] === other[start]) start += 1
+  let end = 0
+  while (end < shorter - start && one.at(-1 - end) === other.at(-1 - end)) end += 1
+  const [left, right] = [one.slice(start, one.length - end), other.slice(start, other.length - end)]
+  return (left.length <= 1 && right.length <= 1) || (left.length === 2 && left === [...right].reverse().join(''))
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import fc from 'fast-check'
-import { foreignVariables, parseConfig } from '../proxy/config.ts'
+import { parseConfig } from '../proxy/config.ts'
 import { ROWS } from '../proxy/config-table.ts'
 import { makeAuthority, makeSelfSigned, writeTemporaryFiles } from './support/certificates.ts'
 
@@ -202,78 +202,6 @@ test('all mistakes are told at once, also several in one variable and in several
   const single = ['UPSTREAM_CA_FILE', 'TLS_CERT_FILE', 'TLS_KEY_FILE', 'WORKERS', 'LOG_LEVEL', 'UPSTREAMS']
   for (const name of single) assert.equal(count(`PROXY_${name}`), 1, name)
   assert.equal(mistakes.length, 8 + single.length)
-})
-
-/** Misspelled variables, and the one that was meant. */
-const MISSPELLED: readonly (readonly [variable: string, meant: string])[] = [
-  ['PROXY_LISTN', 'PROXY_LISTEN'],
-  ['PROXY_LISTENERS', 'PROXY_LISTEN'],
-  ['PROXY_UPSTREM', 'PROXY_UPSTREAM'],
-  ['PROXY_CERT_FILE', 'PROXY_TLS_CERT_FILE'],
-  ['PROXY_MAX_SESSION_PER_CLIENT', 'PROXY_MAX_SESSIONS_PER_CLIENT'],
-  ['PROXY_log_level', 'PROXY_LOG_LEVEL'],
-  // a name of compose.yaml
-  ['PROXY_STOP_GRCE', 'PROXY_STOP_GRACE'],
-]
-
-for (const [variable, meant] of MISSPELLED) {
-  test(`${variable} is no setting, ${meant} is`, () => {
-    const env = { [variable]: 'a value' }
-    assert.deepEqual(mistakesOf(env), [`${variable}: there is no such setting. Did you mean ${meant}?`])
-    assert.deepEqual(foreignVariables(env), [])
-  })
-}
-
-/** Variables that other programs and companies use. */
-const FOREIGN = [
-  'PROXY_URL',
-  'PROXY_HOST',
-  'PROXY_PORT',
-  'PROXY_ADDR',
-  'PROXY_ADDRESS',
-  'PROXY_SERVER',
-  'PROXY_USER',
-  'PROXY_USERNAME',
-  'PROXY_PASS',
-  'PROXY_PASSWORD',
-  'PROXY_HTTP_PORT',
-  'PROXY_DOMAIN',
-  'PROXY_ENABLED',
-  'PROXY_TIMEOUT',
-  'PROXY_',
-]
-
-test('foreign variables are a warning that names them, not a mistake', () => {
-  const env = Object.fromEntries(FOREIGN.map((variable) => [variable, 'hunter2hunter2']))
-  assert.deepEqual(mistakesOf(env), [])
-  assert.deepEqual(foreignVariables(env), [
-    `${FOREIGN.join(', ')}: not a setting of this proxy, and without effect. See --help for its settings.`,
-  ])
-  assert.deepEqual(foreignVariables({}), [])
-})
-
-test('names of compose.yaml and empty variables are left alone', () => {
-  const env = { PROXY_IMAGE: 'x', PROXY_MEMORY: '1g', PROXY_CPUS: '2', PROXY_STOP_GRACE: '60s', PROXY_LISTN: ' ' }
-  assert.deepEqual([...mistakesOf(env), ...foreignVariables(env)], [])
-})
-
-test('variables of others are left alone, also those Kubernetes sets for a service called proxy', () => {
-  const env = {
-    PATH: '/bin',
-    proxy_listen: 'x',
-    HTTP_PROXY: 'http://127.0.0.1:1',
-    OTEL_SERVICE_NAME: 'x',
-    PROXY_SERVICE_HOST: '10.0.0.11',
-    PROXY_SERVICE_PORT: '2525',
-    PROXY_SERVICE_PORT_SMTP: '2525',
-    PROXY_PORT: 'tcp://10.0.0.11:2525',
-    PROXY_PORT_2525_TCP: 'tcp://10.0.0.11:2525',
-    PROXY_PORT_2525_TCP_PROTO: 'tcp',
-    PROXY_PORT_2525_TCP_PORT: '2525',
-    PROXY_PORT_2525_TCP_ADDR: '10.0.0.11',
-    PROXY_ADMIN_SERVICE_HOST: '10.0.0.12',
-  }
-  assert.deepEqual([...mistakesOf(env), ...foreignVariables(env)], [])
 })
 
 test('no mistake repeats what could be a secret', () => {

@@ -6,6 +6,7 @@ import * as apps from './apps.ts'
 import * as limits from './limits.ts'
 import * as noFailures from './no-failures.ts'
 import * as proxy from './proxy.ts'
+import * as proxyHeader from './proxy-header.ts'
 import * as reaching from './reaching.ts'
 import * as refused from './refused.ts'
 import * as resources from './resources.ts'
@@ -21,6 +22,7 @@ export const SCENARIOS: readonly Scenario[] = [
   limits,
   noFailures,
   proxy,
+  proxyHeader,
   reaching,
   resources,
   refused,
