@@ -224,6 +224,7 @@ export class Uplink {
       return false
     }
     this.#upstream.write(chunk.subarray(0, from))
+    if (this.#clientEnded && line.at(-1) !== LF) return true // half a line is no command: it is dropped without a reply
     if (screened.answer !== 'upgrade') this.#replies.give(screened.verb, screened.answer, line)
     else if (end < chunk.length) this.#replies.give('STARTTLS', words.STARTTLS_INJECTION)
     else void this.#upgrade()
@@ -242,10 +243,9 @@ export class Uplink {
     return this.#endings.over ? chunk.subarray(chunk.length) : chunk.subarray(end)
   }
 
-  /** In the clear, where STARTTLS may follow: an EHLO decides what comes next, and some commands rule it out. */
+  /** Unencrypted, where STARTTLS may follow: a whole EHLO decides what comes next, and some commands rule it out. */
   #watchClearText(line: Buffer): void {
     this.#replies.relayedClear(line)
-    // half a line before the client's FIN gets no reply
     if (verbOf(line) === 'EHLO' && line.at(-1) === LF) this.#awaitsReplies = true
   }
 

@@ -104,7 +104,7 @@ function clientFault(dice: Dice, { greeting, groups }: Dialogue): ClientFault {
   // what the proxy answers by itself it answers at the end of a line, where an upstream may say nothing
   const local = greeting.code !== 220 || groups[group]!.some((exchange) => exchange.local)
   const cut = dice.one([0, length, length, dice.below(length + 1), dice.below(length + 1)])
-  const bytes = local ? 0 : cut
+  const bytes = local || isDropped(groups, group, cut) ? 0 : cut
   // what follows the end of a message may be answered before or after the proxy has dropped the upstream
   const unanswered = bytes === length && !groups[group]!.slice(0, -1).some(({ payload }) => payload) && dice.chance(0.7)
   const how = unanswered && dice.chance(0.3) ? 'reset' : dice.one(HOWS)
@@ -114,6 +114,12 @@ function clientFault(dice: Dice, { greeting, groups }: Dialogue): ClientFault {
   const races = early || (how === 'close' && unanswered && replies > 1)
   const settled = bytes === 0 || (!races && dice.chance(0.6))
   return { side: 'client', group, bytes, how, stallMs: stall(dice), settled, unanswered }
+}
+
+/** Half a line after the client's handshake, which the proxy would refuse (RFC 3207 4.2), goes nowhere; directly it does. */
+function isDropped(groups: readonly Group[], group: number, bytes: number): boolean {
+  const [first] = groups[group]!
+  return groups[group - 1]?.at(-1)?.command === 'STARTTLS' && bytes > 0 && bytes < (first?.bytes.length ?? 0)
 }
 
 function stall(dice: Dice): number {
