@@ -53,6 +53,20 @@ export class ProcessStage {
     return { client, upstream }
   }
 
+  /** The same without the proxy: a client that is connected to the upstream itself, and inside TLS if the proxy would be. */
+  async direct(): Promise<{ readonly client: Peer; readonly upstream: Peer }> {
+    this.#upstream.transcript.clear()
+    const client = await connectClient({ port: this.#upstream.port, transcript: this.#upstream.transcript })
+    const upstream = await this.#upstream.accept()
+    if (!this.#clear) {
+      const tls = { ca: this.#trust.authority.certPem, servername: 'localhost' }
+      await Promise.all([upstream.secureAsServer(this.#trust.identity), client.secureAsClient(tls)])
+    }
+    await upstream.send('220 mail.example ESMTP\r\n')
+    await client.readReply()
+    return { client, upstream }
+  }
+
   /** Resident memory of the proxy, in MiB. */
   get residentMib(): number {
     return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.proxy.pid}/status`, 'utf8'))?.[1]) / 1024
