@@ -180,6 +180,19 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
       assert.equal(inspect<ContainerDescription>(proxy.getId()).State.Health.Status, 'healthy')
     })
 
+    test('has started without a warning in its log', async () => {
+      assert.deepEqual(warnings(proxy.getId()), [])
+    })
+
+    test('starts without a warning in its log where 20,000 files may be open', async () => {
+      const limited = await startProduct(IMAGE, rehearsal, { openFiles: 20_000 })
+      try {
+        assert.deepEqual(warnings(limited.getId()), [])
+      } finally {
+        await limited.stop()
+      }
+    })
+
     test('is user 1000 without any capability, on a root file system that cannot be written', async () => {
       const status = await node(proxy, 'fs.readFileSync("/proc/1/status", "utf8")')
       assert.match(status, /^Uid:\t1000\t1000\t1000\t1000$/m)
@@ -248,6 +261,14 @@ function hearsSignals(id: string): boolean {
   const { stdout } = docker(['exec', id, '/usr/local/bin/node', '--print', 'fs.readFileSync("/proc/1/status", "utf8")'])
   const [, caught = '0'] = /^SigCgt:\t([0-9a-f]+)$/m.exec(stdout) ?? []
   return (BigInt(`0x${caught}`) & SIGHUP) !== 0n
+}
+
+/** Lines of its log that are no information. Fails when it has not logged that it listens. */
+function warnings(id: string): string[] {
+  const { stdout, stderr } = docker(['logs', id])
+  const lines = `${stdout}${stderr}`.trim().split('\n')
+  assert.match(stdout, /"msg":"listening"/)
+  return lines.filter((line) => !line.startsWith('{"level":"info",'))
 }
 
 interface Lock {

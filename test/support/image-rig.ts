@@ -103,9 +103,18 @@ export async function startRehearsal(image: string): Promise<RehearsalContainer>
   }
 }
 
-/** The proxy in a container before the rehearsal, healthy. */
-export async function startProduct(image: string, rehearsal: RehearsalContainer): Promise<StartedTestContainer> {
+/**
+ * The proxy in a container before the rehearsal, healthy. All settings but those of the upstream have their defaults.
+ * `openFiles` is the soft and hard limit of open files; the engine's unless given.
+ */
+export async function startProduct(
+  image: string,
+  rehearsal: RehearsalContainer,
+  { openFiles }: { readonly openFiles?: number } = {},
+): Promise<StartedTestContainer> {
+  const limits = openFiles === undefined ? {} : { nofile: { soft: openFiles, hard: openFiles } }
   return new Confined(image)
+    .withUlimits(limits)
     .withNetwork(rehearsal.network)
     .withBindMounts([{ source: rehearsal.certificates, target: '/certificates', mode: 'ro' }])
     .withEnvironment({ PROXY_UPSTREAM: 'smtp://rehearsal:2525', PROXY_UPSTREAM_CA_FILE: '/certificates/ca.pem' })
