@@ -55,7 +55,7 @@ export async function rehearse(): Promise<Rehearsal> {
   const directory = await mkdtemp(join(tmpdir(), 'clients-'))
   starting.defer(() => rm(directory, { recursive: true }))
   const files = await writeFiles(directory)
-  const failures = await buildAll(directory)
+  const failures = await buildAll(CLIENTS, directory)
   const simulator = await startSimulator({ accounts: { [CREDENTIALS.user]: CREDENTIALS.password } })
   starting.defer(() => simulator.close())
   const proxy = starting.use(
@@ -102,15 +102,18 @@ async function writeFiles(directory: string) {
   return { ...files, message }
 }
 
-/** Compiles, at the same time, what has to be compiled. Returns why, by the names of those clients that failed. */
-async function buildAll(directory: string): Promise<ReadonlyMap<string, string>> {
+/** Compiles, at the same time, what has to be compiled. Returns the compilers' errors by the names of clients. */
+export async function buildAll(
+  clients: readonly SmtpClient[],
+  directory: string,
+): Promise<ReadonlyMap<string, string>> {
   const failures = new Map<string, string>()
   const build = async ({ name }: SmtpClient, command: Command) => {
     // Go compiles its standard library the first time: half a minute on a small machine.
     const { code, stdout, stderr } = await run(command, 180_000)
     if (code !== 0) failures.set(name, stdout + stderr)
   }
-  await Promise.all(CLIENTS.map((client) => client.build && build(client, client.build(directory))))
+  await Promise.all(clients.map((client) => client.build && build(client, client.build(directory))))
   return failures
 }
 

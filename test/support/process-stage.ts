@@ -5,6 +5,8 @@ import { connectClient, type Peer, playPreamble, ScriptedUpstream } from './peer
 import { type ProxyProcess, startProxy } from './proxy-process.ts'
 
 export interface ProcessStageOptions {
+  /** What the proxy listens to; `plain` unless given. With another one, clients trust `caFile` and the name `localhost`. */
+  readonly listener?: 'plain' | 'starttls' | 'smtps'
   /** The upstream speaks no TLS. */
   readonly clear?: boolean
   /** Settings besides; they win. */
@@ -24,14 +26,26 @@ export class ProcessStage {
     this.#clear = clear
   }
 
+  /** PEM file with the authority of all certificates here. */
+  get caFile(): string {
+    return this.#trust.caFile
+  }
+
+  /** What a client needs to know to trust the proxy and the upstream. */
+  get clientTls(): { readonly ca: string; readonly servername: string } {
+    return { ca: this.#trust.authority.certPem, servername: 'localhost' }
+  }
+
   /** Starts the upstream and the proxy. Nothing is preconnected. */
-  static async open({ clear = false, env = {} }: ProcessStageOptions = {}): Promise<ProcessStage> {
+  static async open({ listener = 'plain', clear = false, env = {} }: ProcessStageOptions = {}): Promise<ProcessStage> {
     const trust = await makeTrust()
     const upstream = await ScriptedUpstream.start()
     const proxy = await startProxy({
       PROXY_UPSTREAM: `smtp://127.0.0.1:${upstream.port}${clear ? '?tls=off' : ''}`,
       PROXY_UPSTREAM_CA_FILE: trust.caFile,
       PROXY_WARM_CONNECTIONS: '0',
+      ...(listener !== 'plain' && { PROXY_TLS_CERT_FILE: trust.certFile, PROXY_TLS_KEY_FILE: trust.keyFile }),
+      ...(listener === 'smtps' && { PROXY_LISTEN: 'smtps://127.0.0.1:0' }),
       ...env,
     })
     return new ProcessStage(proxy, upstream, trust, clear)
@@ -47,10 +61,21 @@ export class ProcessStage {
   /** A session of which the client has read the greeting. */
   async greeted(): Promise<{ readonly client: Peer; readonly upstream: Peer }> {
     const { client, upstream } = await this.connect()
-    if (this.#clear) await upstream.send('220 mail.example ESMTP\r\n')
-    else await playPreamble(upstream, this.#trust)
+    await this.#greet(upstream)
     await client.readReply()
     return { client, upstream }
+  }
+
+  /** The connection that the proxy makes for the next client; what the upstream reads from here on is that client's. */
+  async accept(): Promise<Peer> {
+    const upstream = await this.#upstream.accept()
+    await this.#greet(upstream)
+    return upstream
+  }
+
+  async #greet(upstream: Peer): Promise<void> {
+    if (this.#clear) await upstream.send('220 mail.example ESMTP\r\n')
+    else await playPreamble(upstream, this.#trust)
   }
 
   /** The same without the proxy: a client that is connected to the upstream itself, and inside TLS if the proxy would be. */
@@ -58,10 +83,8 @@ export class ProcessStage {
     this.#upstream.transcript.clear()
     const client = await connectClient({ port: this.#upstream.port, transcript: this.#upstream.transcript })
     const upstream = await this.#upstream.accept()
-    if (!this.#clear) {
-      const tls = { ca: this.#trust.authority.certPem, servername: 'localhost' }
-      await Promise.all([upstream.secureAsServer(this.#trust.identity), client.secureAsClient(tls)])
-    }
+    if (!this.#clear)
+      await Promise.all([upstream.secureAsServer(this.#trust.identity), client.secureAsClient(this.clientTls)])
     await upstream.send('220 mail.example ESMTP\r\n')
     await client.readReply()
     return { client, upstream }
