@@ -14,10 +14,9 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { ask, mail, send } from '../test/simulator/client.ts'
-import { connectClient } from '../test/support/peers.ts'
 import type { ProxyOptions } from '../test/support/proxy-process.ts'
 import { startRehearsal } from './rehearsal.ts'
+import { figuresOf, oneMail, type Timed, timed } from './served.ts'
 
 const { values } = parseArgs({
   options: {
@@ -92,40 +91,11 @@ function start(role: string, port: number): ChildProcess {
   return fork(new URL(import.meta.url), args)
 }
 
-interface Timed {
-  readonly ok: boolean
-  readonly ms: number
-}
-
-/** One message on a connection of its own. Returns whether it was accepted. */
-async function oneMail(port: number): Promise<boolean> {
-  const client = await connectClient({ port, limitMs: 20_000 })
-  try {
-    if (!(await client.readReply()).startsWith('220')) return false
-    await ask(client, 'EHLO app.example')
-    return (await send(client, mail())).endsWith('250')
-  } finally {
-    client.destroy()
-  }
-}
-
-/** Whether it resolves with anything but false, and after how many milliseconds. */
-async function timed(attempt: () => Promise<unknown>): Promise<Timed> {
-  const began = performance.now()
-  const ok = await attempt().then(
-    (result) => result !== false,
-    () => false,
-  )
-  return { ok, ms: performance.now() - began }
-}
-
-/** How many of some attempts failed, and how long they took. */
+/** How many failed, and how long all took; a failure decides the exit code. */
 function summary(attempts: readonly Timed[]): string {
-  const times = attempts.map(({ ms }) => ms).sort((one, other) => one - other)
-  const at = (q: number) => times[Math.floor((times.length - 1) * q)]?.toFixed(0)
-  const failed = attempts.filter(({ ok }) => !ok).length
+  const { failed, text } = figuresOf(attempts)
   if (failed > 0) process.exitCode = 1
-  return `${failed} of ${attempts.length} failed; p50 ${at(0.5)} ms, max ${at(1)} ms`
+  return text
 }
 
 async function play({ role, env, options }: Scenario): Promise<void> {

@@ -9,8 +9,8 @@ import { after, before, describe, test } from 'node:test'
 import { CLIENTS, type SmtpClient } from './clients/clients.ts'
 import { type Command, type Outcome, run } from './clients/command.ts'
 import { buildAll, installedVersion, missing } from './clients/rig.ts'
+import { answerUntil } from './support/answer-until.ts'
 import { type TemporaryFiles, writeTemporaryFiles } from './support/certificates.ts'
-import type { Peer } from './support/peers.ts'
 import { ProcessStage } from './support/process-stage.ts'
 import { unless } from './support/programs.ts'
 
@@ -54,7 +54,8 @@ describe('A message that is refused in its middle, with an RST after the refusal
 
   async function refuse(): Promise<void> {
     const upstream = await stage.accept()
-    await untilData(upstream)
+    await stage.greet(upstream)
+    await answerUntil(upstream, /^DATA/i)
     await upstream.send('354 go ahead\r\n')
     await upstream.received(upstream.log.length + READ)
     upstream.pause()
@@ -80,20 +81,4 @@ describe('A message that is refused in its middle, with an RST after the refusal
 function assertRead({ code, stdout, stderr }: Outcome): void {
   assert.ok(code !== null && code !== 0, `exit code ${code}: ${stdout}${stderr}`)
   assert.match(`${stdout} ${stderr}`, /\b552\b/)
-}
-
-/** Answers what comes before the message. */
-async function untilData(upstream: Peer): Promise<void> {
-  for (;;) {
-    const line = await upstream.readLine()
-    if (/^DATA/i.test(line)) return
-    await upstream.send(answerTo(line))
-  }
-}
-
-function answerTo(line: string): string {
-  if (/^EHLO/i.test(line)) return '250-mail.example\r\n250-8BITMIME\r\n250 AUTH PLAIN\r\n'
-  if (/^(MAIL|RCPT)/i.test(line)) return '250 ok\r\n'
-  // credentials follow the command, on its line or on the next one
-  return /^AUTH PLAIN\r\n/i.test(line) ? '334 \r\n' : '235 welcome\r\n'
 }

@@ -8,9 +8,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { IDLE, OWN_WORDS } from '../proxy/own-words.ts'
 import { ClientLegRig, type GreetedSession } from './support/client-leg-rig.ts'
 import { Clock } from './support/clock.ts'
+import { TURN } from './support/local-commands.ts'
 import { retainedBytes } from './support/retained.ts'
 
-const TURN = 'TURN\r\n'
 const BLOCKED = OWN_WORDS.BLOCKED.bytes.toString('latin1')
 
 /** More than the kernel holds of the replies for a client that does not read: they are ten times as long. */

@@ -18,6 +18,7 @@ import { makeAuthority } from './support/certificates.ts'
 import { ClientLegRig } from './support/client-leg-rig.ts'
 import type { Peer } from './support/peers.ts'
 import { retainedBytes } from './support/retained.ts'
+import { sendRecords } from './support/small-records.ts'
 
 const MEBIBYTE = 1024 * 1024
 
@@ -150,15 +151,6 @@ const RECORDS = 160_000
 
 /** A record of one byte is at least 22 bytes long (RFC 8446 5.2), and a read 64 KiB. */
 const MAX_RECORDS_IN_A_READ = (64 * 1024) / 22
-
-/** One write each, so that each byte has a record of its own. Resolves when the kernel has them all. */
-function sendRecords(client: tls.TLSSocket, count: number): Promise<void> {
-  return new Promise((sent) => {
-    let left = count
-    const next = () => void (left-- > 0 ? client.write('x', next) : sent())
-    next()
-  })
-}
 
 describe('A client inside TLS that sends records of one byte', () => {
   for (const when of ['before the greeting', 'after DATA'] as const) {

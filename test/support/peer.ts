@@ -52,6 +52,11 @@ export class Peer {
     return this.#tcp.remotePort
   }
 
+  /** The connection below TLS. Who takes it over listens to it alone. */
+  get tcp(): net.Socket {
+    return this.#tcp
+  }
+
   /** The TLS layer, for its protocol, cipher and certificate; undefined in the clear. */
   get tls(): tls.TLSSocket | undefined {
     return this.#socket instanceof tls.TLSSocket ? this.#socket : undefined

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { makeTrust, type Trust } from './dial-rig.ts'
 import { connectClient, type Peer, playPreamble, ScriptedUpstream } from './peers.ts'
-import { type ProxyProcess, startProxy } from './proxy-process.ts'
+import { type ProxyOptions, type ProxyProcess, startProxy } from './proxy-process.ts'
 
 export interface ProcessStageOptions {
   /** What the proxy listens to; `plain` unless given. With another one, clients trust `caFile` and the name `localhost`. */
@@ -11,6 +11,8 @@ export interface ProcessStageOptions {
   readonly clear?: boolean
   /** Settings besides; they win. */
   readonly env?: Readonly<Record<string, string>>
+  /** How the proxy's process is started. */
+  readonly options?: ProxyOptions
 }
 
 export class ProcessStage {
@@ -37,17 +39,23 @@ export class ProcessStage {
   }
 
   /** Starts the upstream and the proxy. Nothing is preconnected. */
-  static async open({ listener = 'plain', clear = false, env = {} }: ProcessStageOptions = {}): Promise<ProcessStage> {
+  static async open({
+    listener = 'plain',
+    clear = false,
+    env = {},
+    options = {},
+  }: ProcessStageOptions = {}): Promise<ProcessStage> {
     const trust = await makeTrust()
     const upstream = await ScriptedUpstream.start()
-    const proxy = await startProxy({
+    const settings = {
       PROXY_UPSTREAM: `smtp://127.0.0.1:${upstream.port}${clear ? '?tls=off' : ''}`,
       PROXY_UPSTREAM_CA_FILE: trust.caFile,
       PROXY_WARM_CONNECTIONS: '0',
       ...(listener !== 'plain' && { PROXY_TLS_CERT_FILE: trust.certFile, PROXY_TLS_KEY_FILE: trust.keyFile }),
       ...(listener === 'smtps' && { PROXY_LISTEN: 'smtps://127.0.0.1:0' }),
       ...env,
-    })
+    }
+    const proxy = await startProxy(settings, options)
     return new ProcessStage(proxy, upstream, trust, clear)
   }
 
@@ -61,19 +69,18 @@ export class ProcessStage {
   /** A session of which the client has read the greeting. */
   async greeted(): Promise<{ readonly client: Peer; readonly upstream: Peer }> {
     const { client, upstream } = await this.connect()
-    await this.#greet(upstream)
+    await this.greet(upstream)
     await client.readReply()
     return { client, upstream }
   }
 
-  /** The connection that the proxy makes for the next client; what the upstream reads from here on is that client's. */
+  /** The connection that the proxy makes for the next client. The upstream has said nothing yet. */
   async accept(): Promise<Peer> {
-    const upstream = await this.#upstream.accept()
-    await this.#greet(upstream)
-    return upstream
+    return await this.#upstream.accept()
   }
 
-  async #greet(upstream: Peer): Promise<void> {
+  /** Plays the upstream up to its greeting: what it reads from here on is the client's. */
+  async greet(upstream: Peer): Promise<void> {
     if (this.#clear) await upstream.send('220 mail.example ESMTP\r\n')
     else await playPreamble(upstream, this.#trust)
   }
@@ -100,6 +107,10 @@ export class ProcessStage {
     await this.proxy.stop('SIGKILL')
     await this.#upstream.close()
     this.#trust.remove()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 }
 

@@ -1,0 +1,11 @@
+/** TLS records of one byte: a record for each write that the kernel takes before the next one. */
+import type { TLSSocket } from 'node:tls'
+
+/** Sends `count` of them, or fewer when the connection ends. Resolves when the kernel has them all. */
+export function sendRecords(client: TLSSocket, count: number): Promise<void> {
+  return new Promise((sent) => {
+    let left = count
+    const next = () => void (left-- > 0 && client.writable ? client.write('x', next) : sent())
+    next()
+  })
+}
