@@ -83,6 +83,7 @@ async function pipelining(role: PipeliningRole): Promise<void> {
   console.log(`${role}: ${values.pipelining} clients that pipeline local commands`)
   compare('resident memory at most', resident, GOALS.residentMib, 'MiB')
   compare('p50 of other messages', figuresOf(messages).p50, GOALS.messageP50Ms, 'ms')
+  compare('failed', figuresOf(messages).failed, 1, 'messages')
   compareTurns(turn)
   console.log(`  messages: ${figuresOf(messages).text}; without those clients: ${figuresOf(undisturbed.messages).text}`)
   console.log(`  /livez: ${figuresOf(answers).text}`)
