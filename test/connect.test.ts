@@ -275,3 +275,7 @@ describe('resolve', () => {
     await assert.rejects(resolve('mail.invalid'), (error: NodeJS.ErrnoException) => /^E/.test(error.code ?? ''))
   })
 })
+
+test('no address at all is a failure, not a wait for the timeout', async () => {
+  await assert.rejects(connectAny([], 25, 10_000, new AbortController().signal), /no address/)
+})

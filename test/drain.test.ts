@@ -62,3 +62,16 @@ test('a session that the proxy ends while it dials is reported as drained by the
   client.destroy()
   upstream.destroy()
 })
+
+test('a drain says nothing to a client whose upstream has closed: its 421 could not be sent any more', async (t) => {
+  const limits = { tickMs: 10, drainQuietMs: 1, drainSpreadMs: 1, linger: { ms: 300, bytes: 1024 } }
+  const stage = await open(t, { limits })
+  const session = await idle(stage)
+  await session.upstream.end()
+  assert.equal(await session.client.closed(), 'fin')
+  await stage.server.drain()
+  const events = await session.events()
+  const said = events.filter((event) => event.type === 'exchange' && event.reply.origin === 'proxy')
+  assert.deepEqual(said, [])
+  session.client.destroy()
+})

@@ -63,7 +63,7 @@ describe('settings in .env', COMPOSE, () => {
     assert.equal(environment?.OTEL_EXPORTER_OTLP_ENDPOINT, '')
   })
 
-  test('hands on whom to tell of alerts, and writes it down before Alertmanager starts', () => {
+  test('passes the receivers of alerts on, and writes them to a file before Alertmanager starts', () => {
     const env = Object.fromEntries(ALERT_ROWS.map(({ variable }) => [variable, `value of ${variable}`]))
     const { services: all } = readProject({ env })
     assert.deepEqual(only(all[ONCE], Object.keys(env)), env)
