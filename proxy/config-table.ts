@@ -137,8 +137,8 @@ export const SETTINGS = {
     default: '30s',
     meaning:
       'How long messages in flight may take to finish after SIGTERM or SIGINT. Meanwhile the proxy accepts no new ' +
-      'sessions and answers 421 between messages. A second signal ends it immediately; the same signal within 2s counts ' +
-      'once. `PROXY_STOP_GRACE` must be longer.',
+      'sessions and answers 421 between messages. A second signal ends the proxy immediately, but the same ' +
+      'signal repeated within 2s is ignored. `PROXY_STOP_GRACE` must be longer.',
     read: duration('0s', '1h'),
     effective: (config) => durationText(config.drainTimeoutMs),
   },

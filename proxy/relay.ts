@@ -93,9 +93,10 @@ export class Relay {
     return this.#uplink.transmit
   }
 
-  /** True until the session is over, and while the final reply of a client that has gone is awaited. */
+  /** True until the session is over or its upstream closed, and while the final reply of a client that has gone is awaited. */
   get unfinished(): boolean {
-    return !this.#endings.over || this.#endings.awaitsVerdict
+    const { over, upstreamEnded, awaitsVerdict } = this.#endings
+    return (!over && !upstreamEnded) || awaitsVerdict
   }
 
   /** Passes the greeting on, and then what the client said before the upstream was ready. */

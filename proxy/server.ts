@@ -176,7 +176,7 @@ export class ProxyServer implements SessionHost, MailServer {
   /**
    * Stops accepting, ends sessions between messages with a 421, and waits for messages in flight, at most for the drain
    * timeout; then ends what is left, connections that were refused included. Resolves with the number of sessions that
-   * were cut: those that only waited for their client to close are not among them.
+   * were cut. Those that only waited for their client to close do not count, nor do those that were not greeted yet.
    */
   async drain(): Promise<number> {
     this.#draining = true
