@@ -20,7 +20,8 @@ RUN mkdir /image/etc \
   && mkdir -p /volumes/certificates /volumes/config
 COPY LICENSE ./
 COPY settings settings
-COPY otel/*.ts otel/
+COPY app app
+COPY otel otel
 COPY proxy proxy
 
 FROM scratch
@@ -35,9 +36,9 @@ ENV NODE_ENV=production \
   PROXY_ADMIN=http://0.0.0.0:9464
 EXPOSE 2525 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
-  CMD ["/usr/local/bin/node", "proxy/health.ts"]
+  CMD ["/usr/local/bin/node", "app/health.ts"]
 # no shell in between: SIGTERM reaches the proxy, which drains. Arguments are those of `npm start`: check, --help
-ENTRYPOINT ["/usr/local/bin/node", "--disable-sigusr1", "proxy/entry.js"]
+ENTRYPOINT ["/usr/local/bin/node", "--disable-sigusr1", "app/entry.js"]
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="ahasend-smtp-proxy" \
   org.opencontainers.image.description="A transparent SMTP proxy in front of AhaSend: every reply code, connection lifetime and message size becomes a metric." \

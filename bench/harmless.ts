@@ -174,7 +174,7 @@ interface Round {
 
 async function start(variant: Variant): Promise<Running> {
   const [port, adminPort] = [await freePort(), await freePort()]
-  const child = launch('proxy/main.ts', [], {
+  const child = launch('app/main.ts', [], {
     PATH: process.env.PATH,
     PROXY_LISTEN: `smtp://127.0.0.1:${port}`,
     PROXY_ADMIN: `http://127.0.0.1:${adminPort}`,

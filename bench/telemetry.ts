@@ -20,14 +20,14 @@ import {
   type SpanExporter,
   TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace'
-import { Log } from '../otel/log.ts'
-import { createLogger } from '../otel/logger.ts'
-import { uncounted } from '../otel/losses.ts'
-import { createMetrics } from '../otel/metrics.ts'
-import { createPrometheus } from '../otel/prometheus.ts'
-import { createRecords } from '../otel/records.ts'
-import { startTraces } from '../otel/traces.ts'
-import { combine, type Telemetry } from '../proxy/events.ts'
+import { createLogger } from '../otel/export/logger.ts'
+import { uncounted } from '../otel/export/losses.ts'
+import { createMetrics } from '../otel/metrics/metrics.ts'
+import { createPrometheus } from '../otel/metrics/prometheus.ts'
+import { Log } from '../otel/records/log.ts'
+import { createRecords } from '../otel/records/recorder.ts'
+import { startTraces } from '../otel/records/traces.ts'
+import { combine, type Telemetry } from '../proxy/events/events.ts'
 import { reply, SessionStory } from '../test/support/session-events.ts'
 
 const { values } = parseArgs({

@@ -3,8 +3,8 @@ import diagnostics from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import net from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { ADMIN_LIMITS, type Admin, type AdminOptions, startAdmin } from '../proxy/admin.ts'
-import type { Status } from '../proxy/status-page.ts'
+import { ADMIN_LIMITS, type Admin, type AdminOptions, startAdmin } from '../proxy/admin/admin.ts'
+import type { Status } from '../proxy/admin/status-page.ts'
 
 const status: Status = {
   version: '1.2.3',

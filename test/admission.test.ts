@@ -1,8 +1,8 @@
 /** Who may come in, how many at a time, and whose word about a client is believed. */
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import type { ProxyHeaderFault } from '../proxy/events.ts'
-import { crc32c, MAX_V2_BLOCK } from '../proxy/proxy-protocol.ts'
+import type { ProxyHeaderFault } from '../proxy/events/events.ts'
+import { crc32c, MAX_V2_BLOCK } from '../proxy/net/proxy-protocol.ts'
 import { type ClientLegOptions, ClientLegRig, type GreetedSession, type Listener } from './support/client-leg-rig.ts'
 import type { Peer } from './support/peers.ts'
 import { TamperingRelay } from './support/tampering-relay.ts'

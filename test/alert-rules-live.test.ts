@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { prometheusRules } from '../dashboards/alert-files.ts'
-import { rulesOf } from '../dashboards/alerts.ts'
+import { rulesOf } from '../dashboards/alerts/alerts.ts'
+import { prometheusRules } from '../dashboards/generate/alert-files.ts'
 import { AUTH_PLAIN, ask, mail, send } from './simulator/client.ts'
 import { type Simulator, startSimulator } from './simulator/simulator.ts'
 import { stageMissing } from './support/alert-stage.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { prometheusRules } from '../dashboards/alert-files.ts'
+import { prometheusRules } from '../dashboards/generate/alert-files.ts'
 import { stageMissing } from './support/alert-stage.ts'
 import { alertmanagerMissing, configFor, startAlertmanager, startWebhook, tells } from './support/alertmanager.ts'
 import { unless } from './support/programs.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { AlertName } from '../dashboards/alert.ts'
+import type { AlertName } from '../dashboards/alerts/alert.ts'
 import {
   type Alertmanager,
   alertmanagerMissing,

@@ -7,7 +7,7 @@ import { json, text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { SMTPServer } from 'smtp-server'
-import type { AlertName } from '../dashboards/alert.ts'
+import type { AlertName } from '../dashboards/alerts/alert.ts'
 import {
   Arrivals,
   alertmanagerMissing,

@@ -1,7 +1,7 @@
 /** The alerts, as promtool sees them: quiet before, firing after, quiet again. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { alertNames } from '../dashboards/alert.ts'
+import { alertNames } from '../dashboards/alerts/alert.ts'
 import { generatedGroups, tryScenarios } from './alerts/promtool.ts'
 import { SCENARIOS } from './alerts/scenarios.ts'
 import { missing, unless } from './support/programs.ts'

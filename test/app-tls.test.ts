@@ -1,8 +1,8 @@
 /** What telemetry says about applications that enter TLS, or fail to. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { explanations } from '../otel/app-tls.ts'
-import { appTlsErrors } from '../otel/names.ts'
+import { explanations } from '../otel/metrics/app-tls.ts'
+import { appTlsErrors } from '../otel/names/names.ts'
 import { RecordedOutput } from './support/recorded-output.ts'
 import { scraped, seriesOf } from './support/scrape.ts'
 import { reply, SessionStory } from './support/session-events.ts'

@@ -58,15 +58,14 @@ const RULES: readonly Rule[] = [
       /^proxy\/(dialogue|answers|framing|transaction|cause)\.ts$/.test(from) && to.startsWith('node:'),
   },
   {
-    sentence:
-      'proxy/entry.js imports nothing before it has handlers for signals: process 1 gets no signal without one.',
-    broken: ({ from }) => from === 'proxy/entry.js',
+    sentence: 'app/entry.js imports nothing before it has handlers for signals: process 1 gets no signal without one.',
+    broken: ({ from }) => from === 'app/entry.js',
   },
   {
-    sentence: 'Only proxy/main.ts knows telemetry: mail must go on without it.',
+    sentence: 'Only app/main.ts knows telemetry: mail must go on without it.',
     broken: ({ from, to }) =>
       from.startsWith('proxy/') &&
-      from !== 'proxy/main.ts' &&
+      from !== 'app/main.ts' &&
       (to.startsWith('otel/') || to.startsWith('@opentelemetry/')),
   },
   {
@@ -78,8 +77,9 @@ const RULES: readonly Rule[] = [
     broken: ({ from, to }) => from.startsWith('settings/') && /^(proxy|otel|dashboards)\//.test(to),
   },
   {
-    sentence: 'dashboards/ sees only otel/names.ts: a query can name nothing that is not in the table.',
-    broken: ({ from, to }) => from.startsWith('dashboards/') && /^(proxy|otel)\//.test(to) && to !== 'otel/names.ts',
+    sentence: 'dashboards/ sees only otel/names/names.ts: a query can name nothing that is not in the table.',
+    broken: ({ from, to }) =>
+      from.startsWith('dashboards/') && /^(proxy|otel)\//.test(to) && to !== 'otel/names/names.ts',
   },
   {
     sentence: 'Nothing outside test/ and bench/ imports them: the appliance must run without them.',
@@ -89,8 +89,10 @@ const RULES: readonly Rule[] = [
 
 test('there are files to look at, and their imports are found', () => {
   assert.ok(FILES.length > 50)
-  assert.ok(importsOf('proxy/main.ts').some(({ to }) => to === 'otel/sdk.ts'))
-  assert.ok(importsOf('otel/metrics.ts').some(({ to, typeOnly }) => to === 'proxy/events.ts' && typeOnly))
+  assert.ok(importsOf('app/main.ts').some(({ to }) => to === 'otel/sdk.ts'))
+  assert.ok(
+    importsOf('otel/metrics/metrics.ts').some(({ to, typeOnly }) => to === 'proxy/events/events.ts' && typeOnly),
+  )
 })
 
 for (const { sentence, broken } of RULES) {
@@ -107,7 +109,7 @@ test('Sockets carry bytes only: setEncoding and readline can abort Node when TLS
 })
 
 test('A session ends its sockets in a turn of its own, and only in two files: Node buffers TLS that is ended in a read.', () => {
-  const owners = ['proxy/client-leg.ts', 'proxy/upstream-connection.ts']
+  const owners = ['proxy/connection/client-connection.ts', 'proxy/connection/upstream-connection.ts']
   const ends = FILES.filter((file) => /^proxy\/(?!check|admin)[\w-]+\.ts$/.test(file)).flatMap((file) => {
     const lines = readFileSync(join(ROOT, file), 'utf8').split('\n')
     return lines.filter((line) => /(socket|tcp)\.(end|destroySoon)\(/.test(line)).map((line) => ({ file, line }))

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { Batch, Heard, MAX_UNHEARD, type News } from '../proxy/batch.ts'
-import type { SessionEvent } from '../proxy/events.ts'
+import type { SessionEvent } from '../proxy/events/events.ts'
+import { Batch, Heard, MAX_UNHEARD, type News } from '../proxy/server/event-batch.ts'
 import { reply, SessionStory } from './support/session-events.ts'
 
 /** A batch whose news are kept; `hear` counts as heard what was told so far. */

@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
-import { metrics } from '../otel/names.ts'
+import { metrics } from '../otel/names/names.ts'
 import { parseMetrics, type Sample, sum, sumBy } from './demo/metrics.ts'
 import type { Book, Page } from './support/book.ts'
 import { titleOf } from './support/book.ts'

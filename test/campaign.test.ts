@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import type { SessionEvent } from '../proxy/events.ts'
+import type { SessionEvent } from '../proxy/events/events.ts'
 import { runCampaign, wrongIn } from './campaign/campaign.ts'
 import { planOf } from './campaign/generator.ts'
 import type { Plan } from './campaign/plan.ts'

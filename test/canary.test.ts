@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { originOf } from '../otel/logger.ts'
+import { originOf } from '../otel/export/logger.ts'
 import { authScenes } from './support/canary-auth.ts'
 import { clientScenes } from './support/canary-client.ts'
 import { operatorScenes } from './support/canary-operator.ts'

@@ -1,8 +1,8 @@
 /** What AhaSend means by its replies (https://ahasend.com/docs/smtp). The texts are those of its kind of server. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { causeOf } from '../proxy/cause.ts'
-import type { CommandName, ReplyCause } from '../proxy/events.ts'
+import { causeOf } from '../proxy/dialogue/reply-cause.ts'
+import type { CommandName, ReplyCause } from '../proxy/events/events.ts'
 import { enhancedCodeOf } from '../proxy/smtp/reply.ts'
 
 interface Case {

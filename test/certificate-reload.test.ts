@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { loadCertificate, type RefreshResult } from '../proxy/certificate.ts'
+import { loadCertificate, type RefreshResult } from '../proxy/net/listener-certificate.ts'
 import { type Certificate, writeTemporaryFiles } from './support/certificates.ts'
 import { authority, first, handshake, load, loaded, second, serve } from './support/listener-certificate.ts'
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { webcrypto } from 'node:crypto'
 import { test } from 'node:test'
 import tls from 'node:tls'
-import { buildIdentity, identityMistakes, readCertificates } from '../proxy/certificate.ts'
+import { buildIdentity, identityMistakes, readCertificates } from '../proxy/net/listener-certificate.ts'
 import { makeSelfSigned } from './support/certificates.ts'
 import { authority, first, handshake, load, second, serve } from './support/listener-certificate.ts'
 

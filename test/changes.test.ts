@@ -1,9 +1,9 @@
 /** The list of what the proxy changes, in the README and on the status page, names every reply of the proxy's own. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CHANGES } from '../proxy/changes.ts'
-import { OWN_WORDS } from '../proxy/own-words.ts'
-import { BLOCKED } from '../proxy/screen.ts'
+import { CHANGES } from '../proxy/session/changes.ts'
+import { BLOCKED } from '../proxy/session/intercept.ts'
+import { OWN_WORDS } from '../proxy/session/local-replies.ts'
 
 const TEXT = CHANGES.join('\n')
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import type { ConnectionOptions } from 'node:tls'
-import type { CipherPolicy } from '../proxy/cipher-suites.ts'
+import type { CipherPolicy } from '../proxy/net/cipher-suites.ts'
 import type { Certificate } from './support/certificates.ts'
 import { first, handshake, load, second, serve } from './support/listener-certificate.ts'
 

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { test } from 'node:test'
 import tls from 'node:tls'
-import { ClientConnection } from '../proxy/client-leg.ts'
+import { ClientConnection } from '../proxy/connection/client-connection.ts'
 import { makeAuthority } from './support/certificates.ts'
 
 test('a client that floods is cut after the bytes of the linger, although its connection was ended in a read', async (context) => {

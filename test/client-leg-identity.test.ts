@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { OWN_WORDS } from '../proxy/own-words.ts'
+import { OWN_WORDS } from '../proxy/session/local-replies.ts'
 import { ask } from './simulator/client.ts'
 import { startSimulator } from './simulator/simulator.ts'
 import { ClientLegRig, ehloReply, type GreetedSession } from './support/client-leg-rig.ts'

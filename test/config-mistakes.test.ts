@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import fc from 'fast-check'
-import { parseConfig } from '../proxy/config.ts'
-import { ROWS } from '../proxy/config-table.ts'
+import { parseConfig } from '../proxy/settings/settings.ts'
+import { ROWS } from '../proxy/settings/table.ts'
 import { makeAuthority, makeSelfSigned, writeTemporaryFiles } from './support/certificates.ts'
 
 const authority = await makeAuthority()

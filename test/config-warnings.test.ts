@@ -1,7 +1,7 @@
 /** Configurations that are allowed but put passwords on a network in plain text. */
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { configWarnings, parseConfig } from '../proxy/config.ts'
+import { configWarnings, parseConfig } from '../proxy/settings/settings.ts'
 import { makeSelfSigned, writeTemporaryFiles } from './support/certificates.ts'
 
 const { certPem, keyPem } = await makeSelfSigned()

@@ -9,8 +9,8 @@ import {
   helpText,
   type ListenAddress,
   parseConfig,
-} from '../proxy/config.ts'
-import { ROWS } from '../proxy/config-table.ts'
+} from '../proxy/settings/settings.ts'
+import { ROWS } from '../proxy/settings/table.ts'
 import { makeAuthority, writeTemporaryFiles } from './support/certificates.ts'
 
 const authority = await makeAuthority()

@@ -4,10 +4,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { parse } from 'yaml'
-import type { AlertName } from '../dashboards/alert.ts'
-import { rulesOf } from '../dashboards/alerts.ts'
-import { generatedFiles } from '../dashboards/files.ts'
-import { attributes, details, labelOf, spans } from '../otel/names.ts'
+import type { AlertName } from '../dashboards/alerts/alert.ts'
+import { rulesOf } from '../dashboards/alerts/alerts.ts'
+import { generatedFiles } from '../dashboards/generate/files.ts'
+import { attributes, details, labelOf, spans } from '../otel/names/names.ts'
 import {
   DASHBOARDS,
   groupingsIn,

@@ -4,7 +4,7 @@
  * With `--log` the proxy's log goes to standard error; with OTEL_EXPORTER_OTLP_ENDPOINT all traces go there.
  */
 import { parseArgs } from 'node:util'
-import { onSignals } from '../proxy/signals.ts'
+import { onSignals } from '../app/signals.ts'
 import { type Mail, startMail } from './demo/mail.ts'
 import { parseMetrics, type Sample } from './demo/metrics.ts'
 import { type ProxyChild, startProxy } from './demo/proxy.ts'

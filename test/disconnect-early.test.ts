@@ -1,7 +1,7 @@
 /** Somebody goes away before the client has heard a greeting: nothing is left behind, and the client is told. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import * as words from '../proxy/own-words.ts'
+import * as words from '../proxy/session/local-replies.ts'
 import { openBlackHole } from './support/black-hole.ts'
 import { makeTrust, type Scene, startDialRig, startScene, type Trust } from './support/dial-rig.ts'
 import { OpenResources } from './support/open-resources.ts'

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
-import * as words from '../proxy/own-words.ts'
+import * as words from '../proxy/session/local-replies.ts'
 import { Clock } from './support/clock.ts'
 import { Stage, type StagedSession } from './support/in-process.ts'
 import { ALL_STATES, answeredUpTo, assertLaws, type State, saidUpTo, sessionAt } from './support/mail-states.ts'

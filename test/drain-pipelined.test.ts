@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { DRAINING } from '../proxy/own-words.ts'
+import { DRAINING } from '../proxy/session/local-replies.ts'
 import { Stage, type StagedSession } from './support/in-process.ts'
 import { MAIL, type State, sessionAt } from './support/mail-states.ts'
 import { drop, mailOf } from './support/session-end.ts'

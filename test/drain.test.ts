@@ -1,7 +1,7 @@
 /** What a drain counts as cut, whom it refuses, and how the sessions that it ends are reported. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { DRAINING } from '../proxy/own-words.ts'
+import { DRAINING } from '../proxy/session/local-replies.ts'
 import { Stage, type StageOptions } from './support/in-process.ts'
 import { sessionAt } from './support/mail-states.ts'
 import { connectClient, playPreamble } from './support/peers.ts'

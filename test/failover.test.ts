@@ -1,8 +1,8 @@
 /** Several upstreams in order of preference: when the next one is dialled, and when not. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import type { DialError } from '../proxy/events.ts'
-import * as words from '../proxy/own-words.ts'
+import type { DialError } from '../proxy/events/events.ts'
+import * as words from '../proxy/session/local-replies.ts'
 import { openBlackHole } from './support/black-hole.ts'
 import { makeTrust, startDialRig, type Trust } from './support/dial-rig.ts'
 import { OpenResources } from './support/open-resources.ts'

@@ -1,7 +1,7 @@
 /** Which header section the octets of bodies and chunks fill: one for each message. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Framing } from '../proxy/framing.ts'
+import { Framing } from '../proxy/dialogue/framing.ts'
 
 const NOBODY = { command: () => {}, saslResponse: () => {}, endOfBody: () => {}, overflow: () => {} }
 

@@ -1,7 +1,7 @@
 /** A greeting that is a refusal: relayed, and then nothing goes up in the clear but QUIT. Ids of the group GRT. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import * as words from '../proxy/own-words.ts'
+import * as words from '../proxy/session/local-replies.ts'
 import { makeTrust, startScene, type Trust } from './support/dial-rig.ts'
 import { OpenResources } from './support/open-resources.ts'
 import type { Peer } from './support/peers.ts'

@@ -1,4 +1,4 @@
-/** `proxy/health.ts`: what the image's HEALTHCHECK runs, before admin servers that answer and that do not. */
+/** `app/health.ts`: what the image's HEALTHCHECK runs, before admin servers that answer and that do not. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -7,9 +7,9 @@ import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
-import { SETTINGS } from '../proxy/config-table.ts'
+import { SETTINGS } from '../proxy/settings/table.ts'
 
-const HEALTH = new URL('../proxy/health.ts', import.meta.url)
+const HEALTH = new URL('../app/health.ts', import.meta.url)
 
 /** The exit code and what was said. */
 async function health(env: Readonly<Record<string, string>>): Promise<readonly [code: number, told: string]> {

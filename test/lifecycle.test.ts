@@ -119,7 +119,7 @@ describe('A drain', () => {
 
   test('LIF-01: a signal that comes while the proxy still starts ends it, too', async () => {
     const env = { PROXY_LISTEN: 'smtp://127.0.0.1:0', PROXY_ADMIN: 'off', PROXY_UPSTREAM: 'smtp://127.0.0.1:1' }
-    const child = spawn(process.execPath, ['proxy/main.ts'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, ['app/main.ts'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
     const ended = once(child, 'close')
     child.stdout.once('data', () => child.kill('SIGTERM'))
     const [code] = await ended

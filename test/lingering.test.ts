@@ -1,7 +1,7 @@
 /** After its last word the proxy goes on reading for a while: a close with unread octets would destroy that word (RST). */
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import { OWN_WORDS } from '../proxy/own-words.ts'
+import { OWN_WORDS } from '../proxy/session/local-replies.ts'
 import { ClientLegRig, type GreetedSession } from './support/client-leg-rig.ts'
 
 const FAREWELL = OWN_WORDS.HTTP.bytes.toString('latin1')

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { IDLE, OWN_WORDS } from '../proxy/own-words.ts'
+import { IDLE, OWN_WORDS } from '../proxy/session/local-replies.ts'
 import { ClientLegRig, type GreetedSession } from './support/client-leg-rig.ts'
 import { Clock } from './support/clock.ts'
 import { TURN } from './support/local-commands.ts'

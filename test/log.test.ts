@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Log } from '../otel/log.ts'
-import { createLogger } from '../otel/logger.ts'
-import { uncounted } from '../otel/losses.ts'
-import { createRecords, type RecordsOptions } from '../otel/records.ts'
-import type { Telemetry } from '../proxy/events.ts'
+import { createLogger } from '../otel/export/logger.ts'
+import { uncounted } from '../otel/export/losses.ts'
+import { Log } from '../otel/records/log.ts'
+import { createRecords, type RecordsOptions } from '../otel/records/recorder.ts'
+import type { Telemetry } from '../proxy/events/events.ts'
 import { dial, oneMail, reply, SessionStory } from './support/session-events.ts'
 
 type Line = Record<string, unknown>

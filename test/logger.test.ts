@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
-import { createLogger, type LogEntry } from '../otel/logger.ts'
-import { uncounted } from '../otel/losses.ts'
+import { createLogger, type LogEntry } from '../otel/export/logger.ts'
+import { uncounted } from '../otel/export/losses.ts'
 
 test('an error that is logged keeps its message and loses its properties', () => {
   let text = ''
@@ -57,7 +57,7 @@ test('what a line says is handed on as data, with the ids of its span apart', ()
   assert.equal(entries.length, 4)
 })
 
-const module = new URL('../otel/logger.ts', import.meta.url).href
+const module = new URL('../otel/export/logger.ts', import.meta.url).href
 
 /** Runs a program that logs to its stdout, which is read only when the test reads it. It reports over IPC. */
 function logging(context: TestContext, body: string): ChildProcess {

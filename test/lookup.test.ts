@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { LookupAddress, LookupOptions } from 'node:dns'
 import { test } from 'node:test'
-import { oneAtATime } from '../otel/lookup.ts'
+import { oneAtATime } from '../otel/export/lookup.ts'
 
 const HERE: LookupAddress[] = [
   { address: '127.0.0.1', family: 4 },

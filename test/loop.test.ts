@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { type LoopFigures, watchLoop } from '../proxy/loop.ts'
+import { type LoopFigures, watchLoop } from '../proxy/server/event-loop.ts'
 
 /** Resolves with the next figures, and keeps this process alive until then. */
 function nextFigures(meanwhile: () => void = () => {}): Promise<LoopFigures> {
@@ -38,7 +38,7 @@ test('an idle loop waits, and is told without the interval between two looks', a
 })
 
 test('a process ends by itself while its loop is watched', async () => {
-  const loop = new URL('../proxy/loop.ts', import.meta.url)
+  const loop = new URL('../proxy/server/event-loop.ts', import.meta.url)
   const program = `import('${loop}').then(({ watchLoop }) => watchLoop(() => process.exit(1)))`
   await promisify(execFile)(process.execPath, ['--eval', program])
 })

@@ -9,7 +9,7 @@ import {
   type MetricKey,
   metrics,
   scope,
-} from '../otel/names.ts'
+} from '../otel/names/names.ts'
 
 const definitions: readonly MetricDefinition[] = Object.values(metrics)
 const attributeKeys = Object.keys(attributes) as (keyof typeof attributes)[]

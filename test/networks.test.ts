@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { isIP } from 'node:net'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { canonicalAddress, clientKey, LOCAL_NETWORKS, parseNetworks, readNetworks } from '../proxy/networks.ts'
+import { canonicalAddress, clientKey, LOCAL_NETWORKS, parseNetworks, readNetworks } from '../proxy/net/networks.ts'
 
 /** Text to what it reads as. */
 const READ_AS: readonly (readonly [text: string, networks: string])[] = [

@@ -1,9 +1,16 @@
 /** Observation may go blind; mail may not stop. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseConfig } from '../proxy/config.ts'
-import { combine, guard, type Observer, type SessionEvent, type SessionOpen, type Telemetry } from '../proxy/events.ts'
-import { startServer } from '../proxy/server.ts'
+import {
+  combine,
+  guard,
+  type Observer,
+  type SessionEvent,
+  type SessionOpen,
+  type Telemetry,
+} from '../proxy/events/events.ts'
+import { startServer } from '../proxy/server/server.ts'
+import { parseConfig } from '../proxy/settings/settings.ts'
 import { AUTH_PLAIN, ask, loggedIn, send } from './simulator/client.ts'
 import { startSimulator } from './simulator/simulator.ts'
 import { connectClient } from './support/peers.ts'

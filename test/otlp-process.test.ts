@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
-import { OTEL_ROWS } from '../otel/settings-table.ts'
+import { OTEL_ROWS } from '../otel/settings/table.ts'
 import { AUTH_PLAIN, ask, mail } from './simulator/client.ts'
 import { type Simulator, startSimulator } from './simulator/simulator.ts'
 import { startReceiver } from './support/otlp-receiver.ts'
@@ -25,7 +25,7 @@ before(async () => {
 after(() => simulator.close())
 
 async function run(args: readonly string[], env: Readonly<Record<string, string>>) {
-  const child = spawn(process.execPath, ['proxy/main.ts', ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, ['app/main.ts', ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
   return { code: child.exitCode, stdout, stderr }
 }

@@ -1,7 +1,7 @@
 /** What the proxy says in its own name, and the commands that it says it to; everything else is relayed. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { OWN_WORDS, type OwnWord } from '../proxy/own-words.ts'
+import { OWN_WORDS, type OwnWord } from '../proxy/session/local-replies.ts'
 import { MAX_REPLY_LINES } from '../proxy/smtp/reply.ts'
 import { ClientLegRig, type GreetedSession } from './support/client-leg-rig.ts'
 

@@ -1,7 +1,7 @@
 /** Version 2 of the PROXY protocol at the level of bytes; the specification is named in the source file. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { crc32c, MAX_V2_BLOCK } from '../proxy/proxy-protocol.ts'
+import { crc32c, MAX_V2_BLOCK } from '../proxy/net/proxy-protocol.ts'
 import { expectVerdict, REST, read, type Verdict } from './support/proxy-header.ts'
 
 const SIGNATURE = Buffer.from('0d0a0d0a000d0a515549540a', 'hex')

@@ -1,12 +1,12 @@
 /** Where the commands of a session belong: each to the mail it was said in, else to the session, and to no two. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Log } from '../otel/log.ts'
-import { createLogger } from '../otel/logger.ts'
-import { type Loss, type Signal, uncounted } from '../otel/losses.ts'
-import { createRecords } from '../otel/records.ts'
-import type { Traces } from '../otel/traces.ts'
-import { type CommandName, combine, type SessionEvent } from '../proxy/events.ts'
+import { createLogger } from '../otel/export/logger.ts'
+import { type Loss, type Signal, uncounted } from '../otel/export/losses.ts'
+import { Log } from '../otel/records/log.ts'
+import { createRecords } from '../otel/records/recorder.ts'
+import type { Traces } from '../otel/records/traces.ts'
+import { type CommandName, combine, type SessionEvent } from '../proxy/events/events.ts'
 import { oneMail, reply, SessionStory } from './support/session-events.ts'
 import { traced, treeOf } from './support/span-tree.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Clock, resting } from '../otel/resting.ts'
+import { type Clock, resting } from '../otel/metrics/resting.ts'
 
 /** Time that passes only when somebody waits or works. */
 class FakeClock implements Clock {

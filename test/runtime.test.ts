@@ -6,14 +6,14 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { RuntimeNodeInstrumentation } from '@opentelemetry/instrumentation-runtime-node'
 import { DataPointType, MeterProvider, type MetricData } from '@opentelemetry/sdk-metrics'
-import { createPrometheus } from '../otel/prometheus.ts'
-import { startRuntimeMetrics } from '../otel/runtime.ts'
+import { createPrometheus } from '../otel/metrics/prometheus.ts'
+import { startRuntimeMetrics } from '../otel/metrics/runtime.ts'
 import {
   type RuntimeAttributeKey,
   type RuntimeMetricDefinition,
   runtimeAttributes,
   runtimeMetrics,
-} from '../otel/runtime-names.ts'
+} from '../otel/names/runtime.ts'
 import { startProxy } from './support/proxy-process.ts'
 
 const definitions: readonly RuntimeMetricDefinition[] = Object.values(runtimeMetrics)

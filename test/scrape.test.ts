@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
-import { type MetricDefinition, metrics } from '../otel/names.ts'
+import { type MetricDefinition, metrics } from '../otel/names/names.ts'
 import { type Outcome, run } from './clients/command.ts'
 import { mail, send } from './simulator/client.ts'
 import { startSimulator } from './simulator/simulator.ts'

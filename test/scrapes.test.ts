@@ -1,7 +1,7 @@
 /** The admin server knows when its metrics were scraped, and waits for the next time. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { type Admin, type AdminOptions, startAdmin } from '../proxy/admin.ts'
+import { type Admin, type AdminOptions, startAdmin } from '../proxy/admin/admin.ts'
 
 /** A limit that is never reached. */
 const LONG_MS = 60_000

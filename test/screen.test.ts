@@ -1,8 +1,8 @@
 /** Which commands the proxy answers by itself, in which state: everything else goes to the upstream. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { OWN_WORDS, type OwnWord } from '../proxy/own-words.ts'
-import { type ScreenState, screen, taints } from '../proxy/screen.ts'
+import { type ScreenState, screen, taints } from '../proxy/session/intercept.ts'
+import { OWN_WORDS, type OwnWord } from '../proxy/session/local-replies.ts'
 import type { ClientLeg } from '../proxy/smtp/ehlo.ts'
 import { octets } from './support/segmentation.ts'
 

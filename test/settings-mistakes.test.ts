@@ -1,7 +1,7 @@
 /** Values of OpenTelemetry's variables that are mistakes, and what is said of them. */
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { OTEL_ROWS, OTLP_SETTINGS, ownVariable, SIGNALS } from '../otel/settings-table.ts'
+import { OTEL_ROWS, OTLP_SETTINGS, ownVariable, SIGNALS } from '../otel/settings/table.ts'
 import { makeSelfSigned, writeTemporaryFiles } from './support/certificates.ts'
 import { mistakesOf } from './support/otel-settings.ts'
 

@@ -1,9 +1,9 @@
 /** What is said of OpenTelemetry's variables: in the start line, in warnings, and never. */
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { describeOtel } from '../otel/settings.ts'
-import { ignoredVariables, otelWarnings } from '../otel/settings-checks.ts'
-import { OTLP_SETTINGS, ownVariable, SETTINGS, SIGNALS } from '../otel/settings-table.ts'
+import { ignoredVariables, otelWarnings } from '../otel/settings/checks.ts'
+import { describeOtel } from '../otel/settings/settings.ts'
+import { OTLP_SETTINGS, ownVariable, SETTINGS, SIGNALS } from '../otel/settings/table.ts'
 import { makeAuthority, makeSelfSigned, writeTemporaryFiles } from './support/certificates.ts'
 import { mistakesOf, settingsOf } from './support/otel-settings.ts'
 

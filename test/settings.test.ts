@@ -1,8 +1,8 @@
 /** OpenTelemetry's variables: what each stands for. Those that are mistakes: `settings-mistakes.test.ts`. */
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import type { OtelSettings } from '../otel/settings.ts'
-import { OTEL_ROWS, OTLP_SETTINGS, ownVariable, SIGNALS } from '../otel/settings-table.ts'
+import type { OtelSettings } from '../otel/settings/settings.ts'
+import { OTEL_ROWS, OTLP_SETTINGS, ownVariable, SIGNALS } from '../otel/settings/table.ts'
 import { makeAuthority, makeSelfSigned, writeTemporaryFiles } from './support/certificates.ts'
 import { settingsOf } from './support/otel-settings.ts'
 

@@ -1,7 +1,7 @@
 /** Which signals count: listeners that this process emits to itself, and a clock that stands still. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { onSignals } from '../proxy/signals.ts'
+import { onSignals } from '../app/signals.ts'
 
 /** Sends signals at given milliseconds, and returns what they did. */
 function signalled(context: TestContext, ...signals: readonly (readonly [NodeJS.Signals, number])[]): string[] {

@@ -1,7 +1,7 @@
 /** The grammar of commands: what a line is, whatever its letters and whatever stands in it. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Framing } from '../proxy/framing.ts'
+import { Framing } from '../proxy/dialogue/framing.ts'
 import {
   type Chunk,
   chunkOf,

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { Ticker } from '../proxy/ticker.ts'
+import { Ticker } from '../proxy/server/ticker.ts'
 import { startSimulator } from './simulator/simulator.ts'
 import { Clock } from './support/clock.ts'
 import { Stage } from './support/in-process.ts'

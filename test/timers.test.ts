@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import * as words from '../proxy/own-words.ts'
+import * as words from '../proxy/session/local-replies.ts'
 import { AUTH_PLAIN, ask, mail } from './simulator/client.ts'
 import { startSimulator } from './simulator/simulator.ts'
 import { Clock } from './support/clock.ts'

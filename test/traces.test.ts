@@ -8,8 +8,8 @@ import {
   type Sampler,
   TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace'
-import type { Loss, Signal } from '../otel/losses.ts'
-import type { MessageHeaders } from '../proxy/events.ts'
+import type { Loss, Signal } from '../otel/export/losses.ts'
+import type { MessageHeaders } from '../proxy/events/events.ts'
 import { dial, oneMail, reply, SessionStory } from './support/session-events.ts'
 import { type Traced, type TracedOptions, traced } from './support/span-tree.ts'
 

@@ -1,9 +1,9 @@
 /** One mail ends exactly once, in one event, whatever happens to it (RFC 5321 3.3). */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { CommandName, ReplyFacts, SessionEvent, TransactionError } from '../proxy/events.ts'
+import { Transaction, verdictOf } from '../proxy/dialogue/transaction.ts'
+import type { CommandName, ReplyFacts, SessionEvent, TransactionError } from '../proxy/events/events.ts'
 import { HeaderScanner } from '../proxy/smtp/header.ts'
-import { Transaction, verdictOf } from '../proxy/transaction.ts'
 
 function reply(code: number): ReplyFacts {
   return { code, cause: 'none', origin: 'upstream' }

@@ -1,11 +1,11 @@
 /** Which unknown names in the environment are misspelled settings, and which belong to other programs. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { ALERT_ROWS } from '../dashboards/alertmanager-settings.ts'
-import { STACK_VARIABLES } from '../dashboards/stack-variables.ts'
-import { foreignVariables, parseConfig } from '../proxy/config.ts'
-import { COMPOSE_NAMES } from '../proxy/config-checks.ts'
-import { ROWS } from '../proxy/config-table.ts'
+import { ALERT_ROWS } from '../dashboards/alertmanager/settings.ts'
+import { STACK_VARIABLES } from '../dashboards/alertmanager/stack-variables.ts'
+import { COMPOSE_NAMES } from '../proxy/settings/checks.ts'
+import { foreignVariables, parseConfig } from '../proxy/settings/settings.ts'
+import { ROWS } from '../proxy/settings/table.ts'
 import { unknownNames } from '../settings/names.ts'
 
 const OF_PROXY = [...ROWS.map(({ variable }) => variable), ...COMPOSE_NAMES]

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { before, describe, type TestContext, test } from 'node:test'
 import tls from 'node:tls'
-import { UpstreamConnection } from '../proxy/upstream-connection.ts'
+import { UpstreamConnection } from '../proxy/connection/upstream-connection.ts'
 import { makeAuthority } from './support/certificates.ts'
 import type { Identity } from './support/peers.ts'
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import * as tls from 'node:tls'
-import * as words from '../proxy/own-words.ts'
+import * as words from '../proxy/session/local-replies.ts'
 import { type CertificateRequest, makeAuthority, makeSelfSigned } from './support/certificates.ts'
 import { makeTrust, startScene, type Trust } from './support/dial-rig.ts'
 import { failsClosed } from './support/fail-closed.ts'

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import * as words from '../proxy/own-words.ts'
+import * as words from '../proxy/session/local-replies.ts'
 import { MAX_REPLY_BYTES, MAX_REPLY_LINES } from '../proxy/smtp/reply.ts'
 import { makeTrust, type Trust } from './support/dial-rig.ts'
 import { failsClosed, type UnfitUpstream } from './support/fail-closed.ts'

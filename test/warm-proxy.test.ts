@@ -1,8 +1,8 @@
 /** The proxy that dials ahead of need: what clients and the upstream see of it. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { parseConfig } from '../proxy/config.ts'
-import { type ProxyServer, startServer } from '../proxy/server.ts'
+import { type ProxyServer, startServer } from '../proxy/server/server.ts'
+import { parseConfig } from '../proxy/settings/settings.ts'
 import { makeTrust, type Trust } from './support/dial-rig.ts'
 import { Recorder } from './support/in-process.ts'
 import { connectClient, type Peer, playPreamble, ScriptedUpstream } from './support/peers.ts'

@@ -1,7 +1,7 @@
 /** Scenarios as promtool takes them. */
 import { join } from 'node:path'
 import { parse } from 'yaml'
-import { prometheusRules } from '../../dashboards/alert-files.ts'
+import { prometheusRules } from '../../dashboards/generate/alert-files.ts'
 import { type Outcome, run } from '../clients/command.ts'
 import { writeTemporaryFiles } from '../support/certificates.ts'
 import { fileOf } from '../support/programs.ts'

@@ -1,5 +1,5 @@
 /** What an alert is tried with: samples as a proxy would have given them, and what fires when. promtool does the rest. */
-import type { AlertName, Severity } from '../../dashboards/alert.ts'
+import type { AlertName, Severity } from '../../dashboards/alerts/alert.ts'
 
 export interface Scenario {
   /** A sentence that is true. */

@@ -1,6 +1,6 @@
 /** Writes the parts of a plan: exchanges with stamped replies. What follows what is the generator's business. */
-import type { CommandName } from '../../proxy/events.ts'
-import type { OwnWord } from '../../proxy/own-words.ts'
+import type { CommandName } from '../../proxy/events/events.ts'
+import type { OwnWord } from '../../proxy/session/local-replies.ts'
 import type { Dice } from '../support/dice.ts'
 import type { ClientMode, Exchange, Reply } from './plan.ts'
 

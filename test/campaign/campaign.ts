@@ -3,7 +3,7 @@
  * books. Sessions run on a stage of their own for each batch, so that memory is bounded and the books close often.
  */
 
-import { metrics } from '../../otel/names.ts'
+import { metrics } from '../../otel/names/names.ts'
 import { parseMetrics, sum } from '../demo/metrics.ts'
 import { type Book, bookOfPage, newBook } from '../support/book.ts'
 import { addTo, bookOfEvents, disagreements, wrongBooks } from './books.ts'

@@ -4,7 +4,7 @@
  * Where timing decides how far both came (bytes on their way when a side leaves), each path must show a beginning of
  * what the plan says, in whole replies.
  */
-import { UNREACHABLE } from '../../proxy/own-words.ts'
+import { UNREACHABLE } from '../../proxy/session/local-replies.ts'
 import { goesUp, isExact, type Plan, repliesTo, scriptOf } from './plan.ts'
 import { quoted } from './plan-text.ts'
 import type { Run } from './play.ts'

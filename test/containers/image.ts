@@ -62,9 +62,9 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
   test('starts Node without a shell, as a user who is not root, and asks Node for its health', () => {
     const { User, Entrypoint, Cmd, Healthcheck } = image.Config
     assert.equal(User, '1000:1000')
-    assert.deepEqual(Entrypoint, ['/usr/local/bin/node', '--disable-sigusr1', 'proxy/entry.js'])
+    assert.deepEqual(Entrypoint, ['/usr/local/bin/node', '--disable-sigusr1', 'app/entry.js'])
     assert.equal(Cmd, null)
-    assert.deepEqual(Healthcheck.Test, ['CMD', '/usr/local/bin/node', 'proxy/health.ts'])
+    assert.deepEqual(Healthcheck.Test, ['CMD', '/usr/local/bin/node', 'app/health.ts'])
   })
 
   test('listens on all addresses of its container, on the ports that it names', () => {
@@ -204,7 +204,7 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
 
     test('is process 1, so that signals are its own', async () => {
       const command = await node(proxy, 'fs.readFileSync("/proc/1/cmdline", "utf8").split("\\0").join(" ")')
-      assert.equal(command.trim(), '/usr/local/bin/node --disable-sigusr1 proxy/entry.js')
+      assert.equal(command.trim(), '/usr/local/bin/node --disable-sigusr1 app/entry.js')
     })
 
     test('opens no debugger on SIGUSR1', async () => {
@@ -254,7 +254,7 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
 const SIGHUP = 1n
 
 /**
- * Whether proxy/entry.js has begun: process 1 gets no signal that it has no handler for, and until Node itself has started
+ * Whether app/entry.js has begun: process 1 gets no signal that it has no handler for, and until Node itself has started
  * there is none. SIGHUP is the last that it hears; SIGTERM has a handler of Node's before, which does not end process 1.
  */
 function hearsSignals(id: string): boolean {

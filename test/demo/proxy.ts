@@ -28,7 +28,7 @@ export async function startProxy(
   caFile: string,
   tell: (line: string) => void,
 ): Promise<ProxyChild> {
-  const child = spawn(process.execPath, ['proxy/main.ts'], {
+  const child = spawn(process.execPath, ['app/main.ts'], {
     cwd: ROOT,
     // A process group of its own, so that Ctrl-C reaches the demo alone, which then ends the proxy in good order.
     detached: true,

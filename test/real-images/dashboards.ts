@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers'
-import { rulesOf } from '../../dashboards/alerts.ts'
+import { rulesOf } from '../../dashboards/alerts/alerts.ts'
 import { DASHBOARDS, type DashboardJson, panelsOf, readDashboards } from '../support/dashboards.ts'
 import { IMAGES, imageMissing } from '../support/engine.ts'
 

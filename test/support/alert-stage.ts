@@ -1,8 +1,8 @@
 /** Everything between a mail that is refused and somebody who is told, for real: apps, proxy, Prometheus, Alertmanager. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { prometheusRules } from '../../dashboards/alert-files.ts'
-import { alertmanagerConfig } from '../../dashboards/alertmanager.ts'
-import { readNotifications } from '../../dashboards/alertmanager-settings.ts'
+import { alertmanagerConfig } from '../../dashboards/alertmanager/alertmanager.ts'
+import { readNotifications } from '../../dashboards/alertmanager/settings.ts'
+import { prometheusRules } from '../../dashboards/generate/alert-files.ts'
 import { AUTH_PLAIN, ask, mail } from '../simulator/client.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
 import {

@@ -2,7 +2,7 @@
  * The books of a run: what was counted, as each source tells it. A source that does not know a thing has no tally of it;
  * what it cannot tell apart has no label. To compare two of them, sum both by the labels that both know.
  */
-import { commands, metrics, spans as spanNames } from '../../otel/names.ts'
+import { commands, metrics, spans as spanNames } from '../../otel/names/names.ts'
 import { parseMetrics, type Sample } from '../demo/metrics.ts'
 import type { LogRecord, MetricPoint, Plain, Span } from './otlp-json.ts'
 

@@ -1,6 +1,6 @@
 /** One run of the proxy with everything kept and exported, and the books of all who saw it. */
 import assert from 'node:assert/strict'
-import { metrics } from '../../otel/names.ts'
+import { metrics } from '../../otel/names/names.ts'
 import { parseMetrics, type Sample, sum } from '../demo/metrics.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
 import {

@@ -10,7 +10,7 @@ import { writeTemporaryFiles } from './certificates.ts'
 
 /** What its operator sees of a proxy that is only asked something. */
 async function ask(command: string | undefined, env: Readonly<Record<string, string>>): Promise<string> {
-  const args = ['proxy/main.ts', ...(command === undefined ? [] : [command])]
+  const args = ['app/main.ts', ...(command === undefined ? [] : [command])]
   const child = spawn(process.execPath, args, { env: { PATH: process.env.PATH, ...env } })
   const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)])
   return `${out}${err}`

@@ -10,9 +10,9 @@
  */
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
-import { type ListenerCertificate, loadCertificate } from '../../proxy/certificate.ts'
-import { parseConfig } from '../../proxy/config.ts'
-import { type LIMITS, type ProxyServer, startServer } from '../../proxy/server.ts'
+import { type ListenerCertificate, loadCertificate } from '../../proxy/net/listener-certificate.ts'
+import { type LIMITS, type ProxyServer, startServer } from '../../proxy/server/server.ts'
+import { parseConfig } from '../../proxy/settings/settings.ts'
 import { type TemporaryFiles, writeTemporaryFiles } from './certificates.ts'
 import { makeTrust, type RecordedSession, Recorder, type Trust } from './dial-rig.ts'
 import { connectClient, type Identity, type Peer, playPreamble, ScriptedUpstream, startTls } from './peers.ts'

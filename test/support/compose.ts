@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { OTEL_ROWS, OTLP_SETTINGS, ownVariable, SIGNALS } from '../../otel/settings-table.ts'
-import { SETTINGS } from '../../proxy/config-table.ts'
+import { OTEL_ROWS, OTLP_SETTINGS, ownVariable, SIGNALS } from '../../otel/settings/table.ts'
+import { SETTINGS } from '../../proxy/settings/table.ts'
 import { dockerOutput, ROOT } from './engine.ts'
 
 export interface Port {

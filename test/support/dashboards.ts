@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type MetricDefinition, metrics, type RuntimeMetricDefinition, runtimeMetrics } from '../../otel/names.ts'
+import { type MetricDefinition, metrics, type RuntimeMetricDefinition, runtimeMetrics } from '../../otel/names/names.ts'
 
 export const DASHBOARDS = fileURLToPath(new URL('../../dashboards/', import.meta.url))
 

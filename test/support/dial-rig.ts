@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict'
 import { createSecureContext } from 'node:tls'
-import { parseConfig } from '../../proxy/config.ts'
-import type { Dial, Observer, SessionEvent, SessionOpen, Telemetry } from '../../proxy/events.ts'
-import { type LIMITS, type ProxyServer, startServer } from '../../proxy/server.ts'
+import type { Dial, Observer, SessionEvent, SessionOpen, Telemetry } from '../../proxy/events/events.ts'
+import { type LIMITS, type ProxyServer, startServer } from '../../proxy/server/server.ts'
+import { parseConfig } from '../../proxy/settings/settings.ts'
 import { type Authority, makeAuthority, writeTemporaryFiles } from './certificates.ts'
 import { connectClient, type Identity, type Peer, ScriptedUpstream } from './peers.ts'
 import type { Transcript } from './transcript.ts'

@@ -1,8 +1,8 @@
 /** Writes the generated part of .env.example: `npm run readme`. A test fails when it is out of date. */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { ALERT_ROWS } from '../../dashboards/alertmanager-settings.ts'
-import { OTEL_ROWS } from '../../otel/settings-table.ts'
-import { SETTINGS } from '../../proxy/config-table.ts'
+import { ALERT_ROWS } from '../../dashboards/alertmanager/settings.ts'
+import { OTEL_ROWS } from '../../otel/settings/table.ts'
+import { SETTINGS } from '../../proxy/settings/table.ts'
 import type { Documented } from '../../settings/tables.ts'
 
 const ENV_EXAMPLE = new URL('../../.env.example', import.meta.url)

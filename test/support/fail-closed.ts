@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import type { Dial, DialError } from '../../proxy/events.ts'
-import type { OwnWord } from '../../proxy/own-words.ts'
+import type { Dial, DialError } from '../../proxy/events/events.ts'
+import type { OwnWord } from '../../proxy/session/local-replies.ts'
 import { startDialRig, type Trust } from './dial-rig.ts'
 import { OpenResources } from './open-resources.ts'
 import { type Peer, ScriptedUpstream } from './peers.ts'

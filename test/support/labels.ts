@@ -7,7 +7,7 @@ import {
   labelOf,
   metrics,
   transactionErrors,
-} from '../../otel/names.ts'
+} from '../../otel/names/names.ts'
 
 /** What the configuration adds to the closed sets. */
 export interface Configured {

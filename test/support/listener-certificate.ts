@@ -5,8 +5,8 @@ import { writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import type { TestContext } from 'node:test'
 import { type ConnectionOptions, connect, TLSSocket } from 'node:tls'
-import { ListenerCertificate, type ListenerTls, loadCertificate } from '../../proxy/certificate.ts'
-import type { CipherPolicy } from '../../proxy/cipher-suites.ts'
+import type { CipherPolicy } from '../../proxy/net/cipher-suites.ts'
+import { ListenerCertificate, type ListenerTls, loadCertificate } from '../../proxy/net/listener-certificate.ts'
 import { type Certificate, makeAuthority, writeTemporaryFiles } from './certificates.ts'
 
 /** Signs everything here; clients of `serve` trust it. */

@@ -3,7 +3,7 @@
  * octets are booked, so that afterwards the laws of the ledger can be checked.
  */
 import assert from 'node:assert/strict'
-import { OWN_WORDS } from '../../proxy/own-words.ts'
+import { OWN_WORDS } from '../../proxy/session/local-replies.ts'
 import type { Stage, StagedSession } from './in-process.ts'
 import { type Peer, playPreamble } from './peers.ts'
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type OtelSettings, parseOtel } from '../../otel/settings.ts'
+import { type OtelSettings, parseOtel } from '../../otel/settings/settings.ts'
 
 type Env = Readonly<Record<string, string>>
 

@@ -1,9 +1,10 @@
 /** Telemetry as the environment asks for it, before a receiver of OTLP. */
-import { Log } from '../../otel/log.ts'
-import { createLogger } from '../../otel/logger.ts'
-import { createRecords } from '../../otel/records.ts'
+
+import { createLogger } from '../../otel/export/logger.ts'
+import { Log } from '../../otel/records/log.ts'
+import { createRecords } from '../../otel/records/recorder.ts'
 import { type Sdk, start } from '../../otel/sdk.ts'
-import { combine, type Telemetry } from '../../proxy/events.ts'
+import { combine, type Telemetry } from '../../proxy/events/events.ts'
 import { settingsOf } from './otel-settings.ts'
 import { type OtlpReceiver, type ReceiverOptions, startReceiver } from './otlp-receiver.ts'
 import { seriesOf } from './scrape.ts'

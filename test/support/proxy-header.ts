@@ -1,6 +1,6 @@
 /** Feeds headers of the PROXY protocol to the reader, cut in every way, and says what they come to. */
 import assert from 'node:assert/strict'
-import { type ProxyHeader, type ProxyHeaderError, ProxyHeaderReader } from '../../proxy/proxy-protocol.ts'
+import { type ProxyHeader, type ProxyHeaderError, ProxyHeaderReader } from '../../proxy/net/proxy-protocol.ts'
 
 /** What follows a header in these tests. */
 export const REST = 'EHLO app\r\n'

@@ -14,7 +14,7 @@ const DEFAULTS = { PROXY_LISTEN: 'smtp://127.0.0.1:0', PROXY_ADMIN: 'http://127.
 export type LogLine = Readonly<Record<string, unknown>>
 
 export interface ProxyOptions {
-  /** Run with node in place of `proxy/entry.js`, relative to the project. */
+  /** Run with node in place of `app/entry.js`, relative to the project. */
   readonly main?: string
   /** Options for node itself. */
   readonly nodeOptions?: readonly string[]
@@ -91,7 +91,7 @@ function parsed(text: string): LogLine {
 
 function launch(env: Readonly<Record<string, string>>, options: ProxyOptions): ChildProcess {
   const preload = ['--import', new URL('exit-with-parent.ts', import.meta.url).href]
-  const args = [...preload, ...(options.nodeOptions ?? []), options.main ?? 'proxy/entry.js', ...(options.args ?? [])]
+  const args = [...preload, ...(options.nodeOptions ?? []), options.main ?? 'app/entry.js', ...(options.args ?? [])]
   // The pipe to its standard input is what tells the process that this one is gone.
   const [command = process.execPath, ...before] = [...(options.within ?? []), process.execPath]
   return spawn(command, [...before, ...args], { cwd: ROOT, env: { PATH: process.env.PATH, ...env }, stdio: 'pipe' })

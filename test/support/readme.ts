@@ -1,8 +1,8 @@
 /** Writes the generated parts of README.md: `npm run readme`. A test fails when they are out of date. */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { OTEL_ROWS } from '../../otel/settings-table.ts'
-import { CHANGES } from '../../proxy/changes.ts'
-import { configTable } from '../../proxy/config.ts'
+import { OTEL_ROWS } from '../../otel/settings/table.ts'
+import { CHANGES } from '../../proxy/session/changes.ts'
+import { configTable } from '../../proxy/settings/settings.ts'
 import { markdownTable } from '../../settings/tables.ts'
 
 const README = new URL('../../README.md', import.meta.url)

@@ -1,12 +1,12 @@
 /** What log lines and spans say, as text that can be searched. */
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { AlwaysOnSampler, type ReadableSpan, type SpanProcessor } from '@opentelemetry/sdk-trace'
-import { Log } from '../../otel/log.ts'
-import { createLogger } from '../../otel/logger.ts'
-import { uncounted } from '../../otel/losses.ts'
-import { createRecords } from '../../otel/records.ts'
-import { startTraces } from '../../otel/traces.ts'
-import type { SessionOpen, Telemetry } from '../../proxy/events.ts'
+import { createLogger } from '../../otel/export/logger.ts'
+import { uncounted } from '../../otel/export/losses.ts'
+import { Log } from '../../otel/records/log.ts'
+import { createRecords } from '../../otel/records/recorder.ts'
+import { startTraces } from '../../otel/records/traces.ts'
+import type { SessionOpen, Telemetry } from '../../proxy/events/events.ts'
 
 /** Logs and traces at their loudest, kept as text. Nothing is sampled away; the limits on equal lines are as ever. */
 export class RecordedOutput {

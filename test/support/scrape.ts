@@ -1,8 +1,8 @@
 import type { MeterProvider as ApiMeterProvider } from '@opentelemetry/api'
 import { MeterProvider } from '@opentelemetry/sdk-metrics'
-import { type Configured, seriesLimit } from '../../otel/instruments.ts'
-import { createMetrics, type Metrics } from '../../otel/metrics.ts'
-import { createPrometheus } from '../../otel/prometheus.ts'
+import { type Configured, seriesLimit } from '../../otel/metrics/instruments.ts'
+import { createMetrics, type Metrics } from '../../otel/metrics/metrics.ts'
+import { createPrometheus } from '../../otel/metrics/prometheus.ts'
 
 /** Metrics that can be scraped without a server. */
 export interface Scraped {

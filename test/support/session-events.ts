@@ -14,7 +14,7 @@ import type {
   Telemetry,
   TransactionEnd,
   TransactionError,
-} from '../../proxy/events.ts'
+} from '../../proxy/events/events.ts'
 
 /** A reply of the upstream without a particular cause, unless the facts say otherwise. */
 export function reply(code: number, facts: Partial<ReplyFacts> = {}): ReplyFacts {

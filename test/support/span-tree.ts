@@ -8,12 +8,12 @@ import {
   type Sampler,
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace'
-import { Log } from '../../otel/log.ts'
-import { createLogger } from '../../otel/logger.ts'
-import { uncounted } from '../../otel/losses.ts'
-import { createRecords, type RecordsOptions } from '../../otel/records.ts'
-import { startTraces, type TracesOptions } from '../../otel/traces.ts'
-import type { Telemetry } from '../../proxy/events.ts'
+import { createLogger } from '../../otel/export/logger.ts'
+import { uncounted } from '../../otel/export/losses.ts'
+import { Log } from '../../otel/records/log.ts'
+import { createRecords, type RecordsOptions } from '../../otel/records/recorder.ts'
+import { startTraces, type TracesOptions } from '../../otel/records/traces.ts'
+import type { Telemetry } from '../../proxy/events/events.ts'
 
 /** Telemetry that keeps its spans, and its log lines as objects. */
 export interface Traced {

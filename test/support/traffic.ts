@@ -1,8 +1,8 @@
 /** The same few hundred mails each time, good and refused, and what the clients were told: to compare runs with. */
 import assert from 'node:assert/strict'
-import { parseConfig } from '../../proxy/config.ts'
-import type { Telemetry } from '../../proxy/events.ts'
-import { startServer } from '../../proxy/server.ts'
+import type { Telemetry } from '../../proxy/events/events.ts'
+import { startServer } from '../../proxy/server/server.ts'
+import { parseConfig } from '../../proxy/settings/settings.ts'
 import { AUTH_PLAIN, ask } from '../simulator/client.ts'
 import type { Simulator } from '../simulator/simulator.ts'
 import { connectClient, type Peer } from './peers.ts'

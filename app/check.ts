@@ -1,0 +1,109 @@
+import type { Dial } from '../proxy/events/events.ts'
+import { loadCertificate } from '../proxy/net/listener-certificate.ts'
+import type { Config, UpstreamAddress } from '../proxy/settings/settings.ts'
+import { type Reply, ReplyReader } from '../proxy/smtp/reply.ts'
+import { Dialer, type UpstreamLeg } from '../proxy/upstream/dialer.ts'
+
+/** The `check` command: is this configuration good, and do the upstreams answer as they must? */
+
+const DAY_MS = 86_400_000
+const NEVER = new AbortController().signal
+
+/** Dials each upstream, verifies its certificate and asks for its capabilities. Prints; returns the exit code, 0 or 1. */
+export async function check(config: Config, print: (line: string) => void): Promise<0 | 1> {
+  print('configuration: ok')
+  const certificate = checkCertificate(config, print)
+  const dialer = new Dialer(config.upstreamCaFile)
+  let failures = certificate ? 0 : 1
+  for (const server of config.upstreams) {
+    if (!(await checkUpstream(dialer, server, config.dialTimeoutMs, print))) failures += 1
+  }
+  return failures === 0 ? 0 : 1
+}
+
+function checkCertificate(config: Config, print: (line: string) => void): boolean {
+  if (!config.tls) return true
+  const certificate = loadCertificate(config.tls)
+  if ('error' in certificate) {
+    print(`listener certificate: FAILED: ${certificate.error}`)
+    return false
+  }
+  const left = daysLeft(certificate.notAfter)
+  print(`listener certificate: ${left > 0 ? 'ok' : 'FAILED'}, ${left} days left`)
+  certificate.close()
+  return left > 0
+}
+
+async function checkUpstream(
+  dialer: Dialer,
+  server: UpstreamAddress,
+  timeoutMs: number,
+  print: (line: string) => void,
+): Promise<boolean> {
+  const { dial, leg } = await dialer.dial(server, timeoutMs, NEVER)
+  const name = `upstream ${server.host}:${server.port}`
+  if (!leg || leg.refused) {
+    print(`${name}: FAILED: ${explain(dial)}`)
+    leg?.socket.destroy()
+    return false
+  }
+  print(`${name}: ok in ${Math.round(dial.end - dial.at)} ms at ${dial.peerAddress}, ${security(dial)}`)
+  for (const line of await capabilities(leg, timeoutMs)) print(`  ${line}`)
+  return true
+}
+
+function security(dial: Dial): string {
+  if (dial.tlsProtocol === undefined) return 'in the clear (?tls=off)'
+  return `${dial.tlsProtocol} ${dial.tlsCipher}, certificate ${daysLeft(dial.certificateNotAfter ?? 0)} days left`
+}
+
+const EXPLANATIONS: Readonly<Record<NonNullable<Dial['error']>, string>> = {
+  resolve_failed: 'the name does not resolve: check PROXY_UPSTREAM and the resolver',
+  connect_refused: 'the connection was refused: check host, port and the firewall',
+  connect_timeout: 'no answer to the connection: a firewall may drop it (cloud providers often block port 25)',
+  connect_reset: 'the connection was closed before the greeting',
+  greeting_timeout: 'connected, but no greeting came: is this an SMTP port without implicit TLS?',
+  greeting_refused: 'the server refused this connection',
+  starttls_not_offered: 'the server does not offer STARTTLS, and mail is never sent in the clear',
+  starttls_refused: 'the server refused STARTTLS',
+  starttls_injection: 'bytes came in the clear behind the answer to STARTTLS: somebody may be tampering',
+  tls_untrusted: 'the certificate is not trusted for this name: for a private authority set PROXY_UPSTREAM_CA_FILE',
+  tls_failed: 'the TLS handshake failed',
+  local_resources_exhausted: 'this machine has no resources left for a connection',
+}
+
+function explain(dial: Dial): string {
+  const facts = [dial.error, dial.replyCode, dial.detail].filter((fact) => fact !== undefined).join(', ')
+  const advice = dial.advice === undefined ? '' : `: ${dial.advice}`
+  return `${dial.error ? EXPLANATIONS[dial.error] : 'unknown'}${advice} (${facts})`
+}
+
+/** The EHLO reply inside TLS, line by line; then QUIT. An empty list when none came in time. */
+function capabilities(leg: UpstreamLeg, timeoutMs: number): Promise<string[]> {
+  const reader = new ReplyReader()
+  return new Promise((settle) => {
+    const done = (reply?: Reply) => {
+      clearTimeout(timer)
+      leg.socket.end('QUIT\r\n')
+      leg.socket.destroySoon()
+      settle(reply ? printable(reply.bytes) : [])
+    }
+    const timer = setTimeout(done, timeoutMs)
+    leg.socket.on('data', (chunk) => reader.push(chunk, done)).once('close', () => done())
+    leg.socket.resume()
+    leg.socket.write('EHLO [127.0.0.1]\r\n')
+  })
+}
+
+/** What a server wrote may hold escape sequences; a terminal must not see them. */
+function printable(reply: Buffer): string[] {
+  return reply
+    .toString('latin1')
+    .trimEnd()
+    .split('\r\n')
+    .map((line) => line.replace(/[^\x20-\x7e]/g, '?'))
+}
+
+function daysLeft(notAfter: number): number {
+  return Math.floor((notAfter * 1000 - Date.now()) / DAY_MS)
+}

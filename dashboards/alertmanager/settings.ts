@@ -1,0 +1,156 @@
+/** Who is told of alerts, from the environment. */
+
+import { choice, mistake, type Reader, type Reading, wrong } from '../../settings/readers.ts'
+import type { Documented, Environment } from '../../settings/tables.ts'
+
+/** Who is told. */
+export interface Notifications {
+  readonly webhookUrl?: string
+  readonly slackUrl?: string
+  readonly slackChannel?: string
+  readonly pagerdutyKey?: string
+  readonly email?: Email
+  /** Called each minute as long as alerting works. */
+  readonly heartbeatUrl?: string
+  /** As Alertmanager writes durations. */
+  readonly repeat: string
+  /** The ways that are set, in words. */
+  readonly told: readonly string[]
+}
+
+export interface Email {
+  readonly to: string
+  readonly from: string
+  /** host:port */
+  readonly smarthost: string
+  /** False: in the clear, where the mail server offers no STARTTLS. */
+  readonly tls: boolean
+  readonly user?: string
+  readonly password?: string
+}
+
+interface Row extends Documented {
+  readonly read: Reader<string>
+}
+
+const REPEAT = '4h'
+
+/** The variables, for the reader below, `.env.example` and the README. */
+export const ALERT_ROWS = [
+  row('ALERT_WEBHOOK_URL', url, 'Critical alerts and warnings are posted there as JSON, as Alertmanager does.'),
+  row('ALERT_SLACK_URL', url, 'An incoming webhook of Slack: critical alerts and warnings.'),
+  row('ALERT_SLACK_CHANNEL', any, 'A channel other than that of the webhook, such as `#mail`.'),
+  row('ALERT_PAGERDUTY_KEY', any, 'An integration key of PagerDuty (Events API v2): critical alerts only.'),
+  row('ALERT_EMAIL_TO', any, 'Addresses, separated by commas: critical alerts and warnings. Needs the next two.'),
+  row('ALERT_EMAIL_FROM', any, 'The sender of those mails.'),
+  row(
+    'ALERT_EMAIL_SMARTHOST',
+    hostAndPort,
+    '`host:port` of a mail server. Not this proxy and not AhaSend: a mail that says that mail is down, such as that ' +
+      'AhaSend answers 521, would not arrive.',
+  ),
+  row(
+    'ALERT_EMAIL_TLS',
+    choice('required', 'off'),
+    '`required`: STARTTLS, or TLS on port 465. `off`: in the clear, for a relay on the same machine.',
+    'required',
+  ),
+  row('ALERT_EMAIL_USER', any, 'The user name there.'),
+  row('ALERT_EMAIL_PASSWORD', any, 'The password there.'),
+  row('ALERT_REPEAT', duration, 'How often an alert that goes on is told again.', REPEAT),
+  row(
+    'ALERT_HEARTBEAT_URL',
+    url,
+    'Called each minute as long as Prometheus, its rules and Alertmanager work: without it nobody is told when they do ' +
+      'not. An address of a service that tells when calls stop, such as healthchecks.io (period 1 minute, grace 5 ' +
+      "minutes) or Dead Man's Snitch.",
+  ),
+] as const satisfies readonly Row[]
+
+function row(variable: `ALERT_${string}`, read: Reader<string>, meaning: string, byDefault = ''): Row {
+  return { variable, default: byDefault, meaning, read }
+}
+
+function any(text: string): Reading<string> {
+  return { value: text }
+}
+
+function url(text: string): Reading<string> {
+  return /^https?:$/.test(URL.parse(text)?.protocol ?? '') ? { value: text } : wrong(text, 'an http or https URL')
+}
+
+function hostAndPort(text: string): Reading<string> {
+  return /^[^\s:/@]+:\d{1,5}$/.test(text) ? { value: text } : wrong(text, 'host:port, such as mail.example.com:587')
+}
+
+/** As Alertmanager reads it: each unit once, from the largest down. Four digits of days are within its range. */
+function duration(text: string): Reading<string> {
+  const isDuration = /^(?!$)([1-9]\d{0,3}d)?([1-9]\d{0,3}h)?([1-9]\d{0,3}m)?([1-9]\d{0,3}s)?$/.test(text)
+  return isDuration ? { value: text } : wrong(text, 'a duration such as 30m, 4h or 1d12h')
+}
+
+/** Reads the variables; all mistakes at once. An empty variable is an unset one. */
+export function readNotifications(
+  env: Environment,
+): { readonly notifications: Notifications } | { readonly mistakes: string[] } {
+  const values = new Map<string, string>()
+  const mistakes: string[] = []
+  for (const { variable, read, default: byDefault } of ALERT_ROWS) {
+    const text = env[variable] || byDefault
+    if (text === '') continue
+    const reading = read(text)
+    if ('value' in reading) values.set(variable, reading.value)
+    else mistakes.push(...reading.faults.map((fault) => mistake(variable, fault)))
+  }
+  mistakes.push(...whatIsMissing(values))
+  return mistakes.length > 0 ? { mistakes } : { notifications: notificationsOf(values) }
+}
+
+/** Variables that mean nothing without others. */
+const NEEDS: readonly (readonly [variable: string, needed: string])[] = [
+  ['ALERT_SLACK_CHANNEL', 'ALERT_SLACK_URL'],
+  ['ALERT_EMAIL_TO', 'ALERT_EMAIL_FROM'],
+  ['ALERT_EMAIL_TO', 'ALERT_EMAIL_SMARTHOST'],
+  ['ALERT_EMAIL_FROM', 'ALERT_EMAIL_TO'],
+  ['ALERT_EMAIL_SMARTHOST', 'ALERT_EMAIL_TO'],
+  ['ALERT_EMAIL_USER', 'ALERT_EMAIL_PASSWORD'],
+  ['ALERT_EMAIL_PASSWORD', 'ALERT_EMAIL_USER'],
+]
+
+function whatIsMissing(values: ReadonlyMap<string, string>): string[] {
+  const missing = NEEDS.filter(([variable, needed]) => values.has(variable) && !values.has(needed))
+  return missing.map(
+    ([variable, needed]) => `${needed}: not set, wanted because ${variable} is. Set it, or unset both.`,
+  )
+}
+
+function notificationsOf(values: ReadonlyMap<string, string>): Notifications {
+  const of = (variable: (typeof ALERT_ROWS)[number]['variable']) => values.get(variable)
+  const email = emailOf(of)
+  const [webhookUrl, slackUrl, pagerdutyKey] = [
+    of('ALERT_WEBHOOK_URL'),
+    of('ALERT_SLACK_URL'),
+    of('ALERT_PAGERDUTY_KEY'),
+  ]
+  const [slackChannel, heartbeatUrl] = [of('ALERT_SLACK_CHANNEL'), of('ALERT_HEARTBEAT_URL')]
+  return {
+    ...(webhookUrl && { webhookUrl }),
+    ...(slackUrl && { slackUrl }),
+    ...(slackChannel && { slackChannel }),
+    ...(pagerdutyKey && { pagerdutyKey }),
+    ...(email && { email }),
+    ...(heartbeatUrl && { heartbeatUrl }),
+    repeat: of('ALERT_REPEAT') ?? REPEAT,
+    told: [webhookUrl && 'webhook', slackUrl && 'Slack', email && 'email', pagerdutyKey && 'PagerDuty'].flatMap(
+      (way) => way || [],
+    ),
+  }
+}
+
+function emailOf(of: (variable: `ALERT_EMAIL_${string}` & string) => string | undefined): Email | undefined {
+  const [to, from, smarthost] = [of('ALERT_EMAIL_TO'), of('ALERT_EMAIL_FROM'), of('ALERT_EMAIL_SMARTHOST')]
+  const [user, password] = [of('ALERT_EMAIL_USER'), of('ALERT_EMAIL_PASSWORD')]
+  if (!to || !from || !smarthost) return undefined
+  const tls = of('ALERT_EMAIL_TLS') !== 'off'
+  return { to, from, smarthost, tls, ...(user && password && { user, password }) }
+}

@@ -1,0 +1,102 @@
+/** Alerts about AhaSend's limits: 20 MiB a message, 50 recipients a message, 10,000 messages a connection. */
+import { metrics } from '../../otel/names/names.ts'
+import type { GroupKey } from '../names.ts'
+import type { Counts } from '../promql/counts.ts'
+import { type Count, HOUR, type RuleMaker } from '../promql/rule-maker.ts'
+import { type Alert, dashboards, type Wording } from './alert.ts'
+import { LIMITS } from './thresholds.ts'
+
+export function limitAlerts(make: RuleMaker, counts: Counts): readonly Alert[] {
+  return [messageSize(counts), recipients(counts), connections(counts)].flatMap((one) => limit(make, one))
+}
+
+function messageSize({ tooBig }: Counts): Limit {
+  return {
+    name: 'AhaSendMessageSizeLimit',
+    metric: 'messageSize',
+    by: ['job', 'smtp.client.name'],
+    near: ({ label }) =>
+      `${label('smtp.client.name')} sent messages above 15 MiB in the last hour. AhaSend refuses messages above 20 MiB ` +
+      '(20,971,520 bytes), including headers and base64: an attachment grows by a third.',
+    refused: tooBig,
+    beyond: ({ count, label }) =>
+      `${label('server.address')} refused ${count} messages of ${label('smtp.client.name')} in the last hour, because ` +
+      'they are above 20 MiB (20,971,520 bytes) as encoded. Sending them again does not help.',
+    summary: ['Messages come near the limit of 20 MiB.', 'Messages are above the limit of 20 MiB.'],
+    panel: 'Message size',
+  }
+}
+
+function recipients({ tooManyRecipients }: Counts): Limit {
+  return {
+    name: 'AhaSendRecipientLimit',
+    metric: 'messageRecipients',
+    by: ['job'],
+    near: () =>
+      `Mails with more than ${lastBoundBelow('messageRecipients')} recipients were sent in the last hour. AhaSend ` +
+      'accepts 50 recipients a mail and refuses those beyond with 452.',
+    refused: tooManyRecipients,
+    beyond: ({ count, label }) =>
+      `${label('server.address')} refused ${count} recipients of ${label('smtp.client.name')} in the last hour, ` +
+      'because a mail may have 50. Applications that do not read the reply of each recipient lose them.',
+    summary: ['Mails come near the limit of 50 recipients.', 'Mails have more than 50 recipients.'],
+    panel: 'Recipients per mail',
+  }
+}
+
+function connections({ connectionLimit }: Counts): Limit {
+  return {
+    name: 'AhaSendConnectionLimit',
+    metric: 'sessionMessages',
+    by: ['job', 'server.address'],
+    near: ({ label }) =>
+      `Connections to ${label('server.address')} carried more than 9,000 mails in the last hour. AhaSend ends a ` +
+      'connection after 10,000.',
+    refused: connectionLimit,
+    beyond: ({ count, label }) =>
+      `${label('server.address')} refused ${label('smtp.client.name')} ${count} times in the last hour, because its ` +
+      'connection had reached a limit. The mail has to be sent again on a new connection.',
+    summary: ['Connections come near the limit of 10,000 mails.', 'Connections reach a limit of AhaSend.'],
+    panel: 'Mails per connection',
+  }
+}
+
+interface Limit {
+  readonly name: Alert['name']
+  readonly metric: keyof typeof LIMITS
+  readonly by: readonly GroupKey[]
+  readonly near: (wording: Wording) => string
+  readonly refused: Count
+  readonly beyond: (wording: Wording) => string
+  readonly summary: readonly [near: string, beyond: string]
+  readonly panel: string
+}
+
+/** info: something was above the histogram's last bound below the limit. warning: AhaSend refused what was beyond it. */
+function limit(make: RuleMaker, { name, metric, by, near, refused, beyond, summary, panel }: Limit): Alert[] {
+  const buckets = make.sum([...by, 'le'], make.increase(make.select.bucket(metric), HOUR))
+  const shared = { name, for: 0, panel: [dashboards.limits, panel] } as const
+  return [
+    {
+      ...shared,
+      severity: 'warning',
+      expr: `${make.sumOf(refused, HOUR)} > 0`,
+      summary: summary[1],
+      description: beyond,
+    },
+    {
+      ...shared,
+      severity: 'info',
+      // the greatest of all is above a bound when its bucket's upper end is
+      expr: `histogram_quantile(1, ${buckets}) > ${lastBoundBelow(metric)}`,
+      summary: summary[0],
+      description: near,
+    },
+  ]
+}
+
+/** Only at a bucket's bound can be told on which side of it something was. */
+function lastBoundBelow(metric: keyof typeof LIMITS): number {
+  const below: number[] = metrics[metric].buckets.filter((bound) => bound < LIMITS[metric])
+  return Math.max(...below)
+}

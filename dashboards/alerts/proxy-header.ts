@@ -1,0 +1,81 @@
+/** The alert about connections that do not begin with a valid PROXY header. */
+
+import { labels } from '../names.ts'
+import { BY_INSTANCE, BY_JOB, type Counts, refused } from '../promql/counts.ts'
+import { DAY, HOUR, joined, MINUTE, type RuleMaker } from '../promql/rule-maker.ts'
+import { type Alert, dashboards } from './alert.ts'
+import { WITHOUT_HEADER } from './thresholds.ts'
+
+const NAME = 'SmtpProxyProxyHeaderInvalid'
+
+/**
+ * critical: a load balancer most likely sends no header at all any more. Clients that connect and leave without one byte, as
+ * health checks do, are no such sessions.
+ */
+export function proxyHeaderAlerts(make: RuleMaker, { withoutHeader }: Counts): readonly Alert[] {
+  const shared = {
+    name: NAME,
+    for: 0,
+    description: ({ count, label }) =>
+      `${label('instance')} closed ${count} connections from PROXY_TRUST_PROXY_PROTOCOL, because they did not begin with ` +
+      'a valid PROXY header. Their applications get no reply at all.',
+    panel: [dashboards.proxy, 'Sessions refused by the proxy'],
+  } as const satisfies Partial<Alert>
+  return [
+    {
+      ...shared,
+      severity: 'critical',
+      expr: outage(make, make.count(withoutHeader, WITHOUT_HEADER.window)),
+      summary: 'The load balancer sends no valid PROXY header, and no message is accepted.',
+    },
+    {
+      ...shared,
+      severity: 'warning',
+      expr: `${make.sumOf(withoutHeader, 30 * MINUTE)} > 0`,
+      summary: 'A load balancer sends connections without a valid PROXY header.',
+    },
+  ]
+}
+
+/**
+ * It begins with more of these sessions than before, at a time when messages are to be expected: a monitor that never sends
+ * a header adds none in the evening, and one that starts at night stops no messages. Later there is nothing to compare with,
+ * so it lasts until messages are accepted or the sessions stop.
+ */
+function outage(make: RuleMaker, faults: string): string {
+  const silent = joined(
+    'unless',
+    `${faults} >= ${WITHOUT_HEADER.count}`,
+    `${make.sum(BY_INSTANCE, accepted(make))} > 0`,
+  )
+  const begins = joined(
+    `and on (${labels(...BY_JOB)})`,
+    joined('unless', silent, `${faults} - ${usual(make)} < ${WITHOUT_HEADER.count}`),
+    joined('or', ...messagesExpected(make)),
+  )
+  const fired = make.fired([NAME], 'critical', 5 * MINUTE, BY_INSTANCE)
+  return fired === undefined ? begins : joined('or', begins, joined('and', silent, fired))
+}
+
+/** Messages that were accepted within the window. */
+function accepted(make: RuleMaker): string {
+  return make.increase(acceptedSeries(make), WITHOUT_HEADER.window)
+}
+
+/** How many sessions without a header there were in a window of the hour before, on average. */
+function usual(make: RuleMaker): string {
+  const { window } = WITHOUT_HEADER
+  const before = make.increaseBefore(refused(make, 'proxy_header'), HOUR, window)
+  return `${make.sum(BY_INSTANCE, before)} / ${HOUR / window}`
+}
+
+/** By job, because instances come and go: there were messages in the hour before, or at this time yesterday or a week ago. */
+function messagesExpected(make: RuleMaker): string[] {
+  return [WITHOUT_HEADER.window, DAY, 7 * DAY].map(
+    (ago) => `${make.sum(BY_JOB, make.increaseBefore(acceptedSeries(make), HOUR, ago))} >= ${WITHOUT_HEADER.messages}`,
+  )
+}
+
+function acceptedSeries(make: RuleMaker): string {
+  return make.select.series('transactions', { 'smtp.transaction.outcome': 'accepted' })
+}

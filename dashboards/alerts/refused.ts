@@ -1,0 +1,31 @@
+/** The alert about sessions that the proxy refuses for its limits or its allow-list. */
+
+import type { Counts } from '../promql/counts.ts'
+import { joined, MINUTE, type RuleMaker } from '../promql/rule-maker.ts'
+import { type Alert, dashboards } from './alert.ts'
+import { TURNED_AWAY } from './thresholds.ts'
+
+export function refusedAlerts(make: RuleMaker, { turnedAway, notAllowed }: Counts): readonly Alert[] {
+  const shared = {
+    name: 'SmtpProxyRefusingSessions',
+    for: 0,
+    description: ({ count, label }) =>
+      `The proxy refused ${count} connections: ${label('smtp.session.close_reason')}. session_limit is ` +
+      'PROXY_MAX_SESSIONS or PROXY_MAX_SESSIONS_PER_CLIENT, not_allowed is PROXY_ALLOW.',
+    panel: [dashboards.proxy, 'Sessions refused by the proxy'],
+  } as const satisfies Partial<Alert>
+  return [
+    {
+      ...shared,
+      severity: 'critical',
+      expr: `${make.sumOf(turnedAway, 5 * MINUTE)} >= ${TURNED_AWAY}`,
+      summary: 'The proxy refuses applications: its session limit is reached.',
+    },
+    {
+      ...shared,
+      severity: 'warning',
+      expr: joined('or', `${make.sumOf(turnedAway, 30 * MINUTE)} > 0`, `${make.sumOf(notAllowed, 30 * MINUTE)} > 0`),
+      summary: 'The proxy refuses connections.',
+    },
+  ]
+}

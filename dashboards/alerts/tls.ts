@@ -1,0 +1,64 @@
+/** The alert about applications that fail to enter TLS with the proxy. */
+
+import { labels } from '../names.ts'
+import { BY_ENTRY, type Counts, enteredTls, goesOn } from '../promql/counts.ts'
+import { DAY, HOUR, joined, MINUTE, type RuleMaker } from '../promql/rule-maker.ts'
+import { type Alert, dashboards } from './alert.ts'
+import { TLS_FAILURES } from './thresholds.ts'
+
+const AT_THIS_LISTENER = `on (${labels(...BY_ENTRY)})`
+const OF_THIS_APP = `on (${labels('job', 'smtp.client.name')})`
+
+/**
+ * critical: an application that entered TLS today cannot any more, and no message of it is accepted on any connection.
+ * warning: an application never enters TLS, or some of its attempts keep failing.
+ */
+export function tlsAlerts(make: RuleMaker, counts: Counts): readonly Alert[] {
+  const failed = (window: number) => make.count(counts.tlsFailed, window)
+  const none = (window: number) =>
+    joined(`unless ${AT_THIS_LISTENER}`, `${failed(window)} >= ${TLS_FAILURES.none}`, entered(make, counts, window))
+  const persists = goesOn(make, counts.tlsFailed)
+  const seldom = joined('and', none(HOUR), persists)
+  const some = joined('and', `${failed(HOUR)} >= ${TLS_FAILURES.some}`, persists)
+  const when = (condition: string) => joined('and', `${failed(HOUR)} > 0`, condition)
+  const shared = {
+    name: 'SmtpProxyAppTlsFailing',
+    for: MINUTE,
+    description: ({ count, label }) =>
+      `${count} attempts of ${label('smtp.client.name')} to enter TLS at ${label('smtp.listener')} failed in the last ` +
+      `hour: ${label('error.type')}. The log line of each such session explains the failure.`,
+    panel: [dashboards.refusals, 'TLS failures of apps'],
+  } as const satisfies Partial<Alert>
+  return [
+    {
+      ...shared,
+      severity: 'critical',
+      expr: when(outage(make, counts)),
+      summary: 'An application can no longer enter TLS with the proxy: it sends no mail.',
+    },
+    {
+      ...shared,
+      severity: 'warning',
+      expr: when(joined('or', none(5 * MINUTE), none(15 * MINUTE), seldom, some)),
+      summary: 'An application fails to enter TLS with the proxy.',
+    },
+  ]
+}
+
+/** It lasts longer than a scan of vulnerabilities, and the application has no older connection that carries mail. */
+function outage(make: RuleMaker, counts: Counts): string {
+  const window = TLS_FAILURES.outage
+  const lasts = joined(
+    'and',
+    `${make.count(counts.tlsFailed, window)} >= ${TLS_FAILURES.none}`,
+    goesOn(make, counts.tlsFailed, window),
+  )
+  const couldToday = make.sum(BY_ENTRY, make.increase(enteredTls(make), DAY))
+  const stopped = joined(`unless ${AT_THIS_LISTENER}`, lasts, entered(make, counts, window))
+  const silent = joined(`unless ${OF_THIS_APP}`, stopped, `${make.count(counts.accepted, window)} > 0`)
+  return joined(`and ${AT_THIS_LISTENER}`, silent, `${couldToday} > 0`)
+}
+
+function entered(make: RuleMaker, counts: Counts, window: number): string {
+  return `${make.count(counts.tlsEntered, window)} > 0`
+}

@@ -1,0 +1,171 @@
+/** What several alerts count. */
+import type { replyCauses } from '../../otel/names/names.ts'
+import type { AnyMetricKey, GroupKey, Matchers } from '../names.ts'
+import { type Count, HOUR, joined, type RuleMaker } from './rule-maker.ts'
+
+/** What an alert keeps of where it happened: whose mail, and at which upstream. */
+export const BY_CLIENT = ['job', 'server.address', 'smtp.client.name'] as const satisfies readonly GroupKey[]
+export const BY_SERVER = ['job', 'server.address'] as const satisfies readonly GroupKey[]
+export const BY_JOB = ['job'] as const satisfies readonly GroupKey[]
+export const BY_INSTANCE = ['job', 'instance'] as const satisfies readonly GroupKey[]
+const BY_REASON = ['job', 'smtp.session.close_reason'] as const satisfies readonly GroupKey[]
+/** An application at a listener. */
+export const BY_ENTRY = ['job', 'smtp.listener', 'smtp.client.name'] as const satisfies readonly GroupKey[]
+const BY_TLS_FAILURE = [...BY_ENTRY, 'error.type'] as const satisfies readonly GroupKey[]
+
+export type Counts = ReturnType<typeof countsOf>
+
+/** Events that alerts are about. Where the first one matters it is counted, else growth is enough. */
+export function countsOf(make: RuleMaker) {
+  return {
+    accountDisabled: fromFirst(make, 'account_disabled', BY_CLIENT, said(make, 'account_disabled')),
+    loginsRefused: fromFirst(make, 'login_refused', BY_CLIENT, said(make, 'invalid_credentials')),
+    domainNotConfigured: fromFirst(make, 'domain_not_configured', BY_CLIENT, said(make, 'domain_not_configured')),
+    wrongFormat: fromFirst(make, 'message_format', BY_CLIENT, said(make, 'message_format')),
+    partiallyQueued: fromFirst(make, 'partially_queued', BY_CLIENT, said(make, 'partially_queued')),
+    tooBig: fromFirst(make, 'message_too_big', BY_CLIENT, said(make, 'message_too_big')),
+    tooManyRecipients: fromFirst(make, 'too_many_recipients', BY_CLIENT, said(make, 'too_many_recipients')),
+    connectionLimit: fromFirst(make, 'connection_limit', BY_CLIENT, said(make, 'connection_limit')),
+    inDoubt: fromFirst(
+      make,
+      'in_doubt',
+      BY_CLIENT,
+      mails(make, { 'smtp.transaction.outcome': 'in_doubt' }),
+      'transactions',
+    ),
+    dropped: fromFirst(make, 'session_dropped', BY_SERVER, dropped(make), 'sessionDuration'),
+    unreachable: fromFirst(make, 'upstream_unreachable', BY_INSTANCE, unreachable(make)),
+    turnedAway: fromFirst(make, 'session_limit', BY_REASON, refused(make, 'session_limit'), 'sessionDuration'),
+    notAllowed: fromFirst(make, 'not_allowed', BY_REASON, refused(make, 'not_allowed'), 'sessionDuration'),
+    withoutHeader: fromFirst(make, 'proxy_header', BY_INSTANCE, refused(make, 'proxy_header'), 'sessionDuration'),
+    outOfResources: fromFirst(
+      make,
+      'local_resources_exhausted',
+      BY_INSTANCE,
+      make.select.series('dials', { 'error.type': 'local_resources_exhausted' }),
+      'dials',
+    ),
+    observerFailures: fromFirst(
+      make,
+      'observer_failure',
+      BY_INSTANCE,
+      make.select.series('observerFailures'),
+      'observerFailures',
+    ),
+    recipientsRejected: growth(make, 'recipient_rejected', BY_CLIENT, said(make, 'recipient_rejected')),
+    idleDisconnects: growth(make, 'idle_disconnect', BY_CLIENT, said(make, 'idle_timeout')),
+    loginsAccepted: growth(make, 'login_accepted', BY_CLIENT, acceptedLogins(make)),
+    tlsFailed: growth(make, 'app_tls_failed', BY_TLS_FAILURE, make.select.series('appTlsHandshakes', TLS_FAILURE)),
+    tlsEntered: growth(make, 'app_tls_entered', BY_ENTRY, enteredTls(make)),
+    loadShedding: growth(make, 'load_shedding', BY_SERVER, greetings(make, { 'smtp.reply.cause': 'load_shedding' })),
+    internalErrors: growth(make, 'internal_error', BY_SERVER, internalErrors(make)),
+    temporaryErrors: growth(make, 'temporary_error', BY_SERVER, mails(make, { 'error.type': '451' })),
+    accepted: growth(make, 'accepted', BY_CLIENT, mails(make, { 'smtp.transaction.outcome': 'accepted' })),
+    ended: growth(make, 'ended', BY_CLIENT, mails(make, ENDED)),
+    endedBut421: growth(
+      make,
+      'ended',
+      BY_SERVER,
+      mails(make, { ...ENDED, 'error.type': { noneOf: ['421', 'drained'] } }),
+    ),
+  }
+}
+
+/** Not ended by the proxy's own stop: AhaSend and the apps have no part in that. */
+export const NOT_DRAINED = { 'error.type': { not: 'drained' } } as const satisfies Matchers<'transactions'>
+
+/** Messages that came to an end, except those that the application gave up and those that a stop of the proxy ended. */
+const ENDED = { 'smtp.transaction.outcome': { not: 'aborted' }, ...NOT_DRAINED } as const
+
+/** Failures that somebody has to act on; port scanners and health checks close early. A success has no error type. */
+const TLS_FAILURE = { 'error.type': { noneOf: ['', 'app_tls_closed'] } } as const
+
+function fromFirst(
+  make: RuleMaker,
+  what: string,
+  by: readonly GroupKey[],
+  series: string,
+  key: AnyMetricKey = 'replies',
+): Count {
+  return { what, by, of: (window) => make.counted(key, series, window) }
+}
+
+function growth(make: RuleMaker, what: string, by: readonly GroupKey[], series: string): Count {
+  return { what, by, of: (window) => make.increase(series, window) }
+}
+
+/** AhaSend's replies with a cause. */
+function said(make: RuleMaker, cause: ReplyCause): string {
+  return make.select.series('replies', { 'smtp.reply.cause': cause, 'smtp.reply.origin': 'upstream' })
+}
+
+/**
+ * Sessions that the proxy refused for a reason. Not the replies: before TLS, on a listener with TLS from the first byte,
+ * there is none.
+ */
+export function refused(make: RuleMaker, reason: 'session_limit' | 'not_allowed' | 'proxy_header'): string {
+  return make.select.count('sessionDuration', { 'smtp.session.close_reason': reason })
+}
+
+type ReplyCause = (typeof replyCauses)[number]
+
+/** AhaSend's greetings. */
+export function greetings(make: RuleMaker, matchers: Matchers<'replies'> = {}): string {
+  return make.select.series('replies', { ...matchers, 'smtp.command': 'CONNECT', 'smtp.reply.origin': 'upstream' })
+}
+
+export function acceptedLogins(make: RuleMaker): string {
+  return make.select.series('replies', {
+    'smtp.command': 'AUTH',
+    'smtp.reply.code': 235,
+    'smtp.reply.origin': 'upstream',
+  })
+}
+
+/** Applications that got into TLS. */
+export function enteredTls(make: RuleMaker): string {
+  return make.select.series('appTlsHandshakes', { 'error.type': '' })
+}
+
+/**
+ * Whether something was counted in both halves of the window, by default of the last hour: it goes on, however seldom. A
+ * burst is stretched further by `increase` over the half than over the whole, so that the difference of one is never above
+ * zero.
+ */
+export function goesOn(make: RuleMaker, count: Count, window = HOUR): string {
+  const [whole, half] = [make.count(count, window), make.count(count, window / 2)]
+  return joined('and', `${half} > 0`, `${whole} - ${half} > 0.5`)
+}
+
+/** What the proxy says in place of a greeting, once a connection; a client that goes on all the same is told again. */
+function unreachable(make: RuleMaker): string {
+  return make.select.series('replies', {
+    'smtp.command': 'CONNECT',
+    'smtp.reply.cause': 'upstream_unreachable',
+    'smtp.reply.origin': 'proxy',
+  })
+}
+
+/** Sessions that AhaSend, or something on the way, ended without a word. */
+function dropped(make: RuleMaker): string {
+  return make.select.count('sessionDuration', {
+    'smtp.session.close_reason': { oneOf: ['upstream_closed', 'upstream_reset'] },
+  })
+}
+
+/**
+ * A 421 that is neither idleness nor load shedding. Nobody asked for an unsolicited one: pools that a restart of AhaSend
+ * closes, or what follows another refusal.
+ */
+function internalErrors(make: RuleMaker): string {
+  return make.select.series('replies', {
+    'smtp.command': { not: 'UNSOLICITED' },
+    'smtp.reply.code': 421,
+    'smtp.reply.cause': { oneOf: ['internal_error', 'shutting_down'] },
+    'smtp.reply.origin': 'upstream',
+  })
+}
+
+function mails(make: RuleMaker, matchers: Matchers<'transactions'>): string {
+  return make.select.series('transactions', matchers)
+}

@@ -1,7 +1,0 @@
-import type { Alert } from './alert.ts'
-import { RUNBOOKS } from './alert-settings.ts'
-
-/** Where the runbook of an alert is read. */
-export function runbookOf(alert: Alert['name']): string {
-  return `${RUNBOOKS}${alert}.md`
-}

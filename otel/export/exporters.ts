@@ -1,0 +1,123 @@
+/** What exports by OTLP, signal by signal: the SDK's batches and exporters, with limits and books around them. */
+import { TraceFlags } from '@opentelemetry/api'
+import { OTLPLogExporter } from '@opentelemetry/exporter-logs-otlp-proto'
+import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto'
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
+import { BatchLogRecordProcessor, type LogRecordProcessor, type ReadableLogRecord } from '@opentelemetry/sdk-logs'
+import {
+  AggregationTemporality,
+  InstrumentType,
+  PeriodicExportingMetricReader,
+  type ResourceMetrics,
+} from '@opentelemetry/sdk-metrics'
+import { BatchSpanProcessor, type ReadableSpan, type SpanProcessor } from '@opentelemetry/sdk-trace'
+import { SERIES_LIMIT } from '../metrics/instruments.ts'
+import type { Batch, OtelSettings, Temporality } from '../settings/settings.ts'
+import { CountedExporter, type Delivery } from './delivery.ts'
+import { connectOtlp, type OtlpConnection, type OtlpLimits } from './otlp.ts'
+
+/** Something that takes telemetry in and exports it. */
+export interface Export<Entrance> {
+  readonly entrance: Entrance
+  /** Ends what is under way; what was not delivered is lost, and counted. */
+  close(): void
+}
+
+/** Spans. Those that the SDK would drop silently because too many wait are not given to it. */
+export function exportSpans(settings: Required<OtelSettings>['traces'], delivery: Delivery): Export<SpanProcessor> {
+  const connection = connectOtlp(settings, limitsOf(settings))
+  const make = () => new OTLPTraceExporter(connection.config)
+  const exporter = new CountedExporter<ReadableSpan[]>({ ...connection, make, itemsOf: lengthOf, delivery })
+  const processor = new BatchSpanProcessor({ exporter, ...batchOptions(settings) })
+  const entrance: SpanProcessor = {
+    onStart() {},
+    onEnd(span) {
+      const isSampled = (span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0
+      if (isSampled && delivery.admit(settings.maxQueue)) processor.onEnd(span)
+    },
+    forceFlush: () => processor.forceFlush(),
+    shutdown: () => processor.shutdown(),
+  }
+  return exportThrough(entrance, { delivery, exporter, connection })
+}
+
+/** Log lines, likewise. */
+export function exportLogs(settings: Required<OtelSettings>['logs'], delivery: Delivery): Export<LogRecordProcessor> {
+  const connection = connectOtlp(settings, limitsOf(settings))
+  const make = () => new OTLPLogExporter(connection.config)
+  const exporter = new CountedExporter<ReadableLogRecord[]>({ ...connection, make, itemsOf: lengthOf, delivery })
+  const processor = new BatchLogRecordProcessor({ exporter, ...batchOptions(settings) })
+  const entrance: LogRecordProcessor = {
+    onEmit(record) {
+      if (delivery.admit(settings.maxQueue)) processor.onEmit(record)
+    },
+    forceFlush: () => processor.forceFlush(),
+    shutdown: () => processor.shutdown(),
+  }
+  return exportThrough(entrance, { delivery, exporter, connection })
+}
+
+/** What is told as the change since the last export, by preference; all else as the sum since the start. */
+const CHANGES: Readonly<Record<Temporality, readonly InstrumentType[]>> = {
+  cumulative: [],
+  delta: [InstrumentType.COUNTER, InstrumentType.OBSERVABLE_COUNTER, InstrumentType.HISTOGRAM],
+  lowmemory: [InstrumentType.COUNTER, InstrumentType.HISTOGRAM],
+}
+
+/** Metrics, read again for each export. `limit`: series of one metric, beyond which the SDK counts without labels. */
+export function exportMetrics(
+  settings: Required<OtelSettings['metrics']>['otlp'],
+  delivery: Delivery,
+  limit = SERIES_LIMIT,
+): Export<PeriodicExportingMetricReader> {
+  const connection = connectOtlp(settings, { exportTimeoutMs: settings.exportTimeoutMs, concurrency: 2 })
+  const make = () => new OTLPMetricExporter(connection.config)
+  const exporter = new CountedExporter<ResourceMetrics>({ ...connection, make, itemsOf: dataPointsOf, delivery })
+  const selectAggregationTemporality = (type: InstrumentType) =>
+    CHANGES[settings.temporality].includes(type) ? AggregationTemporality.DELTA : AggregationTemporality.CUMULATIVE
+  const reader = new PeriodicExportingMetricReader({
+    exporter: Object.assign(exporter, { selectAggregationTemporality }),
+    exportIntervalMillis: settings.intervalMs,
+    exportTimeoutMillis: settings.exportTimeoutMs,
+    cardinalityLimits: { default: limit },
+  })
+  return exportThrough(reader, { delivery, exporter, connection })
+}
+
+interface Way {
+  readonly delivery: Delivery
+  readonly exporter: { abort(): void }
+  readonly connection: OtlpConnection
+}
+
+function exportThrough<T>(entrance: T, { delivery, exporter, connection }: Way): Export<T> {
+  const close = () => {
+    delivery.close()
+    exporter.abort()
+    connection.close()
+  }
+  return { entrance, close }
+}
+
+/** A flush sends all that waits at a time; one more may be under way. */
+function limitsOf({ exportTimeoutMs, maxQueue, maxBatch }: Batch): OtlpLimits {
+  return { exportTimeoutMs, concurrency: Math.ceil(maxQueue / maxBatch) + 1 }
+}
+
+function batchOptions({ delayMs, exportTimeoutMs, maxQueue, maxBatch }: Batch) {
+  return {
+    scheduledDelayMillis: delayMs,
+    exportTimeoutMillis: exportTimeoutMs,
+    maxQueueSize: maxQueue,
+    maxExportBatchSize: maxBatch,
+  }
+}
+
+function lengthOf(batch: readonly unknown[]): number {
+  return batch.length
+}
+
+function dataPointsOf({ scopeMetrics }: ResourceMetrics): number {
+  const metrics = scopeMetrics.flatMap((scope) => scope.metrics)
+  return metrics.reduce((sum, { dataPoints }) => sum + dataPoints.length, 0)
+}

@@ -1,0 +1,81 @@
+/** What is reported about applications that enter TLS, or fail to: the metric, and the explanation in the log. */
+import type { Meter } from '@opentelemetry/api'
+import type { AppTlsError, SessionEvent, SessionOpen } from '../../proxy/events/events.ts'
+import { type AttributesOf, appTlsErrors } from '../names/names.ts'
+import { type Cell, type Cells, type Configured, cellsOf } from './instruments.ts'
+
+/** Failures that no one has to act on: port scanners and health checks cause them. */
+const HARMLESS: ReadonlySet<AppTlsError> = new Set<AppTlsError>(['app_tls_closed'])
+
+/** True when someone has to act: the application, its configuration or the proxy's certificate must change. */
+export function needsAction(error: AppTlsError): boolean {
+  return !HARMLESS.has(error)
+}
+
+/** What failed, and what to do, for the person who reads the log. */
+export const explanations: Readonly<Record<AppTlsError, string>> = {
+  app_tls_certificate_rejected:
+    'The application rejected the certificate of the proxy. Check that the certificate covers the host name that the ' +
+    'application connects to, that PROXY_TLS_CERT_FILE contains the whole chain, and that the application trusts the ' +
+    'authority.',
+  app_tls_abandoned:
+    'The application closed the connection after it received the certificate of the proxy, and gave no reason. Most ' +
+    'likely it does not trust the certificate: check its host name, its chain and its authority.',
+  app_tls_version:
+    'The application offers only TLS 1.1 or older, and the proxy requires TLS 1.2. Update the TLS library of the ' +
+    'application.',
+  app_tls_no_shared_cipher:
+    'The application and the proxy have no cipher suite, key exchange group or signature algorithm in common. Update ' +
+    'the TLS library of the application. If that is not possible, set PROXY_TLS_CIPHERS=old.',
+  app_tls_plaintext:
+    'The application sent plain text where TLS must begin. For an smtps:// port, configure implicit TLS in the ' +
+    'application; without TLS, use an smtp:// port.',
+  app_tls_alpn:
+    'The application demands a protocol that is not SMTP (ALPN). Remove the ALPN setting of the application, or check ' +
+    'that it is a mail client.',
+  app_tls_timeout:
+    'The application did not complete the TLS handshake in time. If it waits for a greeting, it does not use TLS: for ' +
+    'an smtps:// port, configure implicit TLS in the application.',
+  app_tls_closed:
+    'The connection ended before the proxy sent its certificate. Port scanners and health checks do this: no action is ' +
+    'needed.',
+  app_tls_on_plain_listener:
+    'The application began TLS on an smtp:// port, which begins in plain text. Configure STARTTLS (or no TLS) in the ' +
+    'application, or add an smtps:// listener to PROXY_LISTEN.',
+  app_tls_failed: 'The TLS handshake failed. smtp.tls.detail is the reason that OpenSSL gives.',
+}
+
+/** Counts attempts to enter TLS. */
+export class AppTlsMetrics {
+  readonly #handshakes: Cells<AttributesOf<'appTlsHandshakes'>>
+
+  constructor(meter: Meter, limit: number) {
+    this.#handshakes = cellsOf(meter, 'appTlsHandshakes', limit)
+  }
+
+  /** Prometheus does not see the first increase of a series that does not begin at 0. */
+  startAtZero({ listeners, clients }: Configured): void {
+    for (const listener of listeners)
+      for (const client of ['other', ...clients])
+        for (const error of [undefined, ...appTlsErrors]) this.#of(listener, client, error)
+  }
+
+  /** Takes the events of one session. */
+  open({ listener, clientName }: SessionOpen): (event: SessionEvent) => void {
+    let handshaken = false
+    return (event) => {
+      if (event.type === 'tls') handshaken = true
+      else if (event.type === 'tls-failed') this.#of(listener, clientName, event.error).value += 1
+      else if (handshaken && event.type === 'exchange' && event.command !== 'UNSOLICITED') {
+        // only what the application sends inside TLS shows that it accepts the certificate
+        handshaken = false
+        this.#of(listener, clientName).value += 1
+      }
+    }
+  }
+
+  #of(listener: string, client: string, error?: AppTlsError): Cell {
+    const failure = error && { 'error.type': error }
+    return this.#handshakes.at({ ...failure, 'smtp.listener': listener, 'smtp.client.name': client })
+  }
+}

@@ -1,0 +1,268 @@
+/**
+ * THE table: everything that telemetry may say, under which name, in which unit, with which values. Instruments, log
+ * lines, spans, dashboards, alerts and documents take their names from here and from nowhere else. The list may grow;
+ * nothing in it is renamed, because other people's queries rest on it.
+ *
+ * OpenTelemetry has no conventions for SMTP yet: what is SMTP's own is named `smtp.*`, the rest as they name it.
+ */
+import type { AttributeKey, attributes } from './attributes.ts'
+import type { RuntimeAttributeKey } from './runtime.ts'
+
+export * from './attributes.ts'
+export * from './runtime.ts'
+export * from './values.ts'
+
+/** The instrumentation scope. Its version is the version of this table: the minor grows when the table is extended. */
+export const scope = { name: 'ahasend-smtp-proxy', version: '1.3.0' } as const
+
+/** A metric: `prometheus` is the name under which it is scraped. */
+export interface MetricDefinition {
+  readonly name: `smtp.proxy.${string}`
+  readonly kind: 'counter' | 'updowncounter' | 'gauge' | 'histogram'
+  /** UCUM, as OpenTelemetry wants it. */
+  readonly unit: string
+  readonly help: string
+  readonly attributes: readonly AttributeKey[]
+  /** Upper bounds, of histograms only, in the metric's unit. */
+  readonly buckets?: readonly number[]
+  readonly prometheus: `smtp_proxy_${string}`
+}
+
+const durations = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] as const
+const lifetimes = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600] as const
+/** Up to AhaSend's limit of 20 MiB. */
+const sizes = [1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 10485760, 15728640, 20971520] as const
+/** Up to AhaSend's limit of 50 recipients a mail. */
+const recipients = [1, 2, 5, 10, 20, 40, 50] as const
+/** Up to AhaSend's limit of 10,000 mails a connection. */
+const messages = [1, 2, 5, 10, 50, 100, 500, 1000, 5000, 9000, 10000] as const
+
+export const metrics = {
+  replies: {
+    name: 'smtp.proxy.replies',
+    kind: 'counter',
+    unit: '{reply}',
+    help: 'SMTP replies.',
+    attributes: [
+      'smtp.command',
+      'smtp.reply.code',
+      'smtp.reply.cause',
+      'smtp.reply.origin',
+      'server.address',
+      'smtp.client.name',
+    ],
+    prometheus: 'smtp_proxy_replies_total',
+  },
+  repliesLost: {
+    name: 'smtp.proxy.replies.lost',
+    kind: 'counter',
+    unit: '{reply}',
+    help: 'Replies that did not reach the client, or that the client probably did not read.',
+    attributes: ['smtp.reply.loss'],
+    prometheus: 'smtp_proxy_replies_lost_total',
+  },
+  commandDuration: {
+    name: 'smtp.proxy.command.duration',
+    kind: 'histogram',
+    unit: 's',
+    help: 'From a command to its reply; CONNECT: from the connection to the greeting.',
+    attributes: ['smtp.command', 'server.address'],
+    buckets: durations,
+    prometheus: 'smtp_proxy_command_duration_seconds',
+  },
+  transactions: {
+    name: 'smtp.proxy.transactions',
+    kind: 'counter',
+    unit: '{transaction}',
+    help: 'Mails, from MAIL to an end of any kind.',
+    attributes: ['smtp.transaction.outcome', 'error.type', 'server.address', 'smtp.client.name'],
+    prometheus: 'smtp_proxy_transactions_total',
+  },
+  transactionDuration: {
+    name: 'smtp.proxy.transaction.duration',
+    kind: 'histogram',
+    unit: 's',
+    help: 'From MAIL to the end of the mail.',
+    attributes: ['smtp.transaction.outcome', 'server.address'],
+    buckets: durations,
+    prometheus: 'smtp_proxy_transaction_duration_seconds',
+  },
+  recipients: {
+    name: 'smtp.proxy.recipients',
+    kind: 'counter',
+    unit: '{recipient}',
+    help: 'Recipients that were answered.',
+    attributes: ['smtp.recipient.verdict', 'server.address', 'smtp.client.name'],
+    prometheus: 'smtp_proxy_recipients_total',
+  },
+  messageSize: {
+    name: 'smtp.proxy.message.size',
+    kind: 'histogram',
+    unit: 'By',
+    help: 'Octets of mails on the wire, of mails whose body began.',
+    attributes: ['smtp.transaction.outcome', 'smtp.client.name'],
+    buckets: sizes,
+    prometheus: 'smtp_proxy_message_size_bytes',
+  },
+  messageRecipients: {
+    name: 'smtp.proxy.message.recipients',
+    kind: 'histogram',
+    unit: '{recipient}',
+    help: 'Recipients that were answered in a mail, whatever the verdict.',
+    attributes: ['smtp.transaction.outcome'],
+    buckets: recipients,
+    prometheus: 'smtp_proxy_message_recipients',
+  },
+  sessionDuration: {
+    name: 'smtp.proxy.session.duration',
+    kind: 'histogram',
+    unit: 's',
+    help: 'Lifetime of client connections.',
+    attributes: ['smtp.session.close_reason', 'server.address', 'smtp.client.name'],
+    buckets: lifetimes,
+    prometheus: 'smtp_proxy_session_duration_seconds',
+  },
+  refusedCut: {
+    name: 'smtp.proxy.refused.cut',
+    kind: 'counter',
+    unit: '{connection}',
+    help: 'Refused connections that the proxy closed before their clients did.',
+    attributes: ['smtp.refused.cut'],
+    prometheus: 'smtp_proxy_refused_cut_total',
+  },
+  sessionActive: {
+    name: 'smtp.proxy.session.active',
+    kind: 'updowncounter',
+    unit: '{session}',
+    help: 'Sessions that are open now.',
+    attributes: ['smtp.client.name'],
+    prometheus: 'smtp_proxy_session_active',
+  },
+  sessionMessages: {
+    name: 'smtp.proxy.session.messages',
+    kind: 'histogram',
+    unit: '{message}',
+    help: 'Mails in a session, against a limit of 10000.',
+    attributes: ['server.address'],
+    buckets: messages,
+    prometheus: 'smtp_proxy_session_messages',
+  },
+  sessionOpaque: {
+    name: 'smtp.proxy.session.opaque',
+    kind: 'counter',
+    unit: '{session}',
+    help: 'Sessions that are relayed without being understood any more.',
+    attributes: ['smtp.opaque.reason'],
+    prometheus: 'smtp_proxy_session_opaque_total',
+  },
+  appTlsHandshakes: {
+    name: 'smtp.proxy.client.tls.handshakes',
+    kind: 'counter',
+    unit: '{handshake}',
+    help: 'Attempts of applications to enter TLS; without an error type, those that succeeded.',
+    attributes: ['error.type', 'smtp.listener', 'smtp.client.name'],
+    prometheus: 'smtp_proxy_client_tls_handshakes_total',
+  },
+  dials: {
+    name: 'smtp.proxy.upstream.dials',
+    kind: 'counter',
+    unit: '{dial}',
+    help: 'Attempts to reach an upstream.',
+    attributes: ['error.type', 'tls.resumed', 'server.address'],
+    prometheus: 'smtp_proxy_upstream_dials_total',
+  },
+  dialDuration: {
+    name: 'smtp.proxy.upstream.dial.duration',
+    kind: 'histogram',
+    unit: 's',
+    help: 'How long reaching an upstream took, by phase.',
+    attributes: ['smtp.dial.phase', 'server.address'],
+    buckets: durations,
+    prometheus: 'smtp_proxy_upstream_dial_duration_seconds',
+  },
+  io: {
+    name: 'smtp.proxy.io',
+    kind: 'counter',
+    unit: 'By',
+    help: 'Octets relayed, inside TLS.',
+    attributes: ['network.io.direction'],
+    prometheus: 'smtp_proxy_io_bytes_total',
+  },
+  certificateNotAfter: {
+    name: 'smtp.proxy.certificate.not_after',
+    kind: 'gauge',
+    unit: 's',
+    help: 'When the certificate ends, in seconds since 1970; of several upstreams seen within a day, the first to end.',
+    attributes: ['tls.side'],
+    prometheus: 'smtp_proxy_certificate_not_after_seconds',
+  },
+  observerFailures: {
+    name: 'smtp.proxy.observer.failures',
+    kind: 'counter',
+    unit: '{failure}',
+    help: 'Failures of the telemetry itself.',
+    attributes: [],
+    prometheus: 'smtp_proxy_observer_failures_total',
+  },
+  loopTime: {
+    name: 'smtp.proxy.loop.time',
+    kind: 'counter',
+    unit: 's',
+    help: 'How long an event loop that relays mail worked, and how long it waited.',
+    attributes: ['smtp.loop', 'nodejs.eventloop.state'],
+    prometheus: 'smtp_proxy_loop_time_seconds_total',
+  },
+  loopDelay: {
+    name: 'smtp.proxy.loop.delay',
+    kind: 'histogram',
+    unit: 's',
+    help: 'The longest wait for a turn of an event loop that relays mail, recorded once a second.',
+    attributes: ['smtp.loop'],
+    buckets: durations,
+    prometheus: 'smtp_proxy_loop_delay_seconds',
+  },
+  loopHeap: {
+    name: 'smtp.proxy.loop.heap',
+    kind: 'updowncounter',
+    unit: 'By',
+    help: 'Memory in use on the heap of an event loop that relays mail.',
+    attributes: ['smtp.loop'],
+    prometheus: 'smtp_proxy_loop_heap_bytes',
+  },
+  telemetryLost: {
+    name: 'smtp.proxy.telemetry.lost',
+    kind: 'counter',
+    unit: '{record}',
+    help: 'Spans, data points and log lines that were lost. Mail is not affected.',
+    attributes: ['telemetry.signal', 'telemetry.loss'],
+    prometheus: 'smtp_proxy_telemetry_lost_total',
+  },
+  telemetryExported: {
+    name: 'smtp.proxy.telemetry.exported',
+    kind: 'counter',
+    unit: '{record}',
+    help: 'Spans, data points and log lines that an OTLP receiver took.',
+    attributes: ['telemetry.signal'],
+    prometheus: 'smtp_proxy_telemetry_exported_total',
+  },
+} as const satisfies Record<string, MetricDefinition>
+
+export type MetricKey = keyof typeof metrics
+
+type KeysOf<Metric extends MetricKey> = (typeof metrics)[Metric]['attributes'][number]
+
+type ValueOf<Key extends AttributeKey> = (typeof attributes)[Key] extends { readonly values: readonly (infer Value)[] }
+  ? Value
+  : Key extends 'smtp.reply.code' | 'smtp.loop'
+    ? number
+    : string
+
+/** The attributes that one measurement of a metric must have; only `error.type` may be absent. */
+export type AttributesOf<Metric extends MetricKey> = {
+  readonly [Key in Exclude<KeysOf<Metric>, 'error.type'>]: ValueOf<Key>
+} & { readonly [Key in Extract<KeysOf<Metric>, 'error.type'>]?: string }
+
+/** The Prometheus label of an attribute key. */
+export function labelOf(key: AttributeKey | RuntimeAttributeKey): string {
+  return key.replaceAll('.', '_')
+}

@@ -1,0 +1,23 @@
+/** What an operator reads in the log about sessions that end for a reason which only an operator can remove. */
+import type { ProxyHeaderFault, SessionEvent } from '../../proxy/events/events.ts'
+
+const FAULTS: Readonly<Record<ProxyHeaderFault, string>> = {
+  timeout: 'No PROXY header arrived in time.',
+  incomplete: 'The connection ended in the middle of the PROXY header.',
+  no_header: 'The connection does not begin with a PROXY header.',
+  header_too_long: 'The PROXY header is too long.',
+  malformed: 'The PROXY header is malformed.',
+  unsupported: 'The PROXY header has a version, a command or an address family that the proxy does not support.',
+  bad_checksum: 'The checksum of the PROXY header is wrong.',
+}
+
+const EXPECTED =
+  'The address is in PROXY_TRUST_PROXY_PROTOCOL, so its connections must begin with a PROXY header, version 1 or 2. ' +
+  'Check that the load balancer sends one, also in its health checks, or remove its network from the setting.'
+
+/** What happened and what to check; undefined where the other attributes of the line say enough. */
+export function adviceOn(close: Extract<SessionEvent, { type: 'session-close' }>): string | undefined {
+  if (close.reason !== 'proxy_header') return undefined
+  const fault = Object.hasOwn(FAULTS, close.detail ?? '') ? `${FAULTS[close.detail as ProxyHeaderFault]} ` : ''
+  return `${fault}${EXPECTED}`
+}

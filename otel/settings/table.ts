@@ -1,0 +1,289 @@
+/**
+ * THE table of OpenTelemetry's variables that this proxy honours. Only the OTLP exporters read any of them by themselves
+ * (`OTEL_EXPORTER_OTLP_*`, and they ignore what they do not understand), so all of them are read here and passed on.
+ */
+
+import { integer, path, type Reader } from '../../settings/readers.ts'
+import type { Documented } from '../../settings/tables.ts'
+import type { OtelSettings, Otlp } from './settings.ts'
+import {
+  baseEndpoint,
+  endpoint,
+  headers,
+  protocol,
+  ratio,
+  resourceAttributes,
+  shownUrl,
+  text,
+  truth,
+  word,
+  words,
+} from './values.ts'
+
+type Effective = string | number | boolean | undefined
+
+/** One variable; its default is text for `read`. */
+export interface Row<T> extends Documented {
+  readonly read: Reader<T>
+  /** The value in effect, for the start log line; undefined = none. */
+  readonly effective: (settings: OtelSettings) => Effective
+}
+
+const MAX_MILLISECONDS = 3_600_000
+/** Spans and log lines wait in memory, at some 2 KB each. */
+const MAX_QUEUE = 100_000
+
+const delay = integer(1, MAX_MILLISECONDS)
+const queue = integer(1, MAX_QUEUE)
+
+export const SETTINGS = {
+  disabled: {
+    variable: 'OTEL_SDK_DISABLED',
+    default: 'false',
+    meaning: '`true` turns off metrics, traces and OTLP logs. Log lines on standard output stay.',
+    read: truth,
+    effective: ({ disabled }) => disabled,
+  },
+  serviceName: {
+    variable: 'OTEL_SERVICE_NAME',
+    default: '',
+    meaning:
+      'The resource attribute `service.name`; goes before the one in `OTEL_RESOURCE_ATTRIBUTES`. If neither is set, ' +
+      '`ahasend-smtp-proxy`.',
+    read: text,
+    effective: ({ resource }) => resource['service.name'],
+  },
+  resourceAttributes: {
+    variable: 'OTEL_RESOURCE_ATTRIBUTES',
+    default: '',
+    meaning:
+      'Attributes of everything that is exported: `deployment.environment.name=production,cloud.region=eu-west-1`. ' +
+      '`service.instance.id` is a new random id at each start unless it is set here.',
+    read: resourceAttributes,
+    effective: ({ resource }) => Object.keys(resource).join(',') || undefined,
+  },
+  tracesExporter: {
+    variable: 'OTEL_TRACES_EXPORTER',
+    default: '',
+    meaning: '`otlp` or `none`. By default `otlp` where an endpoint for traces is set, else `none`.',
+    read: words('otlp'),
+    effective: ({ traces }) => (traces ? 'otlp' : 'none'),
+  },
+  metricsExporter: {
+    variable: 'OTEL_METRICS_EXPORTER',
+    default: 'prometheus',
+    meaning:
+      '`prometheus` (the page `/metrics`), `otlp`, `prometheus,otlp` (also written `both`) or `none`. `otlp` needs an ' +
+      'endpoint.',
+    read: (given) => words('prometheus', 'otlp')(given.toLowerCase() === 'both' ? 'prometheus,otlp' : given),
+    effective: ({ metrics }) =>
+      exporters(metrics.prometheus && 'prometheus', metrics.otlp === undefined ? undefined : 'otlp'),
+  },
+  logsExporter: {
+    variable: 'OTEL_LOGS_EXPORTER',
+    default: 'none',
+    meaning:
+      '`otlp` exports the log lines besides writing them to standard output; needs an endpoint. `none` does not.',
+    read: words('otlp'),
+    effective: ({ logs }) => (logs ? 'otlp' : 'none'),
+  },
+  sampler: {
+    variable: 'OTEL_TRACES_SAMPLER',
+    default: 'parentbased_traceidratio',
+    meaning:
+      'Which mails and sessions are traced: `always_on`, `always_off`, `traceidratio`, `parentbased_always_on`, ' +
+      '`parentbased_always_off` or `parentbased_traceidratio`. Those that failed, are in doubt or were slow ' +
+      '(`PROXY_SLOW`) are traced whatever it says.',
+    read: word(
+      'always_on',
+      'always_off',
+      'traceidratio',
+      'parentbased_always_on',
+      'parentbased_always_off',
+      'parentbased_traceidratio',
+    ),
+    effective: ({ traces }) => traces?.sampler,
+  },
+  samplerRatio: {
+    variable: 'OTEL_TRACES_SAMPLER_ARG',
+    default: '0.1',
+    meaning: 'The share of traces that a ratio sampler keeps, from 0 to 1.',
+    read: ratio,
+    effective: ({ traces }) => (traces?.sampler.endsWith('ratio') ? traces.ratio : undefined),
+  },
+  propagators: {
+    variable: 'OTEL_PROPAGATORS',
+    default: 'tracecontext,baggage',
+    meaning:
+      'With `tracecontext` a mail whose header section has a `traceparent` joins that trace. `baggage` is accepted and ' +
+      'has no effect: nothing is passed on. `none` starts a trace of its own for each mail.',
+    read: words('tracecontext', 'baggage'),
+    effective: ({ propagators }) => propagators.join(',') || 'none',
+  },
+  metricIntervalMs: {
+    variable: 'OTEL_METRIC_EXPORT_INTERVAL',
+    default: '60000',
+    meaning: 'Milliseconds between two exports of metrics by OTLP.',
+    read: delay,
+    effective: ({ metrics }) => metrics.otlp?.intervalMs,
+  },
+  metricTimeoutMs: {
+    variable: 'OTEL_METRIC_EXPORT_TIMEOUT',
+    default: '30000',
+    meaning: 'Milliseconds for one export of metrics; at most the interval.',
+    read: delay,
+    effective: ({ metrics }) => metrics.otlp?.exportTimeoutMs,
+  },
+  temporality: {
+    variable: 'OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE',
+    default: 'cumulative',
+    meaning: '`cumulative`, `delta` or `lowmemory`. Prometheus wants `cumulative`.',
+    read: word('cumulative', 'delta', 'lowmemory'),
+    effective: ({ metrics }) => metrics.otlp?.temporality,
+  },
+  spanDelayMs: {
+    variable: 'OTEL_BSP_SCHEDULE_DELAY',
+    default: '5000',
+    meaning: 'Milliseconds that spans wait for company before they are exported.',
+    read: delay,
+    effective: ({ traces }) => traces?.delayMs,
+  },
+  spanTimeoutMs: {
+    variable: 'OTEL_BSP_EXPORT_TIMEOUT',
+    default: '30000',
+    meaning: 'Milliseconds for one export of spans.',
+    read: delay,
+    effective: ({ traces }) => traces?.exportTimeoutMs,
+  },
+  spanQueue: {
+    variable: 'OTEL_BSP_MAX_QUEUE_SIZE',
+    default: '2048',
+    meaning: 'Spans that may wait; those beyond are dropped and counted.',
+    read: queue,
+    effective: ({ traces }) => traces?.maxQueue,
+  },
+  spanBatch: {
+    variable: 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE',
+    default: '512',
+    meaning: 'Spans in one export; at most as many as may wait.',
+    read: queue,
+    effective: ({ traces }) => traces?.maxBatch,
+  },
+  logDelayMs: {
+    variable: 'OTEL_BLRP_SCHEDULE_DELAY',
+    default: '1000',
+    meaning: 'Milliseconds that log lines wait for company before they are exported.',
+    read: delay,
+    effective: ({ logs }) => logs?.delayMs,
+  },
+  logTimeoutMs: {
+    variable: 'OTEL_BLRP_EXPORT_TIMEOUT',
+    default: '30000',
+    meaning: 'Milliseconds for one export of log lines.',
+    read: delay,
+    effective: ({ logs }) => logs?.exportTimeoutMs,
+  },
+  logQueue: {
+    variable: 'OTEL_BLRP_MAX_QUEUE_SIZE',
+    default: '2048',
+    meaning: 'Log lines that may wait for export; those beyond are not exported, and counted.',
+    read: queue,
+    effective: ({ logs }) => logs?.maxQueue,
+  },
+  logBatch: {
+    variable: 'OTEL_BLRP_MAX_EXPORT_BATCH_SIZE',
+    default: '512',
+    meaning: 'Log lines in one export; at most as many as may wait.',
+    read: queue,
+    effective: ({ logs }) => logs?.maxBatch,
+  },
+} satisfies Readonly<Record<string, Row<unknown>>>
+
+/** A variable that exists for all signals and for each: the signal's own goes before that for all. */
+export interface OtlpRow<T> extends Documented {
+  readonly read: Reader<T>
+  /** How a signal's own variable is read, where that differs. */
+  readonly readOwn?: Reader<T>
+  readonly effective: (otlp: Otlp) => Effective
+}
+
+export const OTLP_SETTINGS = {
+  endpoint: {
+    variable: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+    default: '',
+    meaning:
+      'Where an OpenTelemetry collector listens for OTLP over HTTP: `http://collector:4318`; `/v1/traces`, `/v1/metrics` ' +
+      'and `/v1/logs` are added. Nothing is exported by OTLP without it. This variable and those below also exist for ' +
+      'one signal, and then go before these: `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_METRICS_HEADERS`, ' +
+      '`OTEL_EXPORTER_OTLP_LOGS_TIMEOUT` and so on. The endpoint of one signal is used as it is, without an added path.',
+    read: baseEndpoint,
+    readOwn: endpoint,
+    effective: ({ url }) => shownUrl(url),
+  },
+  headers: {
+    variable: 'OTEL_EXPORTER_OTLP_HEADERS',
+    default: '',
+    meaning:
+      'HTTP headers of each export, such as `authorization=Bearer%20abc,x-tenant=7`. Those for one signal are added to ' +
+      'those for all. Their values are in no log line.',
+    read: headers,
+    effective: ({ headers }) => Object.keys(headers).join(',') || undefined,
+  },
+  timeoutMs: {
+    variable: 'OTEL_EXPORTER_OTLP_TIMEOUT',
+    default: '10000',
+    meaning: 'Milliseconds for one export, with its retries.',
+    read: delay,
+    effective: ({ timeoutMs }) => timeoutMs,
+  },
+  compression: {
+    variable: 'OTEL_EXPORTER_OTLP_COMPRESSION',
+    default: 'none',
+    meaning: '`gzip` or `none`.',
+    read: word('gzip', 'none'),
+    effective: ({ compression }) => compression,
+  },
+  protocol: {
+    variable: 'OTEL_EXPORTER_OTLP_PROTOCOL',
+    default: 'http/protobuf',
+    meaning: '`http/protobuf`; there is no other here.',
+    read: protocol,
+    effective: () => 'http/protobuf',
+  },
+  authorities: {
+    variable: 'OTEL_EXPORTER_OTLP_CERTIFICATE',
+    default: '',
+    meaning: "PEM file of the certificate authorities to trust for the collector, in place of Node's.",
+    read: path,
+    effective: ({ authorities }) => authorities?.path,
+  },
+  clientKey: {
+    variable: 'OTEL_EXPORTER_OTLP_CLIENT_KEY',
+    default: '',
+    meaning: 'PEM file of the private key with which the proxy identifies itself to the collector, not encrypted.',
+    read: path,
+    effective: ({ clientKey }) => clientKey?.path,
+  },
+  clientCertificate: {
+    variable: 'OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE',
+    default: '',
+    meaning: 'PEM file of the certificate of that key, with its chain.',
+    read: path,
+    effective: ({ clientCertificate }) => clientCertificate?.path,
+  },
+} satisfies Readonly<Record<string, OtlpRow<unknown>>>
+
+/** The kinds of telemetry, in the order in which settings name them. */
+export const SIGNALS = ['traces', 'metrics', 'logs'] as const
+
+/** The signal's own variable of one that exists for all. */
+export function ownVariable({ variable }: Documented, signal: (typeof SIGNALS)[number]): string {
+  return variable.replace('OTLP_', `OTLP_${signal.toUpperCase()}_`)
+}
+
+/** The rows in the order in which people read them. */
+export const OTEL_ROWS: readonly Documented[] = [...Object.values(SETTINGS), ...Object.values(OTLP_SETTINGS)]
+
+function exporters(...names: readonly (string | false | undefined)[]): string {
+  return names.filter((name) => typeof name === 'string').join(',') || 'none'
+}

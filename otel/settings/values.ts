@@ -1,0 +1,127 @@
+/** Kinds of values that OpenTelemetry's variables have, on top of those in `settings/readers.ts`. */
+import { validateHeaderName, validateHeaderValue } from 'node:http'
+import { type Faults, listOf, type Reader, type Reading, shown, wrong } from '../../settings/readers.ts'
+
+/** One of some words, in any case, as OpenTelemetry wants it. */
+export function word<T extends string>(...words: readonly T[]): Reader<T> {
+  return (text) => {
+    const found = words.find((candidate) => candidate === text.toLowerCase())
+    return found === undefined ? wrong(text, `one of ${words.join(', ')}`) : { value: found }
+  }
+}
+
+/** `true` or `false`, in any case. */
+export const truth: Reader<boolean> = (text) => {
+  const reading = word('true', 'false')(text)
+  return 'value' in reading ? { value: reading.value === 'true' } : reading
+}
+
+/** Comma-separated words, each once; `none` stands alone, for an empty list. Undefined when empty. */
+export function words<T extends string>(...known: readonly T[]): Reader<readonly T[] | undefined> {
+  return (text) => {
+    if (text === '') return { value: undefined }
+    const reading = listOf(word<string>(...known, 'none'))(text)
+    if ('faults' in reading) return reading
+    const chosen = new Set(reading.value)
+    if (chosen.has('none') && chosen.size > 1) return wrong(text, 'none alone, or a list without none')
+    return { value: known.filter((candidate) => chosen.has(candidate)) }
+  }
+}
+
+/** Any text; undefined when empty. */
+export const text: Reader<string | undefined> = (given) => ({ value: given || undefined })
+
+/** A number from 0 to 1. */
+export const ratio: Reader<number> = (given) => {
+  const value = /^\d*\.?\d+(?:e-?\d+)?$/i.test(given) ? Number(given) : Number.NaN
+  return value >= 0 && value <= 1 ? { value } : wrong(given, 'a number from 0 to 1')
+}
+
+const ENDPOINT = 'a URL such as http://collector:4318 or https://otlp.example'
+
+/** The URL below which the signals have their paths, ending in a slash; undefined when empty. */
+export const baseEndpoint: Reader<string | undefined> = (given) => {
+  const reading = endpoint(given)
+  if ('faults' in reading || reading.value === undefined) return reading
+  if (new URL(reading.value).search !== '') return wrong(withoutKeys(given), `${ENDPOINT}, without parameters`)
+  return { value: reading.value.replace(/\/*$/, '/') }
+}
+
+/** A URL that is used as it is; undefined when empty. */
+export const endpoint: Reader<string | undefined> = (given) => {
+  if (given === '') return { value: undefined }
+  const url = URL.parse(given)
+  const isWeb = url !== null && /^https?:\/\//i.test(given)
+  return isWeb && url.hash === '' ? { value: url.href } : wrong(withoutKeys(given), ENDPOINT)
+}
+
+/** The one protocol there is. */
+export const protocol: Reader<'http/protobuf'> = (given) => {
+  if (given.toLowerCase() === 'http/protobuf') return { value: 'http/protobuf' }
+  return wrong(given, 'http/protobuf', "There is no other here: name the collector's HTTP port, usually 4318.")
+}
+
+type Pairs = Readonly<Record<string, string>>
+
+/** `name=value` pairs of HTTP headers. Values are secrets, and so may be what is written in place of a name. */
+export const headers: Reader<Pairs> = (given) => {
+  const wanted = 'name=value, the name and value of an HTTP header'
+  const fix =
+    'Separate headers by commas; inside a value write a comma as %2C, a semicolon as %3B, a percent sign as %25.'
+  return pairs(given, (name, value) => isHeader(name, value) && value !== '', { wanted, fix })
+}
+
+/** The longest key and value that the specification's readers take. */
+const MAX_ATTRIBUTE_LENGTH = 255
+
+/** `key=value` pairs of resource attributes. They are not repeated in mistakes: nobody knows what they hold. */
+export const resourceAttributes: Reader<Pairs> = (given) => {
+  const wanted = `key=value, each of at most ${MAX_ATTRIBUTE_LENGTH} characters`
+  const fix = 'Separate attributes by commas; write a comma as %2C, an equals sign as %3D, a percent sign as %25.'
+  const isAttribute = (key: string, value: string, raw: string) =>
+    raw.split('=').length === 2 && Math.max(key.length, value.length) <= MAX_ATTRIBUTE_LENGTH
+  return pairs(given, isAttribute, { wanted, fix })
+}
+
+type PairCheck = (key: string, value: string, raw: string) => boolean
+
+function pairs(given: string, isRight: PairCheck, advice: { wanted: string; fix: string }): Reading<Pairs> {
+  const entries = given.split(',').filter((entry) => entry.trim() !== '')
+  const decoded = entries.map((entry) => decodedPair(entry, isRight))
+  const bad = decoded.flatMap((pair, index) => (pair === undefined ? [index + 1] : []))
+  if (bad.length === 0) return { value: Object.fromEntries(decoded.filter((pair) => pair !== undefined)) }
+  const faults = bad.map((place) => ({ got: `entry ${place} of ${entries.length} (not shown)`, ...advice }))
+  return { faults } satisfies Faults
+}
+
+/** W3C baggage's way of writing pairs: percent-encoded, without metadata behind a semicolon. */
+function decodedPair(entry: string, isRight: PairCheck): readonly [string, string] | undefined {
+  const [, rawKey = '', rawValue = ''] = /^([^=;]+)=([^;]*)$/.exec(entry) ?? []
+  try {
+    const key = decodeURIComponent(rawKey.trim())
+    const value = decodeURIComponent(rawValue.trim())
+    return key !== '' && isRight(key, value, entry) ? [key, value] : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isHeader(name: string, value: string): boolean {
+  try {
+    validateHeaderName(name)
+    validateHeaderValue(name, value)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** A URL as log lines may repeat it: without credentials, keys in the path and the values of parameters. */
+export function shownUrl(url: string): string {
+  return JSON.parse(shown(withoutKeys(url))) as string
+}
+
+/** Some receivers have the key in the path. Twenty is arbitrary: longer than the words that paths are made of. */
+function withoutKeys(url: string): string {
+  return url.replace(/(?<=[^:/]\/)[^/?#]{20,}/g, '***')
+}

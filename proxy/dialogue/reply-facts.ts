@@ -1,0 +1,16 @@
+import type { CommandName, ReplyFacts } from '../events/events.ts'
+import { enhancedCodeOf, lastLineText, messageIdsOf, type Reply } from '../smtp/reply.ts'
+import { causeOf } from './reply-cause.ts'
+
+/**
+ * What may be told of an upstream's reply to `command`: its text is looked at here and goes no further. `quietMs` is how
+ * long nothing had moved before the command was sent, or the reply came unasked.
+ */
+export function factsOf(reply: Reply, command: CommandName, quietMs: number): ReplyFacts {
+  const text = lastLineText(reply.bytes)
+  const enhancedCode = enhancedCodeOf(reply.code, text)
+  const cause = causeOf(reply.code, { command, quietMs, text, enhancedCode })
+  const final = command === 'END-OF-MESSAGE' || command === 'BDAT'
+  const ids = final && reply.code === 250 ? messageIdsOf(text) : undefined
+  return { code: reply.code, cause, origin: 'upstream', ...(enhancedCode && { enhancedCode }), ...(ids && { ids }) }
+}

@@ -1,0 +1,290 @@
+import net from 'node:net'
+import type { SecureContext } from 'node:tls'
+import { ReadPool } from '../connection/read-pool.ts'
+import { limitsFor, RefusedConnections, type RefusedCuts } from '../connection/refused.ts'
+import type { Dial, Handover, Observer, SessionOpen, Telemetry } from '../events/events.ts'
+import { listenError } from '../net/listen-error.ts'
+import type { ListenerCertificate } from '../net/listener-certificate.ts'
+import { clientKey } from '../net/networks.ts'
+import type { OwnWord } from '../session/local-replies.ts'
+import * as words from '../session/local-replies.ts'
+import { Session, type SessionHost, type Source } from '../session/session.ts'
+import type { Config, ListenAddress } from '../settings/settings.ts'
+import type { AddressScope } from '../smtp/path.ts'
+import { Dialer, type DialResult, now } from '../upstream/dialer.ts'
+import { dialInOrder, type Reached } from '../upstream/failover.ts'
+import { WarmLegs } from '../upstream/preconnect.ts'
+import { type Admission, LocalAdmission } from './admission.ts'
+import { Ticker } from './ticker.ts'
+
+/** Times and sizes that are no settings; tests shorten them. */
+export const LIMITS = {
+  linger: { ms: 10_000, bytes: 64 * 1024 * 1024 },
+  /** Of one event loop: several share the connections. */
+  refused: limitsFor(1),
+  handshakeMs: 30_000,
+  /** RFC 5321 4.5.3.2.6. */
+  finalReplyMs: 600_000,
+  drainQuietMs: 1000,
+  /** Over how long the farewells of idle sessions are spread at a drain, so that they do not all come back at once. */
+  drainSpreadMs: 5000,
+  proxyHeaderMs: 5000,
+  /** How often sessions are looked at. */
+  tickMs: 1000,
+}
+
+/** Connections that wait to be accepted; the kernel may allow fewer. */
+const BACKLOG = 4096
+const KEEPALIVE_MS = 60_000
+
+export interface ServerOptions {
+  readonly config: Config
+  readonly telemetry: Telemetry
+  /** The listeners' certificate, when one is configured. */
+  readonly certificate?: Pick<ListenerCertificate, 'context'>
+  readonly limits?: Partial<typeof LIMITS>
+  /** Counts sessions against the caps; several event loops share one. */
+  readonly admission?: Admission
+  /** True when other event loops listen on the same ports (SO_REUSEPORT). */
+  readonly reusePort?: boolean
+  /** A listener is gone although nobody closed it. */
+  readonly lost?: (listener: ListenAddress, error: Error) => void
+  /** A connection could not be accepted; the listener goes on. Node hardly ever tells: see proxy/server/fd-limit.ts. */
+  readonly acceptFailed?: (listener: ListenAddress, error: Error) => void
+}
+
+/** A listener with the address that it got. */
+export interface Bound {
+  readonly listener: ListenAddress
+  readonly address: string
+  readonly port: number
+}
+
+/** What relays mail: one event loop, or several. */
+export interface MailServer {
+  readonly bound: readonly Bound[]
+  readonly draining: boolean
+  /** Sessions that are open; connections that were refused are none. */
+  readonly activeSessions: number
+  /** How many refused connections the proxy closed before their clients did, by reason. */
+  refusedCuts(): RefusedCuts
+  /** Application octets of the sessions that are open. */
+  liveBytes(): { transmit: number; receive: number }
+  /** Ends politely what can be, within the drain timeout. Resolves with the number of sessions that were cut. */
+  drain(): Promise<number>
+  /** Ends everything at once. Resolves when all sessions are gone. */
+  close(): Promise<void>
+}
+
+/** Opens all listeners, or none: rejects with ListenError. */
+export async function startServer(options: ServerOptions): Promise<ProxyServer> {
+  const server = new ProxyServer(options)
+  try {
+    for (const listener of options.config.listeners) await server.listen(listener)
+    return server
+  } catch (error) {
+    await server.close()
+    throw error
+  }
+}
+
+/** The server room: listeners, the sessions that live, the caps, and the one clock that looks after them. */
+export class ProxyServer implements SessionHost, MailServer {
+  readonly limits: typeof LIMITS
+  readonly idleMs: number
+  readonly readPool = new ReadPool()
+  readonly refused: RefusedConnections
+  readonly recordAddresses: AddressScope
+  readonly preferredUpstream: string
+  readonly bound: Bound[] = []
+  readonly #options: ServerOptions
+  readonly #config: Config
+  readonly #dialer: Dialer
+  readonly #warm: WarmLegs
+  readonly #servers = new Set<net.Server>()
+  readonly #sessions = new Set<Session>()
+  readonly #admission: Admission
+  readonly #ticker: Ticker
+  readonly #stopDialling = new AbortController()
+  #draining = false
+  /** Called when the last session has left. */
+  readonly #emptied = new Set<() => void>()
+
+  constructor(options: ServerOptions) {
+    this.#options = options
+    this.#config = options.config
+    this.limits = { ...LIMITS, ...options.limits }
+    this.refused = new RefusedConnections(this.limits.refused)
+    this.idleMs = options.config.idleTimeoutMs
+    this.recordAddresses = options.config.recordAddresses
+    this.preferredUpstream = options.config.upstreams[0]!.host
+    this.#admission =
+      options.admission ??
+      new LocalAdmission({ sessions: options.config.maxSessions, perClient: options.config.maxSessionsPerClient })
+    this.#dialer = new Dialer(options.config.upstreamCaFile)
+    this.#warm = new WarmLegs(options.config.warmConnections, () => this.#dialAhead())
+    const tickMs = Math.min(this.limits.tickMs, Math.max(10, this.idleMs / 4))
+    this.#ticker = new Ticker(tickMs, (at, late) => this.#tick(at, late))
+  }
+
+  get draining(): boolean {
+    return this.#draining
+  }
+
+  /** Sessions that are open; connections that were refused are none. */
+  get activeSessions(): number {
+    return this.#sessions.size
+  }
+
+  refusedCuts(): RefusedCuts {
+    return this.refused.cuts
+  }
+
+  /** Application octets of the sessions that are open. */
+  liveBytes(): { transmit: number; receive: number } {
+    let transmit = 0
+    let receive = 0
+    for (const session of this.#sessions) {
+      transmit += session.transmit
+      receive += session.receive
+    }
+    return { transmit, receive }
+  }
+
+  listen(listener: ListenAddress): Promise<void> {
+    const server = net.createServer({
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEPALIVE_MS,
+      pauseOnConnect: true,
+    })
+    server.on('connection', (tcp) => this.#accept(tcp, listener))
+    const reusePort = this.#options.reusePort ?? false
+    return new Promise((settle, fail) => {
+      server.once('error', (error) => fail(listenError('PROXY_LISTEN', listener.url, error)))
+      server.listen({ host: listener.host, port: listener.port, backlog: BACKLOG, reusePort }, () => {
+        server.removeAllListeners('error').on('error', (error) => this.#listenerFailed(server, listener, error))
+        const { address, port } = server.address() as net.AddressInfo
+        this.#servers.add(server)
+        this.bound.push({ listener, address, port })
+        settle()
+      })
+    })
+  }
+
+  /**
+   * Stops accepting, ends sessions between messages with a 421, and waits for messages in flight, at most for the drain
+   * timeout; then ends what is left, connections that were refused included. Resolves with the number of sessions that
+   * were cut. Those that only waited for their client to close do not count, nor do those that were not greeted yet.
+   */
+  async drain(): Promise<number> {
+    this.#draining = true
+    this.#stopListening()
+    const spread = Math.min(this.limits.drainSpreadMs, this.#config.drainTimeoutMs / 3)
+    for (const session of this.#sessions) session.drain(now() + Math.random() * spread)
+    await this.#emptyWithin(this.#config.drainTimeoutMs)
+    const cut = [...this.#sessions].filter(({ unfinished }) => unfinished).length
+    await this.close()
+    return cut
+  }
+
+  /** Ends everything at once. Resolves when all sessions are gone. */
+  async close(): Promise<void> {
+    this.#draining = true
+    this.#stopListening()
+    for (const session of this.#sessions) session.cut()
+    this.refused.close()
+    await this.#emptyWithin(1000)
+    this.#ticker.stop()
+  }
+
+  /** Resolves when no session is left, or after `ms`. */
+  #emptyWithin(ms: number): Promise<void> {
+    if (this.#sessions.size === 0) return Promise.resolve()
+    return new Promise((settle) => {
+      const done = () => {
+        clearTimeout(timer)
+        this.#emptied.delete(done)
+        settle()
+      }
+      const timer = setTimeout(done, ms)
+      this.#emptied.add(done)
+    })
+  }
+
+  #stopListening(): void {
+    for (const server of this.#servers) server.close()
+    this.#warm.close()
+    this.#stopDialling.abort()
+    this.#servers.clear()
+  }
+
+  #listenerFailed(server: net.Server, listener: ListenAddress, error: Error): void {
+    if (server.listening) this.#options.acceptFailed?.(listener, error)
+    else this.#options.lost?.(listener, error)
+  }
+
+  #accept(tcp: net.Socket, listener: ListenAddress): void {
+    // a client that reset its connection before it was accepted has no address any more
+    if (this.#draining || tcp.remoteAddress === undefined) return void tcp.destroy()
+    const session = new Session(tcp, listener, this)
+    this.#sessions.add(session)
+    void session.run()
+  }
+
+  #tick(at: number, late: boolean): void {
+    this.#warm.tick(at)
+    if (late) return
+    for (const session of this.#sessions) session.tick(at)
+  }
+
+  // ------------------------------------------------------------------------------------------ what sessions ask for
+
+  secureContext(): SecureContext | undefined {
+    return this.#options.certificate?.context
+  }
+
+  expectsProxyHeader(peer: string): boolean {
+    return this.#config.trustProxyProtocol.has(peer)
+  }
+
+  admit(source: Source): OwnWord | undefined {
+    if (!this.#config.allow.has(source.address)) return words.NOT_ALLOWED
+    return this.#admission.enter(clientKey(source.address)) ? undefined : words.SESSION_LIMIT
+  }
+
+  open(event: SessionOpen): Observer {
+    return this.#options.telemetry.open(event)
+  }
+
+  clientName(address: string): string {
+    return this.#config.clients.find(({ networks }) => networks.has(address))?.name ?? 'other'
+  }
+
+  async reach(signal: AbortSignal, report: (event: Dial | Handover) => void): Promise<Reached> {
+    const at = now()
+    const ahead = this.#warm.take(at)
+    if (!ahead) return dialInOrder(this.#dialer, this.#config.upstreams, this.#config.dialTimeoutMs, signal, report)
+    report({ type: 'handover', at, dial: ahead.dial, ahead: true })
+    return ahead
+  }
+
+  async #dialAhead(): Promise<DialResult> {
+    const { signal } = this.#stopDialling
+    const result = await this.#dialer.dial(this.#config.upstreams[0]!, this.#config.dialTimeoutMs, signal)
+    this.#options.telemetry.dial(result.dial)
+    return result
+  }
+
+  dialogueFailed(error: unknown): void {
+    this.#options.telemetry.observerFailed(error)
+  }
+
+  left(session: Session): void {
+    if (!this.#sessions.delete(session)) return
+    if (session.admitted) this.#admission.leave(clientKey(session.admitted.address))
+    if (this.#sessions.size > 0) return
+    for (const done of this.#emptied) done()
+  }
+}

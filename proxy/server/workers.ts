@@ -1,0 +1,194 @@
+import { randomBytes } from 'node:crypto'
+import { Worker } from 'node:worker_threads'
+import { addCuts, NO_CUTS, type RefusedCuts } from '../connection/refused.ts'
+import type { Observer, Telemetry } from '../events/events.ts'
+import { ListenError } from '../net/listen-error.ts'
+import type { Config, ListenAddress } from '../settings/settings.ts'
+import { SharedAdmission } from './admission.ts'
+import { Heard, type News } from './event-batch.ts'
+import type { LoopFigures } from './event-loop.ts'
+import type { Bound, MailServer } from './server.ts'
+import type { FromWorker, Live, ToWorker, WorkerStart } from './worker.ts'
+
+/** Octets of the keys that encrypt TLS session tickets, as Node wants them. */
+const TICKET_KEYS = 48
+
+export interface WorkersOptions {
+  readonly config: Config
+  readonly telemetry: Telemetry
+  /** A listener is gone although nobody closed it. */
+  readonly lost: (listener: ListenAddress, error: Error) => void
+  /** A thread threw, or ended although nobody ended it: a bug. */
+  readonly crashed: (error: unknown) => void
+  readonly acceptFailed: (listener: ListenAddress, error: Error) => void
+  /** A thread tells how its loop does, about once a second. Threads count from 0. */
+  readonly observeLoop?: (loop: number, figures: LoopFigures) => void
+}
+
+/** Opens the listeners in `config.workers` threads, or in none: rejects with ListenError. */
+export async function startWorkers(options: WorkersOptions): Promise<Workers> {
+  const workers = new Workers(options)
+  try {
+    await workers.start()
+    return workers
+  } catch (error) {
+    await workers.close()
+    throw error
+  }
+}
+
+/**
+ * Several event loops that share the listeners (SO_REUSEPORT: the kernel deals the connections out). Mail stays in its
+ * thread; events come here, so that there is one telemetry and one scrape page.
+ */
+export class Workers implements MailServer {
+  readonly #options: WorkersOptions
+  readonly #counts = SharedAdmission.memory()
+  readonly #ticketKeys = randomBytes(TICKET_KEYS)
+  readonly #loops: Loop[] = []
+  #draining = false
+
+  constructor(options: WorkersOptions) {
+    this.#options = options
+  }
+
+  /** The first thread finds the ports where any will do; the others take the same. */
+  async start(): Promise<void> {
+    const { config } = this.#options
+    const first = await this.#startLoop(config.listeners)
+    const listeners = first.bound.map(({ listener, port }) => ({ ...listener, port }))
+    const others = Array.from({ length: config.workers - 1 }, () => this.#startLoop(listeners))
+    await Promise.all(others)
+  }
+
+  get bound(): readonly Bound[] {
+    return this.#loops[0]?.bound ?? []
+  }
+
+  get draining(): boolean {
+    return this.#draining
+  }
+
+  get activeSessions(): number {
+    return this.#loops.reduce((sum, { live }) => sum + live.sessions, 0)
+  }
+
+  liveBytes(): { transmit: number; receive: number } {
+    return this.#loops.reduce(
+      (sum, { live }) => ({ transmit: sum.transmit + live.transmit, receive: sum.receive + live.receive }),
+      { transmit: 0, receive: 0 },
+    )
+  }
+
+  refusedCuts(): RefusedCuts {
+    return this.#loops.map(({ live }) => live.refusedCuts).reduce(addCuts, NO_CUTS)
+  }
+
+  /** The threads re-read their certificate. */
+  refresh(): void {
+    for (const loop of this.#loops) loop.tell('refresh')
+  }
+
+  async drain(): Promise<number> {
+    this.#draining = true
+    const cut = await Promise.all(this.#loops.map((loop) => loop.end('drain')))
+    return cut.reduce((sum, one) => sum + one, 0)
+  }
+
+  async close(): Promise<void> {
+    this.#draining = true
+    await Promise.all(this.#loops.map((loop) => loop.end('close')))
+  }
+
+  async #startLoop(listeners: readonly ListenAddress[]): Promise<Loop> {
+    const index = this.#loops.length
+    const loop = new Loop({ index, listeners, counts: this.#counts, ticketKeys: this.#ticketKeys }, this.#options)
+    this.#loops.push(loop)
+    await loop.listening
+    return loop
+  }
+}
+
+/** One thread, as the main thread sees it. */
+class Loop {
+  readonly #worker: Worker
+  readonly #options: WorkersOptions
+  readonly #index: number
+  readonly #observers = new Map<number, Observer>()
+  readonly #heard = new Heard()
+  readonly listening: Promise<void>
+  #ended: Promise<number> | undefined
+  #settle: (cut: number) => void = () => {}
+  #started: { settle: () => void; fail: (error: Error) => void } | undefined
+  bound: readonly Bound[] = []
+  live: Live = { sessions: 0, transmit: 0, receive: 0, refusedCuts: NO_CUTS }
+
+  constructor(start: Omit<WorkerStart, 'heard'>, options: WorkersOptions) {
+    this.#options = options
+    this.#index = start.index
+    this.listening = new Promise((settle, fail) => {
+      this.#started = { settle, fail }
+    })
+    this.#worker = new Worker(new URL('./worker.ts', import.meta.url), {
+      workerData: { ...start, heard: this.#heard.memory } satisfies WorkerStart,
+    })
+    this.#worker.on('message', (message: FromWorker) => this.#hear(message))
+    this.#worker.on('error', (error) => this.#died(error))
+    this.#worker.on('exit', () => this.#died(new Error('the thread ended')))
+  }
+
+  tell(message: ToWorker): void {
+    this.#worker.postMessage(message)
+  }
+
+  /** Resolves with the number of sessions that were cut, when the thread is gone. */
+  end(how: 'drain' | 'close'): Promise<number> {
+    this.#ended ??= new Promise<number>((settle) => {
+      this.#settle = settle
+    }).finally(() => this.#worker.terminate())
+    this.tell(how)
+    return this.#ended
+  }
+
+  #hear(message: FromWorker): void {
+    switch (message.type) {
+      case 'listening':
+        this.bound = message.bound
+        return this.#started?.settle()
+      case 'refused':
+        return this.#started?.fail(new ListenError(message.message))
+      case 'batch':
+        for (const news of message.news) this.#pass(news)
+        this.#heard.add(message.news.length)
+        this.live = message.live
+        return
+      case 'loop':
+        return this.#options.observeLoop?.(this.#index, message.figures)
+      case 'listener-failed':
+        return this.#options[message.lost ? 'lost' : 'acceptFailed'](message.listener, new Error(message.message))
+      case 'drained':
+        return this.#settle(message.cut)
+      case 'closed':
+        return this.#settle(0)
+    }
+  }
+
+  #pass(news: News): void {
+    const { telemetry } = this.#options
+    if ('failure' in news) return telemetry.observerFailed(new Error(news.failure))
+    const { session, event } = news
+    if (session === undefined) return telemetry.dial(event)
+    if (event.type === 'session-open') this.#observers.set(session, telemetry.open(event))
+    else this.#observers.get(session)?.(event)
+    if (event.type === 'session-close') this.#observers.delete(session)
+  }
+
+  /** A thread ends when it is told to; any other end is a bug, and the process must not go on with half its loops. */
+  #died(error: Error): void {
+    this.#settle(0)
+    if (this.#ended) return
+    this.#ended = Promise.resolve(0)
+    this.#started?.fail(new ListenError('a worker ended before it could listen'))
+    this.#options.crashed(error)
+  }
+}

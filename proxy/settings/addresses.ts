@@ -1,0 +1,144 @@
+/** Reads the addresses of listeners, upstreams and the admin server, which are URLs of a narrow form. */
+import { isIP, isIPv4, isIPv6 } from 'node:net'
+import { LOCAL_NETWORKS, parseNetworks } from '../net/networks.ts'
+import type { Config, ListenAddress, UpstreamAddress } from './settings.ts'
+import { type Fault, listOf, type Reader, type Reading, shown, wrong } from './values.ts'
+
+/** A listener: `smtp://host:port`, `smtp://host:port?starttls=required` or `smtps://host:port`. */
+const listener: Reader<ListenAddress> = (text) => {
+  const reading = readUrl(text, LISTENER_URL)
+  if ('faults' in reading) return reading
+  const { scheme, host, port, parameters } = reading.value
+  const starttlsRequired = parameters.has('starttls')
+  if (scheme === 'smtp') return { value: { url: text, scheme, host, port, starttlsRequired } }
+  if (!starttlsRequired) return { value: { url: text, scheme: 'smtps', host, port, starttlsRequired } }
+  return wrong(text, 'smtps:// without ?starttls', 'Inside TLS there is no STARTTLS: choose one of the two.')
+}
+
+/** An upstream: `smtp://host:port`, with `?tls=off` only for an address of this machine or of a private network. */
+const upstream: Reader<UpstreamAddress> = (text) => {
+  if (/^smtps:|:465(?![^/?#])/i.test(text)) return wrong(text, 'smtp:// and port 587, 2525 or 25', NO_IMPLICIT_TLS)
+  const reading = readUrl(text, UPSTREAM_URL)
+  if ('faults' in reading) return reading
+  const { host, port, parameters } = reading.value
+  const tls = !parameters.has('tls')
+  if (tls || isLocal(host)) return { value: { host, port, tls } }
+  return wrong(text, '?tls=off for localhost and loopback or private IP addresses only', TLS_OFF)
+}
+
+const NO_IMPLICIT_TLS =
+  'AhaSend has no implicit TLS (port 465); the proxy begins TLS with STARTTLS by itself: smtp://send.ahasend.com:587.'
+const TLS_OFF =
+  'Leave ?tls=off out. What a name stands for can change, so a server of your own without TLS is given by its address.'
+
+const localNetworks = parseNetworks(LOCAL_NETWORKS)
+
+function isLocal(host: string): boolean {
+  return host === 'localhost' || localNetworks.has(host)
+}
+
+/** Comma-separated listeners. */
+export const listeners = addresses(listener)
+
+/** Comma-separated upstreams, in order of preference. */
+export const upstreams = addresses(upstream)
+
+/** Where the admin server listens: `http://host:port`; undefined for `off`. */
+export const admin: Reader<Config['admin']> = (text) => {
+  if (text === 'off') return { value: undefined }
+  const reading = readUrl(text, ADMIN_URL)
+  return 'faults' in reading ? reading : { value: { host: reading.value.host, port: reading.value.port } }
+}
+
+const NO_CREDENTIALS = 'Applications keep their user names and passwords: their AUTH passes through unchanged.'
+
+function addresses<T>(read: Reader<T>): Reader<readonly T[]> {
+  return (text) => {
+    // Looked for before the commas, because a password may contain one.
+    if (!text.includes('@')) return listOf(read)(text)
+    return { faults: [{ got: '(credentials, not shown)', wanted: 'URLs without credentials', fix: NO_CREDENTIALS }] }
+  }
+}
+
+/** What a URL may look like. */
+interface UrlForm {
+  readonly schemes: readonly string[]
+  /** 0 where any free port will do. */
+  readonly lowestPort: 0 | 1
+  /** The only parameters there are, with the only value of each. */
+  readonly parameters: Readonly<Record<string, string>>
+  readonly example: string
+}
+
+const LISTENER_URL: UrlForm = {
+  schemes: ['smtp', 'smtps'],
+  lowestPort: 0,
+  parameters: { starttls: 'required' },
+  example: 'smtp://127.0.0.1:2525',
+}
+const UPSTREAM_URL: UrlForm = {
+  schemes: ['smtp'],
+  lowestPort: 1,
+  parameters: { tls: 'off' },
+  example: 'smtp://send.ahasend.com:587',
+}
+const ADMIN_URL: UrlForm = { schemes: ['http'], lowestPort: 0, parameters: {}, example: 'http://127.0.0.1:9464' }
+
+interface UrlParts {
+  readonly scheme: string
+  /** A name in lower case, or an IP address without brackets. */
+  readonly host: string
+  readonly port: number
+  readonly parameters: ReadonlyMap<string, string>
+}
+
+/** Splits a URL of the given form. Unlike WHATWG's parser it repairs nothing and has no default port. */
+function readUrl(text: string, form: UrlForm): Reading<UrlParts> {
+  if (text.includes('@')) return wrong(text, 'a URL without credentials', NO_CREDENTIALS)
+  const match = /^([a-z]+):\/\/(\[[^\]]*\]|[^:/?#[\]]*):(\d{1,5})([^?]*)(?:\?(.*))?$/i.exec(text)
+  if (match === null) return wrong(text, `a URL such as ${form.example}`, 'An IPv6 address stands in brackets: [::1].')
+  const [, writtenScheme = '', writtenHost = '', digits = '', path = '', query = ''] = match
+  const parts = {
+    scheme: writtenScheme.toLowerCase(),
+    host: readHost(writtenHost),
+    port: Number(digits),
+    parameters: new Map(new URLSearchParams(query)),
+  }
+  const checks: readonly (readonly [right: boolean, wanted: string])[] = [
+    [form.schemes.includes(parts.scheme), `a URL that begins with ${form.schemes.join(':// or ')}://`],
+    [parts.host !== undefined, 'a host name, an IPv4 address or an IPv6 address in brackets'],
+    [parts.port >= form.lowestPort && parts.port <= 65_535, `a port from ${form.lowestPort} to 65535`],
+    [path === '', 'nothing behind the port but parameters'],
+    [areKnown(parts.parameters, form.parameters), parametersWanted(form.parameters)],
+  ]
+  const faults: readonly Fault[] = checks.flatMap(([right, wanted]) => (right ? [] : [{ got: shown(text), wanted }]))
+  const { host } = parts
+  return faults.length > 0 || host === undefined ? { faults } : { value: { ...parts, host } }
+}
+
+function areKnown(given: ReadonlyMap<string, string>, known: Readonly<Record<string, string>>): boolean {
+  return [...given].every(([name, value]) => known[name] === value)
+}
+
+function parametersWanted(known: Readonly<Record<string, string>>): string {
+  const all = Object.entries(known).map(([name, value]) => `?${name}=${value}`)
+  return all.length === 0 ? 'no parameters' : `no parameter but ${all.join(', ')}`
+}
+
+/** A host without brackets and, if it is a name, in lower case; undefined when it is neither a name nor an address. */
+function readHost(written: string): string | undefined {
+  if (written.startsWith('[')) {
+    const address = written.slice(1, -1)
+    return isIPv6(address) ? address : undefined
+  }
+  const name = written.toLowerCase()
+  return isIPv4(name) || isHostName(name) ? name : undefined
+}
+
+/** RFC 1123 2.1, and underscores, which names of containers have. */
+function isHostName(name: string): boolean {
+  const labels = name.split('.')
+  // Resolvers take names that end in a number for IPv4 addresses of old: 127.1, 2130706433, 0x7f000001.
+  if (isIP(name) !== 0 || /^(?:\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? '')) return false
+  return name.length <= 253 && labels.every((label) => /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/.test(label))
+}

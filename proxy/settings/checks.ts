@@ -1,0 +1,119 @@
+/** What one setting alone cannot tell: settings that contradict each other, and variables that do not exist. Pure. */
+import { unknownNames } from '../../settings/names.ts'
+import type { Environment } from '../../settings/tables.ts'
+import { canonicalAddress, parseNetworks } from '../net/networks.ts'
+import { authority, ROWS, SETTINGS, type Values } from './table.ts'
+import { mistake, shown } from './values.ts'
+
+/** The settings that could be read; those that could not are absent, and are not complained of twice. */
+export type ReadValues = Partial<Values>
+
+/** Settings that contradict each other. */
+export function contradictions(values: ReadValues): string[] {
+  return [...lonelyFiles(values), ...missingCertificate(values), ...sharedAddresses(values), ...loops(values)]
+}
+
+function lonelyFiles(values: ReadValues): string[] {
+  if (!('certFile' in values && 'keyFile' in values)) return []
+  const { certFile, keyFile } = values
+  if ((certFile === undefined) === (keyFile === undefined)) return []
+  const [present, absent] =
+    certFile === undefined ? (['keyFile', 'certFile'] as const) : (['certFile', 'keyFile'] as const)
+  const wanted = `a file, because ${SETTINGS[present].variable} is set`
+  return [mistake(SETTINGS[absent].variable, { got: 'nothing', wanted, fix: 'Set both or neither.' })]
+}
+
+function missingCertificate(values: ReadValues): string[] {
+  if (!('certFile' in values && 'keyFile' in values) || values.certFile !== undefined || values.keyFile !== undefined) {
+    return []
+  }
+  const { variable } = SETTINGS.listeners
+  const fix = `Set ${SETTINGS.certFile.variable} and ${SETTINGS.keyFile.variable}, or listen without TLS.`
+  return (values.listeners ?? [])
+    .filter(({ scheme, starttlsRequired }) => scheme === 'smtps' || starttlsRequired)
+    .map(({ url }) => mistake(variable, { got: shown(url), wanted: 'a certificate for it', fix }))
+}
+
+interface Endpoint {
+  readonly host: string
+  readonly port: number
+}
+
+/** Two listeners, or a listener and the admin server, at one address. Workers would share it without an error. */
+function sharedAddresses({ listeners = [], admin }: ReadValues): string[] {
+  const own = [...listeners.map(listening), ...(admin ? [{ variable: SETTINGS.admin.variable, endpoint: admin }] : [])]
+  return own.flatMap(({ variable, endpoint }, index) => {
+    const earlier = own.slice(0, index).find((other) => overlap(other.endpoint, endpoint))
+    if (earlier === undefined) return []
+    const wanted = `an address and port of its own: ${earlier.variable} has ${authority(earlier.endpoint)}`
+    const fix = 'Change a port: 0.0.0.0 is every IPv4 address, and [::] is every address, IPv4 too.'
+    return [mistake(variable, { got: shown(authority(endpoint)), wanted, fix })]
+  })
+}
+
+function listening(endpoint: Endpoint): { readonly variable: string; readonly endpoint: Endpoint } {
+  return { variable: SETTINGS.listeners.variable, endpoint }
+}
+
+/** An upstream that is the proxy itself: every session would open the next. */
+function loops({ listeners = [], upstreams = [] }: ReadValues): string[] {
+  const fix = 'Give the address of the server that mail goes to.'
+  return upstreams.flatMap((upstream) => {
+    const itself = listeners.find(
+      (listener) => upstream.port === listener.port && reaches(upstream.host, listener.host),
+    )
+    if (itself === undefined) return []
+    const wanted = `a server that is not this proxy, which listens on ${itself.url}`
+    return [mistake(SETTINGS.upstreams.variable, { got: shown(authority(upstream)), wanted, fix })]
+  })
+}
+
+const loopback = parseNetworks('127.0.0.0/8,::1')
+
+/** Whether two listening sockets claim one address. Port 0 claims none. */
+function overlap(one: Endpoint, other: Endpoint): boolean {
+  if (one.port === 0 || one.port !== other.port) return false
+  const hosts = [one.host, other.host].map(spelling)
+  if (hosts.includes('::')) return true
+  if (hosts.includes('0.0.0.0')) return !hosts.some((host) => host.includes(':'))
+  return addressesOf(one.host).some((address) => addressesOf(other.host).includes(address))
+}
+
+/** Whether a connection to `host` can arrive at a listener on `listenHost`. Names are not resolved. */
+function reaches(host: string, listenHost: string): boolean {
+  const listen = spelling(listenHost)
+  return addressesOf(host).some((address) => {
+    if (listen === '::') return loopback.has(address)
+    if (listen === '0.0.0.0') return loopback.has(address) && !address.includes(':')
+    return addressesOf(listenHost).includes(address)
+  })
+}
+
+/** The addresses that a host stands for; connecting to an unspecified address reaches this machine. */
+function addressesOf(host: string): readonly string[] {
+  const plain = spelling(host)
+  if (plain === 'localhost' || plain === '::') return ['127.0.0.1', '::1']
+  return plain === '0.0.0.0' ? ['127.0.0.1'] : [plain]
+}
+
+function spelling(host: string): string {
+  return canonicalAddress(host) ?? host
+}
+
+/** Names that compose.yaml reads itself. They are in the same file as the settings. */
+export const COMPOSE_NAMES = ['PROXY_IMAGE', 'PROXY_MEMORY', 'PROXY_CPUS'] as const
+
+const KNOWN_NAMES = [...ROWS.map(({ variable }) => variable), ...COMPOSE_NAMES]
+
+/** Variables that begin with PROXY_ and misspell a setting. */
+export function misspelledVariables(env: Environment): readonly string[] {
+  return unknownNames(env, KNOWN_NAMES).misspelled
+}
+
+/** A warning that names variables that begin with PROXY_ and misspell no setting, such as PROXY_URL. */
+export function foreignVariables(env: Environment): string[] {
+  const { foreign } = unknownNames(env, KNOWN_NAMES)
+  return foreign.length === 0
+    ? []
+    : [`${foreign.join(', ')}: not a setting of this proxy, and without effect. See --help for its settings.`]
+}

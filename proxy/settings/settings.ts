@@ -1,0 +1,141 @@
+import { readFileSync } from 'node:fs'
+import type { Environment } from '../../settings/tables.ts'
+import type { CipherPolicy } from '../net/cipher-suites.ts'
+import type { NetworkSet } from '../net/networks.ts'
+import { contradictions, misspelledVariables, type ReadValues } from './checks.ts'
+import { badFiles, type ReadText } from './files.ts'
+import { EXIT_MS } from './stop-grace.ts'
+import { ROWS, SETTINGS, type Setting, type Values } from './table.ts'
+import { mistake } from './values.ts'
+import { plainTextPasswords } from './warnings.ts'
+
+export { foreignVariables, misspelledVariables } from './checks.ts'
+export { configTable, helpText } from './help.ts'
+
+/** Where the proxy listens. */
+export interface ListenAddress {
+  /** As configured, for logs and telemetry. */
+  readonly url: string
+  readonly scheme: 'smtp' | 'smtps'
+  readonly host: string
+  /** 0 = any. */
+  readonly port: number
+  /** True when everything but EHLO, HELO, NOOP, RSET, HELP, VRFY, QUIT and STARTTLS is refused before TLS. */
+  readonly starttlsRequired: boolean
+}
+
+/** Where mail goes. */
+export interface UpstreamAddress {
+  readonly host: string
+  readonly port: number
+  /** False only for loopback and private addresses (`?tls=off`). */
+  readonly tls: boolean
+}
+
+/** The effective configuration: frozen, complete, free of secrets. */
+export interface Config {
+  readonly listeners: readonly ListenAddress[]
+  readonly upstreams: readonly UpstreamAddress[]
+  readonly upstreamCaFile?: string
+  /** The listeners' certificate, and the cipher suites that applications may use. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly ciphers: CipherPolicy }
+  readonly allow: NetworkSet
+  readonly clients: readonly { readonly name: string; readonly networks: NetworkSet }[]
+  readonly trustProxyProtocol: NetworkSet
+  readonly maxSessions: number
+  /** 0 = no cap. */
+  readonly maxSessionsPerClient: number
+  readonly dialTimeoutMs: number
+  readonly idleTimeoutMs: number
+  readonly drainTimeoutMs: number
+  /** Between the supervisor's SIGTERM and its SIGKILL. */
+  readonly stopGraceMs: number
+  readonly warmConnections: number
+  readonly workers: number
+  /** Absent = no admin server. */
+  readonly admin?: { readonly host: string; readonly port: number }
+  readonly recordAddresses: 'none' | 'domain' | 'full'
+  readonly slowMs: number
+  readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
+}
+
+/** The configuration, or everything that is wrong with it: one sentence or two a mistake, without secrets. */
+export type ParsedConfig = { readonly config: Config } | { readonly mistakes: readonly string[] }
+
+/**
+ * Reads the configuration from the environment and the files it names, and freezes it. Returns all mistakes at once;
+ * each names the variable, what it got, what is wanted and what to do. Never throws. Reads files synchronously, as it
+ * runs before anything is served; `readText` stands in for the file system in tests.
+ */
+export function parseConfig(env: Environment, readText: ReadText = (path) => readFileSync(path, 'utf8')): ParsedConfig {
+  const { values, mistakes: unreadable } = readValues(env)
+  const mistakes = [
+    ...unreadable,
+    ...misspelledVariables(env),
+    ...contradictions(values),
+    ...badFiles(values, readText),
+  ]
+  return mistakes.length > 0 ? { mistakes } : { config: frozen(toConfig(values as Values)) }
+}
+
+/** What is allowed but most likely not meant; for the log at start and for `check`. */
+export function configWarnings(config: Config): string[] {
+  return [...plainTextPasswords(config), ...shortIdleTimeout(config), ...shortStopGrace(config)]
+}
+
+function shortIdleTimeout({ idleTimeoutMs }: Config): string[] {
+  if (idleTimeoutMs > AHASEND_IDLE_MS) return []
+  return [
+    `${SETTINGS.idleTimeoutMs.variable} is not above 60s: applications will see the proxy's 421 for idle sessions ` +
+      "instead of AhaSend's.",
+  ]
+}
+
+function shortStopGrace({ drainTimeoutMs, stopGraceMs }: Config): string[] {
+  if (stopGraceMs >= drainTimeoutMs + EXIT_MS) return []
+  return [
+    `${SETTINGS.stopGraceMs.variable} is not ${EXIT_MS / 1000}s above ${SETTINGS.drainTimeoutMs.variable}: the ` +
+      'supervisor may kill the proxy while messages are in flight.',
+  ]
+}
+
+/** After so long without data AhaSend closes a connection (https://ahasend.com/docs/smtp). */
+const AHASEND_IDLE_MS = 60_000
+
+/** The values in effect by variable, for the start log line; settings without a value are left out. */
+export function describeConfig(config: Config): Record<string, string | number> {
+  const described: Record<string, string | number> = {}
+  for (const { variable, effective } of ROWS) {
+    const value = effective(config)
+    if (value !== undefined) described[variable] = value
+  }
+  return described
+}
+
+function readValues(env: Environment): { readonly values: ReadValues; readonly mistakes: readonly string[] } {
+  const mistakes: string[] = []
+  const entries = Object.entries<Setting<unknown>>(SETTINGS).flatMap(([key, setting]) => {
+    const reading = setting.read(env[setting.variable]?.trim() || setting.default)
+    if ('value' in reading) return [[key, reading.value]]
+    mistakes.push(...reading.faults.map((fault) => mistake(setting.variable, fault, setting.default || undefined)))
+    return []
+  })
+  return { values: Object.fromEntries(entries), mistakes }
+}
+
+function toConfig({ upstreamCaFile, certFile, keyFile, ciphers, admin, ...values }: Values): Config {
+  return {
+    ...values,
+    ...(upstreamCaFile === undefined ? {} : { upstreamCaFile }),
+    ...(certFile === undefined || keyFile === undefined ? {} : { tls: { certFile, keyFile, ciphers } }),
+    ...(admin === undefined ? {} : { admin }),
+  }
+}
+
+function frozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    Object.values(value).forEach(frozen)
+  }
+  return value
+}
