@@ -109,7 +109,15 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
 
   test('holds of the project what runs, and no test', () => {
     const top = filesOf(IMAGE).flatMap(({ path }) => /^app\/([^/]+)/.exec(path)?.[1] ?? [])
-    assert.deepEqual([...new Set(top)].sort(), ['LICENSE', 'node_modules', 'otel', 'package.json', 'proxy', 'settings'])
+    assert.deepEqual([...new Set(top)].sort(), [
+      'LICENSE',
+      'app',
+      'node_modules',
+      'otel',
+      'package.json',
+      'proxy',
+      'settings',
+    ])
   })
 
   test('belongs to root: the proxy can change none of its files', () => {

@@ -14,6 +14,7 @@ const CONTEXT = [
   'LICENSE',
   'package.json',
   'package-lock.json',
+  'app',
   'otel',
   'proxy',
   'settings',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { type OtelSettings, parseOtel } from '../../otel/settings/settings.ts'
+import type { OtelSettings } from '../../otel/settings/effective.ts'
+import { parseOtel } from '../../otel/settings/settings.ts'
 
 type Env = Readonly<Record<string, string>>
 

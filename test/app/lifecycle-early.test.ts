@@ -1,0 +1,127 @@
+/** Signals that come while the proxy starts: before its code is there, and before its listeners are. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import net from 'node:net'
+import { describe, type TestContext, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import { type InThreads, inThreads } from '../support/in-threads.ts'
+import { type SpawnedProxy, spawnProxy, startProxy } from '../support/proxy-process.ts'
+
+/** How long an end may take. Only a process that hangs reaches it: most of it is the start. */
+const LIMIT_MS = 20_000
+const ENV = { PROXY_UPSTREAM: 'smtp://127.0.0.1:1' }
+
+/** The proxy gets `signal` from itself at the moment when it begins to load so manieth of its modules; entry.js is the first. */
+function signalledAt(signal: NodeJS.Signals, manieth: number): SpawnedProxy {
+  const hook = `
+    import { registerHooks } from 'node:module'
+    let loaded = 0
+    registerHooks({ load(url, context, next) {
+      if (url.includes('/app/entry.js') || loaded > 0) loaded += 1
+      if (loaded === ${manieth}) process.kill(process.pid, '${signal}')
+      return next(url, context)
+    } })`
+  return spawnProxy(ENV, { nodeOptions: ['--import', `data:text/javascript,${encodeURIComponent(hook)}`] })
+}
+
+/** The exit code, or null after a signal's own end. Fails when it takes too long. */
+async function endOf(proxy: SpawnedProxy): Promise<number | null> {
+  const timer = new AbortController()
+  const late = setTimeout(LIMIT_MS, 'late' as const, { signal: timer.signal })
+  const end = await Promise.race([proxy.exited, late])
+  timer.abort()
+  if (end !== 'late') return end
+  await proxy.stop('SIGKILL')
+  assert.fail(`did not end within ${LIMIT_MS} ms; its log: ${JSON.stringify(proxy.lines)}`)
+}
+
+describe('LIF-12: a signal while the code is loaded', () => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    for (const module of [2, 3, 100, 300, 420]) {
+      test(`${signal} at module ${module} ends it with exit code 0, and it never listened`, async () => {
+        const proxy = signalledAt(signal, module)
+        assert.equal(await endOf(proxy), 0)
+        assert.deepEqual([proxy.lines, proxy.stderr], [[], ''])
+      })
+    }
+  }
+
+  test('SIGHUP has nothing to re-read yet, and the proxy listens', async () => {
+    const proxy = signalledAt('SIGHUP', 2)
+    await proxy.line(({ msg, listener }) => msg === 'listening' && listener !== 'admin')
+    assert.equal(await proxy.stop(), 0)
+  })
+
+  test('a check is ended by the signal itself, like any program', async () => {
+    // it never greets, so that the check waits
+    const silent = net.createServer().listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const { port } = silent.address() as net.AddressInfo
+    const proxy = spawnProxy({ PROXY_UPSTREAM: `smtp://127.0.0.1:${port}` }, { args: ['check'] })
+    await proxy.line(({ unparsed }) => unparsed === 'configuration: ok')
+    assert.equal(await proxy.stop(), null)
+    silent.close()
+  })
+})
+
+describe('LIF-12: a SIGTERM at any time of the start', () => {
+  const STEPS = 10
+  // SIGHUP is the last that entry.js listens to: when this is written, it hears SIGTERM
+  const witness = `
+    import { writeSync } from 'node:fs'
+    process.on('newListener', (event) => { if (event === 'SIGHUP') writeSync(2, 'hears') })`
+  const options = { nodeOptions: ['--import', `data:text/javascript,${encodeURIComponent(witness)}`] }
+
+  test('ends it with exit code 0; as long as it hears nothing, by the signal itself', async (t) => {
+    const usual = await startTime()
+    for (let step = 0; step <= STEPS; step += 1) {
+      const proxy = spawnProxy(ENV, options)
+      const afterMs = (usual * step) / STEPS
+      if (step > 0) await setTimeout(afterMs)
+      process.kill(proxy.pid, 'SIGTERM')
+      const code = await endOf(proxy)
+      t.diagnostic(`after ${Math.round(afterMs)} of ${Math.round(usual)} ms: ${code ?? 'SIGTERM'} ${proxy.stderr}`)
+      assert.ok(code === 0 || (code === null && proxy.stderr === ''), `step ${step}: ${code} ${proxy.stderr}`)
+      assert.match(proxy.stderr, /^(hears)*$/)
+    }
+  })
+
+  async function startTime(): Promise<number> {
+    const began = performance.now()
+    await using _ = await startProxy(ENV, options)
+    return performance.now() - began
+  }
+})
+
+describe('LIF-12: a SIGTERM while the listeners are opened', () => {
+  /** A proxy that got the signal, and whose threads do not listen until `threads` are told so. */
+  async function signalled(
+    context: TestContext,
+  ): Promise<{ readonly proxy: SpawnedProxy; readonly threads: InThreads }> {
+    const threads = inThreads('while (!triggered()) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)')
+    const proxy = spawnProxy({ ...ENV, PROXY_WORKERS: '3' }, threads.options)
+    context.after(async () => {
+      await proxy.stop('SIGKILL')
+      threads.remove()
+    })
+    await proxy.line(({ msg }) => msg === 'start')
+    process.kill(proxy.pid, 'SIGTERM')
+    await proxy.line(({ msg }) => msg === 'drain')
+    return { proxy, threads }
+  }
+
+  test('lets them open and drains', async (context) => {
+    const { proxy, threads } = await signalled(context)
+    threads.trigger()
+    assert.equal(await endOf(proxy), 0)
+    assert.deepEqual([proxy.lines.at(-1)?.msg, proxy.stderr], ['stop', ''])
+  })
+
+  test('a second signal ends it at once, with exit code 1', async (context) => {
+    const { proxy } = await signalled(context)
+    process.kill(proxy.pid, 'SIGINT')
+    assert.equal(await endOf(proxy), 1)
+    assert.ok(proxy.lines.some(({ msg }) => msg === 'stopped immediately'))
+    assert.ok(!proxy.lines.some(({ msg }) => msg === 'listening'))
+  })
+})

@@ -1,0 +1,100 @@
+/** What a drain cuts is still scraped: the admin server stays until then, but not longer than it is of use. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { type Simulator, startSimulator } from '../simulator/simulator.ts'
+import { unless } from '../support/programs.ts'
+import { prometheusMissing, startPrometheus } from '../support/prometheus.ts'
+import type { ProxyProcess } from '../support/proxy-process.ts'
+import { assertSilent, inBody, loggedIn, startBefore, status } from '../support/running-proxy.ts'
+
+const DRAINED = /smtp_proxy_transactions_total\{smtp_transaction_outcome="tempfail",error_type="drained"[^}]*\} 1$/m
+
+let simulator: Simulator
+before(async () => {
+  simulator = await startSimulator()
+})
+after(() => simulator.close())
+
+/** A proxy with a message in mid-body that no drain can wait for. */
+async function startAmidBody(env: Readonly<Record<string, string>> = {}): Promise<ProxyProcess> {
+  const proxy = await startBefore(simulator, { PROXY_DRAIN_TIMEOUT: '300ms', ...env })
+  const [client] = await loggedIn(proxy, 1)
+  await inBody(client!, 'never')
+  return proxy
+}
+
+function waiting({ msg }: Readonly<Record<string, unknown>>): boolean {
+  return msg === 'waiting for a last scrape'
+}
+
+describe('A drain that cut messages', () => {
+  test('LIF-12: keeps /metrics until the next scrape, which has them, and ends right after it', async () => {
+    await using proxy = await startAmidBody()
+    await proxy.metrics()
+    const exited = proxy.stop()
+    await proxy.line(waiting)
+    assert.deepEqual([await status(proxy, '/readyz'), await status(proxy, '/livez')], [503, 200])
+    const page = await proxy.metrics()
+    assert.match(page, DRAINED)
+    assert.match(page, /smtp_proxy_session_duration_seconds_count\{smtp_session_close_reason="drained"[^}]*\} 1$/m)
+    assert.equal(await exited, 0)
+    assertSilent(proxy)
+  })
+
+  test('LIF-12: also with several event loops', async () => {
+    await using proxy = await startAmidBody({ PROXY_WORKERS: '2' })
+    await proxy.metrics()
+    const exited = proxy.stop()
+    await proxy.line(waiting)
+    assert.match(await proxy.metrics(), DRAINED)
+    assert.equal(await exited, 0)
+  })
+
+  test('LIF-12: waits no longer than PROXY_STOP_GRACE allows', async () => {
+    // 5 s of it are for the exit
+    await using proxy = await startAmidBody({ PROXY_STOP_GRACE: '5500ms' })
+    await proxy.metrics()
+    const exited = proxy.stop()
+    assert.ok(Number((await proxy.line(waiting)).seconds) <= 0.5)
+    assert.equal(await exited, 0)
+  })
+
+  test('LIF-12: a second signal ends the wait', async () => {
+    await using proxy = await startAmidBody({ PROXY_STOP_GRACE: '1h' })
+    await proxy.metrics()
+    const exited = proxy.stop()
+    await proxy.line(waiting)
+    process.kill(proxy.pid, 'SIGINT')
+    assert.equal(await exited, 1)
+  })
+
+  for (const [what, env, scraped] of [
+    ['no one scrapes', {}, false],
+    ['the metrics are not scraped but exported', { OTEL_METRICS_EXPORTER: 'none' }, true],
+    ['telemetry is off', { OTEL_SDK_DISABLED: 'true' }, true],
+    ['there is no time left', { PROXY_STOP_GRACE: '5s' }, true],
+  ] as const)
+    test(`LIF-12: does not wait when ${what}`, async () => {
+      await using proxy = await startAmidBody({ PROXY_STOP_GRACE: '1h', ...env })
+      if (scraped) await proxy.metrics()
+      assert.equal(await proxy.stop(), 0)
+      assert.ok(!proxy.lines.some(waiting))
+    })
+})
+
+test('LIF-12: a drain that cut nothing does not wait', async () => {
+  await using proxy = await startBefore(simulator, { PROXY_STOP_GRACE: '1h' })
+  await proxy.metrics()
+  assert.equal(await proxy.stop(), 0)
+  assert.ok(!proxy.lines.some(waiting))
+})
+
+test('LIF-12: a real Prometheus sees what a drain cut', unless(prometheusMissing()), async () => {
+  await using proxy = await startAmidBody()
+  const target = { job: 'proxy', url: `http://127.0.0.1:${proxy.adminPort}/metrics` }
+  await using prometheus = await startPrometheus({ targets: [target], scrapeIntervalMs: 2000 })
+  const drained = 'smtp_proxy_transactions_total{error_type="drained",smtp_transaction_outcome="tempfail"}'
+  await prometheus.waitFor(`${drained} == 0`)
+  assert.equal(await proxy.stop(), 0)
+  await prometheus.waitFor(`max_over_time(${drained}[1m]) == 1`)
+})

@@ -1,0 +1,212 @@
+/** How the proxy starts as a process: what it says of itself, and of settings with which it cannot start. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import net from 'node:net'
+import { after, before, describe, test } from 'node:test'
+import { type Simulator, startSimulator } from '../simulator/simulator.ts'
+import { type Authority, makeAuthority, writeTemporaryFiles } from '../support/certificates.ts'
+import { connectClient } from '../support/peers.ts'
+import { type ProxyOptions, type ProxyProcess, startProxy } from '../support/proxy-process.ts'
+import { assertSilent, startBefore, status } from '../support/running-proxy.ts'
+
+let simulator: Simulator
+before(async () => {
+  simulator = await startSimulator()
+})
+after(() => simulator.close())
+
+/** The proxy before the simulator. */
+function start(env: Readonly<Record<string, string>> = {}, options: ProxyOptions = {}): Promise<ProxyProcess> {
+  return startBefore(simulator, env, options)
+}
+
+describe('A start', () => {
+  test('says where it listens: a line for each listener and one for the admin server', async () => {
+    const listeners = ['smtp://127.0.0.1:0', 'smtp://[::1]:0', 'smtp://127.0.0.1:0']
+    await using proxy = await start({ PROXY_LISTEN: listeners.join(',') })
+    const lines = proxy.lines.filter(({ msg }) => msg === 'listening')
+    assert.deepEqual(
+      lines.map(({ listener, address }) => [listener, address]).toSorted(),
+      [
+        ['admin', '127.0.0.1'],
+        ['smtp://127.0.0.1:0', '127.0.0.1'],
+        ['smtp://127.0.0.1:0', '127.0.0.1'],
+        ['smtp://[::1]:0', '::1'],
+      ].toSorted(),
+    )
+    assert.equal(new Set(proxy.ports).size, 3)
+    const client = await connectClient({ host: '::1', port: proxy.ports[1]! })
+    assert.match(await client.readReply(), /^220 /)
+    client.destroy()
+    assert.equal(await proxy.stop(), 0)
+    assertSilent(proxy)
+  })
+
+  test('TMO-02: warns of an idle timeout that would hide the upstream’s own', async () => {
+    await using proxy = await start({ PROXY_IDLE_TIMEOUT: '30s' })
+    const warning = await proxy.line(({ msg }) => String(msg).includes('PROXY_IDLE_TIMEOUT'))
+    assert.match(String(warning.msg), /60s/)
+    const { config } = await proxy.line(({ msg }) => msg === 'start')
+    assert.equal((config as Record<string, unknown>).PROXY_IDLE_TIMEOUT, '30s')
+  })
+
+  test('warns of variables that other programs use, and starts', async () => {
+    await using proxy = await start({ PROXY_URL: 'http://hunter2@10.0.0.1:3128' })
+    const warning = await proxy.line(({ msg }) => String(msg).startsWith('PROXY_URL: '))
+    assert.equal(warning.level, 'warn')
+    assert.doesNotMatch(JSON.stringify(proxy.lines), /hunter2/)
+  })
+
+  test('LIF-06: with an upstream that cannot be reached is alive and ready: sessions are answered, by a 421', async () => {
+    await using proxy = await start({ PROXY_UPSTREAM: 'smtp://127.0.0.1:1' })
+    for (let look = 0; look < 3; look += 1) {
+      assert.deepEqual([await status(proxy, '/livez'), await status(proxy, '/readyz')], [200, 200])
+      const client = await connectClient({ port: proxy.port })
+      assert.match(await client.readReply(), /^421 4\.4\.1 /)
+      assert.equal(await client.closed(), 'fin')
+      client.destroy()
+    }
+    assert.equal(await proxy.stop(), 0)
+    assertSilent(proxy)
+  })
+})
+
+describe('A start that must fail', () => {
+  let authority: Authority
+  let taken: net.Server
+  let takenPort: number
+  before(async () => {
+    authority = await makeAuthority()
+    taken = net.createServer().listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    takenPort = (taken.address() as net.AddressInfo).port
+  })
+  after(() => taken.close())
+
+  /** Settings, the exit code, and what is said of them. */
+  const CASES: readonly (readonly [string, () => Record<string, string>, number, RegExp])[] = [
+    ['a listener without a scheme', () => ({ PROXY_LISTEN: '127.0.0.1:2525' }), 2, /PROXY_LISTEN/],
+    ['a port that is none', () => ({ PROXY_LISTEN: 'smtp://127.0.0.1:99999' }), 2, /PROXY_LISTEN/],
+    ['smtps without a certificate', () => ({ PROXY_LISTEN: 'smtps://127.0.0.1:0' }), 2, /PROXY_TLS_CERT_FILE/],
+    [
+      'an upstream that speaks TLS from the first byte',
+      () => ({ PROXY_UPSTREAM: 'smtps://send.example:465' }),
+      2,
+      /PROXY_UPSTREAM/,
+    ],
+    [
+      'an upstream in the clear far away',
+      () => ({ PROXY_UPSTREAM: 'smtp://send.example:25?tls=off' }),
+      2,
+      /PROXY_UPSTREAM/,
+    ],
+    [
+      'GRT-15: an upstream that is the proxy itself',
+      () => ({ PROXY_LISTEN: 'smtp://127.0.0.1:2525', PROXY_UPSTREAM: 'smtp://localhost:2525' }),
+      2,
+      /PROXY_UPSTREAM.*not this proxy/s,
+    ],
+    [
+      'a CA file that does not exist',
+      () => ({ PROXY_UPSTREAM_CA_FILE: '/nowhere/ca.pem' }),
+      2,
+      /PROXY_UPSTREAM_CA_FILE/,
+    ],
+    [
+      'a key file that does not exist',
+      () => ({ PROXY_TLS_CERT_FILE: '/nowhere/cert.pem', PROXY_TLS_KEY_FILE: '/nowhere/key.pem' }),
+      2,
+      /PROXY_TLS_KEY_FILE/,
+    ],
+    [
+      'a key file that is a directory',
+      () => ({ PROXY_TLS_CERT_FILE: '/nowhere/cert.pem', PROXY_TLS_KEY_FILE: '/' }),
+      2,
+      /PROXY_TLS_KEY_FILE/,
+    ],
+    ['a certificate without its key', () => ({ PROXY_TLS_CERT_FILE: '/nowhere/cert.pem' }), 2, /PROXY_TLS_KEY_FILE/],
+    ['networks that are none', () => ({ PROXY_ALLOW: '10.0.0.0/99' }), 2, /PROXY_ALLOW/],
+    ['a client without a network', () => ({ PROXY_CLIENTS: 'billing' }), 2, /PROXY_CLIENTS/],
+    ['a load balancer that is none', () => ({ PROXY_TRUST_PROXY_PROTOCOL: 'me' }), 2, /PROXY_TRUST_PROXY_PROTOCOL/],
+    ['too many sessions', () => ({ PROXY_MAX_SESSIONS: '-1' }), 2, /PROXY_MAX_SESSIONS/],
+    ['a dial that outlasts its clients', () => ({ PROXY_DIAL_TIMEOUT: '60s' }), 2, /PROXY_DIAL_TIMEOUT/],
+    ['a time without a unit', () => ({ PROXY_IDLE_TIMEOUT: '300' }), 2, /PROXY_IDLE_TIMEOUT/],
+    ['a drain for ever', () => ({ PROXY_DRAIN_TIMEOUT: 'never' }), 2, /PROXY_DRAIN_TIMEOUT/],
+    ['an admin server without a scheme', () => ({ PROXY_ADMIN: '9464' }), 2, /PROXY_ADMIN/],
+    ['an unknown log level', () => ({ PROXY_LOG_LEVEL: 'loud' }), 2, /PROXY_LOG_LEVEL/],
+    ['a setting that does not exist', () => ({ PROXY_LISTENER: 'x' }), 2, /PROXY_LISTENER.*PROXY_LISTEN/s],
+    [
+      'several mistakes at once, all of them told',
+      () => ({ PROXY_WORKERS: 'x', PROXY_SLOW: 'y' }),
+      2,
+      /PROXY_WORKERS[\s\S]*PROXY_SLOW|PROXY_SLOW[\s\S]*PROXY_WORKERS/,
+    ],
+    [
+      'a port that is taken',
+      () => ({ PROXY_LISTEN: `smtp://127.0.0.1:0,smtp://127.0.0.1:${takenPort}` }),
+      1,
+      /PROXY_LISTEN: cannot listen on smtp:\/\/127\.0\.0\.1:\d+: the port is taken/,
+    ],
+    ['an admin port that is taken', () => ({ PROXY_ADMIN: `http://127.0.0.1:${takenPort}` }), 1, /PROXY_ADMIN/],
+    [
+      'a host name that does not resolve',
+      () => ({ PROXY_LISTEN: 'smtp://no-such-host.invalid:2525' }),
+      1,
+      /PROXY_LISTEN: cannot listen on smtp:\/\/no-such-host\.invalid:2525: the (host name does not|resolver)/,
+    ],
+    [
+      'an admin host name that does not resolve',
+      () => ({ PROXY_ADMIN: 'http://no-such-host.invalid:9464' }),
+      1,
+      /PROXY_ADMIN: cannot listen on http:\/\/no-such-host\.invalid:9464: the (host name does not|resolver)/,
+    ],
+    [
+      'an address that this machine has not',
+      () => ({ PROXY_LISTEN: 'smtp://192.0.2.1:2525' }),
+      1,
+      /PROXY_LISTEN: .* no such address/,
+    ],
+  ]
+  for (const [what, env, code, said] of CASES) {
+    test(`LIF-07: ${what} ends it with ${code}, at once, and the setting is named`, async () => {
+      const began = performance.now()
+      const error = await failureOf(env())
+      assert.ok(performance.now() - began < 10_000, 'does not wait for anything')
+      assert.match(error, new RegExp(`ended with ${code};`))
+      assert.match(error, said)
+      assert.doesNotMatch(error, /^\s+at /m, 'no stack')
+    })
+  }
+
+  test('LIF-07: a key that is not the certificate’s is named, and never shown', async () => {
+    const [one, other] = [await authority.issue(), await authority.issue()]
+    const files = writeTemporaryFiles({
+      'cert.pem': one.certPem,
+      'key.pem': other.keyPem,
+      'garbage.pem': 'SECRET-garbage',
+    })
+    try {
+      for (const name of ['key.pem', 'garbage.pem'] as const) {
+        const error = await failureOf({
+          PROXY_TLS_CERT_FILE: files.paths['cert.pem'],
+          PROXY_TLS_KEY_FILE: files.paths[name],
+        })
+        assert.match(error, /ended with 2;.*PROXY_TLS_KEY_FILE/s)
+        assert.doesNotMatch(error, /SECRET|PRIVATE KEY-----/)
+      }
+    } finally {
+      files.remove()
+    }
+  })
+
+  /** The exit code and the standard error of a start that does not come to listening, without its stack. */
+  async function failureOf(env: Readonly<Record<string, string>>): Promise<string> {
+    try {
+      const proxy = await startProxy(env)
+      await proxy.stop('SIGKILL')
+    } catch (error) {
+      return (error as Error).message
+    }
+    assert.fail('the proxy started')
+  }
+})

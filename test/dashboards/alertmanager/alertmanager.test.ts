@@ -1,0 +1,258 @@
+/** Who is told of alerts: the configuration that is made of the environment, as amtool and Alertmanager see it. */
+import assert from 'node:assert/strict'
+import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { readNotifications } from '../../../dashboards/alertmanager/settings.ts'
+import { alertNames } from '../../../dashboards/alerts/alert.ts'
+import { type Outcome, run } from '../../clients/command.ts'
+import { configFor, type Env, type Labels } from '../../support/alertmanager.ts'
+import { writeTemporaryFiles } from '../../support/certificates.ts'
+import { fileOf, missing, unless } from '../../support/programs.ts'
+
+const EVERYBODY: Env = {
+  ALERT_WEBHOOK_URL: 'https://hooks.example.com/alerts?token=abc',
+  ALERT_SLACK_URL: 'https://hooks.slack.example/services/T/B/x',
+  ALERT_SLACK_CHANNEL: '#mail',
+  ALERT_PAGERDUTY_KEY: '0123456789abcdef',
+  ALERT_EMAIL_TO: 'ops@example.com, boss@example.com',
+  ALERT_EMAIL_FROM: 'alerts@example.com',
+  ALERT_EMAIL_SMARTHOST: 'mail.example.com:587',
+  ALERT_EMAIL_USER: 'alerts',
+  ALERT_EMAIL_PASSWORD: 'pass: "word" {{',
+  ALERT_REPEAT: '12h',
+  ALERT_HEARTBEAT_URL: 'https://hc-ping.example/8a1c1d5e',
+}
+
+/** Runs the program that writes the file. */
+async function write(env: Env, look: (file: string, outcome: Outcome) => Promise<void> | void): Promise<void> {
+  const { directory, remove } = writeTemporaryFiles({})
+  const file = join(directory, 'alertmanager.yml')
+  try {
+    await look(file, await program(file, env))
+  } finally {
+    remove()
+  }
+}
+
+function program(file: string, env: Env): Promise<Outcome> {
+  const args = [join(import.meta.dirname, '../../..', 'dashboards', 'alertmanager', 'alertmanager.ts'), file]
+  return run({ file: process.execPath, args, env })
+}
+
+function amtool(...args: readonly string[]): Promise<Outcome> {
+  return run({ file: fileOf('amtool'), args, env: {} })
+}
+
+const WAYS: Readonly<Record<string, Env>> = {
+  nobody: {},
+  'a webhook': { ALERT_WEBHOOK_URL: 'http://127.0.0.1:9/x' },
+  Slack: { ALERT_SLACK_URL: 'https://hooks.slack.example/services/T/B/x' },
+  PagerDuty: { ALERT_PAGERDUTY_KEY: 'key' },
+  email: { ALERT_EMAIL_TO: 'a@b.example', ALERT_EMAIL_FROM: 'c@d.example', ALERT_EMAIL_SMARTHOST: 'mail.example:25' },
+  'email in the clear': {
+    ALERT_EMAIL_TO: 'a@b.example',
+    ALERT_EMAIL_FROM: 'c@d.example',
+    ALERT_EMAIL_SMARTHOST: 'localhost:25',
+    ALERT_EMAIL_TLS: 'off',
+  },
+  'a heartbeat': { ALERT_HEARTBEAT_URL: 'https://hc-ping.example/8a1c1d5e' },
+  everybody: EVERYBODY,
+}
+
+for (const [who, env] of Object.entries(WAYS)) {
+  test(`Alertmanager takes what is written for ${who}`, unless(missing('amtool')), async () => {
+    await write(env, async (file, { code, stdout, stderr }) => {
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+      assert.match(stdout, who === 'nobody' ? /: nobody is told\n$/ : /: \w/)
+      const checked = await amtool('check-config', file)
+      assert.equal(checked.code, 0, checked.stdout + checked.stderr)
+    })
+  })
+}
+
+test('nothing that is printed is a secret, and only the owner of the file may read it', () =>
+  write(EVERYBODY, async (file, { stdout }) => {
+    assert.equal(stdout, `${file}: webhook, Slack, email, PagerDuty; heartbeat\n`)
+    assert.equal(statSync(file).mode & 0o777, 0o600)
+    // a file that an earlier version left
+    chmodSync(file, 0o644)
+    assert.equal((await program(file, EVERYBODY)).code, 0)
+    assert.equal(statSync(file).mode & 0o777, 0o600)
+  }))
+
+const UNWRITABLE: readonly (readonly [why: string, path: (directory: string) => string, says: RegExp])[] = [
+  ['its directory does not exist', (directory) => join(directory, 'none', 'a.yml'), /ENOENT\)\. Create its directory/],
+  ['it is a directory', (directory) => directory, /EISDIR\)\. Name a file in that directory/],
+  ['the kernel refuses it', () => '/proc/version', /: cannot be written \(E[A-Z]+\)\. /],
+]
+
+for (const [why, path, says] of UNWRITABLE) {
+  test(`a file that cannot be written because ${why} is one line and exit code 1`, async (context) => {
+    const { directory, remove } = writeTemporaryFiles({})
+    context.after(remove)
+    const { code, stdout, stderr } = await program(path(directory), EVERYBODY)
+    assert.deepEqual({ code, stdout, lines: stderr.trimEnd().split('\n').length }, { code: 1, stdout: '', lines: 1 })
+    assert.match(stderr, says)
+    assert.ok(stderr.startsWith(`${path(directory)}: `))
+  })
+}
+
+const MISSPELLED: readonly (readonly [variable: string, meant: string])[] = [
+  ['ALERT_WEBHOK_URL', 'ALERT_WEBHOOK_URL'],
+  ['ALERT_SLACK_URI', 'ALERT_SLACK_URL'],
+  ['GRAFANA_ADMIN_PASWORD', 'GRAFANA_ADMIN_PASSWORD'],
+  ['SMTP_PUBLSH', 'SMTP_PUBLISH'],
+]
+
+for (const [variable, meant] of MISSPELLED) {
+  test(`${variable} is refused, because ${meant} is meant, and nothing is written`, () =>
+    write({ [variable]: 'the-secret' }, (file, { code, stdout, stderr }) => {
+      const said = `${variable}: there is no such setting. Did you mean ${meant}?\n`
+      assert.deepEqual({ code, stdout, stderr }, { code: 2, stdout: '', stderr: said })
+      assert.equal(existsSync(file), false)
+    }))
+}
+
+test('variables of other programs are no mistake; those that begin with ALERT_ are a warning', () =>
+  write(
+    {
+      ALERT_LOUDNESS: 'the-secret',
+      SLACK_WEBHOOK_URL: 'x',
+      SMTP_HOST: 'x',
+      NODE_ENV: 'x',
+      LOG_LEVEL: 'x',
+      VERSION: 'x',
+    },
+    (_, { code, stderr }) => {
+      const warning = 'warning: ALERT_LOUDNESS: not a setting, and without effect\n'
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: warning })
+    },
+  ))
+
+test('who has a heartbeat alone is told that nobody is told of alerts', () =>
+  write({ ALERT_HEARTBEAT_URL: 'https://hc-ping.example/8a1c1d5e' }, (file, { stdout }) => {
+    assert.equal(stdout, `${file}: nobody is told; heartbeat\n`)
+  }))
+
+const MISTAKES: readonly (readonly [env: Env, ...told: string[]])[] = [
+  [
+    { ALERT_WEBHOOK_URL: 'hooks', ALERT_HEARTBEAT_URL: 'hc-ping.example/8a1c1d5e' },
+    'ALERT_WEBHOOK_URL: got "hooks", wanted an http or https URL. Correct it, or leave it unset.',
+    'ALERT_HEARTBEAT_URL: got "hc-ping.example/8a1c1d5e", wanted an http or https URL. Correct it, or leave it unset.',
+  ],
+  [
+    { ALERT_SLACK_URL: 'ftp://me:secret@x.example', ALERT_REPEAT: '0' },
+    'ALERT_SLACK_URL: got "ftp://***@x.example", wanted an http or https URL. Correct it, or leave it unset.',
+    'ALERT_REPEAT: got "0", wanted a duration such as 30m, 4h or 1d12h. Correct it, or leave it unset.',
+  ],
+  [
+    { ALERT_EMAIL_TO: 'a@b.example', ALERT_EMAIL_SMARTHOST: 'mail.example' },
+    'ALERT_EMAIL_SMARTHOST: got "mail.example", wanted host:port, such as mail.example.com:587. Correct it, or leave it unset.',
+    'ALERT_EMAIL_FROM: not set, wanted because ALERT_EMAIL_TO is. Set it, or unset both.',
+    'ALERT_EMAIL_SMARTHOST: not set, wanted because ALERT_EMAIL_TO is. Set it, or unset both.',
+  ],
+  [
+    { ALERT_EMAIL_TLS: 'starttls', ALERT_REPEAT: '30m4h' },
+    'ALERT_EMAIL_TLS: got "starttls", wanted one of required, off. Correct it, or leave it unset.',
+    'ALERT_REPEAT: got "30m4h", wanted a duration such as 30m, 4h or 1d12h. Correct it, or leave it unset.',
+  ],
+  [
+    { ALERT_EMAIL_USER: 'me', ALERT_SLACK_CHANNEL: '#mail' },
+    'ALERT_SLACK_URL: not set, wanted because ALERT_SLACK_CHANNEL is. Set it, or unset both.',
+    'ALERT_EMAIL_PASSWORD: not set, wanted because ALERT_EMAIL_USER is. Set it, or unset both.',
+  ],
+]
+
+for (const [env, ...told] of MISTAKES) {
+  test(`${JSON.stringify(env)} is refused with all that is wrong, and nothing is written`, () =>
+    write(env, (file, { code, stdout, stderr }) => {
+      assert.deepEqual({ code, stdout, told: stderr.trimEnd().split('\n') }, { code: 2, stdout: '', told })
+      assert.equal(existsSync(file), false)
+    }))
+}
+
+test('an empty variable is an unset one', () => {
+  const empty = Object.fromEntries(Object.keys(EVERYBODY).map((name) => [name, '']))
+  assert.deepEqual(readNotifications(empty), readNotifications({}))
+})
+
+const REPEATS = fc.tuple(...['d', 'h', 'm', 's'].map((unit) => fc.option(fc.nat(12_000).map((n) => `${n}${unit}`))))
+
+test('Alertmanager takes whatever ALERT_REPEAT may be', unless(missing('amtool')), async (context) => {
+  const texts = [
+    '1d12h',
+    '9999d',
+    '9999d9999h9999m9999s',
+    '1s',
+    ...fc.sample(REPEATS, 60).map((parts) => parts.join('')),
+  ]
+  const tried = [...texts, ...fc.sample(REPEATS, 20).map((parts) => parts.toReversed().join(''))].filter(Boolean)
+  const accepted = tried.filter((text) => 'notifications' in readNotifications({ ALERT_REPEAT: text }))
+  context.diagnostic(`${accepted.length} of ${tried.length} accepted: ${accepted.join(' ')}`)
+  assert.ok(accepted.length > 10)
+  const files = writeTemporaryFiles(
+    Object.fromEntries(accepted.map((text, at) => [`${at}.yml`, JSON.stringify(configFor({ ALERT_REPEAT: text }))])),
+  )
+  const { code, stdout, stderr } = await amtool('check-config', ...Object.values<string>(files.paths))
+  files.remove()
+  assert.equal(code, 0, stdout + stderr)
+})
+
+const WATCHDOG = { alertname: 'SmtpProxyWatchdog', severity: 'none' }
+
+const ROUTES: readonly (readonly [labels: Labels, receiver: string, env?: Env])[] = [
+  [{ alertname: 'AhaSendAccountDisabled', severity: 'critical' }, 'page'],
+  [{ alertname: 'SmtpProxyErrorBudgetBurning', severity: 'critical' }, 'page'],
+  [{ alertname: 'AhaSendCredentialsRejected', severity: 'critical' }, 'page'],
+  [{ alertname: 'AhaSendCredentialsRejected', severity: 'warning' }, 'notify'],
+  [{ alertname: 'AhaSendMailInDoubt', severity: 'warning' }, 'notify'],
+  [{ alertname: 'AhaSendIdleDisconnects', severity: 'info' }, 'none'],
+  [{ alertname: 'SomebodyElses' }, 'none'],
+  [WATCHDOG, 'heartbeat'],
+  [{ ...WATCHDOG, alertname: 'Watchdog' }, 'none'],
+  [WATCHDOG, 'none', { ...EVERYBODY, ALERT_HEARTBEAT_URL: '' }],
+]
+
+for (const [labels, receiver, env = EVERYBODY] of ROUTES) {
+  test(`${JSON.stringify(labels)} goes to ${receiver}`, unless(missing('amtool')), async () => {
+    await write(env, async (file) => {
+      const named = Object.entries(labels).map(([name, value]) => `${name}=${value}`)
+      const { stdout } = await amtool('config', 'routes', 'test', `--config.file=${file}`, ...named)
+      assert.equal(stdout.trim(), receiver)
+    })
+  })
+}
+
+test('PagerDuty is called for critical alerts only', () => {
+  const { receivers } = configFor(EVERYBODY)
+  const called = receivers.filter((receiver) => 'pagerduty_configs' in receiver).map(({ name }) => name)
+  assert.deepEqual(called, ['page'])
+})
+
+test('each app with refused credentials is an incident of its own', () => {
+  const { routes } = configFor(EVERYBODY).route
+  const groups = routes.map((route) => ('group_by' in route ? [route.matchers.at(-1), ...route.group_by] : []))
+  assert.deepEqual(
+    groups.filter((group) => group.length > 0),
+    [['alertname="AhaSendCredentialsRejected"', 'job', 'alertname', 'smtp_client_name']],
+  )
+})
+
+test('inhibitions and routes name alerts that exist', () => {
+  const named = JSON.stringify(configFor({})).matchAll(/alertname!?=~?\\"([^"\\]*)/g)
+  const lists = [...named].map(([, list = '']) => list).filter((list) => list !== '(AhaSend|SmtpProxy).+')
+  const names = lists.flatMap((list) => list.split('|'))
+  assert.ok(names.length > 10)
+  assert.deepEqual(
+    names.filter((name) => !(alertNames as readonly string[]).includes(name)),
+    [],
+  )
+})
+
+test('the file for people with an Alertmanager of their own tells nobody', unless(missing('amtool')), async () => {
+  const file = join(import.meta.dirname, '../../..', 'otel', 'stack', 'alertmanager.yml')
+  assert.equal((await amtool('check-config', file)).code, 0)
+  assert.doesNotMatch(readFileSync(file, 'utf8'), /_configs:/)
+})

@@ -1,0 +1,57 @@
+/** An address that answers 500 is told of by the ways that are left: a real Prometheus and a real Alertmanager. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { test } from 'node:test'
+import { prometheusRules } from '../../../dashboards/generate/alert-files.ts'
+import { stageMissing } from '../../support/alert-stage.ts'
+import { Arrivals, atOnce, configFor, startAlertmanager } from '../../support/alertmanager.ts'
+import { unless } from '../../support/programs.ts'
+import { startPrometheus } from '../../support/prometheus.ts'
+
+/** Alertmanager tries again for ten seconds, however short its intervals are. */
+const LIMIT_MS = 60_000
+/** Quarters of an hour are 15 seconds. */
+const SCALE = 1 / 60
+
+/** Answers 500 at /broken and 200 elsewhere; `told` is what came elsewhere. */
+async function startBoth(stack: AsyncDisposableStack) {
+  const told = new Arrivals<string>()
+  const server = createServer(async (request, response) => {
+    const body = await text(request)
+    if (request.url !== '/broken') told.came(body)
+    response.writeHead(request.url === '/broken' ? 500 : 200).end('ok')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  stack.defer(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { told, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+}
+
+test('a webhook that answers 500 is told of by Slack, with a link to the runbook', unless(stageMissing()), async () => {
+  await using stack = new AsyncDisposableStack()
+  const { told, url } = await startBoth(stack)
+  const config = configFor({ ALERT_WEBHOOK_URL: `${url}/broken`, ALERT_SLACK_URL: `${url}/slack` })
+  const alertmanager = stack.use(await startAlertmanager(atOnce(config)))
+  const prometheus = stack.use(
+    await startPrometheus({
+      targets: [{ job: 'alertmanager', url: `http://${alertmanager.address}/metrics` }],
+      rules: prometheusRules({ timeScale: SCALE }),
+      alertmanager: alertmanager.address,
+    }),
+  )
+  await prometheus.waitFor('alertmanager_notifications_failed_total{integration="webhook"} offset 1s')
+  assert.deepEqual(await prometheus.query('ALERTS{alertname="SmtpProxyAlertsNotDelivered"}'), [])
+  await alertmanager.fire([{ alertname: 'AhaSendMailInDoubt', severity: 'warning', job: 'ahasend-smtp-proxy' }])
+  const [sample] = await prometheus.waitFor('ALERTS{alertname="SmtpProxyAlertsNotDelivered"}', undefined, LIMIT_MS)
+  assert.equal(sample?.labels.integration, 'webhook')
+  const message = await told.first((body) => body.includes('SmtpProxyAlertsNotDelivered'), LIMIT_MS)
+  assert.match(message, /Alertmanager failed \d+ times in 15 minutes to tell of alerts by webhook\./)
+  assert.match(message, /runbooks\/SmtpProxyAlertsNotDelivered\.md\|Runbook/)
+  assert.doesNotMatch(message, /Dashboard/)
+})

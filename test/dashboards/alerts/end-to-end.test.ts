@@ -1,0 +1,104 @@
+/**
+ * From what AhaSend says to who is told: an app, the proxy as a process, a real Prometheus with the generated rules and a
+ * real Alertmanager with a webhook. The rules' minutes are three seconds; nothing else about them is changed.
+ */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { type AlertStage, App, stageMissing, startAlertStage } from '../../support/alert-stage.ts'
+import {
+  assertTellsOfLoadShedding,
+  assertTellsOfOne521,
+  onlyAlertOf,
+  sayTime,
+  tells,
+} from '../../support/alertmanager.ts'
+import { unless } from '../../support/programs.ts'
+import { idleUntilClosed } from '../../support/running-proxy.ts'
+
+const SCALE = 1 / 20
+const EVERY_MS = 500
+/** Alertmanager itself is not hurried: a group of critical alerts waits five seconds. */
+const LIMIT_MS = 90_000
+
+/** A stage on which mail has been flowing for some of the rules' minutes, and nobody was told anything. */
+async function calm(context: TestContext): Promise<{ stage: AlertStage; app: App }> {
+  const stage = await startAlertStage({ timeScale: SCALE, everyMs: EVERY_MS })
+  context.after(() => stage[Symbol.asyncDispose]())
+  const app = new App(stage.proxy, 100)
+  context.after(() => app[Symbol.asyncDispose]())
+  const accepted = 'smtp_proxy_transactions_total{smtp_transaction_outcome="accepted"}'
+  await stage.prometheus.waitFor(`sum(${accepted}) > 20 and sum(${accepted} offset 3s) > 0`)
+  assert.deepEqual(stage.webhook.calls.all, [])
+  return { stage, app }
+}
+
+test('a single 521 is told, with the app that it hit', unless(stageMissing()), async (context) => {
+  const { stage, app } = await calm(context)
+  const from = performance.now()
+  stage.simulator.faults.set('account-disabled', { times: 1 })
+  const call = await stage.webhook.calls.first(tells('AhaSendAccountDisabled'), LIMIT_MS)
+  sayTime(context, 'one 521', from, call)
+  assertTellsOfOne521(call, 'localhost')
+  assert.deepEqual(
+    app.codes.filter((code) => code !== 250),
+    [521],
+  )
+  assert.equal(stage.webhook.calls.all.length, 1)
+})
+
+test('the first 521 of a proxy that was just started is told too', unless(stageMissing()), async (context) => {
+  const stage = await startAlertStage({ timeScale: SCALE, everyMs: EVERY_MS })
+  context.after(() => stage[Symbol.asyncDispose]())
+  stage.simulator.faults.set('521-at-ehlo', { times: 1 })
+  await using app = new App(stage.proxy, 100)
+  const call = await stage.webhook.calls.first(tells('AhaSendAccountDisabled'), LIMIT_MS)
+  assert.equal(onlyAlertOf(call).labels.smtp_client_name, 'billing')
+  assert.equal(app.codes.filter((code) => code === 521).length, 1)
+})
+
+test('a 421 storm is told as load shedding, and as nothing else', unless(stageMissing()), async (context) => {
+  const { stage } = await calm(context)
+  const from = performance.now()
+  stage.simulator.faults.set('load-shedding')
+  const call = await stage.webhook.calls.first(tells('AhaSendLoadShedding'), LIMIT_MS)
+  sayTime(context, 'a 421 storm', from, call)
+  assertTellsOfLoadShedding(call, 'localhost')
+  // the sum of all failures is as high, and has nothing to add
+  await stage.prometheus.waitFor('job:smtp_proxy_mail_failure_ratio:increase1h > 0.1')
+  await stage.prometheus.waitFor('job:smtp_proxy_mail_failure_ratio:increase5m > 0.1')
+  const budget = 'ALERTS{alertname="SmtpProxyErrorBudgetBurning", severity="critical", alertstate="firing"}'
+  assert.deepEqual(await stage.prometheus.query(budget), [])
+  assert.equal(stage.webhook.calls.all.length, 1)
+})
+
+test('a storm of idle disconnects pages nobody', unless(stageMissing()), async (context) => {
+  const { stage } = await calm(context)
+  // long enough for an app that is not idle, on a machine that stalls
+  stage.simulator.faults.set('idle-5000')
+  await idleUntilClosed(stage.proxy.port, 200)
+  const idle = 'smtp_proxy_replies_total{smtp_command="UNSOLICITED", smtp_reply_cause="idle_timeout"}'
+  await stage.prometheus.waitFor(`sum(${idle}) >= 200`)
+  // the hint to the app's developer is on its way: so the rules saw the storm
+  await stage.prometheus.waitFor(
+    'ALERTS{alertname="AhaSendIdleDisconnects", severity="info", smtp_client_name="billing"}',
+  )
+  assert.deepEqual(await stage.prometheus.query('ALERTS{alertstate="firing", severity!~"info|none"}'), [])
+  // and what has to be told is still told, first of all
+  stage.simulator.faults.set('account-disabled', { times: 1 })
+  await stage.webhook.calls.first(tells('AhaSendAccountDisabled'), LIMIT_MS)
+  assert.equal(stage.webhook.calls.all.length, 1)
+})
+
+test('a proxy that dies is told, and nothing of what follows from it', unless(stageMissing()), async (context) => {
+  const { stage } = await calm(context)
+  const from = performance.now()
+  await stage.proxy.stop('SIGKILL')
+  const call = await stage.webhook.calls.first(tells('SmtpProxyDown'), LIMIT_MS)
+  sayTime(context, 'a dead proxy', from, call)
+  assert.deepEqual(onlyAlertOf(call).labels, {
+    alertname: 'SmtpProxyDown',
+    severity: 'critical',
+    job: 'ahasend-smtp-proxy',
+  })
+  assert.equal(stage.webhook.calls.all.length, 1)
+})

@@ -1,0 +1,106 @@
+/**
+ * The whole thing without an account: a simulated AhaSend, the proxy, and steady mail with some of everything that can
+ * go wrong. Ends on Ctrl-C, or after `--seconds N`, with a summary. Exit code 0 when mail got through and the proxy lived.
+ * With `--log` the proxy's log goes to standard error; with OTEL_EXPORTER_OTLP_ENDPOINT all traces go there.
+ */
+import { parseArgs } from 'node:util'
+import { onSignals } from '../../app/signals.ts'
+import { seededRandom } from '../simulator/plan.ts'
+import { type Simulator, startSimulator } from '../simulator/simulator.ts'
+import { type Mail, startMail } from './mail.ts'
+import { parseMetrics, type Sample } from './metrics.ts'
+import { type ProxyChild, startProxy } from './proxy.ts'
+import { line, messages, report } from './report.ts'
+
+/** Shorter than AhaSend's 60 s, so that the idle 421 is seen in a short demo. */
+const IDLE_MS = 5000
+
+interface Flags {
+  /** Infinity without `--seconds`. */
+  readonly seconds: number
+  readonly log: boolean
+}
+
+/** Ends the process with exit code 2 when the arguments are wrong. */
+function readFlags(): Flags {
+  try {
+    const { values } = parseArgs({ options: { seconds: { type: 'string' }, log: { type: 'boolean', default: false } } })
+    const seconds = values.seconds === undefined ? Number.POSITIVE_INFINITY : Number(values.seconds)
+    if (seconds > 0) return { seconds, log: values.log }
+    throw new RangeError(`--seconds wants a number above 0, not ${values.seconds}`)
+  } catch (error) {
+    console.error(`${(error as Error).message}\nUsage: npm run demo -- [--seconds N] [--log]`)
+    process.exit(2)
+  }
+}
+
+const { seconds, log } = readFlags()
+
+/** Resolves when Ctrl-C is pressed, at any moment. Pressed again, it ends the demo without a summary. */
+const interrupted = new Promise<void>((resolve) => {
+  onSignals({ drain: () => resolve(), stop: () => process.exit(1), reload: () => resolve() })
+})
+
+/** Resolves when the time is over; never, without a limit. */
+function timeOver(): Promise<void> {
+  return new Promise((resolve) => {
+    if (Number.isFinite(seconds)) setTimeout(resolve, seconds * 1000).unref()
+  })
+}
+
+function introduce(simulator: Simulator, proxy: ProxyChild): void {
+  console.log(`proxy              smtp://127.0.0.1:${proxy.port} (user app, password secret)`)
+  console.log(
+    `metrics            http://127.0.0.1:${proxy.adminPort}/metrics (status: http://127.0.0.1:${proxy.adminPort}/)`,
+  )
+  console.log(`simulated AhaSend  http://127.0.0.1:${simulator.httpPort}/ (its faults; idle limit ${IDLE_MS / 1000} s)`)
+  console.log(Number.isFinite(seconds) ? `\nFor ${seconds} seconds.` : '\nUntil Ctrl-C.')
+}
+
+/** Prints a line a second; returns a function that ends it. */
+function watch(proxy: ProxyChild): () => void {
+  const start = Date.now()
+  let before: readonly Sample[] = []
+  const look = async () => {
+    const samples = parseMetrics(await proxy.metrics())
+    console.log(line(Math.round((Date.now() - start) / 1000), samples, before))
+    before = samples
+  }
+  const timer = setInterval(
+    () => void look().catch((error: Error) => console.error(`no metrics: ${error.message}`)),
+    1000,
+  )
+  return () => clearInterval(timer)
+}
+
+/** Ends the mail, prints the summary, and returns whether all was well. */
+async function conclude(simulator: Simulator, proxy: ProxyChild, mail: Mail): Promise<boolean> {
+  await mail.stop()
+  const samples = parseMetrics(await proxy.metrics())
+  console.log(`\n${report(samples, mail.tally, simulator.ledger.summary())}`)
+  const code = await proxy.stop()
+  if (code !== 0) console.error(`The proxy did not end in good order: ${code}`)
+  if (mail.tally.accepted === 0 || messages(samples) === 0) console.error('No mail got through.')
+  return code === 0 && mail.tally.accepted > 0 && messages(samples) > 0
+}
+
+async function demo(simulator: Simulator): Promise<boolean> {
+  const proxy = await startProxy(simulator.port, simulator.caFile, log ? (line) => console.error(line) : () => {})
+  introduce(simulator, proxy)
+  const mail = startMail({ host: '127.0.0.1', port: proxy.port }, seededRandom(1))
+  const stopWatching = watch(proxy)
+  const died = await Promise.race([interrupted, timeOver(), proxy.ended])
+  stopWatching()
+  if (died === undefined) return await conclude(simulator, proxy, mail)
+  console.error(`The proxy died: ${died}`)
+  await mail.stop()
+  return false
+}
+
+await using simulator = await startSimulator({
+  seed: 1,
+  idleMs: IDLE_MS,
+  ledger: 'summary',
+  faults: { 'load-shedding': { probability: 0.03 } },
+})
+process.exitCode = (await demo(simulator)) ? 0 : 1

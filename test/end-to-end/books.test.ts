@@ -1,0 +1,211 @@
+/**
+ * The books balance: what a run of mixed mail comes to is the same, to the unit, on the scrape page, in the metrics that
+ * arrive by OTLP, in the spans, in the lines of the log, in the log records that arrive by OTLP, in the ledger of the
+ * simulated AhaSend, and in what the apps planned and read. The table says by which labels each source knows a thing.
+ */
+import assert from 'node:assert/strict'
+import { before, describe, test } from 'node:test'
+import { metrics } from '../../otel/names/names.ts'
+import { parseMetrics, type Sample, sum, sumBy } from '../demo/metrics.ts'
+import type { Book, Page } from '../support/book.ts'
+import { titleOf } from '../support/book.ts'
+import { type Run, run, type Source } from '../support/books-run.ts'
+import { collectorMissing } from '../support/collector.ts'
+import { App, STRANGER } from '../support/mixed-mail.ts'
+import { sendMixedMail, until } from '../support/mixed-traffic.ts'
+import { unless } from '../support/programs.ts'
+
+interface Knowledge {
+  readonly sources: readonly Source[]
+  readonly by: readonly string[]
+  /** What of it these sources know; all, unless given. */
+  readonly only?: (labels: Readonly<Record<string, string>>) => boolean
+}
+
+const METRICS = ['page', 'points'] as const
+const LOGS = ['lines', 'records'] as const
+
+/** By which labels sources must agree. */
+const AGREEMENTS: readonly (readonly [Page, Knowledge])[] = [
+  // Log lines do not tell replies one by one.
+  ['replies', { sources: [...METRICS, 'spans'], by: ['command', 'code', 'cause', 'origin', 'client'] }],
+  // Apps cannot know causes; what nobody heard was planned.
+  ['replies', { sources: [...METRICS, 'spans', 'apps'], by: ['command', 'code', 'origin', 'client'] }],
+  // AhaSend does not know the apps' names, nor what the proxy said.
+  [
+    'replies',
+    { sources: [...METRICS, 'spans', 'ledger'], by: ['command', 'code'], only: ({ origin }) => origin === 'upstream' },
+  ],
+  // Metrics count replies; a command that was never answered has a span, and arrived.
+  ['commands', { sources: ['spans', 'ledger'], by: ['command'] }],
+  // A reply that did not reach its reader belongs to no span or line.
+  ['repliesLost', { sources: [...METRICS, 'apps'], by: ['loss'] }],
+  ['repliesLost', { sources: [...METRICS, 'ledger'], by: ['loss'], only: ({ loss }) => loss === 'incomplete' }],
+  ['transactions', { sources: [...METRICS, 'spans', ...LOGS, 'apps'], by: ['outcome', 'error', 'client'] }],
+  // AhaSend counts mails that came to their final dot.
+  [
+    'transactions',
+    {
+      sources: [...METRICS, 'spans', ...LOGS, 'ledger'],
+      by: ['outcome'],
+      only: ({ outcome }) => outcome === 'accepted' || outcome === 'in_doubt',
+    },
+  ],
+  ['decisions', { sources: ['spans', ...LOGS], by: ['outcome', 'command', 'code', 'cause', 'client'] }],
+  ['recipients', { sources: [...METRICS, 'spans', ...LOGS, 'apps'], by: ['verdict', 'client'] }],
+  ['recipients', { sources: [...METRICS, 'spans', ...LOGS, 'ledger'], by: ['verdict'] }],
+  ['bodies', { sources: [...METRICS, 'spans', ...LOGS, 'apps'], by: ['outcome', 'client'] }],
+  ['bodies', { sources: [...METRICS, 'spans', ...LOGS, 'ledger'], by: ['outcome'] }],
+  ['octetsOfBodies', { sources: [...METRICS, 'spans', ...LOGS, 'apps'], by: ['outcome', 'client'] }],
+  // AhaSend does not measure a body that breaks off.
+  [
+    'octetsOfBodies',
+    {
+      sources: [...METRICS, 'spans', ...LOGS, 'ledger'],
+      by: ['outcome'],
+      only: ({ outcome }) => outcome !== 'aborted',
+    },
+  ],
+  ['sessions', { sources: [...METRICS, 'spans', ...LOGS, 'apps'], by: ['reason', 'client'] }],
+  ['mails', { sources: [...METRICS, 'spans', ...LOGS, 'ledger', 'apps'], by: [] }],
+  ['dials', { sources: [...METRICS, 'spans'], by: ['error', 'resumed'] }],
+  // Of a session's dials its line says how many there were; failed ones have lines of their own.
+  ['dials', { sources: [...METRICS, 'spans', ...LOGS], by: ['ready', 'error'] }],
+  // AhaSend sees whether TLS came about.
+  ['dials', { sources: [...METRICS, 'spans', ...LOGS, 'ledger'], by: ['ready'] }],
+  // Apps do not see the proxy's changes to EHLO's reply, nor do octets of theirs that the proxy answers go up.
+  ['octets', { sources: [...METRICS, 'spans', ...LOGS, 'ledger'], by: ['direction'] }],
+]
+
+const needsCollector = unless(collectorMissing())
+
+for (const [title, env, seed] of [
+  ['one event loop', {}, 1],
+  ['two event loops', { PROXY_WORKERS: '2' }, 2],
+] as const) {
+  describe(`The books balance with ${title}`, needsCollector, () => {
+    let done: Run
+    let samples: readonly Sample[]
+    before(async () => {
+      done = await run(env, ({ proxy, simulator, apps }) => sendMixedMail(proxy.port, simulator, apps, seed))
+      samples = parseMetrics(done.page)
+    })
+
+    for (const [page, { sources, by, only }] of AGREEMENTS) {
+      const [reference, ...others] = sources
+      test(`${titleOf(page)}, by ${by.join(', ') || 'their number'}: ${sources.join(' = ')}`, () => {
+        const expected = done.books[reference as Source][page].by(by, only)
+        assert.notDeepEqual(expected, {}, 'there was something to count')
+        for (const other of others) assert.deepEqual(done.books[other][page].by(by, only), expected, other)
+      })
+    }
+
+    test('histograms have observed what counters have counted', () => {
+      const { commandDuration, replies, transactionDuration, transactions, messageRecipients, recipients } = metrics
+      const timed = sumBy(samples, `${commandDuration.prometheus}_count`, 'smtp_command')
+      const counted = new Map(sumBy(samples, replies.prometheus, 'smtp_command'))
+      counted.delete('UNSOLICITED') // asked by nobody, so it took no time
+      assert.deepEqual(timed, counted)
+      const mails = sum(samples, transactions.prometheus)
+      assert.equal(sum(samples, `${transactionDuration.prometheus}_count`), mails)
+      assert.equal(sum(samples, `${messageRecipients.prometheus}_count`), mails)
+      assert.equal(sum(samples, `${messageRecipients.prometheus}_sum`), sum(samples, recipients.prometheus))
+    })
+
+    test('all spans and log records have arrived, and are counted as delivered', () => {
+      const delivered = sumBy(done.last, metrics.telemetryExported.prometheus, 'telemetry_signal')
+      assert.equal(delivered.get('traces'), done.spans.length)
+      assert.equal(delivered.get('logs'), done.records.length)
+      assert.deepEqual(sumBy(done.last, metrics.telemetryLost.prometheus, 'telemetry_loss'), new Map())
+    })
+  })
+}
+
+/** The sum of all that a page of a book counts. */
+function all(book: Book, page: Page): number {
+  return Object.values(book[page].by([])).reduce((total, count) => total + count, 0)
+}
+
+describe('What is not told one by one is counted', needsCollector, () => {
+  test('commands beyond those that have spans of their own: smtp.exchanges.omitted', async () => {
+    const { books, spans } = await run({}, async ({ proxy, apps }) => {
+      const app = await App.loggedIn(proxy.port, '127.0.0.1', apps)
+      const to = Array.from({ length: 140 }, (_, number) => `reader-${number}`)
+      await app.mail({ to, outcome: 'accepted' }, false)
+      for (let number = 0; number < 40; number += 1) await app.ask('NOOP', 'NOOP')
+      await app.ask('VRFY', 'VRFY somebody')
+      await app.quit()
+    })
+    const omitted = spans.map(({ attributes }) => Number(attributes['smtp.exchanges.omitted'] ?? 0))
+    assert.deepEqual(
+      omitted.filter((count) => count > 0),
+      // 143 commands of the mail, 128 spans; 45 of the session, 32 spans: a refused VRFY is no refusal of the session
+      [15, 13],
+    )
+    const told = all(books.spans, 'replies') + omitted.reduce((total, count) => total + count, 0)
+    assert.equal(told, all(books.page, 'replies'))
+    assert.equal(all(books.apps, 'replies'), all(books.page, 'replies'))
+  })
+
+  test('sessions that are turned away faster than they are told of: telemetry.loss rate_limited', async () => {
+    const { books, last, lines } = await run({}, async ({ proxy, apps }) => {
+      const strangers = Array.from({ length: 30 }, async () => {
+        const app = await App.connect(proxy.port, STRANGER, apps)
+        await app.read('CONNECT')
+        await app.closed('not_allowed')
+      })
+      await Promise.all(strangers)
+    })
+    const lost = sumBy(last, metrics.telemetryLost.prometheus, 'telemetry_signal', { telemetry_loss: 'rate_limited' })
+    const suppressed = lines.map((line) => (line.msg === 'lines suppressed' ? Number(line.suppressed) : 0))
+    assert.equal(all(books.points, 'sessions'), 30)
+    assert.equal(all(books.spans, 'sessions') + (lost.get('traces') ?? 0), 30)
+    assert.equal(all(books.lines, 'sessions') + (lost.get('logs') ?? 0), 30)
+    assert.equal(
+      suppressed.reduce((total, count) => total + count, 0),
+      lost.get('logs'),
+    )
+    assert.ok(all(books.spans, 'sessions') < 30 && all(books.lines, 'sessions') < 30)
+  })
+
+  test('a session that is not understood: its replies and octets are counted, its mails are not guessed', async () => {
+    const { books, page } = await run({}, async ({ proxy, apps }) => {
+      const app = await App.loggedIn(proxy.port, '127.0.0.1', apps)
+      // not offered, so that what comes behind it could be anything until the 502
+      await app.mail({ between: ['BDAT', 'BDAT 0 LAST'], outcome: 'accepted' }, true)
+      await app.mail({ outcome: 'accepted' }, false)
+      await app.quit()
+    })
+    assert.equal(sum(parseMetrics(page), metrics.sessionOpaque.prometheus), 1)
+    for (const source of ['points', 'spans', 'ledger', 'apps'] as const) {
+      assert.equal(all(books[source], 'replies'), all(books.page, 'replies'), source)
+    }
+    assert.deepEqual(books.page.octets.by(['direction']), books.ledger.octets.by(['direction']))
+    assert.deepEqual(books.page.transactions.by(['outcome']), { aborted: 1 })
+    assert.deepEqual(books.spans.transactions.by(['outcome']), { aborted: 1 })
+    assert.deepEqual(books.ledger.transactions.by(['outcome']), { accepted: 2 })
+  })
+
+  test('connections dialled ahead: at the level debug each dial has a line, and no dial belongs to two sessions', async () => {
+    const ahead = { PROXY_WARM_CONNECTIONS: '8', PROXY_LOG_LEVEL: 'debug' }
+    const { books, spans, lines } = await run(ahead, async ({ proxy, simulator, apps }) => {
+      for (let number = 0; number < 20; number += 1) {
+        const app = await App.loggedIn(proxy.port, '127.0.0.1', apps)
+        await app.quit()
+      }
+      await until(async () => {
+        const dials = sum(parseMetrics(await proxy.metrics()), metrics.dials.prometheus)
+        return dials === simulator.ledger.summary().sessions.opened
+      })
+    })
+    const dials = all(books.page, 'dials')
+    for (const source of ['points', 'spans', 'ledger'] as const)
+      assert.equal(all(books[source], 'dials'), dials, source)
+    assert.equal(lines.filter(({ msg }) => msg === 'dialled').length, dials)
+    const sessions = spans.filter(({ name }) => name === 'smtp.session')
+    const given = sessions.filter(({ attributes }) => attributes['smtp.dial.ahead']).length
+    const own = sessions.reduce((total, { attributes }) => total + Number(attributes['smtp.dial.count'] ?? 0), 0)
+    assert.equal(given + own, 20)
+    assert.ok(given > 0 && own > 0, `${given} of 20 were dialled ahead`)
+  })
+})

@@ -1,0 +1,237 @@
+/**
+ * The same script, run directly against the simulated AhaSend and through the proxy over each kind of listener. The
+ * client must read the same octets and see the same kind of close; AhaSend must receive the same commands and bodies.
+ *
+ * Declared differences, and nothing else: what happens before TLS (the proxy's preamble and its own STARTTLS), message
+ * ids (random), and half a reply, which the proxy does not pass on.
+ */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { createSecureContext } from 'node:tls'
+import { type ProxyServer, startServer } from '../../proxy/server/server.ts'
+import { parseConfig } from '../../proxy/settings/settings.ts'
+import { AUTH_PLAIN } from '../simulator/client.ts'
+import { type Simulator, startSimulator } from '../simulator/simulator.ts'
+import { type Certificate, makeAuthority, writeTemporaryFiles } from '../support/certificates.ts'
+import { connectClient, type Ending, type Peer, startTls } from '../support/peers.ts'
+
+/** What to send, and how many replies to wait for; 0 = go on at once. `FIN` ends the client's direction. */
+type Step = readonly [send: string, replies: number] | 'FIN'
+
+const LOGIN: Step = [`${AUTH_PLAIN}\r\n`, 1]
+const QUIT: Step = ['QUIT\r\n', 1]
+const BODY = 'Subject: hello\r\n\r\nHello.\r\n..dots\r\nQUIT\r\n.\r\n'
+
+function mail(from = 'app@example.com', ...to: readonly string[]): Step[] {
+  const recipients = (to.length > 0 ? to : ['you@example.net']).map((one): Step => [`RCPT TO:<${one}>\r\n`, 1])
+  return [[`MAIL FROM:<${from}>\r\n`, 1], ...recipients, ['DATA\r\n', 1], [BODY, 1]]
+}
+
+function group(from: string, to: string): string {
+  return `MAIL FROM:<${from}>\r\nRCPT TO:<${to}>\r\nDATA\r\n`
+}
+
+/** A mail that stops where the fault strikes. */
+function until(fault: string, command: 'mail' | 'rcpt' | 'data' | 'end-of-message'): Step[] {
+  const steps = mail(`fault+${fault}@example.com`)
+  return steps.slice(0, ['mail', 'rcpt', 'data', 'end-of-message'].indexOf(command) + 1)
+}
+
+const SCRIPTS: Readonly<Record<string, readonly Step[]>> = {
+  'one mail': [LOGIN, ...mail(), QUIT],
+  'two mails': [LOGIN, ...mail(), ...mail('b@example.com', 'c@example.net', 'd@example.net'), QUIT],
+  'a pipelined mail': [LOGIN, [group('a@example.com', 'b@example.net'), 3], [BODY, 1], QUIT],
+  'the dot and QUIT in one segment': [LOGIN, [group('a@example.com', 'b@example.net'), 3], [`${BODY}QUIT\r\n`, 2]],
+  'AUTH in two steps': [['AUTH PLAIN\r\n', 1], [`${AUTH_PLAIN.slice(11)}\r\n`, 1], ...mail(), QUIT],
+  'AUTH cancelled': [['AUTH PLAIN\r\n', 1], ['*\r\n', 1], ['NOOP\r\n', 1], QUIT],
+  'AUTH with a wrong password': [['AUTH PLAIN AGFwcAB3cm9uZw==\r\n', 1], QUIT],
+  'AUTH LOGIN, which is not offered': [['AUTH LOGIN\r\n', 1], QUIT],
+  'AUTH twice': [LOGIN, LOGIN, QUIT],
+  'MAIL without AUTH': [['MAIL FROM:<a@example.com>\r\n', 1], QUIT],
+  'blanks in the path, as in the documented example': [
+    LOGIN,
+    ['MAIL FROM: <a@example.com>\r\n', 1],
+    ['RCPT TO: <b@example.net>\r\n', 1],
+    QUIT,
+  ],
+  'commands that are not implemented': [
+    ['VRFY a\r\n', 1],
+    ['EXPN a\r\n', 1],
+    ['HELP\r\n', 1],
+    ['FOO bar\r\n', 1],
+    QUIT,
+  ],
+  'NOOP and RSET': [['NOOP hello\r\n', 1], ['RSET\r\n', 1], QUIT],
+  'lower case and LF alone': [
+    ['noop\n', 1],
+    ['rset\n', 1],
+    ['quit\n', 1],
+  ],
+  'a second EHLO resets': [LOGIN, ['MAIL FROM:<a@example.com>\r\n', 1], ['EHLO again\r\n', 1], QUIT],
+  'DATA without recipients': [LOGIN, ['MAIL FROM:<a@example.com>\r\n', 1], ['DATA\r\n', 1], QUIT],
+  'an empty message': [LOGIN, [group('a@example.com', 'b@example.net'), 3], ['.\r\n', 1], QUIT],
+  'a bare LF in the body is refused': [LOGIN, [group('a@example.com', 'b@example.net'), 3], ['a\nb\r\n.\r\n', 1], QUIT],
+  'RSET between recipients and DATA': [LOGIN, ...mail().slice(0, 2), ['RSET\r\n', 1], QUIT],
+  'more than 50 recipients': [
+    LOGIN,
+    ...mail('a@example.com', ...Array.from({ length: 51 }, (_, i) => `r${i}@example.net`)),
+    QUIT,
+  ],
+  '553 for one of two recipients': [
+    LOGIN,
+    ...mail('a@example.com', 'fault+553-at-rcpt@example.net', 'b@example.net'),
+    QUIT,
+  ],
+  '521 at MAIL': [LOGIN, ...until('521-at-mail', 'mail'), QUIT],
+  '451 at RCPT': [LOGIN, ...until('451-at-rcpt', 'rcpt'), QUIT],
+  '554 at DATA': [LOGIN, ...until('554-at-data', 'data'), QUIT],
+  '556 at the end': [LOGIN, ...until('556-at-end-of-message', 'end-of-message'), QUIT],
+  '552 at the end, then another mail': [LOGIN, ...until('552-at-end-of-message', 'end-of-message'), ...mail(), QUIT],
+  '421 at MAIL': [LOGIN, ...until('421-at-mail', 'mail')],
+  '421 at DATA': [LOGIN, ...until('421-at-data', 'data')],
+  '421 at the end': [LOGIN, ...until('421-at-end-of-message', 'end-of-message')],
+  'a close in place of the answer to MAIL': [LOGIN, ['MAIL FROM:<fault+close-at-mail@example.com>\r\n', 0]],
+  'a close in place of the final reply': [LOGIN, ...until('close-at-end-of-message', 'data'), [BODY, 0]],
+  'a reset in place of the final reply': [LOGIN, ...until('reset-at-end-of-message', 'data'), [BODY, 0]],
+  'a reply cut in the middle': [LOGIN, ['MAIL FROM:<fault+cut-at-mail@example.com>\r\n', 0]],
+  'a final reply cut in the middle': [LOGIN, ...until('cut-at-end-of-message', 'data'), [BODY, 0]],
+  'the client ends its side behind the dot': [LOGIN, ...mail().slice(0, 3), [BODY, 0], 'FIN'],
+  'the client ends its side behind QUIT': [LOGIN, ['QUIT\r\n', 0], 'FIN'],
+  'the client ends its side in the body': [LOGIN, ...mail().slice(0, 3), ['half a li', 0], 'FIN'],
+}
+
+const SILENCE: Readonly<Record<string, readonly Step[]>> = {
+  'silence until the idle disconnect': [LOGIN, ['', 0]],
+}
+
+/**
+ * AhaSend's idle limit, and the scripts that are played under it. Who talks never comes near the limit, who is silent
+ * waits for it.
+ */
+const RUNS = [
+  [60_000, SCRIPTS],
+  [2500, SILENCE],
+] as const
+
+const ROADS = ['direct', 'starttls', 'smtps', 'plain'] as const
+type Road = (typeof ROADS)[number]
+
+/** What one run looked like from both ends. */
+interface Run {
+  readonly read: string
+  readonly ending: Ending
+  readonly commands: readonly string[]
+  readonly bodies: readonly string[]
+}
+
+for (const [idleMs, scripts] of RUNS)
+  describe(`the same script, directly and through the proxy (idle limit ${idleMs} ms)`, () => {
+    let simulator: Simulator
+    let proxy: ProxyServer
+    let authority: { readonly certPem: string }
+
+    before(async () => {
+      const made = await makeAuthority()
+      authority = made
+      const certificate = await made.issue({ dnsNames: ['localhost'] })
+      simulator = await startSimulator({ authority: made, certificate, idleMs })
+      proxy = await startProxy(simulator, certificate)
+    })
+    after(async () => {
+      await proxy?.close()
+      await simulator?.close()
+    })
+
+    for (const [name, script] of Object.entries(scripts)) {
+      test(name, async () => {
+        const [direct, ...proxied] = await Promise.all(ROADS.map((road) => play(script, road)))
+        for (const [index, run] of proxied.entries()) assert.deepEqual(run, direct, `by ${ROADS[index + 1]}`)
+      })
+    }
+
+    async function play(script: readonly Step[], road: Road): Promise<Run> {
+      const marker = `script-${Math.random().toString(36).slice(2)}`
+      const client = await connect(road, marker)
+      const mark = client.log.length
+      for (const step of script) await perform(client, step)
+      const ending = await client.closed()
+      client.destroy()
+      const session = await simulatorSession(marker)
+      return {
+        read: normalised(client.log.all.subarray(mark).toString('latin1')),
+        ending,
+        commands: commandsOf(session),
+        bodies: simulator.ledger.messages.filter((message) => message.session === session).map(({ sha256 }) => sha256),
+      }
+    }
+
+    /** Up to and including the EHLO inside TLS (or its like on a plain listener), whose name marks the session. */
+    async function connect(road: Road, marker: string): Promise<Peer> {
+      const tls = { ca: authority.certPem, servername: 'localhost' }
+      const port = road === 'direct' ? simulator.port : proxy.bound[['starttls', 'smtps', 'plain'].indexOf(road)]!.port
+      const client = await connectClient({ port, ...(road === 'smtps' && { tls }) })
+      await client.readReply()
+      if (road === 'direct' || road === 'starttls') {
+        await client.send('EHLO clear.example\r\n')
+        await client.readReply()
+        await startTls(client, tls)
+      }
+      await client.send(`EHLO ${marker}.example\r\n`)
+      await client.readReply()
+      return client
+    }
+
+    /** The simulator's number of the session that said the marker, once that session is closed. */
+    async function simulatorSession(marker: string): Promise<number> {
+      const deadline = performance.now() + 15_000
+      while (performance.now() < deadline) {
+        const said = simulator.ledger.commands.find(({ line }) => line.includes(marker))
+        const session = simulator.ledger.sessions.find((one) => one.session === said?.session)
+        if (session?.closedAt !== undefined) return session.session
+        await new Promise((turn) => setTimeout(turn, 5))
+      }
+      throw new Error(`the simulator's session of ${marker} is not closed`)
+    }
+
+    function commandsOf(session: number): string[] {
+      const inTls = simulator.ledger.commands.filter((command) => command.session === session && command.tls)
+      return inTls.map(({ line }) => line).filter((line) => !/^EHLO (script-|clear)/.test(line))
+    }
+  })
+
+async function perform(client: Peer, step: Step): Promise<void> {
+  if (step === 'FIN') return client.end()
+  const [send, replies] = step
+  if (send !== '') await client.send(send)
+  for (let left = replies; left > 0; left -= 1) await client.readReply()
+}
+
+function normalised(text: string): string {
+  const whole = text.slice(0, text.lastIndexOf('\n') + 1)
+  return whole.replace(/[0-9a-f]{32}/g, '<id>')
+}
+
+async function startProxy(simulator: Simulator, { certPem, keyPem }: Certificate): Promise<ProxyServer> {
+  const files = writeTemporaryFiles({ 'cert.pem': certPem, 'key.pem': keyPem })
+  const parsed = parseConfig({
+    PROXY_LISTEN: 'smtp://127.0.0.1:0,smtps://127.0.0.1:0',
+    PROXY_UPSTREAM: `smtp://localhost:${simulator.port}`,
+    PROXY_UPSTREAM_CA_FILE: simulator.caFile,
+    PROXY_TLS_CERT_FILE: files.paths['cert.pem'],
+    PROXY_TLS_KEY_FILE: files.paths['key.pem'],
+    PROXY_WARM_CONNECTIONS: '0',
+  })
+  files.remove()
+  if ('mistakes' in parsed) throw new Error(parsed.mistakes.join('\n'))
+  const telemetry = { open: () => () => {}, dial() {}, observerFailed: (error: unknown) => assert.fail(String(error)) }
+  const certificate = { context: createSecureContext({ cert: certPem, key: keyPem }) }
+  const proxy = await startServer({ config: parsed.config, telemetry, certificate })
+  const plain = await startServer({ config: { ...parsed.config, listeners: [parsed.config.listeners[0]!] }, telemetry })
+  const close = proxy.close.bind(proxy)
+  proxy.bound.push(...plain.bound)
+  proxy.close = async () => {
+    await close()
+    await plain.close()
+  }
+  return proxy
+}

@@ -1,0 +1,204 @@
+/** Telemetry cannot hurt: wherever it throws, and whatever, mail goes on as if nobody observed it, and the throw is counted. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { ExportResultCode } from '@opentelemetry/core'
+import { resourceFromAttributes } from '@opentelemetry/resources'
+import { AlwaysOnSampler, type Sampler, type SpanProcessor } from '@opentelemetry/sdk-trace'
+import { CountedExporter, Delivery } from '../../otel/export/delivery.ts'
+import { createLogger, type LoggerOptions } from '../../otel/export/logger.ts'
+import { type Deliveries, uncounted } from '../../otel/export/losses.ts'
+import { Log } from '../../otel/records/log.ts'
+import { createRecords } from '../../otel/records/recorder.ts'
+import { startTraces } from '../../otel/records/traces.ts'
+import { combine, type SessionEvent, type Telemetry } from '../../proxy/events/events.ts'
+import { type Simulator, startSimulator } from '../simulator/simulator.ts'
+import { scraped } from '../support/scrape.ts'
+import { observed, type Told, type Traffic, unobserved } from '../support/traffic.ts'
+
+const LIMIT = { timeout: 60_000 }
+const FEW: Traffic = { sessions: 1, mails: 10 }
+/** Throws that silence an observer for its session. */
+const STRIKES = 3
+
+let simulator: Simulator
+/** What the same traffic looks like when nobody observes it. */
+let expected: Told
+/** What happens in it. */
+const events: SessionEvent[] = []
+
+before(async () => {
+  simulator = await startSimulator()
+  expected = await unobserved(simulator, FEW)
+  await observed(simulator, FEW, recorder(events))
+})
+after(() => simulator.close())
+
+function recorder(seen: SessionEvent[]): Telemetry {
+  return {
+    open(event) {
+      seen.push(event)
+      return (next) => seen.push(next)
+    },
+    dial() {},
+    observerFailed() {},
+  }
+}
+
+function broken(): never {
+  throw new Error('a bug')
+}
+
+const silent: Telemetry = { open: () => () => {}, dial() {}, observerFailed() {} }
+
+/** Sends the traffic past `telemetry` and the real metrics. Returns what `smtp_proxy_observer_failures_total` says then. */
+async function failuresOf(...telemetry: readonly Telemetry[]): Promise<number> {
+  const { metrics, series } = scraped()
+  const seen: SessionEvent[] = []
+  const all = combine(metrics, ...telemetry, recorder(seen))
+  assert.deepEqual(await observed(simulator, FEW, all), expected)
+  assert.deepEqual(kindsOf(seen), kindsOf(events), 'the others see everything')
+  return (await series('smtp_proxy_observer_failures_total'))[''] ?? 0
+}
+
+function kindsOf(seen: readonly SessionEvent[]): string[] {
+  return seen.map(({ type }) => type)
+}
+
+/** Of a session with good and refused mails. */
+const KINDS: readonly SessionEvent['type'][] = [
+  'dial',
+  'greeting',
+  'identify',
+  'auth',
+  'exchange',
+  'tx-begin',
+  'tx-rcpt',
+  'tx-data',
+  'tx-commit',
+  'tx-rollback',
+  'session-close',
+]
+
+describe('an observer that throws', LIMIT, () => {
+  for (const kind of KINDS) {
+    test(`at every ${kind}`, async () => {
+      const occasions = events.filter(({ type }) => type === kind).length
+      assert.ok(occasions > 0)
+      const observer = ({ type }: SessionEvent) => (type === kind ? broken() : undefined)
+      assert.equal(await failuresOf({ ...silent, open: () => observer }), Math.min(occasions, STRIKES))
+    })
+  }
+
+  test('at everything', async () => {
+    assert.equal(await failuresOf({ open: () => broken, dial: broken, observerFailed: broken }), STRIKES)
+  })
+
+  test('when a session begins', async () => {
+    assert.equal(await failuresOf({ ...silent, open: broken }), 1)
+  })
+
+  test('when it hears that another one threw', async () => {
+    const deaf: Telemetry = { ...silent, observerFailed: broken }
+    assert.equal(await failuresOf(deaf, { ...silent, open: () => broken }, deaf), STRIKES)
+  })
+})
+
+const trap = () => Object.defineProperty(new Error('trap'), 'stack', { get: broken })
+
+const ODDITIES: Readonly<Record<string, () => unknown>> = {
+  nothing: () => undefined,
+  null: () => null,
+  'a text': () => 'text',
+  'an error without a stack': () => Object.assign(new Error('bare'), { stack: undefined }),
+  'an error whose stack is a number': () => Object.assign(new Error('odd'), { stack: 5 }),
+  'an error whose stack throws': trap,
+  'what throws when it is serialized': () => ({ toJSON: broken }),
+  'an error with a code that throws when it is serialized': () => Object.assign(new Error('odd'), { code: trap() }),
+  'a proxy that throws whatever is asked': () => new Proxy({}, { get: broken, getPrototypeOf: broken, has: broken }),
+}
+
+describe('an observer that throws', LIMIT, () => {
+  for (const [what, make] of Object.entries(ODDITIES)) {
+    test(what, async () => {
+      const { records, lines } = logged()
+      const thrower = () => {
+        throw make()
+      }
+      assert.equal(await failuresOf(records, { ...silent, open: () => thrower }), STRIKES)
+      assert.equal(lines('transaction'), FEW.mails)
+    })
+  }
+})
+
+/** The real records, whose log is kept. `lines` counts those with a message. */
+function logged(options: Partial<LoggerOptions> = {}, processor?: SpanProcessor, sampler?: Sampler) {
+  let text = ''
+  const destination = { write: (line: string) => (text += line) }
+  const { logger } = createLogger({ level: 'info', losses: uncounted, destination, ...options })
+  const traces = startTraces({
+    resource: resourceFromAttributes({}),
+    processors: processor ? [processor] : [],
+    sampler: sampler ?? new AlwaysOnSampler(),
+    joinTraces: true,
+    slowMs: 10_000,
+    losses: uncounted,
+  })
+  const records = createRecords({ log: new Log(logger, uncounted), traces, recordAddresses: 'none' })
+  return { records, lines: (message: string) => text.split(`"msg":"${message}"`).length - 1 }
+}
+
+const PROCESSOR: SpanProcessor = { onStart() {}, onEnd() {}, forceFlush: async () => {}, shutdown: async () => {} }
+
+describe(
+  'spans that cannot be made take no log line with them, and only the first throw of a session is heard',
+  LIMIT,
+  () => {
+    const cases: Readonly<Record<string, () => ReturnType<typeof logged>>> = {
+      'a processor throws when a span begins': () => logged({}, { ...PROCESSOR, onStart: broken }),
+      'a processor throws when a span ends': () => logged({}, { ...PROCESSOR, onEnd: broken }),
+      'the sampler throws': () => logged({}, PROCESSOR, { shouldSample: broken, toString: () => 'broken' }),
+    }
+    for (const [what, make] of Object.entries(cases)) {
+      test(what, async () => {
+        const { records, lines } = make()
+        assert.equal(await failuresOf(records), FEW.sessions)
+        assert.deepEqual([lines('transaction'), lines('session')], [FEW.mails, FEW.sessions])
+        assert.equal(lines('telemetry failed'), FEW.sessions)
+      })
+    }
+  },
+)
+
+describe('a log', LIMIT, () => {
+  test('that cannot be written', async () => {
+    const { records } = logged({ destination: { write: broken } })
+    assert.equal(await failuresOf(records), STRIKES)
+  })
+
+  test('whose lines cannot be handed on: they are written, and counted as not exported', async () => {
+    let lost = 0
+    const losses: Deliveries = { ...uncounted, count: (signal, loss) => (lost += `${signal} ${loss}` === LOST ? 1 : 0) }
+    const { records, lines } = logged({ emit: broken, losses })
+    assert.equal(await failuresOf(records), 0)
+    assert.deepEqual([lines('transaction'), lines('session')], [FEW.mails, FEW.sessions])
+    assert.equal(lost, FEW.mails + FEW.sessions)
+  })
+})
+
+const LOST = 'logs export_failed'
+
+test('an exporter that throws has failed, and what it was given is counted', () => {
+  let lost = 0
+  const losses: Deliveries = { ...uncounted, count: (_signal, _loss, items = 1) => (lost += items) }
+  const delivery = new Delivery('traces', losses, () => {})
+  const make = () => ({ export: broken, forceFlush: async () => {}, shutdown: async () => {} })
+  const exporter = new CountedExporter<readonly number[]>({
+    make,
+    itemsOf: (batch) => batch.length,
+    delivery,
+    limitMs: 1000,
+  })
+  const results: ExportResultCode[] = []
+  exporter.export([1, 2, 3], ({ code }) => results.push(code))
+  assert.deepEqual([results, lost], [[ExportResultCode.FAILED], 3])
+})

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import type { LookupAddress, LookupOptions } from 'node:dns'
+import { test } from 'node:test'
+import { oneAtATime } from '../../../otel/export/lookup.ts'
+
+const HERE: LookupAddress[] = [
+  { address: '127.0.0.1', family: 4 },
+  { address: '::1', family: 6 },
+]
+
+/** A resolver that answers when it is told to. */
+function scripted() {
+  const asked: string[] = []
+  const answers: PromiseWithResolvers<LookupAddress[]>[] = []
+  const lookup = oneAtATime((host) => {
+    asked.push(host)
+    answers.push(Promise.withResolvers())
+    return answers.at(-1)!.promise
+  })
+  const find = (host: string, options: LookupOptions = { all: true }) =>
+    new Promise<unknown>((settle) =>
+      lookup(host, options, (error, found, family) => settle(error?.code ?? (family ? [found, family] : found))),
+    )
+  return { asked, answers, find }
+}
+
+const turn = () => new Promise(setImmediate)
+
+test('all addresses of a name, or the first', async () => {
+  const { answers, find } = scripted()
+  const [all, one] = [find('collector'), find('collector', {})]
+  await turn()
+  answers[0]!.resolve(HERE)
+  assert.deepEqual([await all, await one], [HERE, ['127.0.0.1', 4]])
+})
+
+test('whoever asks for a name that is being looked up gets the same answer; later it is asked again', async () => {
+  const { asked, answers, find } = scripted()
+  const both = [find('collector'), find('collector')]
+  await turn()
+  answers[0]!.resolve(HERE)
+  assert.deepEqual(await Promise.all(both), [HERE, HERE])
+  void find('collector')
+  await turn()
+  assert.deepEqual(asked, ['collector', 'collector'])
+})
+
+test('one name at a time, also when the one before was not found', async () => {
+  const { asked, answers, find } = scripted()
+  const [first, second] = [find('one'), find('other')]
+  await turn()
+  assert.deepEqual(asked, ['one'])
+  answers[0]!.reject(Object.assign(new Error('not found'), { code: 'ENOTFOUND' }))
+  assert.equal(await first, 'ENOTFOUND')
+  await turn()
+  assert.deepEqual(asked, ['one', 'other'])
+  answers[1]!.resolve(HERE)
+  assert.deepEqual(await second, HERE)
+})
+
+test('by default, the names of this machine', async () => {
+  const found = await new Promise((settle) =>
+    oneAtATime()('localhost', { all: true }, (_, addresses) => settle(addresses)),
+  )
+  assert.ok((found as LookupAddress[]).some(({ address }) => address === '127.0.0.1' || address === '::1'))
+})

@@ -1,0 +1,139 @@
+/** OpenTelemetry's variables as an operator sets them: for the process, its exit code, its log and its receiver. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
+import { after, before, describe, test } from 'node:test'
+import { OTEL_ROWS } from '../../../otel/settings/table.ts'
+import { AUTH_PLAIN, ask, mail } from '../../simulator/client.ts'
+import { type Simulator, startSimulator } from '../../simulator/simulator.ts'
+import { startReceiver } from '../../support/otlp-receiver.ts'
+import { connectClient } from '../../support/peers.ts'
+import { textsAt } from '../../support/protobuf.ts'
+import type { ProxyProcess } from '../../support/proxy-process.ts'
+import { assertSilent, startBefore } from '../../support/running-proxy.ts'
+
+const LIMIT = { timeout: 60_000 }
+const SPAN_NAMES = [1, 2, 2, 5] as const
+const LOG_TEXTS = [1, 2, 2, 5, 1] as const
+const METRIC_NAMES = [1, 2, 2, 1] as const
+
+let simulator: Simulator
+before(async () => {
+  simulator = await startSimulator()
+})
+after(() => simulator.close())
+
+async function run(args: readonly string[], env: Readonly<Record<string, string>>) {
+  const child = spawn(process.execPath, ['app/main.ts', ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
+  return { code: child.exitCode, stdout, stderr }
+}
+
+async function sendMail(proxy: ProxyProcess): Promise<void> {
+  const client = await connectClient({ port: proxy.port })
+  await client.readReply()
+  for (const line of ['EHLO app.example', AUTH_PLAIN, ...mail({ from: 'a@example.com' }), 'QUIT'])
+    await ask(client, line)
+  await client.closed()
+  client.destroy()
+}
+
+describe('settings that are mistakes', LIMIT, () => {
+  const env = {
+    PROXY_SLOW: 'soon',
+    OTEL_TRACES_SAMPLER: 'sometimes',
+    OTEL_LOGS_EXPORTER: 'otlp',
+    OTEL_EXPORTER_OTLP_HEADERS: 'hunter2',
+  }
+  for (const args of [[], ['check']]) {
+    test(`${['main.ts', ...args].join(' ')}: all are told, those of the proxy and those of OpenTelemetry; exit code 2`, async () => {
+      const { code, stdout, stderr } = await run(args, env)
+      assert.deepEqual([code, stdout], [2, ''])
+      assert.deepEqual(
+        stderr
+          .trimEnd()
+          .split('\n')
+          .map((line) => line.split(':', 1)[0])
+          .sort(),
+        Object.keys(env).sort(),
+      )
+      assert.doesNotMatch(stderr, /hunter2/)
+    })
+  }
+})
+
+test('check warns of what has no effect', LIMIT, async () => {
+  const upstream = { PROXY_UPSTREAM: `smtp://localhost:${simulator.port}`, PROXY_UPSTREAM_CA_FILE: simulator.caFile }
+  const { code, stdout } = await run(['check'], { ...upstream, OTEL_LOG_LEVEL: 'debug' })
+  assert.equal(code, 0)
+  assert.match(stdout, /^warning: Without effect in this proxy: OTEL_LOG_LEVEL\./)
+})
+
+test('--help tells every variable', LIMIT, async () => {
+  const { stdout } = await run(['--help'], {})
+  for (const { variable } of OTEL_ROWS) assert.match(stdout, new RegExp(`^${variable}\n {4}\\S`, 'm'))
+})
+
+describe('a proxy that exports', LIMIT, () => {
+  test('spans, metrics and log lines of a mail arrive; the start line tells how, without secrets', async () => {
+    await using receiver = await startReceiver()
+    await using proxy = await startBefore(simulator, {
+      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+      OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20hunter2',
+      OTEL_METRICS_EXPORTER: 'prometheus,otlp',
+      OTEL_LOGS_EXPORTER: 'otlp',
+      OTEL_TRACES_SAMPLER: 'always_on',
+      OTEL_NO_SUCH: 'x',
+    })
+    await sendMail(proxy)
+    assert.equal(await proxy.stop(), 0)
+    assertSilent(proxy)
+
+    const told = (path: string, fields: readonly number[]) =>
+      receiver.exports.filter((one) => one.path === path).flatMap(({ body }) => textsAt(body, ...fields))
+    const spans = told('/v1/traces', SPAN_NAMES)
+    for (const name of ['smtp.transaction', 'smtp.session', 'MAIL', 'END-OF-MESSAGE'])
+      assert.ok(spans.includes(name), name)
+    assert.ok(told('/v1/metrics', METRIC_NAMES).includes('smtp.proxy.transactions'))
+    assert.deepEqual(
+      told('/v1/logs', LOG_TEXTS),
+      proxy.lines.map(({ msg }) => msg),
+    )
+    const start = await proxy.line(({ msg }) => msg === 'start')
+    const config = start.config as Record<string, unknown>
+    assert.equal(config.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, `${receiver.url}/v1/traces`)
+    assert.equal(config.OTEL_EXPORTER_OTLP_TRACES_HEADERS, 'authorization')
+    assert.deepEqual(start.ignored, ['OTEL_NO_SUCH'])
+    assert.ok(!JSON.stringify(proxy.lines).includes('hunter2'))
+    assert.ok(receiver.exports.every(({ headers, body }) => headers.authorization && !body.includes('hunter2')))
+  })
+
+  test('to a receiver that never answers: mail goes on, the end comes, and what was lost is told', async () => {
+    await using receiver = await startReceiver({ answer: 'hang' })
+    await using proxy = await startBefore(simulator, {
+      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+      OTEL_LOGS_EXPORTER: 'otlp',
+      OTEL_TRACES_SAMPLER: 'always_on',
+    })
+    await sendMail(proxy)
+    assert.equal(await proxy.stop(), 0)
+    const lost = proxy.lines.filter(({ msg }) => msg === 'telemetry lost')
+    assert.deepEqual(lost.map((line) => line['telemetry.signal']).sort(), ['logs', 'traces'])
+    for (const line of lost) assert.ok(Number(line.lost) > 0)
+  })
+
+  test('to a receiver that never answers: a second signal does not wait for it', async () => {
+    await using receiver = await startReceiver({ answer: 'hang' })
+    await using proxy = await startBefore(simulator, {
+      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+      OTEL_TRACES_SAMPLER: 'always_on',
+    })
+    await sendMail(proxy)
+    const exited = proxy.stop()
+    await proxy.line(({ msg }) => msg === 'stop')
+    process.kill(proxy.pid, 'SIGINT')
+    assert.equal(await exited, 0, 'the drain was over')
+    assert.ok(!proxy.lines.some(({ msg }) => msg === 'telemetry lost'), 'it waited until spans counted as lost')
+  })
+})

@@ -1,0 +1,278 @@
+/** What OpenTelemetry's variables do to the exports that a receiver gets. What they mean: settings.test.ts. */
+import assert from 'node:assert/strict'
+import { after, describe, test } from 'node:test'
+import { makeAuthority, makeSelfSigned, writeTemporaryFiles } from '../../support/certificates.ts'
+import { startRig } from '../../support/otlp-rig.ts'
+import { textsAt, valuesAt } from '../../support/protobuf.ts'
+import { dial, oneMail } from '../../support/session-events.ts'
+
+const LIMIT = { timeout: 30_000 }
+/** All signals by OTLP, soon. */
+const ALL = { OTEL_METRICS_EXPORTER: 'both', OTEL_LOGS_EXPORTER: 'otlp', OTEL_METRIC_EXPORT_INTERVAL: '20' }
+const PATHS = ['/v1/logs', '/v1/metrics', '/v1/traces'] as const
+
+// https://github.com/open-telemetry/opentelemetry-proto: the fields on the way to what a test looks at
+const SPANS = [1, 2, 2] as const
+const SPAN_NAMES = [...SPANS, 5] as const
+const TRACE_IDS = [...SPANS, 1] as const
+const LOG_RECORDS = [1, 2, 2] as const
+const METRIC_NAMES = [1, 2, 2, 1] as const
+/** Of sums and histograms: 1 is delta, 2 cumulative. */
+const TEMPORALITIES = { sums: [1, 2, 2, 7, 2], histograms: [1, 2, 2, 9, 2] } as const
+const RESOURCE_KEYS = [1, 1, 1, 1] as const
+
+describe('where exports go', LIMIT, () => {
+  test('the endpoint for all signals gets a path for each', async () => {
+    await using rig = await startRig({ ...ALL, OTEL_EXPORTER_OTLP_ENDPOINT: '$receiver/otlp/' })
+    oneMail().tell(rig.telemetry)
+    for (const path of PATHS) await rig.receiver.next(`/otlp${path}`)
+  })
+
+  test('the endpoint of a signal is used as it is', async () => {
+    await using rig = await startRig({
+      ...ALL,
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: '$receiver',
+      OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: '$receiver/in?for=metrics',
+      OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: '$receiver/logs/',
+    })
+    oneMail().tell(rig.telemetry)
+    for (const path of ['/', '/in?for=metrics', '/logs/']) await rig.receiver.next(path)
+  })
+
+  test('headers for all signals and for one; the type is protobuf, and the proxy names itself', async () => {
+    await using rig = await startRig({
+      ...ALL,
+      OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20abc,x-who=all',
+      OTEL_EXPORTER_OTLP_LOGS_HEADERS: 'x-who=logs',
+    })
+    oneMail().tell(rig.telemetry)
+    for (const path of PATHS) {
+      const { headers } = await rig.receiver.next(path)
+      assert.equal(headers.authorization, 'Bearer abc')
+      assert.equal(headers['x-who'], path === '/v1/logs' ? 'logs' : 'all')
+      assert.equal(headers['content-type'], 'application/x-protobuf')
+      assert.match(headers['user-agent'] ?? '', /^ahasend-smtp-proxy\/\d/)
+    }
+  })
+
+  test('credentials in an endpoint, unless a header has others', async () => {
+    await using rig = await startRig({
+      ...ALL,
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://user:p%40ss@$host',
+      OTEL_EXPORTER_OTLP_LOGS_HEADERS: 'authorization=Bearer%20abc',
+    })
+    oneMail().tell(rig.telemetry)
+    const basic = `Basic ${Buffer.from('user:p@ss').toString('base64')}`
+    assert.equal((await rig.receiver.next('/v1/traces')).headers.authorization, basic)
+    assert.equal((await rig.receiver.next('/v1/logs')).headers.authorization, 'Bearer abc')
+  })
+
+  test('compression for all signals, and none for one', async () => {
+    await using rig = await startRig({
+      ...ALL,
+      OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
+      OTEL_EXPORTER_OTLP_TRACES_COMPRESSION: 'none',
+    })
+    oneMail().tell(rig.telemetry)
+    const [logs, metrics, traces] = await Promise.all(PATHS.map((path) => rig.receiver.next(path)))
+    assert.deepEqual(
+      [logs, metrics, traces].map((received) => received?.headers['content-encoding']),
+      ['gzip', 'gzip', undefined],
+    )
+    assert.ok(textsAt(metrics!.body, ...METRIC_NAMES).includes('smtp.proxy.replies'))
+    assert.ok(metrics!.bytes.length < metrics!.body.length)
+  })
+})
+
+describe('inside TLS', LIMIT, async () => {
+  const authority = await makeAuthority()
+  const server = await authority.issue()
+  const own = await makeSelfSigned({ commonName: 'the-proxy' })
+  const { paths, remove } = writeTemporaryFiles({
+    'ca.pem': authority.certPem,
+    'own.pem': own.certPem,
+    'own.key': own.keyPem,
+  })
+  after(remove)
+  const tls = { cert: server.certPem, key: server.keyPem }
+
+  test('the receiver is trusted by OTEL_EXPORTER_OTLP_CERTIFICATE', async () => {
+    await using rig = await startRig({ OTEL_EXPORTER_OTLP_CERTIFICATE: paths['ca.pem'] }, { tls })
+    rig.spans(1)
+    assert.equal((await rig.receiver.next('/v1/traces')).clientName, undefined)
+  })
+
+  test('the proxy shows its certificate', async () => {
+    const env = {
+      OTEL_EXPORTER_OTLP_CERTIFICATE: paths['ca.pem'],
+      OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE: paths['own.pem'],
+      OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY: paths['own.key'],
+    }
+    await using rig = await startRig(env, { tls })
+    rig.spans(1)
+    assert.equal((await rig.receiver.next('/v1/traces')).clientName, 'the-proxy')
+  })
+
+  test('a receiver that is not trusted gets nothing, and the spans are counted as lost', async () => {
+    await using rig = await startRig({ OTEL_EXPORTER_OTLP_CERTIFICATE: paths['own.pem'] }, { tls })
+    rig.spans(3)
+    assert.deepEqual(await rig.warned(), {
+      'telemetry.signal': 'traces',
+      'telemetry.loss': 'export_failed',
+      lost: 3,
+      reason: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+      msg: 'telemetry lost',
+    })
+    assert.deepEqual([await rig.lost(), rig.receiver.requests], [{ 'traces export_failed': 3 }, 0])
+  })
+})
+
+describe('what is exported', LIMIT, () => {
+  /** The paths of all exports of a mail, and what the scrape page begins with. */
+  async function exportsOf(env: Readonly<Record<string, string>>): Promise<[paths: string[], page: string]> {
+    await using rig = await startRig(env)
+    oneMail().tell(rig.telemetry)
+    const page = await rig.sdk.page()
+    await rig.sdk.shutdown()
+    return [[...new Set(rig.receiver.exports.map(({ path }) => path))].sort(), page.split('\n', 1)[0]!.slice(0, 60)]
+  }
+
+  const page = '# HELP target_info Target metadata'
+  const [logs, metrics, traces] = PATHS
+  const cases: readonly (readonly [env: Readonly<Record<string, string>>, paths: readonly string[], page: string])[] = [
+    [{}, [traces], page],
+    [{ OTEL_TRACES_EXPORTER: 'none' }, [], page],
+    [{ OTEL_TRACES_EXPORTER: 'otlp' }, [traces], page],
+    [{ OTEL_LOGS_EXPORTER: 'otlp' }, [logs, traces], page],
+    [{ OTEL_METRICS_EXPORTER: 'prometheus' }, [traces], page],
+    [{ OTEL_METRICS_EXPORTER: 'both' }, [metrics, traces], page],
+    [{ OTEL_METRICS_EXPORTER: 'otlp' }, [metrics, traces], '# no metrics here: OTEL_METRICS_EXPORTER is otlp'],
+    [{ OTEL_METRICS_EXPORTER: 'none' }, [traces], '# no metrics here: OTEL_METRICS_EXPORTER is none'],
+    [{ ...ALL, OTEL_SDK_DISABLED: 'true' }, [], '# no metrics: OTEL_SDK_DISABLED is set'],
+  ]
+  for (const [env, paths, begin] of cases) {
+    test(`${JSON.stringify(env)}: ${paths.join(', ') || 'nothing'}`, async () => {
+      assert.deepEqual(await exportsOf(env), [paths, begin])
+    })
+  }
+
+  test('metrics have the names of the table, also those of the runtime and of telemetry itself', async () => {
+    await using rig = await startRig({ OTEL_METRICS_EXPORTER: 'otlp' })
+    await rig.sdk.shutdown()
+    const names = textsAt(rig.receiver.exports[0]!.body, ...METRIC_NAMES)
+    for (const name of ['smtp.proxy.replies', 'smtp.proxy.telemetry.lost', 'nodejs.eventloop.utilization']) {
+      assert.ok(names.includes(name), name)
+    }
+  })
+
+  for (const [preference, sums, histograms] of [
+    ['cumulative', 2n, 2n],
+    ['delta', 1n, 1n],
+    ['lowmemory', 2n, 1n],
+  ] as const) {
+    test(`temporality ${preference}`, async () => {
+      const env = { OTEL_METRICS_EXPORTER: 'otlp', OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: preference }
+      await using rig = await startRig(env)
+      oneMail().tell(rig.telemetry)
+      await rig.sdk.shutdown()
+      const { body } = rig.receiver.exports.find(({ path }) => path === '/v1/metrics')!
+      assert.ok(valuesAt(body, ...TEMPORALITIES.sums).includes(sums))
+      assert.deepEqual([...new Set(valuesAt(body, ...TEMPORALITIES.histograms))], [histograms])
+    })
+  }
+
+  test('the resource is that of the environment, and tells no command line, user or host', async () => {
+    await using rig = await startRig({
+      ...ALL,
+      OTEL_SERVICE_NAME: 'mail-eu',
+      OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test',
+    })
+    oneMail().tell(rig.telemetry)
+    for (const path of PATHS) {
+      const { body } = await rig.receiver.next(path)
+      assert.deepEqual(textsAt(body, ...RESOURCE_KEYS).sort(), [
+        'deployment.environment.name',
+        'service.instance.id',
+        'service.name',
+        'service.version',
+        'telemetry.sdk.language',
+        'telemetry.sdk.name',
+        'telemetry.sdk.version',
+      ])
+      assert.ok(textsAt(body, 1, 1, 1, 2, 1).includes('mail-eu'))
+    }
+  })
+
+  test('a log line is a record with its severity, its text, its attributes and its span', async () => {
+    await using rig = await startRig({ OTEL_LOGS_EXPORTER: 'otlp' })
+    rig.sdk.emit!({
+      level: 'warn',
+      message: 'transaction',
+      attributes: { 'smtp.reply.code': 550, dial: { 'server.address': 'send.example' } },
+      trace: { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', traceFlags: 1 },
+    })
+    const { body } = await rig.receiver.next('/v1/logs')
+    const at = (...fields: number[]) => valuesAt(body, ...LOG_RECORDS, ...fields)
+    assert.deepEqual(at(2), [13n])
+    assert.deepEqual(at(3).map(String), ['warn'])
+    assert.deepEqual(at(5, 1).map(String), ['transaction'])
+    assert.deepEqual(at(6, 1).map(String), ['smtp.reply.code', 'dial'])
+    assert.deepEqual(
+      at(9).map((id) => (id as Buffer).toString('hex')),
+      ['0af7651916cd43dd8448eb211c80319c'],
+    )
+    assert.deepEqual(
+      at(10).map((id) => (id as Buffer).toString('hex')),
+      ['b7ad6b7169203331'],
+    )
+  })
+})
+
+describe('which mails are traced', LIMIT, () => {
+  const TRACE = '0af7651916cd43dd8448eb211c80319c'
+
+  /** The ids of the traces of a mail whose header names a trace. */
+  async function tracesOf(env: Readonly<Record<string, string>>, flags: string): Promise<Set<string>> {
+    await using rig = await startRig(env)
+    const mail = oneMail().headers({ traceparent: `00-${TRACE}-b7ad6b7169203331-${flags}` })
+    mail.mail().rcpt().data().accepted(10).closed('quit').tell(rig.telemetry)
+    await rig.sdk.shutdown()
+    const spans = rig.receiver.exports.flatMap(({ body }) => valuesAt(body, ...TRACE_IDS))
+    return new Set(spans.map((id) => (id as Buffer).toString('hex')))
+  }
+
+  const cases = [
+    ['always_on', '', '00', true],
+    ['always_off', '', '01', false],
+    ['traceidratio', '1', '00', true],
+    ['traceidratio', '0', '01', false],
+    ['parentbased_always_on', '', '00', false],
+    ['parentbased_always_off', '', '01', true],
+    ['parentbased_traceidratio', '1', '00', false],
+    ['parentbased_traceidratio', '0', '01', true],
+    ['', '0', '01', true],
+  ] as const
+  for (const [sampler, ratio, flags, kept] of cases) {
+    test(`${sampler || 'the default'} ${ratio}: a mail of a trace with flags ${flags} is ${kept ? '' : 'not '}kept`, async () => {
+      const traces = await tracesOf({ OTEL_TRACES_SAMPLER: sampler, OTEL_TRACES_SAMPLER_ARG: ratio }, flags)
+      assert.equal(traces.has(TRACE), kept)
+    })
+  }
+
+  test('without tracecontext among the propagators a mail joins no trace', async () => {
+    assert.ok((await tracesOf({ OTEL_PROPAGATORS: 'tracecontext' }, '01')).has(TRACE))
+    for (const propagators of ['none', 'baggage']) {
+      const traces = await tracesOf({ OTEL_PROPAGATORS: propagators }, '01')
+      assert.ok(traces.size > 0 && !traces.has(TRACE))
+    }
+  })
+})
+
+test('a dial that failed is exported whatever the sampler says', LIMIT, async () => {
+  await using rig = await startRig({ OTEL_TRACES_SAMPLER: 'always_off' })
+  rig.sdk.traces!.dial(dial({ at: Date.now() }))
+  rig.sdk.traces!.dial(dial({ at: Date.now(), error: 'connect_refused', phases: {} }))
+  const { body } = await rig.receiver.next('/v1/traces')
+  assert.deepEqual(textsAt(body, ...SPAN_NAMES), ['smtp.dial'])
+})

@@ -1,0 +1,41 @@
+/** When certificates end, as metrics tell it. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Dial } from '../../../proxy/events/events.ts'
+import { scraped } from '../../support/scrape.ts'
+import { dial } from '../../support/session-events.ts'
+
+const HOUR_MS = 3_600_000
+
+test('of the upstream certificates, the first to end is told; the listener has its own', async () => {
+  const { metrics, series } = scraped()
+  const name = 'smtp_proxy_certificate_not_after_seconds'
+  assert.deepEqual(await series(name), {})
+  metrics.dial(dial({ certificateNotAfter: 1_900_000_000 }))
+  metrics.dial(dial({ serverAddress: 'send-us.example', certificateNotAfter: 1_800_000_000 }))
+  metrics.setListenerCertificate(1_850_000_000)
+  assert.deepEqual(await series(name), {
+    '{tls_side="listener"}': 1_850_000_000,
+    '{tls_side="upstream"}': 1_800_000_000,
+  })
+  metrics.dial(dial({ serverAddress: 'send-us.example', certificateNotAfter: 1_950_000_000 }))
+  assert.equal((await series(name))['{tls_side="upstream"}'], 1_900_000_000)
+})
+
+test('an upstream that was dialled once, at a failover, warns of its certificate for a day', async () => {
+  const { metrics, series } = scraped()
+  const told = async () => (await series('smtp_proxy_certificate_not_after_seconds'))['{tls_side="upstream"}']
+  const dialled = (hour: number, serverAddress: string, facts: Partial<Dial>) =>
+    metrics.dial(dial({ at: hour * HOUR_MS, serverAddress, ...facts }))
+  dialled(0, 'send-us.example', { certificateNotAfter: 1_800_000_000 })
+  dialled(24, 'send.example', { certificateNotAfter: 1_900_000_000 })
+  assert.equal(await told(), 1_800_000_000)
+  dialled(49, 'send.example', { error: 'connect_refused' })
+  assert.equal(await told(), 1_800_000_000, 'a dial that failed shows no certificate')
+  dialled(49, 'send.example', { certificateNotAfter: 1_900_000_000 })
+  assert.equal(await told(), 1_900_000_000)
+  dialled(100, 'send-us.example', { certificateNotAfter: 1_950_000_000 })
+  assert.equal(await told(), 1_950_000_000, 'now the other one is two days old')
+  dialled(101, 'send.example', { certificateNotAfter: 1_900_000_000 })
+  assert.equal(await told(), 1_900_000_000)
+})

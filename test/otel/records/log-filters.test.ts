@@ -1,0 +1,70 @@
+/** The filters for the log that the README and the runbooks document: run as they are written. */
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { run } from '../../clients/command.ts'
+import { writeTemporaryFiles } from '../../support/certificates.ts'
+import { DASHBOARDS } from '../../support/dashboards.ts'
+import { needsJq } from '../../support/jq.ts'
+import { readReadme } from '../../support/readme.ts'
+
+/** What stands before and in a filter: `npm start | jq ...`. */
+function filtersIn(text: string): readonly (readonly [source: string, filter: string])[] {
+  return [...text.matchAll(/(npm start|docker compose logs --no-log-prefix proxy) \| (jq [^`\n]*)/g)].map(
+    ([, source = '', filter = '']) => [source, filter],
+  )
+}
+
+/** A line of the log that each of these filters finds, and lines that are not JSON. */
+const FAILED = { level: 'warn', msg: 'transaction', 'smtp.reply.code': 521, 'smtp.recipient.permfail': 1 }
+const FOUND = {
+  ...FAILED,
+  'smtp.message.recipient_count': 41,
+  'smtp.reply.cause': 'partially_queued',
+}
+const LOG = `
+> ahasend-smtp-proxy@0.1.0 start
+> exec node --disable-sigusr1 app/entry.js
+
+{"level":"info","msg":"start"}
+PROXY_LISTEN: cannot listen on smtp://0.0.0.0:25: the port is taken
+${JSON.stringify(FOUND)}
+{"level":"warn","msg":"telemetry failed"}
+`
+
+const folder = join(DASHBOARDS, 'runbooks')
+const TEXTS: readonly (readonly [file: string, text: string])[] = [
+  ['README.md', readReadme()],
+  ...readdirSync(folder).map((file) => [file, readFileSync(join(folder, file), 'utf8')] as const),
+]
+
+describe('a documented filter of the log', needsJq, () => {
+  const documented = TEXTS.flatMap(([file, text]) =>
+    filtersIn(text).map(([source, filter]) => ({ file, source, filter })),
+  )
+
+  test('is in the README, for npm and for Compose, and in runbooks', () => {
+    const sources = documented.flatMap(({ file, source }) => (file === 'README.md' ? [source] : []))
+    assert.deepEqual(sources, ['npm start', 'docker compose logs --no-log-prefix proxy'])
+    assert.ok(documented.length > 5)
+  })
+
+  for (const { file, source, filter } of documented) {
+    test(`${file}: ${source} | ${filter} finds a line among others that are not JSON`, async () => {
+      const { paths, remove } = writeTemporaryFiles({ log: LOG })
+      const command = { file: 'sh', args: ['-c', filter], env: { PATH: process.env.PATH }, stdinFile: paths.log }
+      const { code, stdout, stderr } = await run(command)
+      remove()
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+      assert.equal(stdout.trim().split('\n').length, 1, stdout)
+      assert.ok(LOG.includes(stdout.trim()), stdout)
+      assert.notEqual(stdout, '')
+    })
+  }
+
+  test('no text pipes a log into jq in another way', () => {
+    const all = TEXTS.flatMap(([, text]) => text.match(/\bjq -/g) ?? [])
+    assert.equal(documented.length, all.length)
+  })
+})

@@ -1,0 +1,219 @@
+/** Where the commands of a session belong: each to the mail it was said in, else to the session, and to no two. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { createLogger } from '../../../otel/export/logger.ts'
+import { type Loss, type Signal, uncounted } from '../../../otel/export/losses.ts'
+import { Log } from '../../../otel/records/log.ts'
+import { createRecords } from '../../../otel/records/recorder.ts'
+import type { Traces } from '../../../otel/records/traces.ts'
+import { type CommandName, combine, type SessionEvent } from '../../../proxy/events/events.ts'
+import { oneMail, reply, SessionStory } from '../../support/session-events.ts'
+import { traced, treeOf } from '../../support/span-tree.ts'
+
+/** The trees, each line with its name and code alone. */
+function told(story: SessionStory): string[] {
+  const { telemetry, spans } = traced()
+  story.tell(telemetry)
+  return treeOf(spans()).map((line) => {
+    const [, indent, name] = /^( *)(\S+)/.exec(line) ?? []
+    return `${indent}${name} ${/smtp\.reply\.code=(\d+)/.exec(line)?.[1] ?? '-'}`
+  })
+}
+
+describe('A command belongs', () => {
+  const cases: readonly (readonly [what: string, story: SessionStory, trees: readonly string[]])[] = [
+    [
+      'a MAIL refused inside a mail: to that mail',
+      new SessionStory().mail().exchange('MAIL', reply(503)).rcpt().data().accepted(1).closed('quit'),
+      [
+        'smtp.transaction 250',
+        '  MAIL 250',
+        '  MAIL 503',
+        '  RCPT 250',
+        '  DATA 354',
+        '  END-OF-MESSAGE 250',
+        'smtp.session -',
+      ],
+    ],
+    [
+      'a MAIL accepted inside a mail: to the mail that it begins',
+      new SessionStory().mail().exchange('RSET', reply(250)).reset().mail().rcpt().data().accepted(1).closed('quit'),
+      [
+        'smtp.transaction -',
+        '  MAIL 250',
+        '  RSET 250',
+        'smtp.transaction 250',
+        '  MAIL 250',
+        '  RCPT 250',
+        '  DATA 354',
+        '  END-OF-MESSAGE 250',
+        'smtp.session -',
+      ],
+    ],
+    [
+      'a MAIL whose answer is no verdict: to the session',
+      new SessionStory().exchange('MAIL', reply(0)).closed('quit'),
+      ['smtp.session -', '  MAIL 0'],
+    ],
+    [
+      'a RCPT whose answer is no verdict: to the mail',
+      new SessionStory().mail().exchange('RCPT', reply(0)).exchange('RSET', reply(250)).reset().closed('quit'),
+      ['smtp.transaction -', '  MAIL 250', '  RCPT 0', '  RSET 250', 'smtp.session -'],
+    ],
+    [
+      'a RCPT outside a mail: to the session',
+      new SessionStory().exchange('RCPT', reply(503)).closed('quit'),
+      ['smtp.session -', '  RCPT 503'],
+    ],
+  ]
+  for (const [what, story, trees] of cases) test(what, () => assert.deepEqual(told(story), trees))
+
+  test('a body that began without MAIL has no MAIL, least of all one that failed', () => {
+    const { telemetry, spans } = traced()
+    const observe = new SessionStory().exchange('DATA', reply(354)).tell(telemetry)
+    observe({ type: 'tx-begin', at: 1_000_010, end: 1_000_010 })
+    for (const event of new SessionStory().accepted(1).events) observe(event)
+    assert.deepEqual(
+      spans().map(({ name }) => name),
+      ['smtp.transaction', 'END-OF-MESSAGE'],
+    )
+  })
+})
+
+for (const [what, story, code] of [
+  ['a refused AUTH decides', new SessionStory().exchange('AUTH', reply(535)), 535],
+  [
+    'a 503 that only follows from a refused mail does not decide',
+    new SessionStory().exchange('DATA', reply(503)),
+    undefined,
+  ],
+  [
+    'the refusal of a command that no mail needs does not decide',
+    new SessionStory().exchange('VRFY', reply(502)),
+    undefined,
+  ],
+] as const) {
+  test(`${what} what is said of the session`, () => {
+    const { telemetry, spans } = traced()
+    story.closed('quit').tell(telemetry)
+    assert.equal(spans().find(({ name }) => name === 'smtp.session')?.attributes['smtp.reply.code'], code)
+  })
+}
+
+describe('A refusal that did not keep the client from sending mail does not decide', () => {
+  const session = () => new SessionStory().greeted().exchange('EHLO', reply(250))
+  const cases: readonly (readonly [what: string, story: SessionStory, code: number | undefined])[] = [
+    [
+      'a mechanism refused before another one',
+      session().authenticated('CRAM-MD5', reply(504)).authenticated(),
+      undefined,
+    ],
+    [
+      'EHLO refused before HELO',
+      new SessionStory().exchange('EHLO', reply(502)).exchange('HELO', reply(250)),
+      undefined,
+    ],
+    ['STARTTLS refused before a mail', session().exchange('STARTTLS', reply(454)).mail().reset(), undefined],
+    [
+      'but EHLO behind a refused AUTH changes nothing',
+      session().authenticated('PLAIN', reply(535)).exchange('EHLO', reply(250)),
+      535,
+    ],
+    ['nor does anything behind a 421', session().exchange('AUTH', reply(421)).mail().reset(), 421],
+  ]
+  for (const [what, story, code] of cases) {
+    test(what, () => {
+      const { telemetry, spans } = traced()
+      story.closed('quit').tell(telemetry)
+      const [span] = spans().filter(({ name }) => name === 'smtp.session')
+      assert.equal(span?.attributes['smtp.reply.code'], code)
+      assert.equal(span?.attributes['error.type'], code?.toString())
+    })
+  }
+})
+
+describe('A command that was never answered', () => {
+  /** The span of `command` in a mail whose MAIL was not answered, and that ended so. */
+  const spanOf = (command: CommandName, end: SessionEvent) => {
+    const { telemetry, spans } = traced()
+    const observe = new SessionStory().tell(telemetry)
+    observe({ type: 'tx-begin', at: 1_000_000, end: 1_000_100 })
+    observe(end)
+    return spans().find(({ name }) => name === command)
+  }
+  const recipients = { accepted: 1, tempfail: 0, permfail: 0 }
+  const end = { at: 1_000_100, size: 10, hasBody: true, recipients }
+
+  test('failed for the reason for which its mail did', () => {
+    const unanswered = { command: 'END-OF-MESSAGE', at: 1_000_050 } as const
+    const error = 'final_reply_timeout'
+    const lost = { type: 'tx-lost', stage: 'final-reply', outcome: 'in_doubt', error, unanswered, ...end } as const
+    assert.equal(spanOf('END-OF-MESSAGE', lost)?.attributes['error.type'], error)
+    const early = { type: 'tx-lost', stage: 'envelope', outcome: 'tempfail', error: 'idle_timeout', ...end } as const
+    assert.equal(spanOf('MAIL', early)?.attributes['error.type'], 'idle_timeout')
+  })
+
+  test('is no failure when the client did not wait', () => {
+    const span = spanOf('MAIL', { type: 'tx-reset', outcome: 'aborted', ...end })
+    assert.ok(span)
+    assert.equal(span.attributes['error.type'], undefined)
+    assert.deepEqual(span.endTime, [1000, 100_000_000])
+  })
+})
+
+test('of more commands than are remembered, the last refusal is, and is not counted as omitted', () => {
+  const story = new SessionStory()
+  for (let number = 0; number < 40; number += 1) story.exchange('NOOP', reply(250))
+  const { telemetry, spans } = traced()
+  story.exchange('AUTH', reply(535)).exchange('QUIT', reply(221)).closed('quit').tell(telemetry)
+  assert.equal(spans().filter(({ name }) => !name.startsWith('smtp.')).length, 33)
+  assert.equal(spans().find(({ name }) => name === 'smtp.session')?.attributes['smtp.exchanges.omitted'], 9)
+})
+
+/** Log lines, as objects. */
+function logged(losses = uncounted) {
+  const lines: Record<string, unknown>[] = []
+  const { logger } = createLogger({
+    level: 'info',
+    losses,
+    destination: { write: (line) => lines.push(JSON.parse(line)) },
+  })
+  return { log: new Log(logger, losses), lines }
+}
+
+test('where a span cannot be made, the line is written all the same, and the failure is told', () => {
+  const broken = () => {
+    throw new Error('a bug in the traces')
+  }
+  const { log, lines } = logged()
+  const traces = { open: () => ({ mail: broken, close: broken }), dial() {} } as unknown as Traces
+  let failures = 0
+  const records = createRecords({ log, traces, recordAddresses: 'none' })
+  const observerFailed = () => {
+    failures += 1
+  }
+  oneMail().tell(combine({ ...records, observerFailed }))
+  assert.deepEqual(
+    lines.map(({ msg }) => msg),
+    ['transaction', 'session'],
+  )
+  assert.equal(failures, 1)
+})
+
+test('at the end, what was held back is told without waiting for the second to be over', () => {
+  const counted: [Signal, Loss, number | undefined][] = []
+  const losses = {
+    ...uncounted,
+    count: (...loss: [Signal, Loss, number?]) => void counted.push([loss[0], loss[1], loss[2]]),
+  }
+  const { log, lines } = logged(losses)
+  const telemetry = createRecords({ log, recordAddresses: 'none' })
+  for (let number = 0; number < 25; number += 1) new SessionStory().closed('not_allowed').tell(telemetry)
+  log.flush()
+  log.flush()
+  assert.deepEqual(counted, [['logs', 'rate_limited', 15]])
+  assert.deepEqual(
+    lines.slice(10).map(({ msg, suppressed }) => [msg, suppressed]),
+    [['lines suppressed', 15]],
+  )
+})

@@ -1,0 +1,192 @@
+/** The listener's certificate while sessions run: replaced, broken, and what a session keeps. */
+import assert from 'node:assert/strict'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { describe, type TestContext, test } from 'node:test'
+import { ClientLegRig, ehloReply, type GreetedSession, type Listener } from '../../support/client-leg-rig.ts'
+import { hasOpenssl } from '../../support/openssl-upstream.ts'
+import { playPreamble } from '../../support/peers.ts'
+
+async function open(context: TestContext, listener: Listener = 'starttls'): Promise<ClientLegRig> {
+  const rig = await ClientLegRig.open({ listener })
+  context.after(() => rig.close())
+  return rig
+}
+
+/** The certificate that a client of this session was shown. */
+function shown({ client }: GreetedSession): string | undefined {
+  return client.tls?.getPeerX509Certificate()?.fingerprint256
+}
+
+function fingerprint(pem: string): string {
+  return new X509Certificate(pem).fingerprint256
+}
+
+describe('The certificate of a listener', () => {
+  test('TLC-16: replaced, is shown to the next client; sessions inside TLS go on', async (context) => {
+    const rig = await open(context)
+    const old = await rig.greeted()
+    await old.startTls()
+    const waiting = await rig.greeted()
+    const { cert } = await rig.replaceCertificate()
+    assert.equal(await rig.certificate.refresh(), 'reloaded')
+    await old.goesOn()
+    assert.notEqual(shown(old), fingerprint(cert))
+    // greeted before the change, and in TLS after it
+    await waiting.startTls()
+    assert.equal(shown(waiting), fingerprint(cert))
+    const next = await rig.greeted()
+    await next.startTls()
+    assert.equal(shown(next), fingerprint(cert))
+    for (const session of [old, waiting, next]) await session.goesOn()
+    await Promise.all([old, waiting, next].map((session) => session.end()))
+  })
+
+  test('TLC-16: also on a listener with TLS from the first octet', async (context) => {
+    const rig = await open(context, 'smtps')
+    const old = await rig.greeted()
+    const { cert } = await rig.replaceCertificate()
+    await rig.certificate.refresh()
+    await old.goesOn()
+    await old.end()
+    const next = await rig.greeted()
+    assert.equal(shown(next), fingerprint(cert))
+    await next.end()
+  })
+
+  const BROKEN: readonly (readonly [what: string, breakIt: (rig: ClientLegRig) => void])[] = [
+    ['empty', (rig) => rig.writeFile('cert.pem', '')],
+    ['half a file', (rig) => rig.writeFile('cert.pem', rig.identity.cert.slice(0, 200))],
+    ['one whose key is not there yet', (rig) => rig.writeFile('key.pem', 'no key')],
+  ]
+  for (const [what, breakIt] of BROKEN) {
+    test(`TLC-05: replaced by ${what}, stays the old one`, async (context) => {
+      const rig = await open(context)
+      breakIt(rig)
+      const result = await rig.certificate.refresh()
+      assert.ok(typeof result === 'object' && 'error' in result)
+      const session = await rig.greeted()
+      await session.startTls()
+      assert.equal(shown(session), fingerprint(rig.identity.cert))
+      await session.goesOn()
+      await session.end()
+    })
+  }
+})
+
+describe('A TLS session that a client resumes', () => {
+  /** A session that offers `ticket`; returns whether it was taken, and the ticket for the next one. */
+  async function resume(rig: ClientLegRig, ticket?: Buffer): Promise<{ reused: boolean; next: Buffer | undefined }> {
+    const session = await rig.greeted()
+    await session.answered('STARTTLS\r\n')
+    await session.client.secureAsClient({ ...rig.clientTls, ...(ticket && { session: ticket }) })
+    await session.goesOn() // TLS 1.3 sends tickets behind the handshake (RFC 8446 4.6.1)
+    const { tls } = session.client
+    const found = { reused: tls?.isSessionReused() ?? false, next: tls?.getSession() }
+    await session.end()
+    return found
+  }
+
+  // the keys of tickets belong to a secure context: another event loop has as little use for them as a later one
+  test('TLC-18: is resumed, and at another secure context begins anew without an error', async (context) => {
+    const rig = await open(context)
+    const first = await resume(rig)
+    const second = await resume(rig, first.next)
+    assert.deepEqual([first.reused, second.reused], [false, true])
+    await rig.replaceCertificate()
+    await rig.certificate.refresh()
+    assert.equal((await resume(rig, second.next)).reused, false)
+  })
+})
+
+/** `openssl s_client`, which can ask for new keys at any time (RFC 8446 4.6.3); Node's own client cannot. */
+class OpensslClient {
+  readonly #process: ChildProcessWithoutNullStreams
+  #output = ''
+  #look: () => void = () => {}
+
+  constructor(port: number) {
+    const args = ['s_client', '-starttls', 'smtp', '-tls1_3', '-crlf', '-connect', `127.0.0.1:${port}`]
+    this.#process = spawn('openssl', args)
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+      stream.on('data', (chunk) => {
+        this.#output += chunk
+        this.#look()
+      })
+    }
+    this.#process.on('exit', () => this.#look())
+  }
+
+  /** Waits until `text` was written `times` times; fails when openssl has ended before, or says nothing for 5 s. */
+  async said(text: string, times = 1): Promise<void> {
+    while (this.#output.split(text).length - 1 < times) {
+      assert.equal(this.#process.exitCode, null, this.#output)
+      await new Promise<void>((look, silent) => {
+        const timer = setTimeout(() => silent(new Error(`openssl did not say ${text}: ${this.#output}`)), 5000)
+        this.#look = () => {
+          clearTimeout(timer)
+          look()
+        }
+      })
+    }
+  }
+
+  say(line: string): void {
+    this.#process.stdin.write(`${line}\n`)
+  }
+
+  async close(): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
+    const ended = once(this.#process, 'exit')
+    this.#process.kill()
+    await ended
+  }
+}
+
+describe('A client that asks for new keys all the time', () => {
+  test('TLC-15: is served, and others beside it (200 KeyUpdates)', async (context) => {
+    if (!(await hasOpenssl())) return context.skip('openssl is not installed')
+    const rig = await open(context)
+    const good = await rig.greeted()
+    await good.startTls()
+    const client = new OpensslClient(rig.port)
+    context.after(() => client.close())
+    const upstream = await rig.upstream.accept()
+    await playPreamble(upstream, { identity: rig.identity })
+    await upstream.readUntil('EHLO mail.example.com\r\n')
+    await upstream.send(ehloReply())
+    await client.said('250 ENHANCEDSTATUSCODES')
+    for (let count = 1; count <= 200; count += 1) {
+      client.say('K')
+      await client.said('KEYUPDATE', count)
+      if (count % 20 === 0) await good.goesOn()
+    }
+    client.say('NOOP')
+    await upstream.readUntil('NOOP\r\n')
+    await upstream.send('250 still here\r\n')
+    await client.said('250 still here')
+    await client.close()
+    upstream.destroy()
+    await good.end()
+  })
+})
+
+/*
+ * Of the catalogue's cases about the client's TLS these are not, or not wholly, in the files client-leg*.test.ts:
+ *
+ * | case                    | reason                                                                                     |
+ * |-------------------------|--------------------------------------------------------------------------------------------|
+ * | TLC-01                  | ten real clients: clients.test.ts                                                          |
+ * | TLC-05 454              | the old certificate goes on serving, so there is nothing to answer 454 to                  |
+ * | TLC-06 injection tester | the same octets are sent here                                                              |
+ * | TLC-07 600 runs         | 60 runs                                                                                    |
+ * | TLC-12 2,000 handshakes | 120 handshakes                                                                             |
+ * | TLC-13, TLC-14 testssl  | Node's own TLS client with old versions and with renegotiation                             |
+ * | TLC-15 100,000, p99     | 200 KeyUpdates, and a good session beside them                                             |
+ * | TLC-16 SIGHUP           | the files are looked at, no signal is needed: certificate.refresh()                        |
+ * | TLC-17 strict_sni       | no such setting                                                                            |
+ * | TLC-18 two workers      | two secure contexts in one process, which is what a worker's ticket meets at another       |
+ * | TLC-24 1 MB, CPU        | 32 KiB                                                                                     |
+ * | TLC-25 slow callback    | the certificate is at hand: there is no callback to be slow                                |
+ */

@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { Dialogue, MAX_PENDING } from '../../../proxy/dialogue/dialogue.ts'
+import type { ReplyFacts, SessionEvent } from '../../../proxy/events/events.ts'
+import type { AddressScope } from '../../../proxy/smtp/path.ts'
+import { ReplyReader } from '../../../proxy/smtp/reply.ts'
+import { readScripts, type Script } from '../../support/dlg.ts'
+import { isDialogueLine, linesOf, timedLinesOf, withoutTime } from '../../support/event-lines.ts'
+import { DIALOGUES, goldenNames, readGolden } from '../../support/goldens.ts'
+import { cutAt, cutsOf, observe, type Part, segmentsOf, trickled } from '../../support/pure-rig.ts'
+
+const SCRIPTS = readScripts(DIALOGUES, 'pure')
+
+describe('The dialogue says the same events wherever the network cuts the bytes', () => {
+  for (const script of SCRIPTS) {
+    test(`${script.name}: ${script.behaviour}`, () => {
+      const golden = readGolden(script.name).filter(isDialogueLine)
+      assert.deepEqual(timedLinesOf(observe(segmentsOf(script, 'lines'), script.addresses)), golden, 'line by line')
+      const expected = golden.map(withoutTime)
+      for (const [how, parts] of waysOf(script)) {
+        assert.deepEqual(linesOf(observe(parts, script.addresses)), expected, how)
+      }
+    })
+  }
+
+  test('any dialogue, cut in any number of places', () => {
+    const script = fc.constantFrom(...SCRIPTS)
+    const cuts = fc.array(fc.nat(800), { maxLength: 30 })
+    fc.assert(
+      fc.property(script, cuts, (one, positions) => {
+        const whole = segmentsOf(one, 'coalesced')
+        const pieces = positions.reduce(cutAt, whole)
+        assert.deepEqual(linesOf(observe(pieces, 'full')), linesOf(observe(whole, 'full')), one.name)
+      }),
+      { numRuns: 2000 },
+    )
+  })
+})
+
+/** Whole, octet by octet, and cut in two at every position. */
+function* waysOf(script: Script): Generator<[string, readonly Part[]]> {
+  const whole = segmentsOf(script, 'coalesced')
+  yield ['whole', whole]
+  yield ['octet by octet', trickled(whole)]
+  for (const position of cutsOf(script)) yield [`cut before octet ${position}`, cutAt(whole, position)]
+}
+
+describe('The dialogues', () => {
+  const all = readScripts(DIALOGUES)
+  const namesIn = (scripts: readonly Script[]) => scripts.map(({ name }) => name).sort()
+
+  test('have a golden each, and there is no golden without its dialogue', () => {
+    assert.deepEqual(goldenNames('events'), namesIn(all))
+    assert.deepEqual(goldenNames('metrics'), namesIn(readScripts(DIALOGUES, 'telemetry')))
+  })
+
+  test('show one behaviour each', () => {
+    const behaviours = all.map(({ behaviour }) => behaviour)
+    assert.equal(new Set(behaviours).size, behaviours.length)
+    for (const { name, steps } of all) assert.ok(steps.length <= 40, `${name} has ${steps.length} steps`)
+  })
+})
+
+describe('Replies pair with commands in order (RFC 2920)', () => {
+  const command = fc.constantFrom('NOOP', 'RSET', 'VRFY b', 'HELP', 'MAIL FROM:<a@b>', 'RCPT TO:<c@d>')
+  const code = fc.constantFrom(250, 252, 450, 451, 500, 550, 553)
+  const exchange = fc.record({ command, code, lines: fc.integer({ min: 1, max: 3 }) })
+  const groups = fc.array(fc.array(exchange, { minLength: 1, maxLength: 8 }), { maxLength: 8 })
+
+  test('PIP-17: whatever is sent in one group, and however the replies are written', () => {
+    fc.assert(
+      fc.property(groups, fc.array(fc.nat(2000), { maxLength: 10 }), (session, cuts) => {
+        const parts = session.flatMap((group, index): Part[] => [
+          { side: 'client', bytes: latin1(group.map((one) => `${one.command}\r\n`).join('')), at: 2 * index },
+          { side: 'upstream', bytes: latin1(group.map(replyTo).join('')), at: 2 * index + 1 },
+        ])
+        const greeting: Part = { side: 'upstream', bytes: latin1('220 mail.example\r\n'), at: 0 }
+        const seen = observe(cuts.reduce(cutAt, [greeting, ...parts]))
+        assert.deepEqual(
+          seen.flatMap((event) => (event.type === 'exchange' ? [[event.command, event.reply.code]] : [])),
+          session.flat().map((one) => [nameOf(one.command), one.code]),
+        )
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  /** A reply of so many lines, the last of them without a dash. */
+  function replyTo({ code, lines }: { readonly code: number; readonly lines: number }): string {
+    return `${`${code}-more\r\n`.repeat(lines - 1)}${code} done\r\n`
+  }
+
+  function nameOf(line: string): string {
+    const verb = line.split(' ', 1)[0]!
+    return verb === 'HELP' ? 'OTHER' : verb
+  }
+})
+
+describe('Addresses in what the proxy answers by itself', () => {
+  const told = (addresses: AddressScope) => {
+    const events: SessionEvent[] = []
+    const dialogue = new Dialogue((event) => events.push(event), addresses)
+    const reply: ReplyFacts = { code: 421, cause: 'draining', origin: 'proxy' }
+    dialogue.own('MAIL', reply, 1, 1, latin1('MAIL FROM:<a@Example.com>\r\n'))
+    return events.flatMap((event) => (event.type === 'tx-begin' ? [event.sender] : []))
+  }
+
+  for (const [addresses, sender] of [
+    ['none', undefined],
+    ['domain', 'example.com'],
+    ['full', 'a@Example.com'],
+  ] as const) {
+    test(`${addresses}: ${sender}`, () => assert.deepEqual(told(addresses), [sender]))
+  }
+})
+
+describe('The dialogue is bounded', () => {
+  test('more commands than may wait for a reply make it ask for a pause, and none is lost', () => {
+    const events: SessionEvent[] = []
+    const dialogue = new Dialogue((event) => events.push(event))
+    const commands = MAX_PENDING + 200
+    dialogue.client(latin1('NOOP\r\n'.repeat(commands)), 1)
+    assert.equal(dialogue.full, true)
+    assert.equal(dialogue.pending, MAX_PENDING)
+    new ReplyReader().push(latin1('250 ok\r\n'.repeat(commands)), (reply) => dialogue.reply(reply, 2))
+    assert.equal(dialogue.full, false)
+    assert.equal(dialogue.pending, 0)
+    assert.deepEqual(
+      events.map((event) => event.type === 'exchange' && event.command),
+      Array(commands).fill('NOOP'),
+    )
+  })
+})
+
+function latin1(text: string): Buffer {
+  return Buffer.from(text, 'latin1')
+}

@@ -1,0 +1,98 @@
+/** What the listeners' certificate serves, and what is refused as one. */
+import assert from 'node:assert/strict'
+import { webcrypto } from 'node:crypto'
+import { test } from 'node:test'
+import tls from 'node:tls'
+import { buildIdentity, identityMistakes, readCertificates } from '../../../proxy/net/listener-certificate.ts'
+import { makeSelfSigned } from '../../support/certificates.ts'
+import { authority, first, handshake, load, second, serve } from '../../support/listener-certificate.ts'
+
+test('the certificate and its key serve handshakes, and notAfter is its end in seconds', async (t) => {
+  const notAfter = new Date('2099-12-31T23:59:59Z')
+  const { certificate } = load(t, await authority.issue({ commonName: 'long', notAfter }))
+  assert.equal(certificate.notAfter, 4_102_444_799)
+  const { dial } = await serve(t, certificate)
+  assert.equal(await handshake(dial()), 'long')
+})
+
+test('a chain behind the certificate is sent along, and notAfter is that of the certificate itself', async (t) => {
+  const notAfter = new Date('2099-12-31T23:59:59Z')
+  const own = await authority.issue({ notAfter })
+  const { certificate } = load(t, { ...own, certPem: `${own.certPem}\n${authority.certPem}` })
+  assert.equal(certificate.notAfter, 4_102_444_799)
+  const socket = (await serve(t, certificate)).dial()
+  await handshake(socket)
+  assert.equal(socket.getPeerCertificate(true).issuerCertificate.subject.CN, 'Throw-away Authority')
+})
+
+test('one file may hold both the certificate and the key', (t) => {
+  const both = `${first.keyPem}\n${first.certPem}`
+  load(t, { certPem: both, keyPem: both })
+})
+
+test('TLS 1.2 and 1.3 are spoken', async (t) => {
+  const { dial } = await serve(t, load(t).certificate)
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const socket = dial({ minVersion: version, maxVersion: version })
+    await handshake(socket)
+    assert.equal(socket.getProtocol(), version)
+  }
+})
+
+test('TLS 1.1 is not spoken, even where Node is told to allow it', async (t) => {
+  const { DEFAULT_CIPHERS, DEFAULT_MIN_VERSION } = tls
+  t.after(() => Object.assign(tls, { DEFAULT_CIPHERS, DEFAULT_MIN_VERSION }))
+  Object.assign(tls, { DEFAULT_CIPHERS: 'DEFAULT@SECLEVEL=0', DEFAULT_MIN_VERSION: 'TLSv1' })
+  const { dial, errors } = await serve(t, load(t).certificate)
+  await assert.rejects(handshake(dial({ maxVersion: 'TLSv1.1' })))
+  assert.match(errors.join(), /unsupported protocol/)
+})
+
+test('a client cannot renegotiate', async (t) => {
+  const { dial } = await serve(t, load(t).certificate)
+  const socket = dial({ maxVersion: 'TLSv1.2' })
+  await handshake(socket)
+  const refused = await new Promise<Error | null>((resolve) => {
+    socket.on('error', resolve)
+    socket.renegotiate({}, resolve)
+  })
+  assert.match(String(refused), /no.renegotiation/i)
+})
+
+test('a key that OpenSSL finds too weak is refused with the reason', async () => {
+  // Imported late: it needs what the certificates of the support folder load before it.
+  const { X509CertificateGenerator, PemConverter } = await import('@peculiar/x509')
+  const algorithm = {
+    name: 'RSASSA-PKCS1-v1_5',
+    modulusLength: 1024,
+    publicExponent: Buffer.of(1, 0, 1),
+    hash: 'SHA-256',
+  }
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  const weak = await X509CertificateGenerator.createSelfSigned({ name: 'CN=weak', keys, signingAlgorithm: algorithm })
+  const key = PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY')
+  const mistake = buildIdentity(weak.toString('pem'), key)
+  assert.ok('reason' in mistake)
+  assert.match(mistake.reason, /refused by OpenSSL: .*key too small/)
+})
+
+test('everything wrong with both files is told at once, and a missing file is not judged', () => {
+  const parts = (certificate?: string, key?: string) => identityMistakes(certificate, key).map(({ part }) => part)
+  assert.deepEqual(parts('x', 'y'), ['certificate', 'key'])
+  assert.deepEqual(parts('x', first.keyPem), ['certificate'])
+  assert.deepEqual(parts(first.certPem, 'y'), ['key'])
+  assert.deepEqual(parts(first.certPem, second.keyPem), ['pair'])
+  assert.deepEqual(parts(first.certPem, first.keyPem), [])
+  assert.deepEqual(parts('x', undefined), ['certificate'])
+  assert.deepEqual(parts(undefined, 'y'), ['key'])
+  assert.deepEqual(parts(undefined, undefined), [])
+})
+
+test('a bundle of certificates is read in order, with or without text between', async () => {
+  const other = await makeSelfSigned({ commonName: 'other' })
+  const subjects = readCertificates(`# ours\r\n${authority.certPem}\n\n# theirs\n${other.certPem}`).map(
+    ({ subject }) => subject,
+  )
+  assert.deepEqual(subjects, ['CN=Throw-away Authority', 'CN=other'])
+  assert.deepEqual(readCertificates('no certificate'), [])
+})

@@ -1,0 +1,110 @@
+/** Connections that fail because this machine has run out of something, not because of the upstream. */
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import net from 'node:net'
+import { after, before, describe, test } from 'node:test'
+import { shortageOf } from '../../../proxy/net/shortage.ts'
+import * as words from '../../../proxy/session/local-replies.ts'
+import { startSimulator } from '../../simulator/simulator.ts'
+import { makeTrust, startDialRig, type Trust } from '../../support/dial-rig.ts'
+import { Names } from '../../support/names.ts'
+import { exhaustDescriptors, prlimitMissing } from '../../support/open-files.ts'
+import { unless } from '../../support/programs.ts'
+import { startProxy } from '../../support/proxy-process.ts'
+
+const IPV4 = '192.0.2.1'
+
+function failure(code: string, address?: string): Error {
+  return Object.assign(new Error(code), { code, address })
+}
+
+describe('what is a shortage of this machine', () => {
+  const SHORTAGES: readonly (readonly [string, RegExp])[] = [
+    ['EMFILE', /limit of open files .*ulimit -n/],
+    ['ENFILE', /fs\.file-max/],
+    ['EADDRNOTAVAIL', /ip_local_port_range/],
+    ['ENOBUFS', /memory/],
+    ['ENOMEM', /memory/],
+  ]
+  for (const [code, advice] of SHORTAGES) {
+    test(`${code} is one, and the advice says what to raise`, () =>
+      assert.match(shortageOf(failure(code, IPV4)) ?? '', advice))
+  }
+
+  test('EADDRNOTAVAIL for an IPv6 address is none: a host without IPv6 says so', () =>
+    assert.equal(shortageOf(failure('EADDRNOTAVAIL', '2001:db8::1')), undefined))
+
+  for (const error of [failure('ECONNREFUSED', IPV4), failure('ETIMEDOUT', IPV4), failure('toString'), undefined, 1]) {
+    test(`${(error as NodeJS.ErrnoException | undefined)?.code ?? error} is none`, () =>
+      assert.equal(shortageOf(error), undefined))
+  }
+})
+
+describe('a dial that fails for a shortage', () => {
+  let trust: Trust
+  before(async () => {
+    trust = await makeTrust(['mail.test'])
+  })
+  after(() => trust.remove())
+
+  async function dialOf(host: string): Promise<void> {
+    await using rig = await startDialRig([`${host}:587`], trust)
+    const client = await rig.connect()
+    assert.equal(await client.readReply(), words.EXHAUSTED.bytes.toString())
+    await client.end()
+    const session = await rig.recorder.closed()
+    const { error, detail, advice } = session.one('dial')
+    assert.deepEqual([error, detail], ['local_resources_exhausted', 'EMFILE'])
+    assert.match(advice ?? '', /limit of open files/)
+    const { cause, origin } = session.one('greeting').reply
+    assert.deepEqual([cause, origin], ['local_resources_exhausted', 'proxy'])
+  }
+
+  test('the resolver has no descriptor left', async () => {
+    using _ = new Names({ 'mail.test': 'EMFILE' })
+    await dialOf('mail.test')
+  })
+
+  test('the resolver says that there is no answer, and there is no descriptor left either', async (context) => {
+    const { openSync } = fs
+    context.mock.method(fs, 'openSync', (path: string, flags?: fs.OpenMode, mode?: fs.Mode) => {
+      if (path === '/dev/null') throw failure('EMFILE')
+      return openSync(path, flags ?? 'r', mode)
+    })
+    using _ = new Names({ 'mail.test': 'EAI_AGAIN' })
+    await dialOf('mail.test')
+  })
+
+  test('the first address meets the shortage and the last one refuses: the shortage is reported', async (context) => {
+    const { connect } = net
+    const failing = { '192.0.2.1': 'EMFILE', '192.0.2.2': 'ECONNREFUSED' } as Readonly<Record<string, string>>
+    context.mock.method(net, 'connect', (options: net.TcpNetConnectOpts) => {
+      const code = failing[options.host ?? '']
+      if (code === undefined) return connect(options)
+      return new net.Socket().destroy(failure(code, options.host))
+    })
+    using _ = new Names({ 'mail.test': ['192.0.2.1', '192.0.2.2'] })
+    await dialOf('mail.test')
+  })
+})
+
+describe('a proxy without a descriptor left', unless(prlimitMissing()), () => {
+  for (const host of ['127.0.0.1', 'localhost']) {
+    test(`at ${host}: the client gets 421 4.3.2, and the log says what to raise`, async () => {
+      await using simulator = await startSimulator()
+      await using proxy = await startProxy({
+        PROXY_UPSTREAM: `smtp://${host}:${simulator.port}`,
+        PROXY_UPSTREAM_CA_FILE: simulator.caFile,
+        PROXY_WARM_CONNECTIONS: '0',
+      })
+      assert.deepEqual(await exhaustDescriptors(proxy), [words.EXHAUSTED.bytes.toString()])
+      const line = await proxy.line(({ msg }) => msg === 'dial failed')
+      assert.deepEqual([line['error.type'], line['smtp.dial.detail']], ['local_resources_exhausted', 'EMFILE'])
+      assert.match(String(line.advice), /^raise the limit of open files/)
+      const page = await proxy.metrics()
+      assert.match(page, /^smtp_proxy_upstream_dials_total\{error_type="local_resources_exhausted",.*\} [1-9]/m)
+      assert.match(page, /^smtp_proxy_replies_total\{.*smtp_reply_cause="local_resources_exhausted".*\} [1-9]/m)
+      assert.doesNotMatch(page, /^smtp_proxy_upstream_dials_total\{error_type="(connect|resolve)_\w+",.*\} [1-9]/m)
+    })
+  }
+})

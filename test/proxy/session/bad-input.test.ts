@@ -1,0 +1,185 @@
+/** A client that speaks no SMTP, or too much of it: nothing is lost, and nothing is kept. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { MAX_PENDING } from '../../../proxy/dialogue/dialogue.ts'
+import * as words from '../../../proxy/session/local-replies.ts'
+import { Stage } from '../../support/in-process.ts'
+import { sessionAt } from '../../support/mail-states.ts'
+import type { Peer } from '../../support/peers.ts'
+import { retainedOctets } from '../../support/retained.ts'
+import { drop } from '../../support/session-end.ts'
+
+const MEBIBYTE = 1024 * 1024
+
+/** Calls `count` for what arrives, and keeps none of it: more comes than a test could hold. */
+function watch(upstream: Peer, count: (chunk: Buffer) => void): void {
+  upstream.tls?.removeAllListeners('data').on('data', count)
+}
+
+describe('A client that speaks no SMTP', () => {
+  let stage: Stage
+  before(async () => {
+    stage = await Stage.open('plain')
+  })
+  after(() => stage.close())
+
+  const ALL_OCTETS = Buffer.from(Array.from({ length: 256 }, (_, octet) => octet))
+  const INPUTS: readonly (readonly [string, Buffer])[] = [
+    ['garbage', Buffer.from('fjdksla fjdk\r\nlsa\r\n')],
+    ['every octet there is', Buffer.concat([ALL_OCTETS, Buffer.from('\r\n')])],
+    ['a TLS record in the clear', Buffer.from('\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n', 'latin1')],
+    ['the greeting of SSH', Buffer.from('SSH-2.0-OpenSSH_9.6\r\n')],
+    ['nothing but line ends', Buffer.from('\r\n\n\r\r\n\r\n')],
+    ['nothing but carriage returns', Buffer.from('\r\r\r\r\n')],
+    ['NULs', Buffer.concat([Buffer.alloc(2000), Buffer.from('\n')])],
+    ['a command of 1 MB', Buffer.concat([Buffer.from('NOOP '), Buffer.alloc(MEBIBYTE, 'x'), Buffer.from('\r\n')])],
+    ['an EHLO of 1 MB', Buffer.concat([Buffer.from('EHLO '), Buffer.alloc(MEBIBYTE, 'x'), Buffer.from('\r\n')])],
+  ]
+  for (const [what, bytes] of INPUTS) {
+    test(`${what} goes up as it is, and the answer comes down`, async () => {
+      const session = await sessionAt('between mails', stage)
+      await session.client.send(bytes)
+      assert.ok((await session.upstream.readBytes(bytes.length)).equals(bytes))
+      await session.upstream.send('500 5.5.2 what?\r\n')
+      assert.equal(await session.client.readReply(), '500 5.5.2 what?\r\n')
+      await drop(session)
+    })
+  }
+
+  for (const request of ['GET / HTTP/1.1', 'POST /x HTTP/1.0', 'CONNECT mail.example:25 HTTP/1.1']) {
+    test(`CMD-07: ${request} is answered by 554, and not a line of its body goes up`, async () => {
+      const session = await sessionAt('between mails', stage)
+      const sent = session.upstream.log.length
+      await session.client.send(
+        `${request}\r\nHost: mail.example\r\n\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n`,
+      )
+      assert.equal(await session.client.readReply(), words.HTTP.bytes.toString())
+      assert.equal(await session.client.closed(), 'fin')
+      assert.equal(await session.upstream.closed(), 'fin')
+      assert.equal(session.upstream.log.length, sent)
+      await drop(session)
+    })
+  }
+
+  test('a line that the proxy answers itself, and the next command, may come in one segment', async () => {
+    const session = await sessionAt('between mails', stage)
+    await session.client.send('XCLIENT ADDR=192.0.2.1\r\nNOOP\r\n')
+    assert.equal(await session.client.readReply(), words.BLOCKED.bytes.toString())
+    assert.equal(await session.upstream.readLine(), 'NOOP\r\n')
+    await session.upstream.send('250 ok\r\n')
+    assert.equal(await session.client.readReply(), '250 ok\r\n')
+    await drop(session)
+  })
+
+  test('and so may two of them, and half a third', async () => {
+    const session = await sessionAt('between mails', stage)
+    await session.client.send('NOOP\r\nXCLIENT A\r\nTURN\r\nNOO')
+    assert.equal(await session.upstream.readLine(), 'NOOP\r\n')
+    await session.upstream.send('250 ok\r\n')
+    const blocked = words.BLOCKED.bytes.toString()
+    for (const reply of ['250 ok\r\n', blocked, blocked]) assert.equal(await session.client.readReply(), reply)
+    await session.client.send('P\r\n')
+    assert.equal(await session.upstream.readLine(), 'NOOP\r\n')
+    await drop(session)
+  })
+
+  test('of a long line that the proxy answers itself nothing goes up, in however many pieces it comes', async () => {
+    const session = await sessionAt('between mails', stage)
+    await session.client.send(`XCLIENT ${'x'.repeat(3000)}`)
+    assert.equal(await session.client.readReply(), words.BLOCKED.bytes.toString())
+    for (const piece of ['MAIL FROM:<a@example.com>', 'x'.repeat(100_000), '\r', '\nNOOP\r\n'])
+      await session.client.send(piece)
+    assert.equal(await session.upstream.readLine(), 'NOOP\r\n')
+    await drop(session)
+  })
+
+  test('MEM-05: a command of 100 MB without an end goes up as it comes, and nothing of it is kept', async () => {
+    const session = await sessionAt('between mails', stage)
+    let arrived = 0
+    let wake = () => {}
+    watch(session.upstream, (chunk) => {
+      arrived += chunk.length
+      wake()
+    })
+    const piece = Buffer.alloc(MEBIBYTE, 'x')
+    const before = await retainedOctets()
+    for (let sent = 1; sent <= 100; sent += 1) {
+      await session.client.send(piece)
+      if (sent % 10 > 0) continue
+      while (arrived < sent * piece.length)
+        await new Promise<void>((look) => {
+          wake = look
+        })
+      const kept = (await retainedOctets()) - before
+      assert.ok(kept < 2 * MEBIBYTE, `${kept} octets are kept after ${sent} MB`)
+    }
+    await drop(session)
+  })
+
+  test('PIP-20: with a thousand commands unanswered is not read from any more, and goes on with each answer', async () => {
+    const session = await sessionAt('between mails', stage)
+    const line = 'NOOP\r\n'
+    const sent = session.upstream.log.length
+    const count = 5000
+    await session.client.send(line.repeat(count))
+    await session.upstream.received(sent + line.length * MAX_PENDING)
+    for (const answered of [1, 2, 3]) {
+      await session.upstream.send('250 ok\r\n')
+      await session.upstream.received(sent + line.length * (MAX_PENDING + answered))
+      assert.equal(await session.client.readReply(), '250 ok\r\n')
+    }
+    await pause(20)
+    assert.equal(session.upstream.log.length, sent + line.length * (MAX_PENDING + 3), 'not one more')
+    for (let answered = 3; answered < count; answered += 500) {
+      await session.upstream.send('250 ok\r\n'.repeat(Math.min(500, count - answered)))
+      await session.upstream.received(sent + line.length * Math.min(count, answered + 500 + MAX_PENDING))
+    }
+    for (let answered = 3; answered < count; answered += 1) assert.equal(await session.client.readReply(), '250 ok\r\n')
+    await drop(session)
+    const exchanges = (await session.events()).filter((event) => event.type === 'exchange' && event.command === 'NOOP')
+    assert.equal(exchanges.length, count, 'each command has its answer')
+  })
+
+  for (const [why, state, octets] of [
+    ['its commands are not answered', 'between mails', 'NOOP\r\n'],
+    ['DAT-10: the upstream does not read its body', 'in the body', 'a line of text\r\n'],
+  ] as const) {
+    test(`PIP-20: is not read from while ${why}: 64 MB wait where they are`, async () => {
+      const session = await sessionAt(state, stage)
+      const flood = Buffer.alloc(64 * MEBIBYTE, octets)
+      session.upstream.pause()
+      const before = await retainedOctets()
+      void session.client.send(flood)
+      await pause(300)
+      const kept = (await retainedOctets()) - before
+      assert.ok(kept < 2 * MEBIBYTE, `${kept} octets are kept`)
+      await drop(session)
+    })
+  }
+
+  test('MEM-06: 100,000 commands in one flight are answered in their order, and memory stays as it is', async () => {
+    const session = await sessionAt('between mails', stage)
+    const count = 100_000
+    let lines = 0
+    let rest = 0
+    watch(session.upstream, (chunk) => {
+      rest += chunk.length
+      let replies = ''
+      for (; rest >= 12; rest -= 12) replies += `250 ${(lines++).toString().padStart(6, '0')}\r\n`
+      void session.upstream.tls?.write(replies)
+    })
+    const read = session.client.log.length
+    const before = await retainedOctets()
+    const flight = Buffer.alloc(count * 12, 'NOOP 01234\r\n')
+    const expected = Array.from({ length: count }, (_, number) => `250 ${number.toString().padStart(6, '0')}\r\n`).join(
+      '',
+    )
+    await session.client.send(flight)
+    await session.client.received(read + expected.length)
+    assert.ok(session.client.log.all.subarray(read).equals(Buffer.from(expected)))
+    const kept = (await retainedOctets()) - before - flight.length - 2 * (read + expected.length)
+    assert.ok(kept < 2 * MEBIBYTE, `${kept} octets are kept`)
+    await drop(session)
+  })
+})

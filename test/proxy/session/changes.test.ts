@@ -1,0 +1,36 @@
+/** The list of what the proxy changes, in the README and on the status page, names every reply of the proxy's own. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { CHANGES } from '../../../proxy/session/changes.ts'
+import { BLOCKED } from '../../../proxy/session/intercept.ts'
+import { OWN_WORDS } from '../../../proxy/session/local-replies.ts'
+
+const TEXT = CHANGES.join('\n')
+
+for (const [name, { code }] of Object.entries(OWN_WORDS)) {
+  test(`the changes name ${name}: ${code}`, () => {
+    assert.match(TEXT, new RegExp(`\\b${code}\\b`))
+  })
+}
+
+/** What an earlier version of the list left out. */
+const NAMED: readonly (readonly [what: string, pattern: RegExp])[] = [
+  [
+    'a STARTTLS that is refused after AUTH or MAIL',
+    /\b503\b.*after the client sent any unencrypted command.*AUTH or MAIL/,
+  ],
+  ['lines that are relayed when complete', /relays a command line when it is complete.*2,048 bytes/],
+  ['ALPN without smtp', /ALPN protocols without `smtp`/],
+  ['early talkers', /before the greeting wait.* and reach the upstream after the greeting/],
+  ['refusals before TLS', /smtps:\/\/ listener.*before TLS.*without a reply/],
+  ...[...BLOCKED].map((verb) => [verb, new RegExp(`\\b${verb}\\b.* with 502`)] as const),
+]
+
+for (const [what, pattern] of NAMED) {
+  test(`the changes name ${what}`, () => {
+    assert.ok(
+      CHANGES.some((change) => pattern.test(change)),
+      String(pattern),
+    )
+  })
+}

@@ -1,0 +1,89 @@
+/** Somebody goes away before the client has heard a greeting: nothing is left behind, and the client is told. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import * as words from '../../../proxy/session/local-replies.ts'
+import { openBlackHole } from '../../support/black-hole.ts'
+import { makeTrust, type Scene, startDialRig, startScene, type Trust } from '../../support/dial-rig.ts'
+import { OpenResources } from '../../support/open-resources.ts'
+import type { Peer } from '../../support/peers.ts'
+
+const SILENT = 'the upstream is silent'
+const SAID_421 = '421 4.3.2 mail.example shutting down\r\n'
+
+describe('Before the greeting', () => {
+  let trust: Trust
+  before(async () => {
+    trust = await makeTrust()
+  })
+  after(() => trust.remove())
+
+  /** What upstreams do before they have greeted, and what the client is told. */
+  const UPSTREAMS: readonly (readonly [string, (peer: Peer) => Promise<unknown>, string])[] = [
+    ['the upstream closes', (peer) => peer.end(), words.UNREACHABLE.bytes.toString()],
+    ['the upstream resets', (peer) => peer.reset(), words.UNREACHABLE.bytes.toString()],
+    [
+      'the upstream says half a greeting and closes',
+      (peer) => peer.send('220-mail').then(() => peer.end()),
+      words.UNREACHABLE.bytes.toString(),
+    ],
+    [SILENT, async () => {}, words.UNREACHABLE.bytes.toString()],
+    ['the upstream says 421 and closes', (peer) => peer.send(SAID_421).then(() => peer.end()), SAID_421],
+  ]
+  for (const [what, does, told] of UPSTREAMS) {
+    test(`DIS-11: ${what}: the client is told, once, and both are closed`, async () => {
+      using resources = new OpenResources()
+      {
+        const env = { PROXY_DIAL_TIMEOUT: what === SILENT ? '300ms' : '10s' }
+        await using scene = await startScene(trust, { env })
+        const { client, peer } = await scene.meet()
+        await does(peer)
+        assert.equal(await client.closed(), 'fin')
+        assert.equal(client.log.all.toString(), told)
+        await client.end()
+        await peer.closed()
+        peer.destroy()
+        await scene.recorder.closed()
+      }
+      await resources.allClosed(what)
+    })
+  }
+
+  const CLIENTS: readonly (readonly [string, (client: Peer) => Promise<void>])[] = [
+    ['closes', (client) => client.end()],
+    ['resets', (client) => client.reset()],
+  ]
+  for (const [what, does] of CLIENTS) {
+    test(`DIS-11: the client ${what} while the upstream is connected to: the attempt is given up`, async () => {
+      await using hole = await openBlackHole('127.0.0.1')
+      using resources = new OpenResources()
+      {
+        await using rig = await startDialRig([`127.0.0.1:${hole.port}`], trust, { env: { PROXY_DIAL_TIMEOUT: '20s' } })
+        const client = await rig.connect()
+        await does(client)
+        assert.equal((await rig.recorder.closed()).all('session-close').length, 1)
+        client.destroy()
+      }
+      await resources.allClosed(what)
+    })
+
+    test(`DIS-11: the client ${what} while the greeting is awaited: the upstream is left`, async () => {
+      using resources = new OpenResources()
+      {
+        await using scene = await startScene(trust)
+        const { client, peer } = await scene.meet()
+        await does(client)
+        await peer.closed()
+        await left(scene)
+        assert.equal(peer.log.length, 0)
+        client.destroy()
+        peer.destroy()
+      }
+      await resources.allClosed(what)
+    })
+  }
+
+  async function left(scene: Scene): Promise<void> {
+    const { by } = (await scene.recorder.closed()).one('session-close')
+    assert.equal(by, 'client')
+  }
+})

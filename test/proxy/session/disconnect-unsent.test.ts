@@ -1,0 +1,210 @@
+/** Somebody closes while something is still to be said: what was said before arrives, and half a reply does not. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Stage, type StagedSession } from '../../support/in-process.ts'
+import { ALL_STATES, type State, sessionAt } from '../../support/mail-states.ts'
+import { closeOf, mailOf } from '../../support/session-end.ts'
+
+const SAID_421 = '421 4.3.2 mail.example shutting down\r\n'
+const ACCEPTED = '250 2.0.0 r-000123\r\n'
+const LOST_IN_BODY = 'tx-lost body tempfail upstream_lost'
+const IN_DOUBT = 'tx-lost final-reply in_doubt upstream_lost'
+
+describe('Who closes while something is still to be said', () => {
+  for (const listener of ['plain', 'smtps'] as const) {
+    describe(`on a ${listener} listener`, () => {
+      let stage: Stage
+      before(async () => {
+        stage = await Stage.open(listener)
+      })
+      after(() => stage.close())
+
+      test('DIS-02: a client that says QUIT and closes still reads the 221', async () => {
+        const session = await at('between mails')
+        const { client, upstream } = session
+        await client.send('QUIT\r\n')
+        await client.end()
+        assert.equal(await upstream.readLine(), 'QUIT\r\n')
+        assert.equal(await upstream.closed(), 'fin')
+        await upstream.send('221 bye\r\n')
+        await upstream.end()
+        assert.equal(await client.readReply(), '221 bye\r\n')
+        assert.equal(await client.closed(), 'fin')
+        assert.equal(closeOf(await session.events()), 'client quit')
+      })
+
+      test('DIS-03: a client that sends the last dot and closes still reads the 250', async () => {
+        const session = await at('in the body')
+        const { client, upstream } = session
+        await client.send('.\r\n')
+        await client.end()
+        await upstream.readUntil('.\r\n')
+        assert.equal(await upstream.closed(), 'fin')
+        await upstream.send(ACCEPTED)
+        await upstream.end()
+        assert.equal(await client.readReply(), ACCEPTED)
+        assert.equal(await client.closed(), 'fin')
+        assert.equal(mailOf(await session.events()), 'tx-commit accepted 250 after_fin END-OF-MESSAGE')
+      })
+
+      test('a client that sends the last dot, QUIT and FIN reads the 250 and the 221, and nothing is reported as lost', async () => {
+        const session = await at('in the body')
+        const { client, upstream } = session
+        await client.send('.\r\nQUIT\r\n')
+        await client.end()
+        await upstream.readUntil('.\r\nQUIT\r\n')
+        assert.equal(await upstream.closed(), 'fin')
+        await upstream.send(`${ACCEPTED}221 bye\r\n`)
+        await upstream.end()
+        assert.equal((await client.readReply()) + (await client.readReply()), `${ACCEPTED}221 bye\r\n`)
+        const events = await session.events()
+        assert.deepEqual([mailOf(events), closeOf(events)], ['tx-commit accepted 250', 'client quit'])
+      })
+
+      test('a client that closes after the last dot: the 250 is written, and reported as written after its FIN', async () => {
+        const session = await at('dot unanswered')
+        const { client, upstream } = session
+        client.destroy()
+        assert.equal(await upstream.closed(), 'fin')
+        await upstream.send(ACCEPTED)
+        await upstream.end()
+        assert.equal(mailOf(await session.events()), 'tx-commit accepted 250 after_fin END-OF-MESSAGE')
+      })
+
+      for (const [what, reply, mail] of [
+        ['a refusal', '451 4.3.0 later\r\n', 'tx-rollback tempfail 451 END-OF-MESSAGE'],
+        ['no final reply', '354 go on\r\n', 'tx-lost final-reply in_doubt 354'],
+      ] as const) {
+        test(`${what} to a client that closes after the last dot is no lost acceptance`, async () => {
+          const session = await at('dot unanswered')
+          const { client, upstream } = session
+          await client.end()
+          assert.equal(await upstream.closed(), 'fin')
+          await upstream.send(reply)
+          await upstream.end()
+          assert.equal(await client.readReply(), reply)
+          assert.equal(mailOf(await session.events()), mail)
+        })
+      }
+
+      test('DIS-09: a 250 and a FIN in one segment: the client reads the 250, then the end', async () => {
+        const session = await at('dot unanswered')
+        const { client, upstream } = session
+        await Promise.all([upstream.send(ACCEPTED), upstream.end()])
+        assert.equal(await client.readReply(), ACCEPTED)
+        assert.equal(await client.closed(), 'fin')
+        await client.end()
+        await upstream.closed()
+        const events = await session.events()
+        assert.deepEqual([mailOf(events), closeOf(events)], ['tx-commit accepted 250', 'upstream upstream_closed'])
+      })
+
+      test('DIS-12: a 421 is read at once, and the connection is closed when the upstream closes it, not before', async () => {
+        const session = await at('between mails')
+        const { client, upstream } = session
+        await upstream.send(SAID_421)
+        assert.equal(await client.readReply(), SAID_421)
+        await client.send('NOOP\r\n')
+        assert.equal(await upstream.readLine(), 'NOOP\r\n')
+        assert.equal(client.ending, undefined)
+        await upstream.end()
+        assert.equal(await client.closed(), 'fin')
+        await client.end()
+        await session.events()
+      })
+
+      test('DIS-14: an upstream that closes its half goes on reading what the client sends', async () => {
+        const session = await at('in the body')
+        const { client, upstream } = session
+        await upstream.end()
+        assert.equal(await client.closed(), 'fin')
+        await client.send('more of the body\r\n')
+        assert.equal(await upstream.readLine(), 'more of the body\r\n')
+        await client.end()
+        assert.equal(await upstream.closed(), 'fin')
+        assert.equal(mailOf(await session.events()), LOST_IN_BODY)
+      })
+
+      test('DIS-15: a reply that comes in four pieces is delivered when it is whole, and not before', async () => {
+        const session = await at('between mails')
+        const { client, upstream } = session
+        await client.send('NOOP\r\n')
+        await upstream.readLine()
+        const read = client.log.length
+        for (const piece of ['2', '50 o', 'k\r']) {
+          await upstream.send(piece)
+          await pause(20)
+          assert.equal(client.log.length, read)
+        }
+        await upstream.send('\n')
+        assert.equal(await client.readReply(), '250 ok\r\n')
+        await goodbye(session)
+      })
+
+      test('DIS-15: half a final reply is no reply: it is dropped, counted, and the close is mirrored', async () => {
+        const session = await at('dot unanswered')
+        const { client, upstream } = session
+        await upstream.send('250-2.0.0 first line\r\n250 2.0.0 r-0001')
+        await upstream.end()
+        assert.equal(await client.closed(), 'fin')
+        await client.end()
+        const events = await session.events()
+        assert.equal(client.log.unread.length, 0)
+        assert.equal(mailOf(events), `incomplete END-OF-MESSAGE ${IN_DOUBT}`)
+      })
+
+      test('DAT-09: a client that is told 421 in its body, and reads last of all, still finds the 421', async () => {
+        const session = await at('in the body')
+        const { client, upstream } = session
+        client.pause()
+        await upstream.send(SAID_421)
+        upstream.destroy()
+        // more than the kernel's buffers hold: somebody has to read it, or the client never comes to its reply
+        const body = Buffer.alloc(8 * 1024 * 1024, 'all that was to be said\r\n')
+        await client.send(body)
+        await client.end()
+        client.resume()
+        assert.equal(await client.readReply(), SAID_421)
+        assert.equal(await client.closed(), 'fin')
+        assert.equal(mailOf(await session.events()), 'tx-rollback tempfail 421 UNSOLICITED')
+      })
+
+      test('DIS-13: both sides reset at once (300 times): nothing is left and nothing throws', async () => {
+        for (let run = 0; run < 300; run += 1) {
+          const state = ALL_STATES[run % ALL_STATES.length]!
+          const { client, upstream, events } = await at(state)
+          await (run % 2 === 0
+            ? Promise.all([client.reset(), upstream.reset()])
+            : Promise.all([upstream.reset(), client.reset()]))
+          closeOf(await events())
+        }
+        assert.equal(stage.server.activeSessions, 0)
+      })
+
+      const at = (state: State) => sessionAt(state, stage)
+    })
+  }
+})
+
+describe('Where STARTTLS is offered', () => {
+  test('DIS-06: a client whose EHLO will not be answered any more can leave at once', async () => {
+    const stage = await Stage.open('starttls')
+    const session = await sessionAt('EHLO unanswered', stage)
+    const { client, upstream } = session
+    await upstream.end()
+    assert.equal(await client.closed(), 'fin')
+    await client.end()
+    assert.equal(await upstream.closed(), 'fin')
+    assert.equal(closeOf(await session.events()), 'upstream upstream_closed')
+    await stage.close()
+  })
+})
+
+async function goodbye({ client, upstream, events }: StagedSession): Promise<void> {
+  await client.end()
+  await upstream.closed()
+  await upstream.end()
+  await client.closed()
+  await events()
+}

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { byStage, readScripts } from '../../support/dlg.ts'
+import { linesOf, withoutTime } from '../../support/event-lines.ts'
+import { DIALOGUES, readGolden } from '../../support/goldens.ts'
+import { Stage } from '../../support/in-process.ts'
+import { playOn } from '../../support/socket-rig.ts'
+
+const SCRIPTS = readScripts(DIALOGUES, 'socket')
+
+for (const [kind, scripts] of byStage(SCRIPTS)) {
+  describe(`Through the real proxy, with a client on a listener (${kind}), both sides read each other's bytes`, () => {
+    let stage: Stage
+
+    before(async () => {
+      stage = await Stage.openFor(scripts[0]!)
+    })
+
+    after(async () => await stage.close())
+
+    for (const script of scripts) {
+      test(`${script.name}: ${script.behaviour}`, async () => {
+        const events = await playOn(stage, script)
+        assert.deepEqual(linesOf(events), readGolden(script.name).map(withoutTime), `${stage.upstream.transcript}`)
+      })
+    }
+  })
+}

@@ -1,0 +1,191 @@
+/** The proxy that dials ahead of need: what clients and the upstream see of it. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { type ProxyServer, startServer } from '../../../proxy/server/server.ts'
+import { parseConfig } from '../../../proxy/settings/settings.ts'
+import { makeTrust, type Trust } from '../../support/dial-rig.ts'
+import { Recorder } from '../../support/in-process.ts'
+import { connectClient, type Peer, playPreamble, ScriptedUpstream } from '../../support/peers.ts'
+
+let trust: Trust
+before(async () => {
+  trust = await makeTrust()
+})
+after(() => trust.remove())
+
+/** The proxy before an upstream that greets each connection with its number, and plays the preamble by itself. */
+class WarmStage {
+  readonly server: ProxyServer
+  readonly recorder = new Recorder()
+  /** The upstream's ends, in the order in which they were dialled. Inside TLS unless refused. */
+  readonly legs: Peer[] = []
+  /** The legs of sessions. */
+  readonly used = new Set<Peer>()
+  #secured = 0
+  /** What the upstream greets with; `#` is the connection's number. */
+  greeting = '220 mail.example ESMTP #\r\n'
+  readonly #upstream: ScriptedUpstream
+  #running = true
+  #waiting: (() => void)[] = []
+
+  private constructor(server: ProxyServer, upstream: ScriptedUpstream, recorder: Recorder) {
+    this.server = server
+    this.recorder = recorder
+    this.#upstream = upstream
+    void this.#play()
+  }
+
+  static async open(warmConnections: number): Promise<WarmStage> {
+    const upstream = await ScriptedUpstream.start()
+    const parsed = parseConfig({
+      PROXY_LISTEN: 'smtp://127.0.0.1:0',
+      PROXY_UPSTREAM: `smtp://localhost:${upstream.port}`,
+      PROXY_UPSTREAM_CA_FILE: trust.caFile,
+      PROXY_WARM_CONNECTIONS: String(warmConnections),
+    })
+    if ('mistakes' in parsed) throw new Error(parsed.mistakes.join('\n'))
+    const recorder = new Recorder()
+    return new WarmStage(await startServer({ config: parsed.config, telemetry: recorder }), upstream, recorder)
+  }
+
+  /** A client that has read its greeting, and said something that reaches its upstream: which one is told. */
+  async session(): Promise<{ readonly client: Peer; readonly greeting: string; readonly leg: Peer }> {
+    const client = await connectClient({ port: this.server.bound[0]!.port })
+    const greeting = await client.readReply()
+    const leg = this.legs[Number(/(\d+)\r\n/.exec(greeting)?.[1]) - 1]!
+    this.used.add(leg)
+    return { client, greeting, leg }
+  }
+
+  /** Begins so many sessions, one after the other. */
+  async sessions(count: number): Promise<Awaited<ReturnType<WarmStage['session']>>[]> {
+    const begun = []
+    while (begun.length < count) begun.push(await this.session())
+    return begun
+  }
+
+  /** Waits until so many connections were made and secured. Returns the one that nobody uses. */
+  async dialled(count: number): Promise<Peer> {
+    while (this.#secured < count) await new Promise<void>((look) => this.#waiting.push(look))
+    const [unused] = this.legs.filter((leg) => !this.used.has(leg))
+    assert.ok(unused, 'a leg waits')
+    return unused
+  }
+
+  async close(): Promise<void> {
+    this.#running = false
+    await this.server.close()
+    await this.#upstream.close()
+    assert.deepEqual([this.recorder.failures, this.server.activeSessions], [[], 0])
+  }
+
+  async #play(): Promise<void> {
+    while (this.#running) {
+      const leg = await this.#upstream.accept().catch(() => undefined)
+      if (!leg) continue
+      this.legs.push(leg)
+      const greeting = this.greeting.replace('#', String(this.legs.length))
+      void playPreamble(leg, { identity: trust.identity, greeting }).then(
+        () => {
+          this.#secured += 1
+          for (const look of this.#waiting.splice(0)) look()
+        },
+        () => {},
+      )
+    }
+  }
+}
+
+describe('A proxy that dials ahead', () => {
+  test('gives a leg that waits to the next client, greeting and all, and dials another', async () => {
+    const warm = await WarmStage.open(2)
+    const sessions = await warm.sessions(5)
+    const waiting = await warm.dialled(6)
+    const next = await warm.session()
+    assert.equal(next.leg, waiting, 'its greeting tells')
+    assert.equal(next.greeting, next.client.log.all.toString())
+    await next.client.send('EHLO app.example\r\n')
+    assert.equal(await next.leg.readLine(), 'EHLO app.example\r\n')
+    await next.leg.send('250 mail.example\r\n')
+    assert.equal(await next.client.readReply(), '250 mail.example\r\n')
+    await warm.dialled(7)
+    assert.ok(warm.recorder.dials.length >= 1, 'a dial for nobody in particular is told to the telemetry')
+    const told = warm.recorder.sessions.map(({ events }) =>
+      events.filter(({ type }) => type === 'dial' || type === 'handover'),
+    )
+    const handover = told.at(-1)![0]
+    assert.ok(handover?.type === 'handover' && told.at(-1)!.length === 1, 'in place of its dial')
+    assert.equal(handover.dial, warm.recorder.dials[0])
+    assert.ok(handover.at >= handover.dial.end)
+    assert.deepEqual(
+      told
+        .slice(0, -1)
+        .flat()
+        .filter(({ type }) => type !== 'dial'),
+      [],
+      'who dialled says so',
+    )
+    for (const { client } of [...sessions, next]) client.destroy()
+    await warm.close()
+  })
+
+  test('never gives one leg to two clients', async () => {
+    const warm = await WarmStage.open(2)
+    const sessions = await warm.sessions(30)
+    assert.equal(new Set(sessions.map(({ leg }) => leg)).size, sessions.length)
+    for (const { client, leg } of sessions) {
+      await client.send('QUIT\r\n')
+      assert.equal(await leg.readLine(), 'QUIT\r\n')
+      await leg.send('221 bye\r\n')
+      await leg.end()
+      assert.equal(await client.readReply(), '221 bye\r\n')
+      await client.end()
+    }
+    const next = await warm.session()
+    assert.ok(!sessions.some(({ leg }) => leg === next.leg), 'not even after its client has gone')
+    next.client.destroy()
+    await warm.close()
+  })
+
+  test('throws a leg away that the upstream has spoilt', async () => {
+    const warm = await WarmStage.open(1)
+    const sessions = await warm.sessions(5)
+    const waiting = await warm.dialled(6)
+    await waiting.send('421 4.3.2 mail.example idle too long\r\n')
+    await waiting.closed()
+    const next = await warm.session()
+    assert.notEqual(next.leg, waiting)
+    for (const { client } of [...sessions, next]) client.destroy()
+    await warm.close()
+  })
+
+  test('closes the legs that wait when it drains, before the mails in flight have ended', async () => {
+    const warm = await WarmStage.open(1)
+    const sessions = await warm.sessions(5)
+    const waiting = await warm.dialled(6)
+    const drained = warm.server.drain()
+    await waiting.closed()
+    assert.equal(warm.server.activeSessions, 5)
+    for (const { client, leg } of sessions) {
+      client.destroy()
+      leg.destroy()
+    }
+    assert.equal(await drained, 0)
+    await warm.close()
+  })
+
+  test('leaves an upstream that refuses in peace', async () => {
+    const warm = await WarmStage.open(2)
+    const sessions = await warm.sessions(4)
+    warm.greeting = '421 4.3.2 mail.example load shedding #\r\n'
+    for (let number = 0; number < 6; number += 1) {
+      const session = await warm.session()
+      assert.match(session.greeting, /^421 4\.3\.2 mail\.example load shedding/)
+      sessions.push(session)
+    }
+    const ahead = warm.recorder.dials.length
+    assert.ok(ahead <= 1, `${ahead} dials ahead of need, and then a pause`)
+    for (const { client } of sessions) client.destroy()
+    await warm.close()
+  })
+})

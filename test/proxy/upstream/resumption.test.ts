@@ -1,0 +1,219 @@
+/** TLS sessions of upstreams: resumed where they may be, and nowhere else. Ids of the groups TLU and REL. */
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import * as tls from 'node:tls'
+import type { Dial } from '../../../proxy/events/events.ts'
+import * as words from '../../../proxy/session/local-replies.ts'
+import { Dialer, type UpstreamLeg } from '../../../proxy/upstream/dialer.ts'
+import { makeAuthority, makeSelfSigned } from '../../support/certificates.ts'
+import { makeTrust, type Scene, startScene, type Trust } from '../../support/dial-rig.ts'
+import { Names } from '../../support/names.ts'
+import { hasOpenssl, startOpensslUpstream } from '../../support/openssl-upstream.ts'
+import { type Peer, ScriptedUpstream } from '../../support/peers.ts'
+import { identityOf, isRefused, notAfterOf, secureBy, talks } from '../../support/secure-by.ts'
+
+const HOUR_MS = 60 * 60 * 1000
+const DAY_MS = 24 * HOUR_MS
+const NEVER = new AbortController().signal
+
+let trust: Trust
+before(async () => {
+  trust = await makeTrust()
+})
+after(() => trust.remove())
+
+/** One session that talks and ends. Returns its dial, and whether the upstream resumed. */
+async function session(scene: Scene, context: tls.SecureContext): Promise<Dial> {
+  const index = scene.recorder.sessions.length
+  const { client, peer } = await scene.meet()
+  await secureBy(peer, context)
+  await talks(client, peer)
+  const dial = scene.recorder.sessions[index]!.one('dial')
+  assert.equal(peer.tls?.isSessionReused(), dial.resumed)
+  await client.end()
+  await peer.closed()
+  await peer.end()
+  await scene.recorder.ended(index)
+  return dial
+}
+
+/** One upstream, and a dialer whose clock is the test's. */
+interface Hall {
+  /** One dial at a time of that clock, to an upstream that secures itself by `context`. */
+  dialled(at: number, context: tls.SecureContext): Promise<Dial>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+async function startHall({ caFile }: Trust): Promise<Hall> {
+  let time = 0
+  const upstream = await ScriptedUpstream.start()
+  const dialer = new Dialer(caFile, () => time)
+  return {
+    async dialled(at, context) {
+      time = at
+      const dialing = dialer.dial({ host: 'localhost', port: upstream.port, tls: true }, 5000, NEVER)
+      const peer = await upstream.accept()
+      await secureBy(peer, context)
+      const { dial, leg } = await dialing
+      assert.ok(leg, dial.error)
+      await readsTickets(peer, leg)
+      leg.socket.destroy()
+      return dial
+    },
+    [Symbol.asyncDispose]: () => upstream.close(),
+  }
+}
+
+/** What the upstream says behind its tickets shows that they were read. */
+async function readsTickets(peer: Peer, leg: UpstreamLeg): Promise<void> {
+  await Promise.all([peer.send('250 ok\r\n'), once(leg.socket, 'data')])
+}
+
+describe('The TLS session of the last connection', () => {
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    test(`TLU-11: is resumed by each next one, and still known by its certificate's end (${version})`, async () => {
+      const context = tls.createSecureContext({ ...trust.identity, minVersion: version, maxVersion: version })
+      await using scene = await startScene(trust)
+      const dials: Dial[] = []
+      for (let turn = 0; turn < 10; turn += 1) dials.push(await session(scene, context))
+      assert.deepEqual(
+        dials.map((dial) => dial.resumed),
+        [false, ...Array.from({ length: 9 }, () => true)],
+      )
+      for (const dial of dials) {
+        assert.deepEqual([dial.tlsProtocol, dial.error], [version, undefined])
+        assert.equal(dial.certificateNotAfter, notAfterOf(trust.identity))
+      }
+    })
+
+    test(`TLU-11: an upstream that forgot it is verified anew (${version})`, async () => {
+      const versions = { minVersion: version, maxVersion: version } as const
+      const somebody = identityOf(await (await makeAuthority('Somebody Else')).issue({}))
+      await using scene = await startScene(trust)
+      await session(scene, tls.createSecureContext({ ...trust.identity, ...versions }))
+      const dial = await session(scene, tls.createSecureContext({ ...trust.identity, ...versions }))
+      assert.equal(dial.resumed, false)
+      const { client, peer } = await scene.meet()
+      await isRefused(peer, tls.createSecureContext({ ...somebody, ...versions }))
+      assert.equal(await client.readReply(), words.UNTRUSTED.bytes.toString())
+      assert.equal(peer.log.length, 0)
+      await client.end()
+    })
+
+    test(`TLU-11: is never one that was not trusted (${version})`, async () => {
+      const context = tls.createSecureContext({
+        ...identityOf(await makeSelfSigned({})),
+        minVersion: version,
+        maxVersion: version,
+      })
+      await using scene = await startScene(trust)
+      for (let turn = 0; turn < 3; turn += 1) {
+        const { client, peer } = await scene.meet()
+        await isRefused(peer, context)
+        assert.equal(peer.tls?.isSessionReused(), false)
+        assert.equal(await client.readReply(), words.UNTRUSTED.bytes.toString())
+        await client.end()
+        const { error, resumed } = (await scene.recorder.ended(turn)).one('dial')
+        assert.deepEqual([error, resumed], ['tls_untrusted', false])
+      }
+    })
+
+    test(`TLU-11: belongs to one host and port (${version})`, async () => {
+      using _names = new Names({ localhost: ['127.0.0.1'], 'other.test': ['127.0.0.1'] })
+      const context = tls.createSecureContext({ ...trust.identity, minVersion: version, maxVersion: version })
+      const upstreams = [await ScriptedUpstream.start(), await ScriptedUpstream.start()] as const
+      const dialer = new Dialer(trust.caFile)
+      const dialed = async (host: string, upstream: ScriptedUpstream) => {
+        const dialing = dialer.dial({ host, port: upstream.port, tls: true }, 5000, NEVER)
+        const peer = await upstream.accept()
+        await secureBy(peer, context).catch(() => {})
+        const { dial, leg } = await dialing
+        if (!leg) return dial.error
+        await readsTickets(peer, leg)
+        leg.socket.destroy()
+        return dial.resumed
+      }
+      assert.equal(await dialed('localhost', upstreams[0]), false)
+      assert.equal(await dialed('localhost', upstreams[0]), true)
+      assert.equal(await dialed('localhost', upstreams[1]), false, 'another port')
+      assert.equal(await dialed('127.0.0.1', upstreams[0]), false, 'another host')
+      assert.equal(await dialed('other.test', upstreams[0]), 'tls_untrusted', 'a host that the certificate is not for')
+      assert.equal(await dialed('localhost', upstreams[0]), true)
+      for (const upstream of upstreams) await upstream.close()
+    })
+  }
+
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    test(`TLU-11: is a day old at most, however often it is resumed, so that a renewed certificate is seen (${version})`, async () => {
+      const versions = { minVersion: version, maxVersion: version, ticketKeys: randomBytes(48) }
+      const renewed = identityOf(await trust.authority.issue({ notAfter: new Date(Date.now() + 90 * DAY_MS) }))
+      await using hall = await startHall(trust)
+      const old = tls.createSecureContext({ ...trust.identity, ...versions })
+      const next = tls.createSecureContext({ ...renewed, ...versions })
+      const dials = [
+        await hall.dialled(0, old),
+        await hall.dialled(12 * HOUR_MS, old),
+        await hall.dialled(DAY_MS - 1, next),
+        await hall.dialled(DAY_MS, next),
+        await hall.dialled(2 * DAY_MS - 1, next),
+        await hall.dialled(2 * DAY_MS, next),
+      ]
+      assert.deepEqual(
+        dials.map(({ resumed }) => resumed),
+        [false, true, true, false, true, false],
+      )
+      const ends = [trust.identity, trust.identity, trust.identity, renewed, renewed, renewed]
+      assert.deepEqual(
+        dials.map(({ certificateNotAfter }) => certificateNotAfter),
+        ends.map(notAfterOf),
+      )
+    })
+  }
+
+  test('TLU-11: is a day old at most, also where each resumption brings a new ticket', async (context) => {
+    if (!(await hasOpenssl())) return context.skip('openssl is not installed')
+    const upstream = await startOpensslUpstream(trust.certFile, trust.keyFile)
+    context.after(() => upstream.close())
+    let time = 0
+    const dialer = new Dialer(trust.caFile, () => time)
+    const dialled = async (at: number) => {
+      time = at
+      const { dial, leg } = await dialer.dial({ host: 'localhost', port: upstream.port, tls: true }, 5000, NEVER)
+      assert.ok(leg, dial.error)
+      let tickets = 0
+      leg.socket.on('session', () => {
+        tickets += 1
+      })
+      upstream.say('250 ok')
+      await once(leg.socket, 'data')
+      leg.socket.destroy()
+      return [dial.resumed, tickets > 0]
+    }
+    assert.deepEqual(await dialled(0), [false, true])
+    assert.deepEqual(await dialled(DAY_MS - 1), [true, true])
+    assert.deepEqual(await dialled(DAY_MS), [false, true])
+    assert.deepEqual(await dialled(2 * DAY_MS - 1), [true, true])
+  })
+
+  test('REL-10: does not outlive the certificate: running sessions go on, new ones fail closed', async () => {
+    const notAfter = new Date(Math.ceil(Date.now() / 1000 + 5) * 1000) // whole seconds; until then two sessions begin
+    const context = tls.createSecureContext(identityOf(await trust.authority.issue({ notAfter })))
+    await using scene = await startScene(trust)
+    const running = await scene.meet()
+    await secureBy(running.peer, context)
+    await talks(running.client, running.peer)
+    assert.equal((await session(scene, context)).resumed, true)
+    await pause(notAfter.getTime() - Date.now() + 50)
+    const { client, peer } = await scene.meet()
+    await isRefused(peer, context)
+    assert.equal(await client.readReply(), words.UNTRUSTED.bytes.toString())
+    await client.end()
+    const { error, detail } = (await scene.recorder.ended(2)).one('dial')
+    assert.deepEqual([error, detail], ['tls_untrusted', 'CERT_HAS_EXPIRED'])
+    await running.client.send('NOOP\r\n')
+    assert.equal(await running.peer.readLine(), 'NOOP\r\n')
+  })
+})

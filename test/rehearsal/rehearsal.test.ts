@@ -1,0 +1,231 @@
+/** The rehearsal: the page of faults and its buttons, and mail that goes to the rehearsal only. */
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { after, before, beforeEach, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { wholeSession } from '../simulator/client.ts'
+import { REHEARSALS } from '../simulator/rehearsals.ts'
+import { type Simulator, startSimulator } from '../simulator/simulator.ts'
+import type { ProxyProcess } from '../support/proxy-process.ts'
+import { startBefore } from '../support/running-proxy.ts'
+import { greetingOf } from './traffic.ts'
+
+let simulator: Simulator
+before(async () => {
+  simulator = await startSimulator({ ledger: 'summary' })
+})
+after(() => simulator.close())
+beforeEach(() => void simulator.faults.clear())
+
+function page(path = '/', init: RequestInit = {}): Promise<Response> {
+  return fetch(`http://127.0.0.1:${simulator.httpPort}${path}`, { redirect: 'manual', ...init })
+}
+
+async function shown(): Promise<string> {
+  const response = await page('/', { headers: { accept: 'text/html,application/xhtml+xml' } })
+  assert.equal(response.headers.get('content-type'), 'text/html; charset=utf-8')
+  return await response.text()
+}
+
+async function press(id: string): Promise<void> {
+  const response = await page(`/rehearsals/${id}`, { method: 'POST' })
+  assert.deepEqual([response.status, response.headers.get('location')], [303, '/'])
+}
+
+describe('the page of faults', () => {
+  test('is a page for browsers, and text for everybody else', async () => {
+    assert.match(await shown(), /^<!doctype html>/)
+    assert.match(await (await page()).text(), /^AhaSend rehearsal\./)
+  })
+
+  test('has a button for each rehearsal and needs nothing from anywhere', async () => {
+    const html = await shown()
+    for (const { id, label } of REHEARSALS)
+      assert.ok(html.includes(`<form method="post" action="/rehearsals/${id}"><button>${label}</button></form>`), id)
+    assert.doesNotMatch(html, /<script|<link|src=|url\(|https?:/)
+  })
+
+  test('says what is in force, how likely it is and how often it struck', async () => {
+    assert.match(await shown(), /Nothing: all is well\./)
+    simulator.faults.set('553-at-rcpt', { probability: 0.5 })
+    assert.match(await shown(), /<code>553-at-rcpt<\/code> .* Chance: 50 %\. Struck 0 times\./)
+  })
+
+  test('says what was received', async () => {
+    const before = simulator.ledger.summary().messages.accepted
+    assert.equal(await wholeSession(simulator), '250 250 354 250')
+    assert.match(await shown(), new RegExp(`of which ${before + 1} accepted`))
+  })
+
+  test('a button begins its faults and ends all others', async () => {
+    await press('account-disabled')
+    assert.equal(await wholeSession(simulator), '521')
+    await press('message-format')
+    assert.deepEqual(
+      simulator.faults.list().map(({ name }) => name),
+      ['552-at-end-of-message'],
+    )
+    await press('all-well')
+    assert.equal(await wholeSession(simulator), '250 250 354 250')
+  })
+
+  test('a single 521 is one', async () => {
+    await press('one-521')
+    assert.equal(await wholeSession(simulator), '521')
+    assert.equal(await wholeSession(simulator), '250 250 354 250')
+  })
+
+  test('every button can be pressed', async () => {
+    for (const { id, faults } of REHEARSALS) {
+      await press(id)
+      assert.deepEqual(
+        simulator.faults.list().map(({ name }) => name),
+        Object.keys(faults),
+        id,
+      )
+    }
+  })
+
+  test('there are no other buttons', async () => {
+    assert.equal((await page('/rehearsals/nonsense', { method: 'POST' })).status, 404)
+    assert.equal((await page('/rehearsals/one-521')).status, 404)
+  })
+})
+
+describe('mail for a rehearsal', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'traffic-'))
+  let proxy: ProxyProcess
+  before(async () => {
+    proxy = await startBefore(simulator)
+  })
+  after(async () => {
+    await proxy.stop()
+    rmSync(directory, { recursive: true })
+  })
+
+  const senders = new Set<ChildProcess>()
+  // those of tests that failed
+  after(() => {
+    for (const sender of senders) sender.kill('SIGKILL')
+  })
+
+  function traffic(port: number, ...seconds: readonly string[]) {
+    const sender = spawn(process.execPath, ['test/rehearsal/traffic.ts', '127.0.0.1', String(port), ...seconds], {
+      env: { PATH: process.env.PATH, TMPDIR: directory },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    senders.add(sender)
+    return sender
+  }
+
+  test('is accepted, through the proxy, until it is told to stop', async () => {
+    const before = simulator.ledger.summary().messages.accepted
+    const sender = traffic(proxy.port)
+    const told = text(sender.stdout)
+    while (simulator.ledger.summary().messages.accepted < before + 5) await pause(50)
+    assert.ok(existsSync(join(directory, 'sending')))
+    sender.kill('SIGTERM')
+    assert.deepEqual(await once(sender, 'exit'), [0, null])
+    const { accepted, failed } = JSON.parse(await told) as { accepted: number; failed: object }
+    assert.deepEqual([accepted, failed], [simulator.ledger.summary().messages.accepted - before, {}])
+  })
+
+  /** A port that leads to the rehearsal, and later to whoever says this and writes down what he hears. */
+  async function startDoor() {
+    const heard: string[] = []
+    const sockets = new Set<Socket>()
+    let greeting: string | undefined
+    let strangers = 0
+    const server = createServer((socket) => {
+      sockets.add(socket.on('error', () => {}).on('close', () => sockets.delete(socket)))
+      if (greeting === undefined) {
+        const upstream = connect(proxy.port, '127.0.0.1')
+        return pipeline(socket, upstream, socket, () => upstream.destroy())
+      }
+      strangers += 1
+      socket.setEncoding('utf8').on('data', (chunk) => heard.push(String(chunk)))
+      return socket.write(greeting)
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return {
+      port: (server.address() as AddressInfo).port,
+      heard,
+      visits: () => strangers,
+      /** Ends what is open; `undefined` is the rehearsal again. */
+      becomes(said?: string) {
+        greeting = said
+        strangers = 0
+        for (const socket of sockets) socket.destroy()
+      },
+      [Symbol.dispose]() {
+        this.becomes()
+        server.close()
+      },
+    }
+  }
+
+  test('is sent to nobody but the rehearsal', async () => {
+    using door = await startDoor()
+    door.becomes('220 send.ahasend.com ESMTP\r\n')
+    const sender = traffic(door.port)
+    const [said, [code]] = await Promise.all([text(sender.stderr), once(sender, 'exit')])
+    assert.equal(code, 1)
+    assert.match(said, /does not lead to the rehearsal: nothing is sent/)
+    assert.deepEqual(door.heard, [])
+  })
+
+  test('ends when somebody else is there later on', { timeout: 30_000 }, async () => {
+    using door = await startDoor()
+    const before = simulator.ledger.summary().messages.received
+    const sender = traffic(door.port, '0.2')
+    while (simulator.ledger.summary().messages.received < before + 2) await pause(20)
+    door.becomes('220 send.ahasend.com ESMTP\r\n')
+    const [said, [code]] = await Promise.all([text(sender.stderr), once(sender, 'exit')])
+    assert.equal(code, 1)
+    const sentence = new RegExp(
+      `^127\\.0\\.0\\.1:${door.port} does not lead to the rehearsal: nothing more is sent\\. .+\n$`,
+    )
+    assert.match(said, sentence)
+    assert.match(said, /220 send\.ahasend\.com ESMTP/)
+  })
+
+  for (const refusal of ['421 4.3.2 proxy.example too busy', '521 5.3.2 no mail today'])
+    test(`goes on after a time of ${refusal.slice(0, 3)}, from whomever`, { timeout: 30_000 }, async () => {
+      using door = await startDoor()
+      const accepted = () => simulator.ledger.summary().messages.accepted
+      const before = accepted()
+      const sender = traffic(door.port, '0.2')
+      while (accepted() < before + 2) await pause(20)
+      door.becomes(`${refusal}\r\n`)
+      // mails and looks: some twenty connections a second
+      while (door.visits() < 15) await pause(20)
+      door.becomes()
+      const then = accepted()
+      while (accepted() < then + 2) await pause(20)
+      sender.kill('SIGTERM')
+      assert.deepEqual(await once(sender, 'exit'), [0, null])
+    })
+
+  test('takes a greeting that comes in pieces for what it is', { timeout: 30_000 }, async () => {
+    simulator.faults.set('slices-3')
+    const greeting = await greetingOf({ host: '127.0.0.1', port: simulator.port })
+    assert.match(greeting, /^220 rehearsal\.ahasend\.example ESMTP AhaSend rehearsal$/)
+  })
+
+  test('looks who greets as a client does that says QUIT', { timeout: 30_000 }, async () => {
+    const quits = () => {
+      const { replies } = simulator.ledger.summary()
+      return replies.find(({ command, tls }) => command === 'QUIT' && !tls)?.count ?? 0
+    }
+    const before = quits()
+    assert.match(await greetingOf({ host: '127.0.0.1', port: simulator.port }), /^220 rehearsal\.ahasend\.example/)
+    while (quits() === before) await pause(20)
+  })
+})
