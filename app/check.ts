@@ -1,6 +1,6 @@
 import type { Dial } from '../proxy/events/events.ts'
 import { loadCertificate } from '../proxy/net/listener-certificate.ts'
-import type { Config, UpstreamAddress } from '../proxy/settings/settings.ts'
+import type { Config, UpstreamAddress } from '../proxy/settings/config.ts'
 import { type Reply, ReplyReader } from '../proxy/smtp/reply.ts'
 import { Dialer, type UpstreamLeg } from '../proxy/upstream/dialer.ts'
 

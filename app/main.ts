@@ -5,7 +5,8 @@ import { Log } from '../otel/records/log.ts'
 import { createRecords } from '../otel/records/recorder.ts'
 import { type Sdk, start } from '../otel/sdk.ts'
 import { ignoredVariables, otelWarnings, unknownOtelVariables } from '../otel/settings/checks.ts'
-import { describeOtel, type OtelSettings, parseOtel } from '../otel/settings/settings.ts'
+import type { OtelSettings } from '../otel/settings/effective.ts'
+import { describeOtel, parseOtel } from '../otel/settings/settings.ts'
 import { OTEL_ROWS } from '../otel/settings/table.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { type Admin, startAdmin } from '../proxy/admin/admin.ts'
@@ -14,13 +15,12 @@ import { watchLoop } from '../proxy/server/event-loop.ts'
 import { fitDefault, openFilesNote, ownOpenFilesLimit } from '../proxy/server/fd-limit.ts'
 import { type MailServer, startServer } from '../proxy/server/server.ts'
 import { startWorkers, Workers } from '../proxy/server/workers.ts'
+import type { Config, ListenAddress } from '../proxy/settings/config.ts'
 import {
-  type Config,
   configWarnings,
   describeConfig,
   foreignVariables,
   helpText,
-  type ListenAddress,
   misspelledVariables,
   parseConfig,
 } from '../proxy/settings/settings.ts'

@@ -3,7 +3,7 @@ import packageJson from '../package.json' with { type: 'json' }
 import type { Status } from '../proxy/admin/status-page.ts'
 import type { MailServer } from '../proxy/server/server.ts'
 import { CHANGES } from '../proxy/session/changes.ts'
-import type { Config, ListenAddress } from '../proxy/settings/settings.ts'
+import type { Config, ListenAddress } from '../proxy/settings/config.ts'
 
 /** The status now. `startedAt` is in milliseconds since the Unix epoch. */
 export function statusOf(server: MailServer, { upstreams }: Config, startedAt: number): Status {

@@ -15,7 +15,7 @@ import { createPrometheus } from './metrics/prometheus.ts'
 import { startRuntimeMetrics } from './metrics/runtime.ts'
 import { samplerOf } from './records/sampler.ts'
 import { startTraces, type Traces } from './records/traces.ts'
-import type { OtelSettings } from './settings/settings.ts'
+import type { OtelSettings } from './settings/effective.ts'
 
 export interface SdkOptions extends Configured {
   readonly settings: OtelSettings

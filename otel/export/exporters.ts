@@ -12,7 +12,7 @@ import {
 } from '@opentelemetry/sdk-metrics'
 import { BatchSpanProcessor, type ReadableSpan, type SpanProcessor } from '@opentelemetry/sdk-trace'
 import { SERIES_LIMIT } from '../metrics/instruments.ts'
-import type { Batch, OtelSettings, Temporality } from '../settings/settings.ts'
+import type { Batch, OtelSettings, Temporality } from '../settings/effective.ts'
 import { CountedExporter, type Delivery } from './delivery.ts'
 import { connectOtlp, type OtlpConnection, type OtlpLimits } from './otlp.ts'
 

@@ -4,7 +4,7 @@ import https from 'node:https'
 import type { Duplex } from 'node:stream'
 import { CompressionAlgorithm } from '@opentelemetry/otlp-exporter-base'
 import packageJson from '../../package.json' with { type: 'json' }
-import type { Otlp } from '../settings/settings.ts'
+import type { Otlp } from '../settings/effective.ts'
 import { oneAtATime } from './lookup.ts'
 
 /** An exporter's configuration. The exporters would read the same from the environment, and ignore mistakes in it. */

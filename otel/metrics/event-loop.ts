@@ -1,5 +1,5 @@
 import type { Meter } from '@opentelemetry/api'
-import type { LoopFigures } from '../../proxy/server/event-loop.ts'
+import type { LoopFigures } from '../../proxy/events/loop-figures.ts'
 import { cellsOf, histogramOf } from './instruments.ts'
 
 /** Takes the figures of one of the loops that relay mail, each time it tells them. `loop` counts from 0. */

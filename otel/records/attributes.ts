@@ -1,7 +1,7 @@
 /** What spans and log lines say of a mail, a session, a dial, in the words of the table. Both say the same. */
 import type { Dial, RecipientCounts, ReplyFacts } from '../../proxy/events/events.ts'
 import type { AttributeKey, DetailKey } from '../names/names.ts'
-import type { Exchange, MailRecord, SessionFacts, SessionRecord } from './recorder.ts'
+import type { Exchange, MailRecord, SessionFacts, SessionRecord } from './records.ts'
 
 /** Attributes of a span, or the members of a log line: the keys are those of the table. */
 export type Attributes = { [Key in AttributeKey | DetailKey]?: string | number | boolean | string[] }

@@ -2,7 +2,7 @@
 import type { CloseReason, CommandName, Dial, ReplyCause, ReplyFacts } from '../../proxy/events/events.ts'
 import { needsAction } from '../metrics/app-tls.ts'
 import { refusedSessions } from '../names/names.ts'
-import type { Exchange, MailRecord, SessionRecord } from './recorder.ts'
+import type { Exchange, MailRecord, SessionRecord } from './records.ts'
 
 /** Why something failed: `type` is the attribute `error.type`; `hint` a cause, for the status of a span. */
 export interface Failure {

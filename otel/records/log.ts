@@ -8,7 +8,7 @@ import { explanations, needsAction } from '../metrics/app-tls.ts'
 import { refusedSessions } from '../names/names.ts'
 import { adviceOn } from './advice.ts'
 import { type Attributes, dialAttributes, mailAttributes, sessionAttributes } from './attributes.ts'
-import type { MailRecord, SessionFacts, SessionRecord } from './recorder.ts'
+import type { MailRecord, SessionFacts, SessionRecord } from './records.ts'
 
 /** Sessions that ended so got nothing of what they came for. */
 const REFUSED: ReadonlySet<CloseReason> = new Set<CloseReason>(['dial_failed', ...refusedSessions])

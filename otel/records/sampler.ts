@@ -5,7 +5,7 @@ import {
   type Sampler,
   TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace'
-import type { SamplerName } from '../settings/settings.ts'
+import type { SamplerName } from '../settings/effective.ts'
 
 /** The sampler that OTEL_TRACES_SAMPLER names; `ratio` is the share of traces that a ratio sampler keeps, 0 to 1. */
 export function samplerOf({ sampler, ratio }: { readonly sampler: SamplerName; readonly ratio: number }): Sampler {

@@ -12,7 +12,7 @@ import { createRateLimit, type RateLimit } from '../export/rate-limit.ts'
 import { dialPhases, spans } from '../names/names.ts'
 import { dialAttributes, exchangeAttributes, mailAttributes, sessionAttributes } from './attributes.ts'
 import { dialFailure, exchangeFailure, mailFailure, sessionFailure } from './failure.ts'
-import type { Exchange, MailRecord, SessionFacts, SessionRecord } from './recorder.ts'
+import type { Exchange, MailRecord, SessionFacts, SessionRecord } from './records.ts'
 import { Spans } from './spans.ts'
 
 /** Links of a session to its mails: as many as the SDK keeps. */

@@ -2,8 +2,17 @@
 
 import { mistake } from '../../settings/readers.ts'
 import { type Documented, type Environment, isServiceLink } from '../../settings/tables.ts'
-import type { OtelSettings, ReadSettings, Signal, Values } from './settings.ts'
-import { OTEL_ROWS, OTLP_SETTINGS, ownVariable, SETTINGS, SIGNALS } from './table.ts'
+import type { OtelSettings } from './effective.ts'
+import {
+  OTEL_ROWS,
+  OTLP_SETTINGS,
+  ownVariable,
+  type ReadSettings,
+  SETTINGS,
+  SIGNALS,
+  type Signal,
+  type Values,
+} from './table.ts'
 
 /** Variables that contradict each other. */
 export function contradictions({ values }: ReadSettings, env: Environment): string[] {

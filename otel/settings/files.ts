@@ -1,17 +1,11 @@
 /** Files that OpenTelemetry's variables name: certificates and keys for exporting inside TLS. */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { mistake, shown } from '../../settings/readers.ts'
-import type { ReadSettings, Signal } from './settings.ts'
-import { OTLP_SETTINGS, ownVariable } from './table.ts'
+import type { PemFile } from './effective.ts'
+import { OTLP_SETTINGS, ownVariable, type ReadSettings, type Signal } from './table.ts'
 
 /** Reads the text of a file; throws like `readFileSync`. */
 export type ReadText = (path: string) => string
-
-/** A file and what was in it. */
-export interface PemFile {
-  readonly path: string
-  readonly pem: string
-}
 
 /** What a file is for. */
 export type Kind = 'authorities' | 'clientKey' | 'clientCertificate'

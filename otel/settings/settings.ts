@@ -3,63 +3,20 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { mistake, type Reader } from '../../settings/readers.ts'
 import type { Environment } from '../../settings/tables.ts'
 import { contradictions } from './checks.ts'
-import { type Kind, type PemFile, type PemFiles, type ReadText, readPemFiles } from './files.ts'
-import { OTLP_SETTINGS, type OtlpRow, ownVariable, type Row, SETTINGS, SIGNALS } from './table.ts'
-
-/** How one signal is exported by OTLP. Headers, endpoint and files may hold secrets. */
-export interface Otlp {
-  readonly url: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly timeoutMs: number
-  readonly compression: 'gzip' | 'none'
-  readonly authorities?: PemFile
-  readonly clientKey?: PemFile
-  readonly clientCertificate?: PemFile
-}
-
-/** How spans or log lines are gathered. */
-export interface Batch {
-  readonly delayMs: number
-  readonly exportTimeoutMs: number
-  readonly maxQueue: number
-  readonly maxBatch: number
-}
-
-type RootSampler = 'always_on' | 'always_off' | 'traceidratio'
-export type SamplerName = RootSampler | `parentbased_${RootSampler}`
-export type Temporality = 'cumulative' | 'delta' | 'lowmemory'
-
-/** What OTEL_* asks for. A signal that is absent is not exported by OTLP. */
-export interface OtelSettings {
-  readonly disabled: boolean
-  /** The attributes that the environment gives to the resource; `service.name` is always there. */
-  readonly resource: Readonly<Record<string, string>> & { readonly 'service.name': string }
-  readonly propagators: readonly ('tracecontext' | 'baggage')[]
-  readonly traces?: Otlp & Batch & { readonly sampler: SamplerName; readonly ratio: number }
-  readonly metrics: {
-    readonly prometheus: boolean
-    readonly otlp?: Otlp & {
-      readonly intervalMs: number
-      readonly exportTimeoutMs: number
-      readonly temporality: Temporality
-    }
-  }
-  readonly logs?: Otlp & Batch
-}
-
-/** What a table reads as, by its keys. */
-type Read<Table> = { readonly [Key in keyof Table]: Table[Key] extends { read: Reader<infer T> } ? T : never }
-
-export type Values = Read<typeof SETTINGS>
-export type OtlpValues = Read<typeof OTLP_SETTINGS>
-export type Signal = (typeof SIGNALS)[number]
-
-/** All that could be read; what could not is absent, and is not complained of twice. */
-export interface ReadSettings {
-  readonly values: Partial<Values>
-  /** Without defaults for those of one signal. */
-  readonly otlp: Readonly<Record<Signal | 'all', Partial<OtlpValues>>>
-}
+import type { Batch, OtelSettings, Otlp } from './effective.ts'
+import { type Kind, type PemFiles, type ReadText, readPemFiles } from './files.ts'
+import {
+  OTLP_SETTINGS,
+  type OtlpRow,
+  type OtlpValues,
+  ownVariable,
+  type ReadSettings,
+  type Row,
+  SETTINGS,
+  SIGNALS,
+  type Signal,
+  type Values,
+} from './table.ts'
 
 /** The settings, or everything that is wrong with them: one sentence or two a mistake, without secrets. */
 export type ParsedOtel = { readonly settings: OtelSettings } | { readonly mistakes: readonly string[] }

@@ -5,7 +5,7 @@
 
 import { integer, path, type Reader } from '../../settings/readers.ts'
 import type { Documented } from '../../settings/tables.ts'
-import type { OtelSettings, Otlp } from './settings.ts'
+import type { OtelSettings, Otlp } from './effective.ts'
 import {
   baseEndpoint,
   endpoint,
@@ -286,4 +286,18 @@ export const OTEL_ROWS: readonly Documented[] = [...Object.values(SETTINGS), ...
 
 function exporters(...names: readonly (string | false | undefined)[]): string {
   return names.filter((name) => typeof name === 'string').join(',') || 'none'
+}
+
+/** What a table reads as, by its keys. */
+type Read<Table> = { readonly [Key in keyof Table]: Table[Key] extends { read: Reader<infer T> } ? T : never }
+
+export type Values = Read<typeof SETTINGS>
+export type OtlpValues = Read<typeof OTLP_SETTINGS>
+export type Signal = (typeof SIGNALS)[number]
+
+/** All that could be read; what could not is absent, and is not complained of twice. */
+export interface ReadSettings {
+  readonly values: Partial<Values>
+  /** Without defaults for those of one signal. */
+  readonly otlp: Readonly<Record<Signal | 'all', Partial<OtlpValues>>>
 }

@@ -1,18 +1,7 @@
 /** An event loop that relays mail, seen by itself: how busy it is, how late it is, and what its heap holds. */
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
-
-/** What a loop says of itself. */
-export interface LoopFigures {
-  /** Seconds since its start in which it worked. */
-  readonly active: number
-  /** Seconds since its start in which it waited for something to do. */
-  readonly idle: number
-  /** Seconds that something had to wait for its turn, at the worst since the figures before. */
-  readonly delay: number
-  /** Octets in use on the heap of the loop's thread. */
-  readonly heap: number
-}
+import type { LoopFigures } from '../events/loop-figures.ts'
 
 /** How often the figures are told. A stall of a loop is told when it is over. */
 const TELL_MS = 1000

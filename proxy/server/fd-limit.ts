@@ -7,7 +7,7 @@ import type { Environment } from '../../settings/tables.ts'
 import { MAX_REFUSED } from '../connection/refused.ts'
 import { MAX_ATTEMPTS } from '../net/happy-eyeballs.ts'
 import { RAISE_OPEN_FILES } from '../net/shortage.ts'
-import type { Config } from '../settings/settings.ts'
+import type { Config } from '../settings/config.ts'
 import { SETTINGS } from '../settings/table.ts'
 
 /** The client's and the upstream's, while a session relays. */

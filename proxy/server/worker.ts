@@ -1,12 +1,14 @@
 /** One event loop of several: a thread that relays. What happens in it is told to the main thread, in batches. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { limitsFor, NO_CUTS, type RefusedCuts } from '../connection/refused.ts'
+import type { LoopFigures } from '../events/loop-figures.ts'
 import { loadCertificate } from '../net/listener-certificate.ts'
-import { type Config, type ListenAddress, parseConfig } from '../settings/settings.ts'
+import type { Config, ListenAddress } from '../settings/config.ts'
+import { parseConfig } from '../settings/settings.ts'
 import { shareOf } from '../upstream/preconnect.ts'
 import { SharedAdmission } from './admission.ts'
 import { Batch, Heard, type News } from './event-batch.ts'
-import { type LoopFigures, watchLoop } from './event-loop.ts'
+import { watchLoop } from './event-loop.ts'
 import { fitDefault, ownOpenFilesLimit } from './fd-limit.ts'
 import { type Bound, ProxyServer } from './server.ts'
 

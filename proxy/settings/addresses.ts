@@ -1,7 +1,7 @@
 /** Reads the addresses of listeners, upstreams and the admin server, which are URLs of a narrow form. */
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { LOCAL_NETWORKS, parseNetworks } from '../net/networks.ts'
-import type { Config, ListenAddress, UpstreamAddress } from './settings.ts'
+import type { Config, ListenAddress, UpstreamAddress } from './config.ts'
 import { type Fault, listOf, type Reader, type Reading, shown, wrong } from './values.ts'
 
 /** A listener: `smtp://host:port`, `smtp://host:port?starttls=required` or `smtps://host:port`. */

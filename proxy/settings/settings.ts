@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Environment } from '../../settings/tables.ts'
-import type { CipherPolicy } from '../net/cipher-suites.ts'
-import type { NetworkSet } from '../net/networks.ts'
 import { contradictions, misspelledVariables, type ReadValues } from './checks.ts'
+import type { Config } from './config.ts'
 import { badFiles, type ReadText } from './files.ts'
 import { EXIT_MS } from './stop-grace.ts'
 import { ROWS, SETTINGS, type Setting, type Values } from './table.ts'
@@ -11,53 +10,6 @@ import { plainTextPasswords } from './warnings.ts'
 
 export { foreignVariables, misspelledVariables } from './checks.ts'
 export { configTable, helpText } from './help.ts'
-
-/** Where the proxy listens. */
-export interface ListenAddress {
-  /** As configured, for logs and telemetry. */
-  readonly url: string
-  readonly scheme: 'smtp' | 'smtps'
-  readonly host: string
-  /** 0 = any. */
-  readonly port: number
-  /** True when everything but EHLO, HELO, NOOP, RSET, HELP, VRFY, QUIT and STARTTLS is refused before TLS. */
-  readonly starttlsRequired: boolean
-}
-
-/** Where mail goes. */
-export interface UpstreamAddress {
-  readonly host: string
-  readonly port: number
-  /** False only for loopback and private addresses (`?tls=off`). */
-  readonly tls: boolean
-}
-
-/** The effective configuration: frozen, complete, free of secrets. */
-export interface Config {
-  readonly listeners: readonly ListenAddress[]
-  readonly upstreams: readonly UpstreamAddress[]
-  readonly upstreamCaFile?: string
-  /** The listeners' certificate, and the cipher suites that applications may use. */
-  readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly ciphers: CipherPolicy }
-  readonly allow: NetworkSet
-  readonly clients: readonly { readonly name: string; readonly networks: NetworkSet }[]
-  readonly trustProxyProtocol: NetworkSet
-  readonly maxSessions: number
-  /** 0 = no cap. */
-  readonly maxSessionsPerClient: number
-  readonly dialTimeoutMs: number
-  readonly idleTimeoutMs: number
-  readonly drainTimeoutMs: number
-  /** Between the supervisor's SIGTERM and its SIGKILL. */
-  readonly stopGraceMs: number
-  readonly warmConnections: number
-  readonly workers: number
-  /** Absent = no admin server. */
-  readonly admin?: { readonly host: string; readonly port: number }
-  readonly recordAddresses: 'none' | 'domain' | 'full'
-  readonly slowMs: number
-  readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
-}
 
 /** The configuration, or everything that is wrong with it: one sentence or two a mistake, without secrets. */
 export type ParsedConfig = { readonly config: Config } | { readonly mistakes: readonly string[] }

@@ -4,7 +4,7 @@ import type { Documented } from '../../settings/tables.ts'
 import { CIPHER_POLICIES } from '../net/cipher-suites.ts'
 import { LOCAL_NETWORKS } from '../net/networks.ts'
 import { admin, listeners, upstreams } from './addresses.ts'
-import type { Config } from './settings.ts'
+import type { Config } from './config.ts'
 import { choice, clients, duration, integer, integerOrAuto, networks, path, type Reader } from './values.ts'
 
 /** One environment variable; its default is text for `read`. */

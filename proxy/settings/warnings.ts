@@ -1,7 +1,7 @@
 /** Warns where passwords would travel unencrypted outside private networks. Pure. */
 
 import { LOCAL_NETWORKS, type NetworkSet, parseNetworks } from '../net/networks.ts'
-import type { Config, ListenAddress } from './settings.ts'
+import type { Config, ListenAddress } from './config.ts'
 import { SETTINGS } from './table.ts'
 
 const loopback = parseNetworks('127.0.0.0/8,::1')

@@ -2,7 +2,7 @@ import type net from 'node:net'
 import type tls from 'node:tls'
 import type { Dial, DialError, DialPhase } from '../events/events.ts'
 import { descriptorShortage, shortageOf } from '../net/shortage.ts'
-import type { UpstreamAddress } from '../settings/settings.ts'
+import type { UpstreamAddress } from '../settings/config.ts'
 import { type Reply, ReplyReader } from '../smtp/reply.ts'
 
 /** Milliseconds since the Unix epoch, from the monotonic clock. */

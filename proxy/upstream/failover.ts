@@ -1,5 +1,5 @@
 import type { Dial, Handover } from '../events/events.ts'
-import type { UpstreamAddress } from '../settings/settings.ts'
+import type { UpstreamAddress } from '../settings/config.ts'
 import { type Dialer, type DialResult, now, type UpstreamLeg } from './dialer.ts'
 
 /** What a session gets: a leg, or the last upstream's failure. */
