@@ -1,4 +1,4 @@
-import type { Dial } from '../proxy/events/events.ts'
+import type { Dial } from '../proxy/events/dial.ts'
 import { loadCertificate } from '../proxy/net/listener-certificate.ts'
 import type { Config, UpstreamAddress } from '../proxy/settings/config.ts'
 import { type Reply, ReplyReader } from '../proxy/smtp/reply.ts'

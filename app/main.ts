@@ -10,7 +10,7 @@ import { describeOtel, parseOtel } from '../otel/settings/settings.ts'
 import { OTEL_ROWS } from '../otel/settings/table.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { type Admin, startAdmin } from '../proxy/admin/admin.ts'
-import { combine } from '../proxy/events/events.ts'
+import { combine } from '../proxy/events/observer.ts'
 import { watchLoop } from '../proxy/server/event-loop.ts'
 import { fitDefault, openFilesNote, ownOpenFilesLimit } from '../proxy/server/fd-limit.ts'
 import { type MailServer, startServer } from '../proxy/server/server.ts'

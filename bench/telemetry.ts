@@ -27,7 +27,7 @@ import { createPrometheus } from '../otel/metrics/prometheus.ts'
 import { Log } from '../otel/records/log.ts'
 import { createRecords } from '../otel/records/recorder.ts'
 import { startTraces } from '../otel/records/traces.ts'
-import { combine, type Telemetry } from '../proxy/events/events.ts'
+import { combine, type Telemetry } from '../proxy/events/observer.ts'
 import { reply, SessionStory } from '../test/support/session-events.ts'
 
 const { values } = parseArgs({

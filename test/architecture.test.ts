@@ -147,7 +147,7 @@ test('the files and their imports are found', () => {
   assert.ok(FILES.length > 50)
   assert.ok(IMPORTS.some(({ from, to }) => from === 'app/main.ts' && to === 'otel/sdk.ts'))
   const metrics = IMPORTS.filter(({ from }) => from === 'otel/metrics/metrics.ts')
-  assert.ok(metrics.some(({ to, typeOnly }) => to === 'proxy/events/events.ts' && typeOnly))
+  assert.ok(metrics.some(({ to, typeOnly }) => to === 'proxy/events/session-event.ts' && typeOnly))
 })
 
 test('MAY_IMPORT names every folder that holds source files, and lists no folder that is never imported', () => {

@@ -26,7 +26,7 @@ export function alertFiles(): Readonly<Record<string, string>> {
   return {
     [`generated/${JOB}.rules.yaml`]: prometheusRules(),
     'generated/grafana-alerts.yaml': grafanaRules(),
-    '../../otel/stack/alertmanager.yml': alertmanagerDefaults(),
+    '../otel/stack/alertmanager.yml': alertmanagerDefaults(),
   }
 }
 

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { generatedFiles } from './files.ts'
 
 for (const [path, content] of Object.entries(generatedFiles())) {
-  const file = join(import.meta.dirname, path)
+  const file = join(import.meta.dirname, '..', path)
   mkdirSync(dirname(file), { recursive: true })
   writeFileSync(file, content)
   console.log(`dashboards/${path}`)

@@ -1,6 +1,7 @@
 /** What is reported about applications that enter TLS, or fail to: the metric, and the explanation in the log. */
 import type { Meter } from '@opentelemetry/api'
-import type { AppTlsError, SessionEvent, SessionOpen } from '../../proxy/events/events.ts'
+import type { AppTlsError } from '../../proxy/events/closed-sets.ts'
+import type { SessionEvent, SessionOpen } from '../../proxy/events/session-event.ts'
 import { type AttributesOf, appTlsErrors } from '../names/names.ts'
 import { type Cell, type Cells, type Configured, cellsOf } from './instruments.ts'
 

@@ -1,5 +1,5 @@
 import type { Meter } from '@opentelemetry/api'
-import type { Dial } from '../../proxy/events/events.ts'
+import type { Dial } from '../../proxy/events/dial.ts'
 import { observable } from './instruments.ts'
 
 /** Milliseconds that a date outlives the last sight of its certificate, while other upstreams show theirs. */

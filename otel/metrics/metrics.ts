@@ -1,14 +1,10 @@
 import type { Meter, MeterProvider } from '@opentelemetry/api'
-import type {
-  CommandName,
-  Dial,
-  RefusedCut,
-  ReplyFacts,
-  SessionEvent,
-  SessionOpen,
-  Telemetry,
-  TransactionEnd,
-} from '../../proxy/events/events.ts'
+import type { CommandName, RefusedCut } from '../../proxy/events/closed-sets.ts'
+import type { Dial } from '../../proxy/events/dial.ts'
+import type { Telemetry } from '../../proxy/events/observer.ts'
+import type { ReplyFacts } from '../../proxy/events/reply.ts'
+import type { SessionEvent, SessionOpen } from '../../proxy/events/session-event.ts'
+import type { TransactionEnd } from '../../proxy/events/transaction.ts'
 import { dialErrors, dialPhases, opaqueReasons, replyLosses, scope } from '../names/names.ts'
 import { AppTlsMetrics } from './app-tls.ts'
 import { CertificateDates } from './certificate-dates.ts'

@@ -1,10 +1,5 @@
-import type {
-  CommandName,
-  RecipientVerdict,
-  ReplyCause,
-  ReplyFacts,
-  TransactionOutcome,
-} from '../../proxy/events/events.ts'
+import type { CommandName, RecipientVerdict, ReplyCause, TransactionOutcome } from '../../proxy/events/closed-sets.ts'
+import type { ReplyFacts } from '../../proxy/events/reply.ts'
 import { type AttributesOf, commands, replyCauses, transactionErrors } from '../names/names.ts'
 import type { Cell, Cells } from './instruments.ts'
 

@@ -1,5 +1,6 @@
 /** What an operator reads in the log about sessions that end for a reason which only an operator can remove. */
-import type { ProxyHeaderFault, SessionEvent } from '../../proxy/events/events.ts'
+import type { ProxyHeaderFault } from '../../proxy/events/closed-sets.ts'
+import type { SessionEvent } from '../../proxy/events/session-event.ts'
 
 const FAULTS: Readonly<Record<ProxyHeaderFault, string>> = {
   timeout: 'No PROXY header arrived in time.',

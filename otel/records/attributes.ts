@@ -1,5 +1,7 @@
 /** What spans and log lines say of a mail, a session, a dial, in the words of the table. Both say the same. */
-import type { Dial, RecipientCounts, ReplyFacts } from '../../proxy/events/events.ts'
+import type { Dial } from '../../proxy/events/dial.ts'
+import type { ReplyFacts } from '../../proxy/events/reply.ts'
+import type { RecipientCounts } from '../../proxy/events/transaction.ts'
 import type { AttributeKey, DetailKey } from '../names/names.ts'
 import type { Exchange, MailRecord, SessionFacts, SessionRecord } from './records.ts'
 

@@ -1,5 +1,7 @@
 /** What counts as failed, and what `error.type` then says. A trace of it is always kept. */
-import type { CloseReason, CommandName, Dial, ReplyCause, ReplyFacts } from '../../proxy/events/events.ts'
+import type { CloseReason, CommandName, ReplyCause } from '../../proxy/events/closed-sets.ts'
+import type { Dial } from '../../proxy/events/dial.ts'
+import type { ReplyFacts } from '../../proxy/events/reply.ts'
 import { needsAction } from '../metrics/app-tls.ts'
 import { refusedSessions } from '../names/names.ts'
 import type { Exchange, MailRecord, SessionRecord } from './records.ts'

@@ -1,6 +1,7 @@
 import { type SpanContext, TraceFlags } from '@opentelemetry/api'
 import type { Logger } from 'pino'
-import type { CloseReason, Dial } from '../../proxy/events/events.ts'
+import type { CloseReason } from '../../proxy/events/closed-sets.ts'
+import type { Dial } from '../../proxy/events/dial.ts'
 import { originOf } from '../export/logger.ts'
 import type { Losses } from '../export/losses.ts'
 import { createRateLimit, type RateLimit } from '../export/rate-limit.ts'

@@ -3,15 +3,10 @@
  * these records, so that they agree.
  */
 import type { SpanContext } from '@opentelemetry/api'
-import type {
-  Dial,
-  Observer,
-  SessionEvent,
-  SessionOpen,
-  Telemetry,
-  TransactionEnd,
-  Unanswered,
-} from '../../proxy/events/events.ts'
+import type { Dial } from '../../proxy/events/dial.ts'
+import type { Observer, Telemetry } from '../../proxy/events/observer.ts'
+import type { SessionEvent, SessionOpen } from '../../proxy/events/session-event.ts'
+import type { TransactionEnd, Unanswered } from '../../proxy/events/transaction.ts'
 import { decidesSession, overcomes } from './failure.ts'
 import type { Log } from './log.ts'
 import type { Exchange, MailRecord, SessionFacts, SessionRecord } from './records.ts'

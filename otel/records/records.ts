@@ -1,14 +1,9 @@
 /** What is reported about a message and a session that are over: plain data, read by the log and the traces. */
-import type {
-  CommandName,
-  Dial,
-  OpaqueReason,
-  ReplyFacts,
-  SessionEvent,
-  SessionOpen,
-  TransactionEnd,
-  TransactionError,
-} from '../../proxy/events/events.ts'
+import type { CommandName, OpaqueReason, TransactionError } from '../../proxy/events/closed-sets.ts'
+import type { Dial } from '../../proxy/events/dial.ts'
+import type { ReplyFacts } from '../../proxy/events/reply.ts'
+import type { SessionEvent, SessionOpen } from '../../proxy/events/session-event.ts'
+import type { TransactionEnd } from '../../proxy/events/transaction.ts'
 
 /** A command and its reply, which is absent when none came. */
 export interface Exchange {

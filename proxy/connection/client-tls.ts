@@ -1,6 +1,6 @@
 /** Why an application did not enter TLS, as far as the proxy can see it from its own end. Pure, except for the clock. */
 import type net from 'node:net'
-import type { AppTlsError } from '../events/events.ts'
+import type { AppTlsError } from '../events/closed-sets.ts'
 
 /** A failure as telemetry reports it. */
 export interface TlsFailure {

@@ -1,4 +1,4 @@
-import type { RefusedCut } from '../events/events.ts'
+import type { RefusedCut } from '../events/closed-sets.ts'
 import type { ClientConnection, Linger, LingerBound } from './client-connection.ts'
 
 /** Refused connections that may be open at a time. Arbitrary: far more than apps that connect again and again keep open. */

@@ -9,14 +9,10 @@
  *    second makes the session opaque: nothing is parsed any more, and the relay goes on.
  */
 
-import type {
-  CommandName,
-  OpaqueReason,
-  ReplyFacts,
-  SessionEvent,
-  TransactionError,
-  Unanswered,
-} from '../events/events.ts'
+import type { CommandName, OpaqueReason, TransactionError } from '../events/closed-sets.ts'
+import type { ReplyFacts } from '../events/reply.ts'
+import type { SessionEvent } from '../events/session-event.ts'
+import type { Unanswered } from '../events/transaction.ts'
 import { type Chunk, mechanismOf, type Verb } from '../smtp/command.ts'
 import { type AddressScope, recipientOf, senderOf } from '../smtp/path.ts'
 import type { Reply } from '../smtp/reply.ts'

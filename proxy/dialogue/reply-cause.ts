@@ -1,4 +1,4 @@
-import type { CommandName, ReplyCause } from '../events/events.ts'
+import type { CommandName, ReplyCause } from '../events/closed-sets.ts'
 
 /**
  * What AhaSend means by a reply. Its codes are not always the RFC's: 521 is a disabled or paused account, 552 a message in

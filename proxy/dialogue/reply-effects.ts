@@ -2,7 +2,9 @@
  * What each reply means, once the dialogue has paired it with its command: for the framing (what the client's next bytes
  * are) and for the mail under way. Pure, like the dialogue.
  */
-import type { CommandName, OpaqueReason, ReplyFacts, SessionEvent } from '../events/events.ts'
+import type { CommandName, OpaqueReason } from '../events/closed-sets.ts'
+import type { ReplyFacts } from '../events/reply.ts'
+import type { SessionEvent } from '../events/session-event.ts'
 import type { Chunk, Verb } from '../smtp/command.ts'
 import { offers } from '../smtp/ehlo.ts'
 import type { HeaderScanner } from '../smtp/header.ts'

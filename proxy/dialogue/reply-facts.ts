@@ -1,4 +1,5 @@
-import type { CommandName, ReplyFacts } from '../events/events.ts'
+import type { CommandName } from '../events/closed-sets.ts'
+import type { ReplyFacts } from '../events/reply.ts'
 import { enhancedCodeOf, lastLineText, messageIdsOf, type Reply } from '../smtp/reply.ts'
 import { causeOf } from './reply-cause.ts'
 

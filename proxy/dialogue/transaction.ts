@@ -1,13 +1,7 @@
-import type {
-  CommandName,
-  RecipientVerdict,
-  ReplyFacts,
-  SessionEvent,
-  TransactionEnd,
-  TransactionError,
-  TransactionOutcome,
-  Unanswered,
-} from '../events/events.ts'
+import type { CommandName, RecipientVerdict, TransactionError, TransactionOutcome } from '../events/closed-sets.ts'
+import type { ReplyFacts } from '../events/reply.ts'
+import type { SessionEvent } from '../events/session-event.ts'
+import type { TransactionEnd, Unanswered } from '../events/transaction.ts'
 import type { HeaderScanner } from '../smtp/header.ts'
 
 /** A refusal that decides a mail: the reply, and the command that it answered. */

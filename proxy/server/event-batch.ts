@@ -1,5 +1,7 @@
 /** What an event loop that relays tells the one that observes: in batches, and never more than that one can take. */
-import type { Dial, Observer, SessionEvent, SessionOpen, Telemetry } from '../events/events.ts'
+import type { Dial } from '../events/dial.ts'
+import type { Observer, Telemetry } from '../events/observer.ts'
+import type { SessionEvent, SessionOpen } from '../events/session-event.ts'
 
 /** An event of the worker's session of that number; a dial of no session; or an observer's failure. */
 export type News =

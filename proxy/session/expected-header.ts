@@ -1,6 +1,6 @@
 /** The PROXY header that a trusted load balancer must send before anything else, TLS included. */
 import type { ClientConnection } from '../connection/client-connection.ts'
-import type { ProxyHeaderFault } from '../events/events.ts'
+import type { ProxyHeaderFault } from '../events/closed-sets.ts'
 import { ProxyHeaderReader, type ProxySource } from '../net/proxy-protocol.ts'
 
 /**

@@ -1,4 +1,5 @@
-import type { ReplyCause, ReplyFacts } from '../events/events.ts'
+import type { ReplyCause } from '../events/closed-sets.ts'
+import type { ReplyFacts } from '../events/reply.ts'
 
 /**
  * Every byte that the proxy ever says to a client in its own name. Each refusal that could hold mail up is a 4yz, each

@@ -1,6 +1,7 @@
 import type net from 'node:net'
 import type tls from 'node:tls'
-import type { Dial, DialError, DialPhase } from '../events/events.ts'
+import type { DialError, DialPhase } from '../events/closed-sets.ts'
+import type { Dial } from '../events/dial.ts'
 import { descriptorShortage, shortageOf } from '../net/shortage.ts'
 import type { UpstreamAddress } from '../settings/config.ts'
 import { type Reply, ReplyReader } from '../smtp/reply.ts'

@@ -1,4 +1,4 @@
-import type { Dial, Handover } from '../events/events.ts'
+import type { Dial, Handover } from '../events/dial.ts'
 import type { UpstreamAddress } from '../settings/config.ts'
 import { type Dialer, type DialResult, now, type UpstreamLeg } from './dialer.ts'
 

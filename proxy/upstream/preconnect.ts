@@ -1,4 +1,4 @@
-import type { Dial } from '../events/events.ts'
+import type { Dial } from '../events/dial.ts'
 import type { DialResult, UpstreamLeg } from './dialer.ts'
 
 /**

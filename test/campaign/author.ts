@@ -1,5 +1,5 @@
 /** Writes the parts of a plan: exchanges with stamped replies. What follows what is the generator's business. */
-import type { CommandName } from '../../proxy/events/events.ts'
+import type { CommandName } from '../../proxy/events/closed-sets.ts'
 import type { OwnWord } from '../../proxy/session/local-replies.ts'
 import type { Dice } from '../support/dice.ts'
 import type { ClientMode, Exchange, Reply } from './plan.ts'

@@ -2,7 +2,7 @@
  * The books of a session: what the upstream's ledger says must be counted, and what the proxy's events count. Where
  * timing decides what the proxy still heard, the ledger is only a bound, and the events are what the page must show.
  */
-import type { SessionEvent } from '../../proxy/events/events.ts'
+import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import { type Book, newBook, type Page } from '../support/book.ts'
 import { bookOfLedger } from './ledger.ts'
 import { isExact, type Plan } from './plan.ts'

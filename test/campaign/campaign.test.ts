@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import type { SessionEvent } from '../../proxy/events/events.ts'
+import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import { runCampaign, wrongIn } from './campaign.ts'
 import { planOf } from './generator.ts'
 import type { Plan } from './plan.ts'

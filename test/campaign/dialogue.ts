@@ -1,5 +1,5 @@
 /** Random dialogues. The rules of what may follow what are the ones under which the proxy's promises are exact. */
-import type { CloseReason, CommandName } from '../../proxy/events/events.ts'
+import type { CloseReason, CommandName } from '../../proxy/events/closed-sets.ts'
 import * as words from '../../proxy/session/local-replies.ts'
 import type { Dice } from '../support/dice.ts'
 import { Author } from './author.ts'

@@ -8,7 +8,8 @@
  * L6 every refusal that a client reads was sent by the upstream, or is a local reply that is due at this place.
  */
 import { createHash } from 'node:crypto'
-import type { CommandName, SessionEvent } from '../../proxy/events/events.ts'
+import type { CommandName } from '../../proxy/events/closed-sets.ts'
+import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import { OWN_WORDS } from '../../proxy/session/local-replies.ts'
 import { isUnreachable } from './compare.ts'
 import { type Exchange, goesUp, isEnd, isExact, type Plan } from './plan.ts'

@@ -2,7 +2,7 @@
  * One session of a campaign as data: what the client writes, what the upstream replies, and what goes wrong. The same
  * plan is played twice: directly, from the client to the upstream, and through the proxy.
  */
-import type { CloseReason, CommandName } from '../../proxy/events/events.ts'
+import type { CloseReason, CommandName } from '../../proxy/events/closed-sets.ts'
 import type { OwnWord } from '../../proxy/session/local-replies.ts'
 
 /** The two network paths of a plan. */

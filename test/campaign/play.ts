@@ -2,7 +2,7 @@
  * Plays a plan on one path. Both sides follow the script blindly: the client counts replies, the upstream counts bytes,
  * and neither interprets what it reads, so that no mistake of the proxy can be corrected or hidden by a clever peer.
  */
-import type { SessionEvent } from '../../proxy/events/events.ts'
+import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import type { Ending, Peer } from '../support/peers.ts'
 import { ClientSide } from './client-side.ts'
 import type { Plan, Reply, Way } from './plan.ts'

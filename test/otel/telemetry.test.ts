@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import type { SessionEvent } from '../../proxy/events/events.ts'
+import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import { readScripts } from '../support/dlg.ts'
 import { DIALOGUES, readGolden } from '../support/goldens.ts'
 import { Stage } from '../support/in-process.ts'

@@ -1,5 +1,5 @@
 /** Command lines as the simulator sees them: their name, their address, and the faults that the address asks for. */
-import type { CommandName } from '../../proxy/events/events.ts'
+import type { CommandName } from '../../proxy/events/closed-sets.ts'
 import { type AnswerFault, type FaultPoint, faultsOfAddress } from './faults.ts'
 
 /** A command, or another thing that a reply answers. */

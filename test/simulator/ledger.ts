@@ -1,5 +1,5 @@
 /** What the simulator received and what it answered: exact counts always, and single records unless told otherwise. */
-import type { CommandName } from '../../proxy/events/events.ts'
+import type { CommandName } from '../../proxy/events/closed-sets.ts'
 import type { Body } from './body.ts'
 
 /** One complete reply that was written to a connection. Times are milliseconds since the Unix epoch. */

@@ -3,7 +3,7 @@
  * KumoMTA's (kumod's smtp_server.rs), whose defaults AhaSend's documents resemble; those of 451, 521 and 556 are made up,
  * because nobody has published them.
  */
-import type { CommandName } from '../../proxy/events/events.ts'
+import type { CommandName } from '../../proxy/events/closed-sets.ts'
 
 /** What a text may speak of. */
 export interface TextFacts {

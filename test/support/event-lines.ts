@@ -3,7 +3,10 @@
  * in a line. Times are not, except as line numbers of the script (`@9-12`: sent in line 9, answered in line 12), which
  * only a rig with its own clock can know.
  */
-import type { MessageHeaders, ReplyFacts, SessionEvent, TransactionEnd } from '../../proxy/events/events.ts'
+
+import type { ReplyFacts } from '../../proxy/events/reply.ts'
+import type { SessionEvent } from '../../proxy/events/session-event.ts'
+import type { MessageHeaders, TransactionEnd } from '../../proxy/events/transaction.ts'
 
 /** What differs from run to run: who connected, and how the upstream was reached. */
 const LEFT_OUT: ReadonlySet<SessionEvent['type']> = new Set(['session-open', 'dial'])

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import type { Dial, DialError } from '../../proxy/events/events.ts'
+import type { DialError } from '../../proxy/events/closed-sets.ts'
+import type { Dial } from '../../proxy/events/dial.ts'
 import type { OwnWord } from '../../proxy/session/local-replies.ts'
 import { startDialRig, type Trust } from './dial-rig.ts'
 import { OpenResources } from './open-resources.ts'

@@ -12,7 +12,9 @@
  */
 import assert from 'node:assert/strict'
 import { createSecureContext } from 'node:tls'
-import type { Dial, Observer, SessionEvent, SessionOpen, Telemetry } from '../../proxy/events/events.ts'
+import type { Dial } from '../../proxy/events/dial.ts'
+import type { Observer, Telemetry } from '../../proxy/events/observer.ts'
+import type { SessionEvent, SessionOpen } from '../../proxy/events/session-event.ts'
 import { type LIMITS, type ProxyServer, startServer } from '../../proxy/server/server.ts'
 import { parseConfig } from '../../proxy/settings/settings.ts'
 import { makeAuthority, type TemporaryFiles, writeTemporaryFiles } from './certificates.ts'

@@ -2,7 +2,7 @@
  * Mixed mail from a few apps, planned to the unit: what each mail comes to is known before it is sent. What the apps read
  * and what was planned is a book of its own. The same seed makes the same traffic, whatever order the network makes of it.
  */
-import type { CloseReason } from '../../proxy/events/events.ts'
+import type { CloseReason } from '../../proxy/events/closed-sets.ts'
 import { AUTH_PLAIN } from '../simulator/client.ts'
 import { type Book, classOf } from './book.ts'
 import { connectClient, type Peer } from './peers.ts'

@@ -1,7 +1,7 @@
 /** A few hundred mixed mails in about a hundred sessions, and every other way in which a session can go. */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { CloseReason } from '../../proxy/events/events.ts'
+import type { CloseReason } from '../../proxy/events/closed-sets.ts'
 import { AUTH_PLAIN } from '../simulator/client.ts'
 import type { Simulator } from '../simulator/simulator.ts'
 import type { Book } from './book.ts'

@@ -1,6 +1,6 @@
 /** Rig 1: a script played to the dialogue alone. No socket; the clock is the script's line number. */
 import { Dialogue } from '../../proxy/dialogue/dialogue.ts'
-import type { SessionEvent } from '../../proxy/events/events.ts'
+import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import type { AddressScope } from '../../proxy/smtp/path.ts'
 import { ReplyReader } from '../../proxy/smtp/reply.ts'
 import type { Script, Side, Step } from './dlg.ts'

@@ -6,7 +6,8 @@ import { uncounted } from '../../otel/export/losses.ts'
 import { Log } from '../../otel/records/log.ts'
 import { createRecords } from '../../otel/records/recorder.ts'
 import { startTraces } from '../../otel/records/traces.ts'
-import type { SessionOpen, Telemetry } from '../../proxy/events/events.ts'
+import type { Telemetry } from '../../proxy/events/observer.ts'
+import type { SessionOpen } from '../../proxy/events/session-event.ts'
 
 /** Logs and traces at their loudest, kept as text. Nothing is sampled away; the limits on equal lines are as ever. */
 export class RecordedOutput {

@@ -1,6 +1,6 @@
 /** What a session came to, told from its events in a few words. */
 import assert from 'node:assert/strict'
-import type { SessionEvent } from '../../proxy/events/events.ts'
+import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import type { StagedSession } from './in-process.ts'
 
 /** The end of the mail, and what was lost of its reply; empty when there was no mail. */

@@ -2,19 +2,16 @@ import type {
   AppTlsError,
   CloseReason,
   CommandName,
-  Dial,
-  MessageHeaders,
-  Observer,
   OpaqueReason,
   RecipientVerdict,
-  ReplyFacts,
   ReplyLoss,
-  SessionEvent,
-  SessionOpen,
-  Telemetry,
-  TransactionEnd,
   TransactionError,
-} from '../../proxy/events/events.ts'
+} from '../../proxy/events/closed-sets.ts'
+import type { Dial } from '../../proxy/events/dial.ts'
+import type { Observer, Telemetry } from '../../proxy/events/observer.ts'
+import type { ReplyFacts } from '../../proxy/events/reply.ts'
+import type { SessionEvent, SessionOpen } from '../../proxy/events/session-event.ts'
+import type { MessageHeaders, TransactionEnd } from '../../proxy/events/transaction.ts'
 
 /** A reply of the upstream without a particular cause, unless the facts say otherwise. */
 export function reply(code: number, facts: Partial<ReplyFacts> = {}): ReplyFacts {

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { SessionEvent } from '../../proxy/events/events.ts'
+import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import type { Script, Side, Step } from './dlg.ts'
 import type { Stage } from './in-process.ts'
 import { type Identity, type Peer, playPreamble } from './peers.ts'

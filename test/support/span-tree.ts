@@ -13,7 +13,7 @@ import { uncounted } from '../../otel/export/losses.ts'
 import { Log } from '../../otel/records/log.ts'
 import { createRecords, type RecordsOptions } from '../../otel/records/recorder.ts'
 import { startTraces, type TracesOptions } from '../../otel/records/traces.ts'
-import type { Telemetry } from '../../proxy/events/events.ts'
+import type { Telemetry } from '../../proxy/events/observer.ts'
 
 /** Telemetry that keeps its spans, and its log lines as objects. */
 export interface Traced {

@@ -1,5 +1,7 @@
 /** Rig 3: the events of a session, replayed into the metrics and read as a scrape would, and into spans. */
-import type { SessionEvent, Telemetry } from '../../proxy/events/events.ts'
+
+import type { Telemetry } from '../../proxy/events/observer.ts'
+import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import { scraped } from './scrape.ts'
 import { traced, treeOf } from './span-tree.ts'
 

@@ -1,6 +1,6 @@
 /** The same few hundred mails each time, good and refused, and what the clients were told: to compare runs with. */
 import assert from 'node:assert/strict'
-import type { Telemetry } from '../../proxy/events/events.ts'
+import type { Telemetry } from '../../proxy/events/observer.ts'
 import { startServer } from '../../proxy/server/server.ts'
 import { parseConfig } from '../../proxy/settings/settings.ts'
 import { AUTH_PLAIN, ask } from '../simulator/client.ts'

@@ -2,7 +2,7 @@
  * Rewrites the goldens: `node test/support/update-goldens.ts [name ...]`, all scripts unless some are named. Read the
  * difference like prose before it is committed: a golden says what must happen, not what happened.
  */
-import type { SessionEvent } from '../../proxy/events/events.ts'
+import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import { byStage, readScripts, type Script } from './dlg.ts'
 import { linesOf, timedLinesOf } from './event-lines.ts'
 import { DIALOGUES, merge, writeGolden } from './goldens.ts'

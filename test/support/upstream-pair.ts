@@ -1,5 +1,5 @@
 /** Two scripted upstreams, and a proxy that prefers the first: for tests of failover. */
-import type { DialError } from '../../proxy/events/events.ts'
+import type { DialError } from '../../proxy/events/closed-sets.ts'
 import { type DialRig, startDialRig, type Trust } from './dial-rig.ts'
 import { ScriptedUpstream } from './peers.ts'
 

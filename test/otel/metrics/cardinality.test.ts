@@ -13,14 +13,9 @@ import { histogramOf, MAX_SERIES } from '../../../otel/metrics/instruments.ts'
 import { createPrometheus } from '../../../otel/metrics/prometheus.ts'
 import { appTlsErrors, attributes, closeReasons, dialErrors } from '../../../otel/names/names.ts'
 import { Dialogue } from '../../../proxy/dialogue/dialogue.ts'
-import type {
-  CloseReason,
-  CommandName,
-  Dial,
-  Observer,
-  ReplyCause,
-  TransactionError,
-} from '../../../proxy/events/events.ts'
+import type { CloseReason, CommandName, ReplyCause, TransactionError } from '../../../proxy/events/closed-sets.ts'
+import type { Dial } from '../../../proxy/events/dial.ts'
+import type { Observer } from '../../../proxy/events/observer.ts'
 import { ReplyReader } from '../../../proxy/smtp/reply.ts'
 import { Dice } from '../../support/dice.ts'
 import { type HostileSession, Hostility, SYSTEMATIC, Tokens } from '../../support/hostile.ts'

@@ -1,7 +1,7 @@
 /** When certificates end, as metrics tell it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Dial } from '../../../proxy/events/events.ts'
+import type { Dial } from '../../../proxy/events/dial.ts'
 import { scraped } from '../../support/scrape.ts'
 import { dial } from '../../support/session-events.ts'
 

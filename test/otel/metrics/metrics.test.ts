@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Cells, MAX_SERIES } from '../../../otel/metrics/instruments.ts'
-import type { CommandName, ReplyFacts } from '../../../proxy/events/events.ts'
+import type { CommandName } from '../../../proxy/events/closed-sets.ts'
+import type { ReplyFacts } from '../../../proxy/events/reply.ts'
 import { scraped } from '../../support/scrape.ts'
 import { dial, oneMail, reply, SessionStory } from '../../support/session-events.ts'
 

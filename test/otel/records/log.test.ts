@@ -4,7 +4,7 @@ import { createLogger } from '../../../otel/export/logger.ts'
 import { uncounted } from '../../../otel/export/losses.ts'
 import { Log } from '../../../otel/records/log.ts'
 import { createRecords, type RecordsOptions } from '../../../otel/records/recorder.ts'
-import type { Telemetry } from '../../../proxy/events/events.ts'
+import type { Telemetry } from '../../../proxy/events/observer.ts'
 import { dial, oneMail, reply, SessionStory } from '../../support/session-events.ts'
 
 type Line = Record<string, unknown>

@@ -6,7 +6,9 @@ import { type Loss, type Signal, uncounted } from '../../../otel/export/losses.t
 import { Log } from '../../../otel/records/log.ts'
 import { createRecords } from '../../../otel/records/recorder.ts'
 import type { Traces } from '../../../otel/records/traces.ts'
-import { type CommandName, combine, type SessionEvent } from '../../../proxy/events/events.ts'
+import type { CommandName } from '../../../proxy/events/closed-sets.ts'
+import { combine } from '../../../proxy/events/observer.ts'
+import type { SessionEvent } from '../../../proxy/events/session-event.ts'
 import { oneMail, reply, SessionStory } from '../../support/session-events.ts'
 import { traced, treeOf } from '../../support/span-tree.ts'
 

@@ -9,7 +9,7 @@ import {
   TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace'
 import type { Loss, Signal } from '../../../otel/export/losses.ts'
-import type { MessageHeaders } from '../../../proxy/events/events.ts'
+import type { MessageHeaders } from '../../../proxy/events/transaction.ts'
 import { dial, oneMail, reply, SessionStory } from '../../support/session-events.ts'
 import { type Traced, type TracedOptions, traced } from '../../support/span-tree.ts'
 

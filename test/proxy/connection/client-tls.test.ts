@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import { beginsTls, failureOf, Handshake, type TlsEntry } from '../../../proxy/connection/client-tls.ts'
-import type { AppTlsError } from '../../../proxy/events/events.ts'
+import type { AppTlsError } from '../../../proxy/events/closed-sets.ts'
 
 /** OpenSSL's names, as Node 24 writes them. */
 const CODES: readonly (readonly [string, AppTlsError])[] = [

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createSecureContext } from 'node:tls'
-import type { SessionEvent } from '../../../proxy/events/events.ts'
+import type { SessionEvent } from '../../../proxy/events/session-event.ts'
 import { type ProxyServer, startServer } from '../../../proxy/server/server.ts'
 import { parseConfig } from '../../../proxy/settings/settings.ts'
 import { ask } from '../../simulator/client.ts'

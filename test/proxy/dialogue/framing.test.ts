@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Dialogue } from '../../../proxy/dialogue/dialogue.ts'
 import { Framing, MAX_HELD_BYTES, type Phase } from '../../../proxy/dialogue/framing.ts'
-import type { SessionEvent } from '../../../proxy/events/events.ts'
+import type { SessionEvent } from '../../../proxy/events/session-event.ts'
 import type { Chunk } from '../../../proxy/smtp/command.ts'
 
 /** What RFC 5321 4.5.3.1.4 allows a command line, and all that is kept of one. */

@@ -1,14 +1,8 @@
 /** Observation may go blind; mail may not stop. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  combine,
-  guard,
-  type Observer,
-  type SessionEvent,
-  type SessionOpen,
-  type Telemetry,
-} from '../../../proxy/events/events.ts'
+import { combine, guard, type Observer, type Telemetry } from '../../../proxy/events/observer.ts'
+import type { SessionEvent, SessionOpen } from '../../../proxy/events/session-event.ts'
 import { startServer } from '../../../proxy/server/server.ts'
 import { parseConfig } from '../../../proxy/settings/settings.ts'
 import { AUTH_PLAIN, ask, loggedIn, send } from '../../simulator/client.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { causeOf } from '../../../proxy/dialogue/reply-cause.ts'
-import type { CommandName, ReplyCause } from '../../../proxy/events/events.ts'
+import type { CommandName, ReplyCause } from '../../../proxy/events/closed-sets.ts'
 import { enhancedCodeOf } from '../../../proxy/smtp/reply.ts'
 
 interface Case {

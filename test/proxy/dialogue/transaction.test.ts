@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Transaction, verdictOf } from '../../../proxy/dialogue/transaction.ts'
-import type { CommandName, ReplyFacts, SessionEvent, TransactionError } from '../../../proxy/events/events.ts'
+import type { CommandName, TransactionError } from '../../../proxy/events/closed-sets.ts'
+import type { ReplyFacts } from '../../../proxy/events/reply.ts'
+import type { SessionEvent } from '../../../proxy/events/session-event.ts'
 import { HeaderScanner } from '../../../proxy/smtp/header.ts'
 
 function reply(code: number): ReplyFacts {

@@ -1,7 +1,7 @@
 /** Who may come in, how many at a time, and whose word about a client is believed. */
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import type { ProxyHeaderFault } from '../../../proxy/events/events.ts'
+import type { ProxyHeaderFault } from '../../../proxy/events/closed-sets.ts'
 import { crc32c, MAX_V2_BLOCK } from '../../../proxy/net/proxy-protocol.ts'
 import {
   type ClientLegOptions,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { SessionEvent } from '../../../proxy/events/events.ts'
+import type { SessionEvent } from '../../../proxy/events/session-event.ts'
 import { Batch, Heard, MAX_UNHEARD, type News } from '../../../proxy/server/event-batch.ts'
 import { reply, SessionStory } from '../../support/session-events.ts'
 

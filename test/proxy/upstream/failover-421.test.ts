@@ -1,7 +1,7 @@
 /** A preferred upstream that greets with 421: its connection is kept while the next upstream is dialled. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import type { DialError } from '../../../proxy/events/events.ts'
+import type { DialError } from '../../../proxy/events/closed-sets.ts'
 import { makeTrust, type Trust } from '../../support/dial-rig.ts'
 import { OpenResources } from '../../support/open-resources.ts'
 import type { Peer, ScriptedUpstream } from '../../support/peers.ts'

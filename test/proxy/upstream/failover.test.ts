@@ -1,7 +1,7 @@
 /** Several upstreams in order of preference: when the next one is dialled, and when not. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import type { DialError } from '../../../proxy/events/events.ts'
+import type { DialError } from '../../../proxy/events/closed-sets.ts'
 import * as words from '../../../proxy/session/local-replies.ts'
 import { openBlackHole } from '../../support/black-hole.ts'
 import { makeTrust, startDialRig, type Trust } from '../../support/dial-rig.ts'

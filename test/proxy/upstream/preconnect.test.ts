@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import net from 'node:net'
 import { describe, test } from 'node:test'
-import type { Dial } from '../../../proxy/events/events.ts'
+import type { Dial } from '../../../proxy/events/dial.ts'
 import type { DialResult, UpstreamLeg } from '../../../proxy/upstream/dialer.ts'
 import { shareOf, WarmLegs } from '../../../proxy/upstream/preconnect.ts'
 
