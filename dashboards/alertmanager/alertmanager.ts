@@ -197,8 +197,8 @@ function main(file: string | undefined, env: Environment): 0 | 1 | 2 {
     console.error(failure)
     return 1
   }
-  const { told, heartbeatUrl } = read.notifications
-  console.log(`${file}: ${told.join(', ') || 'nobody is told'}${heartbeatUrl ? '; heartbeat' : ''}`)
+  const { receivers, heartbeatUrl } = read.notifications
+  console.log(`${file}: ${receivers.join(', ') || 'no receivers'}${heartbeatUrl ? '; heartbeat' : ''}`)
   return 0
 }
 

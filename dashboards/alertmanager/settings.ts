@@ -1,21 +1,21 @@
-/** Who is told of alerts, from the environment. */
+/** Receivers of alerts, read from the environment. */
 
 import { choice, mistake, type Reader, type Reading, wrong } from '../../settings/readers.ts'
 import type { Documented, Environment } from '../../settings/tables.ts'
 
-/** Who is told. */
+/** Who receives notifications. */
 export interface Notifications {
   readonly webhookUrl?: string
   readonly slackUrl?: string
   readonly slackChannel?: string
   readonly pagerdutyKey?: string
   readonly email?: Email
-  /** Called each minute as long as alerting works. */
+  /** Called every minute while alerting works. */
   readonly heartbeatUrl?: string
-  /** As Alertmanager writes durations. */
+  /** In Alertmanager's notation for durations. */
   readonly repeat: string
-  /** The ways that are set, in words. */
-  readonly told: readonly string[]
+  /** Names of the receivers that are set, for people. */
+  readonly receivers: readonly string[]
 }
 
 export interface Email {
@@ -23,7 +23,7 @@ export interface Email {
   readonly from: string
   /** host:port */
   readonly smarthost: string
-  /** False: in the clear, where the mail server offers no STARTTLS. */
+  /** False: unencrypted, for a mail server without STARTTLS. */
   readonly tls: boolean
   readonly user?: string
   readonly password?: string
@@ -37,33 +37,47 @@ const REPEAT = '4h'
 
 /** The variables, for the reader below, `.env.example` and the README. */
 export const ALERT_ROWS = [
-  row('ALERT_WEBHOOK_URL', url, 'Critical alerts and warnings are posted there as JSON, as Alertmanager does.'),
-  row('ALERT_SLACK_URL', url, 'An incoming webhook of Slack: critical alerts and warnings.'),
-  row('ALERT_SLACK_CHANNEL', any, 'A channel other than that of the webhook, such as `#mail`.'),
-  row('ALERT_PAGERDUTY_KEY', any, 'An integration key of PagerDuty (Events API v2): critical alerts only.'),
-  row('ALERT_EMAIL_TO', any, 'Addresses, separated by commas: critical alerts and warnings. Needs the next two.'),
-  row('ALERT_EMAIL_FROM', any, 'The sender of those mails.'),
+  row('ALERT_WEBHOOK_URL', url, 'URL to which Alertmanager posts critical alerts and warnings, as JSON.'),
+  row('ALERT_SLACK_URL', url, 'URL of a Slack incoming webhook. It receives critical alerts and warnings.'),
+  row('ALERT_SLACK_CHANNEL', any, "Slack channel to use instead of the webhook's own, such as `#mail`."),
+  row(
+    'ALERT_PAGERDUTY_KEY',
+    any,
+    'PagerDuty integration key (Events API v2). PagerDuty receives critical alerts only.',
+  ),
+  row(
+    'ALERT_EMAIL_TO',
+    any,
+    'Email addresses, comma-separated. They receive critical alerts and warnings. Requires `ALERT_EMAIL_FROM` and ' +
+      '`ALERT_EMAIL_SMARTHOST`.',
+  ),
+  row('ALERT_EMAIL_FROM', any, 'Sender address of alert emails.'),
   row(
     'ALERT_EMAIL_SMARTHOST',
     hostAndPort,
-    '`host:port` of a mail server. Not this proxy and not AhaSend: a mail that says that mail is down, such as that ' +
-      'AhaSend answers 521, would not arrive.',
+    'Mail server for alert emails, as `host:port`. Use neither this proxy nor AhaSend: an alert that mail fails, such ' +
+      'as 521 from AhaSend, would not arrive.',
   ),
   row(
     'ALERT_EMAIL_TLS',
     choice('required', 'off'),
-    '`required`: STARTTLS, or TLS on port 465. `off`: in the clear, for a relay on the same machine.',
+    '`required`: STARTTLS, or TLS on port 465. `off`: unencrypted, for a relay on the same machine.',
     'required',
   ),
-  row('ALERT_EMAIL_USER', any, 'The user name there.'),
-  row('ALERT_EMAIL_PASSWORD', any, 'The password there.'),
-  row('ALERT_REPEAT', duration, 'How often an alert that goes on is told again.', REPEAT),
+  row('ALERT_EMAIL_USER', any, 'User name at the mail server.'),
+  row('ALERT_EMAIL_PASSWORD', any, 'Password at the mail server.'),
+  row(
+    'ALERT_REPEAT',
+    duration,
+    'How often Alertmanager repeats the notification of an alert that keeps firing.',
+    REPEAT,
+  ),
   row(
     'ALERT_HEARTBEAT_URL',
     url,
-    'Called each minute as long as Prometheus, its rules and Alertmanager work: without it nobody is told when they do ' +
-      'not. An address of a service that tells when calls stop, such as healthchecks.io (period 1 minute, grace 5 ' +
-      "minutes) or Dead Man's Snitch.",
+    'Alertmanager calls this URL every minute while Prometheus, its rules and Alertmanager work. Use a service that ' +
+      "notifies you when the calls stop, such as healthchecks.io (period 1 minute, grace 5 minutes) or Dead Man's " +
+      'Snitch. Without it, no one is notified when alerting itself fails.',
   ),
 ] as const satisfies readonly Row[]
 
@@ -83,13 +97,13 @@ function hostAndPort(text: string): Reading<string> {
   return /^[^\s:/@]+:\d{1,5}$/.test(text) ? { value: text } : wrong(text, 'host:port, such as mail.example.com:587')
 }
 
-/** As Alertmanager reads it: each unit once, from the largest down. Four digits of days are within its range. */
+/** In Alertmanager's notation: each unit once, from the largest down. Four digits of days are within its range. */
 function duration(text: string): Reading<string> {
   const isDuration = /^(?!$)([1-9]\d{0,3}d)?([1-9]\d{0,3}h)?([1-9]\d{0,3}m)?([1-9]\d{0,3}s)?$/.test(text)
   return isDuration ? { value: text } : wrong(text, 'a duration such as 30m, 4h or 1d12h')
 }
 
-/** Reads the variables; all mistakes at once. An empty variable is an unset one. */
+/** Reads the variables and returns all mistakes at once. An empty variable counts as unset. */
 export function readNotifications(
   env: Environment,
 ): { readonly notifications: Notifications } | { readonly mistakes: string[] } {
@@ -106,7 +120,7 @@ export function readNotifications(
   return mistakes.length > 0 ? { mistakes } : { notifications: notificationsOf(values) }
 }
 
-/** Variables that mean nothing without others. */
+/** Variables that have no effect without others. */
 const NEEDS: readonly (readonly [variable: string, needed: string])[] = [
   ['ALERT_SLACK_CHANNEL', 'ALERT_SLACK_URL'],
   ['ALERT_EMAIL_TO', 'ALERT_EMAIL_FROM'],
@@ -119,9 +133,7 @@ const NEEDS: readonly (readonly [variable: string, needed: string])[] = [
 
 function whatIsMissing(values: ReadonlyMap<string, string>): string[] {
   const missing = NEEDS.filter(([variable, needed]) => values.has(variable) && !values.has(needed))
-  return missing.map(
-    ([variable, needed]) => `${needed}: not set, wanted because ${variable} is. Set it, or unset both.`,
-  )
+  return missing.map(([variable, needed]) => `${needed}: not set, but ${variable} requires it. Set both or neither.`)
 }
 
 function notificationsOf(values: ReadonlyMap<string, string>): Notifications {
@@ -141,8 +153,8 @@ function notificationsOf(values: ReadonlyMap<string, string>): Notifications {
     ...(email && { email }),
     ...(heartbeatUrl && { heartbeatUrl }),
     repeat: of('ALERT_REPEAT') ?? REPEAT,
-    told: [webhookUrl && 'webhook', slackUrl && 'Slack', email && 'email', pagerdutyKey && 'PagerDuty'].flatMap(
-      (way) => way || [],
+    receivers: [webhookUrl && 'webhook', slackUrl && 'Slack', email && 'email', pagerdutyKey && 'PagerDuty'].flatMap(
+      (receiver) => receiver || [],
     ),
   }
 }

@@ -40,7 +40,7 @@ export const SETTINGS = {
   disabled: {
     variable: 'OTEL_SDK_DISABLED',
     default: 'false',
-    meaning: '`true` turns off metrics, traces and OTLP logs. Log lines on standard output stay.',
+    meaning: '`true` turns off metrics, traces and OTLP logs. The proxy still writes log lines to standard output.',
     read: truth,
     effective: ({ disabled }) => disabled,
   },
@@ -48,8 +48,8 @@ export const SETTINGS = {
     variable: 'OTEL_SERVICE_NAME',
     default: '',
     meaning:
-      'The resource attribute `service.name`; goes before the one in `OTEL_RESOURCE_ATTRIBUTES`. If neither is set, ' +
-      '`ahasend-smtp-proxy`.',
+      'The resource attribute `service.name`. Overrides the one in `OTEL_RESOURCE_ATTRIBUTES`. If neither is set, ' +
+      'it is `ahasend-smtp-proxy`.',
     read: text,
     effective: ({ resource }) => resource['service.name'],
   },
@@ -57,15 +57,15 @@ export const SETTINGS = {
     variable: 'OTEL_RESOURCE_ATTRIBUTES',
     default: '',
     meaning:
-      'Attributes of everything that is exported: `deployment.environment.name=production,cloud.region=eu-west-1`. ' +
-      '`service.instance.id` is a new random id at each start unless it is set here.',
+      'Attributes of all exported telemetry: `deployment.environment.name=production,cloud.region=eu-west-1`. ' +
+      '`service.instance.id` is a new random id at each start unless you set it here.',
     read: resourceAttributes,
     effective: ({ resource }) => Object.keys(resource).join(',') || undefined,
   },
   tracesExporter: {
     variable: 'OTEL_TRACES_EXPORTER',
     default: '',
-    meaning: '`otlp` or `none`. By default `otlp` where an endpoint for traces is set, else `none`.',
+    meaning: '`otlp` or `none`. The default is `otlp` if an endpoint for traces is set, otherwise `none`.',
     read: words('otlp'),
     effective: ({ traces }) => (traces ? 'otlp' : 'none'),
   },
@@ -73,7 +73,7 @@ export const SETTINGS = {
     variable: 'OTEL_METRICS_EXPORTER',
     default: 'prometheus',
     meaning:
-      '`prometheus` (the page `/metrics`), `otlp`, `prometheus,otlp` (also written `both`) or `none`. `otlp` needs an ' +
+      '`prometheus` (the page `/metrics`), `otlp`, `prometheus,otlp` (or `both`), or `none`. `otlp` requires an ' +
       'endpoint.',
     read: (given) => words('prometheus', 'otlp')(given.toLowerCase() === 'both' ? 'prometheus,otlp' : given),
     effective: ({ metrics }) =>
@@ -83,7 +83,8 @@ export const SETTINGS = {
     variable: 'OTEL_LOGS_EXPORTER',
     default: 'none',
     meaning:
-      '`otlp` exports the log lines besides writing them to standard output; needs an endpoint. `none` does not.',
+      '`otlp` exports log lines in addition to writing them to standard output, and requires an endpoint. `none` ' +
+      'exports no log lines.',
     read: words('otlp'),
     effective: ({ logs }) => (logs ? 'otlp' : 'none'),
   },
@@ -91,9 +92,9 @@ export const SETTINGS = {
     variable: 'OTEL_TRACES_SAMPLER',
     default: 'parentbased_traceidratio',
     meaning:
-      'Which mails and sessions are traced: `always_on`, `always_off`, `traceidratio`, `parentbased_always_on`, ' +
-      '`parentbased_always_off` or `parentbased_traceidratio`. Those that failed, are in doubt or were slow ' +
-      '(`PROXY_SLOW`) are traced whatever it says.',
+      'Which messages and sessions are traced: `always_on`, `always_off`, `traceidratio`, `parentbased_always_on`, ' +
+      '`parentbased_always_off` or `parentbased_traceidratio`. Regardless of the sampler, those that failed, are in ' +
+      'doubt or were slow (`PROXY_SLOW`) are traced.',
     read: word(
       'always_on',
       'always_off',
@@ -115,85 +116,85 @@ export const SETTINGS = {
     variable: 'OTEL_PROPAGATORS',
     default: 'tracecontext,baggage',
     meaning:
-      'With `tracecontext` a mail whose header section has a `traceparent` joins that trace. `baggage` is accepted and ' +
-      'has no effect: nothing is passed on. `none` starts a trace of its own for each mail.',
+      'With `tracecontext`, a message with a `traceparent` header joins that trace. With `none`, every message ' +
+      'starts its own trace. `baggage` is accepted but has no effect, because the proxy passes nothing on.',
     read: words('tracecontext', 'baggage'),
     effective: ({ propagators }) => propagators.join(',') || 'none',
   },
   metricIntervalMs: {
     variable: 'OTEL_METRIC_EXPORT_INTERVAL',
     default: '60000',
-    meaning: 'Milliseconds between two exports of metrics by OTLP.',
+    meaning: 'Milliseconds between two OTLP exports of metrics.',
     read: delay,
     effective: ({ metrics }) => metrics.otlp?.intervalMs,
   },
   metricTimeoutMs: {
     variable: 'OTEL_METRIC_EXPORT_TIMEOUT',
     default: '30000',
-    meaning: 'Milliseconds for one export of metrics; at most the interval.',
+    meaning: 'Time limit for one export of metrics, in milliseconds. At most the interval.',
     read: delay,
     effective: ({ metrics }) => metrics.otlp?.exportTimeoutMs,
   },
   temporality: {
     variable: 'OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE',
     default: 'cumulative',
-    meaning: '`cumulative`, `delta` or `lowmemory`. Prometheus wants `cumulative`.',
+    meaning: '`cumulative`, `delta` or `lowmemory`. Prometheus requires `cumulative`.',
     read: word('cumulative', 'delta', 'lowmemory'),
     effective: ({ metrics }) => metrics.otlp?.temporality,
   },
   spanDelayMs: {
     variable: 'OTEL_BSP_SCHEDULE_DELAY',
     default: '5000',
-    meaning: 'Milliseconds that spans wait for company before they are exported.',
+    meaning: 'Longest time that spans wait for a batch to fill, in milliseconds.',
     read: delay,
     effective: ({ traces }) => traces?.delayMs,
   },
   spanTimeoutMs: {
     variable: 'OTEL_BSP_EXPORT_TIMEOUT',
     default: '30000',
-    meaning: 'Milliseconds for one export of spans.',
+    meaning: 'Time limit for one export of spans, in milliseconds.',
     read: delay,
     effective: ({ traces }) => traces?.exportTimeoutMs,
   },
   spanQueue: {
     variable: 'OTEL_BSP_MAX_QUEUE_SIZE',
     default: '2048',
-    meaning: 'Spans that may wait; those beyond are dropped and counted.',
+    meaning: 'Maximum number of spans that wait for export. Further spans are dropped and counted.',
     read: queue,
     effective: ({ traces }) => traces?.maxQueue,
   },
   spanBatch: {
     variable: 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE',
     default: '512',
-    meaning: 'Spans in one export; at most as many as may wait.',
+    meaning: 'Maximum number of spans in one export. At most the queue size.',
     read: queue,
     effective: ({ traces }) => traces?.maxBatch,
   },
   logDelayMs: {
     variable: 'OTEL_BLRP_SCHEDULE_DELAY',
     default: '1000',
-    meaning: 'Milliseconds that log lines wait for company before they are exported.',
+    meaning: 'Longest time that log lines wait for a batch to fill, in milliseconds.',
     read: delay,
     effective: ({ logs }) => logs?.delayMs,
   },
   logTimeoutMs: {
     variable: 'OTEL_BLRP_EXPORT_TIMEOUT',
     default: '30000',
-    meaning: 'Milliseconds for one export of log lines.',
+    meaning: 'Time limit for one export of log lines, in milliseconds.',
     read: delay,
     effective: ({ logs }) => logs?.exportTimeoutMs,
   },
   logQueue: {
     variable: 'OTEL_BLRP_MAX_QUEUE_SIZE',
     default: '2048',
-    meaning: 'Log lines that may wait for export; those beyond are not exported, and counted.',
+    meaning: 'Maximum number of log lines that wait for export. Further lines are counted but not exported.',
     read: queue,
     effective: ({ logs }) => logs?.maxQueue,
   },
   logBatch: {
     variable: 'OTEL_BLRP_MAX_EXPORT_BATCH_SIZE',
     default: '512',
-    meaning: 'Log lines in one export; at most as many as may wait.',
+    meaning: 'Maximum number of log lines in one export. At most the queue size.',
     read: queue,
     effective: ({ logs }) => logs?.maxBatch,
   },
@@ -212,10 +213,11 @@ export const OTLP_SETTINGS = {
     variable: 'OTEL_EXPORTER_OTLP_ENDPOINT',
     default: '',
     meaning:
-      'Where an OpenTelemetry collector listens for OTLP over HTTP: `http://collector:4318`; `/v1/traces`, `/v1/metrics` ' +
-      'and `/v1/logs` are added. Nothing is exported by OTLP without it. This variable and those below also exist for ' +
-      'one signal, and then go before these: `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_METRICS_HEADERS`, ' +
-      '`OTEL_EXPORTER_OTLP_LOGS_TIMEOUT` and so on. The endpoint of one signal is used as it is, without an added path.',
+      'URL of an OpenTelemetry collector that accepts OTLP over HTTP, such as `http://collector:4318`. The proxy ' +
+      'appends `/v1/traces`, `/v1/metrics` and `/v1/logs`. Without an endpoint, nothing is exported by OTLP. ' +
+      'Variables for one signal override this variable and those below: `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, ' +
+      '`OTEL_EXPORTER_OTLP_METRICS_HEADERS`, `OTEL_EXPORTER_OTLP_LOGS_TIMEOUT` and so on. The proxy uses the ' +
+      'endpoint of one signal without appending a path.',
     read: baseEndpoint,
     readOwn: endpoint,
     effective: ({ url }) => shownUrl(url),
@@ -224,15 +226,15 @@ export const OTLP_SETTINGS = {
     variable: 'OTEL_EXPORTER_OTLP_HEADERS',
     default: '',
     meaning:
-      'HTTP headers of each export, such as `authorization=Bearer%20abc,x-tenant=7`. Those for one signal are added to ' +
-      'those for all. Their values are in no log line.',
+      'HTTP headers for every export, such as `authorization=Bearer%20abc,x-tenant=7`. Headers for one signal are ' +
+      'added to these. Log lines never contain the values.',
     read: headers,
     effective: ({ headers }) => Object.keys(headers).join(',') || undefined,
   },
   timeoutMs: {
     variable: 'OTEL_EXPORTER_OTLP_TIMEOUT',
     default: '10000',
-    meaning: 'Milliseconds for one export, with its retries.',
+    meaning: 'Time limit for one export with its retries, in milliseconds.',
     read: delay,
     effective: ({ timeoutMs }) => timeoutMs,
   },
@@ -246,28 +248,28 @@ export const OTLP_SETTINGS = {
   protocol: {
     variable: 'OTEL_EXPORTER_OTLP_PROTOCOL',
     default: 'http/protobuf',
-    meaning: '`http/protobuf`; there is no other here.',
+    meaning: '`http/protobuf` is the only supported protocol.',
     read: protocol,
     effective: () => 'http/protobuf',
   },
   authorities: {
     variable: 'OTEL_EXPORTER_OTLP_CERTIFICATE',
     default: '',
-    meaning: "PEM file of the certificate authorities to trust for the collector, in place of Node's.",
+    meaning: "PEM file of the certificate authorities to trust for the collector, instead of Node's.",
     read: path,
     effective: ({ authorities }) => authorities?.path,
   },
   clientKey: {
     variable: 'OTEL_EXPORTER_OTLP_CLIENT_KEY',
     default: '',
-    meaning: 'PEM file of the private key with which the proxy identifies itself to the collector, not encrypted.',
+    meaning: 'PEM file of the unencrypted private key with which the proxy identifies itself to the collector.',
     read: path,
     effective: ({ clientKey }) => clientKey?.path,
   },
   clientCertificate: {
     variable: 'OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE',
     default: '',
-    meaning: 'PEM file of the certificate of that key, with its chain.',
+    meaning: 'PEM file of the certificate for that key, followed by its chain.',
     read: path,
     effective: ({ clientCertificate }) => clientCertificate?.path,
   },

@@ -20,9 +20,10 @@ export const SETTINGS = {
     default: 'smtp://127.0.0.1:2525',
     inImage: 'smtp://0.0.0.0:2525',
     meaning:
-      'Where to listen, comma-separated: `smtp://host:port` (plain; offers STARTTLS when a certificate is set; ' +
-      '`?starttls=required` refuses mail before TLS with 530) or `smtps://host:port` (TLS from the first byte). ' +
-      'IPv6 in brackets. Port 0 = any, printed at start.',
+      'Addresses to listen on, comma-separated. `smtp://host:port` begins in plain text and offers STARTTLS if a ' +
+      'certificate is set; with `?starttls=required` it refuses mail before TLS with 530. `smtps://host:port` uses ' +
+      'TLS from the first byte. Write IPv6 addresses in brackets. Port 0 selects a free port, which the log shows ' +
+      'at start.',
     read: listeners,
     effective: (config) => config.listeners.map(({ url }) => url).join(','),
   },
@@ -30,9 +31,10 @@ export const SETTINGS = {
     variable: 'PROXY_UPSTREAM',
     default: 'smtp://send.ahasend.com:587',
     meaning:
-      'Where mail goes, comma-separated in order of preference: the next is dialled only when the one before cannot be ' +
-      'reached or greets with 421. AhaSend in the US is `smtp://send-us.ahasend.com:587`; no region is used that is ' +
-      'not listed. TLS is always used and verified; `?tls=off` only for localhost, loopback and private addresses.',
+      'Servers to send mail to, comma-separated, in order of preference. The proxy tries the next server only if ' +
+      'the previous one cannot be reached or greets with 421. AhaSend in the US is ' +
+      '`smtp://send-us.ahasend.com:587`; the proxy never uses a region that is not listed. The proxy always uses ' +
+      'TLS and verifies the certificate. It accepts `?tls=off` only for localhost, loopback and private addresses.',
     read: upstreams,
     effective: (config) => config.upstreams.map(upstreamUrl).join(','),
   },
@@ -40,8 +42,8 @@ export const SETTINGS = {
     variable: 'PROXY_UPSTREAM_CA_FILE',
     default: '',
     meaning:
-      'PEM file of certificate authorities to trust for the upstream, besides the usual ones. Verification itself ' +
-      'cannot be turned off.',
+      "PEM file of certificate authorities to trust for the upstream, in addition to Node's. Verification cannot be " +
+      'turned off.',
     read: path,
     effective: (config) => config.upstreamCaFile,
   },
@@ -49,14 +51,16 @@ export const SETTINGS = {
     variable: 'PROXY_TLS_CERT_FILE',
     default: '',
     meaning:
-      "PEM file of the listeners' certificate, the proxy's own first, then its chain. Read again when the file changes.",
+      "PEM file of the listeners' certificate, followed by its chain. The proxy reloads it when the file changes.",
     read: path,
     effective: (config) => config.tls?.certFile,
   },
   keyFile: {
     variable: 'PROXY_TLS_KEY_FILE',
     default: '',
-    meaning: 'PEM file of the private key of that certificate, not encrypted. Read again when the file changes.',
+    meaning:
+      'PEM file of the unencrypted private key for `PROXY_TLS_CERT_FILE`. The proxy reloads it when the file ' +
+      'changes.',
     read: path,
     effective: (config) => config.tls?.keyFile,
   },
@@ -64,8 +68,8 @@ export const SETTINGS = {
     variable: 'PROXY_TLS_CIPHERS',
     default: 'intermediate',
     meaning:
-      'Cipher suites for applications. `intermediate`: forward secrecy and authenticated encryption only. `old`: also ' +
-      'AES-CBC and RSA key exchange, for TLS libraries from before 2014. TLS is 1.2 or newer with both.',
+      'Cipher suites for client connections. `intermediate`: forward secrecy and authenticated encryption only. ' +
+      '`old`: also AES-CBC and RSA key exchange, for TLS libraries from before 2014. Both require TLS 1.2 or newer.',
     read: choice(...CIPHER_POLICIES),
     effective: (config) => config.tls?.ciphers,
   },
@@ -73,8 +77,9 @@ export const SETTINGS = {
     variable: 'PROXY_ALLOW',
     default: LOCAL_NETWORKS,
     meaning:
-      'Networks that may connect, comma-separated CIDRs or addresses; others get `421 4.7.0` and are counted. The ' +
-      'default is loopback and the private ranges; everybody is `0.0.0.0/0,::/0`.',
+      'Networks whose clients may connect: comma-separated CIDRs or addresses. All other clients are refused with ' +
+      '`421 4.7.0` and counted. The default is loopback and the private networks. To allow every client, set ' +
+      '`0.0.0.0/0,::/0`.',
     read: networks,
     effective: (config) => String(config.allow),
   },
@@ -82,8 +87,8 @@ export const SETTINGS = {
     variable: 'PROXY_CLIENTS',
     default: '',
     meaning:
-      'Names for networks of clients, for the label `smtp.client.name`: `billing=10.1.0.0/16,web=10.2.3.4`. A name may ' +
-      'have several networks; the first name that fits counts; clients without one are `other`. At most 100 names.',
+      'Names for client networks, for the label `smtp.client.name`: `billing=10.1.0.0/16,web=10.2.3.4`. A name may ' +
+      'have several networks. The first match counts; a client without a match is named `other`. At most 100 names.',
     read: clients,
     effective: (config) => config.clients.map(clientText).join(',') || undefined,
   },
@@ -91,8 +96,8 @@ export const SETTINGS = {
     variable: 'PROXY_TRUST_PROXY_PROTOCOL',
     default: '',
     meaning:
-      'Networks of load balancers, comma-separated: from there a PROXY protocol header (version 1 or 2) is required ' +
-      'and believed.',
+      'Networks of load balancers, comma-separated. Every connection from them must begin with a PROXY protocol ' +
+      'header (version 1 or 2), and the proxy trusts the client address in it.',
     read: networks,
     effective: (config) => String(config.trustProxyProtocol) || undefined,
   },
@@ -100,22 +105,23 @@ export const SETTINGS = {
     variable: 'PROXY_MAX_SESSIONS',
     default: '10000',
     meaning:
-      'Sessions at a time; further clients get `421 4.3.2` in place of the greeting. The default is lower where the limit ' +
-      'of open files allows fewer sessions.',
+      'Maximum number of concurrent sessions. Further clients get `421 4.3.2` instead of a greeting. The default is ' +
+      'lower if the limit of open files allows fewer sessions.',
     read: integer(1, 1_000_000),
     effective: (config) => config.maxSessions,
   },
   maxSessionsPerClient: {
     variable: 'PROXY_MAX_SESSIONS_PER_CLIENT',
     default: '0',
-    meaning: 'The same for each client address, IPv6 by its /64; 0 = no cap.',
+    meaning: 'Maximum number of concurrent sessions per client address, or per /64 network for IPv6. 0 = no limit.',
     read: integer(0, 1_000_000),
     effective: (config) => config.maxSessionsPerClient,
   },
   dialTimeoutMs: {
     variable: 'PROXY_DIAL_TIMEOUT',
     default: '10s',
-    meaning: 'For reaching an upstream: name, connection, greeting and TLS together. At most 25s.',
+    meaning:
+      'Time limit for reaching an upstream: name resolution, connection, greeting and TLS together. At most 25s.',
     read: duration(
       '100ms',
       '25s',
@@ -127,8 +133,8 @@ export const SETTINGS = {
     variable: 'PROXY_IDLE_TIMEOUT',
     default: '5m',
     meaning:
-      'Ends a session in which nothing moved either way. Longer than the 60s of AhaSend on purpose, so that ' +
-      "AhaSend's own 421 is what applications see.",
+      'The proxy ends a session in which no data moved in either direction for this time. The default is longer ' +
+      "than AhaSend's 60s, so that applications see AhaSend's own 421.",
     read: duration('1s', '24h'),
     effective: (config) => durationText(config.idleTimeoutMs),
   },
@@ -136,9 +142,9 @@ export const SETTINGS = {
     variable: 'PROXY_DRAIN_TIMEOUT',
     default: '30s',
     meaning:
-      'How long messages in flight may take to finish after SIGTERM or SIGINT. Meanwhile the proxy accepts no new ' +
-      'sessions and answers 421 between messages. A second signal ends the proxy immediately, but the same ' +
-      'signal repeated within 2s is ignored. `PROXY_STOP_GRACE` must be longer.',
+      'How long in-flight messages may take to finish after SIGTERM or SIGINT. Meanwhile, the proxy accepts no new ' +
+      'sessions and answers 421 between messages. A second signal stops the proxy immediately, but the same signal ' +
+      'repeated within 2s is ignored. `PROXY_STOP_GRACE` must be longer.',
     read: duration('0s', '1h'),
     effective: (config) => durationText(config.drainTimeoutMs),
   },
@@ -146,10 +152,10 @@ export const SETTINGS = {
     variable: 'PROXY_STOP_GRACE',
     default: '60s',
     meaning:
-      'How long the supervisor waits between SIGTERM and SIGKILL: at least 5s longer than `PROXY_DRAIN_TIMEOUT`. ' +
-      'compose.yaml sets `stop_grace_period` to it; elsewhere, set the stop timeout of your supervisor and this to the ' +
-      'same value. After a drain that cut messages, the proxy uses what is left of it to wait for a last scrape of ' +
-      '`/metrics`.',
+      'How long the supervisor waits between SIGTERM and SIGKILL. Must be at least 5s longer than ' +
+      '`PROXY_DRAIN_TIMEOUT`. compose.yaml uses it as `stop_grace_period`; elsewhere, set the stop timeout of your ' +
+      'supervisor to the same value. If a drain cuts messages, the proxy uses the rest of this time to wait for a ' +
+      'last scrape of `/metrics`.',
     read: duration('0s', '2h'),
     effective: (config) => durationText(config.stopGraceMs),
   },
@@ -157,14 +163,15 @@ export const SETTINGS = {
     variable: 'PROXY_WARM_CONNECTIONS',
     default: '8',
     meaning:
-      'At most so many upstream connections dialled ahead of need, following the recent rate of new sessions; 0 = off.',
+      'Maximum number of preconnected upstream connections. The actual number follows the recent rate of new ' +
+      'sessions. 0 = off.',
     read: integer(0, 256),
     effective: (config) => config.warmConnections,
   },
   workers: {
     variable: 'PROXY_WORKERS',
     default: '1',
-    meaning: 'Event loops that share the listeners, 1 to 64; `auto` = one per core.',
+    meaning: 'Number of event loops that share the listeners, from 1 to 64. `auto` = one per CPU core.',
     read: integerOrAuto(1, 64, availableParallelism),
     effective: (config) => config.workers,
   },
@@ -172,7 +179,9 @@ export const SETTINGS = {
     variable: 'PROXY_ADMIN',
     default: 'http://127.0.0.1:9464',
     inImage: 'http://0.0.0.0:9464',
-    meaning: 'Where `/metrics`, `/livez`, `/readyz` and the status page are; `off` = none. Port 0 = any.',
+    meaning:
+      'Address of the admin server, which serves `/metrics`, `/livez`, `/readyz` and the status page. `off` = no ' +
+      'admin server. Port 0 selects a free port.',
     read: admin,
     effective: (config) => (config.admin ? `http://${authority(config.admin)}` : 'off'),
   },
@@ -180,23 +189,23 @@ export const SETTINGS = {
     variable: 'PROXY_RECORD_ADDRESSES',
     default: 'none',
     meaning:
-      'What spans and log lines may say of addresses. `none`: nothing. `domain`: the domains of senders and recipients, ' +
-      "and the client's IP address. `full`: whole addresses, and the `Message-ID` that AhaSend's webhooks name. No " +
-      'metric has any of it.',
+      'Which addresses spans and log lines contain. `none`: no addresses. `domain`: the domains of senders and ' +
+      "recipients, and the client's IP address. `full`: full addresses, and the `Message-ID` that AhaSend's " +
+      'webhooks report. Metrics never contain any of these.',
     read: choice('none', 'domain', 'full'),
     effective: (config) => config.recordAddresses,
   },
   slowMs: {
     variable: 'PROXY_SLOW',
     default: '10s',
-    meaning: 'A mail slower than this is always traced, and so is a session whose greeting took longer.',
+    meaning: 'Messages that take longer than this, and sessions whose greeting takes longer, are always traced.',
     read: duration('0s', '1h'),
     effective: (config) => durationText(config.slowMs),
   },
   logLevel: {
     variable: 'PROXY_LOG_LEVEL',
     default: 'info',
-    meaning: '`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`.',
+    meaning: 'Lowest level of log lines to write: `trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`.',
     read: choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
     effective: (config) => config.logLevel,
   },

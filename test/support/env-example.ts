@@ -7,13 +7,13 @@ import type { Documented } from '../../settings/tables.ts'
 
 const ENV_EXAMPLE = new URL('../../.env.example', import.meta.url)
 
-/** What compose.yaml sets by itself where .env does not. */
+/** Values that compose.yaml sets if .env does not. */
 const IN_COMPOSE: Readonly<Record<string, string>> = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://tempo:4318' }
 
-/** Prometheus and the health check look for the admin server where the image has it. */
+/** Prometheus and the health check expect the admin server at the image's address. */
 const FIXED = new Set(['PROXY_ADMIN'])
 
-const BEGIN = '# --- From here on written by `npm run readme` ---\n'
+const BEGIN = '# --- `npm run readme` writes everything below this line ---\n'
 const WIDTH = 118
 
 /** The file as it is on disk. */
@@ -21,12 +21,12 @@ export function readEnvExample(): string {
   return readFileSync(ENV_EXAMPLE, 'utf8')
 }
 
-/** The file with its generated part, which is its end, made anew. Throws when the mark of its beginning is missing. */
+/** The file with its generated part, which is its end, regenerated. Throws if the line that begins the part is missing. */
 export function withSettings(text: string): string {
   const at = text.indexOf(BEGIN)
   if (at < 0) throw new Error(`.env.example has no line "${BEGIN.trim()}"`)
   const parts = [
-    part('Who is told of alerts: nobody, until one of these says so', ALERT_ROWS),
+    part('Receivers of alerts: until you set one, no one is notified', ALERT_ROWS),
     part('The proxy', Object.values(SETTINGS)),
     part("The proxy's telemetry", OTEL_ROWS),
   ]

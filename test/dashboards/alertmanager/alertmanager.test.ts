@@ -65,7 +65,7 @@ for (const [who, env] of Object.entries(WAYS)) {
   test(`Alertmanager takes what is written for ${who}`, unless(missing('amtool')), async () => {
     await write(env, async (file, { code, stdout, stderr }) => {
       assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
-      assert.match(stdout, who === 'nobody' ? /: nobody is told\n$/ : /: \w/)
+      assert.match(stdout, who === 'nobody' ? /: no receivers\n$/ : /: \w/)
       const checked = await amtool('check-config', file)
       assert.equal(checked.code, 0, checked.stdout + checked.stderr)
     })
@@ -131,9 +131,9 @@ test('variables of other programs are no mistake; those that begin with ALERT_ a
     },
   ))
 
-test('who has a heartbeat alone is told that nobody is told of alerts', () =>
+test('with a heartbeat alone, the output says that there are no receivers', () =>
   write({ ALERT_HEARTBEAT_URL: 'https://hc-ping.example/8a1c1d5e' }, (file, { stdout }) => {
-    assert.equal(stdout, `${file}: nobody is told; heartbeat\n`)
+    assert.equal(stdout, `${file}: no receivers; heartbeat\n`)
   }))
 
 const MISTAKES: readonly (readonly [env: Env, ...told: string[]])[] = [
@@ -150,8 +150,8 @@ const MISTAKES: readonly (readonly [env: Env, ...told: string[]])[] = [
   [
     { ALERT_EMAIL_TO: 'a@b.example', ALERT_EMAIL_SMARTHOST: 'mail.example' },
     'ALERT_EMAIL_SMARTHOST: got "mail.example", wanted host:port, such as mail.example.com:587. Correct it, or leave it unset.',
-    'ALERT_EMAIL_FROM: not set, wanted because ALERT_EMAIL_TO is. Set it, or unset both.',
-    'ALERT_EMAIL_SMARTHOST: not set, wanted because ALERT_EMAIL_TO is. Set it, or unset both.',
+    'ALERT_EMAIL_FROM: not set, but ALERT_EMAIL_TO requires it. Set both or neither.',
+    'ALERT_EMAIL_SMARTHOST: not set, but ALERT_EMAIL_TO requires it. Set both or neither.',
   ],
   [
     { ALERT_EMAIL_TLS: 'starttls', ALERT_REPEAT: '30m4h' },
@@ -160,8 +160,8 @@ const MISTAKES: readonly (readonly [env: Env, ...told: string[]])[] = [
   ],
   [
     { ALERT_EMAIL_USER: 'me', ALERT_SLACK_CHANNEL: '#mail' },
-    'ALERT_SLACK_URL: not set, wanted because ALERT_SLACK_CHANNEL is. Set it, or unset both.',
-    'ALERT_EMAIL_PASSWORD: not set, wanted because ALERT_EMAIL_USER is. Set it, or unset both.',
+    'ALERT_SLACK_URL: not set, but ALERT_SLACK_CHANNEL requires it. Set both or neither.',
+    'ALERT_EMAIL_PASSWORD: not set, but ALERT_EMAIL_USER requires it. Set both or neither.',
   ],
 ]
 

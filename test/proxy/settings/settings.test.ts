@@ -269,6 +269,9 @@ test('the table for the README has a row of three cells for every variable', () 
     ROWS.map(({ variable }) => variable),
   )
   assert.ok(
-    rows.includes('| `PROXY_LOG_LEVEL` | `info` | `trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`. |'),
+    rows.includes(
+      '| `PROXY_LOG_LEVEL` | `info` | Lowest level of log lines to write: `trace`, `debug`, `info`, `warn`, `error`, ' +
+        '`fatal` or `silent`. |',
+    ),
   )
 })
