@@ -1,17 +1,17 @@
-/** Names of variables that are no setting: misspelled ones, and those of other programs. Values are never repeated. */
+/** Finds unknown names of variables: misspelled settings, and names of other programs. Never quotes values. */
 import { type Environment, isServiceLink } from './tables.ts'
 
 /** Names in the environment that share a prefix with known names and are unknown. */
 export interface UnknownNames {
-  /** A sentence for each name that misspells a known one; it says which. */
+  /** A message for each name that misspells a known one, with the known name. */
   readonly misspelled: readonly string[]
-  /** Names that most likely belong to another program: `PROXY_URL`, or `PROXY_ADMIN_URL (similar to PROXY_ADMIN)`. */
+  /** Names that probably belong to another program: `PROXY_URL`, or `PROXY_ADMIN_URL (similar to PROXY_ADMIN)`. */
   readonly foreign: readonly string[]
 }
 
 /**
- * Looks for names that have the prefix of a known one (`PROXY_`) and a value, and are not known. What Kubernetes sets for
- * a service is neither misspelled nor foreign, nor is a name without an underscore.
+ * Finds unknown names that have a value and the prefix of a known name (`PROXY_`). Ignores names without an underscore
+ * and the names that Kubernetes sets for services.
  */
 export function unknownNames(env: Environment, known: readonly string[]): UnknownNames {
   const prefixes = new Set(known.map(prefixOf).filter((prefix) => prefix !== ''))
@@ -48,7 +48,7 @@ function misspells(name: string, setting: string): boolean {
   return (words.length === wanted.length && differing.length === 0) || isSameWord(words.join(''), wanted.join(''))
 }
 
-/** A foreign name, with the setting from which it differs by one whole word, if there is exactly one. */
+/** A foreign name, with the setting that differs from it by one whole word, if there is exactly one. */
 function withSimilar(name: string, known: readonly string[]): string {
   const [setting, ...others] = known.filter((candidate) => differsByOneWord(name, candidate))
   return setting === undefined || others.length > 0 ? name : `${name} (similar to ${setting})`

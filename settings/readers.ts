@@ -1,15 +1,15 @@
 /**
- * Reads the text of one setting, whoever has a table of them: words, numbers, paths, lists. A reader returns the value or
- * all that is wrong with the text, never throws, and touches nothing but its argument.
+ * Readers for the text of one setting: words, numbers, paths, lists. A reader returns the value or everything that is
+ * wrong with the text. It never throws and has no side effects.
  */
 
-/** One thing that is wrong with a setting, ready to be printed. */
+/** One thing that is wrong with a setting, ready to print. */
 export interface Fault {
-  /** The part that is wrong, without what could be a secret: see `shown`. */
+  /** The part that is wrong, without anything that could be a secret: see `shown`. */
   readonly got: string
-  /** What is accepted in its place. */
-  readonly wanted: string
-  /** What to do, in whole sentences, where `wanted` does not say it all. */
+  /** What is accepted instead. */
+  readonly expected: string
+  /** What to do, in full sentences, if `expected` is not enough. */
   readonly fix?: string
 }
 
@@ -24,22 +24,22 @@ export type Reading<T> = { readonly value: T } | Faults
 export type Reader<T> = (text: string) => Reading<T>
 
 /** A reading that failed for one reason. */
-export function wrong(text: string, wanted: string, fix?: string): Faults {
-  return { faults: [{ got: shown(text), wanted, ...(fix === undefined ? {} : { fix }) }] }
+export function wrong(text: string, expected: string, fix?: string): Faults {
+  return { faults: [{ got: shown(text), expected, ...(fix === undefined ? {} : { fix }) }] }
 }
 
-/** The sentence that people read: which variable, what it got, what is wanted, what to do. */
-export function mistake(variable: string, { got, wanted, fix }: Fault, ifUnset?: string): string {
-  const otherwise = ifUnset === undefined ? 'Correct it, or leave it unset.' : `Correct it, or unset it for ${ifUnset}.`
-  return `${variable}: got ${got}, wanted ${wanted}. ${fix ?? otherwise}`
+/** The message that people read: the variable, its value, what is expected, what to do. */
+export function mistake(variable: string, { got, expected, fix }: Fault, ifUnset?: string): string {
+  const otherwise = ifUnset === undefined ? 'Correct it, or unset it.' : `Correct it, or unset it to use ${ifUnset}.`
+  return `${variable}: got ${got}, expected ${expected}. ${fix ?? otherwise}`
 }
 
-/** Longest part of a value that a message repeats, in characters. Arbitrary: a few addresses long. */
+/** Longest part of a value that a message quotes, in characters. Arbitrary: a few addresses long. */
 const MAX_SHOWN = 120
 
 /**
- * A value as messages may repeat it, in quotes. Not repeated is what could be a secret: credentials and strange
- * parameters of a URL, and a certificate or key written where its path belongs.
+ * A value as messages may quote it. Leaves out what could be a secret: credentials and unknown parameters of a URL, and
+ * a certificate or key that was given instead of its path.
  */
 export function shown(text: string): string {
   if (/-----BEGIN|[\r\n\0]/.test(text)) return '(several lines, not shown)'
@@ -69,12 +69,12 @@ export function integer(min: number, max: number): Reader<number> {
   }
 }
 
-/** The path of a file; undefined when empty. The file itself is not looked at. */
+/** The path of a file; undefined when empty. Does not open the file. */
 export const path: Reader<string | undefined> = (text) => {
   if (text === '') return { value: undefined }
   const isContent = /-----BEGIN|[\r\n\0]/.test(text)
   return isContent
-    ? wrong(text, 'the path of a file', 'Write that text to a file and give the path of the file.')
+    ? wrong(text, 'the path of a file', 'Save that text in a file, and set the path of the file.')
     : { value: text }
 }
 

@@ -1,20 +1,20 @@
-/** Tables of settings as people read them, in the terminal and in the README, and what the environment holds besides. */
+/** Renders tables of settings for the terminal and the README, and recognizes other variables of the environment. */
 
 /** The environment, as in `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** What a table says of one variable. */
+/** The documentation of one variable. */
 export interface Documented {
   readonly variable: string
-  /** What an unset variable stands for; empty = nothing. */
+  /** The value of an unset variable; empty = none. */
   readonly default: string
-  /** What the container image sets instead. */
+  /** The default in the container image, if it differs. */
   readonly inImage?: string
   /** For operators, in Markdown on one line. */
   readonly meaning: string
 }
 
-/** What `--help` says of one variable, without a line end. */
+/** The entry of one variable in `--help`, without a final newline. */
 export function helpOf(row: Documented): string {
   const image = row.inImage === undefined ? '' : ` (container image: ${row.inImage})`
   const byDefault = row.default === '' ? '' : `Default: ${row.default}${image}`
@@ -46,8 +46,8 @@ function defaultCell(row: Documented): string {
 }
 
 /**
- * Kubernetes announces each service of a namespace to its pods in such variables, so a service whose name begins like a
- * setting is no mistake (https://kubernetes.io/docs/concepts/services-networking/service/).
+ * Kubernetes sets such variables in pods for each service of their namespace, so a service whose name begins like a
+ * setting is not a mistake (https://kubernetes.io/docs/concepts/services-networking/service/).
  */
 export function isServiceLink(name: string, value: string): boolean {
   return (

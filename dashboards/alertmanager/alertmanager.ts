@@ -189,7 +189,7 @@ function main(file: string | undefined, env: Environment): 0 | 1 | 2 {
     ...unknownNames(env, STACK_VARIABLES).misspelled,
     ...(file === undefined ? ['usage: node dashboards/alertmanager/alertmanager.ts FILE'] : []),
   ]
-  if (foreign.length > 0) console.error(`warning: ${foreign.join(', ')}: not a setting, and without effect`)
+  if (foreign.length > 0) console.error(`warning: ${foreign.join(', ')}: unknown and ignored`)
   for (const mistake of mistakes) console.error(mistake)
   if (file === undefined || 'mistakes' in read || mistakes.length > 0) return 2
   const failure = writeSecretFile(file, `${JSON.stringify(alertmanagerConfig(read.notifications), null, 2)}\n`)

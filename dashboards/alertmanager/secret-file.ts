@@ -17,13 +17,13 @@ export function writeSecretFile(file: string, text: string): string | undefined 
     return undefined
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
-    return `${file}: cannot be written (${code}). ${ADVICE.get(code) ?? 'Name another file, or change the owner or mode.'}`
+    return `${file}: cannot be written (${code}). ${ADVICE.get(code) ?? 'Choose another file, or change its owner or mode.'}`
   }
 }
 
 const ADVICE: ReadonlyMap<string, string> = new Map([
   ['ENOENT', 'Create its directory first.'],
-  ['EISDIR', 'Name a file in that directory.'],
-  ['EROFS', 'The file system is read-only: name a file elsewhere.'],
-  ['ENOSPC', 'The disk is full.'],
+  ['EISDIR', 'It is a directory: choose a file in it.'],
+  ['EROFS', 'The file system is read-only: choose a file elsewhere.'],
+  ['ENOSPC', 'The disk is full: free some space.'],
 ])

@@ -1,4 +1,4 @@
-/** What one of OpenTelemetry's variables alone cannot tell: those that contradict each other, and those without effect. */
+/** Checks beyond a single OpenTelemetry variable: variables that contradict each other, and variables without effect. */
 
 import { mistake } from '../../settings/readers.ts'
 import { type Documented, type Environment, isServiceLink } from '../../settings/tables.ts'
@@ -27,15 +27,15 @@ export function contradictions({ values }: ReadSettings, env: Environment): stri
 
 const EXPORTERS = { traces: 'tracesExporter', metrics: 'metricsExporter', logs: 'logsExporter' } as const
 
-/** OTLP that was asked for, and nothing says where to. */
+/** OTLP is selected, but no endpoint is set. */
 function missingEndpoints(values: Partial<Values>, env: Environment): string[] {
   const { endpoint } = OTLP_SETTINGS
   return SIGNALS.filter((signal) => values[EXPORTERS[signal]]?.some((exporter) => exporter === 'otlp')).flatMap(
     (signal) => {
       const own = ownVariable(endpoint, signal)
       if (isSet(endpoint.variable, env) || isSet(own, env)) return []
-      const fix = `Set ${endpoint.variable}, such as http://collector:4318, or ${own}.`
-      return [mistake(SETTINGS[EXPORTERS[signal]].variable, { got: 'otlp', wanted: 'an endpoint to export to', fix })]
+      const fix = `Set ${endpoint.variable} (such as http://collector:4318) or ${own}.`
+      return [mistake(SETTINGS[EXPORTERS[signal]].variable, { got: 'otlp', expected: 'an endpoint to export to', fix })]
     },
   )
 }
@@ -47,21 +47,21 @@ function lonelyFiles(signal: Signal, env: Environment): string[] {
   const [key, certificate] = [setter(clientKey), setter(clientCertificate)]
   if ((key === undefined) === (certificate === undefined)) return []
   const absent = key === undefined ? clientKey : clientCertificate
-  const wanted = `a file, because ${key ?? certificate} is set`
-  return [mistake(absent.variable, { got: 'nothing', wanted, fix: 'Set both or neither.' })]
+  const expected = `a file, because ${key ?? certificate} is set`
+  return [mistake(absent.variable, { got: 'nothing', expected, fix: 'Set both or neither.' })]
 }
 
 type Number = 'spanBatch' | 'spanQueue' | 'logBatch' | 'logQueue' | 'metricTimeoutMs' | 'metricIntervalMs'
 
-/** A number above its bound. Only one that was set: a default gives way. */
+/** A number above its bound. Only one that was set: a default is lowered to the bound. */
 function tooLarge(key: Number, bound: Number, values: Partial<Values>, env: Environment): string[] {
   const [value, most] = [values[key], values[bound]]
   if (value === undefined || most === undefined || value <= most || !isSet(SETTINGS[key].variable, env)) return []
-  const wanted = `at most ${most}, the value of ${SETTINGS[bound].variable}`
-  return [mistake(SETTINGS[key].variable, { got: String(value), wanted, fix: 'Change one of them.' })]
+  const expected = `at most ${most}, the value of ${SETTINGS[bound].variable}`
+  return [mistake(SETTINGS[key].variable, { got: String(value), expected, fix: 'Lower the one or raise the other.' })]
 }
 
-/** Variables of OpenTelemetry that are set and that this proxy does not know. Their values are not repeated. */
+/** OpenTelemetry variables that are set and that this proxy does not know. Never contains their values. */
 export function ignoredVariables(env: Environment): string[] {
   const known = new Set(OTEL_ROWS.map(({ variable }) => variable).concat(SIGNALS.flatMap(ownVariables)))
   return Object.entries(env)
@@ -70,13 +70,15 @@ export function ignoredVariables(env: Environment): string[] {
     .filter((name) => !known.has(name))
 }
 
-/** A warning that names the variables of OpenTelemetry that this proxy does not know; none when it knows all. */
+/** A warning that names the OpenTelemetry variables that this proxy does not know; none if it knows all. */
 export function unknownOtelVariables(env: Environment): string[] {
   const ignored = ignoredVariables(env)
-  return ignored.length > 0 ? [`Without effect in this proxy: ${ignored.join(', ')}. See --help for what has.`] : []
+  return ignored.length > 0
+    ? [`${ignored.join(', ')}: not supported by this proxy and ignored. See --help for supported variables.`]
+    : []
 }
 
-/** What is allowed but most likely not meant; for the log at start. */
+/** Warnings about settings that are allowed but probably a mistake, for the log at start. */
 export function otelWarnings(settings: OtelSettings, env: Environment): string[] {
   return [...unknownOtelVariables(env), ...idleVariables(settings, env), ...grpcPorts(env)]
 }
@@ -92,7 +94,7 @@ function idleVariables(settings: OtelSettings, env: Environment): string[] {
 }
 
 function reasonWhyIdle(signal: Signal): string {
-  return `${signal} are not exported by OTLP; see ${SETTINGS[EXPORTERS[signal]].variable}`
+  return `${signal} are not exported by OTLP. To export them, include otlp in ${SETTINGS[EXPORTERS[signal]].variable}`
 }
 
 /** Endpoints at the port of OTLP over gRPC, which does not understand HTTP. */
@@ -100,7 +102,10 @@ function grpcPorts(env: Environment): string[] {
   const { endpoint } = OTLP_SETTINGS
   return [endpoint.variable, ...SIGNALS.map((signal) => ownVariable(endpoint, signal))]
     .filter((variable) => URL.parse(env[variable]?.trim() ?? '')?.port === '4317')
-    .map((variable) => `${variable} names port 4317, usually gRPC; OTLP over HTTP is usually at 4318.`)
+    .map(
+      (variable) =>
+        `${variable}: port 4317 is usually for gRPC, which this proxy does not support. OTLP over HTTP usually uses port 4318.`,
+    )
 }
 
 function ownVariables(signal: Signal): string[] {

@@ -1,4 +1,4 @@
-/** What OTEL_* asks for, as types. */
+/** Types of the settings that OTEL_* variables make. */
 /** A file and what was in it. */
 export interface PemFile {
   readonly path: string
@@ -28,7 +28,7 @@ type RootSampler = 'always_on' | 'always_off' | 'traceidratio'
 export type SamplerName = RootSampler | `parentbased_${RootSampler}`
 export type Temporality = 'cumulative' | 'delta' | 'lowmemory'
 
-/** What OTEL_* asks for. A signal that is absent is not exported by OTLP. */
+/** The settings in OTEL_* variables. A signal that is absent is not exported by OTLP. */
 export interface OtelSettings {
   readonly disabled: boolean
   /** The attributes that the environment gives to the resource; `service.name` is always there. */

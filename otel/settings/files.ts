@@ -1,4 +1,4 @@
-/** Files that OpenTelemetry's variables name: certificates and keys for exporting inside TLS. */
+/** Files that OpenTelemetry's variables name: certificates and keys for export over TLS. */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { mistake, shown } from '../../settings/readers.ts'
 import type { PemFile } from './effective.ts'
@@ -16,7 +16,7 @@ export type PemFiles = Readonly<Record<Kind, ReadonlyMap<string, PemFile>>>
 const KINDS = { authorities: isCertificate, clientKey: isKey, clientCertificate: isCertificate } as const
 const SETS = ['all', 'traces', 'metrics', 'logs'] as const
 
-/** Reads every file that is named, and says what is wrong with it alone or as the key of a signal's certificate. */
+/** Reads every named file, and reports what is wrong with it, alone or as the key of a signal's certificate. */
 export function readPemFiles({ otlp }: ReadSettings, readText: ReadText): { files: PemFiles; mistakes: string[] } {
   const files = { authorities: new Map(), clientKey: new Map(), clientCertificate: new Map() }
   const mistakes: string[] = []
@@ -44,12 +44,16 @@ function open(variable: string, kind: Kind, path: string, readText: ReadText): P
     pem = readText(path)
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
-    const fix = 'Correct the path, or make the file readable for the user that the proxy runs as.'
-    return mistake(variable, { got: shown(path), wanted: `a file that can be read: ${code}`, fix })
+    const fix = 'Correct the path, or allow the user of the proxy to read the file.'
+    return mistake(variable, { got: shown(path), expected: `a readable file (${code})`, fix })
   }
   if (KINDS[kind](pem)) return { path, pem }
-  const wanted = kind === 'clientKey' ? 'a file with a PEM private key' : 'a file of PEM certificates'
-  return mistake(variable, { got: shown(path), wanted, fix: 'It holds none, or one that is encrypted or damaged.' })
+  const expected = kind === 'clientKey' ? 'a file with a PEM private key' : 'a file with PEM certificates'
+  return mistake(variable, {
+    got: shown(path),
+    expected,
+    fix: 'It holds none, or one that is encrypted or damaged: replace the file, or correct the path.',
+  })
 }
 
 /** A key and a certificate that do not belong together. */
@@ -60,7 +64,13 @@ function strangers(signal: Signal, otlp: ReadSettings['otlp'], files: PemFiles):
   if (!key || !keyFile || !certificateFile) return []
   if (new X509Certificate(certificateFile.pem).checkPrivateKey(createPrivateKey(keyFile.pem))) return []
   const got = `${shown(keyFile.path)} for ${shown(certificateFile.path)}`
-  return [mistake(key.variable, { got, wanted: 'the key of that certificate', fix: 'They do not belong together.' })]
+  return [
+    mistake(key.variable, {
+      got,
+      expected: 'the key of that certificate',
+      fix: 'They do not belong together: set the files of one pair.',
+    }),
+  ]
 }
 
 /** The path that a signal uses, and the variable that names it. */

@@ -18,13 +18,13 @@ import {
   type Values,
 } from './table.ts'
 
-/** The settings, or everything that is wrong with them: one sentence or two a mistake, without secrets. */
+/** The settings, or everything that is wrong with them: one or two sentences per mistake, without secrets. */
 export type ParsedOtel = { readonly settings: OtelSettings } | { readonly mistakes: readonly string[] }
 
 /**
- * Reads what OpenTelemetry's variables ask for. Returns all mistakes at once; each names the variable, what it got, what
- * is wanted and what to do. An empty value counts as unset, as OpenTelemetry specifies; unlike there, a value that nobody
- * understands is a mistake. Never throws. `readText` stands in for the file system in tests.
+ * Reads what OpenTelemetry's variables ask for. Returns all mistakes at once; each names the variable, its value,
+ * what is expected and what to do. An empty value counts as unset, as OpenTelemetry specifies. Unlike there, an unknown
+ * value is a mistake. Never throws. Tests replace the file system with `readText`.
  */
 export function parseOtel(env: Environment, readText: ReadText = (path) => readFileSync(path, 'utf8')): ParsedOtel {
   const { read, mistakes: unreadable } = readAll(env)
@@ -114,7 +114,7 @@ function metricTimes({ metricIntervalMs, metricTimeoutMs, temporality }: Values)
 function otlpOf(signal: Signal, { all, ...own }: ReadSettings['otlp'], files: PemFiles): Otlp | undefined {
   const url = own[signal].endpoint ?? (all.endpoint && `${all.endpoint}v1/${signal}`)
   if (url === undefined) return undefined
-  // the exporters read the variables too, and always add these to those
+  // the exporters also read the variables, and always add the headers for all signals to those for one
   const headers = { ...all.headers, ...own[signal].headers }
   const { timeoutMs, compression, ...paths } = { ...all, ...own[signal] } as OtlpValues
   const file = (kind: Kind) => files[kind].get(paths[kind] ?? '')

@@ -297,7 +297,7 @@ export type Values = Read<typeof SETTINGS>
 export type OtlpValues = Read<typeof OTLP_SETTINGS>
 export type Signal = (typeof SIGNALS)[number]
 
-/** All that could be read; what could not is absent, and is not complained of twice. */
+/** All settings that could be read. The others are absent, so that they are reported only once. */
 export interface ReadSettings {
   readonly values: Partial<Values>
   /** Without defaults for those of one signal. */

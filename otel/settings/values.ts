@@ -1,8 +1,8 @@
-/** Kinds of values that OpenTelemetry's variables have, on top of those in `settings/readers.ts`. */
+/** Readers for OpenTelemetry's kinds of values, in addition to those in `settings/readers.ts`. */
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { type Faults, listOf, type Reader, type Reading, shown, wrong } from '../../settings/readers.ts'
 
-/** One of some words, in any case, as OpenTelemetry wants it. */
+/** One of some words, in any case, as OpenTelemetry specifies. */
 export function word<T extends string>(...words: readonly T[]): Reader<T> {
   return (text) => {
     const found = words.find((candidate) => candidate === text.toLowerCase())
@@ -55,37 +55,41 @@ export const endpoint: Reader<string | undefined> = (given) => {
   return isWeb && url.hash === '' ? { value: url.href } : wrong(withoutKeys(given), ENDPOINT)
 }
 
-/** The one protocol there is. */
+/** The only protocol that the proxy supports. */
 export const protocol: Reader<'http/protobuf'> = (given) => {
   if (given.toLowerCase() === 'http/protobuf') return { value: 'http/protobuf' }
-  return wrong(given, 'http/protobuf', "There is no other here: name the collector's HTTP port, usually 4318.")
+  return wrong(
+    given,
+    'http/protobuf',
+    "Other protocols are not supported: set an endpoint with the collector's HTTP port, usually 4318.",
+  )
 }
 
 type Pairs = Readonly<Record<string, string>>
 
-/** `name=value` pairs of HTTP headers. Values are secrets, and so may be what is written in place of a name. */
+/** `name=value` pairs of HTTP headers. Values are secrets, and so may be text in place of a name. */
 export const headers: Reader<Pairs> = (given) => {
-  const wanted = 'name=value, the name and value of an HTTP header'
+  const expected = 'name=value, the name and value of an HTTP header'
   const fix =
-    'Separate headers by commas; inside a value write a comma as %2C, a semicolon as %3B, a percent sign as %25.'
-  return pairs(given, (name, value) => isHeader(name, value) && value !== '', { wanted, fix })
+    'Separate headers with commas. In values, write a comma as %2C, a semicolon as %3B, and a percent sign as %25.'
+  return pairs(given, (name, value) => isHeader(name, value) && value !== '', { expected, fix })
 }
 
-/** The longest key and value that the specification's readers take. */
+/** The longest key and value that the specification allows. */
 const MAX_ATTRIBUTE_LENGTH = 255
 
-/** `key=value` pairs of resource attributes. They are not repeated in mistakes: nobody knows what they hold. */
+/** `key=value` pairs of resource attributes. Mistakes do not quote them, because they may hold secrets. */
 export const resourceAttributes: Reader<Pairs> = (given) => {
-  const wanted = `key=value, each of at most ${MAX_ATTRIBUTE_LENGTH} characters`
-  const fix = 'Separate attributes by commas; write a comma as %2C, an equals sign as %3D, a percent sign as %25.'
+  const expected = `key=value, each of at most ${MAX_ATTRIBUTE_LENGTH} characters`
+  const fix = 'Separate attributes with commas. Write a comma as %2C, an equals sign as %3D, and a percent sign as %25.'
   const isAttribute = (key: string, value: string, raw: string) =>
     raw.split('=').length === 2 && Math.max(key.length, value.length) <= MAX_ATTRIBUTE_LENGTH
-  return pairs(given, isAttribute, { wanted, fix })
+  return pairs(given, isAttribute, { expected, fix })
 }
 
 type PairCheck = (key: string, value: string, raw: string) => boolean
 
-function pairs(given: string, isRight: PairCheck, advice: { wanted: string; fix: string }): Reading<Pairs> {
+function pairs(given: string, isRight: PairCheck, advice: { expected: string; fix: string }): Reading<Pairs> {
   const entries = given.split(',').filter((entry) => entry.trim() !== '')
   const decoded = entries.map((entry) => decodedPair(entry, isRight))
   const bad = decoded.flatMap((pair, index) => (pair === undefined ? [index + 1] : []))
@@ -94,7 +98,7 @@ function pairs(given: string, isRight: PairCheck, advice: { wanted: string; fix:
   return { faults } satisfies Faults
 }
 
-/** W3C baggage's way of writing pairs: percent-encoded, without metadata behind a semicolon. */
+/** A pair in the format of W3C baggage: percent-encoded, without metadata after a semicolon. */
 function decodedPair(entry: string, isRight: PairCheck): readonly [string, string] | undefined {
   const [, rawKey = '', rawValue = ''] = /^([^=;]+)=([^;]*)$/.exec(entry) ?? []
   try {
@@ -116,7 +120,7 @@ function isHeader(name: string, value: string): boolean {
   }
 }
 
-/** A URL as log lines may repeat it: without credentials, keys in the path and the values of parameters. */
+/** A URL as log lines may quote it: without credentials, keys in the path and the values of parameters. */
 export function shownUrl(url: string): string {
   return JSON.parse(shown(withoutKeys(url))) as string
 }

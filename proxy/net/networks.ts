@@ -114,18 +114,18 @@ function parseAddress(text: string): Address {
 
 function readNetwork(element: string): Network | NetworkMistake {
   const [, text = '', prefix] = /^([^/%]+)(?:\/(0|[1-9]\d{0,2}))?$/.exec(element) ?? []
-  if (isIP(text) === 0) return { element, reason: 'is no network: write an address or a CIDR such as 10.0.0.0/8' }
+  if (isIP(text) === 0) return { element, reason: 'is not a network: write an address or a CIDR such as 10.0.0.0/8' }
   const address = parseAddress(text)
   const longest = address.kind() === 'ipv4' ? 32 : 128
   const bits = prefix === undefined ? longest : Number(prefix)
   if (bits > longest)
-    return { element, reason: `has a prefix longer than /${longest}: write ${text}/${longest} or less` }
+    return { element, reason: `has a prefix longer than /${longest}: write ${text}/${longest} or a shorter prefix` }
   const start = firstAddress(address, bits)
   // Most likely a slip, and nobody but the writer knows which half of it.
   if (start.toString() !== address.toString()) {
     return {
       element,
-      reason: `does not begin a /${bits}: write ${start}/${bits} for the network, ${text} for the one address`,
+      reason: `is not the first address of a /${bits}: write ${start}/${bits} for the network, or ${text} for the single address`,
     }
   }
   return unmapped({ address, bits })

@@ -1,4 +1,4 @@
-/** Reads the addresses of listeners, upstreams and the admin server, which are URLs of a narrow form. */
+/** Reads the addresses of listeners, upstreams and the admin server: URLs of a restricted form. */
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { LOCAL_NETWORKS, parseNetworks } from '../net/networks.ts'
 import type { Config, ListenAddress, UpstreamAddress } from './config.ts'
@@ -12,10 +12,14 @@ const listener: Reader<ListenAddress> = (text) => {
   const starttlsRequired = parameters.has('starttls')
   if (scheme === 'smtp') return { value: { url: text, scheme, host, port, starttlsRequired } }
   if (!starttlsRequired) return { value: { url: text, scheme: 'smtps', host, port, starttlsRequired } }
-  return wrong(text, 'smtps:// without ?starttls', 'Inside TLS there is no STARTTLS: choose one of the two.')
+  return wrong(
+    text,
+    'smtps:// without ?starttls',
+    'smtps:// begins with TLS and needs no STARTTLS: remove ?starttls, or use smtp://.',
+  )
 }
 
-/** An upstream: `smtp://host:port`, with `?tls=off` only for an address of this machine or of a private network. */
+/** An upstream: `smtp://host:port`, with `?tls=off` only for addresses of this machine or of private networks. */
 const upstream: Reader<UpstreamAddress> = (text) => {
   if (/^smtps:|:465(?![^/?#])/i.test(text)) return wrong(text, 'smtp:// and port 587, 2525 or 25', NO_IMPLICIT_TLS)
   const reading = readUrl(text, UPSTREAM_URL)
@@ -23,13 +27,13 @@ const upstream: Reader<UpstreamAddress> = (text) => {
   const { host, port, parameters } = reading.value
   const tls = !parameters.has('tls')
   if (tls || isLocal(host)) return { value: { host, port, tls } }
-  return wrong(text, '?tls=off for localhost and loopback or private IP addresses only', TLS_OFF)
+  return wrong(text, '?tls=off only for localhost and loopback or private IP addresses', TLS_OFF)
 }
 
 const NO_IMPLICIT_TLS =
-  'AhaSend has no implicit TLS (port 465); the proxy begins TLS with STARTTLS by itself: smtp://send.ahasend.com:587.'
+  'AhaSend has no implicit TLS (port 465). Use smtp://send.ahasend.com:587: the proxy starts TLS by STARTTLS automatically.'
 const TLS_OFF =
-  'Leave ?tls=off out. What a name stands for can change, so a server of your own without TLS is given by its address.'
+  'Remove ?tls=off. For your own server without TLS, set its IP address: a name may resolve to another address later.'
 
 const localNetworks = parseNetworks(LOCAL_NETWORKS)
 
@@ -50,22 +54,22 @@ export const admin: Reader<Config['admin']> = (text) => {
   return 'faults' in reading ? reading : { value: { host: reading.value.host, port: reading.value.port } }
 }
 
-const NO_CREDENTIALS = 'Applications keep their user names and passwords: their AUTH passes through unchanged.'
+const NO_CREDENTIALS = 'Remove the credentials: applications send their own, and the proxy relays them unchanged.'
 
 function addresses<T>(read: Reader<T>): Reader<readonly T[]> {
   return (text) => {
-    // Looked for before the commas, because a password may contain one.
+    // Checked before splitting at commas, because a password may contain a comma.
     if (!text.includes('@')) return listOf(read)(text)
-    return { faults: [{ got: '(credentials, not shown)', wanted: 'URLs without credentials', fix: NO_CREDENTIALS }] }
+    return { faults: [{ got: '(credentials, not shown)', expected: 'URLs without credentials', fix: NO_CREDENTIALS }] }
   }
 }
 
-/** What a URL may look like. */
+/** The form of a URL. */
 interface UrlForm {
   readonly schemes: readonly string[]
-  /** 0 where any free port will do. */
+  /** 0 if the system may choose a free port. */
   readonly lowestPort: 0 | 1
-  /** The only parameters there are, with the only value of each. */
+  /** The known parameters, each with its only value. */
   readonly parameters: Readonly<Record<string, string>>
   readonly example: string
 }
@@ -92,11 +96,11 @@ interface UrlParts {
   readonly parameters: ReadonlyMap<string, string>
 }
 
-/** Splits a URL of the given form. Unlike WHATWG's parser it repairs nothing and has no default port. */
+/** Splits a URL of the given form. Unlike WHATWG's parser, it repairs nothing and has no default port. */
 function readUrl(text: string, form: UrlForm): Reading<UrlParts> {
   if (text.includes('@')) return wrong(text, 'a URL without credentials', NO_CREDENTIALS)
   const match = /^([a-z]+):\/\/(\[[^\]]*\]|[^:/?#[\]]*):(\d{1,5})([^?]*)(?:\?(.*))?$/i.exec(text)
-  if (match === null) return wrong(text, `a URL such as ${form.example}`, 'An IPv6 address stands in brackets: [::1].')
+  if (match === null) return wrong(text, `a URL such as ${form.example}`, 'Write an IPv6 address in brackets: [::1].')
   const [, writtenScheme = '', writtenHost = '', digits = '', path = '', query = ''] = match
   const parts = {
     scheme: writtenScheme.toLowerCase(),
@@ -104,14 +108,16 @@ function readUrl(text: string, form: UrlForm): Reading<UrlParts> {
     port: Number(digits),
     parameters: new Map(new URLSearchParams(query)),
   }
-  const checks: readonly (readonly [right: boolean, wanted: string])[] = [
+  const checks: readonly (readonly [right: boolean, expected: string])[] = [
     [form.schemes.includes(parts.scheme), `a URL that begins with ${form.schemes.join(':// or ')}://`],
     [parts.host !== undefined, 'a host name, an IPv4 address or an IPv6 address in brackets'],
     [parts.port >= form.lowestPort && parts.port <= 65_535, `a port from ${form.lowestPort} to 65535`],
-    [path === '', 'nothing behind the port but parameters'],
+    [path === '', 'nothing after the port except parameters'],
     [areKnown(parts.parameters, form.parameters), parametersWanted(form.parameters)],
   ]
-  const faults: readonly Fault[] = checks.flatMap(([right, wanted]) => (right ? [] : [{ got: shown(text), wanted }]))
+  const faults: readonly Fault[] = checks.flatMap(([right, expected]) =>
+    right ? [] : [{ got: shown(text), expected }],
+  )
   const { host } = parts
   return faults.length > 0 || host === undefined ? { faults } : { value: { ...parts, host } }
 }
@@ -122,7 +128,7 @@ function areKnown(given: ReadonlyMap<string, string>, known: Readonly<Record<str
 
 function parametersWanted(known: Readonly<Record<string, string>>): string {
   const all = Object.entries(known).map(([name, value]) => `?${name}=${value}`)
-  return all.length === 0 ? 'no parameters' : `no parameter but ${all.join(', ')}`
+  return all.length === 0 ? 'no parameters' : `no parameter except ${all.join(', ')}`
 }
 
 /** A host without brackets and, if it is a name, in lower case; undefined when it is neither a name nor an address. */
@@ -135,10 +141,10 @@ function readHost(written: string): string | undefined {
   return isIPv4(name) || isHostName(name) ? name : undefined
 }
 
-/** RFC 1123 2.1, and underscores, which names of containers have. */
+/** RFC 1123 2.1, plus underscores, which container names may have. */
 function isHostName(name: string): boolean {
   const labels = name.split('.')
-  // Resolvers take names that end in a number for IPv4 addresses of old: 127.1, 2130706433, 0x7f000001.
+  // Resolvers read names that end in a number as old forms of IPv4 addresses: 127.1, 2130706433, 0x7f000001.
   if (isIP(name) !== 0 || /^(?:\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? '')) return false
   return name.length <= 253 && labels.every((label) => /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/.test(label))
 }

@@ -1,11 +1,11 @@
-/** What one setting alone cannot tell: settings that contradict each other, and variables that do not exist. Pure. */
+/** Checks beyond a single setting: settings that contradict each other, and unknown variables. Pure. */
 import { unknownNames } from '../../settings/names.ts'
 import type { Environment } from '../../settings/tables.ts'
 import { canonicalAddress, parseNetworks } from '../net/networks.ts'
 import { authority, ROWS, SETTINGS, type Values } from './table.ts'
 import { mistake, shown } from './values.ts'
 
-/** The settings that could be read; those that could not are absent, and are not complained of twice. */
+/** The settings that could be read. The others are absent, so that they are reported only once. */
 export type ReadValues = Partial<Values>
 
 /** Settings that contradict each other. */
@@ -19,8 +19,8 @@ function lonelyFiles(values: ReadValues): string[] {
   if ((certFile === undefined) === (keyFile === undefined)) return []
   const [present, absent] =
     certFile === undefined ? (['keyFile', 'certFile'] as const) : (['certFile', 'keyFile'] as const)
-  const wanted = `a file, because ${SETTINGS[present].variable} is set`
-  return [mistake(SETTINGS[absent].variable, { got: 'nothing', wanted, fix: 'Set both or neither.' })]
+  const expected = `a file, because ${SETTINGS[present].variable} is set`
+  return [mistake(SETTINGS[absent].variable, { got: 'nothing', expected, fix: 'Set both or neither.' })]
 }
 
 function missingCertificate(values: ReadValues): string[] {
@@ -28,10 +28,10 @@ function missingCertificate(values: ReadValues): string[] {
     return []
   }
   const { variable } = SETTINGS.listeners
-  const fix = `Set ${SETTINGS.certFile.variable} and ${SETTINGS.keyFile.variable}, or listen without TLS.`
+  const fix = `Set ${SETTINGS.certFile.variable} and ${SETTINGS.keyFile.variable}, or use a listener without TLS.`
   return (values.listeners ?? [])
     .filter(({ scheme, starttlsRequired }) => scheme === 'smtps' || starttlsRequired)
-    .map(({ url }) => mistake(variable, { got: shown(url), wanted: 'a certificate for it', fix }))
+    .map(({ url }) => mistake(variable, { got: shown(url), expected: 'a certificate for this listener', fix }))
 }
 
 interface Endpoint {
@@ -39,15 +39,15 @@ interface Endpoint {
   readonly port: number
 }
 
-/** Two listeners, or a listener and the admin server, at one address. Workers would share it without an error. */
+/** Two listeners, or a listener and the admin server, at the same address. Workers would share it without an error. */
 function sharedAddresses({ listeners = [], admin }: ReadValues): string[] {
   const own = [...listeners.map(listening), ...(admin ? [{ variable: SETTINGS.admin.variable, endpoint: admin }] : [])]
   return own.flatMap(({ variable, endpoint }, index) => {
     const earlier = own.slice(0, index).find((other) => overlap(other.endpoint, endpoint))
     if (earlier === undefined) return []
-    const wanted = `an address and port of its own: ${earlier.variable} has ${authority(earlier.endpoint)}`
-    const fix = 'Change a port: 0.0.0.0 is every IPv4 address, and [::] is every address, IPv4 too.'
-    return [mistake(variable, { got: shown(authority(endpoint)), wanted, fix })]
+    const expected = `an unused address and port: ${earlier.variable} already uses ${authority(earlier.endpoint)}`
+    const fix = 'Change one port: 0.0.0.0 covers every IPv4 address, and [::] covers every address, including IPv4.'
+    return [mistake(variable, { got: shown(authority(endpoint)), expected, fix })]
   })
 }
 
@@ -55,22 +55,22 @@ function listening(endpoint: Endpoint): { readonly variable: string; readonly en
   return { variable: SETTINGS.listeners.variable, endpoint }
 }
 
-/** An upstream that is the proxy itself: every session would open the next. */
+/** An upstream that is the proxy itself: every session would open another one. */
 function loops({ listeners = [], upstreams = [] }: ReadValues): string[] {
-  const fix = 'Give the address of the server that mail goes to.'
+  const fix = 'Set the address of the server to send mail to.'
   return upstreams.flatMap((upstream) => {
     const itself = listeners.find(
       (listener) => upstream.port === listener.port && reaches(upstream.host, listener.host),
     )
     if (itself === undefined) return []
-    const wanted = `a server that is not this proxy, which listens on ${itself.url}`
-    return [mistake(SETTINGS.upstreams.variable, { got: shown(authority(upstream)), wanted, fix })]
+    const expected = `a server that is not this proxy, which listens on ${itself.url}`
+    return [mistake(SETTINGS.upstreams.variable, { got: shown(authority(upstream)), expected, fix })]
   })
 }
 
 const loopback = parseNetworks('127.0.0.0/8,::1')
 
-/** Whether two listening sockets claim one address. Port 0 claims none. */
+/** Whether two listening sockets use the same address. Port 0 uses none. */
 function overlap(one: Endpoint, other: Endpoint): boolean {
   if (one.port === 0 || one.port !== other.port) return false
   const hosts = [one.host, other.host].map(spelling)
@@ -89,7 +89,7 @@ function reaches(host: string, listenHost: string): boolean {
   })
 }
 
-/** The addresses that a host stands for; connecting to an unspecified address reaches this machine. */
+/** The addresses of a host. Connecting to an unspecified address reaches this machine. */
 function addressesOf(host: string): readonly string[] {
   const plain = spelling(host)
   if (plain === 'localhost' || plain === '::') return ['127.0.0.1', '::1']
@@ -100,20 +100,20 @@ function spelling(host: string): string {
   return canonicalAddress(host) ?? host
 }
 
-/** Names that compose.yaml reads itself. They are in the same file as the settings. */
+/** Names that compose.yaml itself reads from the same file as the settings. */
 export const COMPOSE_NAMES = ['PROXY_IMAGE', 'PROXY_MEMORY', 'PROXY_CPUS'] as const
 
 const KNOWN_NAMES = [...ROWS.map(({ variable }) => variable), ...COMPOSE_NAMES]
 
-/** Variables that begin with PROXY_ and misspell a setting. */
+/** A message for each variable that begins with PROXY_ and misspells a setting. */
 export function misspelledVariables(env: Environment): readonly string[] {
   return unknownNames(env, KNOWN_NAMES).misspelled
 }
 
-/** A warning that names variables that begin with PROXY_ and misspell no setting, such as PROXY_URL. */
+/** A warning that names unknown variables that begin with PROXY_ and misspell no setting, such as PROXY_URL. */
 export function foreignVariables(env: Environment): string[] {
   const { foreign } = unknownNames(env, KNOWN_NAMES)
   return foreign.length === 0
     ? []
-    : [`${foreign.join(', ')}: not a setting of this proxy, and without effect. See --help for its settings.`]
+    : [`${foreign.join(', ')}: unknown to this proxy and ignored. See --help for its settings.`]
 }

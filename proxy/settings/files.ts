@@ -1,4 +1,4 @@
-/** Files that settings name: whether they can be read and are what their setting wants. */
+/** Checks the files that settings name: whether they can be read, and whether their content fits the setting. */
 import { identityMistakes, readCertificates } from '../net/listener-certificate.ts'
 import type { ReadValues } from './checks.ts'
 import { SETTINGS } from './table.ts'
@@ -19,7 +19,7 @@ export function badFiles({ upstreamCaFile, certFile, keyFile }: ReadValues, read
   ]
 }
 
-/** A file that a setting names: its content, or the mistake that it cannot be read. */
+/** A file that a setting names: its content, or the message that it cannot be read. */
 interface NamedFile {
   readonly variable: string
   readonly path: string
@@ -33,32 +33,36 @@ function open(variable: string, path: string | undefined, readText: ReadText): N
     return { variable, path, content: readText(path) }
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
-    const wanted = `a file that can be read: ${code}`
-    return { variable, path, unreadable: mistake(variable, { got: shown(path), wanted, fix: adviceOn(code) }) }
+    const expected = `a readable file (${code})`
+    return { variable, path, unreadable: mistake(variable, { got: shown(path), expected, fix: adviceOn(code) }) }
   }
 }
 
 function adviceOn(code: string): string {
-  if (code === 'ENOENT') return 'There is no such file: correct the path, or in a container mount the file there.'
-  if (code === 'EACCES') return 'The user that the proxy runs as may not read it: change its owner or mode.'
-  return 'Give the path of a PEM file.'
+  if (code === 'ENOENT') return 'The file does not exist: correct the path, or mount the file into the container.'
+  if (code === 'EACCES') return 'The user of the proxy may not read the file: change its owner or mode.'
+  return 'Set the path of a PEM file.'
 }
 
 function badAuthorities(file: NamedFile | undefined): string[] {
   if (file?.content === undefined || readCertificates(file.content).length > 0) return []
-  const fix = 'It holds none, or one that is cut short or damaged.'
-  return [mistake(file.variable, { got: shown(file.path), wanted: 'a file of PEM certificates', fix })]
+  const fix = 'It holds none, or one that is cut short or damaged: replace the file, or correct the path.'
+  return [mistake(file.variable, { got: shown(file.path), expected: 'a file with PEM certificates', fix })]
 }
 
 function badIdentity(certificate: NamedFile | undefined, key: NamedFile | undefined): string[] {
   return identityMistakes(certificate?.content, key?.content).map(({ part, reason }) => {
     const subject = {
-      certificate: [SETTINGS.certFile.variable, pathOf(certificate), 'a file of PEM certificates'],
+      certificate: [SETTINGS.certFile.variable, pathOf(certificate), 'a file with PEM certificates'],
       key: [SETTINGS.keyFile.variable, pathOf(key), 'a file with a PEM private key'],
       pair: [SETTINGS.keyFile.variable, `${pathOf(key)} for ${pathOf(certificate)}`, 'the key of that certificate'],
     } as const
-    const [variable, got, wanted] = subject[part]
-    return mistake(variable, { got, wanted, fix: `${part === 'pair' ? 'They' : 'It'} ${reason}.` })
+    const [variable, got, expected] = subject[part]
+    return mistake(variable, {
+      got,
+      expected,
+      fix: `${part === 'pair' ? 'They' : 'It'} ${reason}. Replace the file, or correct the path.`,
+    })
   })
 }
 

@@ -4,20 +4,20 @@ import { contradictions, misspelledVariables, type ReadValues } from './checks.t
 import type { Config } from './config.ts'
 import { badFiles, type ReadText } from './files.ts'
 import { EXIT_MS } from './stop-grace.ts'
-import { ROWS, SETTINGS, type Setting, type Values } from './table.ts'
+import { durationText, ROWS, SETTINGS, type Setting, type Values } from './table.ts'
 import { mistake } from './values.ts'
 import { plainTextPasswords } from './warnings.ts'
 
 export { foreignVariables, misspelledVariables } from './checks.ts'
 export { configTable, helpText } from './help.ts'
 
-/** The configuration, or everything that is wrong with it: one sentence or two a mistake, without secrets. */
+/** The configuration, or everything that is wrong with it: one or two sentences per mistake, without secrets. */
 export type ParsedConfig = { readonly config: Config } | { readonly mistakes: readonly string[] }
 
 /**
  * Reads the configuration from the environment and the files it names, and freezes it. Returns all mistakes at once;
- * each names the variable, what it got, what is wanted and what to do. Never throws. Reads files synchronously, as it
- * runs before anything is served; `readText` stands in for the file system in tests.
+ * each names the variable, its value, what is expected and what to do. Never throws. Reads files synchronously, because
+ * it runs before the proxy serves anything. Tests replace the file system with `readText`.
  */
 export function parseConfig(env: Environment, readText: ReadText = (path) => readFileSync(path, 'utf8')): ParsedConfig {
   const { values, mistakes: unreadable } = readValues(env)
@@ -30,7 +30,7 @@ export function parseConfig(env: Environment, readText: ReadText = (path) => rea
   return mistakes.length > 0 ? { mistakes } : { config: frozen(toConfig(values as Values)) }
 }
 
-/** What is allowed but most likely not meant; for the log at start and for `check`. */
+/** Warnings about settings that are allowed but probably a mistake, for the log at start and for `check`. */
 export function configWarnings(config: Config): string[] {
   return [...plainTextPasswords(config), ...shortIdleTimeout(config), ...shortStopGrace(config)]
 }
@@ -38,20 +38,21 @@ export function configWarnings(config: Config): string[] {
 function shortIdleTimeout({ idleTimeoutMs }: Config): string[] {
   if (idleTimeoutMs > AHASEND_IDLE_MS) return []
   return [
-    `${SETTINGS.idleTimeoutMs.variable} is not above 60s: applications will see the proxy's 421 for idle sessions ` +
-      "instead of AhaSend's.",
+    `${SETTINGS.idleTimeoutMs.variable}: ${durationText(idleTimeoutMs)} is not above the 60s of AhaSend: applications ` +
+      "with idle sessions will see the proxy's 421 instead of AhaSend's. Set more than 60s.",
   ]
 }
 
 function shortStopGrace({ drainTimeoutMs, stopGraceMs }: Config): string[] {
   if (stopGraceMs >= drainTimeoutMs + EXIT_MS) return []
+  const [drain, least] = [SETTINGS.drainTimeoutMs.variable, drainTimeoutMs + EXIT_MS]
   return [
-    `${SETTINGS.stopGraceMs.variable} is not ${EXIT_MS / 1000}s above ${SETTINGS.drainTimeoutMs.variable}: the ` +
-      'supervisor may kill the proxy while messages are in flight.',
+    `${SETTINGS.stopGraceMs.variable}: ${durationText(stopGraceMs)} is not ${durationText(EXIT_MS)} above ${drain}: the ` +
+      `supervisor may kill the proxy while messages are in flight. Set at least ${durationText(least)}, or lower ${drain}.`,
   ]
 }
 
-/** After so long without data AhaSend closes a connection (https://ahasend.com/docs/smtp). */
+/** AhaSend closes a connection after this time without data (https://ahasend.com/docs/smtp). */
 const AHASEND_IDLE_MS = 60_000
 
 /** The values in effect by variable, for the start log line; settings without a value are left out. */

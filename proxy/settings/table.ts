@@ -1,4 +1,4 @@
-/** THE table of settings: the parser, `--help`, the README's table and the start log line are made of it. */
+/** THE table of settings. The parser, `--help`, the README's table and the start log line are generated from it. */
 import { availableParallelism } from 'node:os'
 import type { Documented } from '../../settings/tables.ts'
 import { CIPHER_POLICIES } from '../net/cipher-suites.ts'
@@ -7,7 +7,7 @@ import { admin, listeners, upstreams } from './addresses.ts'
 import type { Config } from './config.ts'
 import { choice, clients, duration, integer, integerOrAuto, networks, path, type Reader } from './values.ts'
 
-/** One environment variable; its default is text for `read`. */
+/** One environment variable. `read` also reads its default. */
 export interface Setting<T> extends Documented {
   readonly read: Reader<T>
   /** The value in effect, for the start log line; undefined = none. */
@@ -125,7 +125,7 @@ export const SETTINGS = {
     read: duration(
       '100ms',
       '25s',
-      'Choose 25s or less, because applications give up on a greeting: nodemailer after 30s.',
+      'Choose 25s or less: applications stop waiting for a greeting, nodemailer after 30s.',
     ),
     effective: (config) => durationText(config.dialTimeoutMs),
   },
@@ -152,7 +152,7 @@ export const SETTINGS = {
     variable: 'PROXY_STOP_GRACE',
     default: '60s',
     meaning:
-      'How long the supervisor waits between SIGTERM and SIGKILL. Must be at least 5s longer than ' +
+      'How long the supervisor waits between SIGTERM and SIGKILL. Set it at least 5s above ' +
       '`PROXY_DRAIN_TIMEOUT`. compose.yaml uses it as `stop_grace_period`; elsewhere, set the stop timeout of your ' +
       'supervisor to the same value. If a drain cuts messages, the proxy uses the rest of this time to wait for a ' +
       'last scrape of `/metrics`.',
@@ -211,7 +211,7 @@ export const SETTINGS = {
   },
 } satisfies Readonly<Record<string, Setting<unknown>>>
 
-/** What the settings read as, by the table's keys. */
+/** The values of the settings, by the table's keys. */
 export type Values = {
   readonly [Key in keyof typeof SETTINGS]: (typeof SETTINGS)[Key] extends { read: Reader<infer T> } ? T : never
 }
@@ -239,8 +239,8 @@ const UNITS = [
   ['s', 1000],
 ] as const
 
-/** A duration the way settings write it: in the largest unit that needs no fraction. */
-function durationText(ms: number): string {
+/** A duration as settings write it: in the largest unit that needs no fraction. */
+export function durationText(ms: number): string {
   const [unit, size] = UNITS.find(([, unitMs]) => ms >= unitMs && ms % unitMs === 0) ?? ['ms', 1]
   return `${ms / size}${unit}`
 }

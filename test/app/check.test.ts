@@ -124,7 +124,7 @@ describe('check', () => {
   test('variables of other programs are a warning, and a misspelled setting is a mistake', async () => {
     const foreign = await proxy(['check'], { ...upstream(), PROXY_URL: 'http://10.0.0.1:3128', PROXY_HOST: 'hunter2' })
     assert.equal(foreign.code, 0, foreign.stderr)
-    assert.match(foreign.stdout, /^warning: PROXY_URL, PROXY_HOST: not a setting of this proxy, and without effect\./)
+    assert.match(foreign.stdout, /^warning: PROXY_URL, PROXY_HOST: unknown to this proxy and ignored\./)
     assert.doesNotMatch(foreign.stdout, /10\.0\.0\.1|hunter2/)
     const misspelled = await proxy(['check'], { PROXY_LISTN: 'smtp://127.0.0.1:25' })
     assert.deepEqual([misspelled.code, misspelled.stdout], [2, ''])

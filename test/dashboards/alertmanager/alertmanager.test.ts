@@ -84,7 +84,7 @@ test('nothing that is printed is a secret, and only the owner of the file may re
 
 const UNWRITABLE: readonly (readonly [why: string, path: (directory: string) => string, says: RegExp])[] = [
   ['its directory does not exist', (directory) => join(directory, 'none', 'a.yml'), /ENOENT\)\. Create its directory/],
-  ['it is a directory', (directory) => directory, /EISDIR\)\. Name a file in that directory/],
+  ['it is a directory', (directory) => directory, /EISDIR\)\. It is a directory: choose a file in it/],
   ['the kernel refuses it', () => '/proc/version', /: cannot be written \(E[A-Z]+\)\. /],
 ]
 
@@ -126,7 +126,7 @@ test('variables of other programs are no mistake; those that begin with ALERT_ a
       VERSION: 'x',
     },
     (_, { code, stderr }) => {
-      const warning = 'warning: ALERT_LOUDNESS: not a setting, and without effect\n'
+      const warning = 'warning: ALERT_LOUDNESS: unknown and ignored\n'
       assert.deepEqual({ code, stderr }, { code: 0, stderr: warning })
     },
   ))
@@ -139,24 +139,24 @@ test('with a heartbeat alone, the output says that there are no receivers', () =
 const MISTAKES: readonly (readonly [env: Env, ...told: string[]])[] = [
   [
     { ALERT_WEBHOOK_URL: 'hooks', ALERT_HEARTBEAT_URL: 'hc-ping.example/8a1c1d5e' },
-    'ALERT_WEBHOOK_URL: got "hooks", wanted an http or https URL. Correct it, or leave it unset.',
-    'ALERT_HEARTBEAT_URL: got "hc-ping.example/8a1c1d5e", wanted an http or https URL. Correct it, or leave it unset.',
+    'ALERT_WEBHOOK_URL: got "hooks", expected an http or https URL. Correct it, or unset it.',
+    'ALERT_HEARTBEAT_URL: got "hc-ping.example/8a1c1d5e", expected an http or https URL. Correct it, or unset it.',
   ],
   [
     { ALERT_SLACK_URL: 'ftp://me:secret@x.example', ALERT_REPEAT: '0' },
-    'ALERT_SLACK_URL: got "ftp://***@x.example", wanted an http or https URL. Correct it, or leave it unset.',
-    'ALERT_REPEAT: got "0", wanted a duration such as 30m, 4h or 1d12h. Correct it, or leave it unset.',
+    'ALERT_SLACK_URL: got "ftp://***@x.example", expected an http or https URL. Correct it, or unset it.',
+    'ALERT_REPEAT: got "0", expected a duration such as 30m, 4h or 1d12h. Correct it, or unset it.',
   ],
   [
     { ALERT_EMAIL_TO: 'a@b.example', ALERT_EMAIL_SMARTHOST: 'mail.example' },
-    'ALERT_EMAIL_SMARTHOST: got "mail.example", wanted host:port, such as mail.example.com:587. Correct it, or leave it unset.',
+    'ALERT_EMAIL_SMARTHOST: got "mail.example", expected host:port, such as mail.example.com:587. Correct it, or unset it.',
     'ALERT_EMAIL_FROM: not set, but ALERT_EMAIL_TO requires it. Set both or neither.',
     'ALERT_EMAIL_SMARTHOST: not set, but ALERT_EMAIL_TO requires it. Set both or neither.',
   ],
   [
     { ALERT_EMAIL_TLS: 'starttls', ALERT_REPEAT: '30m4h' },
-    'ALERT_EMAIL_TLS: got "starttls", wanted one of required, off. Correct it, or leave it unset.',
-    'ALERT_REPEAT: got "30m4h", wanted a duration such as 30m, 4h or 1d12h. Correct it, or leave it unset.',
+    'ALERT_EMAIL_TLS: got "starttls", expected one of required, off. Correct it, or unset it.',
+    'ALERT_REPEAT: got "30m4h", expected a duration such as 30m, 4h or 1d12h. Correct it, or unset it.',
   ],
   [
     { ALERT_EMAIL_USER: 'me', ALERT_SLACK_CHANNEL: '#mail' },

@@ -67,7 +67,7 @@ test('check warns of what has no effect', LIMIT, async () => {
   const upstream = { PROXY_UPSTREAM: `smtp://localhost:${simulator.port}`, PROXY_UPSTREAM_CA_FILE: simulator.caFile }
   const { code, stdout } = await run(['check'], { ...upstream, OTEL_LOG_LEVEL: 'debug' })
   assert.equal(code, 0)
-  assert.match(stdout, /^warning: Without effect in this proxy: OTEL_LOG_LEVEL\./)
+  assert.match(stdout, /^warning: OTEL_LOG_LEVEL: not supported by this proxy and ignored\./)
 })
 
 test('--help tells every variable', LIMIT, async () => {

@@ -33,73 +33,81 @@ function nameOf(value: string): string {
 
 /** Variables with values that are mistakes beside `ALL`, and what the sentence says. */
 const MISTAKES: readonly (readonly [variable: string, value: string, said: RegExp])[] = [
-  ['OTEL_SDK_DISABLED', '1', /got "1", wanted one of true, false\. Correct it, or unset it for false\.$/],
-  ['OTEL_RESOURCE_ATTRIBUTES', 'a=b,c', /got entry 2 of 2 \(not shown\), wanted key=value/],
+  ['OTEL_SDK_DISABLED', '1', /got "1", expected one of true, false\. Correct it, or unset it to use false\.$/],
+  ['OTEL_RESOURCE_ATTRIBUTES', 'a=b,c', /got entry 2 of 2 \(not shown\), expected key=value/],
   ['OTEL_RESOURCE_ATTRIBUTES', 'a=b=c', /got entry 1 of 1 \(not shown\)/],
   ['OTEL_RESOURCE_ATTRIBUTES', 'a=%ZZ', /got entry 1 of 1 \(not shown\)/],
   ['OTEL_RESOURCE_ATTRIBUTES', `a=${'x'.repeat(256)}`, /at most 255 characters/],
-  ['OTEL_TRACES_EXPORTER', 'console', /got "console", wanted one of otlp, none\. Correct it, or leave it unset\.$/],
-  ['OTEL_TRACES_EXPORTER', 'otlp,none', /got "otlp,none", wanted none alone, or a list without none/],
-  ['OTEL_TRACES_EXPORTER', 'otlp,', /got "", wanted one of/],
-  ['OTEL_METRICS_EXPORTER', 'prometheus;otlp', /wanted one of prometheus, otlp, none.*unset it for prometheus\.$/],
-  ['OTEL_LOGS_EXPORTER', 'console', /wanted one of otlp, none.*unset it for none\.$/],
+  ['OTEL_TRACES_EXPORTER', 'console', /got "console", expected one of otlp, none\. Correct it, or unset it\.$/],
+  ['OTEL_TRACES_EXPORTER', 'otlp,none', /got "otlp,none", expected none alone, or a list without none/],
+  ['OTEL_TRACES_EXPORTER', 'otlp,', /got "", expected one of/],
+  ['OTEL_METRICS_EXPORTER', 'prometheus;otlp', /expected one of prometheus, otlp, none.*unset it to use prometheus\.$/],
+  ['OTEL_LOGS_EXPORTER', 'console', /expected one of otlp, none.*unset it to use none\.$/],
   [
     'OTEL_TRACES_SAMPLER',
     'sometimes',
-    /got "sometimes", wanted one of always_on, .*unset it for parentbased_traceidratio/,
+    /got "sometimes", expected one of always_on, .*unset it to use parentbased_traceidratio/,
   ],
-  ['OTEL_TRACES_SAMPLER_ARG', '1.1', /got "1\.1", wanted a number from 0 to 1/],
-  ['OTEL_TRACES_SAMPLER_ARG', '10%', /got "10%", wanted a number from 0 to 1/],
-  ['OTEL_TRACES_SAMPLER_ARG', '-0.1', /wanted a number from 0 to 1/],
-  ['OTEL_PROPAGATORS', 'b3', /got "b3", wanted one of tracecontext, baggage, none/],
-  ['OTEL_METRIC_EXPORT_INTERVAL', '1s', /got "1s", wanted a whole number from 1 to 3600000/],
-  ['OTEL_METRIC_EXPORT_TIMEOUT', '0', /got "0", wanted a whole number from 1/],
-  ['OTEL_METRIC_EXPORT_TIMEOUT', '70000', /got 70000, wanted at most 60000, the value of OTEL_METRIC_EXPORT_INTERVAL/],
-  ['OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE', 'both', /wanted one of cumulative, delta, lowmemory/],
-  ['OTEL_BSP_SCHEDULE_DELAY', '-1', /wanted a whole number/],
-  ['OTEL_BSP_EXPORT_TIMEOUT', '1.5', /wanted a whole number/],
-  ['OTEL_BSP_MAX_QUEUE_SIZE', '1000000', /wanted a whole number from 1 to 100000/],
-  ['OTEL_BSP_MAX_EXPORT_BATCH_SIZE', '0', /wanted a whole number/],
-  ['OTEL_BSP_MAX_EXPORT_BATCH_SIZE', '2049', /got 2049, wanted at most 2048, the value of OTEL_BSP_MAX_QUEUE_SIZE/],
-  ['OTEL_BLRP_SCHEDULE_DELAY', 'soon', /wanted a whole number/],
-  ['OTEL_BLRP_EXPORT_TIMEOUT', 'never', /wanted a whole number/],
-  ['OTEL_BLRP_MAX_QUEUE_SIZE', '0', /wanted a whole number/],
-  ['OTEL_BLRP_MAX_EXPORT_BATCH_SIZE', '0', /wanted a whole number/],
-  ['OTEL_BLRP_MAX_EXPORT_BATCH_SIZE', '4096', /got 4096, wanted at most 2048, the value of OTEL_BLRP_MAX_QUEUE_SIZE/],
+  ['OTEL_TRACES_SAMPLER_ARG', '1.1', /got "1\.1", expected a number from 0 to 1/],
+  ['OTEL_TRACES_SAMPLER_ARG', '10%', /got "10%", expected a number from 0 to 1/],
+  ['OTEL_TRACES_SAMPLER_ARG', '-0.1', /expected a number from 0 to 1/],
+  ['OTEL_PROPAGATORS', 'b3', /got "b3", expected one of tracecontext, baggage, none/],
+  ['OTEL_METRIC_EXPORT_INTERVAL', '1s', /got "1s", expected a whole number from 1 to 3600000/],
+  ['OTEL_METRIC_EXPORT_TIMEOUT', '0', /got "0", expected a whole number from 1/],
+  [
+    'OTEL_METRIC_EXPORT_TIMEOUT',
+    '70000',
+    /got 70000, expected at most 60000, the value of OTEL_METRIC_EXPORT_INTERVAL/,
+  ],
+  ['OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE', 'both', /expected one of cumulative, delta, lowmemory/],
+  ['OTEL_BSP_SCHEDULE_DELAY', '-1', /expected a whole number/],
+  ['OTEL_BSP_EXPORT_TIMEOUT', '1.5', /expected a whole number/],
+  ['OTEL_BSP_MAX_QUEUE_SIZE', '1000000', /expected a whole number from 1 to 100000/],
+  ['OTEL_BSP_MAX_EXPORT_BATCH_SIZE', '0', /expected a whole number/],
+  ['OTEL_BSP_MAX_EXPORT_BATCH_SIZE', '2049', /got 2049, expected at most 2048, the value of OTEL_BSP_MAX_QUEUE_SIZE/],
+  ['OTEL_BLRP_SCHEDULE_DELAY', 'soon', /expected a whole number/],
+  ['OTEL_BLRP_EXPORT_TIMEOUT', 'never', /expected a whole number/],
+  ['OTEL_BLRP_MAX_QUEUE_SIZE', '0', /expected a whole number/],
+  ['OTEL_BLRP_MAX_EXPORT_BATCH_SIZE', '0', /expected a whole number/],
+  ['OTEL_BLRP_MAX_EXPORT_BATCH_SIZE', '4096', /got 4096, expected at most 2048, the value of OTEL_BLRP_MAX_QUEUE_SIZE/],
   [
     'OTEL_EXPORTER_OTLP_ENDPOINT',
     'collector:4318',
-    /got "collector:4318", wanted a URL such as http:\/\/collector:4318/,
+    /got "collector:4318", expected a URL such as http:\/\/collector:4318/,
   ],
-  ['OTEL_EXPORTER_OTLP_ENDPOINT', 'grpc://collector:4317', /wanted a URL such as http/],
+  ['OTEL_EXPORTER_OTLP_ENDPOINT', 'grpc://collector:4317', /expected a URL such as http/],
   [
     'OTEL_EXPORTER_OTLP_ENDPOINT',
     'http://collector:4318?key=abc',
-    /got "http:\S+key=\*\*\*", wanted .* without parameters/,
+    /got "http:\S+key=\*\*\*", expected .* without parameters/,
   ],
-  ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://', /wanted a URL/],
-  ['OTEL_EXPORTER_OTLP_HEADERS', 'token', /got entry 1 of 1 \(not shown\), wanted name=value/],
+  ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://', /expected a URL/],
+  ['OTEL_EXPORTER_OTLP_HEADERS', 'token', /got entry 1 of 1 \(not shown\), expected name=value/],
   ['OTEL_EXPORTER_OTLP_HEADERS', 'a=b,c d=e', /got entry 2 of 2 \(not shown\)/],
   ['OTEL_EXPORTER_OTLP_HEADERS', 'a=b%0D%0Ac: d', /got entry 1 of 1/],
   ['OTEL_EXPORTER_OTLP_HEADERS', 'a=b;c', /write a comma as %2C, a semicolon as %3B/],
   ['OTEL_EXPORTER_OTLP_HEADERS', 'a=', /got entry 1 of 1/],
-  ['OTEL_EXPORTER_OTLP_TIMEOUT', '0', /wanted a whole number from 1/],
-  ['OTEL_EXPORTER_OTLP_COMPRESSION', 'zstd', /wanted one of gzip, none/],
-  ['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc', /got "grpc", wanted http\/protobuf\. There is no other here: .*4318/],
+  ['OTEL_EXPORTER_OTLP_TIMEOUT', '0', /expected a whole number from 1/],
+  ['OTEL_EXPORTER_OTLP_COMPRESSION', 'zstd', /expected one of gzip, none/],
+  [
+    'OTEL_EXPORTER_OTLP_PROTOCOL',
+    'grpc',
+    /got "grpc", expected http\/protobuf\. Other protocols are not supported: .*4318/,
+  ],
   [
     'OTEL_EXPORTER_OTLP_CERTIFICATE',
     '/nowhere/ca.pem',
-    /got "\/nowhere\/ca\.pem", wanted a file that can be read: ENOENT/,
+    /got "\/nowhere\/ca\.pem", expected a readable file \(ENOENT\)/,
   ],
-  ['OTEL_EXPORTER_OTLP_CERTIFICATE', paths['empty.pem'], /wanted a file of PEM certificates\. It holds none/],
-  ['OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE', key, /wanted a file of PEM certificates/],
-  ['OTEL_EXPORTER_OTLP_CLIENT_KEY', certificate, /wanted a file with a PEM private key/],
+  ['OTEL_EXPORTER_OTLP_CERTIFICATE', paths['empty.pem'], /expected a file with PEM certificates\. It holds none/],
+  ['OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE', key, /expected a file with PEM certificates/],
+  ['OTEL_EXPORTER_OTLP_CLIENT_KEY', certificate, /expected a file with a PEM private key/],
   [
     'OTEL_EXPORTER_OTLP_CLIENT_KEY',
     paths['other.key'],
-    /wanted the key of that certificate\. They do not belong together/,
+    /expected the key of that certificate\. They do not belong together/,
   ],
-  ['OTEL_EXPORTER_OTLP_CLIENT_KEY', own.keyPem, /got \(several lines, not shown\), wanted the path of a file/],
+  ['OTEL_EXPORTER_OTLP_CLIENT_KEY', own.keyPem, /got \(several lines, not shown\), expected the path of a file/],
 ]
 
 for (const [variable, value, said] of MISTAKES) {
@@ -136,8 +144,8 @@ for (const [exporter, signal] of [
 ] as const) {
   test(`OTEL_${exporter}_EXPORTER=otlp without an endpoint says what to set`, () => {
     assert.deepEqual(mistakesOf({ [`OTEL_${exporter}_EXPORTER`]: 'otlp' }), [
-      `OTEL_${exporter}_EXPORTER: got otlp, wanted an endpoint to export to. Set OTEL_EXPORTER_OTLP_ENDPOINT, such as ` +
-        `http://collector:4318, or ${ownVariable(OTLP_SETTINGS.endpoint, signal)}.`,
+      `OTEL_${exporter}_EXPORTER: got otlp, expected an endpoint to export to. Set OTEL_EXPORTER_OTLP_ENDPOINT (such as ` +
+        `http://collector:4318) or ${ownVariable(OTLP_SETTINGS.endpoint, signal)}.`,
     ])
   })
 }
@@ -159,7 +167,7 @@ for (const [alone, absent, present] of [
 ] as const) {
   test(`OTEL_EXPORTER_OTLP_${alone} alone is a mistake`, () => {
     assert.deepEqual(mistakesOf({ [`OTEL_EXPORTER_OTLP_TRACES_${alone}`]: present }), [
-      `OTEL_EXPORTER_OTLP_${absent}: got nothing, wanted a file, because OTEL_EXPORTER_OTLP_TRACES_${alone} is set. Set ` +
+      `OTEL_EXPORTER_OTLP_${absent}: got nothing, expected a file, because OTEL_EXPORTER_OTLP_TRACES_${alone} is set. Set ` +
         'both or neither.',
     ])
   })

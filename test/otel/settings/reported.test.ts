@@ -91,7 +91,7 @@ test('variables of OpenTelemetry that have no effect here are named, not refused
   }
   assert.deepEqual(ignoredVariables(env), ['OTEL_LOG_LEVEL', 'OTEL_EXPORTER_OTLP_INSECURE'])
   assert.deepEqual(otelWarnings(settingsOf(env), env), [
-    'Without effect in this proxy: OTEL_LOG_LEVEL, OTEL_EXPORTER_OTLP_INSECURE. See --help for what has.',
+    'OTEL_LOG_LEVEL, OTEL_EXPORTER_OTLP_INSECURE: not supported by this proxy and ignored. See --help for supported variables.',
   ])
 })
 
@@ -127,13 +127,14 @@ test('what Kubernetes sets for a service called otel-collector is nobody’s set
 test('a variable of a signal that is not exported by OTLP is warned of', () => {
   const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://h:4318', OTEL_EXPORTER_OTLP_METRICS_HEADERS: 'a=b' }
   assert.deepEqual(otelWarnings(settingsOf(env), env), [
-    'OTEL_EXPORTER_OTLP_METRICS_HEADERS has no effect: metrics are not exported by OTLP; see OTEL_METRICS_EXPORTER.',
+    'OTEL_EXPORTER_OTLP_METRICS_HEADERS has no effect: metrics are not exported by OTLP. To export them, include otlp in OTEL_METRICS_EXPORTER.',
   ])
 })
 
 test('an endpoint at the port of gRPC is warned of', () => {
   const env = { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://h:4317/' }
   assert.deepEqual(otelWarnings(settingsOf(env), env), [
-    'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT names port 4317, usually gRPC; OTLP over HTTP is usually at 4318.',
+    'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: port 4317 is usually for gRPC, which this proxy does not support. OTLP over HTTP ' +
+      'usually uses port 4318.',
   ])
 })

@@ -37,25 +37,25 @@ for (const [text, networks] of READ_AS) {
 
 /** Text, the element that is wrong, and what is said of it. */
 const MISTAKES: readonly (readonly [text: string, element: string, reason: RegExp])[] = [
-  ['10.0.0.0/8,nonsense', 'nonsense', /is no network/],
-  ['10.0.0.0/8,', '', /is no network/],
+  ['10.0.0.0/8,nonsense', 'nonsense', /is not a network/],
+  ['10.0.0.0/8,', '', /is not a network/],
   ['10.0.0.0/33', '10.0.0.0/33', /longer than \/32/],
   ['::/129', '::/129', /longer than \/128/],
-  ['10.0.0.0/', '10.0.0.0/', /is no network/],
-  ['10.0.0.0/08', '10.0.0.0/08', /is no network/],
-  ['10.0.0.0/-1', '10.0.0.0/-1', /is no network/],
-  ['10.0.0.0/8/8', '10.0.0.0/8/8', /is no network/],
-  ['10.0.0.0/255.0.0.0', '10.0.0.0/255.0.0.0', /is no network/],
+  ['10.0.0.0/', '10.0.0.0/', /is not a network/],
+  ['10.0.0.0/08', '10.0.0.0/08', /is not a network/],
+  ['10.0.0.0/-1', '10.0.0.0/-1', /is not a network/],
+  ['10.0.0.0/8/8', '10.0.0.0/8/8', /is not a network/],
+  ['10.0.0.0/255.0.0.0', '10.0.0.0/255.0.0.0', /is not a network/],
   // The old inet_aton forms: nobody can tell what was meant.
-  ['127.1', '127.1', /is no network/],
-  ['010.0.0.0/8', '010.0.0.0/8', /is no network/],
-  ['0x7f.0.0.1', '0x7f.0.0.1', /is no network/],
-  ['fe80::1%eth0', 'fe80::1%eth0', /is no network/],
-  ['localhost', 'localhost', /is no network/],
+  ['127.1', '127.1', /is not a network/],
+  ['010.0.0.0/8', '010.0.0.0/8', /is not a network/],
+  ['0x7f.0.0.1', '0x7f.0.0.1', /is not a network/],
+  ['fe80::1%eth0', 'fe80::1%eth0', /is not a network/],
+  ['localhost', 'localhost', /is not a network/],
   // Set bits behind the prefix are a slip: the sentence offers both readings.
-  ['10.1.2.3/8', '10.1.2.3/8', /10\.0\.0\.0\/8 for the network, 10\.1\.2\.3 for the one address/],
+  ['10.1.2.3/8', '10.1.2.3/8', /10\.0\.0\.0\/8 for the network, or 10\.1\.2\.3 for the single address/],
   ['2001:db8::1/32', '2001:db8::1/32', /2001:db8::\/32 for the network/],
-  ['::ffff:10.0.0.0/90', '::ffff:10.0.0.0/90', /does not begin a \/90/],
+  ['::ffff:10.0.0.0/90', '::ffff:10.0.0.0/90', /is not the first address of a \/90/],
 ]
 
 for (const [text, element, reason] of MISTAKES) {

@@ -30,7 +30,7 @@ function mistakesOf(env: Env): readonly string[] {
 /** Variables that make exactly one mistake: which variable it names, and what it says. */
 const REFUSED: readonly (readonly [env: Env, variable: string, says: RegExp])[] = [
   // Listeners.
-  [{ PROXY_LISTEN: '127.0.0.1:2525' }, 'PROXY_LISTEN', /got "127.0.0.1:2525", wanted a URL such as smtp:/],
+  [{ PROXY_LISTEN: '127.0.0.1:2525' }, 'PROXY_LISTEN', /got "127.0.0.1:2525", expected a URL such as smtp:/],
   [{ PROXY_LISTEN: 'smtp://127.0.0.1:25,' }, 'PROXY_LISTEN', /got ""/],
   [{ PROXY_LISTEN: 'smtp://127.0.0.1' }, 'PROXY_LISTEN', /a URL such as/],
   [{ PROXY_LISTEN: 'smtp://::1:2525' }, 'PROXY_LISTEN', /in brackets: \[::1\]/],
@@ -39,22 +39,34 @@ const REFUSED: readonly (readonly [env: Env, variable: string, says: RegExp])[] 
   [{ PROXY_LISTEN: 'smtp://:2525' }, 'PROXY_LISTEN', /a host name, an IPv4 address or an IPv6 address in brackets/],
   [{ PROXY_LISTEN: 'smtp://*:2525' }, 'PROXY_LISTEN', /a host name/],
   [{ PROXY_LISTEN: 'smtp://[127.0.0.1]:2525' }, 'PROXY_LISTEN', /a host name/],
-  [{ PROXY_LISTEN: 'smtp://127.0.0.1:2525/path' }, 'PROXY_LISTEN', /nothing behind the port but parameters/],
-  [{ PROXY_LISTEN: 'smtp://127.0.0.1:2525#x' }, 'PROXY_LISTEN', /nothing behind the port/],
-  [{ PROXY_LISTEN: 'smtp://127.0.0.1:2525?tls=off' }, 'PROXY_LISTEN', /no parameter but \?starttls=required/],
-  [{ PROXY_LISTEN: 'smtp://127.0.0.1:2525?starttls=yes' }, 'PROXY_LISTEN', /no parameter but \?starttls=required/],
-  [{ PROXY_LISTEN: 'smtp://127.0.0.1:2525?constructor=x' }, 'PROXY_LISTEN', /no parameter but/],
-  [{ PROXY_LISTEN: 'smtps://127.0.0.1:465' }, 'PROXY_LISTEN', /a certificate for it\. Set PROXY_TLS_CERT_FILE and/],
-  [{ PROXY_LISTEN: 'smtp://127.0.0.1:25?starttls=required' }, 'PROXY_LISTEN', /a certificate for it/],
-  [{ ...CERTIFICATE, PROXY_LISTEN: 'smtps://127.0.0.1:1?starttls=required' }, 'PROXY_LISTEN', /there is no STARTTLS/],
+  [{ PROXY_LISTEN: 'smtp://127.0.0.1:2525/path' }, 'PROXY_LISTEN', /nothing after the port except parameters/],
+  [{ PROXY_LISTEN: 'smtp://127.0.0.1:2525#x' }, 'PROXY_LISTEN', /nothing after the port/],
+  [{ PROXY_LISTEN: 'smtp://127.0.0.1:2525?tls=off' }, 'PROXY_LISTEN', /no parameter except \?starttls=required/],
+  [{ PROXY_LISTEN: 'smtp://127.0.0.1:2525?starttls=yes' }, 'PROXY_LISTEN', /no parameter except \?starttls=required/],
+  [{ PROXY_LISTEN: 'smtp://127.0.0.1:2525?constructor=x' }, 'PROXY_LISTEN', /no parameter except/],
+  [
+    { PROXY_LISTEN: 'smtps://127.0.0.1:465' },
+    'PROXY_LISTEN',
+    /a certificate for this listener\. Set PROXY_TLS_CERT_FILE and/,
+  ],
+  [{ PROXY_LISTEN: 'smtp://127.0.0.1:25?starttls=required' }, 'PROXY_LISTEN', /a certificate for this listener/],
+  [
+    { ...CERTIFICATE, PROXY_LISTEN: 'smtps://127.0.0.1:1?starttls=required' },
+    'PROXY_LISTEN',
+    /needs no STARTTLS: remove \?starttls/,
+  ],
   // Addresses that are taken.
-  [{ PROXY_LISTEN: 'smtp://127.0.0.1:25,smtp://127.0.0.1:25' }, 'PROXY_LISTEN', /PROXY_LISTEN has 127.0.0.1:25/],
-  [{ PROXY_LISTEN: 'smtp://0.0.0.0:25,smtp://127.0.0.1:25' }, 'PROXY_LISTEN', /PROXY_LISTEN has 0.0.0.0:25/],
-  [{ PROXY_LISTEN: 'smtp://127.0.0.1:25,smtp://localhost:25' }, 'PROXY_LISTEN', /an address and port of its own/],
-  [{ PROXY_LISTEN: 'smtp://[::]:25,smtp://0.0.0.0:25' }, 'PROXY_LISTEN', /is every address, IPv4 too/],
-  [{ PROXY_LISTEN: 'smtp://[::1]:25,smtp://[0:0::1]:25' }, 'PROXY_LISTEN', /an address and port of its own/],
-  [{ PROXY_LISTEN: 'smtp://0.0.0.0:9464' }, 'PROXY_ADMIN', /PROXY_LISTEN has 0.0.0.0:9464/],
-  [{ PROXY_ADMIN: 'http://localhost:2525' }, 'PROXY_ADMIN', /PROXY_LISTEN has 127.0.0.1:2525/],
+  [
+    { PROXY_LISTEN: 'smtp://127.0.0.1:25,smtp://127.0.0.1:25' },
+    'PROXY_LISTEN',
+    /PROXY_LISTEN already uses 127.0.0.1:25/,
+  ],
+  [{ PROXY_LISTEN: 'smtp://0.0.0.0:25,smtp://127.0.0.1:25' }, 'PROXY_LISTEN', /PROXY_LISTEN already uses 0.0.0.0:25/],
+  [{ PROXY_LISTEN: 'smtp://127.0.0.1:25,smtp://localhost:25' }, 'PROXY_LISTEN', /an unused address and port/],
+  [{ PROXY_LISTEN: 'smtp://[::]:25,smtp://0.0.0.0:25' }, 'PROXY_LISTEN', /covers every address, including IPv4/],
+  [{ PROXY_LISTEN: 'smtp://[::1]:25,smtp://[0:0::1]:25' }, 'PROXY_LISTEN', /an unused address and port/],
+  [{ PROXY_LISTEN: 'smtp://0.0.0.0:9464' }, 'PROXY_ADMIN', /PROXY_LISTEN already uses 0.0.0.0:9464/],
+  [{ PROXY_ADMIN: 'http://localhost:2525' }, 'PROXY_ADMIN', /PROXY_LISTEN already uses 127.0.0.1:2525/],
   // Upstreams.
   [{ PROXY_UPSTREAM: 'send.ahasend.com' }, 'PROXY_UPSTREAM', /such as smtp:\/\/send.ahasend.com:587/],
   [{ PROXY_UPSTREAM: 'smtp://send.ahasend.com:465' }, 'PROXY_UPSTREAM', /AhaSend has no implicit TLS/],
@@ -66,13 +78,13 @@ const REFUSED: readonly (readonly [env: Env, variable: string, says: RegExp])[] 
     'PROXY_UPSTREAM',
     /for localhost and loopback or private/,
   ],
-  [{ PROXY_UPSTREAM: 'smtp://relay:25?tls=off' }, 'PROXY_UPSTREAM', /What a name stands for can change/],
+  [{ PROXY_UPSTREAM: 'smtp://relay:25?tls=off' }, 'PROXY_UPSTREAM', /a name may resolve to another address later/],
   [{ PROXY_UPSTREAM: 'smtp://localhost.example:25?tls=off' }, 'PROXY_UPSTREAM', /for localhost and/],
   [{ PROXY_UPSTREAM: 'smtp://8.8.8.8:25?tls=off' }, 'PROXY_UPSTREAM', /for localhost and loopback or private/],
   [{ PROXY_UPSTREAM: 'smtp://[2001:db8::1]:25?tls=off' }, 'PROXY_UPSTREAM', /for localhost and loopback or private/],
-  [{ PROXY_UPSTREAM: 'smtp://127.0.0.1:25?tls=on' }, 'PROXY_UPSTREAM', /no parameter but \?tls=off/],
-  [{ PROXY_UPSTREAM: 'smtp://127.0.0.1:25?tls=off&verify=off' }, 'PROXY_UPSTREAM', /no parameter but \?tls=off/],
-  [{ PROXY_UPSTREAM: 'smtp://key:value@send.ahasend.com:587' }, 'PROXY_UPSTREAM', /their AUTH passes through/],
+  [{ PROXY_UPSTREAM: 'smtp://127.0.0.1:25?tls=on' }, 'PROXY_UPSTREAM', /no parameter except \?tls=off/],
+  [{ PROXY_UPSTREAM: 'smtp://127.0.0.1:25?tls=off&verify=off' }, 'PROXY_UPSTREAM', /no parameter except \?tls=off/],
+  [{ PROXY_UPSTREAM: 'smtp://key:value@send.ahasend.com:587' }, 'PROXY_UPSTREAM', /the proxy relays them unchanged/],
   // Spellings that a resolver takes for addresses, and what is no name.
   [{ PROXY_UPSTREAM: 'smtp://2130706433:25' }, 'PROXY_UPSTREAM', /a host name/],
   [{ PROXY_UPSTREAM: 'smtp://0x7f000001:25' }, 'PROXY_UPSTREAM', /a host name/],
@@ -101,12 +113,16 @@ const REFUSED: readonly (readonly [env: Env, variable: string, says: RegExp])[] 
   // Files.
   [{ PROXY_UPSTREAM_CA_FILE: '/no/such/ca.pem' }, 'PROXY_UPSTREAM_CA_FILE', /got "\/no\/such\/ca.pem".*ENOENT/],
   [{ PROXY_UPSTREAM_CA_FILE: files.directory }, 'PROXY_UPSTREAM_CA_FILE', /EISDIR/],
-  [{ PROXY_UPSTREAM_CA_FILE: paths['notes.txt'] }, 'PROXY_UPSTREAM_CA_FILE', /notes.txt", wanted a file of PEM cert/],
+  [
+    { PROXY_UPSTREAM_CA_FILE: paths['notes.txt'] },
+    'PROXY_UPSTREAM_CA_FILE',
+    /notes.txt", expected a file with PEM cert/,
+  ],
   [{ PROXY_UPSTREAM_CA_FILE: paths['cut.crt'] }, 'PROXY_UPSTREAM_CA_FILE', /cut short or damaged/],
   [
     { PROXY_UPSTREAM_CA_FILE: authority.certPem },
     'PROXY_UPSTREAM_CA_FILE',
-    /\(several lines, not shown\), wanted the path/,
+    /\(several lines, not shown\), expected the path/,
   ],
   [{ PROXY_TLS_CERT_FILE: paths['tls.crt'] }, 'PROXY_TLS_KEY_FILE', /got nothing.*PROXY_TLS_CERT_FILE is set/],
   [{ PROXY_TLS_KEY_FILE: paths['tls.key'] }, 'PROXY_TLS_CERT_FILE', /got nothing.*PROXY_TLS_KEY_FILE is set/],
@@ -119,21 +135,25 @@ const REFUSED: readonly (readonly [env: Env, variable: string, says: RegExp])[] 
     'PROXY_TLS_KEY_FILE',
     /other.key" for .*tls.crt".*together/,
   ],
-  [{ ...CERTIFICATE, PROXY_TLS_KEY_FILE: own.keyPem }, 'PROXY_TLS_KEY_FILE', /not shown\), wanted the path of a file/],
+  [
+    { ...CERTIFICATE, PROXY_TLS_KEY_FILE: own.keyPem },
+    'PROXY_TLS_KEY_FILE',
+    /not shown\), expected the path of a file/,
+  ],
   // Networks and clients.
   [{ PROXY_ALLOW: '10.0.0.0/8,everybody' }, 'PROXY_ALLOW', /got "everybody"/],
   [{ PROXY_ALLOW: '10.1.2.3/8' }, 'PROXY_ALLOW', /write 10.0.0.0\/8 for the network/],
-  [{ PROXY_TRUST_PROXY_PROTOCOL: 'yes' }, 'PROXY_TRUST_PROXY_PROTOCOL', /got "yes", wanted a network/],
+  [{ PROXY_TRUST_PROXY_PROTOCOL: 'yes' }, 'PROXY_TRUST_PROXY_PROTOCOL', /got "yes", expected a network or an address/],
   [{ PROXY_CLIENTS: '10.0.0.0/8' }, 'PROXY_CLIENTS', /name=network/],
   [{ PROXY_CLIENTS: 'web=' }, 'PROXY_CLIENTS', /name=network/],
   [{ PROXY_CLIENTS: '=10.0.0.0/8' }, 'PROXY_CLIENTS', /name=network/],
   [{ PROXY_CLIENTS: 'a b=10.0.0.0/8' }, 'PROXY_CLIENTS', /letters, digits, dots, hyphens and underscores/],
   [{ PROXY_CLIENTS: `${'a'.repeat(65)}=10.0.0.0/8` }, 'PROXY_CLIENTS', /1 to 64/],
-  [{ PROXY_CLIENTS: 'Other=10.0.0.0/8' }, 'PROXY_CLIENTS', /wanted another name/],
+  [{ PROXY_CLIENTS: 'Other=10.0.0.0/8' }, 'PROXY_CLIENTS', /expected another name\. The proxy uses the name `other`/],
   [{ PROXY_CLIENTS: 'web=10.0.0.0/33' }, 'PROXY_CLIENTS', /longer than \/32/],
   // Numbers, durations, words.
   [{ PROXY_MAX_SESSIONS: '0' }, 'PROXY_MAX_SESSIONS', /a whole number from 1 to 1000000/],
-  [{ PROXY_MAX_SESSIONS: '1e3' }, 'PROXY_MAX_SESSIONS', /got "1e3".*unset it for 10000/],
+  [{ PROXY_MAX_SESSIONS: '1e3' }, 'PROXY_MAX_SESSIONS', /got "1e3".*unset it to use 10000/],
   [{ PROXY_MAX_SESSIONS_PER_CLIENT: '-1' }, 'PROXY_MAX_SESSIONS_PER_CLIENT', /from 0 to 1000000/],
   [{ PROXY_WARM_CONNECTIONS: '257' }, 'PROXY_WARM_CONNECTIONS', /from 0 to 256/],
   [{ PROXY_WORKERS: '0' }, 'PROXY_WORKERS', /auto, or a whole number from 1 to 64/],
@@ -142,7 +162,7 @@ const REFUSED: readonly (readonly [env: Env, variable: string, says: RegExp])[] 
   [{ PROXY_DIAL_TIMEOUT: '99ms' }, 'PROXY_DIAL_TIMEOUT', /from 100ms to 25s.* Choose 100ms or more\.$/],
   [{ PROXY_DIAL_TIMEOUT: '0s' }, 'PROXY_DIAL_TIMEOUT', / Choose 100ms or more\.$/],
   [{ PROXY_DIAL_TIMEOUT: '-1s' }, 'PROXY_DIAL_TIMEOUT', /got "-1s".* Choose 100ms or more\.$/],
-  [{ PROXY_DIAL_TIMEOUT: 'soon' }, 'PROXY_DIAL_TIMEOUT', / Correct it, or unset it for 10s\.$/],
+  [{ PROXY_DIAL_TIMEOUT: 'soon' }, 'PROXY_DIAL_TIMEOUT', / Correct it, or unset it to use 10s\.$/],
   [{ PROXY_DIAL_TIMEOUT: '10' }, 'PROXY_DIAL_TIMEOUT', /written like 250ms, 10s or 1m30s/],
   [{ PROXY_IDLE_TIMEOUT: '25h' }, 'PROXY_IDLE_TIMEOUT', /from 1s to 24h/],
   [{ PROXY_IDLE_TIMEOUT: '1.5m' }, 'PROXY_IDLE_TIMEOUT', /got "1.5m"/],
@@ -155,7 +175,7 @@ const REFUSED: readonly (readonly [env: Env, variable: string, says: RegExp])[] 
   // The admin server.
   [{ PROXY_ADMIN: 'none' }, 'PROXY_ADMIN', /such as http:/],
   [{ PROXY_ADMIN: 'https://127.0.0.1:9464' }, 'PROXY_ADMIN', /begins with http:\/\//],
-  [{ PROXY_ADMIN: 'http://127.0.0.1:9464/metrics' }, 'PROXY_ADMIN', /nothing behind the port/],
+  [{ PROXY_ADMIN: 'http://127.0.0.1:9464/metrics' }, 'PROXY_ADMIN', /nothing after the port/],
   [{ PROXY_ADMIN: 'http://127.0.0.1:9464?x=y' }, 'PROXY_ADMIN', /no parameters/],
   [{ PROXY_ADMIN: 'http://me:hush@127.0.0.1:9464' }, 'PROXY_ADMIN', /without credentials/],
 ]
@@ -165,8 +185,8 @@ for (const [env, variable, says] of REFUSED) {
   test(`${written.join(' ').replaceAll(files.directory, '...')} is refused`, () => {
     const [mistake = '', ...others] = mistakesOf(env)
     assert.match(mistake, says)
-    // The form of every mistake: which variable, what it got, what is wanted, what to do.
-    assert.match(mistake, new RegExp(`^${variable}: got .+, wanted .+\\. .+\\.$`))
+    // The form of every mistake: the variable, its value, what is expected, what to do.
+    assert.match(mistake, new RegExp(`^${variable}: got .+, expected .+\\. .+\\.$`))
     assert.deepEqual(others, [])
   })
 }

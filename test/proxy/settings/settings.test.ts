@@ -193,7 +193,7 @@ test('a hundred client names are accepted, one more is not, however many network
   const named = (count: number) => Array.from({ length: count }, (_, index) => `c${index}=10.0.0.${index}`).join(',')
   assert.equal(configOf({ PROXY_CLIENTS: `${named(100)},c0=10.1.0.0/16` }).clients.length, 100)
   const [mistake, ...others] = mistakesOf({ PROXY_CLIENTS: named(101) })
-  assert.match(mistake ?? '', /^PROXY_CLIENTS: got 101 names, wanted at most 100 different names\./)
+  assert.match(mistake ?? '', /^PROXY_CLIENTS: got 101 names, expected at most 100 different names\./)
   assert.deepEqual(others, [])
 })
 
@@ -240,23 +240,29 @@ test('a description is flat, leaves out what has no value, and does not open fil
 test('an idle timeout that hides the one of AhaSend is allowed, with a warning', () => {
   assert.deepEqual(configWarnings(configOf({})), [])
   assert.deepEqual(configWarnings(configOf({ PROXY_IDLE_TIMEOUT: '61s' })), [])
-  assert.match(configWarnings(configOf({ PROXY_IDLE_TIMEOUT: '60s' })).join(), /^PROXY_IDLE_TIMEOUT is not above 60s/)
+  assert.match(
+    configWarnings(configOf({ PROXY_IDLE_TIMEOUT: '60s' })).join(),
+    /^PROXY_IDLE_TIMEOUT: 1m is not above the 60s of AhaSend: .* Set more than 60s\.$/,
+  )
 })
 
 test('a stop grace that is shorter than a drain with its exit is allowed, with a warning', () => {
   const warnings = (grace: string) => configWarnings(configOf({ PROXY_DRAIN_TIMEOUT: '1m', PROXY_STOP_GRACE: grace }))
   assert.deepEqual(warnings('65s'), [])
-  assert.match(warnings('64s').join(), /^PROXY_STOP_GRACE is not 5s above PROXY_DRAIN_TIMEOUT/)
+  assert.match(
+    warnings('64s').join(),
+    /^PROXY_STOP_GRACE: 64s is not 5s above PROXY_DRAIN_TIMEOUT: .* Set at least 65s, or lower/,
+  )
 })
 
-test('--help tells every variable, its meaning and its default, in lines that fit', () => {
+test('--help shows every variable, its meaning and its default, in lines that fit', () => {
   const help = helpText()
   for (const { variable, default: byDefault } of ROWS) {
     assert.match(help, new RegExp(`^${variable}\n {4}\\S`, 'm'))
     assert.ok(byDefault === '' || help.includes(`Default: ${byDefault}`), variable)
   }
-  const more = { variable: 'MORE', default: 'much', meaning: 'Settings of other rooms.' }
-  assert.ok(helpText([more]).includes('\nMORE\n    Settings of other rooms.\n    Default: much\n'))
+  const more = { variable: 'MORE', default: 'much', meaning: 'Settings of other modules.' }
+  assert.ok(helpText([more]).includes('\nMORE\n    Settings of other modules.\n    Default: much\n'))
   assert.match(help, /container image: smtp:\/\/0\.0\.0\.0:2525/)
   for (const line of help.split('\n')) assert.ok(line.length <= 110 && line === line.trimEnd(), line)
 })
