@@ -46,7 +46,7 @@ export type Step =
   | { readonly kind: 'end'; readonly line: number; readonly side: Side | 'proxy'; readonly how: 'fin' | 'reset' }
 
 export interface Script {
-  /** The file's name without `.dlg`. */
+  /** `topic/name`: the path below the folder of the scripts, without `.dlg`. */
   readonly name: string
   readonly behaviour: string
   readonly ids: readonly string[]
@@ -86,9 +86,9 @@ export function byStage(scripts: readonly Script[]): Map<string, Script[]> {
   return Map.groupBy(scripts, ({ listener, addresses }) => `${listener}, addresses ${addresses}`)
 }
 
-/** All scripts of a folder, by name; `rig` keeps those that run in it. */
+/** The scripts of a folder and of its subfolders, sorted by name; `rig` selects those that run in this rig. */
 export function readScripts(folder: URL, rig?: Rig): Script[] {
-  return readdirSync(folder)
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.dlg'))
     .sort()
     .map((file) => parseScript(file.slice(0, -'.dlg'.length), readFileSync(new URL(file, folder), 'utf8')))

@@ -1,6 +1,6 @@
 /**
- * What must come of the scripts: `test/dialogues/<name>.events`, one event a line, and for some `<name>.metrics`, one
- * series a line, and `<name>.spans`, one span a line.
+ * The expected result of each script: `test/dialogues/<topic>/<name>.events`, one event per line, and for scripts of
+ * the telemetry rig also `<name>.metrics`, one series per line, and `<name>.spans`, one span per line.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { isDialogueLine, withoutTime } from './event-lines.ts'
@@ -15,9 +15,9 @@ export function readGolden(name: string, kind: Golden = 'events'): string[] {
   return existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n') : []
 }
 
-/** The names of all scripts that have this kind of golden. */
+/** The names (`topic/name`) of all scripts that have this kind of golden. */
 export function goldenNames(kind: Golden): string[] {
-  return readdirSync(DIALOGUES)
+  return readdirSync(DIALOGUES, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith(`.${kind}`))
     .map((file) => file.slice(0, -`.${kind}`.length))
     .sort()

@@ -1,5 +1,5 @@
 /**
- * Rewrites the goldens: `node test/support/update-goldens.ts [name ...]`, all scripts unless some are named. Read the
+ * Rewrites the goldens: `node test/support/update-goldens.ts [topic/name ...]`, all scripts if none is named. Read the
  * difference like prose before it is committed: a golden says what must happen, not what happened.
  */
 import type { SessionEvent } from '../../proxy/events/session-event.ts'

@@ -53,7 +53,9 @@ describe('The dialogues', () => {
 
   test('have a golden each, and there is no golden without its dialogue', () => {
     assert.deepEqual(goldenNames('events'), namesIn(all))
-    assert.deepEqual(goldenNames('metrics'), namesIn(readScripts(DIALOGUES, 'telemetry')))
+    for (const kind of ['metrics', 'spans'] as const) {
+      assert.deepEqual(goldenNames(kind), namesIn(readScripts(DIALOGUES, 'telemetry')), kind)
+    }
   })
 
   test('show one behaviour each', () => {
