@@ -128,19 +128,19 @@ describe('A script', () => {
   const parse = (...lines: string[]) => parseScript('x', ['# It works.', ...lines, 'close C', ''].join('\n'))
   const wrong: readonly (readonly [string, string, RegExp])[] = [
     ['an unknown operator', 'Q hello', /x\.dlg:2: not a step: Q hello/],
-    ['blanks at the end of a line', 'C hello ', /blanks at the end that nobody can see/],
-    ['a letter that is no ASCII', 'C h\u00e9llo', /not plain ASCII/],
-    ['a character that is no octet', 'C~ "\\u0100"', /an octet is/],
-    ['text that is no JSON string', "C~ 'x'", /not a JSON string/],
+    ['spaces at the end of a line', 'C hello ', /invisible spaces at the end/],
+    ['a letter that is not ASCII', 'C h\u00e9llo', /not plain ASCII/],
+    ['a character above \\u00ff', 'C~ "\\u0100"', /a byte is/],
+    ['text that is not a JSON string', "C~ 'x'", /not a JSON string/],
     ['an unknown setting', '## speed: fast', /no such setting: speed/],
     ['an unknown listener', '## listener: quic', /quic is none of plain, starttls, smtps/],
-    ['bytes that the proxy keeps from itself', 'P! 220 go', /not a step/],
+    ['bytes from the proxy that are not relayed', 'P! 220 go', /not a step/],
   ]
   for (const [what, line, message] of wrong) {
     test(`refuses ${what}`, () => assert.throws(() => parse(line), message))
   }
 
-  test('refuses a file without an end or without a behaviour', () => {
+  test('refuses a file without a close or a reset, or without a behaviour', () => {
     assert.throws(() => parseScript('x', '# It works.\nC QUIT\n'), /end with a close or a reset/)
     assert.throws(() => parseScript('x', 'C QUIT\nclose C\n'), /begin with a comment/)
   })

@@ -8,7 +8,7 @@ import { observe, segmentsOf } from '../support/pure-rig.ts'
 import { playOn } from '../support/socket-rig.ts'
 import { metricLinesOf, spanLinesOf } from '../support/telemetry-rig.ts'
 
-describe('A session through the real proxy moves exactly these series, and makes exactly these spans', () => {
+describe('A session through the real proxy changes exactly these series and creates exactly these spans', () => {
   let stage: Stage
 
   before(async () => {
@@ -26,7 +26,7 @@ describe('A session through the real proxy moves exactly these series, and makes
   }
 })
 
-describe('The books balance over all dialogues together', () => {
+describe('Over all dialogues, the metrics match the events', () => {
   const sessions = readScripts(DIALOGUES, 'pure').map((script) => asSession(observe(segmentsOf(script, 'lines'))))
   const events = sessions.flat()
   let lines: readonly string[]
@@ -46,32 +46,32 @@ describe('The books balance over all dialogues together', () => {
     const replies = count((event) => event.type === 'exchange' || event.type === 'greeting')
     assert.equal(sum('smtp_proxy_replies_total'), replies)
     const timed = sessions.flatMap(answersIn).length
-    assert.equal(sum('smtp_proxy_command_duration_seconds_count'), timed, 'what answers a known command has a duration')
+    assert.equal(sum('smtp_proxy_command_duration_seconds_count'), timed, 'replies to known commands have a duration')
   })
 
-  test('every mail ends once, and is counted under its outcome', () => {
+  test('every message ends once and is counted under its outcome', () => {
     const ended = (event: SessionEvent) => 'outcome' in event
     assert.equal(sum('smtp_proxy_transactions_total'), count(ended))
     assert.equal(
       count((event) => event.type === 'tx-begin'),
       count(ended),
-      'what began has ended',
+      'every message that began has ended',
     )
     for (const outcome of ['accepted', 'tempfail', 'permfail', 'aborted', 'in_doubt'] as const) {
       const expected = count((event) => 'outcome' in event && event.outcome === outcome)
       assert.equal(sum('smtp_proxy_transactions_total', `outcome="${outcome}"`), expected, outcome)
-      assert.ok(expected > 0, `the dialogues know a mail that was ${outcome}`)
+      assert.ok(expected > 0, `no dialogue has a message with the outcome ${outcome}`)
     }
   })
 
-  test('every answered recipient is counted under its verdict', () => {
+  test('every recipient with a reply is counted under its verdict', () => {
     for (const verdict of ['accepted', 'tempfail', 'permfail'] as const) {
       const expected = count((event) => event.type === 'tx-rcpt' && event.verdict === verdict)
       assert.equal(sum('smtp_proxy_recipients_total', `verdict="${verdict}"`), expected, verdict)
     }
   })
 
-  test('the octets of all mails whose body began are in the sizes', () => {
+  test('the sizes include the bytes of every message whose body began', () => {
     const sizes = events.flatMap((event) => ('outcome' in event && event.hasBody ? [event.size] : []))
     assert.equal(sum('smtp_proxy_message_size_bytes_count'), sizes.length)
     assert.equal(
@@ -80,14 +80,14 @@ describe('The books balance over all dialogues together', () => {
     )
   })
 
-  test('every session that lost the thread is counted', () => {
+  test('every opaque session is counted', () => {
     const opaque = count((event) => event.type === 'session-opaque')
     assert.equal(sum('smtp_proxy_session_opaque_total'), opaque)
     assert.ok(opaque > 0)
   })
 })
 
-/** Replies that answer a known command: not unsolicited ones, and none after a session has lost the thread. */
+/** The replies to known commands: neither unsolicited replies nor replies in an opaque session. */
 function answersIn(session: readonly SessionEvent[]): readonly SessionEvent[] {
   const lost = session.findIndex((event) => event.type === 'session-opaque')
   return (lost < 0 ? session : session.slice(0, lost)).filter(
@@ -95,7 +95,7 @@ function answersIn(session: readonly SessionEvent[]): readonly SessionEvent[] {
   )
 }
 
-/** What a dialogue said, between an opening and an end. */
+/** Adds the first and the last event of a session to the events of a dialogue. */
 function asSession(events: readonly SessionEvent[]): SessionEvent[] {
   const open = {
     type: 'session-open',

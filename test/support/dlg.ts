@@ -1,26 +1,26 @@
 /**
- * The `.dlg` format: both sides of one SMTP conversation in one text file, one behaviour a file.
+ * The `.dlg` format: a text file with both sides of one SMTP conversation. Each file shows one behaviour.
  *
- *     # The first comment is the behaviour, in one sentence.
- *     ## ids: PIP-01 DAT-03          catalogue ids that the file proves
+ *     # The first comment states the behaviour in one sentence.
+ *     ## ids: PIP-01 DAT-03          the requirements that the file covers; test titles use the same ids
  *     ## listener: starttls          plain (default), starttls (plain with a certificate) or smtps
- *     ## rigs: pure socket           only these rigs run it (default: pure socket)
+ *     ## rigs: pure socket           the rigs that run the file (default: pure socket)
  *     ## addresses: domain           PROXY_RECORD_ADDRESSES: none (default), domain or full
  *
- *     S 220 mail.example ESMTP       upstream sends this line; CRLF is added
- *     C EHLO app                     client sends this line; CRLF is added
- *     C~ "a\u0000b\n" * 3            exact bytes: a JSON string, each of \u0000 to \u00ff one octet; may be repeated
- *     S! 250-XCLIENT NAME            upstream sends it, the proxy keeps it: the client must not read it
- *     C! STARTTLS                    client sends it, the proxy keeps it: the upstream must not read it
- *     P 220 2.0.0 go                 nobody sends it: the client must read it from the proxy, here
- *     --                             what was written so far is one segment, and has arrived on the other side
- *     wait 20ms                      nothing happens for so long
- *     close C                        a FIN from this side; `reset C` is an RST; likewise `close S`, `reset S`
- *     close P                        the proxy ends both connections; both sides must see it
+ *     S 220 mail.example ESMTP       the upstream sends this line; the rigs add CRLF
+ *     C EHLO app                     the client sends this line; the rigs add CRLF
+ *     C~ "a\u0000b\n" * 3            exact bytes: a JSON string, one byte for each of \u0000 to \u00ff; may be repeated
+ *     S! 250-XCLIENT NAME            the upstream sends this, and the proxy does not relay it to the client
+ *     C! STARTTLS                    the client sends this, and the proxy does not relay it to the upstream
+ *     P 220 2.0.0 go                 the proxy sends this to the client
+ *     --                             ends a segment; everything above has reached the other side
+ *     wait 20ms                      nothing happens for 20 ms
+ *     close C                        the client sends a FIN (`reset C`: an RST); also `close S`, `reset S`
+ *     close P                        the proxy closes both connections, and both sides see it
  *
- * `!` and `~` combine (`S!~ "250 half"`). The order of the file is the order of the world: a side writes when it has
- * read everything that stands above. Consecutive lines of one side are one segment. Every file has a `close` or a
- * `reset`. There are no variables and no loops.
+ * `!` and `~` can be combined (`S!~ "250 half"`). Events happen in the order of the file: a side writes once it has
+ * read everything above. Consecutive lines of one side are one segment. Every file contains a `close` or a `reset`.
+ * There are no variables and no loops.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import type { AddressScope } from '../../proxy/smtp/path.ts'
@@ -29,9 +29,9 @@ export type Side = 'client' | 'upstream'
 export type Listener = 'plain' | 'starttls' | 'smtps'
 export type Rig = 'pure' | 'socket' | 'telemetry'
 
-/** One line of a script. `line` is its number in the file, from 1. */
+/** One step of a script. `line` is its line number in the file, starting at 1. */
 export type Step =
-  /** `side` writes; `relayed` is false when the proxy must keep it for itself. */
+  /** `side` writes; `relayed` is false if the proxy must not relay it. */
   | {
       readonly kind: 'write'
       readonly line: number
@@ -39,7 +39,7 @@ export type Step =
       readonly bytes: Buffer
       readonly relayed: boolean
     }
-  /** The client reads this, and no upstream wrote it. */
+  /** The client reads this from the proxy; the upstream did not send it. */
   | { readonly kind: 'proxy'; readonly line: number; readonly bytes: Buffer }
   | { readonly kind: 'flush'; readonly line: number }
   | { readonly kind: 'wait'; readonly line: number; readonly milliseconds: number }
@@ -62,13 +62,13 @@ const RIGS: readonly Rig[] = ['pure', 'socket', 'telemetry']
 const SIDES: Readonly<Record<string, Side>> = { C: 'client', S: 'upstream' }
 
 /**
- * Reads one script.
- * @throws Error that names the file and the line, when the text is not a script.
+ * Parses one script.
+ * @throws Error with the file and the line, if the text is not a valid script.
  */
 export function parseScript(name: string, text: string): Script {
   const behaviour = /^# (.+)$/m.exec(text)?.[1]
   if (behaviour === undefined)
-    throw new Error(`${name}.dlg: begin with a comment that says the behaviour in one sentence`)
+    throw new Error(`${name}.dlg: begin with a comment that states the behaviour in one sentence`)
   const steps: Step[] = []
   const settings = new Map<string, string[]>()
   for (const [index, line] of text.split('\n').entries()) {
@@ -81,7 +81,7 @@ export function parseScript(name: string, text: string): Script {
   return { name, behaviour, steps, ...parseSettings(name, settings) }
 }
 
-/** Scripts by what the proxy must be like for them, each kind once. */
+/** Groups the scripts by the stage that they need: the listener and the recorded addresses. */
 export function byStage(scripts: readonly Script[]): Map<string, Script[]> {
   return Map.groupBy(scripts, ({ listener, addresses }) => `${listener}, addresses ${addresses}`)
 }
@@ -95,7 +95,7 @@ export function readScripts(folder: URL, rig?: Rig): Script[] {
     .filter((script) => rig === undefined || script.rigs.includes(rig))
 }
 
-/** Everything one side writes, in order: `relayed` = only what must arrive on the other side as it is. */
+/** Returns everything that one side writes, in order; with `relayed`, only what the proxy must relay. */
 export function bytesFrom(script: Script, side: Side, relayed: 'relayed' | 'all'): Buffer {
   return Buffer.concat(
     script.steps.flatMap((step) =>
@@ -141,7 +141,7 @@ function parseStep(text: string, line: number, wrong: (what: string) => Error): 
 
 function lineBytes(text: string, wrong: (what: string) => Error): Buffer {
   if (!/^[\x20-\x7e]*$/.test(text) || text.endsWith(' ')) {
-    throw wrong('not plain ASCII, or blanks at the end that nobody can see: write it exactly, with ~')
+    throw wrong('not plain ASCII, or invisible spaces at the end: write exact bytes with ~')
   }
   return Buffer.from(`${text}\r\n`, 'latin1')
 }
@@ -151,7 +151,7 @@ function exactBytes(text: string, wrong: (what: string) => Error): Buffer {
   if (!literal) throw wrong('not a JSON string, or a JSON string * times')
   const value: unknown = JSON.parse(literal[1]!)
   if (typeof value !== 'string' || Buffer.from(value, 'latin1').toString('latin1') !== value) {
-    throw wrong('an octet is \\u0000 to \\u00ff')
+    throw wrong('a byte is \\u0000 to \\u00ff')
   }
   return Buffer.from(value.repeat(Number(literal[2] ?? 1)), 'latin1')
 }

@@ -1,17 +1,17 @@
 /**
- * Events as text: one line each, for the `.events` files beside the dialogues. Everything that the protocol decides is
- * in a line. Times are not, except as line numbers of the script (`@9-12`: sent in line 9, answered in line 12), which
- * only a rig with its own clock can know.
+ * Events as text, one per line, for the `.events` files next to the dialogues. A line contains everything that follows
+ * from the protocol. Times appear only as line numbers of the script (`@9-12`: command in line 9, reply in line 12),
+ * which only the pure rig knows.
  */
 
 import type { ReplyFacts } from '../../proxy/events/reply.ts'
 import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import type { MessageHeaders, TransactionEnd } from '../../proxy/events/transaction.ts'
 
-/** What differs from run to run: who connected, and how the upstream was reached. */
+/** Events that differ between runs: which client connected, and how the proxy reached the upstream. */
 const LEFT_OUT: ReadonlySet<SessionEvent['type']> = new Set(['session-open', 'dial'])
 
-/** What only the relay knows: a dialogue alone never says it. */
+/** Events that only the relay reports, and never a `Dialogue` alone. */
 const RELAY_ONLY: ReadonlySet<string> = new Set<SessionEvent['type']>([
   'capabilities',
   'handover',
@@ -21,22 +21,22 @@ const RELAY_ONLY: ReadonlySet<string> = new Set<SessionEvent['type']>([
   'session-close',
 ])
 
-/** One line an event, without times. */
+/** Returns one line per event, without times. */
 export function linesOf(events: readonly SessionEvent[]): string[] {
   return events.filter((event) => !LEFT_OUT.has(event.type)).map(lineOf)
 }
 
-/** The same with line numbers behind, for events whose times are line numbers. */
+/** Returns one line per event, followed by its line numbers. The times of the events must be line numbers. */
 export function timedLinesOf(events: readonly SessionEvent[]): string[] {
   return events.filter((event) => !LEFT_OUT.has(event.type)).map((event) => `${lineOf(event)} @${spanOf(event)}`)
 }
 
-/** A golden's line without its line numbers. */
+/** Removes the line numbers from a line of a golden. */
 export function withoutTime(line: string): string {
   return line.replace(/ @\d+(-\d+)?$/, '')
 }
 
-/** True for a golden's line that a dialogue says by itself, without a relay. */
+/** True if a `Dialogue` alone reports this line of a golden, without a relay. */
 export function isDialogueLine(line: string): boolean {
   return !RELAY_ONLY.has(line.split(' ', 1)[0]!)
 }
@@ -86,10 +86,10 @@ function lineOf(event: SessionEvent): string {
   }
 }
 
-/** The order in which headers are printed, whatever the order in the mail. */
+/** The order in which headers are printed, independent of their order in the message. */
 const ORDER = ['traceparent', 'tracestate', 'sandbox', 'tags', 'messageId'] satisfies (keyof MessageHeaders)[]
 
-/** The null path is told apart from an absent one. */
+/** An empty path (`<>`) is printed; an absent one is not. */
 function pathOf(word: string, address: string | undefined): string {
   return address === undefined ? '' : ` ${word}=<${address}>`
 }

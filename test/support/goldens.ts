@@ -9,13 +9,13 @@ export const DIALOGUES = new URL('../dialogues/', import.meta.url)
 
 export type Golden = 'events' | 'metrics' | 'spans'
 
-/** The golden's lines; none when nobody wrote it yet. */
+/** Returns the lines of a golden; none if the file does not exist. */
 export function readGolden(name: string, kind: Golden = 'events'): string[] {
   const file = fileOf(name, kind)
   return existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n') : []
 }
 
-/** The names (`topic/name`) of all scripts that have this kind of golden. */
+/** Returns the names (`topic/name`) of all scripts that have this kind of golden. */
 export function goldenNames(kind: Golden): string[] {
   return readdirSync(DIALOGUES, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith(`.${kind}`))
@@ -23,7 +23,7 @@ export function goldenNames(kind: Golden): string[] {
     .sort()
 }
 
-/** Returns true when that changed something. */
+/** Writes a golden if its lines differ from the file. Returns true if it did. */
 export function writeGolden(name: string, kind: Golden, lines: readonly string[]): boolean {
   if (lines.join('\n') === readGolden(name, kind).join('\n')) return false
   writeFileSync(fileOf(name, kind), `${lines.join('\n')}\n`)
@@ -31,8 +31,8 @@ export function writeGolden(name: string, kind: Golden, lines: readonly string[]
 }
 
 /**
- * One golden of what a relay saw and what a dialogue alone said, which knows the times.
- * @throws Error when the two do not tell the same story.
+ * Merges the events of the socket rig with those of the pure rig, which have line numbers as times.
+ * @throws Error if the two rigs report different events.
  */
 export function merge(name: string, relayed: readonly string[], timed: readonly string[]): string[] {
   const alone = [...timed]
@@ -40,9 +40,9 @@ export function merge(name: string, relayed: readonly string[], timed: readonly 
     if (!isDialogueLine(line)) return line
     const next = alone.shift()
     if (next !== undefined && withoutTime(next) === line) return next
-    throw new Error(`${name}: relayed, it says ${line}, and alone ${next}`)
+    throw new Error(`${name}: the socket rig reports ${line}, the pure rig ${next}`)
   })
-  if (alone.length > 0) throw new Error(`${name}: only the dialogue alone says ${alone.join(' / ')}`)
+  if (alone.length > 0) throw new Error(`${name}: only the pure rig reports ${alone.join(' / ')}`)
   return merged
 }
 

@@ -1,21 +1,21 @@
-/** Rig 1: a script played to the dialogue alone. No socket; the clock is the script's line number. */
+/** The pure rig: plays a script to a `Dialogue`, without sockets. The time is the line number in the script. */
 import { Dialogue } from '../../proxy/dialogue/dialogue.ts'
 import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import type { AddressScope } from '../../proxy/smtp/path.ts'
 import { ReplyReader } from '../../proxy/smtp/reply.ts'
 import type { Script, Side, Step } from './dlg.ts'
 
-/** Octets that one side sent together. `at` is the number of their last line. */
+/** Bytes that one side sends together. `at` is the number of their last line. */
 export interface Segment {
   readonly side: Side
   readonly bytes: Buffer
   readonly at: number
 }
 
-/** A segment, or the end of one side. */
+/** A segment, or the FIN or RST of a side. */
 export type Part = Segment | Extract<Step, { kind: 'end' }>
 
-/** The script as segments: `lines` = one a line; `coalesced` = what a side says without a pause is one. */
+/** Splits the script into segments: `lines` = one per line; `coalesced` = consecutive lines of a side form one. */
 export function segmentsOf(script: Script, how: 'lines' | 'coalesced'): Part[] {
   const parts: Part[] = []
   let flushed = false
@@ -35,14 +35,14 @@ export function segmentsOf(script: Script, how: 'lines' | 'coalesced'): Part[] {
   return parts
 }
 
-/** The segments cut into single octets. */
+/** Cuts the segments into single bytes. */
 export function trickled(parts: readonly Part[]): Part[] {
   return parts.flatMap((part): Part[] =>
-    'bytes' in part ? [...part.bytes].map((octet) => ({ ...part, bytes: Buffer.of(octet) })) : [part],
+    'bytes' in part ? [...part.bytes].map((byte) => ({ ...part, bytes: Buffer.of(byte) })) : [part],
   )
 }
 
-/** The segments with one more cut, before the octet `position` of all octets. */
+/** Cuts the segments once more, before byte `position` of all bytes. */
 export function cutAt(parts: readonly Part[], position: number): Part[] {
   let before = 0
   return parts.flatMap((part) => {
@@ -57,7 +57,7 @@ export function cutAt(parts: readonly Part[], position: number): Part[] {
   })
 }
 
-/** Where to cut: everywhere in a short script; in a long one near every line's ends and here and there between. */
+/** The positions to cut at: all in a short script; in a long one, those near line ends and every `STRIDE` bytes. */
 export function cutsOf(script: Script): number[] {
   const ends: number[] = []
   let total = 0
@@ -72,14 +72,14 @@ export function cutsOf(script: Script): number[] {
   return everywhere.filter((position) => near.has(position) || position % STRIDE === 0)
 }
 
-/** Octets up to which every cut is tried. */
+/** The largest script, in bytes, that is cut at every position. */
 const SHORT = 4096
-/** How near to a line's end every cut is tried in a long script. */
+/** In a long script, every position within this distance of a line end is cut, in bytes. */
 const SEAM = 8
-/** How far apart the other cuts are. A prime, so that it meets different columns. */
+/** The distance between the other cuts, in bytes. A prime number, so that the cuts hit different columns. */
 const STRIDE = 997
 
-/** Plays the segments to a new dialogue and returns what it said. */
+/** Plays the segments to a new `Dialogue` and returns its events. */
 export function observe(parts: readonly Part[], addresses: AddressScope = 'none'): SessionEvent[] {
   const events: SessionEvent[] = []
   const dialogue = new Dialogue((event) => events.push(event), addresses)

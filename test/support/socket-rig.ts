@@ -1,6 +1,6 @@
 /**
- * Rig 2: a script played through the real proxy, by a scripted client and a scripted upstream. Byte equality both ways
- * is the first thing it asserts; how each side saw the other end is the second.
+ * The socket rig: a scripted client and a scripted upstream play a script through the real proxy. The rig asserts that
+ * each side received exactly the expected bytes, and that each side saw how the other side closed.
  */
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -9,7 +9,7 @@ import type { Script, Side, Step } from './dlg.ts'
 import type { Stage } from './in-process.ts'
 import { type Identity, type Peer, playPreamble } from './peers.ts'
 
-/** The two ends of one script, connected to the proxy; the upstream has said nothing yet. */
+/** The client and the upstream of one script, connected to the proxy. The upstream has not sent anything yet. */
 export interface Ends {
   readonly client: Peer
   readonly upstream: Peer
@@ -17,7 +17,7 @@ export interface Ends {
   readonly identity: Identity
 }
 
-/** Plays the script to its end. Rejects, with the transcript of both sides, where the proxy did something else. */
+/** Plays the script to its end. If the proxy deviates from it, rejects with the transcript of both sides. */
 export async function play(script: Script, ends: Ends): Promise<void> {
   const conversation = new Conversation(ends)
   const steps = await conversation.greet(script.steps, ends.identity)
@@ -25,7 +25,7 @@ export async function play(script: Script, ends: Ends): Promise<void> {
   await conversation.finish()
 }
 
-/** Plays the script in a session of its own on the stage; returns all events of the session, once it has closed. */
+/** Plays the script in a new session on the stage. Returns all events of the session after it has closed. */
 export async function playOn(stage: Stage, script: Script): Promise<readonly SessionEvent[]> {
   const session = await stage.connect()
   try {
@@ -39,9 +39,9 @@ export async function playOn(stage: Stage, script: Script): Promise<readonly Ses
 
 class Conversation {
   readonly #ends: Ends
-  /** What each side has to read, in order. */
+  /** What each side must receive, in order. */
   readonly #owed: Record<Side, Buffer[]> = { client: [], upstream: [] }
-  /** What one side is about to write as one segment. */
+  /** What one side writes next, as one segment. */
   #segment: { readonly side: Side; readonly bytes: Buffer[] } | undefined
   readonly #ended = new Map<Side, 'fin' | 'reset'>()
 
@@ -49,14 +49,14 @@ class Conversation {
     this.#ends = ends
   }
 
-  /** Plays the greeting, and behind a 220 the preamble; returns the steps that are left. */
+  /** Plays the greeting, and after a 220 the preamble. Returns the remaining steps. */
   async greet(steps: readonly Step[], identity: Identity): Promise<Step[]> {
     const first = steps.findIndex((step) => step.kind === 'end' || (step.kind === 'write' && step.side === 'client'))
     const pieces = pieceWise(steps.slice(0, first))
     const last = pieces.pop() ?? Buffer.alloc(0)
     for (const piece of pieces) {
       await this.#ends.upstream.send(piece)
-      await pause(1) // nobody shows that half a greeting arrived: give it a segment of its own
+      await pause(1) // no event shows that half a greeting arrived, so wait: each piece gets its own segment
     }
     this.#owed.client.push(...pieces, last)
     const accepted = Buffer.concat([...pieces, last])
@@ -69,14 +69,14 @@ class Conversation {
 
   async perform(step: Step): Promise<void> {
     if (step.kind === 'write') return await this.#write(step.side, step.bytes, step.relayed)
-    if (step.kind === 'proxy') return await this.#expectOwnWord(step.bytes)
+    if (step.kind === 'proxy') return await this.#expectFromProxy(step.bytes)
     await this.#send()
     if (step.kind === 'flush') await this.#arrival()
     if (step.kind === 'wait') await pause(step.milliseconds)
     if (step.kind === 'end') await this.#end(step.side, step.how)
   }
 
-  /** Asserts that everything arrived, that the ends were mirrored, and that nothing else came. */
+  /** Asserts that everything arrived and nothing else, and that each side saw how the other side closed. */
   async finish(): Promise<void> {
     await this.#send()
     for (const [side, how] of this.#ended) await this.#mirrored(otherOf(side), how)
@@ -93,17 +93,17 @@ class Conversation {
     if (this.#segment?.side !== side) await this.#send()
     this.#segment ??= { side, bytes: [] }
     this.#segment.bytes.push(bytes)
-    // who has reset the connection reads nothing any more
+    // a side that has reset the connection receives nothing more
     if (relayed && this.#ended.get(otherOf(side)) !== 'reset') this.#owed[otherOf(side)].push(bytes)
   }
 
-  /** Inside a reply of the upstream this is a changed line; else it is an answer, for which the client waits. */
-  async #expectOwnWord(bytes: Buffer): Promise<void> {
+  /** Expects a line that the proxy adds to a reply of the upstream, or a local reply, which the client waits for. */
+  async #expectFromProxy(bytes: Buffer): Promise<void> {
     if (this.#segment?.side === 'client') await this.#send()
     this.#owed.client.push(bytes)
   }
 
-  /** Writes the segment, when its writer has read all that it waited for. */
+  /** Writes the segment once its side has received everything that precedes it. */
   async #send(): Promise<void> {
     const segment = this.#segment
     if (segment === undefined) return
@@ -115,12 +115,12 @@ class Conversation {
     await peer.send(bytes)
   }
 
-  /** How much `side` must have read before it speaks: everything owed to it. */
+  /** The number of bytes that `side` must have received before it writes. */
   #dueBefore(side: Side): number {
     return this.#owed[side].reduce((sum, bytes) => sum + bytes.length, 0)
   }
 
-  /** Both sides have read what can have arrived: of a reply, only what is whole. */
+  /** Waits until both sides have received everything so far; the proxy relays only complete replies. */
   async #arrival(): Promise<void> {
     await this.#ends.upstream.received(this.#dueBefore('upstream'))
     await this.#ends.client.received(wholeReplies(Buffer.concat(this.#owed.client)))
@@ -132,7 +132,7 @@ class Conversation {
       for (const peer of [this.#ends.client, this.#ends.upstream]) await peer.closed()
       return
     }
-    // an RST may overtake what was written before it
+    // an RST may overtake the bytes written before it
     if (how === 'reset') await this.#arrival()
     this.#ended.set(side, how)
     const peer = this.#ends[side]
@@ -154,7 +154,7 @@ class Conversation {
   }
 }
 
-/** The octets of a greeting, one buffer for each part between `--`. */
+/** The bytes of a greeting, split at each `--`. */
 function pieceWise(steps: readonly Step[]): Buffer[] {
   const pieces: Buffer[] = [Buffer.alloc(0)]
   for (const step of steps) {
@@ -164,7 +164,7 @@ function pieceWise(steps: readonly Step[]): Buffer[] {
   return pieces
 }
 
-/** How many of these octets are whole replies: up to the last line that no other line continues. */
+/** The number of bytes that form complete replies: everything up to the last final line. */
 function wholeReplies(bytes: Buffer): number {
   let whole = 0
   for (let start = 0, lf = bytes.indexOf(0x0a); lf >= 0; start = lf + 1, lf = bytes.indexOf(0x0a, start)) {

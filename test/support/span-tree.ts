@@ -1,4 +1,4 @@
-/** Spans in memory, and their trees as text. */
+/** Records spans in memory and prints them as trees. */
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import {
@@ -15,7 +15,7 @@ import { createRecords, type RecordsOptions } from '../../otel/records/recorder.
 import { startTraces, type TracesOptions } from '../../otel/records/traces.ts'
 import type { Telemetry } from '../../proxy/events/observer.ts'
 
-/** Telemetry that keeps its spans, and its log lines as objects. */
+/** Telemetry that keeps its spans in memory, and its log lines as objects. */
 export interface Traced {
   readonly telemetry: Telemetry
   /** In the order in which they were recorded. */
@@ -28,7 +28,7 @@ export type TracedOptions = Partial<Pick<TracesOptions, 'joinTraces' | 'slowMs' 
   readonly recordAddresses?: RecordsOptions['recordAddresses']
 }
 
-/** Keeps everything, unless `options` say otherwise. */
+/** Starts telemetry that samples every trace, unless `options` has another sampler. */
 export function traced(options: TracedOptions = {}): Traced {
   const exporter = new InMemorySpanExporter()
   const lines: Record<string, unknown>[] = []
@@ -50,12 +50,12 @@ export function traced(options: TracedOptions = {}): Traced {
   }
 }
 
-/** What differs from run to run. */
+/** Attributes that differ between runs. */
 const LEFT_OUT = /^(smtp\.session\.id|server\.(address|port)|network\.peer\.address|smtp\.listener|tls\.cipher)$/
 
 /**
- * The trees, one span a line, children indented below their parent in the order of their begin:
- * `name KIND [ERROR type: hint] key=value ... [-> linked span, ...]`. Without times and ids.
+ * Prints the trees without times and ids, one span per line. Children are indented below their parent, in order of
+ * start time: `name KIND [ERROR(message)] [below trace id] key=value ... [-> linked span, ...]`.
  */
 export function treeOf(spans: readonly ReadableSpan[]): string[] {
   const roots = spans.filter((span) => !spans.some((other) => isParent(other, span)))

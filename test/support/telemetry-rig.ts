@@ -1,16 +1,15 @@
-/** Rig 3: the events of a session, replayed into the metrics and read as a scrape would, and into spans. */
-
+/** The telemetry rig: replays the events of sessions into metrics, which it reads through a scrape, and into spans. */
 import type { Telemetry } from '../../proxy/events/observer.ts'
 import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import { scraped } from './scrape.ts'
 import { traced, treeOf } from './span-tree.ts'
 
-/** What is the same for every script, and what differs from run to run: times, and how the upstream was reached. */
+/** Lines that are the same for every script or differ between runs: times, and how the proxy reached the upstream. */
 const LEFT_OUT = /^#|^target_info|_bucket\{|_duration_seconds_sum|^smtp_proxy_upstream_dial|^smtp_proxy_certificate| 0$/
-/** Labels that are the same in every line: one upstream, no named clients. */
+/** Labels with the same value in every line: there is one upstream, and no client has a name. */
 const SAME = /,?(server_address|smtp_client_name)="[^"]*"/g
 
-/** Replays sessions into new metrics; returns the series that are not 0, one line each, as Prometheus would read them. */
+/** Replays sessions into new metrics. Returns the series that are not 0, one per line, as Prometheus reads them. */
 export async function metricLinesOf(sessions: readonly (readonly SessionEvent[])[]): Promise<string[]> {
   const { metrics, page } = scraped({ servers: ['127.0.0.1'], clients: [] })
   replay(sessions, metrics)
@@ -18,7 +17,7 @@ export async function metricLinesOf(sessions: readonly (readonly SessionEvent[])
   return lines.map((line) => line.replace(SAME, '').replace('{,', '{').replace('{}', ''))
 }
 
-/** The spans of sessions, when all are kept, as trees. */
+/** Returns all spans of the sessions as trees. */
 export function spanLinesOf(sessions: readonly (readonly SessionEvent[])[]): string[] {
   const { telemetry, spans } = traced()
   replay(sessions, telemetry)

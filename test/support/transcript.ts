@@ -1,18 +1,18 @@
-/** How many octets of one write or read a transcript shows at each end. Arbitrary: enough to recognise it. */
+/** The number of bytes shown at each end of a long write or read. Arbitrary: enough to recognise it. */
 const SHOWN = 120
 
-/** What happened at both ends of a test, in one list, so that a failure can be read as a conversation. */
+/** Everything that the client and the upstream of a test did, in order, to make failures readable as a conversation. */
 export class Transcript {
   readonly #began = performance.now()
   readonly #lines: string[] = []
 
-  /** Notes that `who` did something (`sent`, `read`, `FIN sent`, ...), with the octets if there were any. */
+  /** Records that `who` did something (`sent`, `read`, `FIN sent`, ...), with the bytes if there are any. */
   note(who: string, what: string, bytes?: Buffer): void {
     const time = (performance.now() - this.#began).toFixed(1).padStart(9)
     this.#lines.push(`${time} ms  ${who.padEnd(10)} ${what.padEnd(10)} ${bytes === undefined ? '' : show(bytes)}`)
   }
 
-  /** Begins anew: for one listener that serves many tests, one after the other. */
+  /** Removes all lines: one upstream serves many tests, one after the other. */
   clear(): void {
     this.#lines.length = 0
   }
@@ -22,9 +22,9 @@ export class Transcript {
   }
 }
 
-/** Octets as a JSON string in latin1, the middle left out when there are many. */
+/** Formats bytes as a JSON string in latin1, without the middle if there are many. */
 export function show(bytes: Buffer): string {
   if (bytes.length <= 2 * SHOWN) return JSON.stringify(bytes.toString('latin1'))
   const ends = [bytes.subarray(0, SHOWN), bytes.subarray(-SHOWN)].map((part) => JSON.stringify(part.toString('latin1')))
-  return `${ends.join(' ... ')} (${bytes.length} octets)`
+  return `${ends.join(' ... ')} (${bytes.length} bytes)`
 }

@@ -1,6 +1,6 @@
 /**
  * Rewrites the goldens: `node test/support/update-goldens.ts [topic/name ...]`, all scripts if none is named. Read the
- * difference like prose before it is committed: a golden says what must happen, not what happened.
+ * diff before you commit it: a golden states what must happen, not what happened.
  */
 import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import { byStage, readScripts, type Script } from './dlg.ts'

@@ -13,7 +13,7 @@ import { cutAt, cutsOf, observe, type Part, segmentsOf, trickled } from '../../s
 
 const SCRIPTS = readScripts(DIALOGUES, 'pure')
 
-describe('The dialogue says the same events wherever the network cuts the bytes', () => {
+describe('A dialogue reports the same events wherever the network splits the bytes', () => {
   for (const script of SCRIPTS) {
     test(`${script.name}: ${script.behaviour}`, () => {
       const golden = readGolden(script.name).filter(isDialogueLine)
@@ -25,7 +25,7 @@ describe('The dialogue says the same events wherever the network cuts the bytes'
     })
   }
 
-  test('any dialogue, cut in any number of places', () => {
+  test('for any script, split at any number of positions', () => {
     const script = fc.constantFrom(...SCRIPTS)
     const cuts = fc.array(fc.nat(800), { maxLength: 30 })
     fc.assert(
@@ -39,26 +39,26 @@ describe('The dialogue says the same events wherever the network cuts the bytes'
   })
 })
 
-/** Whole, octet by octet, and cut in two at every position. */
+/** The script as whole segments, byte by byte, and with one more cut at each position. */
 function* waysOf(script: Script): Generator<[string, readonly Part[]]> {
   const whole = segmentsOf(script, 'coalesced')
   yield ['whole', whole]
-  yield ['octet by octet', trickled(whole)]
-  for (const position of cutsOf(script)) yield [`cut before octet ${position}`, cutAt(whole, position)]
+  yield ['byte by byte', trickled(whole)]
+  for (const position of cutsOf(script)) yield [`cut before byte ${position}`, cutAt(whole, position)]
 }
 
-describe('The dialogues', () => {
+describe('The scripts', () => {
   const all = readScripts(DIALOGUES)
   const namesIn = (scripts: readonly Script[]) => scripts.map(({ name }) => name).sort()
 
-  test('have a golden each, and there is no golden without its dialogue', () => {
+  test('have all their goldens, and no golden is without its script', () => {
     assert.deepEqual(goldenNames('events'), namesIn(all))
     for (const kind of ['metrics', 'spans'] as const) {
       assert.deepEqual(goldenNames(kind), namesIn(readScripts(DIALOGUES, 'telemetry')), kind)
     }
   })
 
-  test('show one behaviour each', () => {
+  test('each show a different behaviour in at most 40 steps', () => {
     const behaviours = all.map(({ behaviour }) => behaviour)
     assert.equal(new Set(behaviours).size, behaviours.length)
     for (const { name, steps } of all) assert.ok(steps.length <= 40, `${name} has ${steps.length} steps`)
@@ -71,7 +71,7 @@ describe('Replies pair with commands in order (RFC 2920)', () => {
   const exchange = fc.record({ command, code, lines: fc.integer({ min: 1, max: 3 }) })
   const groups = fc.array(fc.array(exchange, { minLength: 1, maxLength: 8 }), { maxLength: 8 })
 
-  test('PIP-17: whatever is sent in one group, and however the replies are written', () => {
+  test('PIP-17: for any groups of commands, and replies with any number of lines', () => {
     fc.assert(
       fc.property(groups, fc.array(fc.nat(2000), { maxLength: 10 }), (session, cuts) => {
         const parts = session.flatMap((group, index): Part[] => [
@@ -89,7 +89,7 @@ describe('Replies pair with commands in order (RFC 2920)', () => {
     )
   })
 
-  /** A reply of so many lines, the last of them without a dash. */
+  /** A reply with this number of lines. */
   function replyTo({ code, lines }: { readonly code: number; readonly lines: number }): string {
     return `${`${code}-more\r\n`.repeat(lines - 1)}${code} done\r\n`
   }
@@ -100,8 +100,8 @@ describe('Replies pair with commands in order (RFC 2920)', () => {
   }
 })
 
-describe('Addresses in what the proxy answers by itself', () => {
-  const told = (addresses: AddressScope) => {
+describe('The sender in the event of a local reply to MAIL', () => {
+  const senderOf = (addresses: AddressScope) => {
     const events: SessionEvent[] = []
     const dialogue = new Dialogue((event) => events.push(event), addresses)
     const reply: ReplyFacts = { code: 421, cause: 'draining', origin: 'proxy' }
@@ -114,12 +114,13 @@ describe('Addresses in what the proxy answers by itself', () => {
     ['domain', 'example.com'],
     ['full', 'a@Example.com'],
   ] as const) {
-    test(`${addresses}: ${sender}`, () => assert.deepEqual(told(addresses), [sender]))
+    test(`PROXY_RECORD_ADDRESSES=${addresses}: ${sender ?? 'not recorded'}`, () =>
+      assert.deepEqual(senderOf(addresses), [sender]))
   }
 })
 
-describe('The dialogue is bounded', () => {
-  test('more commands than may wait for a reply make it ask for a pause, and none is lost', () => {
+describe('The memory of a dialogue is limited', () => {
+  test('too many commands without a reply make it ask for a pause, and no command is lost', () => {
     const events: SessionEvent[] = []
     const dialogue = new Dialogue((event) => events.push(event))
     const commands = MAX_PENDING + 200

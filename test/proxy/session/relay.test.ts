@@ -9,7 +9,7 @@ import { playOn } from '../../support/socket-rig.ts'
 const SCRIPTS = readScripts(DIALOGUES, 'socket')
 
 for (const [kind, scripts] of byStage(SCRIPTS)) {
-  describe(`Through the real proxy, with a client on a listener (${kind}), both sides read each other's bytes`, () => {
+  describe(`The real proxy relays each side's bytes to the other (listener: ${kind})`, () => {
     let stage: Stage
 
     before(async () => {
