@@ -89,7 +89,7 @@ describe('A start that must fail', () => {
     ['a port that is none', () => ({ PROXY_LISTEN: 'smtp://127.0.0.1:99999' }), 2, /PROXY_LISTEN/],
     ['smtps without a certificate', () => ({ PROXY_LISTEN: 'smtps://127.0.0.1:0' }), 2, /PROXY_TLS_CERT_FILE/],
     [
-      'an upstream that speaks TLS from the first byte',
+      'an upstream that speaks TLS from the first byte (AHA-10)',
       () => ({ PROXY_UPSTREAM: 'smtps://send.example:465' }),
       2,
       /PROXY_UPSTREAM/,
@@ -101,7 +101,7 @@ describe('A start that must fail', () => {
       /PROXY_UPSTREAM/,
     ],
     [
-      'GRT-15: an upstream that is the proxy itself',
+      'an upstream that is the proxy itself (GRT-15)',
       () => ({ PROXY_LISTEN: 'smtp://127.0.0.1:2525', PROXY_UPSTREAM: 'smtp://localhost:2525' }),
       2,
       /PROXY_UPSTREAM.*not this proxy/s,
@@ -168,7 +168,7 @@ describe('A start that must fail', () => {
     ],
   ]
   for (const [what, env, code, said] of CASES) {
-    test(`LIF-07: ${what} ends it with ${code}, at once, and the setting is named`, async () => {
+    test(`ends with exit code ${code}, at once, and names the setting: ${what} (LIF-07)`, async () => {
       const began = performance.now()
       const error = await failureOf(env())
       assert.ok(performance.now() - began < 10_000, 'does not wait for anything')

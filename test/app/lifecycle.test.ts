@@ -117,7 +117,7 @@ describe('A drain', () => {
     await proxy.line(({ msg }) => msg === 'stopped immediately')
   })
 
-  test('LIF-01: a signal that comes while the proxy still starts ends it, too', async () => {
+  test('LIF-13: a signal that comes while the proxy still starts ends it, too', async () => {
     const env = { PROXY_LISTEN: 'smtp://127.0.0.1:0', PROXY_ADMIN: 'off', PROXY_UPSTREAM: 'smtp://127.0.0.1:1' }
     const child = spawn(process.execPath, ['app/main.ts'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
     const ended = once(child, 'close')

@@ -113,7 +113,7 @@ describe('STARTTLS', () => {
       assert.equal(await session.answered('STARTTLS\r\n'), REFUSED)
     }))
 
-  test('TLC-09: is not understood in an opaque session, and a 220 from the upstream ends that', () =>
+  test('R7 R11: is not understood in an opaque session, and a 220 from the upstream ends that', () =>
     greeted(async (session) => {
       await session.relayed('LHLO app\r\n', '250 fine\r\n')
       assert.equal(session.recorded.one('session-opaque').reason, 'lmtp')
@@ -134,7 +134,7 @@ describe('STARTTLS', () => {
     }))
 })
 
-describe('What comes behind STARTTLS in the clear', () => {
+describe('What comes behind STARTTLS in the clear (R6)', () => {
   const SEGMENTS = [
     'STARTTLS\r\nEHLO injected\r\n',
     'STARTTLS\nEHLO injected\r\n',

@@ -27,7 +27,7 @@ async function readsTheFarewell({ client }: GreetedSession): Promise<void> {
 
 for (const layer of ['in the clear', 'inside TLS']) {
   describe(`A client that was told to go, ${layer}`, () => {
-    test('F4 R5: may go on sending and can still read why', async (context) => {
+    test('R5: may go on sending and can still read why', async (context) => {
       const { rig, session } = await sentAway(context, { ms: 10_000, bytes: 64 * 1024 * 1024 }, layer)
       for (let times = 0; times < 20; times += 1) await session.client.send(Buffer.alloc(100_000, 'x\r\n'))
       await readsTheFarewell(session)

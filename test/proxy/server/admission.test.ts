@@ -274,9 +274,9 @@ describe('Where a PROXY header is required', () => {
       Buffer.concat([v2TooLong, Buffer.alloc(MAX_V2_BLOCK)]),
       'header_too_long',
     ],
-    ['PXP-06: version 3', Buffer.concat([SIGNATURE, Buffer.from([0x31])]), 'unsupported'],
-    ['PXP-06: version 1 with a port too much', 'PROXY TCP4 192.0.2.7 198.51.100.1 4711 25 25\r\n', 'malformed'],
-    ['PXP-08: a TLS hello in its place', Buffer.from('160301020001', 'hex'), 'no_header'],
+    ['PXP-10: version 3', Buffer.concat([SIGNATURE, Buffer.from([0x31])]), 'unsupported'],
+    ['PXP-10: version 1 with a port too much', 'PROXY TCP4 192.0.2.7 198.51.100.1 4711 25 25\r\n', 'malformed'],
+    ['PXP-05: a TLS hello in its place', Buffer.from('160301020001', 'hex'), 'no_header'],
   ]
   for (const [what, octets, fault] of refused) {
     test(`${what}: closed without a word`, async (context) => {

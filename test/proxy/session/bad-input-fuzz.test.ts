@@ -119,7 +119,7 @@ async function clientSide({ client }: StagedSession, dice: Dice, stage: Stage): 
   await babble(client, COMMANDS, dice)
 }
 
-describe('Nonsense from both sides', () => {
+describe('Nonsense from both sides (BYT-11)', () => {
   const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32))
   const warnings: Error[] = []
   const warned = (warning: Error) => void warnings.push(warning)

@@ -143,9 +143,9 @@ describe('A client that speaks no SMTP', () => {
 
   for (const [why, state, octets] of [
     ['its commands are not answered', 'between mails', 'NOOP\r\n'],
-    ['DAT-10: the upstream does not read its body', 'in the body', 'a line of text\r\n'],
+    ['the upstream does not read its body', 'in the body', 'a line of text\r\n'],
   ] as const) {
-    test(`PIP-20: is not read from while ${why}: 64 MB wait where they are`, async () => {
+    test(`is not read from while ${why}: 64 MB wait where they are (PIP-20, DAT-10)`, async () => {
       const session = await sessionAt(state, stage)
       const flood = Buffer.alloc(64 * MEBIBYTE, octets)
       session.upstream.pause()

@@ -170,7 +170,7 @@ for (const tls of [true, false]) {
   })
 }
 
-test('DAT-10: an upstream that stops reading stops the client, not the proxy; nothing is lost when it goes on', async (t) => {
+test('DAT-10 R15: an upstream that stops reading stops the client, not the proxy; nothing is lost when it goes on', async (t) => {
   const stage = await Stage.open('plain')
   t.after(() => stage.close())
   const { client, upstream, identity } = await stage.connect()

@@ -55,7 +55,7 @@ const LEAVING: readonly (readonly [string, (client: Peer) => Promise<void>])[] =
   ['an RST', (client) => client.reset()],
 ]
 
-describe('R13 DIS-11: a client that leaves while the upstream is dialled ends the dial', () => {
+describe('DIS-11: a client that leaves while the upstream is dialled ends the dial', () => {
   for (const [point, play] of POINTS) {
     for (const [how, leave] of LEAVING) {
       test(`DIS-11: ${how} ${point} closes the upstream connection, and no dial is said to have failed`, async () => {
@@ -178,7 +178,7 @@ describe('The moment of the handover', () => {
     ['inside TLS', false],
     ['in the clear', true],
   ] as const) {
-    test(`LIF-04: a session ${what} that is cut while a FIN of its client is being passed on leaves nothing`, async () => {
+    test(`LIF-03: a session ${what} that is cut while a FIN of its client is being passed on leaves nothing`, async () => {
       using resources = new OpenResources()
       {
         await using scene = await startScene(trust, { clear })
@@ -195,7 +195,7 @@ describe('The moment of the handover', () => {
     })
   }
 
-  test('LIF-04: a client connection that is reset in the moment of its FIN is closed', async () => {
+  test('R5: a client connection that is reset in the moment of its FIN is closed', async () => {
     using resources = new OpenResources()
     {
       const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(0, '127.0.0.1')

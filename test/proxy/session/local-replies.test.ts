@@ -43,7 +43,7 @@ const WORDS: Readonly<Record<keyof typeof OWN_WORDS, string>> = {
 }
 
 describe('The words of the proxy', () => {
-  test('are these, and no others', () => {
+  test('are these, and no others (R3)', () => {
     const words = Object.entries<OwnWord>(OWN_WORDS)
     const found = words.map(([name, { code, enhancedCode, closes }]) => [
       name,
@@ -76,7 +76,7 @@ describe('A command that hands trust or roles to the client', () => {
     ['CMD-06', 'BURL imap://x.example/y LAST'],
   ] as const
   for (const [id, line] of lines) {
-    test(`${id}: ${line} is answered 502 and not relayed, in the clear and inside TLS`, () =>
+    test(`${line} is answered 502 and not relayed, in the clear and inside TLS (${id})`, () =>
       greeted(async (session) => {
         assert.equal(await session.answered(`${line}\r\n`), BLOCKED)
         await session.goesOn()
@@ -219,7 +219,7 @@ describe('A command with a blank behind its colon', () => {
 
 describe('A client that leaves without QUIT', () => {
   for (const layer of ['in the clear', 'inside TLS']) {
-    test(`CMD-10: ${layer}: the upstream reads a FIN and not an octet more`, () =>
+    test(`CMD-10 R4: ${layer}: the upstream reads a FIN and not an octet more`, () =>
       greeted(async (session) => {
         const { client, upstream } = session
         if (layer === 'inside TLS') await session.startTls()

@@ -96,7 +96,7 @@ describe('The proxy’s own idle limit', () => {
     await drop(session)
   })
 
-  test('TMO-03: does not touch a client that sends an octet now and then, nor TMO-05: a reply that comes octet by octet', async () => {
+  test('does not touch a client that sends an octet now and then, nor a reply that comes octet by octet (TMO-03, TMO-05)', async () => {
     const session = await sessionAt('between mails', stage)
     const read = session.client.log.length
     for (const octet of 'NOOP\r\n') {

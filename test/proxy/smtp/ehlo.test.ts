@@ -222,7 +222,7 @@ const CASES: readonly Case[] = [
     removed: ['STARTTLS'],
   },
   {
-    what: 'F10: a keyword that only JavaScript takes for STARTTLS stays',
+    what: 'R9: a keyword that only JavaScript takes for STARTTLS stays',
     leg: 'tls',
     from: reply('h', Buffer.from('\u017ftarttls').toString('latin1'), 'X\rSTARTTLS', 'SIZE'),
     to: reply('h', Buffer.from('\u017ftarttls').toString('latin1'), 'X\rSTARTTLS', 'SIZE'),

@@ -157,7 +157,7 @@ function cutInto(bytes: Buffer, size: number): Buffer[] {
   )
 }
 
-describe('Whatever an upstream says', () => {
+describe('Whatever an upstream says (BYT-11)', () => {
   /** Made of what replies are made of, so that lines, codes and continuations come up often. */
   const stream = fc
     .array(fc.constantFrom('2', '5', '0', '250', '250-', '354 ', '-', ' ', 'x', '\r', '\n', '\r\n', '\0', '\u00ff'), {

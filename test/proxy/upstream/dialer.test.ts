@@ -258,7 +258,7 @@ const HANDSHAKE_CASES: readonly Case[] = [
 
 describe('R8: where the upstream cannot be trusted, the client is told and not one of its bytes goes up', () => {
   for (const failing of [...EHLO_CASES, ...STARTTLS_CASES, ...INJECTION_CASES, ...HANDSHAKE_CASES]) {
-    test(`${failing.ids}: ${failing.what}`, async () => {
+    test(`${failing.what} (${failing.ids})`, async () => {
       const { phases, at, end, resumed } = await failsClosed(failing, trust)
       assert.deepEqual(Object.keys(phases), ['resolve', 'connect', 'greeting', 'starttls', 'total'])
       const total = end - at

@@ -108,7 +108,7 @@ describe('The certificate of the upstream', () => {
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     for (const shown of CERTIFICATES) {
       const { ids, what, host, detail } = shown
-      test(`${ids}: ${what}: ${detail ? `${detail}, 421` : 'accepted'} (${version})`, async () => {
+      test(`${what}: ${detail ? `${detail}, 421` : 'accepted'} (${version}) (${ids})`, async () => {
         using _names = new Names({ localhost: ['127.0.0.1'], [host]: ['127.0.0.1'] })
         const identity = await issue(shown)
         const context = tls.createSecureContext({ ...identity, minVersion: version, maxVersion: version })
@@ -169,7 +169,7 @@ describe('The certificate of the upstream', () => {
   })
 })
 
-describe('The version of TLS', () => {
+describe('The version of TLS (R16)', () => {
   const OLD = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const
 
   test('TLU-07: nothing older than 1.2', async () => {
