@@ -42,7 +42,7 @@ describe('A start', () => {
     assertSilent(proxy)
   })
 
-  test('TMO-02: warns of an idle timeout that would hide the upstream’s own', async () => {
+  test('warns of an idle timeout that would hide the upstream’s own (TMO-02)', async () => {
     await using proxy = await start({ PROXY_IDLE_TIMEOUT: '30s' })
     const warning = await proxy.line(({ msg }) => String(msg).includes('PROXY_IDLE_TIMEOUT'))
     assert.match(String(warning.msg), /60s/)
@@ -57,7 +57,7 @@ describe('A start', () => {
     assert.doesNotMatch(JSON.stringify(proxy.lines), /hunter2/)
   })
 
-  test('LIF-06: with an upstream that cannot be reached is alive and ready: sessions are answered, by a 421', async () => {
+  test('with an upstream that cannot be reached is alive and ready: sessions are answered, by a 421 (LIF-06)', async () => {
     await using proxy = await start({ PROXY_UPSTREAM: 'smtp://127.0.0.1:1' })
     for (let look = 0; look < 3; look += 1) {
       assert.deepEqual([await status(proxy, '/livez'), await status(proxy, '/readyz')], [200, 200])
@@ -178,7 +178,7 @@ describe('A start that must fail', () => {
     })
   }
 
-  test('LIF-07: a key that is not the certificate’s is named, and never shown', async () => {
+  test('a key that is not the certificate’s is named, and never shown (LIF-07)', async () => {
     const [one, other] = [await authority.issue(), await authority.issue()]
     const files = writeTemporaryFiles({
       'cert.pem': one.certPem,

@@ -207,7 +207,7 @@ async function until(done: () => boolean): Promise<void> {
 describe('The laws of the ledger, in sessions that are broken at random', () => {
   const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32))
 
-  test(`L1 L2 L3 L4 L5 L6 REL-02: ${SESSIONS} sessions`, async (context) => {
+  test(`${SESSIONS} sessions (L1, L2, L3, L4, L5, L6, REL-02)`, async (context) => {
     context.diagnostic(`SEED=${seed}`)
     const { apps, simulator, recorder, left } = await runCampaign(seed)
     const sent = apps.flatMap((app) => app.sent)

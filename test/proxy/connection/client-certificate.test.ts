@@ -24,7 +24,7 @@ function fingerprint(pem: string): string {
 }
 
 describe('The certificate of a listener', () => {
-  test('TLC-16: replaced, is shown to the next client; sessions inside TLS go on', async (context) => {
+  test('replaced, is shown to the next client; sessions inside TLS go on (TLC-16)', async (context) => {
     const rig = await open(context)
     const old = await rig.greeted()
     await old.startTls()
@@ -43,7 +43,7 @@ describe('The certificate of a listener', () => {
     await Promise.all([old, waiting, next].map((session) => session.end()))
   })
 
-  test('TLC-16: also on a listener with TLS from the first octet', async (context) => {
+  test('also on a listener with TLS from the first octet (TLC-16)', async (context) => {
     const rig = await open(context, 'smtps')
     const old = await rig.greeted()
     const { cert } = await rig.replaceCertificate()
@@ -61,7 +61,7 @@ describe('The certificate of a listener', () => {
     ['one whose key is not there yet', (rig) => rig.writeFile('key.pem', 'no key')],
   ]
   for (const [what, breakIt] of BROKEN) {
-    test(`TLC-05: replaced by ${what}, stays the old one`, async (context) => {
+    test(`replaced by ${what}, stays the old one (TLC-05)`, async (context) => {
       const rig = await open(context)
       breakIt(rig)
       const result = await rig.certificate.refresh()
@@ -89,7 +89,7 @@ describe('A TLS session that a client resumes', () => {
   }
 
   // the keys of tickets belong to a secure context: another event loop has as little use for them as a later one
-  test('TLC-18: is resumed, and at another secure context begins anew without an error', async (context) => {
+  test('is resumed, and at another secure context begins anew without an error (TLC-18)', async (context) => {
     const rig = await open(context)
     const first = await resume(rig)
     const second = await resume(rig, first.next)
@@ -145,7 +145,7 @@ class OpensslClient {
 }
 
 describe('A client that asks for new keys all the time', () => {
-  test('TLC-15: is served, and others beside it (200 KeyUpdates)', async (context) => {
+  test('is served, and others beside it (200 KeyUpdates) (TLC-15)', async (context) => {
     if (!(await hasOpenssl())) return context.skip('openssl is not installed')
     const rig = await open(context)
     const good = await rig.greeted()

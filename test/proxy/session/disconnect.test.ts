@@ -167,7 +167,7 @@ async function everyState(stage: Stage): Promise<Map<State, StagedSession>> {
 
 describe('The proxy itself ends a session', () => {
   for (const listener of ['plain', 'smtps'] as const) {
-    test(`LIF-03 LIF-04: at once, in every state of a session on a ${listener} listener: both sides see a reset, and not a word`, async (t) => {
+    test(`at once, in every state of a session on a ${listener} listener: both sides see a reset, and not a word (LIF-03, LIF-04)`, async (t) => {
       const stage = await Stage.open(listener)
       t.after(() => stage.close())
       const sessions = await everyState(stage)

@@ -129,7 +129,7 @@ describe('The certificate of the upstream', () => {
     }
   }
 
-  test('TLU-06: a private authority is trusted when PROXY_UPSTREAM_CA_FILE names it, and only then', async () => {
+  test('a private authority is trusted when PROXY_UPSTREAM_CA_FILE names it, and only then (TLU-06)', async () => {
     const expected = { word: words.UNTRUSTED, error: 'tls_untrusted', replyCode: 220 } as const
     const another = await makeTrust()
     const detail = 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'
@@ -157,7 +157,7 @@ describe('The certificate of the upstream', () => {
     }
   })
 
-  test('TLU-15: the proxy has no certificate of its own to show, even where the upstream asks for one', async () => {
+  test('the proxy has no certificate of its own to show, even where the upstream asks for one (TLU-15)', async () => {
     for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       await using scene = await startScene(trust)
       const { client, peer } = await scene.meet()
@@ -172,7 +172,7 @@ describe('The certificate of the upstream', () => {
 describe('The version of TLS (R16)', () => {
   const OLD = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const
 
-  test('TLU-07: nothing older than 1.2', async () => {
+  test('nothing older than 1.2 (TLU-07)', async () => {
     const context = tls.createSecureContext({ ...trust.identity, ...OLD })
     const upstream = await ScriptedUpstream.start()
     const client = await connectClient({ port: upstream.port })
