@@ -171,22 +171,3 @@ describe('A client that asks for new keys all the time', () => {
     await good.end()
   })
 })
-
-/*
- * Of the catalogue's cases about the client's TLS these are not, or not wholly, in the files client-leg*.test.ts:
- *
- * | case                    | reason                                                                                     |
- * |-------------------------|--------------------------------------------------------------------------------------------|
- * | TLC-01                  | ten real clients: clients.test.ts                                                          |
- * | TLC-05 454              | the old certificate goes on serving, so there is nothing to answer 454 to                  |
- * | TLC-06 injection tester | the same octets are sent here                                                              |
- * | TLC-07 600 runs         | 60 runs                                                                                    |
- * | TLC-12 2,000 handshakes | 120 handshakes                                                                             |
- * | TLC-13, TLC-14 testssl  | Node's own TLS client with old versions and with renegotiation                             |
- * | TLC-15 100,000, p99     | 200 KeyUpdates, and a good session beside them                                             |
- * | TLC-16 SIGHUP           | the files are looked at, no signal is needed: certificate.refresh()                        |
- * | TLC-17 strict_sni       | no such setting                                                                            |
- * | TLC-18 two workers      | two secure contexts in one process, which is what a worker's ticket meets at another       |
- * | TLC-24 1 MB, CPU        | 32 KiB                                                                                     |
- * | TLC-25 slow callback    | the certificate is at hand: there is no callback to be slow                                |
- */

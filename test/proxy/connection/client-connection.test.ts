@@ -209,7 +209,7 @@ describe('What comes behind STARTTLS in the clear (R6)', () => {
   }
 
   for (const when of ['before', 'after'] as const) {
-    // 600 runs in the catalogue; ten of each kind keep the test short
+    // ten of each kind keep the test short
     test(`1, 10 or 100 ms later, sent ${when} the 220 was read, reaches nobody (30 runs) (TLC-07)`, async () => {
       const gaps = [1, 10, 100].flatMap((gap) => Array.from({ length: 10 }, () => gap))
       await Promise.all(gaps.map((gapMs) => inject(gapMs, when)))

@@ -243,17 +243,3 @@ describe('A second EHLO', () => {
       assert.equal(session.recorded.one('tx-reset').outcome, 'aborted')
     }))
 })
-
-/*
- * Not here, and why:
- *
- * | case                   | reason                                                                                    |
- * |------------------------|-------------------------------------------------------------------------------------------|
- * | EHL-09, EHL-10 setting | there is no `auth_without_tls`: `?starttls=required` hides AUTH in the clear, nothing else |
- * | EHL-12 log line        | what was removed is in the `capabilities` event, not in a log line for each keyword        |
- * | EHL-13 first half      | unknown keywords always pass                                                               |
- * | EHL-14 first half      | CHUNKING always passes, because BDAT is understood                                         |
- * | EHL-18 nodemailer      | real clients are in clients.test.ts                                                        |
- * | EHL-22 memory          | a reply is bounded by MAX_REPLY_BYTES and MAX_REPLY_LINES (smtp-reply.test.ts)             |
- * | EHL-24                 | ehlo-random.test.ts                                                                        |
- */

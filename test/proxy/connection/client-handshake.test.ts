@@ -93,7 +93,7 @@ describe('A handshake', () => {
     )
   }
 
-  test('is not repeated: a client of TLS 1.2 that renegotiates is refused (TLC-14)', () =>
+  test('is not repeated: a client of TLS 1.2 that renegotiates is refused (TLC-14, R16)', () =>
     readyForTls(async (session) => {
       await handshake(session, { maxVersion: 'TLSv1.2' })
       const outcome = await new Promise<string>((told) => {
@@ -192,7 +192,7 @@ describe('A handshake that fails', () => {
     }
   })
 
-  // 2,000 handshakes in the catalogue; 120 keep the test short: 20 points, both ways, three times
+  // 120 handshakes keep the test short: 20 points, both ways, three times
   for (const how of ['fin', 'reset'] as const) {
     test(`by a ${how} at any of 20 points leaves nothing behind (60 runs) (TLC-12)`, async () => {
       const whole = await handshakeLength()

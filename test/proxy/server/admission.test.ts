@@ -343,8 +343,3 @@ describe('Where no PROXY header is expected', () => {
     })
   }
 })
-
-/*
- * Of the catalogue's cases about admission: MEM-02 with 4 of 7 instead of 100 of 150, MEM-08 with 2 of 3 instead of 20 of
- * 50. PXP-09 (vectors of another implementation) is in proxy-protocol.test.ts and proxy-protocol-v2.test.ts.
- */

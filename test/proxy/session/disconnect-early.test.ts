@@ -30,7 +30,7 @@ describe('Before the greeting', () => {
     ['the upstream says 421 and closes', (peer) => peer.send(SAID_421).then(() => peer.end()), SAID_421],
   ]
   for (const [what, does, told] of UPSTREAMS) {
-    test(`${what}: the client is told, once, and both are closed (DIS-11)`, async () => {
+    test(`${what}: the client is told, once, and both are closed (GRT-05, GRT-10)`, async () => {
       using resources = new OpenResources()
       {
         const env = { PROXY_DIAL_TIMEOUT: what === SILENT ? '300ms' : '10s' }

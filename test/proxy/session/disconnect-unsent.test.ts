@@ -142,7 +142,7 @@ describe('Who closes while something is still to be said', () => {
         await goodbye(session)
       })
 
-      test('half a final reply is no reply: it is dropped, counted, and the close is mirrored (DIS-15)', async () => {
+      test('half a final reply is no reply: it is dropped, counted, and the close is mirrored (DIS-15, R2)', async () => {
         const session = await at('dot unanswered')
         const { client, upstream } = session
         await upstream.send('250-2.0.0 first line\r\n250 2.0.0 r-0001')

@@ -100,7 +100,7 @@ describe('The greeting', () => {
     assert.equal(client.log.all.toString(), '220 mail.example ESMTP\r\n221 bye\r\n')
   })
 
-  test('holds no more of an early client than it may, and loses none of it (GRT-12, MEM-05)', async () => {
+  test('holds no more of an early client than it may, and loses none of it (GRT-12, R15)', async () => {
     // more than the buffers of the kernel take on both sides
     const early = Buffer.concat([Buffer.from('DATA\r\n'), Buffer.alloc(24 * 1024 * 1024, 'early\r\n')])
     await using scene = await startScene(trust)
@@ -210,17 +210,3 @@ describe('Port probes', () => {
     })
   }
 })
-
-/*
- * Where the catalogue and the design differ, and what is scaled down here:
- *
- * | id     | in the catalogue                    | here, and why                                                       |
- * | GRT-03 | a greeting after 20 s is relayed    | only if PROXY_DIAL_TIMEOUT (10s) allows it; half a second stands in |
- * | GRT-06 | reason=refused                      | the dial's error connect_refused; likewise for GRT-07, 10 and 11    |
- * | GRT-08 | three distinct reasons              | one error, resolve_failed, told apart by the dial's detail          |
- * | GRT-12 | a metric early_talk                 | an event, for spans and log lines: no label is worth its series     |
- * | GRT-13 | 10,000 probes, sampled log lines    | 100 probes; log lines are the log's own tests                       |
- *
- * GRT-04 and GRT-05 are in greeting-refused.test.ts,
- * GRT-06 to GRT-09, GRT-14 and GRT-15 are in reach.test.ts, AHA-08 and AHA-09 in failover.test.ts.
- */

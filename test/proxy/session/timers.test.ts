@@ -188,7 +188,7 @@ describe('The proxy’s own idle limit', () => {
   })
 })
 
-describe('The limits of the dial and of the verdict', () => {
+describe('The limits of the dial and of the verdict (R14)', () => {
   let trust: Trust
   before(async () => {
     trust = await makeTrust()

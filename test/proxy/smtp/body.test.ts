@@ -150,7 +150,7 @@ describe('Whatever a body holds (BYT-11)', () => {
     )
   })
 
-  test('a body of 25 MB in one line takes linear time', () => {
+  test('a body of 25 MB in one line takes linear time (DAT-12)', () => {
     const chunk = Buffer.alloc(65_536, 'x')
     const dots = Buffer.alloc(65_536, 'x.\r\n')
     for (const part of [chunk, dots]) {

@@ -109,7 +109,7 @@ describe('A stream of replies is cut behind each last line, wherever the network
   })
 })
 
-describe('A reply is bounded', () => {
+describe('A reply is bounded (R2)', () => {
   const atTheLimit = `250 ${'x'.repeat(MAX_REPLY_BYTES - 6)}\r\n`
   const lines = '250-x\r\n'.repeat(MAX_REPLY_LINES - 1)
   const cases: readonly (readonly [what: string, text: string, found: Partial<Found>])[] = [

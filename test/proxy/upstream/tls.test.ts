@@ -143,7 +143,7 @@ describe('The certificate of the upstream', () => {
     await talks(client, peer)
   })
 
-  test('is verified even if NODE_TLS_REJECT_UNAUTHORIZED=0 tells Node not to verify', async () => {
+  test('is verified even if NODE_TLS_REJECT_UNAUTHORIZED=0 tells Node not to verify (R16)', async () => {
     const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED
     process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'
     try {
@@ -188,16 +188,3 @@ describe('The version of TLS (R16)', () => {
     await failsClosed({ what: 'TLS 1.1', play, ...expected }, trust)
   })
 })
-
-/*
- * Not tested, because the design leaves it out:
- *
- * | id     | in the catalogue            | why                                                                       |
- * | TLU-06 | verify=off (second half)    | verification cannot be turned off                                         |
- * | TLU-13 | a bad ehlo_name             | there is no such setting: the proxy names itself by its address literal   |
- * | TLU-15 | a client certificate        | none can be configured; that none is shown is tested above                |
- *
- * TLU-09 ends with PROXY_DIAL_TIMEOUT, not with 25 s. TLU-02's metric tls_required_missing is the dial's error
- * starttls_not_offered. TLU-11 is in upstream-resumption.test.ts and runs 10 sessions, not 100. TLU-01 to TLU-03, TLU-08
- * to TLU-10, TLU-12 and TLU-14 are in upstream.test.ts and upstream-preamble.test.ts.
- */
