@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { addAbortSignal } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type App, type Destination, pick, SIZES, startMail, type Tally } from '../demo/mail.ts'
-import { seededRandom } from '../simulator/plan.ts'
+import { seededRandom } from '../simulator/random.ts'
 
 /**
  * Some six messages a second. One app alone keeps connections for long, so that a fault at AUTH is an outage within two

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { connectClient, type Peer } from '../support/peers.ts'
+import { Faults } from './active-faults.ts'
 import { AUTH_PLAIN, ask, greeted, loggedIn, mail, secured, send, timed, wholeSession } from './client.ts'
 import { FAULT_FORMS, parseFault } from './faults.ts'
-import { Faults } from './plan.ts'
 import { type Simulator, startSimulator } from './simulator.ts'
 
 const HOST = 'rehearsal.ahasend.example'

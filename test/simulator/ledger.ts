@@ -1,6 +1,6 @@
 /** What the simulator received and what it answered: exact counts always, and single records unless told otherwise. */
 import type { CommandName } from '../../proxy/events/closed-sets.ts'
-import type { Body } from './body.ts'
+import type { Body } from './smtp/body.ts'
 
 /** One complete reply that was written to a connection. Times are milliseconds since the Unix epoch. */
 export interface ReplyRecord {
@@ -41,8 +41,8 @@ export interface MessageRecord {
   ids?: readonly string[]
 }
 
-/** Octets of SMTP, in the clear and inside TLS, without TLS's own. */
-export interface Octets {
+/** Bytes of SMTP, in the clear and inside TLS, without TLS's own. */
+export interface ByteCounts {
   clear: number
   tls: number
 }
@@ -54,8 +54,8 @@ export interface SessionRecord {
   closedAt?: number
   /** True once the TLS handshake has succeeded. */
   tls: boolean
-  readonly received: Octets
-  readonly sent: Octets
+  readonly received: ByteCounts
+  readonly sent: ByteCounts
 }
 
 /** A count of replies, or of commands when it has no code. */
@@ -84,8 +84,8 @@ export interface Summary {
   }
   /** Recipients of accepted messages. */
   readonly recipients: number
-  readonly received: Octets
-  readonly sent: Octets
+  readonly received: ByteCounts
+  readonly sent: ByteCounts
   /** Replies that were cut short on purpose; they are in no other count. */
   readonly cutReplies: number
   readonly replies: readonly Count[]
@@ -122,8 +122,8 @@ export class Ledger {
   #octets = 0
   #recipients = 0
   #cutReplies = 0
-  readonly #octetsReceived: Octets = { clear: 0, tls: 0 }
-  readonly #octetsSent: Octets = { clear: 0, tls: 0 }
+  readonly #octetsReceived: ByteCounts = { clear: 0, tls: 0 }
+  readonly #octetsSent: ByteCounts = { clear: 0, tls: 0 }
 
   constructor(detail: LedgerDetail = 'records') {
     this.detail = detail

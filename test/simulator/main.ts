@@ -1,9 +1,9 @@
 /** The simulator as a program: prints one line of JSON when it is ready, and runs until it is told to stop. */
 import { parseArgs } from 'node:util'
 import { type Authority, type Certificate, makeAuthority } from '../support/certificates.ts'
-import { AUTHORITY_NAME, keepAuthority } from './authority.ts'
-import { faultHelp } from './control.ts'
-import type { FaultOptions } from './plan.ts'
+import type { FaultOptions } from './active-faults.ts'
+import { AUTHORITY_NAME, loadOrMakeAuthority } from './certificate-authority.ts'
+import { faultHelp } from './control/server.ts'
 import { DEFAULT_ACCOUNT, startSimulator } from './simulator.ts'
 
 const HELP = `node test/simulator/main.ts: an AhaSend to rehearse with. It delivers nothing.
@@ -71,7 +71,7 @@ async function trusted(): Promise<{ readonly authority: Authority; readonly cert
     const authority = await makeAuthority(AUTHORITY_NAME)
     return { authority, certificate: await authority.issue(names) }
   }
-  const { authority, notAfter, renewed } = await keepAuthority(caFile)
+  const { authority, notAfter, renewed } = await loadOrMakeAuthority(caFile)
   if (renewed !== undefined)
     console.error(
       `${caFile}: a new authority, because the old one cannot be used (${renewed}). Who trusted that has to read the file ` +

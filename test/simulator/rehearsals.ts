@@ -1,7 +1,7 @@
 /** The incidents that a team can rehearse with one click: a closed list, each a set of faults. */
 
-import type { FaultOptions, Faults } from './plan.ts'
-import { loadShedding } from './texts.ts'
+import type { FaultOptions, Faults } from './active-faults.ts'
+import { loadShedding } from './smtp/replies.ts'
 
 /** One button of the control page. */
 export interface Rehearsal {

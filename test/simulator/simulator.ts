@@ -12,14 +12,14 @@ import { createServer, type Server, type Socket } from 'node:net'
 import type { SecureVersion } from 'node:tls'
 import { SMTPServer } from 'smtp-server'
 import { type Authority, type Certificate, makeAuthority, writeTemporaryFiles } from '../support/certificates.ts'
-import { AUTHORITY_NAME } from './authority.ts'
-import { AhaSendConnection } from './connection.ts'
-import { makeControl } from './control.ts'
-import { AHASEND_LIMITS, type Limits } from './gate.ts'
-import type { House } from './house.ts'
+import { type FaultOptions, Faults } from './active-faults.ts'
+import { AUTHORITY_NAME } from './certificate-authority.ts'
+import { makeControl } from './control/server.ts'
 import { Ledger, type LedgerDetail } from './ledger.ts'
-import { type FaultOptions, Faults } from './plan.ts'
-import { portOf, relay } from './wire.ts'
+import { AHASEND_LIMITS, type Limits } from './smtp/command-checks.ts'
+import { AhaSendConnection } from './smtp/connection.ts'
+import type { SessionContext } from './smtp/session-context.ts'
+import { portOf, relay } from './wire-relay.ts'
 
 /** How a simulator differs from AhaSend's usual self. */
 export interface SimulatorOptions {
@@ -81,38 +81,38 @@ export const DEFAULT_ACCOUNT = { user: 'app', pass: 'secret' }
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const host = options.host ?? '127.0.0.1'
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32)
-  const house = houseOf(options, new Faults(seed))
-  for (const [name, how] of Object.entries(options.faults ?? {})) house.faults.set(name, how)
+  const context = makeContext(options, new Faults(seed))
+  for (const [name, how] of Object.entries(options.faults ?? {})) context.faults.set(name, how)
   const authority = options.authority ?? (await makeAuthority(AUTHORITY_NAME))
   const certificate = options.certificate ?? (await authority.issue())
   const smtp = makeSmtp(options, certificate)
-  const doors = makeDoors(smtp, house)
-  const control = makeControl(house.faults, house.ledger)
-  await listen(doors.inner, 0, '127.0.0.1')
-  await listen(doors.front, options.port ?? 0, host)
+  const listeners = makeListeners(smtp, context)
+  const control = makeControl(context.faults, context.ledger)
+  await listen(listeners.inner, 0, '127.0.0.1')
+  await listen(listeners.front, options.port ?? 0, host)
   await listen(control, options.httpPort ?? 0, host)
   const files = writeTemporaryFiles({ 'ca.pem': authority.certPem })
   const close = async () => {
     control.closeAllConnections()
-    for (const socket of doors.sockets) socket.destroy()
-    await Promise.all([shut(doors.front), shut(doors.inner), shut(control)])
+    for (const socket of listeners.sockets) socket.destroy()
+    await Promise.all([shut(listeners.front), shut(listeners.inner), shut(control)])
     files.remove()
   }
   return {
     host,
-    port: portOf(doors.front),
+    port: portOf(listeners.front),
     httpPort: portOf(control),
     seed,
     caPem: authority.certPem,
     caFile: files.paths['ca.pem'],
-    faults: house.faults,
-    ledger: house.ledger,
+    faults: context.faults,
+    ledger: context.ledger,
     close,
     [Symbol.asyncDispose]: close,
   }
 }
 
-function houseOf(options: SimulatorOptions, faults: Faults): House {
+function makeContext(options: SimulatorOptions, faults: Faults): SessionContext {
   return {
     hostname: options.hostname ?? 'rehearsal.ahasend.example',
     requireTls: options.requireTls ?? true,
@@ -156,7 +156,7 @@ function makeSmtp(options: SimulatorOptions, { certPem, keyPem }: Certificate): 
   return smtp
 }
 
-interface Doors {
+interface Listeners {
   /** Where clients come in. */
   readonly front: Server
   /** Where the relays of connections with wire faults come in. */
@@ -164,23 +164,23 @@ interface Doors {
   readonly sockets: ReadonlySet<Socket>
 }
 
-function makeDoors(smtp: SMTPServer, house: House): Doors {
+function makeListeners(smtp: SMTPServer, context: SessionContext): Listeners {
   const sockets = new Set<Socket>()
   const hold = (socket: Socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   }
   const receive = (socket: Socket) => {
-    const connection = new AhaSendConnection(smtp, socket, house)
+    const connection = new AhaSendConnection(smtp, socket, context)
     smtp.connections.add(connection)
     connection.init()
   }
   const halfOpen = { allowHalfOpen: true, noDelay: true }
   const inner = createServer(halfOpen, receive)
   const front = createServer(halfOpen, (socket) => {
-    const faults = house.faults.wire()
+    const faults = context.faults.wire()
     if (faults.length === 0) receive(socket)
-    else hold(relay(socket, portOf(inner), faults, house.faults.random))
+    else hold(relay(socket, portOf(inner), faults, context.faults.random))
   })
   for (const server of [inner, front]) server.on('connection', hold)
   return { front, inner, sockets }

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { seededRandom } from '../../simulator/plan.ts'
+import { seededRandom } from '../../simulator/random.ts'
 import { Stage, type StagedSession } from '../../support/in-process.ts'
 import { OpenResources } from '../../support/open-resources.ts'
 import { type Peer, playPreamble } from '../../support/peers.ts'

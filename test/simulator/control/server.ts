@@ -1,11 +1,11 @@
 /** The control server: which faults there are and which are in force; sets and clears them; shows the ledger. */
 import { createServer, type IncomingMessage, type Server } from 'node:http'
-import { FAULT_FORMS, FAULT_POINTS, formOf } from './faults.ts'
-import type { Ledger } from './ledger.ts'
-import { bodyOf, isFromElsewhere, readOptions } from './orders.ts'
+import type { Faults } from '../active-faults.ts'
+import { FAULT_FORMS, FAULT_POINTS, formOf } from '../faults.ts'
+import type { Ledger } from '../ledger.ts'
+import { rehearse } from '../rehearsals.ts'
 import { controlPage } from './page.ts'
-import type { Faults } from './plan.ts'
-import { rehearse } from './rehearsals.ts'
+import { isFromOtherSite, parseOptions, readBody } from './requests.ts'
 
 interface Answer {
   readonly status: number
@@ -33,7 +33,7 @@ export function makeControl(faults: Faults, ledger: Ledger): Server {
 async function answer(request: IncomingMessage, faults: Faults, ledger: Ledger): Promise<Answer> {
   const segments = segmentsOf(request.url ?? '/')
   if (!segments) return { status: 400, body: 'no such address\n' }
-  if (request.method !== 'GET' && isFromElsewhere(request)) return { status: 403, body: 'not from another web site\n' }
+  if (request.method !== 'GET' && isFromOtherSite(request)) return { status: 403, body: 'not from another web site\n' }
   const [, room = '', name] = segments
   switch (`${request.method} ${room}`) {
     case 'GET ':
@@ -47,7 +47,7 @@ async function answer(request: IncomingMessage, faults: Faults, ledger: Ledger):
       // back to the page, so that reloading it does not press the button again
       return { status: 303, body: '', headers: { location: '/' } }
     case 'PUT faults':
-      return set(faults, name ?? '', await bodyOf(request))
+      return set(faults, name ?? '', await readBody(request))
     case 'DELETE faults':
       return faults.clear(name) ? { status: 200, body: faults.list() } : { status: 404, body: 'not in force\n' }
     default:
@@ -71,7 +71,7 @@ function html(body: string): Answer {
 function set(faults: Faults, name: string, json: string | undefined): Answer {
   if (json === undefined) return { status: 413, body: 'too long\n' }
   try {
-    faults.set(name, readOptions(json))
+    faults.set(name, parseOptions(json))
     return { status: 200, body: faults.list() }
   } catch (error) {
     return { status: 400, body: `${(error as Error).message}\n` }

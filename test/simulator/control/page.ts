@@ -1,8 +1,9 @@
 /** The control page for people: what is in force, what was received, and a button for each rehearsal. No script. */
-import { formOf } from './faults.ts'
-import type { Ledger } from './ledger.ts'
-import type { ActiveFault, Faults } from './plan.ts'
-import { REHEARSALS, type Rehearsal } from './rehearsals.ts'
+
+import type { ActiveFault, Faults } from '../active-faults.ts'
+import { formOf } from '../faults.ts'
+import type { Ledger } from '../ledger.ts'
+import { REHEARSALS, type Rehearsal } from '../rehearsals.ts'
 
 /** The page as HTML, complete in itself. */
 export function controlPage(faults: Faults, ledger: Ledger): string {

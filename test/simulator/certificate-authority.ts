@@ -14,10 +14,10 @@ const DAY_MS = 24 * 60 * 60 * 1000
 /** Longer than any rehearsal lasts. */
 const LIFETIME_MS = 10 * 365 * DAY_MS
 /** One that ends sooner is not used again. */
-const LEAST_MS = 30 * DAY_MS
+const LEAST_VALIDITY_MS = 30 * DAY_MS
 
 /** An authority, and why it is a new one. */
-export interface KeptAuthority {
+export interface LoadedAuthority {
   readonly authority: Authority
   /** When its certificate ends. */
   readonly notAfter: Date
@@ -29,11 +29,11 @@ export interface KeptAuthority {
  * The authority whose certificate is in `caFile` and whose key is in `<caFile>.key`; a new one in both files where there is
  * none that can be used. A certificate that can be used is never written again. Throws when the files cannot be written.
  */
-export async function keepAuthority(caFile: string): Promise<KeptAuthority> {
+export async function loadOrMakeAuthority(caFile: string): Promise<LoadedAuthority> {
   const keyFile = `${caFile}.key`
   const found = existsSync(caFile) || existsSync(keyFile)
   try {
-    return kept(await readAuthority(caFile, keyFile))
+    return kept(await loadAuthority(caFile, keyFile))
   } catch (error) {
     const authority = await makeAuthority(AUTHORITY_NAME, new Date(Date.now() + LIFETIME_MS))
     // A crash in between leaves two files that do not fit each other: then both are made anew.
@@ -43,19 +43,19 @@ export async function keepAuthority(caFile: string): Promise<KeptAuthority> {
   }
 }
 
-function kept(authority: Authority): KeptAuthority {
+function kept(authority: Authority): LoadedAuthority {
   return { authority, notAfter: new X509Certificate(authority.certPem).validToDate }
 }
 
 /** Rejects with a reason when there is none, or none that can be used. */
-async function readAuthority(caFile: string, keyFile: string): Promise<Authority> {
+async function loadAuthority(caFile: string, keyFile: string): Promise<Authority> {
   const saved = { certPem: readFileSync(caFile, 'utf8'), keyPem: readFileSync(keyFile, 'utf8') }
   const certificate = new X509Certificate(saved.certPem)
   if (!certificate.ca || !certificate.verify(certificate.publicKey)) throw new Error(`${caFile} is no authority's`)
   if (!certificate.checkPrivateKey(createPrivateKey(saved.keyPem))) throw new Error(`${keyFile} is another's key`)
   const now = Date.now()
   if (certificate.validFromDate.getTime() > now) throw new Error(`it begins at ${certificate.validFrom}`)
-  if (certificate.validToDate.getTime() < now + LEAST_MS) throw new Error(`it ends at ${certificate.validTo}`)
+  if (certificate.validToDate.getTime() < now + LEAST_VALIDITY_MS) throw new Error(`it ends at ${certificate.validTo}`)
   return await restoreAuthority(saved)
 }
 

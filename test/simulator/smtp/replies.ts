@@ -3,10 +3,10 @@
  * KumoMTA's (kumod's smtp_server.rs), whose defaults AhaSend's documents resemble; those of 451, 521 and 556 are made up,
  * because nobody has published them.
  */
-import type { CommandName } from '../../proxy/events/closed-sets.ts'
+import type { CommandName } from '../../../proxy/events/closed-sets.ts'
 
 /** What a text may speak of. */
-export interface TextFacts {
+export interface ReplyFacts {
   readonly hostname: string
   /** The current MAIL's or RCPT's address. */
   readonly address: string
@@ -28,7 +28,7 @@ export function capabilities(offer: { readonly starttls: boolean; readonly auth:
   ]
 }
 
-type Text = string | ((facts: TextFacts) => string)
+type Text = string | ((facts: ReplyFacts) => string)
 
 const USUAL: Readonly<Record<string, Text>> = {
   'EHLO 250': ({ hostname, argument }) => `${hostname} Aloha ${argument}`,
@@ -53,7 +53,7 @@ const USUAL: Readonly<Record<string, Text>> = {
 }
 
 /** The usual text of a reply; undefined where smtp-server's own words stand. */
-export function usualText(command: CommandName, code: number, facts: TextFacts): string | undefined {
+export function usualText(command: CommandName, code: number, facts: ReplyFacts): string | undefined {
   const text = USUAL[`${command} ${code}`]
   return typeof text === 'function' ? text(facts) : text
 }
@@ -71,7 +71,7 @@ const WHEN_FAULTY: Readonly<Record<number, Text>> = {
 }
 
 /** The text of a reply that a fault asks for. */
-export function faultText(command: CommandName, code: number, facts: TextFacts): string {
+export function faultText(command: CommandName, code: number, facts: ReplyFacts): string {
   if (command === 'CONNECT' && code === 421) return loadShedding(facts.hostname)
   if (command === 'AUTH' && (code === 500 || code === 535)) return usualText('AUTH', code, facts) ?? ''
   const text = WHEN_FAULTY[code] ?? `${Math.floor(code / 100)}.0.0 As asked`

@@ -1,9 +1,9 @@
 /** Command lines as the simulator sees them: their name, their address, and the faults that the address asks for. */
-import type { CommandName } from '../../proxy/events/closed-sets.ts'
-import { type AnswerFault, type FaultPoint, faultsOfAddress } from './faults.ts'
+import type { CommandName } from '../../../proxy/events/closed-sets.ts'
+import { type AnswerFault, type FaultPoint, faultsOfAddress } from '../faults.ts'
 
 /** A command, or another thing that a reply answers. */
-export interface Current {
+export interface Command {
   /** The first word, upper case. */
   readonly verb: string
   readonly command: CommandName
@@ -37,7 +37,7 @@ const POINTS: Readonly<Partial<Record<CommandName, FaultPoint>>> = {
 }
 
 /** Reads a command line. */
-export function readCommand(line: string): Current {
+export function readCommand(line: string): Command {
   // ASCII letters only: the long s of Unicode, upper-cased, would make a STARTTLS of something else.
   const verb = (/^[A-Za-z]*(?= |$)/.exec(line)?.[0] ?? '').toUpperCase()
   const command = NAMES.get(verb) ?? 'OTHER'
@@ -47,7 +47,7 @@ export function readCommand(line: string): Current {
 }
 
 /** Something that a reply answers and that is no command line, such as the greeting. */
-export function occasion(command: CommandName): Current {
+export function pseudoCommand(command: CommandName): Command {
   return { verb: '', command, address: '', argument: '', faults: [] }
 }
 

@@ -8,6 +8,7 @@ import {
   parseFault,
   type WireFault,
 } from './faults.ts'
+import { seededRandom } from './random.ts'
 
 /** How often a fault strikes, and with what words. */
 export interface FaultOptions {
@@ -40,20 +41,6 @@ export interface Plan {
 
 /** The plan of an answer that no fault touches. */
 export const CALM: Plan = Object.freeze({ delayMs: 0 })
-
-/**
- * A random generator that gives the same numbers (0 to less than 1) for the same seed: mulberry32, by Tommy Ettinger,
- * public domain. Good enough to choose faults; nothing here is secret.
- */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 interface Entry {
   readonly fault: Fault

@@ -1,9 +1,9 @@
-import type { Limits } from './gate.ts'
-import type { Ledger } from './ledger.ts'
-import type { Faults } from './plan.ts'
+import type { Faults } from '../active-faults.ts'
+import type { Ledger } from '../ledger.ts'
+import type { Limits } from './command-checks.ts'
 
 /** What all sessions of one simulator share. */
-export interface House {
+export interface SessionContext {
   readonly hostname: string
   readonly requireTls: boolean
   readonly offerTls: boolean

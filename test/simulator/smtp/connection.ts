@@ -3,14 +3,14 @@ import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { SMTPServer } from 'smtp-server'
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js'
+import { CALM, type Plan } from '../active-faults.ts'
+import type { AnswerFault, FaultPoint } from '../faults.ts'
+import type { MessageRecord, SessionRecord } from '../ledger.ts'
 import { type Body, BodyStream } from './body.ts'
-import { type Current, faultPointOf, occasion, readCommand } from './commands.ts'
-import type { AnswerFault, FaultPoint } from './faults.ts'
-import { type Refusal, refusalOf } from './gate.ts'
-import type { House } from './house.ts'
-import type { MessageRecord, SessionRecord } from './ledger.ts'
-import { CALM, type Plan } from './plan.ts'
-import { capabilities, faultText, idleTooLong, type TextFacts, usualText } from './texts.ts'
+import { type Refusal, refusalOf } from './command-checks.ts'
+import { type Command, faultPointOf, pseudoCommand, readCommand } from './commands.ts'
+import { capabilities, faultText, idleTooLong, type ReplyFacts, usualText } from './replies.ts'
+import type { SessionContext } from './session-context.ts'
 
 /** The transaction in progress. */
 interface Transaction {
@@ -23,23 +23,23 @@ interface Transaction {
 }
 
 export class AhaSendConnection extends SMTPConnection {
-  readonly #house: House
+  readonly #context: SessionContext
   readonly #socket: Socket
   readonly #session: SessionRecord
   readonly #idleMs: number
-  #current: Current = occasion('CONNECT')
+  #current: Command = pseudoCommand('CONNECT')
   #transaction: Transaction | undefined
   #messages = 0
   #turnedAway = false
   #cut: Plan['cut']
   #early: (() => void) | undefined
 
-  constructor(server: SMTPServer, socket: Socket, house: House) {
+  constructor(server: SMTPServer, socket: Socket, context: SessionContext) {
     super(server, socket, {})
-    this.#house = house
+    this.#context = context
     this.#socket = socket
-    this.#session = house.ledger.opened()
-    this.#idleMs = house.faults.idleMs(house.idleMs)
+    this.#session = context.ledger.opened()
+    this.#idleMs = context.faults.idleMs(context.idleMs)
     this._maxAllowedUnauthenticatedCommands = false
   }
 
@@ -72,7 +72,7 @@ export class AhaSendConnection extends SMTPConnection {
       return
     }
     const continued = this._nextHandler !== false
-    this.#current = continued ? occasion('AUTH') : readCommand(line.toString())
+    this.#current = continued ? pseudoCommand('AUTH') : readCommand(line.toString())
     this.#note(line)
     const refusal = continued ? undefined : this.#refusal(line.length)
     const { command, faults } = this.#current
@@ -80,7 +80,7 @@ export class AhaSendConnection extends SMTPConnection {
       this.#say(...(refusal ?? ([501, '5.1.3 No such fault'] as const)))
       return next()
     }
-    const point = faultPointOf(command, this.#house.requireTls && !this.secure) ?? 'noop'
+    const point = faultPointOf(command, this.#context.requireTls && !this.secure) ?? 'noop'
     const chosen = [...(this.#transaction?.faults ?? []), ...faults]
     this.#answer(point, () => super._onCommand(line, next), next, chosen)
   }
@@ -91,7 +91,7 @@ export class AhaSendConnection extends SMTPConnection {
       this.#say(503, `5.5.0 ${transaction ? 'RCPT TO' : 'MAIL FROM'} must be issued first`)
       return next()
     }
-    const { keepBodies } = this.#house
+    const { keepBodies } = this.#context
     this._parser.beginBody(keepBodies, (body, resume) => this.#endOfMessage(transaction, body, resume))
     this.send(354)
     next()
@@ -102,7 +102,7 @@ export class AhaSendConnection extends SMTPConnection {
     const { command } = this.#current
     if (code === 250) this.#accepted()
     const own = Array.isArray(data) ? data[0] : data
-    const text = usualText(command, code, this.#textFacts()) ?? own ?? ''
+    const text = usualText(command, code, this.#replyFacts()) ?? own ?? ''
     this.#write(code, command === 'EHLO' && code === 250 ? [text, ...this.#capabilities()] : [text])
   }
 
@@ -120,8 +120,8 @@ export class AhaSendConnection extends SMTPConnection {
   override _onTimeout(): void {
     if (this._closing) return super._onTimeout()
     if (this._handlerPending) return this._armTimeout()
-    this.#current = occasion('UNSOLICITED')
-    this.#say(421, idleTooLong(this.#house.hostname))
+    this.#current = pseudoCommand('UNSOLICITED')
+    this.#say(421, idleTooLong(this.#context.hostname))
   }
 
   // A client that resets its connection, or whose handshake fails, is none of the simulator's troubles.
@@ -131,9 +131,9 @@ export class AhaSendConnection extends SMTPConnection {
 
   override _onClose(): void {
     if (!this._closed) {
-      if (this._upgrading) this.#house.ledger.handshakeFailed()
-      if (this._parser instanceof BodyStream && this._parser.inBody) this.#house.ledger.bodyAborted()
-      this.#house.ledger.closed(this.#session)
+      if (this._upgrading) this.#context.ledger.handshakeFailed()
+      if (this._parser instanceof BodyStream && this._parser.inBody) this.#context.ledger.bodyAborted()
+      this.#context.ledger.closed(this.#session)
     }
     super._onClose()
   }
@@ -147,13 +147,13 @@ export class AhaSendConnection extends SMTPConnection {
   }
 
   #hear(source: NodeJS.EventEmitter): void {
-    if (this.secure) this.#house.ledger.secured(this.#session)
+    if (this.secure) this.#context.ledger.secured(this.#session)
     source.on('error', () => {})
-    source.on('data', (chunk: Buffer) => this.#house.ledger.received(this.#session, chunk.length))
+    source.on('data', (chunk: Buffer) => this.#context.ledger.received(this.#session, chunk.length))
   }
 
   #giveUp(): void {
-    this.#current = occasion('OTHER')
+    this.#current = pseudoCommand('OTHER')
     this.#say(500, '5.2.3 line too long')
     this.close()
   }
@@ -161,11 +161,11 @@ export class AhaSendConnection extends SMTPConnection {
   #note(line: Buffer): void {
     const { command, argument } = this.#current
     const safe = command === 'AUTH' ? `AUTH ${argument}`.trimEnd() : line.toString()
-    this.#house.ledger.command(this.#session, command, safe)
+    this.#context.ledger.command(this.#session, command, safe)
   }
 
   #refusal(length: number): Refusal | undefined {
-    const { requireTls, offerTls, requireAuth, limits } = this.#house
+    const { requireTls, offerTls, requireAuth, limits } = this.#context
     return refusalOf({
       verb: this.#current.verb,
       length,
@@ -182,7 +182,7 @@ export class AhaSendConnection extends SMTPConnection {
 
   /** Lets the faults have their way, then performs. `next` goes on with what the client sent behind the command. */
   #answer(point: FaultPoint, perform: () => void, next: () => void, chosen: readonly AnswerFault[] = []): void {
-    const plan = this.#house.faults.plan(point, chosen)
+    const plan = this.#context.faults.plan(point, chosen)
     if (plan === CALM) return perform()
     this._handlerPending = true
     const act = () => this.#act(plan, perform, next)
@@ -200,13 +200,13 @@ export class AhaSendConnection extends SMTPConnection {
     // A refused SASL response is the end of that AUTH.
     this._nextHandler = false
     const { code, text } = plan.reply
-    this.#say(code, text ?? faultText(this.#current.command, code, this.#textFacts()))
+    this.#say(code, text ?? faultText(this.#current.command, code, this.#replyFacts()))
     next()
   }
 
   #endOfMessage(transaction: Transaction, body: Body, resume: () => void): void {
-    const { ledger } = this.#house
-    this.#current = occasion('END-OF-MESSAGE')
+    const { ledger } = this.#context
+    this.#current = pseudoCommand('END-OF-MESSAGE')
     transaction.message = ledger.message(this.#session, transaction.sender, transaction.recipients, body)
     const done = () => {
       this._resetSession()
@@ -220,7 +220,7 @@ export class AhaSendConnection extends SMTPConnection {
   }
 
   #judge(transaction: Transaction, body: Body): void {
-    const { limits, refuseBareLineFeeds } = this.#house
+    const { limits, refuseBareLineFeeds } = this.#context
     if (body.size > limits.messageSize) return this.#say(552, '5.3.4 message too big')
     if (body.bareLineFeed && refuseBareLineFeeds) {
       return this.#say(552, '5.6.0 message data must use CRLF for line endings')
@@ -243,13 +243,13 @@ export class AhaSendConnection extends SMTPConnection {
   }
 
   #capabilities(): readonly string[] {
-    const { offerTls, requireTls, requireAuth } = this.#house
+    const { offerTls, requireTls, requireAuth } = this.#context
     return capabilities({ starttls: offerTls && !this.secure, auth: requireAuth && (this.secure || !requireTls) })
   }
 
-  #textFacts(): TextFacts {
+  #replyFacts(): ReplyFacts {
     const { address, argument } = this.#current
-    return { hostname: this.#house.hostname, address, argument, ids: this.#transaction?.ids ?? [] }
+    return { hostname: this.#context.hostname, address, argument, ids: this.#transaction?.ids ?? [] }
   }
 
   #say(code: number, text: string): void {
@@ -265,7 +265,7 @@ export class AhaSendConnection extends SMTPConnection {
   }
 
   #put(code: number, payload: string): void {
-    const { ledger } = this.#house
+    const { ledger } = this.#context
     const cut = this.#cut
     if (cut) {
       const half = payload.slice(0, Math.ceil(payload.length / 2))

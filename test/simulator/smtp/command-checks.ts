@@ -22,7 +22,7 @@ const NEED_EHLO = new Set(['AUTH', 'MAIL', 'RCPT', 'DATA'])
 const NEED_AUTH = new Set(['MAIL', 'RCPT', 'DATA'])
 
 /** What a refusal depends on. */
-export interface GateFacts {
+export interface CommandFacts {
   /** First word of the line, upper case. */
   readonly verb: string
   /** Octets of the line. */
@@ -44,7 +44,7 @@ export interface GateFacts {
 export type Refusal = readonly [code: number, text: string]
 
 /** Why a command is refused; undefined when it may be performed. */
-export function refusalOf(facts: GateFacts): Refusal | undefined {
+export function refusalOf(facts: CommandFacts): Refusal | undefined {
   const { verb, limits } = facts
   if (facts.turnedAway && verb !== 'QUIT') return [503, '5.5.1 No service here']
   if (facts.length > LINE_LIMIT) return [500, '5.2.3 line too long']
