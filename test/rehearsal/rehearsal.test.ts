@@ -1,4 +1,4 @@
-/** The rehearsal: the page of faults and its buttons, and mail that goes to the rehearsal only. */
+/** The rehearsal: the control page with its buttons, and mail that is sent only to the simulated AhaSend. */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -39,32 +39,32 @@ async function press(id: string): Promise<void> {
   assert.deepEqual([response.status, response.headers.get('location')], [303, '/'])
 }
 
-describe('the page of faults', () => {
-  test('is a page for browsers, and text for everybody else', async () => {
+describe('the control page', () => {
+  test('is HTML for browsers, and text for other clients', async () => {
     assert.match(await shown(), /^<!doctype html>/)
     assert.match(await (await page()).text(), /^AhaSend rehearsal\./)
   })
 
-  test('has a button for each rehearsal and needs nothing from anywhere', async () => {
+  test('has a button for each rehearsal and loads nothing else', async () => {
     const html = await shown()
     for (const { id, label } of REHEARSALS)
       assert.ok(html.includes(`<form method="post" action="/rehearsals/${id}"><button>${label}</button></form>`), id)
     assert.doesNotMatch(html, /<script|<link|src=|url\(|https?:/)
   })
 
-  test('says what is in force, how likely it is and how often it struck', async () => {
-    assert.match(await shown(), /Nothing: all is well\./)
+  test('shows the active faults, their probability and how often they applied', async () => {
+    assert.match(await shown(), /None\. The simulator accepts all mail\./)
     simulator.faults.set('553-at-rcpt', { probability: 0.5 })
-    assert.match(await shown(), /<code>553-at-rcpt<\/code> .* Chance: 50 %\. Struck 0 times\./)
+    assert.match(await shown(), /<code>553-at-rcpt<\/code> .* Probability: 50%\. Applied 0 times\./)
   })
 
-  test('says what was received', async () => {
+  test('shows the number of accepted messages', async () => {
     const before = simulator.ledger.summary().messages.accepted
     assert.equal(await wholeSession(simulator), '250 250 354 250')
-    assert.match(await shown(), new RegExp(`of which ${before + 1} accepted`))
+    assert.match(await shown(), new RegExp(`\\(${before + 1} accepted,`))
   })
 
-  test('a button begins its faults and ends all others', async () => {
+  test('a button sets its faults and clears all others', async () => {
     await press('account-disabled')
     assert.equal(await wholeSession(simulator), '521')
     await press('message-format')
@@ -76,13 +76,13 @@ describe('the page of faults', () => {
     assert.equal(await wholeSession(simulator), '250 250 354 250')
   })
 
-  test('a single 521 is one', async () => {
+  test('the button for a single 521 causes one 521', async () => {
     await press('one-521')
     assert.equal(await wholeSession(simulator), '521')
     assert.equal(await wholeSession(simulator), '250 250 354 250')
   })
 
-  test('every button can be pressed', async () => {
+  test('every button sets its faults', async () => {
     for (const { id, faults } of REHEARSALS) {
       await press(id)
       assert.deepEqual(
@@ -93,7 +93,7 @@ describe('the page of faults', () => {
     }
   })
 
-  test('there are no other buttons', async () => {
+  test('replies to any other button with 404', async () => {
     assert.equal((await page('/rehearsals/nonsense', { method: 'POST' })).status, 404)
     assert.equal((await page('/rehearsals/one-521')).status, 404)
   })

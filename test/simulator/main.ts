@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { type Authority, type Certificate, makeAuthority } from '../support/certificates.ts'
 import type { FaultOptions } from './active-faults.ts'
 import { AUTHORITY_NAME, loadOrMakeAuthority } from './certificate-authority.ts'
-import { faultHelp } from './control/server.ts'
+import { faultHelp } from './control/text.ts'
 import { DEFAULT_ACCOUNT, startSimulator } from './simulator.ts'
 
 const HELP = `node test/simulator/main.ts: an AhaSend to rehearse with. It delivers nothing.

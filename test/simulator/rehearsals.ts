@@ -1,6 +1,6 @@
 /** The incidents that a team can rehearse with one click: a closed list, each a set of faults. */
 
-import type { FaultOptions, Faults } from './active-faults.ts'
+import type { ActiveFaults, FaultOptions } from './active-faults.ts'
 import { loadShedding } from './smtp/replies.ts'
 
 /** One button of the control page. */
@@ -102,7 +102,7 @@ export const REHEARSALS: readonly Rehearsal[] = [
 ]
 
 /** Puts a rehearsal's faults in force and ends all others. Returns false when there is no such rehearsal. */
-export function rehearse(id: string, faults: Faults): boolean {
+export function rehearse(id: string, faults: ActiveFaults): boolean {
   const rehearsal = REHEARSALS.find((candidate) => candidate.id === id)
   if (!rehearsal) return false
   faults.clear()

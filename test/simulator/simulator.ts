@@ -12,7 +12,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import type { SecureVersion } from 'node:tls'
 import { SMTPServer } from 'smtp-server'
 import { type Authority, type Certificate, makeAuthority, writeTemporaryFiles } from '../support/certificates.ts'
-import { type FaultOptions, Faults } from './active-faults.ts'
+import { ActiveFaults, type FaultOptions } from './active-faults.ts'
 import { AUTHORITY_NAME } from './certificate-authority.ts'
 import { makeControl } from './control/server.ts'
 import { Ledger, type LedgerDetail } from './ledger.ts'
@@ -67,7 +67,7 @@ export interface Simulator {
   /** What a client has to trust, as PEM and as a file. */
   readonly caPem: string
   readonly caFile: string
-  readonly faults: Faults
+  readonly faults: ActiveFaults
   readonly ledger: Ledger
   /** Cuts all connections, stops listening, and deletes the CA file. */
   close(): Promise<void>
@@ -81,7 +81,7 @@ export const DEFAULT_ACCOUNT = { user: 'app', pass: 'secret' }
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const host = options.host ?? '127.0.0.1'
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32)
-  const context = makeContext(options, new Faults(seed))
+  const context = makeContext(options, new ActiveFaults(seed))
   for (const [name, how] of Object.entries(options.faults ?? {})) context.faults.set(name, how)
   const authority = options.authority ?? (await makeAuthority(AUTHORITY_NAME))
   const certificate = options.certificate ?? (await authority.issue())
@@ -112,7 +112,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   }
 }
 
-function makeContext(options: SimulatorOptions, faults: Faults): SessionContext {
+function makeContext(options: SimulatorOptions, faults: ActiveFaults): SessionContext {
   return {
     hostname: options.hostname ?? 'rehearsal.ahasend.example',
     requireTls: options.requireTls ?? true,
@@ -178,7 +178,7 @@ function makeListeners(smtp: SMTPServer, context: SessionContext): Listeners {
   const halfOpen = { allowHalfOpen: true, noDelay: true }
   const inner = createServer(halfOpen, receive)
   const front = createServer(halfOpen, (socket) => {
-    const faults = context.faults.wire()
+    const faults = context.faults.wireFaults()
     if (faults.length === 0) receive(socket)
     else hold(relay(socket, portOf(inner), faults, context.faults.random))
   })

@@ -1,12 +1,11 @@
-/** The control page for people: what is in force, what was received, and a button for each rehearsal. No script. */
-
-import type { ActiveFault, Faults } from '../active-faults.ts'
-import { formOf } from '../faults.ts'
+/** The control page for browsers: the active faults, the received mail, and a button for each rehearsal. No script. */
+import type { ActiveFault, ActiveFaults } from '../active-faults.ts'
+import { faultType } from '../fault-names.ts'
 import type { Ledger } from '../ledger.ts'
 import { REHEARSALS, type Rehearsal } from '../rehearsals.ts'
 
-/** The page as HTML, complete in itself. */
-export function controlPage(faults: Faults, ledger: Ledger): string {
+/** The page as HTML. It loads nothing else. */
+export function controlPage(faults: ActiveFaults, ledger: Ledger): string {
   const { sessions, messages } = ledger.summary()
   return `<!doctype html>
 <html lang="en">
@@ -16,18 +15,18 @@ export function controlPage(faults: Faults, ledger: Ledger): string {
 <title>AhaSend rehearsal</title>
 <style>${STYLE}</style>
 <h1>AhaSend rehearsal</h1>
-<p>This server acts as AhaSend and delivers nothing. A button ends what is in force and begins its own.</p>
-<h2>In force</h2>
+<p>This server simulates AhaSend and delivers nothing. Each button clears all faults and sets its own.</p>
+<h2>Active faults</h2>
 ${list(faults.list())}
-<h2>Received</h2>
-<p>${count(messages.received)} mails, of which ${count(messages.accepted)} accepted and ${count(messages.refused)} refused,
-in ${count(sessions.opened)} connections.</p>
-<h2>Rehearse</h2>
+<h2>Received mail</h2>
+<p>${count(messages.received)} messages (${count(messages.accepted)} accepted, ${count(messages.refused)} refused) over
+${count(sessions.opened)} connections.</p>
+<h2>Rehearsals</h2>
 <table>
 ${REHEARSALS.map(button).join('\n')}
 </table>
-<p>Other faults, with chances and counts of their own, are set with <code>PUT /faults/NAME</code>; <code>curl</code> this
-page for the list.</p>
+<p>To set any other fault, with a probability or a number of times, send <code>PUT /faults/NAME</code>. For the list of
+faults, open this page with <code>curl</code>.</p>
 </html>
 `
 }
@@ -40,13 +39,14 @@ form { margin: 0 }
 `
 
 function list(active: readonly ActiveFault[]): string {
-  if (active.length === 0) return '<p>Nothing: all is well.</p>'
+  if (active.length === 0) return '<p>None. The simulator accepts all mail.</p>'
   return `<ul>\n${active.map(item).join('\n')}\n</ul>`
 }
 
-function item({ name, options, struck }: ActiveFault): string {
-  const often = options.probability === undefined ? '' : ` Chance: ${options.probability * 100} %.`
-  return `<li><code>${escaped(name)}</code> ${escaped(formOf(name)?.meaning ?? '')}${often} Struck ${count(struck)} times.</li>`
+function item({ name, options, applied }: ActiveFault): string {
+  const meaning = faultType(name)?.meaning ?? ''
+  const chance = options.probability === undefined ? '' : ` Probability: ${options.probability * 100}%.`
+  return `<li><code>${escaped(name)}</code> ${escaped(meaning)}${chance} Applied ${count(applied)} times.</li>`
 }
 
 function button({ id, label, meaning }: Rehearsal): string {

@@ -1,9 +1,10 @@
-import type { Faults } from '../active-faults.ts'
+import type { ActiveFaults } from '../active-faults.ts'
 import type { Ledger } from '../ledger.ts'
 import type { Limits } from './command-checks.ts'
 
 /** What all sessions of one simulator share. */
 export interface SessionContext {
+  /** The simulator's name in replies. */
   readonly hostname: string
   readonly requireTls: boolean
   readonly offerTls: boolean
@@ -14,5 +15,5 @@ export interface SessionContext {
   readonly keepBodies: boolean
   readonly refuseBareLineFeeds: boolean
   readonly ledger: Ledger
-  readonly faults: Faults
+  readonly faults: ActiveFaults
 }
