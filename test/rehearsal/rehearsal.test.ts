@@ -111,7 +111,7 @@ describe('mail for a rehearsal', () => {
   })
 
   const senders = new Set<ChildProcess>()
-  // those of tests that failed
+  // the senders of failed tests
   after(() => {
     for (const sender of senders) sender.kill('SIGKILL')
   })
@@ -125,43 +125,43 @@ describe('mail for a rehearsal', () => {
     return sender
   }
 
-  test('is accepted, through the proxy, until it is told to stop', async () => {
+  test('is accepted, through the proxy, until SIGTERM', async () => {
     const before = simulator.ledger.summary().messages.accepted
     const sender = traffic(proxy.port)
-    const told = text(sender.stdout)
+    const output = text(sender.stdout)
     while (simulator.ledger.summary().messages.accepted < before + 5) await pause(50)
     assert.ok(existsSync(join(directory, 'sending')))
     sender.kill('SIGTERM')
     assert.deepEqual(await once(sender, 'exit'), [0, null])
-    const { accepted, failed } = JSON.parse(await told) as { accepted: number; failed: object }
+    const { accepted, failed } = JSON.parse(await output) as { accepted: number; failed: object }
     assert.deepEqual([accepted, failed], [simulator.ledger.summary().messages.accepted - before, {}])
   })
 
-  /** A port that leads to the rehearsal, and later to whoever says this and writes down what he hears. */
-  async function startDoor() {
-    const heard: string[] = []
+  /** A port that leads to the rehearsal, and later to another server, which records what it receives. */
+  async function startSwitch() {
+    const received: string[] = []
     const sockets = new Set<Socket>()
     let greeting: string | undefined
-    let strangers = 0
+    let visits = 0
     const server = createServer((socket) => {
       sockets.add(socket.on('error', () => {}).on('close', () => sockets.delete(socket)))
       if (greeting === undefined) {
         const upstream = connect(proxy.port, '127.0.0.1')
         return pipeline(socket, upstream, socket, () => upstream.destroy())
       }
-      strangers += 1
-      socket.setEncoding('utf8').on('data', (chunk) => heard.push(String(chunk)))
+      visits += 1
+      socket.setEncoding('utf8').on('data', (chunk) => received.push(String(chunk)))
       return socket.write(greeting)
     }).listen(0, '127.0.0.1')
     await once(server, 'listening')
     return {
-      port: (server.address() as AddressInfo).port,
-      heard,
-      visits: () => strangers,
-      /** Ends what is open; `undefined` is the rehearsal again. */
-      becomes(said?: string) {
-        greeting = said
-        strangers = 0
+      number: (server.address() as AddressInfo).port,
+      received,
+      visits: () => visits,
+      /** Closes all connections and switches to a server with this greeting; `undefined` is the rehearsal again. */
+      becomes(next?: string) {
+        greeting = next
+        visits = 0
         for (const socket of sockets) socket.destroy()
       },
       [Symbol.dispose]() {
@@ -171,55 +171,55 @@ describe('mail for a rehearsal', () => {
     }
   }
 
-  test('is sent to nobody but the rehearsal', async () => {
-    using door = await startDoor()
-    door.becomes('220 send.ahasend.com ESMTP\r\n')
-    const sender = traffic(door.port)
+  test('is sent only to the rehearsal', async () => {
+    using port = await startSwitch()
+    port.becomes('220 send.ahasend.com ESMTP\r\n')
+    const sender = traffic(port.number)
     const [said, [code]] = await Promise.all([text(sender.stderr), once(sender, 'exit')])
     assert.equal(code, 1)
-    assert.match(said, /does not lead to the rehearsal: nothing is sent/)
-    assert.deepEqual(door.heard, [])
+    assert.match(said, /does not lead to the simulated AhaSend: sent nothing/)
+    assert.deepEqual(port.received, [])
   })
 
-  test('ends when somebody else is there later on', { timeout: 30_000 }, async () => {
-    using door = await startDoor()
+  test('stops if another server greets later', { timeout: 30_000 }, async () => {
+    using port = await startSwitch()
     const before = simulator.ledger.summary().messages.received
-    const sender = traffic(door.port, '0.2')
+    const sender = traffic(port.number, '0.2')
     while (simulator.ledger.summary().messages.received < before + 2) await pause(20)
-    door.becomes('220 send.ahasend.com ESMTP\r\n')
+    port.becomes('220 send.ahasend.com ESMTP\r\n')
     const [said, [code]] = await Promise.all([text(sender.stderr), once(sender, 'exit')])
     assert.equal(code, 1)
     const sentence = new RegExp(
-      `^127\\.0\\.0\\.1:${door.port} does not lead to the rehearsal: nothing more is sent\\. .+\n$`,
+      `^127\\.0\\.0\\.1:${port.number} does not lead to the simulated AhaSend: stopped sending\\. .+\n$`,
     )
     assert.match(said, sentence)
     assert.match(said, /220 send\.ahasend\.com ESMTP/)
   })
 
   for (const refusal of ['421 4.3.2 proxy.example too busy', '521 5.3.2 no mail today'])
-    test(`goes on after a time of ${refusal.slice(0, 3)}, from whomever`, { timeout: 30_000 }, async () => {
-      using door = await startDoor()
+    test(`continues after a time of ${refusal.slice(0, 3)} from any server`, { timeout: 30_000 }, async () => {
+      using port = await startSwitch()
       const accepted = () => simulator.ledger.summary().messages.accepted
       const before = accepted()
-      const sender = traffic(door.port, '0.2')
+      const sender = traffic(port.number, '0.2')
       while (accepted() < before + 2) await pause(20)
-      door.becomes(`${refusal}\r\n`)
-      // mails and looks: some twenty connections a second
-      while (door.visits() < 15) await pause(20)
-      door.becomes()
+      port.becomes(`${refusal}\r\n`)
+      // messages and checks: about twenty connections per second
+      while (port.visits() < 15) await pause(20)
+      port.becomes()
       const then = accepted()
       while (accepted() < then + 2) await pause(20)
       sender.kill('SIGTERM')
       assert.deepEqual(await once(sender, 'exit'), [0, null])
     })
 
-  test('takes a greeting that comes in pieces for what it is', { timeout: 30_000 }, async () => {
+  test('recognizes a greeting that arrives in pieces', { timeout: 30_000 }, async () => {
     simulator.faults.set('slices-3')
     const greeting = await greetingOf({ host: '127.0.0.1', port: simulator.port })
     assert.match(greeting, /^220 rehearsal\.ahasend\.example ESMTP AhaSend rehearsal$/)
   })
 
-  test('looks who greets as a client does that says QUIT', { timeout: 30_000 }, async () => {
+  test('sends QUIT after it has checked the greeting', { timeout: 30_000 }, async () => {
     const quits = () => {
       const { replies } = simulator.ledger.summary()
       return replies.find(({ command, tls }) => command === 'QUIT' && !tls)?.count ?? 0

@@ -17,7 +17,9 @@ export interface FaultOptions {
   readonly probability?: number
   /** The fault applies this many times, then it is cleared. Default: no limit. */
   readonly times?: number
-  /** Text of the reply, instead of the usual one. Only for `<code>-at-<command>` and the faults that are built on it. */
+  /**
+   * Text of the reply, instead of the usual one. Only for `<code>-at-<command>` and the faults that are built on it.
+   */
   readonly text?: string
 }
 

@@ -1,11 +1,14 @@
 /**
- * Reads names of faults. A name is one word that contains its parameters (`421-at-data`, `slow-300-at-rcpt`, `latency-50`).
- * The same word works in an address (`fault+421-at-data@example.com`), as a flag at start, and over HTTP.
+ * Reads names of faults. A name is one word that contains its parameters (`421-at-data`, `slow-300-at-rcpt`,
+ * `latency-50`). The same word works in an address (`fault+421-at-data@example.com`), as a flag at start, and over
+ * HTTP.
  */
 import { type CommandFault, type Fault, type FaultPoint, type FaultType, isCommandFault } from './fault.ts'
 import { FAULTS } from './faults/index.ts'
 
-/** The largest number in a name: the longest delay of a timer in Node, in milliseconds. Above it, a timer does not wait. */
+/**
+ * The largest number in a name: the longest delay of a timer in Node, in milliseconds. Above it, a timer does not wait.
+ */
 const MAX_NUMBER = 2 ** 31 - 1
 
 /** A name, taken apart. */
@@ -47,8 +50,8 @@ export function parseFault(name: string): Fault | undefined {
 const ADDRESS_POINTS: ReadonlySet<FaultPoint> = new Set(['mail', 'rcpt', 'data', 'end-of-message'])
 
 /**
- * The faults in an address: `fault+<name>[+<name>...]@any.example`. Empty for other addresses; undefined if a name is not a
- * fault's, or if the fault applies before the simulator knows the address.
+ * The faults in an address: `fault+<name>[+<name>...]@any.example`. Empty for other addresses; undefined if a name is
+ * not a fault's, or if the fault applies before the simulator knows the address.
  */
 export function faultsOfAddress(address: string): readonly CommandFault[] | undefined {
   const [local = ''] = address.split('@', 1)

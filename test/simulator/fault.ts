@@ -1,6 +1,6 @@
 /**
- * What a fault is: a way to break a session, with its parameters filled in. Each file in `faults/` defines one type of fault;
- * `faults/index.ts` lists all types by name.
+ * What a fault is: a way to break a session, with its parameters filled in. Each file in `faults/` defines one type of
+ * fault; `faults/index.ts` lists all types by name.
  */
 import type { Socket } from 'node:net'
 
@@ -24,7 +24,10 @@ export type FaultPoint = (typeof FAULT_POINTS)[number]
 
 /** What a command fault can do to its session. */
 export interface SessionActions {
-  /** Sends this reply and reads the next command. 421 also closes the connection. Without a text: the usual one of the code. */
+  /**
+   * Sends this reply and reads the next command. 421 also closes the connection. Without a text: the usual one of the
+   * code.
+   */
   reply(code: number, text?: string): void
   /** Closes the connection (FIN). */
   close(): void
@@ -63,7 +66,10 @@ export interface Link {
 /** Chunks of one direction of a connection. */
 export type Chunks = AsyncIterable<Buffer>
 
-/** Reads chunks and yields the ones to send on. If it returns, the relay closes (FIN); if it throws, the relay resets (RST). */
+/**
+ * Reads chunks and yields the ones to send on. If it returns, the relay closes (FIN); if it throws, the relay resets
+ * (RST).
+ */
 export type Transform = (chunks: Chunks, link: Link) => Chunks
 
 /** A fault below SMTP and TLS. The simulator draws it when it accepts a connection. */

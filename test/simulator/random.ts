@@ -1,8 +1,8 @@
 /** Random numbers that repeat. */
 
 /**
- * A random generator that returns the same numbers (0 to less than 1) for the same seed. It is mulberry32 by Tommy Ettinger,
- * public domain. Good enough to choose faults; not for secrets.
+ * A random generator that returns the same numbers (0 to less than 1) for the same seed. It is mulberry32 by Tommy
+ * Ettinger, public domain. Good enough to choose faults; not for secrets.
  */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0

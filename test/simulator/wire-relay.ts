@@ -1,7 +1,7 @@
 /**
- * Applies faults below SMTP and TLS, like toxiproxy. A connection with such a fault passes through this relay; all others
- * reach the SMTP server directly. The ledger counts on the server's side: it counts a reply as sent even if a fault drops
- * its bytes here.
+ * Applies faults below SMTP and TLS, like toxiproxy. A connection with such a fault passes through this relay; all
+ * others reach the SMTP server directly. The ledger counts on the server's side: it counts a reply as sent even if a
+ * fault drops its bytes here.
  */
 import { connect, type Server, type Socket } from 'node:net'
 import type { Chunks, Link, Transform, WireFault } from './fault.ts'

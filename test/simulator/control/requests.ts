@@ -6,8 +6,9 @@ import type { FaultOptions } from '../active-faults.ts'
 const MAX_BODY = 10_000
 
 /**
- * True if another web site makes a browser send this request. The page has no log-in, so any site could press its buttons.
- * Another port of this machine counts as another site. A client that sends neither header, such as curl, is not a browser.
+ * True if another web site makes a browser send this request. The page has no log-in, so any site could press its
+ * buttons. Another port of this machine counts as another site. A client that sends neither header, such as curl, is
+ * not a browser.
  */
 export function isFromOtherSite({ headers }: IncomingMessage): boolean {
   const { origin, host, 'sec-fetch-site': site = 'none' } = headers
@@ -31,7 +32,9 @@ export async function readBody(request: IncomingMessage): Promise<string | undef
 /** The names of the options and their JSON types. */
 const OPTION_TYPES: Readonly<Record<string, string>> = { probability: 'number', times: 'number', text: 'string' }
 
-/** Parses the options of a fault. An empty text means no options. Throws an Error on anything else that is not valid. */
+/**
+ * Parses the options of a fault. An empty text means no options. Throws an Error on anything else that is not valid.
+ */
 export function parseOptions(json: string): FaultOptions {
   const options: unknown = json === '' ? {} : JSON.parse(json)
   if (typeof options !== 'object' || options === null || Array.isArray(options))

@@ -1,8 +1,8 @@
 /**
  * `account-disabled`: refuses every message with 521, as AhaSend does for an account without permission to send.
  *
- * Breaks: every transaction, at its start. The connection stays open. The same as `521-at-mail`: AhaSend does not document
- * the command at which it replies 521.
+ * Breaks: every transaction, at its start. The connection stays open. The same as `521-at-mail`: AhaSend does not
+ * document the command at which it replies 521.
  * Applies: at MAIL.
  * Parameters: none.
  */

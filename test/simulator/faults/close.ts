@@ -1,7 +1,8 @@
 /**
  * `close-at-<command>`: closes the connection (FIN) instead of replying.
  *
- * Breaks: the connection, in an orderly way. At the end of a message the client cannot know whether the message was accepted.
+ * Breaks: the connection, in an orderly way. At the end of a message the client cannot know whether the message was
+ * accepted.
  * Applies: at any command, at the greeting, or at the end of a message.
  * Parameters: none.
  */

@@ -1,8 +1,8 @@
 /**
  * `cut-at-<command>`: sends half a reply, then closes the connection (FIN).
  *
- * Breaks: the reply. The simulator performs the command, but the ledger does not count a message with half a final reply as
- * accepted.
+ * Breaks: the reply. The simulator performs the command, but the ledger does not count a message with half a final
+ * reply as accepted.
  * Applies: at any command, at the greeting, or at the end of a message.
  * Parameters: none.
  */

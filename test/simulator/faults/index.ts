@@ -1,6 +1,6 @@
 /**
- * Everything that the simulator can do wrong, by name. The control page and `--help` print this table. To add a fault, write
- * one file beside this one and add one line here.
+ * Everything that the simulator can do wrong, by name. The control page and `--help` print this table. To add a fault,
+ * write one file beside this one and add one line here.
  */
 import type { FaultType } from '../fault.ts'
 import { accountDisabled } from './account-disabled.ts'

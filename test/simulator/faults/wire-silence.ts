@@ -1,8 +1,8 @@
 /**
  * `wire-silence-<bytes>`: stops sending in the middle of the byte stream.
  *
- * Breaks: the connection, like a network that drops packets: it stays open, and the client's bytes still arrive. The ledger
- * counts what the simulator has sent, even if the client does not receive it.
+ * Breaks: the connection, like a network that drops packets: it stays open, and the client's bytes still arrive. The
+ * ledger counts what the simulator has sent, even if the client does not receive it.
  * Applies: to the bytes of a new connection from simulator to client, below TLS.
  * Parameters: `<bytes>`, the number of bytes that the client receives first, 0 or more.
  */

@@ -1,4 +1,7 @@
-/** Reads message bodies byte for byte as they are on the wire. This is faster than smtp-server, which removes dot-stuffing. */
+/**
+ * Reads message bodies byte for byte as they are on the wire. This is faster than smtp-server, which removes
+ * dot-stuffing.
+ */
 import { createHash } from 'node:crypto'
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
 
@@ -23,8 +26,8 @@ const LF = 0x0a
 const CR = 0x0d
 
 /**
- * Hashes and measures one body. A body ends at CRLF.CRLF only. Right after the 354, the first CRLF counts as sent (RFC 5321
- * section 4.1.1.4).
+ * Hashes and measures one body. A body ends at CRLF.CRLF only. Right after the 354, the first CRLF counts as sent (RFC
+ * 5321 section 4.1.1.4).
  */
 class BodyReader {
   readonly #hash = createHash('sha256')
@@ -79,7 +82,10 @@ class BodyReader {
   }
 }
 
-/** smtp-server's parser with our own body reader. Unlike smtp-server's, it does not perform a last line without a line end. */
+/**
+ * smtp-server's parser with our own body reader. Unlike smtp-server's, it does not perform a last line without a line
+ * end.
+ */
 export class BodyStream extends SMTPStream {
   #reader: BodyReader | undefined
   #take: TakeBody = () => {}

@@ -1,6 +1,6 @@
 /**
- * One SMTP session with the simulator: smtp-server's connection with AhaSend's reply texts and limits, and with faults. The
- * ledger records what it receives and sends.
+ * One SMTP session with the simulator: smtp-server's connection with AhaSend's reply texts and limits, and with faults.
+ * The ledger records what it receives and sends.
  */
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
@@ -108,8 +108,8 @@ export class AhaSendConnection extends SMTPConnection {
 
   override _armTimeout(socket: Socket = this._socket): void {
     socket.setTimeout(this.#idleMs, () => this._onTimeout())
-    // smtp-server calls this with the TLS socket when a handshake begins. That socket is half-open: without this line it
-    // stays open after the client gives up.
+    // smtp-server calls this with the TLS socket when a handshake begins. That socket allows half-open connections: without
+    // this line, it stays open after the client gives up.
     if (this._upgrading) socket.once('end', () => this._upgrading && socket.destroy())
   }
 

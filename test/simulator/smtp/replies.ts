@@ -1,7 +1,7 @@
 /**
- * The reply texts. ahasend.com/docs/smtp documents the codes and the text of 553. The other texts are KumoMTA's (kumod's
- * smtp_server.rs), because AhaSend's documentation resembles KumoMTA's defaults. The texts of 451, 521 and 556 are invented:
- * no one has published them.
+ * The reply texts. ahasend.com/docs/smtp documents the codes and the text of 553. The other texts are KumoMTA's
+ * (kumod's smtp_server.rs), because AhaSend's documentation resembles KumoMTA's defaults. The texts of 451, 521 and 556
+ * are invented: no one has published them.
  */
 import type { CommandName } from '../../../proxy/events/closed-sets.ts'
 
