@@ -175,9 +175,9 @@ describe('mail for a rehearsal', () => {
     using port = await startSwitch()
     port.becomes('220 send.ahasend.com ESMTP\r\n')
     const sender = traffic(port.number)
-    const [said, [code]] = await Promise.all([text(sender.stderr), once(sender, 'exit')])
+    const [stderr, [code]] = await Promise.all([text(sender.stderr), once(sender, 'exit')])
     assert.equal(code, 1)
-    assert.match(said, /does not lead to the simulated AhaSend: sent nothing/)
+    assert.match(stderr, /does not lead to the simulated AhaSend: sent nothing/)
     assert.deepEqual(port.received, [])
   })
 
@@ -187,13 +187,13 @@ describe('mail for a rehearsal', () => {
     const sender = traffic(port.number, '0.2')
     while (simulator.ledger.summary().messages.received < before + 2) await pause(20)
     port.becomes('220 send.ahasend.com ESMTP\r\n')
-    const [said, [code]] = await Promise.all([text(sender.stderr), once(sender, 'exit')])
+    const [stderr, [code]] = await Promise.all([text(sender.stderr), once(sender, 'exit')])
     assert.equal(code, 1)
     const sentence = new RegExp(
       `^127\\.0\\.0\\.1:${port.number} does not lead to the simulated AhaSend: stopped sending\\. .+\n$`,
     )
-    assert.match(said, sentence)
-    assert.match(said, /220 send\.ahasend\.com ESMTP/)
+    assert.match(stderr, sentence)
+    assert.match(stderr, /220 send\.ahasend\.com ESMTP/)
   })
 
   for (const refusal of ['421 4.3.2 proxy.example too busy', '521 5.3.2 no mail today'])

@@ -75,9 +75,9 @@ describe('the control page', LIMIT, () => {
     '{',
   ])
     test(`replies to invalid options with 400: ${body}`, async () => {
-      const [status, said] = await ask({ method: 'PUT', path: '/faults/521-at-mail', body })
+      const [status, answer] = await ask({ method: 'PUT', path: '/faults/521-at-mail', body })
       assert.equal(status, 400)
-      assert.match(said, /^.+\n$/)
+      assert.match(answer, /^.+\n$/)
       assert.deepEqual(active(), [])
       assert.equal(await wholeSession(simulator), '250 250 354 250')
     })

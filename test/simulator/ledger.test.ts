@@ -102,7 +102,7 @@ describe('the ledger', () => {
 
   test('a summary does not grow with what is received', () => {
     const ledger = new Ledger('summary')
-    const mails = (count: number) => {
+    const recordMessages = (count: number) => {
       for (let n = 0; n < count; n += 1) {
         const session = ledger.opened()
         ledger.secured(session)
@@ -114,9 +114,9 @@ describe('the ledger', () => {
       }
       return serialize({ ...ledger, summary: ledger.summary() }).length
     }
-    const first = mails(1)
+    const first = recordMessages(1)
     // only the counts have more digits
-    assert.ok(mails(1000) - first < 100)
+    assert.ok(recordMessages(1000) - first < 100)
     assert.equal(ledger.summary().messages.accepted, 1001)
   })
 

@@ -37,17 +37,17 @@ async function start(...flags: readonly string[]): Promise<Program> {
   const main = join(import.meta.dirname, 'main.ts')
   const child: ChildProcess = spawn(process.execPath, [main, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] })
   started.add(child)
-  let said = ''
+  let stderr = ''
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-    said += text
+    stderr += text
   })
   const closed = once(child, 'close')
   const line = once(createInterface(child.stdout!), 'line')
-  const [first] = await Promise.race([line, closed.then(() => Promise.reject(new Error(said)))])
+  const [first] = await Promise.race([line, closed.then(() => Promise.reject(new Error(stderr)))])
   const end = async (signal: NodeJS.Signals = 'SIGTERM') => {
     child.kill(signal)
     await closed
-    return said
+    return stderr
   }
   const { port, httpPort } = JSON.parse(first) as { port: number; httpPort: number }
   return { port, httpPort, end, [Symbol.asyncDispose]: async () => void (await end()) }
@@ -188,8 +188,8 @@ describe('the record of bodies', () => {
       client.destroy()
       const page = await fetch(`http://127.0.0.1:${program.httpPort}/ledger/bodies`)
       assert.equal(page.status, status)
-      const said = await page.text()
-      if (bodies === undefined) assert.match(said, /--bodies/)
-      else assert.deepEqual(Object.values(JSON.parse(said) as object), [bodies])
+      const answer = await page.text()
+      if (bodies === undefined) assert.match(answer, /--bodies/)
+      else assert.deepEqual(Object.values(JSON.parse(answer) as object), [bodies])
     })
 })

@@ -14,7 +14,7 @@ interface Answer {
 }
 
 /**
- * Serves, with JSON where nothing else is said:
+ * The endpoints. Answers are JSON unless this list states another form:
  *
  *     GET /                    the faults: a page with buttons for browsers, text for all other clients
  *     POST /rehearsals/<id>    starts a rehearsal, as its button does
@@ -25,7 +25,7 @@ interface Answer {
  *     GET /ledger/records      each session, command, reply and message
  *     GET /ledger/bodies       how often each body was received, by SHA-256
  *
- * It survives every request, and rejects changes that another web site makes a browser send.
+ * No request stops the server. It rejects changes that another web site makes a browser send.
  */
 export function makeControl(faults: ActiveFaults, ledger: Ledger): Server {
   return createServer(async (request, response) => {
