@@ -95,7 +95,7 @@ function temporaryErrors(make: RuleMaker, counts: Counts): Alert[] {
     summary: 'AhaSend answers mail with 451.',
     description: ({ share: percent, label }) =>
       `${label('server.address')} refused ${percent} of the mails for now with 451. Applications have to try again.`,
-    panel: [dashboards.mail, 'Mails by outcome'],
+    panel: [dashboards.mail, 'Messages by outcome'],
   })
 }
 

@@ -40,7 +40,7 @@ function recipients({ tooManyRecipients }: Counts): Limit {
       `${label('server.address')} refused ${count} recipients of ${label('smtp.client.name')} in the last hour, ` +
       'because a mail may have 50. Applications that do not read the reply of each recipient lose them.',
     summary: ['Mails come near the limit of 50 recipients.', 'Mails have more than 50 recipients.'],
-    panel: 'Recipients per mail',
+    panel: 'Recipients per message',
   }
 }
 
@@ -57,7 +57,7 @@ function connections({ connectionLimit }: Counts): Limit {
       `${label('server.address')} refused ${label('smtp.client.name')} ${count} times in the last hour, because its ` +
       'connection had reached a limit. The mail has to be sent again on a new connection.',
     summary: ['Connections come near the limit of 10,000 mails.', 'Connections reach a limit of AhaSend.'],
-    panel: 'Mails per connection',
+    panel: 'Messages per connection',
   }
 }
 

@@ -99,7 +99,7 @@ function exceptAfterOutage(make: RuleMaker, alert: Alert): Alert {
 /** critical: no proxy answers. warning: one of several does not. */
 function down(): Alert[] {
   const up = `up{job="${JOB}"}`
-  const shared = { name: 'SmtpProxyDown', for: MINUTE, panel: [dashboards.proxy, 'Proxies'] } as const
+  const shared = { name: 'SmtpProxyDown', for: MINUTE, panel: [dashboards.proxy, 'Proxy uptime'] } as const
   return [
     {
       ...shared,
@@ -129,7 +129,7 @@ function absent(make: RuleMaker): Alert {
     summary: 'Nothing is known of any proxy.',
     description: () =>
       `No target of Prometheus has the job ${JOB}, and no metrics of a proxy arrive by OTLP: nobody watches the mail.`,
-    panel: [dashboards.proxy, 'Proxies'],
+    panel: [dashboards.proxy, 'Proxy uptime'],
   }
 }
 
@@ -144,7 +144,7 @@ function restarting(make: RuleMaker): Alert {
     summary: 'A proxy is started again and again.',
     description: ({ count, label }) =>
       `${label('instance')} was started ${count} times in 15 minutes. Each start breaks off what was under way.`,
-    panel: [dashboards.proxy, 'Proxies'],
+    panel: [dashboards.proxy, 'Proxy uptime'],
   }
 }
 

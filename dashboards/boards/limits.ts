@@ -222,7 +222,7 @@ const sizes = lines({
 })
 
 const recipients = lines({
-  title: 'Recipients per mail',
+  title: 'Recipients per message',
   description:
     'Recipients of a message: 50%, 10% and 1% of messages have more (p50, p90 and p99, estimated from histogram ' +
     'buckets). The limit is 50: beyond it, AhaSend answers 452. All apps and upstreams together.',
@@ -239,7 +239,7 @@ const recipients = lines({
 })
 
 const messages = lines({
-  title: 'Mails per connection',
+  title: 'Messages per connection',
   description:
     'Messages of a session, counted when it ends. "largest" is the upper bound of a histogram bucket. The limit is ' +
     '10,000: AhaSend then answers 421 or 452 until the app reconnects. All apps together.',

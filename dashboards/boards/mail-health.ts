@@ -158,7 +158,7 @@ const inDoubt = stat({
 })
 
 const outcomes = areas({
-  title: 'Mails by outcome',
+  title: 'Messages by outcome',
   description:
     'Messages per minute. tempfail: refused temporarily, apps retry. permfail: refused permanently. in_doubt: no final ' +
     'reply arrived. aborted: the app gave up. turned away: sessions refused before their message. drained: refused or ' +

@@ -119,7 +119,7 @@ const certificates = stat({
 })
 
 const uptimes = lines({
-  title: 'Proxies',
+  title: 'Proxy uptime',
   description: 'How long each proxy has been running. A drop is a restart. A gap means that the proxy was not scraped.',
   unit: units.Seconds,
   queries: [{ expr: UPTIME, legend: '{{instance}}' }],
