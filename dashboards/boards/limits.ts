@@ -265,8 +265,8 @@ export const limits = dashboard({
         [5, within],
         [5, reachable],
         [5, largest],
-        [5, idle],
-        [4, open],
+        [4, idle],
+        [5, open],
       ],
     },
     {

@@ -257,12 +257,12 @@ export const mailHealth = dashboard({
       heading: 'Is mail flowing?',
       height: 5,
       panels: [
-        [4, isFlowing],
+        [5, isFlowing],
         [4, accepted],
         [4, slowest],
         [4, disabled],
         [4, turnedAwayBy421],
-        [4, inDoubt],
+        [3, inDoubt],
       ],
     },
     {

@@ -142,7 +142,7 @@ const whoRefusedWhat = table({
     {
       field: 'actor',
       title: 'Who must act',
-      properties: { ...cell.width(170), ...cell.as(eachCause(({ actor }) => actors[actor])) },
+      properties: { ...cell.width(140), ...cell.as(eachCause(({ actor }) => actors[actor])) },
     },
     { field: 'smtp_client_name', title: 'App', properties: { ...cell.text, ...cell.width(130) } },
     { field: 'smtp_command', title: 'Command', properties: { ...cell.text, ...cell.width(160) } },
@@ -152,7 +152,7 @@ const whoRefusedWhat = table({
       properties: { ...cell.width(100), ...cell.as({ upstream: 'AhaSend', proxy: 'Proxy' }) },
     },
     { field: 'server_address', title: 'Upstream', properties: { ...cell.text, ...cell.width(180) } },
-    { field: 'smtp_reply_cause', title: 'Cause', properties: { ...cell.text, ...cell.width(170) } },
+    { field: 'smtp_reply_cause', title: 'Cause', properties: { ...cell.text, ...cell.width(200) } },
   ],
   sortBy: ['Count', true],
   noValue: 'No refusals seen',
@@ -293,6 +293,6 @@ export const refusals = dashboard({
         [12, recipients],
       ],
     },
-    { heading: 'What do the codes mean?', height: 18, panels: [[24, codes]] },
+    { heading: 'What do the codes mean?', height: 25, panels: [[24, codes]] },
   ],
 })

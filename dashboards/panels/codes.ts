@@ -170,8 +170,13 @@ export function causesOf(actor: Actor): readonly Cause[] {
 export function codesAsMarkdown(): string {
   const rows = Object.entries(meanings).map(
     ([cause, { codes, meaning, actor, action }]) =>
-      `| ${codes} | \`${cause}\` | ${meaning} | **${actors[actor]}** | ${action} |`,
+      `| ${onOneLine(codes)} | \`${cause}\` | ${meaning} | **${onOneLine(actors[actor])}** | ${action} |`,
   )
-  const header = '| Code | Cause | Meaning at AhaSend | Who must act | What to do |'
+  const header = `| Code | Cause | Meaning at AhaSend | ${onOneLine('Who must act')} | What to do |`
   return [header, '|---|---|---|---|---|', ...rows].join('\n')
+}
+
+/** Prevents line breaks: Grafana makes columns with short texts too narrow for them. */
+function onOneLine(text: string): string {
+  return text.replaceAll(' ', '\u00a0')
 }
