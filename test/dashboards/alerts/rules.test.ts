@@ -152,6 +152,7 @@ test('on another scale of time nothing but times is different', () => {
   const shape = (text: string) =>
     text
       .replaceAll(/(\[|offset |for: |interval: )(?:\d+(?:ms|[smhd]))+/g, '$1T')
+      .replaceAll(/(\[T:)(?:\d+(?:ms|[smhd]))+\]/g, '$1T]')
       .replaceAll(/(uptime_seconds) < [\d.]+/g, '$1 < T')
   assert.equal(shape(prometheusRules({ timeScale: 1 / 60 })), shape(prometheusRules()))
   assert.notEqual(prometheusRules({ timeScale: 1 / 60 }), prometheusRules())
