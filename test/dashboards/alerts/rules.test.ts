@@ -75,7 +75,7 @@ describe('every alert', () => {
     each(({ alert, annotations: { summary, description } }, where) => {
       assert.doesNotMatch(summary, /\{\{/, where)
       assert.match(summary, /^[A-Z].*\.$/, where)
-      if (!/^SmtpProxy(Absent|Watchdog)$/.test(alert) && !/^Mails with more than/.test(description))
+      if (!/^SmtpProxy(Absent|Watchdog)$/.test(alert) && !/^Messages with more than/.test(description))
         assert.match(description, /\{\{/, where)
     }),
   )
