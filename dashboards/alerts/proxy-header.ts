@@ -12,16 +12,16 @@ const NAME = 'SmtpProxyProxyHeaderInvalid'
 const NEW = HOUR + WITHOUT_HEADER.window
 
 /**
- * critical: a load balancer most likely sends no header at all any more. Clients that connect and leave without one byte, as
- * health checks do, are no such sessions.
+ * critical: a load balancer has most likely stopped sending the header. Clients that connect and leave without sending a
+ * byte, as health checks do, do not count.
  */
 export function proxyHeaderAlerts(make: RuleMaker, { withoutHeader }: Counts): readonly Alert[] {
   const shared = {
     name: NAME,
     for: 0,
     description: ({ count, label }) =>
-      `${label('instance')} closed ${count} connections from PROXY_TRUST_PROXY_PROTOCOL, because they did not begin with ` +
-      'a valid PROXY header. Their applications get no reply at all.',
+      `${label('instance')} closed ${count} connections from networks in PROXY_TRUST_PROXY_PROTOCOL because they did not ` +
+      'begin with a valid PROXY header. Apps on these connections get no reply.',
     panel: [dashboards.proxy, 'Sessions refused by the proxy'],
   } as const satisfies Partial<Alert>
   return [
@@ -29,13 +29,13 @@ export function proxyHeaderAlerts(make: RuleMaker, { withoutHeader }: Counts): r
       ...shared,
       severity: 'critical',
       expr: outage(make, make.count(withoutHeader, WITHOUT_HEADER.window)),
-      summary: 'The load balancer sends no valid PROXY header, and no message is accepted.',
+      summary: 'A load balancer sends no valid PROXY header, and no messages are accepted.',
     },
     {
       ...shared,
       severity: 'warning',
       expr: `${make.sumOf(withoutHeader, 30 * MINUTE)} > 0`,
-      summary: 'A load balancer sends connections without a valid PROXY header.',
+      summary: 'A load balancer opens connections without a valid PROXY header.',
     },
   ]
 }
