@@ -1,6 +1,7 @@
 /** Writes the generated part of .env.example: `npm run readme`. A test fails when it is out of date. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { ALERT_ROWS } from '../../dashboards/alertmanager/settings.ts'
+import { STACK_SECTIONS } from '../../dashboards/alertmanager/stack-variables.ts'
 import { OTEL_ROWS } from '../../otel/settings/table.ts'
 import { ROWS } from '../../proxy/settings/table.ts'
 import { type Documented, envExample } from '../../settings/documentation.ts'
@@ -25,6 +26,7 @@ export function withSettings(text: string): string {
   const at = text.indexOf(BEGIN)
   if (at < 0) throw new Error(`.env.example has no line "${BEGIN.trim()}"`)
   const parts = [
+    ...STACK_SECTIONS.map(({ title, rows }) => envExample(title, rows)),
     envExample('Receivers of alerts: until you set one, no one is notified', ALERT_ROWS),
     envExample('The proxy', inCompose(ROWS)),
     envExample("The proxy's telemetry", inCompose(OTEL_ROWS)),
