@@ -83,7 +83,7 @@ export function isPair(certificate: PemFile, key: PemFile): boolean {
   return first !== undefined && privateKey !== undefined && first.checkPrivateKey(privateKey)
 }
 
-/** What is wrong with a key that does not serve its certificate; `reason` has "they" as its subject. */
+/** The fault of a key that does not serve its certificate. The subject of `reason` is "they". */
 export function pairFault(certificate: PemFile, key: PemFile, reason = NOT_A_PAIR): Fault {
   return {
     got: `${shown(key.path)} for ${shown(certificate.path)}`,

@@ -35,18 +35,17 @@ export const anyText: Reader<string> = (text) => ({ value: text })
 
 /** One of some words. */
 export function choice<T extends string>(...words: readonly T[]): Reader<T> {
-  return (text) => {
-    const word = words.find((candidate) => candidate === text)
-    return word === undefined ? wrong(text, `one of ${words.join(', ')}`) : { value: word }
-  }
+  return (text) => oneOf(words, text, text)
 }
 
 /** One of some words, which are lower case, in any case. */
 export function choiceInAnyCase<T extends string>(...words: readonly T[]): Reader<T> {
-  return (text) => {
-    const word = words.find((candidate) => candidate === text.toLowerCase())
-    return word === undefined ? wrong(text, `one of ${words.join(', ')}`) : { value: word }
-  }
+  return (text) => oneOf(words, text, text.toLowerCase())
+}
+
+function oneOf<T extends string>(words: readonly T[], text: string, word: string): Reading<T> {
+  const value = words.find((candidate) => candidate === word)
+  return value === undefined ? wrong(text, `one of ${words.join(', ')}`) : { value }
 }
 
 /** A whole number from `min` to `max`. */
