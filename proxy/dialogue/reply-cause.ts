@@ -60,7 +60,8 @@ export function causeOf(code: number, moment: ReplyMoment): ReplyCause {
   }
 }
 
-function isFinal(command: CommandName): boolean {
+/** True for the commands whose reply is a message's final reply. */
+export function isFinal(command: CommandName): boolean {
   return command === 'END-OF-MESSAGE' || command === 'BDAT'
 }
 

@@ -1,7 +1,7 @@
 import type { CommandName } from '../events/closed-sets.ts'
 import type { ReplyFacts } from '../events/reply.ts'
 import { enhancedCodeOf, lastLineText, messageIdsOf, type Reply } from '../smtp/reply.ts'
-import { causeOf } from './reply-cause.ts'
+import { causeOf, isFinal } from './reply-cause.ts'
 
 /**
  * What may be told of an upstream's reply to `command`: its text is looked at here and goes no further. `quietMs` is how
@@ -11,7 +11,6 @@ export function factsOf(reply: Reply, command: CommandName, quietMs: number): Re
   const text = lastLineText(reply.bytes)
   const enhancedCode = enhancedCodeOf(reply.code, text)
   const cause = causeOf(reply.code, { command, quietMs, text, enhancedCode })
-  const final = command === 'END-OF-MESSAGE' || command === 'BDAT'
-  const ids = final && reply.code === 250 ? messageIdsOf(text) : undefined
+  const ids = isFinal(command) && reply.code === 250 ? messageIdsOf(text) : undefined
   return { code: reply.code, cause, origin: 'upstream', ...(enhancedCode && { enhancedCode }), ...(ids && { ids }) }
 }

@@ -47,7 +47,7 @@ export class LocalReplies {
 
   /** True when the session is to be drained and no message is under way. */
   get mayDrain(): boolean {
-    return this.#draining && this.#options.dialogue.betweenMails
+    return this.#draining && this.#options.dialogue.position.betweenMessages
   }
 
   /** True until the next turn, once this turn has had its share of replies. */
@@ -57,7 +57,7 @@ export class LocalReplies {
 
   /** True from the end of the client's handshake until an EHLO or HELO was accepted (RFC 3207 4.2). */
   get ehloOwed(): boolean {
-    return this.#upgraded && !this.#options.dialogue.identified
+    return this.#upgraded && !this.#options.dialogue.position.ehloAccepted
   }
 
   /** What the proxy answers to this command line, after the replies that are owed; undefined: the line is relayed. */
@@ -65,7 +65,7 @@ export class LocalReplies {
     const { refused, dialogue } = this.#options
     const { ehloOwed, mayDrain } = this
     // a client that sends MAIL together with each final dot is never between messages
-    const mayDrainLater = this.#draining && dialogue.pending > 0
+    const mayDrainLater = this.#draining && dialogue.position.repliesOwed > 0
     return screen(line, { security, refused, tainted: this.#tainted, ehloOwed, mayDrain, mayDrainLater })
   }
 
@@ -82,7 +82,7 @@ export class LocalReplies {
   /** Answers `verb`; the reply leaves with the next `flush`, at once when it ends the session. */
   give(verb: Verb, word: OwnWord, line?: Buffer): void {
     const at = now()
-    this.#options.dialogue.own(verb, words.factsOf(word), at, at, line)
+    this.#options.dialogue.localReply(verb, words.factsOf(word), at, at, line)
     if (word.closes) {
       this.flush()
       return this.#options.endings.closeWith(word, word === words.DRAINING ? 'drained' : 'error')

@@ -133,10 +133,10 @@ export class Relay {
       return this.#endings.say(words.DRAINING, 'drained')
     }
     if (quiet < idleMs) return
-    if (this.#dialogue.betweenMails) return this.#endings.say(words.IDLE, 'idle')
+    if (this.#dialogue.position.betweenMessages) return this.#endings.say(words.IDLE, 'idle')
     // where the thread was lost, a verdict may be what is waited for
-    const { awaitingVerdict, opaque } = this.#dialogue
-    if (!awaitingVerdict && !opaque) return this.cut('idle', 'idle_timeout')
+    const { finalRepliesOwed, opaque } = this.#dialogue.position
+    if (finalRepliesOwed === 0 && !opaque) return this.cut('idle', 'idle_timeout')
     if (quiet >= Math.max(idleMs, finalReplyMs)) this.cut('idle', 'final_reply_timeout')
   }
 
@@ -148,14 +148,14 @@ export class Relay {
   /** Ends the session with a last reply to a client that does not speak SMTP. */
   refuse(word: OwnWord, reason: CloseReason): void {
     const at = now()
-    this.#dialogue.own('UNKNOWN', words.factsOf(word), at, at)
+    this.#dialogue.localReply('UNKNOWN', words.factsOf(word), at, at)
     this.#endings.closeWith(word, reason)
   }
 
   #listen(): void {
     this.#client.listen({
       data: (chunk, release) => this.#fromClient(chunk, release),
-      bulk: () => this.#dialogue.inBody && !this.#endings.over,
+      bulk: () => this.#dialogue.position.inBody && !this.#endings.over,
       ended: () => {
         this.#clientEnds()
         this.#uplink.pump()
@@ -202,12 +202,13 @@ export class Relay {
     this.#moved()
     if (this.#endings.over && !this.#endings.awaitsVerdict) return
     this.receive += chunk.length
-    if (this.#dialogue.wrapped) return this.#deliver(chunk)
+    if (this.#dialogue.position.inSaslLayer) return this.#deliver(chunk)
     const bounded = this.#replies.push(chunk, this.#pair)
     this.#deliverReplies()
     if (this.#fatal) return this.#endings.dropUpstream()
     if (!bounded) return this.#endless()
-    if (this.#endings.awaitsVerdict && !this.#dialogue.awaitingVerdict) return this.#endings.abortUpstream()
+    if (this.#endings.awaitsVerdict && this.#dialogue.position.finalRepliesOwed === 0)
+      return this.#endings.abortUpstream()
     this.#uplink.pump()
   }
 
@@ -215,20 +216,20 @@ export class Relay {
   readonly #pair = (reply: Reply): void => {
     if (this.#fatal) return
     const at = now()
-    const owed = this.#clientEnded ? this.#dialogue.verdictsOwed : 0
+    const owed = this.#clientEnded ? this.#dialogue.position.finalRepliesOwed : 0
     const answered = this.#look(reply, at)
     if (reply.code === 220) this.#fatal = true
     else if (this.#endings.awaitsVerdict) this.#endings.reportLost('undelivered', answered)
     else {
       this.#out.push(answered === 'EHLO' && reply.code === 250 ? this.#capabilities(reply, at) : reply.bytes)
-      if (this.#dialogue.verdictsOwed < owed) this.#answeredAfterFin(reply, answered)
+      if (this.#dialogue.position.finalRepliesOwed < owed) this.#answeredAfterFin(reply, answered)
     }
   }
 
   /** An app that closes after its final dot mostly reads no reply, and may send an accepted message again. */
   #answeredAfterFin(reply: Reply, answered: CommandName): void {
     const accepted = reply.code >= 200 && reply.code < 300
-    if (accepted && !this.#dialogue.quitSent) this.#endings.reportLost('after_fin', answered)
+    if (accepted && !this.#dialogue.position.quitSent) this.#endings.reportLost('after_fin', answered)
   }
 
   #look(reply: Reply, at: number): CommandName {
@@ -261,8 +262,8 @@ export class Relay {
 
   /** Where the reply could be the verdict on a mail, or nobody knows, not even this gets a word. */
   #endless(): void {
-    const { opaque, awaitingVerdict, inBody } = this.#dialogue
-    if (opaque || awaitingVerdict || inBody) return this.cut('error', 'upstream_lost')
+    const { opaque, finalRepliesOwed, inBody } = this.#dialogue.position
+    if (opaque || finalRepliesOwed > 0 || inBody) return this.cut('error', 'upstream_lost')
     this.#endings.say(words.REPLY_TOO_LONG, 'error')
     this.#endings.abortUpstream()
   }

@@ -246,7 +246,7 @@ export class Session {
     this.#giveUp.abort()
     const speaks = this.#listener.scheme === 'smtp' || this.#client.secure
     const verb = reason === 'tls_failed' ? 'UNKNOWN' : 'CONNECT'
-    if (speaks) this.#dialogue?.own(verb, words.factsOf(word), this.#openedAt, now())
+    if (speaks) this.#dialogue?.localReply(verb, words.factsOf(word), this.#openedAt, now())
     this.#finish({ by: 'proxy', reason, error: 'upstream_lost' })
     if (speaks) this.#host.refused.add(this.#client, word.bytes)
     else this.#client.destroy()

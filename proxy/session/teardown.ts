@@ -75,7 +75,8 @@ export class Endings {
     if (this.over) return this.#finish()
     this.#ending ??= { by: 'client', reason, error: 'upstream_lost' }
     this.over = true
-    this.awaitsVerdict = this.#dialogue.awaitingVerdict && !this.upstreamEnded && !this.#upstream.destroyed
+    this.awaitsVerdict =
+      this.#dialogue.position.finalRepliesOwed > 0 && !this.upstreamEnded && !this.#upstream.destroyed
     if (this.awaitsVerdict) this.#upstream.resume()
     else if (reset) this.abortUpstream()
     else this.#releaseUpstream()
@@ -105,8 +106,8 @@ export class Endings {
   upstreamLost(): void {
     this.#dropIncomplete()
     this.#lose({ by: 'upstream', reason: 'upstream_reset', error: 'upstream_lost' })
-    const { upstreamSaid421, refusedWhileSending } = this.#dialogue
-    if (this.upstreamEnded || upstreamSaid421 || refusedWhileSending) this.#endClient()
+    const { upstreamSent421, refusedWhileSending } = this.#dialogue.position
+    if (this.upstreamEnded || upstreamSent421 || refusedWhileSending) this.#endClient()
     else this.#client.reset()
   }
 
@@ -164,7 +165,7 @@ export class Endings {
   #dropIncomplete(): void {
     const { unfinished } = this.#options.replies
     if (unfinished === 0 || this.upstreamEnded || (this.over && !this.awaitsVerdict)) return
-    this.reportLost('incomplete', this.#dialogue.awaited)
+    this.reportLost('incomplete', this.#dialogue.position.awaitedCommand)
   }
 
   #endClient(last?: Buffer): void {
@@ -207,7 +208,7 @@ export class Endings {
   #finalEnding(): Ending {
     const ending = this.#ending!
     if (ending.by === 'proxy') return ending
-    if (this.#dialogue.upstreamSaid421) return { ...ending, reason: 'upstream_421' }
-    return this.#dialogue.quitSent ? { ...ending, reason: 'quit' } : ending
+    if (this.#dialogue.position.upstreamSent421) return { ...ending, reason: 'upstream_421' }
+    return this.#dialogue.position.quitSent ? { ...ending, reason: 'quit' } : ending
   }
 }

@@ -96,7 +96,7 @@ export class Uplink {
    */
   add(chunk: Buffer, release?: () => void): void {
     if (!release) this.#backlog.push(chunk)
-    else if (this.#backlog.empty && this.#dialogue.inBody && !this.#blocked()) this.#sendBlock(chunk, release)
+    else if (this.#backlog.empty && this.#dialogue.position.inBody && !this.#blocked()) this.#sendBlock(chunk, release)
     else {
       this.#backlog.push(Buffer.from(chunk))
       release()
@@ -116,7 +116,7 @@ export class Uplink {
 
   /** Relays what is waiting, as far as it may go, and paces the reader. */
   pump(): void {
-    if (this.#awaitsReplies && this.#dialogue.pending === 0) this.#awaitsReplies = false
+    if (this.#awaitsReplies && this.#dialogue.position.repliesOwed === 0) this.#awaitsReplies = false
     while (!this.#backlog.empty && !this.#blocked()) {
       const chunk = this.#backlog.take()
       const rest = this.#relay(chunk)
@@ -134,7 +134,7 @@ export class Uplink {
       this.#endings.over ||
       this.#upstream.full ||
       this.#client.full ||
-      this.#dialogue.full ||
+      this.#dialogue.position.full ||
       this.#replies.resting
     )
   }
@@ -152,7 +152,7 @@ export class Uplink {
    * and while it awaits replies it reads a little further, to notice a client that resets its connection.
    */
   #wait(): void {
-    const waitsForReplies = this.#awaitsReplies || this.#dialogue.full
+    const waitsForReplies = this.#awaitsReplies || this.#dialogue.position.full
     if (waitsForReplies && this.#endings.upstreamEnded) this.#endings.stopRelaying()
     else if (waitsForReplies && !this.#client.full && this.#backlog.length < MAX_BACKLOG_BYTES) this.#client.resume()
     else this.#client.pause()
@@ -162,14 +162,20 @@ export class Uplink {
   #relay(read: Buffer): Buffer {
     const at = now()
     const chunk = this.#swallowing ? this.#swallow(read) : read
-    if (this.#dialogue.inBody) return this.#relayBody(chunk, at)
-    if (!this.#dialogue.inCommand) return this.#relayUnscreened(chunk, at)
+    if (this.#dialogue.position.inBody) return this.#relayBody(chunk, at)
+    if (!this.#dialogue.position.inCommand) return this.#relayUnscreened(chunk, at)
     let done = 0
-    while (done < chunk.length && this.#dialogue.inCommand && !this.#dialogue.full && !this.#awaitsReplies) {
+    while (
+      done < chunk.length &&
+      this.#dialogue.position.inCommand &&
+      !this.#dialogue.position.full &&
+      !this.#awaitsReplies
+    ) {
       const end = this.#endOfLine(chunk, done)
       if (end < 0) break
       const line = chunk.subarray(done, end)
-      if (!this.#dialogue.inLine && this.#answerItself(line, chunk, done, end)) return this.#afterAnswer(chunk, end)
+      if (!this.#dialogue.position.inLine && this.#answerItself(line, chunk, done, end))
+        return this.#afterAnswer(chunk, end)
       if (this.#awaitsReplies) break
       this.#look(line, at)
       done = end
@@ -199,7 +205,7 @@ export class Uplink {
 
   /** The lines up to `done` were looked at. After a DATA, what follows is relayed without a look at its lines. */
   #sendUpTo(chunk: Buffer, done: number, at: number): Buffer {
-    const { inCommand, inBody, full } = this.#dialogue
+    const { inCommand, inBody, full } = this.#dialogue.position
     const waits = inCommand || inBody || full || this.#awaitsReplies
     this.#upstream.write(waits ? chunk.subarray(0, done) : chunk)
     if (waits) return chunk.subarray(done)
@@ -212,14 +218,14 @@ export class Uplink {
     const lf = chunk.indexOf(LF, from)
     if (lf >= 0) return lf + 1
     const unfinished = chunk.length - from
-    return this.#dialogue.inLine || unfinished > MAX_SCREENED_LINE || this.#clientEnded ? chunk.length : -1
+    return this.#dialogue.position.inLine || unfinished > MAX_SCREENED_LINE || this.#clientEnded ? chunk.length : -1
   }
 
   /** True when the proxy answers this line itself. When replies are owed before, everything from here on waits. */
   #answerItself(line: Buffer, chunk: Buffer, from: number, end: number): boolean {
     const screened = this.#replies.answerTo(line, this.security)
     if (!screened) return false
-    if (this.#dialogue.pending > 0) {
+    if (this.#dialogue.position.repliesOwed > 0) {
       this.#awaitsReplies = true
       return false
     }

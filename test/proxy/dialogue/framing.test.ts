@@ -269,20 +269,23 @@ function holding(octets: number): { readonly dialogue: Dialogue; readonly events
 
 describe('A dialogue that holds copies', () => {
   test('asks for a pause at MAX_HELD_BYTES', () => {
-    assert.equal(holding(MAX_HELD_BYTES - 1).dialogue.full, false)
-    assert.equal(holding(MAX_HELD_BYTES).dialogue.full, true)
+    assert.equal(holding(MAX_HELD_BYTES - 1).dialogue.position.full, false)
+    assert.equal(holding(MAX_HELD_BYTES).dialogue.position.full, true)
   })
 
   test('goes on when the reply came', () => {
     const { dialogue } = holding(MAX_HELD_BYTES)
     dialogue.reply({ bytes: Buffer.from('354 go\r\n'), code: 354 }, 1)
-    assert.deepEqual([dialogue.full, dialogue.inBody], [false, true])
+    assert.deepEqual([dialogue.position.full, dialogue.position.inBody], [false, true])
   })
 
   test('gives up at four times as much: the session is opaque, and the copies are freed', () => {
     const { dialogue, events } = holding(4 * MAX_HELD_BYTES + 1)
     assert.deepEqual(events, [{ type: 'session-opaque', at: 0, reason: 'overflow' }])
-    assert.deepEqual([dialogue.opaque, dialogue.full, dialogue.inCommand], [true, false, false])
+    assert.deepEqual(
+      [dialogue.position.opaque, dialogue.position.full, dialogue.position.inCommand],
+      [true, false, false],
+    )
   })
 })
 

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { MAX_PENDING } from '../../../proxy/dialogue/dialogue.ts'
 import * as words from '../../../proxy/session/local-replies.ts'
 import { MAX_REPLY_BYTES, MAX_REPLY_LINES } from '../../../proxy/smtp/reply.ts'
 import { Clock } from '../../support/clock.ts'
 import { Stage, type StagedSession } from '../../support/in-process.ts'
+import { MAX_OWED_REPLIES } from '../../support/limits.ts'
 import { sessionAt } from '../../support/mail-states.ts'
 import { connectClient } from '../../support/peers.ts'
 import { drop } from '../../support/session-end.ts'
@@ -149,7 +149,7 @@ describe('Who is there and is not', () => {
     const patient = await open(600_000)
     t.after(() => patient.close())
     const session = await sessionAt('between mails', patient)
-    await session.client.send('NOOP\r\n'.repeat(2 * MAX_PENDING))
+    await session.client.send('NOOP\r\n'.repeat(2 * MAX_OWED_REPLIES))
     await session.upstream.received(session.upstream.log.length + 1)
     await session.upstream.end()
     assert.equal(await session.client.closed(), 'fin')

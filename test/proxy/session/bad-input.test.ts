@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { MAX_PENDING } from '../../../proxy/dialogue/dialogue.ts'
 import * as words from '../../../proxy/session/local-replies.ts'
 import { Stage } from '../../support/in-process.ts'
+import { MAX_OWED_REPLIES } from '../../support/limits.ts'
 import { sessionAt } from '../../support/mail-states.ts'
 import type { Peer } from '../../support/peers.ts'
 import { retainedOctets } from '../../support/retained.ts'
@@ -123,17 +123,17 @@ describe('A client that speaks no SMTP', () => {
     const sent = session.upstream.log.length
     const count = 5000
     await session.client.send(line.repeat(count))
-    await session.upstream.received(sent + line.length * MAX_PENDING)
+    await session.upstream.received(sent + line.length * MAX_OWED_REPLIES)
     for (const answered of [1, 2, 3]) {
       await session.upstream.send('250 ok\r\n')
-      await session.upstream.received(sent + line.length * (MAX_PENDING + answered))
+      await session.upstream.received(sent + line.length * (MAX_OWED_REPLIES + answered))
       assert.equal(await session.client.readReply(), '250 ok\r\n')
     }
     await pause(20)
-    assert.equal(session.upstream.log.length, sent + line.length * (MAX_PENDING + 3), 'not one more')
+    assert.equal(session.upstream.log.length, sent + line.length * (MAX_OWED_REPLIES + 3), 'not one more')
     for (let answered = 3; answered < count; answered += 500) {
       await session.upstream.send('250 ok\r\n'.repeat(Math.min(500, count - answered)))
-      await session.upstream.received(sent + line.length * Math.min(count, answered + 500 + MAX_PENDING))
+      await session.upstream.received(sent + line.length * Math.min(count, answered + 500 + MAX_OWED_REPLIES))
     }
     for (let answered = 3; answered < count; answered += 1) assert.equal(await session.client.readReply(), '250 ok\r\n')
     await drop(session)
