@@ -38,6 +38,7 @@ export class ClientConnection {
   #listener: ClientListener | undefined
   #secured = false
   #failed = false
+  #ended = false
   #closed = false
   #finishing = false
   #lingering: NodeJS.Timeout | undefined
@@ -60,6 +61,11 @@ export class ClientConnection {
 
   get secure(): boolean {
     return this.#secured
+  }
+
+  /** True once the client's FIN was read. */
+  get ended(): boolean {
+    return this.#ended
   }
 
   /** True once the connection is gone. */
@@ -246,6 +252,7 @@ export class ClientConnection {
   }
 
   #onEnd = (): void => {
+    this.#ended = true
     if (this.#lingering) this.#closeSoon()
     else this.#listener?.ended()
   }

@@ -8,8 +8,8 @@ import type { SessionOpen } from '../events/session-event.ts'
 import { listenError } from '../net/listen-error.ts'
 import type { ListenerCertificate } from '../net/listener-certificate.ts'
 import { clientKey } from '../net/networks.ts'
-import type { OwnWord } from '../session/local-replies.ts'
-import * as words from '../session/local-replies.ts'
+import type { LocalReply } from '../session/local-replies.ts'
+import * as localReplies from '../session/local-replies.ts'
 import { Session, type SessionHost, type Source } from '../session/session.ts'
 import type { Config, ListenAddress } from '../settings/config.ts'
 import type { AddressScope } from '../smtp/path.ts'
@@ -251,9 +251,9 @@ export class ProxyServer implements SessionHost, MailServer {
     return this.#config.trustProxyProtocol.has(peer)
   }
 
-  admit(source: Source): OwnWord | undefined {
-    if (!this.#config.allow.has(source.address)) return words.NOT_ALLOWED
-    return this.#admission.enter(clientKey(source.address)) ? undefined : words.SESSION_LIMIT
+  admit(source: Source): LocalReply | undefined {
+    if (!this.#config.allow.has(source.address)) return localReplies.NOT_ALLOWED
+    return this.#admission.enter(clientKey(source.address)) ? undefined : localReplies.SESSION_LIMIT
   }
 
   open(event: SessionOpen): Observer {

@@ -5,13 +5,13 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { OWN_WORDS } from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { ask } from '../../simulator/client.ts'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { ClientRig, ehloReply, type GreetedSession } from '../../support/client-rig.ts'
 import { connectClient, startTls } from '../../support/peers.ts'
 
-const EHLO_FIRST = OWN_WORDS.EHLO_FIRST.bytes.toString('latin1')
+const EHLO_FIRST = localReplies.EHLO_FIRST.bytes.toString('latin1')
 const MAIL = 'MAIL FROM:<a@example.com>\r\n'
 
 let rig: ClientRig

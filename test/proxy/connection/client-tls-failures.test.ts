@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
 import * as tls from 'node:tls'
-import * as words from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { ClientRig } from '../../support/client-rig.ts'
 import type { RecordedSession } from '../../support/dial-rig.ts'
 import type { Peer } from '../../support/peers.ts'
@@ -231,7 +231,7 @@ for (const listener of ['plain', 'starttls', 'starttls-required'] as const) {
 
     /** The app reads plain text, as from AhaSend's own port. The session that began as number `index` ends. */
     async function isRefused(client: Peer, index: number): Promise<void> {
-      assert.equal(await client.readReply(), words.TLS_ON_PLAIN_LISTENER.bytes.toString())
+      assert.equal(await client.readReply(), localReplies.TLS_ON_PLAIN_LISTENER.bytes.toString())
       assert.equal(await client.closed(), 'fin')
       client.destroy()
       const { reason, by, error } = reported(await rig.recorder.ended(index))

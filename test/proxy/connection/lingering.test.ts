@@ -1,10 +1,10 @@
 /** After its last word the proxy goes on reading for a while: a close with unread octets would destroy that word (RST). */
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import { OWN_WORDS } from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { ClientRig, type GreetedSession } from '../../support/client-rig.ts'
 
-const FAREWELL = OWN_WORDS.HTTP.bytes.toString('latin1')
+const FAREWELL = localReplies.HTTP.bytes.toString('latin1')
 
 /** A session that has been told to go, whose client has not read that yet and may still send. */
 async function sentAway(context: TestContext, linger: { ms: number; bytes: number }, layer: string) {

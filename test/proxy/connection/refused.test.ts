@@ -4,7 +4,7 @@ import { after, before, describe, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { limitsFor, MAX_REFUSED, type RefusedLimits } from '../../../proxy/connection/refused.ts'
 import type { RefusedCut } from '../../../proxy/events/closed-sets.ts'
-import { OWN_WORDS } from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { ask, mail, send } from '../../simulator/client.ts'
 import { type Simulator, startSimulator } from '../../simulator/simulator.ts'
 import { ClientRig } from '../../support/client-rig.ts'
@@ -14,7 +14,7 @@ import { unless } from '../../support/programs.ts'
 import { type ProxyProcess, startProxy } from '../../support/proxy-process.ts'
 import { seriesOf } from '../../support/scrape.ts'
 
-const NOT_ALLOWED = OWN_WORDS.NOT_ALLOWED.bytes.toString('latin1')
+const NOT_ALLOWED = localReplies.NOT_ALLOWED.bytes.toString('latin1')
 const DAY_MS = 86_400_000
 
 /** A proxy that refuses every client, without bounds that a test would reach unless they are given. */
@@ -99,7 +99,7 @@ describe('A refused connection', () => {
       {},
       { PROXY_ALLOW: '127.0.0.1', PROXY_UPSTREAM: 'smtp://127.0.0.1:1', PROXY_MAX_SESSIONS: '1' },
     )
-    const unreachable = OWN_WORDS.UNREACHABLE.bytes.toString('latin1')
+    const unreachable = localReplies.UNREACHABLE.bytes.toString('latin1')
     const clients = [await refusedClient(rig, unreachable), await refusedClient(rig, unreachable)]
     assert.equal(rig.server.activeSessions, 0)
     assert.equal(rig.server.refused.size, 2)
@@ -137,7 +137,7 @@ for (const listener of ['plain', 'smtps'] as const) {
     // a client of TLS 1.3 is done before the proxy is
     while (listener === 'smtps' && rig.recorder.sessions[0]?.all('tls').length !== 1) await pause(1)
     assert.equal(await rig.server.drain(), 0)
-    assert.equal(await client.readReply(), OWN_WORDS.DRAINING.bytes.toString('latin1'))
+    assert.equal(await client.readReply(), localReplies.DRAINING.bytes.toString('latin1'))
     assert.equal(await client.closed(), 'fin')
     client.destroy()
   })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import * as words from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { MAX_REPLY_BYTES, MAX_REPLY_LINES } from '../../../proxy/smtp/reply.ts'
 import { Clock } from '../../support/clock.ts'
 import { Stage, type StagedSession } from '../../support/in-process.ts'
@@ -20,7 +20,7 @@ describe('An upstream that says too much', () => {
   })
   after(() => stage.close())
 
-  const TOO_LONG = words.REPLY_TOO_LONG.bytes.toString()
+  const TOO_LONG = localReplies.REPLY_TOO_LONG.bytes.toString()
   const ENDLESS: readonly (readonly [string, string])[] = [
     ['a line without an end', 'x'.repeat(MAX_REPLY_BYTES + 1)],
     ['a reply of too many octets', `250-${'x'.repeat(1000)}\r\n`.repeat(70)],

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import * as words from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { Stage } from '../../support/in-process.ts'
 import { MAX_OWED_REPLIES } from '../../support/limits.ts'
 import { sessionAt } from '../../support/mail-states.ts'
@@ -54,7 +54,7 @@ describe('A client that speaks no SMTP', () => {
       await session.client.send(
         `${request}\r\nHost: mail.example\r\n\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n`,
       )
-      assert.equal(await session.client.readReply(), words.HTTP.bytes.toString())
+      assert.equal(await session.client.readReply(), localReplies.HTTP.bytes.toString())
       assert.equal(await session.client.closed(), 'fin')
       assert.equal(await session.upstream.closed(), 'fin')
       assert.equal(session.upstream.log.length, sent)
@@ -65,7 +65,7 @@ describe('A client that speaks no SMTP', () => {
   test('a line that the proxy answers itself, and the next command, may come in one segment', async () => {
     const session = await sessionAt('between mails', stage)
     await session.client.send('XCLIENT ADDR=192.0.2.1\r\nNOOP\r\n')
-    assert.equal(await session.client.readReply(), words.BLOCKED.bytes.toString())
+    assert.equal(await session.client.readReply(), localReplies.BLOCKED.bytes.toString())
     assert.equal(await session.upstream.readLine(), 'NOOP\r\n')
     await session.upstream.send('250 ok\r\n')
     assert.equal(await session.client.readReply(), '250 ok\r\n')
@@ -77,7 +77,7 @@ describe('A client that speaks no SMTP', () => {
     await session.client.send('NOOP\r\nXCLIENT A\r\nTURN\r\nNOO')
     assert.equal(await session.upstream.readLine(), 'NOOP\r\n')
     await session.upstream.send('250 ok\r\n')
-    const blocked = words.BLOCKED.bytes.toString()
+    const blocked = localReplies.BLOCKED.bytes.toString()
     for (const reply of ['250 ok\r\n', blocked, blocked]) assert.equal(await session.client.readReply(), reply)
     await session.client.send('P\r\n')
     assert.equal(await session.upstream.readLine(), 'NOOP\r\n')
@@ -87,7 +87,7 @@ describe('A client that speaks no SMTP', () => {
   test('of a long line that the proxy answers itself nothing goes up, in however many pieces it comes', async () => {
     const session = await sessionAt('between mails', stage)
     await session.client.send(`XCLIENT ${'x'.repeat(3000)}`)
-    assert.equal(await session.client.readReply(), words.BLOCKED.bytes.toString())
+    assert.equal(await session.client.readReply(), localReplies.BLOCKED.bytes.toString())
     for (const piece of ['MAIL FROM:<a@example.com>', 'x'.repeat(100_000), '\r', '\nNOOP\r\n'])
       await session.client.send(piece)
     assert.equal(await session.upstream.readLine(), 'NOOP\r\n')

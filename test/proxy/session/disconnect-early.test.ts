@@ -1,7 +1,7 @@
 /** Somebody goes away before the client has heard a greeting: nothing is left behind, and the client is told. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import * as words from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { openBlackHole } from '../../support/black-hole.ts'
 import { makeTrust, type Scene, startDialRig, startScene, type Trust } from '../../support/dial-rig.ts'
 import { OpenResources } from '../../support/open-resources.ts'
@@ -19,14 +19,14 @@ describe('Before the greeting', () => {
 
   /** What upstreams do before they have greeted, and what the client is told. */
   const UPSTREAMS: readonly (readonly [string, (peer: Peer) => Promise<unknown>, string])[] = [
-    ['the upstream closes', (peer) => peer.end(), words.UNREACHABLE.bytes.toString()],
-    ['the upstream resets', (peer) => peer.reset(), words.UNREACHABLE.bytes.toString()],
+    ['the upstream closes', (peer) => peer.end(), localReplies.UNREACHABLE.bytes.toString()],
+    ['the upstream resets', (peer) => peer.reset(), localReplies.UNREACHABLE.bytes.toString()],
     [
       'the upstream says half a greeting and closes',
       (peer) => peer.send('220-mail').then(() => peer.end()),
-      words.UNREACHABLE.bytes.toString(),
+      localReplies.UNREACHABLE.bytes.toString(),
     ],
-    [SILENT, async () => {}, words.UNREACHABLE.bytes.toString()],
+    [SILENT, async () => {}, localReplies.UNREACHABLE.bytes.toString()],
     ['the upstream says 421 and closes', (peer) => peer.send(SAID_421).then(() => peer.end()), SAID_421],
   ]
   for (const [what, does, told] of UPSTREAMS) {

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
-import * as words from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { Clock } from '../../support/clock.ts'
 import { Stage, type StagedSession } from '../../support/in-process.ts'
 import { ALL_STATES, answeredUpTo, assertLaws, type State, saidUpTo, sessionAt } from '../../support/mail-states.ts'
@@ -215,7 +215,7 @@ describe('The proxy itself ends a session', () => {
       await Promise.all([session.client.closed(), session.upstream.closed()])
       await Promise.all([session.client.end(), session.upstream.end()])
       const outcome = {
-        read: told ? words.IDLE.bytes.toString() : '',
+        read: told ? localReplies.IDLE.bytes.toString() : '',
         client: ended,
         upstream: ended,
         close: 'proxy idle',

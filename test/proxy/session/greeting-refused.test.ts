@@ -1,7 +1,7 @@
 /** A greeting that is a refusal: relayed, and then nothing goes up in the clear but QUIT. Ids of the group GRT. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import * as words from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { makeTrust, startScene, type Trust } from '../../support/dial-rig.ts'
 import { OpenResources } from '../../support/open-resources.ts'
 import type { Peer } from '../../support/peers.ts'
@@ -81,7 +81,7 @@ describe('A greeting that refuses', () => {
           await peer.send('221 bye\r\n')
           assert.equal(await client.readReply(), '221 bye\r\n')
         }
-        assert.equal(await client.readReply(), words.REFUSED.bytes.toString())
+        assert.equal(await client.readReply(), localReplies.REFUSED.bytes.toString())
         assert.equal(await client.closed(), 'fin')
         await peer.closed()
         assert.equal(peer.log.all.toString(), up)
@@ -99,7 +99,7 @@ describe('A greeting that refuses', () => {
       assert.equal(await client.readReply(), stray)
     }
     await client.send(SECRET)
-    assert.equal(await client.readReply(), words.REFUSED.bytes.toString())
+    assert.equal(await client.readReply(), localReplies.REFUSED.bytes.toString())
     await peer.closed()
     assert.equal(peer.log.all.toString(), '')
   })

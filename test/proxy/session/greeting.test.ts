@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import * as words from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { MAX_REPLY_BYTES, MAX_REPLY_LINES } from '../../../proxy/smtp/reply.ts'
 import { makeTrust, startScene, type Trust } from '../../support/dial-rig.ts'
 import { failsClosed, type UnfitUpstream } from '../../support/fail-closed.ts'
@@ -120,9 +120,9 @@ describe('The greeting', () => {
   })
 })
 
-const LOST = { word: words.UNREACHABLE, error: 'connect_reset' } as const
-const TIMED_OUT = { word: words.UNREACHABLE, error: 'greeting_timeout', dialTimeoutMs: 1000 } as const
-const NO_GREETING = { word: words.UNREACHABLE, error: 'greeting_refused' } as const
+const LOST = { word: localReplies.UNREACHABLE, error: 'connect_reset' } as const
+const TIMED_OUT = { word: localReplies.UNREACHABLE, error: 'greeting_timeout', dialTimeoutMs: 1000 } as const
+const NO_GREETING = { word: localReplies.UNREACHABLE, error: 'greeting_refused' } as const
 
 const UNFIT: readonly UnfitUpstream[] = [
   { what: 'GRT-10: says nothing', play: async () => {}, ...TIMED_OUT },

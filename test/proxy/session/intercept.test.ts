@@ -1,32 +1,33 @@
 /** Which commands the proxy answers by itself, in which state: everything else goes to the upstream. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type ScreenState, screen, taints } from '../../../proxy/session/intercept.ts'
-import { OWN_WORDS, type OwnWord } from '../../../proxy/session/local-replies.ts'
+import { type InterceptState, intercept, taints } from '../../../proxy/session/intercept.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import type { ClientSecurity } from '../../../proxy/smtp/ehlo.ts'
+import { LOCAL_REPLIES, type LocalReplyName } from '../../support/local-replies.ts'
 import { octets } from '../../support/segmentation.ts'
 
-type Answer = keyof typeof OWN_WORDS | 'upgrade' | 'relayed'
+type Answer = LocalReplyName | 'upgrade' | 'relayed'
 
-const TLS: ScreenState = {
+const TLS: InterceptState = {
   security: 'tls',
-  refused: false,
+  upstreamRefused: false,
   tainted: false,
   ehloOwed: false,
   mayDrain: false,
   mayDrainLater: false,
 }
-const CLEAR: ScreenState = { ...TLS, security: 'plain' }
-const OFFERED: ScreenState = { ...TLS, security: 'starttls-offered' }
-const REQUIRED: ScreenState = { ...TLS, security: 'starttls-required' }
+const CLEAR: InterceptState = { ...TLS, security: 'plain' }
+const OFFERED: InterceptState = { ...TLS, security: 'starttls-offered' }
+const REQUIRED: InterceptState = { ...TLS, security: 'starttls-required' }
 const SECURITIES: readonly ClientSecurity[] = ['tls', 'plain', 'starttls-offered', 'starttls-required']
 
-function answerTo(line: string, state: ScreenState): Answer {
-  const answer = screen(octets(`${line}\r\n`), state)?.answer
+function answerTo(line: string, state: InterceptState): Answer {
+  const answer = intercept(octets(`${line}\r\n`), state)?.answer
   if (answer === undefined) return 'relayed'
   if (answer === 'upgrade') return answer
-  const names = Object.keys(OWN_WORDS) as (keyof typeof OWN_WORDS)[]
-  return names.find((name) => (OWN_WORDS[name] as OwnWord) === answer) ?? assert.fail('a word that is on no list')
+  const names = Object.keys(LOCAL_REPLIES) as LocalReplyName[]
+  return names.find((name) => LOCAL_REPLIES[name] === answer) ?? assert.fail('a reply that is on no list')
 }
 
 /** Every kind of line, of which none is answered by the proxy in an ordinary session. */
@@ -56,7 +57,7 @@ const BLOCKED = ['XCLIENT ADDR=192.0.2.1', 'XFORWARD NAME=x', 'TURN', 'ATRN x', 
 
 interface Case {
   readonly what: string
-  readonly state: ScreenState
+  readonly state: InterceptState
   readonly lines: readonly string[]
   readonly answer: Answer
 }
@@ -120,13 +121,13 @@ const CASES: readonly Case[] = [
   },
   ...SECURITIES.map((security) => ({
     what: `behind a refusing greeting only QUIT goes up (${security})`,
-    state: { ...TLS, security, refused: true },
+    state: { ...TLS, security, upstreamRefused: true },
     lines: [...ORDINARY.filter((line) => line !== 'QUIT'), 'QUIT x', ...BLOCKED, 'STARTTLS', 'GET / HTTP/1.1'],
     answer: 'REFUSED' as const,
   })),
   ...SECURITIES.map((security) => ({
     what: `and QUIT does (${security})`,
-    state: { ...TLS, security, refused: true },
+    state: { ...TLS, security, upstreamRefused: true },
     lines: ['QUIT', 'quit'],
     answer: 'relayed' as const,
   })),
@@ -184,10 +185,10 @@ describe('The screen', () => {
   }
 
   test('knows a long line by its head', () => {
-    const head = (text: string) => screen(octets(text + 'x'.repeat(4096)), REQUIRED)?.answer
-    assert.equal(head('MAIL '), OWN_WORDS.STARTTLS_FIRST)
-    assert.equal(head('XCLIENT '), OWN_WORDS.BLOCKED)
-    assert.equal(head('POST /'), OWN_WORDS.HTTP)
+    const head = (text: string) => intercept(octets(text + 'x'.repeat(4096)), REQUIRED)?.answer
+    assert.equal(head('MAIL '), localReplies.STARTTLS_FIRST)
+    assert.equal(head('XCLIENT '), localReplies.BLOCKED)
+    assert.equal(head('POST /'), localReplies.HTTP)
     assert.equal(head('NOOP '), undefined)
   })
 })

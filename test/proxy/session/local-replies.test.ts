@@ -1,9 +1,10 @@
 /** What the proxy says in its own name, and the commands that it says it to; everything else is relayed. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { OWN_WORDS, type OwnWord } from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { MAX_REPLY_LINES } from '../../../proxy/smtp/reply.ts'
 import { ClientRig, type GreetedSession } from '../../support/client-rig.ts'
+import { LOCAL_REPLIES, type LocalReplyName } from '../../support/local-replies.ts'
 
 let rig: ClientRig
 before(async () => {
@@ -21,7 +22,7 @@ async function greeted(use: (session: GreetedSession) => Promise<void>): Promise
 }
 
 /** All of them: whoever adds one has to think about it here. */
-const WORDS: Readonly<Record<keyof typeof OWN_WORDS, string>> = {
+const EXPECTED: Readonly<Record<LocalReplyName, string>> = {
   UNREACHABLE: '421 4.4.1 closes',
   UNTRUSTED: '421 4.7.0 closes',
   REFUSED: '421 4.4.1 closes',
@@ -44,27 +45,26 @@ const WORDS: Readonly<Record<keyof typeof OWN_WORDS, string>> = {
 
 describe('The words of the proxy', () => {
   test('are these, and no others', () => {
-    const words = Object.entries<OwnWord>(OWN_WORDS)
-    const found = words.map(([name, { code, enhancedCode, closes }]) => [
+    const found = Object.entries(LOCAL_REPLIES).map(([name, { code, enhancedCode, closes }]) => [
       name,
       `${code} ${enhancedCode}${closes ? ' closes' : ''}`,
     ])
-    assert.deepEqual(Object.fromEntries(found), WORDS)
+    assert.deepEqual(Object.fromEntries(found), EXPECTED)
   })
 
-  for (const [name, word] of Object.entries<OwnWord>(OWN_WORDS)) {
+  for (const [name, reply] of Object.entries(LOCAL_REPLIES)) {
     test(`${name} is one line with its codes and the proxy's name (RFC 5321 4.2.1, 4.5.3.1.5; RFC 2034 4)`, () => {
-      const line = word.bytes.toString('latin1')
+      const line = reply.bytes.toString('latin1')
       assert.match(line, /^[2-5][0-9]{2} [245]\.[0-9]\.[0-9] ahasend-smtp-proxy: [ -~]+\r\n$/)
-      assert.ok(line.startsWith(`${word.code} ${word.enhancedCode} `))
-      assert.equal(line[0], word.enhancedCode[0], 'the class of the code')
+      assert.ok(line.startsWith(`${reply.code} ${reply.enhancedCode} `))
+      assert.equal(line[0], reply.enhancedCode[0], 'the class of the code')
       assert.ok(line.length <= 512)
     })
   }
 })
 
-const BLOCKED = OWN_WORDS.BLOCKED.bytes.toString('latin1')
-const HTTP = OWN_WORDS.HTTP.bytes.toString('latin1')
+const BLOCKED = localReplies.BLOCKED.bytes.toString('latin1')
+const HTTP = localReplies.HTTP.bytes.toString('latin1')
 
 describe('A command that hands trust or roles to the client', () => {
   const lines = [
@@ -242,7 +242,7 @@ describe('An endless reply', () => {
       await session.client.send('HELP\r\n')
       await session.reaches('HELP\r\n')
       await session.upstream.send(ENDLESS)
-      assert.equal(await session.client.readReply(), OWN_WORDS.REPLY_TOO_LONG.bytes.toString('latin1'))
+      assert.equal(await session.client.readReply(), localReplies.REPLY_TOO_LONG.bytes.toString('latin1'))
       assert.equal(await session.client.closed(), 'fin')
       assert.equal(session.client.log.unread.length, 0)
     }))

@@ -5,13 +5,13 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { IDLE, OWN_WORDS } from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { ClientRig, type GreetedSession } from '../../support/client-rig.ts'
 import { Clock } from '../../support/clock.ts'
 import { TURN } from '../../support/local-commands.ts'
 import { retainedBytes } from '../../support/retained.ts'
 
-const BLOCKED = OWN_WORDS.BLOCKED.bytes.toString('latin1')
+const BLOCKED = localReplies.BLOCKED.bytes.toString('latin1')
 
 /** More than the kernel holds of the replies for a client that does not read: they are ten times as long. */
 const FLOOD = 300_000
@@ -79,7 +79,7 @@ describe('A client that never reads local replies', () => {
     await session.end()
     const { by, reason } = session.recorded.one('session-close')
     assert.deepEqual([by, reason], ['proxy', 'idle'])
-    assert.equal(session.recorded.all('exchange').at(-1)?.reply.code, IDLE.code)
+    assert.equal(session.recorded.all('exchange').at(-1)?.reply.code, localReplies.IDLE.code)
   })
 
   test('is noticed when it resets its connection', async (t) => {

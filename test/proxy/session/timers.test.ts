@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import * as words from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { AUTH_PLAIN, ask, mail } from '../../simulator/client.ts'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { Clock } from '../../support/clock.ts'
@@ -18,8 +18,8 @@ import { retainedOctets } from '../../support/retained.ts'
 import { drop } from '../../support/session-end.ts'
 
 const ACCEPTED = '250 2.0.0 r-000123\r\n'
-const IDLE = words.IDLE.bytes.toString()
-const DRAINING = words.DRAINING.bytes.toString()
+const IDLE = localReplies.IDLE.bytes.toString()
+const DRAINING = localReplies.DRAINING.bytes.toString()
 
 /** Sessions are looked at often. */
 const tickMs = 10

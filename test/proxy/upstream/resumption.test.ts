@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import * as tls from 'node:tls'
 import type { Dial } from '../../../proxy/events/dial.ts'
-import * as words from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { Dialer, type DialledUpstream } from '../../../proxy/upstream/dialer.ts'
 import { makeAuthority, makeSelfSigned } from '../../support/certificates.ts'
 import { makeTrust, type Scene, startScene, type Trust } from '../../support/dial-rig.ts'
@@ -98,7 +98,7 @@ describe('The TLS session of the last connection', () => {
       assert.equal(dial.resumed, false)
       const { client, peer } = await scene.meet()
       await isRefused(peer, tls.createSecureContext({ ...somebody, ...versions }))
-      assert.equal(await client.readReply(), words.UNTRUSTED.bytes.toString())
+      assert.equal(await client.readReply(), localReplies.UNTRUSTED.bytes.toString())
       assert.equal(peer.log.length, 0)
       await client.end()
     })
@@ -114,7 +114,7 @@ describe('The TLS session of the last connection', () => {
         const { client, peer } = await scene.meet()
         await isRefused(peer, context)
         assert.equal(peer.tls?.isSessionReused(), false)
-        assert.equal(await client.readReply(), words.UNTRUSTED.bytes.toString())
+        assert.equal(await client.readReply(), localReplies.UNTRUSTED.bytes.toString())
         await client.end()
         const { error, resumed } = (await scene.recorder.ended(turn)).one('dial')
         assert.deepEqual([error, resumed], ['tls_untrusted', false])
@@ -209,7 +209,7 @@ describe('The TLS session of the last connection', () => {
     await pause(notAfter.getTime() - Date.now() + 50)
     const { client, peer } = await scene.meet()
     await isRefused(peer, context)
-    assert.equal(await client.readReply(), words.UNTRUSTED.bytes.toString())
+    assert.equal(await client.readReply(), localReplies.UNTRUSTED.bytes.toString())
     await client.end()
     const { error, detail } = (await scene.recorder.ended(2)).one('dial')
     assert.deepEqual([error, detail], ['tls_untrusted', 'CERT_HAS_EXPIRED'])
