@@ -125,8 +125,8 @@ export class Dialogue {
   close(by: 'client' | 'upstream' | 'proxy', error: TransactionError, at: number): void {
     const { transaction: open, owed } = this.#conversation
     const unanswered = open ? -1 : owed.findIndex(({ verb }) => verb === 'MAIL')
-    const mail = owed[unanswered]
-    const transaction = open ?? (mail && this.#effects.begin(mail.at, at, mail.address))
+    const lost = owed[unanswered]
+    const transaction = open ?? (lost && this.#effects.begin(lost.at, at, lost.address))
     if (!transaction) return
     this.#countUnanswered(transaction, unanswered + 1)
     const awaitsFinalReply = this.#conversation.finalRepliesOwed > 0

@@ -4,8 +4,8 @@ import { enhancedCodeOf, lastLineText, messageIdsOf, type Reply } from '../smtp/
 import { causeOf, isFinal } from './reply-cause.ts'
 
 /**
- * What may be told of an upstream's reply to `command`: its text is looked at here and goes no further. `quietMs` is how
- * long nothing had moved before the command was sent, or the reply came unasked.
+ * What may be reported about an upstream's reply to `command`. The text of the reply is read here and goes no further.
+ * `quietMs` is the time without bytes before the command was sent or the unsolicited reply came.
  */
 export function factsOf(reply: Reply, command: CommandName, quietMs: number): ReplyFacts {
   const text = lastLineText(reply.bytes)

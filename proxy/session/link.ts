@@ -9,7 +9,7 @@ import type { SecureContext } from 'node:tls'
 import type { ClientConnection, Linger } from '../connection/client-connection.ts'
 import { UpstreamConnection } from '../connection/upstream-connection.ts'
 import type { Position } from '../dialogue/position.ts'
-import type { ClientSecurity } from '../smtp/ehlo.ts'
+import { type ClientSecurity, offersStarttls } from '../smtp/ehlo.ts'
 import { type DialledUpstream, now } from '../upstream/dialer.ts'
 import type { Observation } from './observation.ts'
 
@@ -64,8 +64,6 @@ export class Link {
     this.#security = parts.security
   }
 
-  // ------------------------------------------------------------------------------------------------- relaying and its end
-
   /** True once nothing more is relayed: the session is being closed, or one connection is lost. */
   get over(): boolean {
     return this.#phase !== 'relaying'
@@ -76,7 +74,10 @@ export class Link {
     return this.#phase === 'awaiting-final-reply'
   }
 
-  /** True until the session is over or its upstream closed, and while the final reply for a client that has gone is awaited. */
+  /**
+   * True until the session is over or its upstream has ended, and while a final reply is awaited whose client has gone: a
+   * cut would end what they are doing.
+   */
   get unfinished(): boolean {
     return (!this.over && !this.#upstreamEnded) || this.awaitsFinalReply
   }
@@ -91,8 +92,6 @@ export class Link {
     this.#phase = 'awaiting-final-reply'
   }
 
-  // --------------------------------------------------------------------------------------------- the ends of each direction
-
   /** True once the client's FIN was read. Bytes that it sent before may still wait. */
   get clientEnded(): boolean {
     return this.client.ended
@@ -103,7 +102,7 @@ export class Link {
     return this.#clientEndRelayed
   }
 
-  /** True once the upstream's FIN was read: it will send no more. */
+  /** True once the upstream's FIN was read: it will send no more. Not if its connection failed before. */
   get upstreamEnded(): boolean {
     return this.#upstreamEnded
   }
@@ -113,28 +112,30 @@ export class Link {
     return this.#upstreamClosed
   }
 
+  /** Passes the client's FIN on. */
   relayClientEnd(): void {
     this.#clientEndRelayed = true
     this.upstream.finish()
   }
 
+  /** The upstream's FIN was read. */
   upstreamEnds(): void {
     this.#upstreamEnded = true
   }
 
+  /** The upstream connection is gone. */
   upstreamCloses(): void {
     this.#upstreamClosed = true
   }
 
-  // ----------------------------------------------------------------------------------------------- TLS with the client
-
+  /** How the client connection is secured now. */
   get security(): ClientSecurity {
     return this.#security
   }
 
   /** True while the client may begin TLS by STARTTLS. */
   get offersStarttls(): boolean {
-    return this.#security === 'starttls-offered' || this.#security === 'starttls-required'
+    return offersStarttls(this.#security)
   }
 
   /** True from the client's STARTTLS to the end of its handshake. */
@@ -147,17 +148,19 @@ export class Link {
     return this.#handshake === 'done' && !this.position.ehloAccepted
   }
 
+  /** The client sent STARTTLS, and the proxy accepts it. */
   beginHandshake(): void {
     this.#handshake = 'in-progress'
   }
 
-  /** The client's handshake succeeded. The upstream did not see its STARTTLS, so what it must forget is demanded again here. */
+  /**
+   * The client's handshake succeeded. The upstream did not see its STARTTLS and forgets nothing, so the proxy requires EHLO
+   * again.
+   */
   endHandshake(): void {
     this.#handshake = 'done'
     this.#security = 'tls'
   }
-
-  // ------------------------------------------------------------------------------------------------------ drain and time
 
   /** From now on the next command between messages is answered 421, and from `from` on so is silence. */
   drain(from: number): void {
@@ -175,7 +178,7 @@ export class Link {
   }
 
   /** True if a session that has been quiet for `quietMs` may be ended for a drain at `at`. */
-  mayDrainSilently(at: number, quietMs: number): boolean {
+  mayEndForDrain(at: number, quietMs: number): boolean {
     return at >= this.#drainFrom && quietMs >= this.limits.drainQuietMs && this.mayDrain
   }
 

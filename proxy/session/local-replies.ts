@@ -1,8 +1,9 @@
 /**
- * LOCAL REPLIES: every byte that the proxy ever sends to a client in its own name. Each refusal that could delay mail is a
- * 4yz and is sent before or between messages. None answers the end of a message: there only the upstream may reply.
+ * LOCAL REPLIES: every reply that the proxy itself ever sends to a client. Each refusal that could delay mail is a 4yz and
+ * is sent before or between messages. None answers the end of a message: there only the upstream may reply.
  */
 import type { ReplyCause } from '../events/closed-sets.ts'
+import type { Dial } from '../events/dial.ts'
 import type { ReplyFacts } from '../events/reply.ts'
 
 const NAME = 'ahasend-smtp-proxy'
@@ -49,6 +50,13 @@ export const UNTRUSTED = farewell(
   'no trusted TLS to the mail service, try again later',
   'upstream_unreachable',
 )
+
+/** The reply to a client for whom no upstream could be reached. */
+export function toFailedDial({ error }: Dial): LocalReply {
+  if (error === 'local_resources_exhausted') return EXHAUSTED
+  const tls = error?.startsWith('starttls') || error?.startsWith('tls')
+  return tls ? UNTRUSTED : UNREACHABLE
+}
 
 /** The upstream's greeting was a refusal, and the client wants more than QUIT. */
 export const REFUSED = farewell('4.4.1', 'the mail service refused this connection', 'upstream_unreachable')

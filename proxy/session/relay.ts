@@ -77,7 +77,7 @@ export class Relay {
     if (link.over || link.inHandshake) return
     // after the upstream's FIN nothing more can be sent to the client; the session ends within the linger
     if (link.upstreamEnded) return
-    if (link.mayDrainSilently(at, quietMs)) return this.#teardown.closeUnasked(localReplies.DRAINING, 'drained')
+    if (link.mayEndForDrain(at, quietMs)) return this.#teardown.closeUnasked(localReplies.DRAINING, 'drained')
     if (quietMs < idleMs) return
     const { betweenMessages, finalRepliesOwed, opaque } = link.position
     if (betweenMessages) return this.#teardown.closeUnasked(localReplies.IDLE, 'idle')

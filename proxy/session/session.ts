@@ -117,7 +117,7 @@ export class Session {
     if (!ready) this.#client.destroy()
     if (this.#closed || !ready) return this.#dropConnection(reached)
     if (reached.connection) this.#start(reached.connection, observation)
-    else this.#refuse(refusalFor(reached.failure), 'dial_failed')
+    else this.#refuse(localReplies.toFailedDial(reached.failure), 'dial_failed')
   }
 
   /** Called every second or so with the time: ends what is idle or may be drained. */
@@ -295,10 +295,4 @@ export class Session {
 function endingOf(missing: Exclude<ExpectedHeader, { rest: Buffer }>): Ending {
   if ('left' in missing) return { by: 'client', reason: missing.left, error: 'upstream_lost' }
   return { by: 'proxy', reason: 'proxy_header', error: 'upstream_lost', detail: missing.fault }
-}
-
-function refusalFor(failure: Dial): LocalReply {
-  if (failure.error === 'local_resources_exhausted') return localReplies.EXHAUSTED
-  const tls = failure.error?.startsWith('starttls') || failure.error?.startsWith('tls')
-  return tls ? localReplies.UNTRUSTED : localReplies.UNREACHABLE
 }

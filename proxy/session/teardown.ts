@@ -2,8 +2,9 @@
  * TEARDOWN: how a session ends: what the other side sees of it, and what it means for a message in flight.
  *
  * The rules:
- * 1. A close is mirrored, FIN for FIN and RST for RST, in each direction by itself.
- * 2. Nothing is added upstream: after half a body any byte would belong to the message, and a polite QUIT could complete it.
+ * 1. A close is mirrored, FIN for FIN and RST for RST, separately in each direction.
+ * 2. Nothing is added upstream: after half a body any byte would belong to the message, and a polite QUIT could complete
+ *    it.
  * 3. A client that got a last reply is read for a while, and the bytes are dropped (linger): closing at once would destroy
  *    the reply on its way (RST).
  * 4. The final reply to a message whose client has gone is still awaited, because no one else will ever know it.
@@ -64,7 +65,7 @@ export class Teardown {
     this.#finish()
   }
 
-  /** The upstream's FIN goes to the client. The upstream may still read: what the client sends goes up, but not for ever. */
+  /** The upstream's FIN goes to the client. The upstream may still read: what the client sends goes up, for a limited time. */
   upstreamEnded(): void {
     const link = this.#link
     this.#reportIncomplete()

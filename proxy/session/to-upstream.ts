@@ -212,7 +212,7 @@ export class ToUpstream {
     return chunk.subarray(lf < 0 ? chunk.length : lf + 1)
   }
 
-  /** Unencrypted, where STARTTLS may follow: a complete EHLO decides what comes next, and some commands rule STARTTLS out. */
+  /** Where STARTTLS may follow: a complete EHLO decides what comes next, and some commands rule STARTTLS out. */
   #watchUnencrypted(line: Buffer): void {
     this.#responder.relayedUnencrypted(line)
     if (verbOf(line) === 'EHLO' && line.at(-1) === LF) this.#awaitsReplies = true

@@ -70,7 +70,8 @@ export function rewriteEhlo(reply: Buffer, security: ClientSecurity): RewrittenE
   return { bytes: join(wanted), removed, added }
 }
 
-function offersStarttls(security: ClientSecurity): boolean {
+/** True if a client with this security may begin TLS by STARTTLS. */
+export function offersStarttls(security: ClientSecurity): boolean {
   return security === 'starttls-offered' || security === 'starttls-required'
 }
 
