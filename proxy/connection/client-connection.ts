@@ -16,8 +16,8 @@ export type LingerBound = keyof Linger
 /** ALPN in wire format: a client that insists on another protocol is refused (RFC 7301 3.2; ALPACA). */
 const ALPN_SMTP = Buffer.from('\x04smtp')
 
-/** What the owner of a leg is told. */
-export interface LegListener {
+/** What a client connection reports to its owner. */
+export interface ClientListener {
   /** With `release`, the chunk may be kept only until that is called; it need not be. */
   data(chunk: Buffer, release?: () => void): void
   /** True when large reads are to be expected. */
@@ -35,7 +35,7 @@ export class ClientConnection {
   readonly tcp: net.Socket
   #socket: net.Socket
   #gate: ReadGate
-  #listener: LegListener | undefined
+  #listener: ClientListener | undefined
   #secured = false
   #failed = false
   #closed = false
@@ -88,7 +88,7 @@ export class ClientConnection {
   }
 
   /** Begins to read; until then nothing is. */
-  listen(listener: LegListener): void {
+  listen(listener: ClientListener): void {
     this.#listener = listener
   }
 

@@ -1,5 +1,5 @@
 import type net from 'node:net'
-import type { UpstreamLeg } from '../upstream/dialer.ts'
+import type { DialledUpstream } from '../upstream/dialer.ts'
 
 /** How long a failed write waits for what the upstream said before it closed, in milliseconds. Loopback needs one. */
 const LAST_REPLY_MS = 1000
@@ -40,8 +40,8 @@ export class UpstreamConnection {
   /** Reports a write error that waits for the upstream's last reply. */
   #reportFailure: (() => void) | undefined
 
-  /** Takes the leg over; `listen` begins to read. */
-  constructor({ socket, tcp }: Pick<UpstreamLeg, 'socket' | 'tcp'>) {
+  /** Takes the dialled connection over; `listen` begins to read. */
+  constructor({ socket, tcp }: Pick<DialledUpstream, 'socket' | 'tcp'>) {
     this.#socket = socket
     this.#tcp = tcp
     const { _write, _writev } = socket

@@ -173,7 +173,7 @@ export class Dialogue {
     if (verb === 'RCPT') this.#answers.mail?.recipient(reply, since, at, address)
   }
 
-  /** The client's leg entered TLS: RFC 3207 4.2 forgets all that was said before. */
+  /** The client connection entered TLS: RFC 3207 4.2 forgets all that was sent before. */
   tls(protocol: string, cipher: string, at: number): void {
     this.#framing.clear()
     this.#framing.chunking = false

@@ -1,5 +1,5 @@
 import { hasArgument, hasControls, isHttp, type Verb, verbOf } from '../smtp/command.ts'
-import type { ClientLeg } from '../smtp/ehlo.ts'
+import type { ClientSecurity } from '../smtp/ehlo.ts'
 import type { OwnWord } from './local-replies.ts'
 import * as words from './local-replies.ts'
 
@@ -7,7 +7,7 @@ import * as words from './local-replies.ts'
 
 /** What decides beside the line itself. */
 export interface ScreenState {
-  readonly leg: ClientLeg
+  readonly security: ClientSecurity
   /** True when the upstream refused the connection: it is not inside TLS, and only QUIT may go there. */
   readonly refused: boolean
   /** True once a command was relayed in the clear that an upstream would not forget at STARTTLS. */
@@ -54,14 +54,14 @@ function answerTo(verb: Verb, line: Buffer, state: ScreenState): OwnWord | 'upgr
   if (verb === 'STARTTLS') return answerToStarttls(line, state)
   if (BLOCKED.has(verb)) return words.BLOCKED
   if (verb === 'UNKNOWN' && isHttp(line)) return words.HTTP
-  if (state.leg === 'clear-starttls-required' && !FORGOTTEN.has(verb)) return words.STARTTLS_FIRST
+  if (state.security === 'starttls-required' && !FORGOTTEN.has(verb)) return words.STARTTLS_FIRST
   if (state.mayDrainLater && verb === 'MAIL') return words.DRAINING
   return state.ehloOwed && !FORGOTTEN.has(verb) ? words.EHLO_FIRST : undefined
 }
 
 function answerToStarttls(line: Buffer, state: ScreenState): OwnWord | 'upgrade' | undefined {
-  if (state.leg === 'tls') return words.STARTTLS_REFUSED
-  if (state.leg === 'clear') return undefined
+  if (state.security === 'tls') return words.STARTTLS_REFUSED
+  if (state.security === 'plain') return undefined
   if (hasArgument(line)) return words.STARTTLS_ARGUMENT
   if (state.tainted) return words.STARTTLS_REFUSED
   return 'upgrade'

@@ -7,7 +7,7 @@
 import type { ClientConnection } from '../connection/client-connection.ts'
 import type { Dialogue } from '../dialogue/dialogue.ts'
 import type { Verb } from '../smtp/command.ts'
-import type { ClientLeg } from '../smtp/ehlo.ts'
+import type { ClientSecurity } from '../smtp/ehlo.ts'
 import { now } from '../upstream/dialer.ts'
 import { type Screened, screen, taints } from './intercept.ts'
 import type { OwnWord } from './local-replies.ts'
@@ -61,12 +61,12 @@ export class LocalReplies {
   }
 
   /** What the proxy answers to this command line, after the replies that are owed; undefined: the line is relayed. */
-  answerTo(line: Buffer, leg: ClientLeg): Screened {
+  answerTo(line: Buffer, security: ClientSecurity): Screened {
     const { refused, dialogue } = this.#options
     const { ehloOwed, mayDrain } = this
     // a client that sends MAIL together with each final dot is never between messages
     const mayDrainLater = this.#draining && dialogue.pending > 0
-    return screen(line, { leg, refused, tainted: this.#tainted, ehloOwed, mayDrain, mayDrainLater })
+    return screen(line, { security, refused, tainted: this.#tainted, ehloOwed, mayDrain, mayDrainLater })
   }
 
   /** `line` was relayed in plain text, where STARTTLS may follow. */

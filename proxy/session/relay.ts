@@ -16,9 +16,9 @@ import { UpstreamConnection } from '../connection/upstream-connection.ts'
 import type { Dialogue } from '../dialogue/dialogue.ts'
 import type { CloseReason, CommandName, TransactionError } from '../events/closed-sets.ts'
 import type { SessionEvent } from '../events/session-event.ts'
-import { type ClientLeg, rewriteEhlo } from '../smtp/ehlo.ts'
+import { type ClientSecurity, rewriteEhlo } from '../smtp/ehlo.ts'
 import { type Reply, ReplyReader } from '../smtp/reply.ts'
-import { now, type UpstreamLeg } from '../upstream/dialer.ts'
+import { type DialledUpstream, now } from '../upstream/dialer.ts'
 import type { OwnWord } from './local-replies.ts'
 import * as words from './local-replies.ts'
 import { type Ending, Endings } from './teardown.ts'
@@ -36,10 +36,10 @@ export interface Limits {
 
 export interface RelayOptions {
   readonly client: ClientConnection
-  readonly upstream: UpstreamLeg
+  readonly upstream: DialledUpstream
   readonly dialogue: Dialogue
-  /** How the client's leg is now; `clear-starttls…` only when there is a certificate. */
-  readonly leg: ClientLeg
+  /** How the client connection is secured now; `starttls-…` only if there is a certificate. */
+  readonly security: ClientSecurity
   /** The listener's current certificate. */
   readonly secureContext: () => SecureContext | undefined
   readonly limits: Limits
@@ -242,7 +242,7 @@ export class Relay {
   }
 
   #capabilities(reply: Reply, at: number): Buffer {
-    const { bytes, removed, added } = rewriteEhlo(reply.bytes, this.#uplink.leg)
+    const { bytes, removed, added } = rewriteEhlo(reply.bytes, this.#uplink.security)
     if (bytes !== reply.bytes) this.#options.emit({ type: 'capabilities', at, removed, added })
     return bytes
   }

@@ -12,9 +12,9 @@ import type { Dial, Handover } from '../events/dial.ts'
 import type { Observer } from '../events/observer.ts'
 import type { SessionOpen } from '../events/session-event.ts'
 import type { ListenAddress } from '../settings/config.ts'
-import type { ClientLeg } from '../smtp/ehlo.ts'
+import type { ClientSecurity } from '../smtp/ehlo.ts'
 import type { AddressScope } from '../smtp/path.ts'
-import { now, type UpstreamLeg } from '../upstream/dialer.ts'
+import { type DialledUpstream, now } from '../upstream/dialer.ts'
 import type { Reached } from '../upstream/failover.ts'
 import { type ExpectedHeader, expectProxyHeader } from './expected-header.ts'
 import type { OwnWord } from './local-replies.ts'
@@ -47,7 +47,7 @@ export interface SessionHost {
   admit(source: Source): OwnWord | undefined
   open(event: SessionOpen): Observer
   clientName(address: string): string
-  /** A leg or a failure; `report` is told of each dial, or of the leg that was dialled ahead. */
+  /** A connection or a failure; `report` gets each dial, or the handover of a connection that was dialled before. */
   reach(signal: AbortSignal, report: (event: Dial | Handover) => void): Promise<Reached>
   readonly preferredUpstream: string
   dialogueFailed(error: unknown): void
@@ -115,8 +115,8 @@ export class Session {
     const reached = await this.#host.reach(this.#giveUp.signal, (event) => this.#observer(event))
     const ready = await secured
     if (!ready) this.#client.destroy()
-    if (this.#closed || !ready) return this.#dropLeg(reached)
-    if (reached.leg) this.#start(reached.leg)
+    if (this.#closed || !ready) return this.#dropConnection(reached)
+    if (reached.connection) this.#start(reached.connection)
     else this.#refuse(wordFor(reached.failure), 'dial_failed')
   }
 
@@ -212,32 +212,32 @@ export class Session {
     return true
   }
 
-  #dropLeg(reached: Reached): void {
-    reached.leg?.socket.destroy()
-    reached.leg?.tcp.destroy()
+  #dropConnection(reached: Reached): void {
+    reached.connection?.socket.destroy()
+    reached.connection?.tcp.destroy()
   }
 
-  #start(leg: UpstreamLeg): void {
+  #start(connection: DialledUpstream): void {
     const dialogue = this.#dialogue!
     this.#relay = new Relay({
       client: this.#client,
-      upstream: leg,
+      upstream: connection,
       dialogue,
-      leg: this.#clientLeg(),
+      security: this.#clientSecurity(),
       secureContext: () => this.#host.secureContext(),
       limits: this.#host.limits,
       emit: (event) => this.#observer(event),
       dialogueFailed: (error) => this.#host.dialogueFailed(error),
       ended: (ending) => this.#finish(ending),
     })
-    dialogue.greeting(leg.greeting, this.#openedAt, now())
+    dialogue.greeting(connection.greeting, this.#openedAt, now())
     this.#relay.start(this.#early.take(), this.#clientEnded)
   }
 
-  #clientLeg(): ClientLeg {
+  #clientSecurity(): ClientSecurity {
     if (this.#client.secure) return 'tls'
-    if (!this.#host.secureContext()) return 'clear'
-    return this.#listener.starttlsRequired ? 'clear-starttls-required' : 'clear-starttls'
+    if (!this.#host.secureContext()) return 'plain'
+    return this.#listener.starttlsRequired ? 'starttls-required' : 'starttls-offered'
   }
 
   /** The proxy's word in place of a greeting. In the clear on a TLS listener it could not be read. */

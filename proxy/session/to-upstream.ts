@@ -16,8 +16,8 @@ import { UpstreamWriter } from '../connection/upstream-writer.ts'
 import { ByteQueue } from '../dialogue/byte-queue.ts'
 import type { Dialogue } from '../dialogue/dialogue.ts'
 import { verbOf } from '../smtp/command.ts'
-import type { ClientLeg } from '../smtp/ehlo.ts'
-import { now, type UpstreamLeg } from '../upstream/dialer.ts'
+import type { ClientSecurity } from '../smtp/ehlo.ts'
+import { type DialledUpstream, now } from '../upstream/dialer.ts'
 import * as words from './local-replies.ts'
 import { LocalReplies } from './local-responder.ts'
 import type { Endings } from './teardown.ts'
@@ -32,17 +32,17 @@ const LF = 0x0a
 
 export interface UplinkOptions {
   readonly client: ClientConnection
-  readonly upstream: UpstreamLeg
+  readonly upstream: DialledUpstream
   /** The connection of `upstream`. */
   readonly connection: UpstreamConnection
   readonly dialogue: Dialogue
   readonly endings: Endings
-  /** How the client's leg is now; `clear-starttls…` only when there is a certificate. */
-  readonly leg: ClientLeg
+  /** How the client connection is secured now; `starttls-…` only if there is a certificate. */
+  readonly security: ClientSecurity
   /** The listener's current certificate. */
   readonly secureContext: () => SecureContext | undefined
   readonly handshakeMs: number
-  /** The client's leg is inside TLS now. */
+  /** The client connection is inside TLS now. */
   readonly secured: () => void
   /** The dialogue threw: a bug, which must not stop the mail. */
   readonly dialogueFailed: (error: unknown) => void
@@ -61,7 +61,7 @@ export class Uplink {
   #awaitsReplies = false
   #swallowing = false
   #clientEnded = false
-  leg: ClientLeg
+  security: ClientSecurity
   /** True from the 220 to STARTTLS to the end of the handshake. */
   securing = false
 
@@ -71,7 +71,7 @@ export class Uplink {
     this.#upstream = new UpstreamWriter(options.connection, () => this.pump())
     this.#dialogue = options.dialogue
     this.#endings = options.endings
-    this.leg = options.leg
+    this.security = options.security
     this.#replies = new LocalReplies({ ...options, refused: options.upstream.refused, rested: () => this.pump() })
   }
 
@@ -173,7 +173,7 @@ export class Uplink {
       if (this.#awaitsReplies) break
       this.#look(line, at)
       done = end
-      if (this.leg !== 'tls' && this.leg !== 'clear') this.#watchClearText(line)
+      if (this.security !== 'tls' && this.security !== 'plain') this.#watchClearText(line)
     }
     return this.#sendUpTo(chunk, done, at)
   }
@@ -188,7 +188,7 @@ export class Uplink {
   #relayUnscreened(chunk: Buffer, at: number): Buffer {
     // in an opaque session no byte may go up unencrypted, nor come unencrypted or without EHLO where that is demanded
     if (this.#options.upstream.refused) this.#replies.give('UNKNOWN', words.REFUSED)
-    else if (this.leg === 'clear-starttls-required' || this.#replies.ehloOwed)
+    else if (this.security === 'starttls-required' || this.#replies.ehloOwed)
       this.#endings.cut('error', 'upstream_lost')
     else {
       this.#upstream.write(chunk)
@@ -217,7 +217,7 @@ export class Uplink {
 
   /** True when the proxy answers this line itself. When replies are owed before, everything from here on waits. */
   #answerItself(line: Buffer, chunk: Buffer, from: number, end: number): boolean {
-    const screened = this.#replies.answerTo(line, this.leg)
+    const screened = this.#replies.answerTo(line, this.security)
     if (!screened) return false
     if (this.#dialogue.pending > 0) {
       this.#awaitsReplies = true
@@ -283,7 +283,7 @@ export class Uplink {
     const socket = await this.#client.secureWith(context, 'starttls', this.#options.handshakeMs)
     if (!socket) return
     this.securing = false
-    this.leg = 'tls'
+    this.security = 'tls'
     this.#replies.upgraded()
     this.#dialogue.tls(socket.getProtocol() ?? 'unknown', socket.getCipher().standardName, now())
     this.#options.secured()

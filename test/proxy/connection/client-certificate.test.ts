@@ -4,12 +4,12 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { describe, type TestContext, test } from 'node:test'
-import { ClientLegRig, ehloReply, type GreetedSession, type Listener } from '../../support/client-leg-rig.ts'
+import { ClientRig, ehloReply, type GreetedSession, type Listener } from '../../support/client-rig.ts'
 import { hasOpenssl } from '../../support/openssl-upstream.ts'
 import { playPreamble } from '../../support/peers.ts'
 
-async function open(context: TestContext, listener: Listener = 'starttls'): Promise<ClientLegRig> {
-  const rig = await ClientLegRig.open({ listener })
+async function open(context: TestContext, listener: Listener = 'starttls'): Promise<ClientRig> {
+  const rig = await ClientRig.open({ listener })
   context.after(() => rig.close())
   return rig
 }
@@ -55,7 +55,7 @@ describe('The certificate of a listener', () => {
     await next.end()
   })
 
-  const BROKEN: readonly (readonly [what: string, breakIt: (rig: ClientLegRig) => void])[] = [
+  const BROKEN: readonly (readonly [what: string, breakIt: (rig: ClientRig) => void])[] = [
     ['empty', (rig) => rig.writeFile('cert.pem', '')],
     ['half a file', (rig) => rig.writeFile('cert.pem', rig.identity.cert.slice(0, 200))],
     ['one whose key is not there yet', (rig) => rig.writeFile('key.pem', 'no key')],
@@ -77,7 +77,7 @@ describe('The certificate of a listener', () => {
 
 describe('A TLS session that a client resumes', () => {
   /** A session that offers `ticket`; returns whether it was taken, and the ticket for the next one. */
-  async function resume(rig: ClientLegRig, ticket?: Buffer): Promise<{ reused: boolean; next: Buffer | undefined }> {
+  async function resume(rig: ClientRig, ticket?: Buffer): Promise<{ reused: boolean; next: Buffer | undefined }> {
     const session = await rig.greeted()
     await session.answered('STARTTLS\r\n')
     await session.client.secureAsClient({ ...rig.clientTls, ...(ticket && { session: ticket }) })

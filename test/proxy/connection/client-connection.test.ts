@@ -1,7 +1,7 @@
 /** TLS between client and proxy: who gets it, when, and what stays outside of it. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { ClientLegRig, ehloReply, type GreetedSession } from '../../support/client-leg-rig.ts'
+import { ClientRig, ehloReply, type GreetedSession } from '../../support/client-rig.ts'
 
 const READY = '220 2.0.0 ahasend-smtp-proxy: ready to start TLS\r\n'
 const REFUSED = '503 5.5.1 ahasend-smtp-proxy: STARTTLS is not possible here\r\n'
@@ -9,9 +9,9 @@ const ARGUMENT = '501 5.5.4 ahasend-smtp-proxy: STARTTLS takes no argument\r\n'
 const FIRST = '530 5.7.0 ahasend-smtp-proxy: issue STARTTLS first\r\n'
 const INJECTION = '554 5.5.0 ahasend-smtp-proxy: data behind STARTTLS\r\n'
 
-let rig: ClientLegRig
+let rig: ClientRig
 before(async () => {
-  rig = await ClientLegRig.open({ listener: 'starttls' })
+  rig = await ClientRig.open({ listener: 'starttls' })
 })
 after(() => rig.close())
 
@@ -219,9 +219,9 @@ describe('What comes behind STARTTLS in the clear (R6)', () => {
 })
 
 describe('A listener that requires TLS', () => {
-  let required: ClientLegRig
+  let required: ClientRig
   before(async () => {
-    required = await ClientLegRig.open({ listener: 'starttls-required' })
+    required = await ClientRig.open({ listener: 'starttls-required' })
   })
   after(() => required.close())
 
@@ -266,9 +266,9 @@ describe('A listener that requires TLS', () => {
 })
 
 describe('A listener with TLS from the first octet', () => {
-  let implicit: ClientLegRig
+  let implicit: ClientRig
   before(async () => {
-    implicit = await ClientLegRig.open({ listener: 'smtps' })
+    implicit = await ClientRig.open({ listener: 'smtps' })
   })
   after(() => implicit.close())
 

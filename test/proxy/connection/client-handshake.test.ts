@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type * as tls from 'node:tls'
-import { ClientLegRig, type GreetedSession } from '../../support/client-leg-rig.ts'
+import { ClientRig, type GreetedSession } from '../../support/client-rig.ts'
 import { type Tampering, TamperingRelay } from '../../support/tampering-relay.ts'
 
-let rig: ClientLegRig
+let rig: ClientRig
 before(async () => {
-  rig = await ClientLegRig.open({ listener: 'starttls' })
+  rig = await ClientRig.open({ listener: 'starttls' })
 })
 after(() => rig.close())
 
@@ -161,7 +161,7 @@ describe('A handshake that fails', () => {
   test('because an alert comes in its place (TLC-11)', () => failsWith('\u0015\u0003\u0001\u0000\u0002\u0002\u0028'))
 
   test('because half a hello is followed by silence: ended by the timer (TLC-10)', async () => {
-    const hasty = await ClientLegRig.open({ listener: 'starttls', limits: { handshakeMs: 100 } })
+    const hasty = await ClientRig.open({ listener: 'starttls', limits: { handshakeMs: 100 } })
     try {
       const session = await hasty.greeted()
       const began = performance.now()
@@ -179,7 +179,7 @@ describe('A handshake that fails', () => {
   })
 
   test('on a listener with TLS from the first octet too (TLC-10)', async () => {
-    const hasty = await ClientLegRig.open({ listener: 'smtps', limits: { handshakeMs: 100 } })
+    const hasty = await ClientRig.open({ listener: 'smtps', limits: { handshakeMs: 100 } })
     try {
       const client = await hasty.client()
       await client.send('\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003')

@@ -8,15 +8,15 @@ import { after, before, describe, test } from 'node:test'
 import { OWN_WORDS } from '../../../proxy/session/local-replies.ts'
 import { ask } from '../../simulator/client.ts'
 import { startSimulator } from '../../simulator/simulator.ts'
-import { ClientLegRig, ehloReply, type GreetedSession } from '../../support/client-leg-rig.ts'
+import { ClientRig, ehloReply, type GreetedSession } from '../../support/client-rig.ts'
 import { connectClient, startTls } from '../../support/peers.ts'
 
 const EHLO_FIRST = OWN_WORDS.EHLO_FIRST.bytes.toString('latin1')
 const MAIL = 'MAIL FROM:<a@example.com>\r\n'
 
-let rig: ClientLegRig
+let rig: ClientRig
 before(async () => {
-  rig = await ClientLegRig.open({ listener: 'starttls' })
+  rig = await ClientRig.open({ listener: 'starttls' })
 })
 after(() => rig.close())
 
@@ -111,7 +111,7 @@ describe('After STARTTLS, and before an EHLO inside TLS (TLC-26)', () => {
 })
 
 test('on a listener with TLS from the first byte, EHLO is a matter between the client and the upstream', async () => {
-  const implicit = await ClientLegRig.open({ listener: 'smtps' })
+  const implicit = await ClientRig.open({ listener: 'smtps' })
   const session = await implicit.greeted()
   assert.equal(await session.relayed(MAIL, '503 5.5.1 hello?\r\n'), '503 5.5.1 hello?\r\n')
   await session.end()

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
 import * as tls from 'node:tls'
 import * as words from '../../../proxy/session/local-replies.ts'
-import { ClientLegRig } from '../../support/client-leg-rig.ts'
+import { ClientRig } from '../../support/client-rig.ts'
 import type { RecordedSession } from '../../support/dial-rig.ts'
 import type { Peer } from '../../support/peers.ts'
 import { TamperingRelay } from '../../support/tampering-relay.ts'
@@ -94,9 +94,9 @@ function expected({ error, detail }: Pick<Failure, 'error' | 'detail'>) {
 }
 
 describe('On an smtps:// listener', () => {
-  let rig: ClientLegRig
+  let rig: ClientRig
   before(async () => {
-    rig = await ClientLegRig.open({ listener: 'smtps' })
+    rig = await ClientRig.open({ listener: 'smtps' })
   })
   after(() => rig.close())
 
@@ -128,7 +128,7 @@ describe('On an smtps:// listener', () => {
   }
 
   test('a client that waits for a greeting without TLS is reported as app_tls_timeout', async () => {
-    const hasty = await ClientLegRig.open({ listener: 'smtps', limits: { handshakeMs: 100 } })
+    const hasty = await ClientRig.open({ listener: 'smtps', limits: { handshakeMs: 100 } })
     try {
       const session = await next((client) => client.closed(), hasty)
       assert.deepEqual(reported(session), expected({ error: 'app_tls_timeout' }))
@@ -146,7 +146,7 @@ describe('On an smtps:// listener', () => {
   })
 
   test('an alert after the handshake is recognised, too', async () => {
-    const own = await ClientLegRig.open({ listener: 'smtps' })
+    const own = await ClientRig.open({ listener: 'smtps' })
     const relay = await TamperingRelay.open(own.port)
     const client = tls.connect({ ...own.clientTls, port: relay.port, ciphers: 'TLS_AES_128_GCM_SHA256' })
     client.on('error', () => {})
@@ -178,9 +178,9 @@ describe('On an smtps:// listener', () => {
 })
 
 describe('After STARTTLS', () => {
-  let rig: ClientLegRig
+  let rig: ClientRig
   before(async () => {
-    rig = await ClientLegRig.open({ listener: 'starttls' })
+    rig = await ClientRig.open({ listener: 'starttls' })
   })
   after(() => rig.close())
 
@@ -223,9 +223,9 @@ describe('After STARTTLS', () => {
 
 for (const listener of ['plain', 'starttls', 'starttls-required'] as const) {
   describe(`TLS without STARTTLS on a ${listener} listener`, () => {
-    let rig: ClientLegRig
+    let rig: ClientRig
     before(async () => {
-      rig = await ClientLegRig.open({ listener })
+      rig = await ClientRig.open({ listener })
     })
     after(() => rig.close())
 
@@ -266,7 +266,7 @@ for (const listener of ['plain', 'starttls', 'starttls-required'] as const) {
 }
 
 test('what looks like TLS later in a session is relayed', async () => {
-  const rig = await ClientLegRig.open({ listener: 'plain' })
+  const rig = await ClientRig.open({ listener: 'plain' })
   const session = await rig.greeted()
   await session.relayed('NOOP\r\n', '250 ok\r\n')
   await session.relayed('\x16\x03\x01\r\n', '500 what\r\n')

@@ -13,11 +13,11 @@ import { startSimulator } from '../../simulator/simulator.ts'
 import { makeAuthority, writeTemporaryFiles } from '../../support/certificates.ts'
 import { connectClient, startTls } from '../../support/peers.ts'
 
-for (const [moment, leg] of [
-  ['tls', "the client's leg"],
-  ['greeting', "the upstream's leg"],
+for (const [moment, connection] of [
+  ['tls', "the client's connection"],
+  ['greeting', "the upstream's connection"],
 ] as const) {
-  test(`cutting a session at the end of the handshake of ${leg} does not crash the process`, async (t) => {
+  test(`cutting a session at the end of the handshake of ${connection} does not crash the process`, async (t) => {
     const authority = await makeAuthority()
     const { certPem, keyPem } = await authority.issue({ dnsNames: ['localhost'] })
     const files = writeTemporaryFiles({ 'cert.pem': certPem, 'key.pem': keyPem })

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { OWN_WORDS } from '../../../proxy/session/local-replies.ts'
-import { ClientLegRig, type GreetedSession } from '../../support/client-leg-rig.ts'
+import { ClientRig, type GreetedSession } from '../../support/client-rig.ts'
 
 const FAREWELL = OWN_WORDS.HTTP.bytes.toString('latin1')
 
 /** A session that has been told to go, whose client has not read that yet and may still send. */
 async function sentAway(context: TestContext, linger: { ms: number; bytes: number }, layer: string) {
-  const rig = await ClientLegRig.open({ listener: 'starttls', limits: { linger } })
+  const rig = await ClientRig.open({ listener: 'starttls', limits: { linger } })
   context.after(() => rig.close())
   const session = await rig.greeted()
   if (layer === 'inside TLS') await session.startTls()

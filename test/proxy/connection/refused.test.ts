@@ -7,7 +7,7 @@ import type { RefusedCut } from '../../../proxy/events/closed-sets.ts'
 import { OWN_WORDS } from '../../../proxy/session/local-replies.ts'
 import { ask, mail, send } from '../../simulator/client.ts'
 import { type Simulator, startSimulator } from '../../simulator/simulator.ts'
-import { ClientLegRig } from '../../support/client-leg-rig.ts'
+import { ClientRig } from '../../support/client-rig.ts'
 import { prlimitMissing } from '../../support/open-files.ts'
 import { connectClient, type Peer } from '../../support/peers.ts'
 import { unless } from '../../support/programs.ts'
@@ -20,7 +20,7 @@ const DAY_MS = 86_400_000
 /** A proxy that refuses every client, without bounds that a test would reach unless they are given. */
 async function refusing(context: TestContext, limits: Partial<RefusedLimits>, env: Record<string, string> = {}) {
   const refused = { connections: 256, linger: { ms: DAY_MS, bytes: 2 ** 40 }, ...limits }
-  const rig = await ClientLegRig.open({
+  const rig = await ClientRig.open({
     listener: 'plain',
     env: { PROXY_ALLOW: '192.0.2.0/24', ...env },
     limits: { refused },
@@ -30,7 +30,7 @@ async function refusing(context: TestContext, limits: Partial<RefusedLimits>, en
 }
 
 /** A client that has read its refusal and stays. */
-async function refusedClient(rig: ClientLegRig, refusal = NOT_ALLOWED): Promise<Peer> {
+async function refusedClient(rig: ClientRig, refusal = NOT_ALLOWED): Promise<Peer> {
   const client = await rig.client()
   assert.equal(await client.readReply(), refusal)
   assert.equal(await client.closed(), 'fin')
@@ -38,7 +38,7 @@ async function refusedClient(rig: ClientLegRig, refusal = NOT_ALLOWED): Promise<
 }
 
 /** Waits until `count` refused connections are open. */
-async function remain(rig: ClientLegRig, count: number): Promise<void> {
+async function remain(rig: ClientRig, count: number): Promise<void> {
   const deadline = performance.now() + 10_000
   while (rig.server.refused.size !== count) {
     assert.ok(performance.now() < deadline, `${rig.server.refused.size} are open, and not ${count}`)
@@ -46,7 +46,7 @@ async function remain(rig: ClientLegRig, count: number): Promise<void> {
   }
 }
 
-function cuts(rig: ClientLegRig): readonly [RefusedCut, number][] {
+function cuts(rig: ClientRig): readonly [RefusedCut, number][] {
   return (Object.entries(rig.server.refusedCuts()) as [RefusedCut, number][]).filter(([, count]) => count > 0)
 }
 
@@ -129,7 +129,7 @@ async function oneMessage(port: number): Promise<string> {
 
 for (const listener of ['plain', 'smtps'] as const) {
   test(`a client that waits for a greeting reads why the drain refuses it (${listener})`, async (context) => {
-    const rig = await ClientLegRig.open({ listener })
+    const rig = await ClientRig.open({ listener })
     context.after(() => rig.close())
     const client = await rig.client()
     await rig.upstream.accept()

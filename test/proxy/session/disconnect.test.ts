@@ -1,6 +1,6 @@
 /**
  * Somebody goes away, in every state that a mail passes through: what the other side sees, what becomes of the mail, and
- * that no octet is invented on either leg (RFC 5321 4.2.5, 6.1; RFC 1047).
+ * that no octet is invented on either connection (RFC 5321 4.2.5, 6.1; RFC 1047).
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'

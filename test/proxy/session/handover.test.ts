@@ -1,5 +1,5 @@
 /**
- * From the moment in which a leg is ready to the relay, and what must hold at each point of a dial: nothing is left
+ * From the moment in which a connection is ready to the relay, and what must hold at each point of a dial: nothing is left
  * behind, and no error ends the process (node:test fails a test during which one goes uncaught).
  */
 import assert from 'node:assert/strict'
@@ -95,7 +95,7 @@ describe('a client that leaves while the upstream is dialled ends the dial (DIS-
   }
 })
 
-/** What an upstream may do to a leg that is ready, while the client's own handshake is still going on. */
+/** What an upstream may do to a connection that is ready, while the client's own handshake is still going on. */
 const MEANWHILE: readonly (readonly [string, (peer: Peer) => Promise<void>, RegExp])[] = [
   ['resets the connection', (peer) => peer.reset(), /^(?:220 mail\.example ESMTP\r\n)?(?:421 [^\r\n]*\r\n)?$/],
   ['ends the connection', (peer) => peer.end(), /^220 mail\.example ESMTP\r\n$/],
@@ -109,7 +109,7 @@ const MEANWHILE: readonly (readonly [string, (peer: Peer) => Promise<void>, RegE
   ],
 ]
 
-describe('A leg that is ready before the client is', () => {
+describe('A connection that is ready before the client is', () => {
   for (const [what, act, expected] of MEANWHILE) {
     test(`the upstream ${what}: the client learns of it as soon as it is inside TLS (DIS-06)`, async () => {
       using resources = new OpenResources()
@@ -223,8 +223,8 @@ describe('Dialer.dial', () => {
     for (const host of ['known.test', 'unknown.test']) {
       using resources = new OpenResources()
       const server = { host, port: upstream.port, tls: true }
-      const { dial, leg } = await new Dialer().dial(server, 1000, AbortSignal.abort())
-      assert.equal(leg, undefined)
+      const { dial, connection } = await new Dialer().dial(server, 1000, AbortSignal.abort())
+      assert.equal(connection, undefined)
       assert.equal(dial.error, 'resolve_failed')
       await resources.allClosed('a dial that never began')
     }
@@ -236,14 +236,14 @@ describe('Dialer.dial', () => {
     const upstream = await ScriptedUpstream.start()
     const stop = new AbortController()
     const dialer = new Dialer(trust.caFile)
-    for (const outcome of ['leg', 'failure']) {
+    for (const outcome of ['connection', 'failure']) {
       const dialing = dialer.dial({ host: 'localhost', port: upstream.port, tls: true }, 5000, stop.signal)
       const peer = await upstream.accept()
-      if (outcome === 'leg') await playPreamble(peer, { identity: trust.identity })
+      if (outcome === 'connection') await playPreamble(peer, { identity: trust.identity })
       else await peer.end()
-      const { leg } = await dialing
-      assert.equal(leg !== undefined, outcome === 'leg')
-      leg?.socket.destroy()
+      const { connection } = await dialing
+      assert.equal(connection !== undefined, outcome === 'connection')
+      connection?.socket.destroy()
     }
     assert.equal(getEventListeners(stop.signal, 'abort').length, 0)
     await upstream.close()

@@ -3,23 +3,23 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type ScreenState, screen, taints } from '../../../proxy/session/intercept.ts'
 import { OWN_WORDS, type OwnWord } from '../../../proxy/session/local-replies.ts'
-import type { ClientLeg } from '../../../proxy/smtp/ehlo.ts'
+import type { ClientSecurity } from '../../../proxy/smtp/ehlo.ts'
 import { octets } from '../../support/segmentation.ts'
 
 type Answer = keyof typeof OWN_WORDS | 'upgrade' | 'relayed'
 
 const TLS: ScreenState = {
-  leg: 'tls',
+  security: 'tls',
   refused: false,
   tainted: false,
   ehloOwed: false,
   mayDrain: false,
   mayDrainLater: false,
 }
-const CLEAR: ScreenState = { ...TLS, leg: 'clear' }
-const OFFERED: ScreenState = { ...TLS, leg: 'clear-starttls' }
-const REQUIRED: ScreenState = { ...TLS, leg: 'clear-starttls-required' }
-const LEGS: readonly ClientLeg[] = ['tls', 'clear', 'clear-starttls', 'clear-starttls-required']
+const CLEAR: ScreenState = { ...TLS, security: 'plain' }
+const OFFERED: ScreenState = { ...TLS, security: 'starttls-offered' }
+const REQUIRED: ScreenState = { ...TLS, security: 'starttls-required' }
+const SECURITIES: readonly ClientSecurity[] = ['tls', 'plain', 'starttls-offered', 'starttls-required']
 
 function answerTo(line: string, state: ScreenState): Answer {
   const answer = screen(octets(`${line}\r\n`), state)?.answer
@@ -63,20 +63,20 @@ interface Case {
 
 const CASES: readonly Case[] = [
   ...[TLS, CLEAR, OFFERED].map((state) => ({
-    what: `an ordinary session (${state.leg}) is relayed`,
+    what: `an ordinary session (${state.security}) is relayed`,
     state,
     lines: ORDINARY,
     answer: 'relayed' as const,
   })),
-  ...LEGS.map((leg) => ({
-    what: `what hands trust to the client is blocked (${leg})`,
-    state: { ...TLS, leg },
+  ...SECURITIES.map((security) => ({
+    what: `what hands trust to the client is blocked (${security})`,
+    state: { ...TLS, security },
     lines: [...BLOCKED, ...BLOCKED.map((line) => line.toLowerCase())],
     answer: 'BLOCKED' as const,
   })),
-  ...LEGS.map((leg) => ({
-    what: `HTTP is no mail (${leg})`,
-    state: { ...TLS, leg },
+  ...SECURITIES.map((security) => ({
+    what: `HTTP is no mail (${security})`,
+    state: { ...TLS, security },
     lines: ['GET / HTTP/1.1', 'POST /x HTTP/1.1', 'CONNECT x:25 HTTP/1.1'],
     answer: 'HTTP' as const,
   })),
@@ -118,15 +118,15 @@ const CASES: readonly Case[] = [
     lines: ['EHLO app', 'HELO app', 'RSET', 'NOOP', 'VRFY x', 'HELP', 'QUIT'],
     answer: 'relayed',
   },
-  ...LEGS.map((leg) => ({
-    what: `behind a refusing greeting only QUIT goes up (${leg})`,
-    state: { ...TLS, leg, refused: true },
+  ...SECURITIES.map((security) => ({
+    what: `behind a refusing greeting only QUIT goes up (${security})`,
+    state: { ...TLS, security, refused: true },
     lines: [...ORDINARY.filter((line) => line !== 'QUIT'), 'QUIT x', ...BLOCKED, 'STARTTLS', 'GET / HTTP/1.1'],
     answer: 'REFUSED' as const,
   })),
-  ...LEGS.map((leg) => ({
-    what: `and QUIT does (${leg})`,
-    state: { ...TLS, leg, refused: true },
+  ...SECURITIES.map((security) => ({
+    what: `and QUIT does (${security})`,
+    state: { ...TLS, security, refused: true },
     lines: ['QUIT', 'quit'],
     answer: 'relayed' as const,
   })),

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { OWN_WORDS, type OwnWord } from '../../../proxy/session/local-replies.ts'
 import { MAX_REPLY_LINES } from '../../../proxy/smtp/reply.ts'
-import { ClientLegRig, type GreetedSession } from '../../support/client-leg-rig.ts'
+import { ClientRig, type GreetedSession } from '../../support/client-rig.ts'
 
-let rig: ClientLegRig
+let rig: ClientRig
 before(async () => {
-  rig = await ClientLegRig.open({ listener: 'starttls' })
+  rig = await ClientRig.open({ listener: 'starttls' })
 })
 after(() => rig.close())
 
@@ -264,7 +264,7 @@ describe('An endless reply', () => {
 })
 
 /*
- * The other words are where what they answer to is: STARTTLS in client-leg.test.ts, who may come in in admission.test.ts,
+ * The other words are where what they answer to is: STARTTLS in client-connection.test.ts, who may come in in admission.test.ts,
  * UNREACHABLE, UNTRUSTED and REFUSED in upstream.test.ts and greeting.test.ts, DRAINING and IDLE in disconnect.test.ts.
  * Not covered: CMD-04 to CMD-07 behind a command whose payload nobody knows (an unknown verb, or BDAT without CHUNKING)
  * in the same segment: such bytes are relayed unseen (rule R1).

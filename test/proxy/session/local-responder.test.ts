@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { IDLE, OWN_WORDS } from '../../../proxy/session/local-replies.ts'
-import { ClientLegRig, type GreetedSession } from '../../support/client-leg-rig.ts'
+import { ClientRig, type GreetedSession } from '../../support/client-rig.ts'
 import { Clock } from '../../support/clock.ts'
 import { TURN } from '../../support/local-commands.ts'
 import { retainedBytes } from '../../support/retained.ts'
@@ -26,7 +26,7 @@ before(() => {
 after(() => clock[Symbol.dispose]())
 
 async function greeted(t: TestContext, listener: 'plain' | 'smtps' = 'plain'): Promise<GreetedSession> {
-  const rig = await ClientLegRig.open({ listener, env, limits: { tickMs: 10, linger: { ms: 300, bytes: 1_000_000 } } })
+  const rig = await ClientRig.open({ listener, env, limits: { tickMs: 10, linger: { ms: 300, bytes: 1_000_000 } } })
   t.after(() => rig.close())
   return await rig.greeted()
 }

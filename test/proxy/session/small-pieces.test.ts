@@ -15,7 +15,7 @@ import { ByteQueue } from '../../../proxy/dialogue/byte-queue.ts'
 import { Framing, MAX_HELD_BYTES } from '../../../proxy/dialogue/framing.ts'
 import { HeldBytes } from '../../../proxy/dialogue/held-bytes.ts'
 import { makeAuthority } from '../../support/certificates.ts'
-import { ClientLegRig } from '../../support/client-leg-rig.ts'
+import { ClientRig } from '../../support/client-rig.ts'
 import type { Peer } from '../../support/peers.ts'
 import { retainedBytes } from '../../support/retained.ts'
 import { sendRecords } from '../../support/small-records.ts'
@@ -155,7 +155,7 @@ const MAX_RECORDS_IN_A_READ = (64 * 1024) / 22
 describe('A client inside TLS that sends records of one byte', () => {
   for (const when of ['before the greeting', 'after DATA'] as const) {
     test(`costs less than 1 MiB ${when}`, async (t) => {
-      const rig = await ClientLegRig.open({ listener: 'smtps' })
+      const rig = await ClientRig.open({ listener: 'smtps' })
       const client = tls.connect({ port: rig.port, ...rig.clientTls })
       client.setNoDelay(true).on('data', () => {})
       t.after(() => rig.close())
@@ -181,7 +181,7 @@ describe('A client inside TLS that sends records of one byte', () => {
   }
 
   /** The client has sent DATA, and the upstream does not answer. */
-  async function askForBody(rig: ClientLegRig, client: tls.TLSSocket, upstream: Peer): Promise<void> {
+  async function askForBody(rig: ClientRig, client: tls.TLSSocket, upstream: Peer): Promise<void> {
     await rig.preamble(upstream)
     for (const [said, answer] of [
       ['MAIL FROM:<a@example.com>\r\n', '250 ok\r\n'],

@@ -1,6 +1,6 @@
 /**
  * The preamble that the proxy speaks to an upstream before any client byte goes there: greeting, EHLO, STARTTLS. Ids
- * that begin with GRT and TLU are those of the catalogue's groups of connecting and of TLS on the upstream's leg.
+ * that begin with GRT and TLU are those of the catalogue's groups of connecting and of TLS on the upstream's connection.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
