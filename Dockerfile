@@ -1,16 +1,16 @@
-# The proxy and nothing else: Node, the libraries that Node is linked with, and the code that runs. No shell, no package
-# manager, no development dependency. Any image with glibc 2.34 and Node 24 or later can be the base, also one with a digest:
+# Only the proxy: Node, the libraries that Node is linked with, and the code that runs. No shell, no package manager, no
+# development dependencies. The base can be any image with glibc 2.34 and Node 24 or later, also with a digest:
 #   docker build --build-arg NODE_IMAGE=node:24-bookworm-slim@sha256:... --build-arg REVISION=$(git rev-parse HEAD) .
 ARG NODE_IMAGE=node:24-bookworm-slim
 
 FROM ${NODE_IMAGE} AS build
 WORKDIR /image/app
 COPY package.json package-lock.json ./
-# maps and declarations are for those who write programs
+# source maps and type declarations are only for development
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
   && find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete \
   && rm package-lock.json node_modules/.package-lock.json
-# with its libraries where the loader looks for them
+# Node, with its libraries where the loader looks for them
 RUN install -D "$(command -v node)" /image/usr/local/bin/node \
   && ldd "$(command -v node)" | grep -o '/[^ ]*' | xargs -I LIBRARY cp --parents -L LIBRARY /image
 RUN mkdir /image/etc \
@@ -26,7 +26,7 @@ COPY proxy proxy
 
 FROM scratch
 COPY --from=build /image /
-# A volume that is mounted for the first time belongs to the owner of its directory here: the user below, and Alertmanager's.
+# A new volume takes the owner of the directory that it is mounted on: the user below, and Alertmanager's user.
 COPY --from=build --chown=1000:1000 /volumes/certificates /certificates
 COPY --from=build --chown=65534:65534 /volumes/config /config
 WORKDIR /app
@@ -37,7 +37,7 @@ ENV NODE_ENV=production \
 EXPOSE 2525 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
   CMD ["/usr/local/bin/node", "app/health.ts"]
-# no shell in between: SIGTERM reaches the proxy, which drains. Arguments are those of `npm start`: check, --help
+# without a shell, so that SIGTERM reaches the proxy and starts a drain. Takes the arguments of `npm start`: check, --help
 ENTRYPOINT ["/usr/local/bin/node", "--disable-sigusr1", "app/entry.js"]
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="ahasend-smtp-proxy" \

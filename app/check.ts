@@ -4,12 +4,12 @@ import type { Config, UpstreamAddress } from '../proxy/settings/config.ts'
 import { type Reply, ReplyReader } from '../proxy/smtp/reply.ts'
 import { Dialer, type DialledUpstream } from '../proxy/upstream/dialer.ts'
 
-/** The `check` command: is this configuration good, and do the upstreams answer as they must? */
+/** The `check` command: checks that the configuration is valid and that the upstreams answer correctly. */
 
 const DAY_MS = 86_400_000
 const NEVER = new AbortController().signal
 
-/** Dials each upstream, verifies its certificate and asks for its capabilities. Prints; returns the exit code, 0 or 1. */
+/** Connects to each upstream, verifies its certificate and prints its capabilities. Returns the exit code, 0 or 1. */
 export async function check(config: Config, print: (line: string) => void): Promise<0 | 1> {
   print('configuration: ok')
   const certificate = checkCertificate(config, print)
@@ -53,21 +53,22 @@ async function checkUpstream(
 }
 
 function security(dial: Dial): string {
-  if (dial.tlsProtocol === undefined) return 'in the clear (?tls=off)'
+  if (dial.tlsProtocol === undefined) return 'unencrypted (?tls=off)'
   return `${dial.tlsProtocol} ${dial.tlsCipher}, certificate ${daysLeft(dial.certificateNotAfter ?? 0)} days left`
 }
 
 const EXPLANATIONS: Readonly<Record<NonNullable<Dial['error']>, string>> = {
   resolve_failed: 'the name does not resolve: check PROXY_UPSTREAM and the resolver',
   connect_refused: 'the connection was refused: check host, port and the firewall',
-  connect_timeout: 'no answer to the connection: a firewall may drop it (cloud providers often block port 25)',
+  connect_timeout: 'the connection attempt timed out: a firewall may block it (cloud providers often block port 25)',
   connect_reset: 'the connection was closed before the greeting',
-  greeting_timeout: 'connected, but no greeting came: is this an SMTP port without implicit TLS?',
+  greeting_timeout: 'connected, but received no greeting: is this an SMTP port without implicit TLS?',
   greeting_refused: 'the server refused this connection',
-  starttls_not_offered: 'the server does not offer STARTTLS, and mail is never sent in the clear',
+  starttls_not_offered: 'the server does not offer STARTTLS, and the proxy never sends mail unencrypted',
   starttls_refused: 'the server refused STARTTLS',
-  starttls_injection: 'bytes came in the clear behind the answer to STARTTLS: somebody may be tampering',
-  tls_untrusted: 'the certificate is not trusted for this name: for a private authority set PROXY_UPSTREAM_CA_FILE',
+  starttls_injection:
+    'the server sent unencrypted bytes after its reply to STARTTLS: someone may be tampering with the connection',
+  tls_untrusted: 'the certificate is not trusted for this name: for a private authority, set PROXY_UPSTREAM_CA_FILE',
   tls_failed: 'the TLS handshake failed',
   local_resources_exhausted: 'this machine has no resources left for a connection',
 }
@@ -78,7 +79,7 @@ function explain(dial: Dial): string {
   return `${dial.error ? EXPLANATIONS[dial.error] : 'unknown'}${advice} (${facts})`
 }
 
-/** The EHLO reply inside TLS, line by line; then QUIT. An empty list when none came in time. */
+/** Requests the EHLO reply inside TLS, then sends QUIT. Returns the lines; none if no reply came in time. */
 function capabilities(connection: DialledUpstream, timeoutMs: number): Promise<string[]> {
   const reader = new ReplyReader()
   return new Promise((settle) => {
@@ -95,7 +96,7 @@ function capabilities(connection: DialledUpstream, timeoutMs: number): Promise<s
   })
 }
 
-/** What a server wrote may hold escape sequences; a terminal must not see them. */
+/** Replaces control characters, because the server's text may contain escape sequences for the terminal. */
 function printable(reply: Buffer): string[] {
   return reply
     .toString('latin1')

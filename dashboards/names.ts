@@ -1,6 +1,6 @@
 /**
- * The telemetry table as PromQL sees it. Queries of dashboards and of rules are put together from here, so that a metric,
- * a label or a value which does not exist does not compile.
+ * The telemetry table in PromQL. Queries of dashboards and rules are built from this module, so that a metric, a label or a
+ * value that does not exist does not compile.
  */
 import {
   type AttributeKey,
@@ -17,12 +17,12 @@ import {
 /** A metric of the proxy or of its process, by its key in the table. */
 export type AnyMetricKey = MetricKey | RuntimeMetricKey
 
-/** The histograms among them. */
+/** The keys of histograms. */
 export type HistogramKey = {
   [Key in AnyMetricKey]: (typeof all)[Key]['kind'] extends 'histogram' ? Key : never
 }[AnyMetricKey]
 
-/** What a label may be compared with. `matches` is a regular expression, or a variable of a dashboard. */
+/** The condition on a label. `matches` is a regular expression, or a variable of a dashboard. */
 export type Match<Value> =
   | Value
   | { readonly not: Value }
@@ -52,15 +52,15 @@ export type Matchers<Key extends AnyMetricKey> = keyof ValuesOf<Key> extends nev
   ? Readonly<Record<string, never>>
   : { readonly [Attribute in keyof ValuesOf<Key>]?: Match<ValuesOf<Key>[Attribute]> }
 
-/** What a result may be grouped by: attributes, and what Prometheus adds. */
+/** The labels that a result may be grouped by: attributes, and the labels that Prometheus adds. */
 export type GroupKey = AttributeKey | RuntimeAttributeKey | 'job' | 'instance' | 'le'
 
 const all = { ...metrics, ...runtimeMetrics } as const
 
-/** Whether the two tables share no key; one would hide the other. */
+/** Does not compile if the two tables share a key: one metric would hide the other. */
 export const distinct: Extract<MetricKey, RuntimeMetricKey> extends never ? true : false = true
 
-/** The name under which a metric is scraped; a histogram's series add `_bucket`, `_count` or `_sum`. */
+/** The Prometheus name of a metric; a histogram's series add `_bucket`, `_count` or `_sum`. */
 export function metric(key: AnyMetricKey): string {
   return all[key].prometheus
 }
@@ -93,15 +93,15 @@ export interface Selectors {
 }
 
 /**
- * Selectors that all begin with the conditions of `scope`, such as `job="ahasend-smtp-proxy"`; they may depend on the
- * metric.
+ * Selectors that all begin with the conditions of `scope`, such as `job="ahasend-smtp-proxy"`. The scope may depend on
+ * the metric.
  */
 export function within(scope: string | ((key: AnyMetricKey) => string)): Selectors {
   const select = (key: AnyMetricKey, suffix: string, matchers: object = {}) => {
-    const wanted: readonly [string, Match<LabelValue>][] = Object.entries(matchers)
-    const conditions = wanted.map(([attribute, match]) => condition(labelOf(attribute as AttributeKey), match))
-    const own = typeof scope === 'string' ? scope : scope(key)
-    return `${metric(key)}${suffix}{${[own, ...conditions].filter(Boolean).join(', ')}}`
+    const entries: readonly [string, Match<LabelValue>][] = Object.entries(matchers)
+    const conditions = entries.map(([attribute, match]) => condition(labelOf(attribute as AttributeKey), match))
+    const scoped = typeof scope === 'string' ? scope : scope(key)
+    return `${metric(key)}${suffix}{${[scoped, ...conditions].filter(Boolean).join(', ')}}`
   }
   return {
     series: (key, matchers) => select(key, '', matchers),
@@ -113,20 +113,20 @@ export function within(scope: string | ((key: AnyMetricKey) => string)): Selecto
 
 type LabelValue = string | number | boolean
 
-function condition(name: string, wanted: Match<LabelValue>): string {
-  if (typeof wanted !== 'object') return `${name}=${quoted(wanted)}`
-  if ('not' in wanted) return `${name}!=${quoted(wanted.not)}`
-  if ('oneOf' in wanted) return `${name}=~${quoted(wanted.oneOf.map(literally).join('|'))}`
-  if ('noneOf' in wanted) return `${name}!~${quoted(wanted.noneOf.map(literally).join('|'))}`
-  if ('matchesNot' in wanted) return `${name}!~${quoted(wanted.matchesNot)}`
-  return `${name}=~${quoted(wanted.matches)}`
+function condition(name: string, match: Match<LabelValue>): string {
+  if (typeof match !== 'object') return `${name}=${quoted(match)}`
+  if ('not' in match) return `${name}!=${quoted(match.not)}`
+  if ('oneOf' in match) return `${name}=~${quoted(match.oneOf.map(escaped).join('|'))}`
+  if ('noneOf' in match) return `${name}!~${quoted(match.noneOf.map(escaped).join('|'))}`
+  if ('matchesNot' in match) return `${name}!~${quoted(match.matchesNot)}`
+  return `${name}=~${quoted(match.matches)}`
 }
 
-/** PromQL's double-quoted strings escape as JSON's do. */
+/** PromQL's double-quoted strings use the same escapes as JSON. */
 function quoted(value: LabelValue): string {
   return JSON.stringify(String(value))
 }
 
-function literally(value: LabelValue): string {
+function escaped(value: LabelValue): string {
   return String(value).replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')
 }

@@ -205,7 +205,7 @@ for (const { sentence, broken } of RULES) {
   })
 }
 
-test('Sockets carry bytes only: setEncoding and readline can abort Node when TLS begins (nodejs/node#58756).', () => {
+test('Sockets carry bytes only: setEncoding and readline can abort Node when TLS begins (nodejs/node#58756). (R9)', () => {
   const guilty = FILES.filter((file) => file.startsWith('proxy/')).filter((file) =>
     /\.setEncoding\(|node:readline/.test(readFileSync(join(ROOT, file), 'utf8')),
   )

@@ -1,11 +1,11 @@
 /**
- * Alertmanager's configuration: who is told of which alert, and which alerts are silent because another says more.
- * Alertmanager reads no environment variables, so this makes its file of them:
+ * Alertmanager's configuration: which receiver gets which alert, and which alerts a more specific alert silences.
+ * Alertmanager reads no environment variables, so this program writes its configuration file from them:
  *
  *     node dashboards/alertmanager/alertmanager.ts FILE
  *
- * writes FILE, which only its owner may read, and exits 0; or reports what is wrong with the variables and exits 2; or
- * why the file cannot be written, and exits 1. It needs only Node.
+ * writes FILE, which only its owner may read, and exits 0. If the variables are wrong, it reports what is wrong and exits
+ * 2. If the file cannot be written, it reports why and exits 1. It needs only Node.
  */
 import { unknownNames } from '../../settings/names.ts'
 import type { Environment } from '../../settings/tables.ts'
@@ -16,18 +16,18 @@ import { ALERT_ROWS, type Notifications, readNotifications } from './settings.ts
 import { STACK_VARIABLES } from './stack-variables.ts'
 import { EMAIL, PAGERDUTY, SLACK } from './texts.ts'
 
-/** Alerts about nothing in particular wait for those that say more. */
+/** The general alert waits for more specific ones. */
 const CATCH_ALL = 'SmtpProxyErrorBudgetBurning' satisfies AlertName
 
-/** One message for all applications, upstreams and instances that have the same trouble. */
+/** One notification for all applications, upstreams and instances with the same problem. */
 const GROUP = ['job', 'alertname']
-/** Where each application has a trouble of its own: what is told of a group that was told of is no new incident. */
+/** For problems of single applications: a further alert in a group that was already notified is not a new incident. */
 const GROUP_BY_APP = [...GROUP, 'smtp_client_name']
 const CREDENTIALS = 'AhaSendCredentialsRejected' satisfies AlertName
 
 const WATCHDOG = 'SmtpProxyWatchdog' satisfies AlertName
 
-/** Alertmanager's configuration as an object; JSON of it is YAML. */
+/** Alertmanager's configuration as an object. Its JSON is valid YAML. */
 export function alertmanagerConfig(to: Notifications) {
   const soon = { receiver: 'page', group_wait: '5s', group_interval: '1m' }
   return {
@@ -46,7 +46,7 @@ export function alertmanagerConfig(to: Notifications) {
       ],
     },
     receivers: [
-      // info, none, and whatever else has no severity of ours
+      // for info, none, and all other severities
       { name: 'none' },
       { name: 'page', ...receiver(to), ...(to.pagerdutyKey && pagerduty(to.pagerdutyKey)) },
       { name: 'notify', ...receiver(to) },
@@ -59,9 +59,9 @@ export function alertmanagerConfig(to: Notifications) {
 }
 
 /**
- * By its name too: another's watchdog, such as that of kube-prometheus, must not speak for ours. Alertmanager looks each
- * `group_interval` whether the last call was `repeat_interval` ago, and a call is never quite one interval old when it
- * looks: with the same for both it would call each second time only.
+ * Matches the name, too, because another watchdog, such as the one of kube-prometheus, must not stand in for ours. Every
+ * `group_interval`, Alertmanager checks whether the last call was `repeat_interval` ago. At that time, the call is never
+ * quite one interval old: with equal values, Alertmanager would call only every second time.
  */
 const HEARTBEAT = {
   matchers: ['severity="none"', `alertname="${WATCHDOG}"`],
@@ -71,7 +71,7 @@ const HEARTBEAT = {
   repeat_interval: '30s',
 }
 
-/** Where critical alerts and warnings go. */
+/** The receivers of critical alerts and warnings. */
 function receiver({ webhookUrl, slackUrl, slackChannel, email }: Notifications) {
   return {
     ...(webhookUrl && { webhook_configs: [{ url: webhookUrl, send_resolved: true }] }),
@@ -97,20 +97,20 @@ function pagerduty(key: string) {
   return { pagerduty_configs: [{ routing_key: key, ...PAGERDUTY }] }
 }
 
-/** While a source fires, its targets are silent where these labels are the same on both, or absent from both. */
+/** While a source fires, its targets are silent if these labels are equal on both, or absent from both. */
 interface Inhibition {
   readonly sources: readonly AlertName[]
   readonly critical?: true
   readonly targets: readonly AlertName[] | 'all others'
-  /** A condition more on targets. */
+  /** A further condition on targets. */
   readonly only?: string
   readonly equal: readonly string[]
 }
 
-/** Other people's alerts may come the same way; they are none of ours to silence. */
+/** The same Alertmanager may route other alerts, which we must not silence. */
 const OURS = 'alertname=~"(AhaSend|SmtpProxy).+"'
 
-/** What is critical need not be told as a warning too. The labels are all that tell alerts of one name apart. */
+/** A critical alert silences the warning of the same name. Alerts of one name differ only in these labels. */
 const SAME_BUT_LESS = {
   source_matchers: ['severity="critical"', OURS],
   target_matchers: ['severity="warning"', OURS],
@@ -129,7 +129,7 @@ const SAME_BUT_LESS = {
 const APP = ['job', 'server_address', 'smtp_client_name']
 
 const INHIBITIONS: readonly Inhibition[] = [
-  // without a proxy that answers, everything else is its history
+  // without a proxy that answers, all other alerts are about the past
   {
     sources: ['SmtpProxyDown', 'SmtpProxyAbsent'],
     critical: true,
@@ -137,7 +137,7 @@ const INHIBITIONS: readonly Inhibition[] = [
     only: 'severity!="none"',
     equal: ['job'],
   },
-  // what an application sees of a disabled account; not refused logins, because apps may share a client name
+  // symptoms of a disabled account; not refused logins, because applications may share a client name
   {
     sources: ['AhaSendAccountDisabled'],
     targets: ['AhaSendDomainNotConfigured', 'AhaSendRecipientsRejected'],
@@ -150,7 +150,7 @@ const INHIBITIONS: readonly Inhibition[] = [
     only: 'error_type="greeting_refused"',
     equal: ['job', 'server_address'],
   },
-  // critical has an instance, the warning an upstream: no label but the job is on both
+  // the critical alert has an instance, the warning an upstream: only the job is on both
   {
     sources: ['AhaSendUnreachable'],
     critical: true,
@@ -158,7 +158,7 @@ const INHIBITIONS: readonly Inhibition[] = [
     only: 'severity="warning"',
     equal: ['job'],
   },
-  // the sum of what these say
+  // the general alert is the sum of these
   {
     sources: NAMED_OUTAGES,
     critical: true,
@@ -179,7 +179,7 @@ function inhibitRule({ sources, critical, targets, only, equal }: Inhibition) {
   }
 }
 
-/** Writes the file; returns the exit code: 0, 1 when the file cannot be written, 2 on mistakes in the variables. */
+/** Writes the file. Returns the exit code: 0, 1 if the file cannot be written, or 2 on mistakes in the variables. */
 function main(file: string | undefined, env: Environment): 0 | 1 | 2 {
   const read = readNotifications(env)
   const { misspelled, foreign } = unknownNames(env, ALERT_NAMES)

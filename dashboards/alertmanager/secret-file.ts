@@ -1,14 +1,14 @@
-/** A file with secrets. */
+/** Writes files that contain secrets. */
 import { closeSync, fchmodSync, openSync, writeFileSync } from 'node:fs'
 
 const OWNER_ONLY = 0o600
 
-/** Writes a file that only its owner may read. Returns undefined, or one sentence that says why it cannot be written. */
+/** Writes a file that only its owner can read. Returns undefined, or one sentence with the reason for a failure. */
 export function writeSecretFile(file: string, text: string): string | undefined {
   try {
     const descriptor = openSync(file, 'w', OWNER_ONLY)
     try {
-      // a file that exists keeps the mode that it has
+      // open() does not change the mode of an existing file
       fchmodSync(descriptor, OWNER_ONLY)
       writeFileSync(descriptor, text)
     } finally {

@@ -1,6 +1,6 @@
 /**
- * The variables that compose.yaml itself reads, besides PROXY_*, which the proxy knows, and ALERT_*: so that a misspelled
- * one is reported. A test compares them with compose.yaml.
+ * The variables that compose.yaml reads, except PROXY_* (known to the proxy) and ALERT_*. The list makes it possible to
+ * report a misspelled variable. A test compares it with compose.yaml.
  */
 export const STACK_VARIABLES = [
   'SETTINGS_FILE',

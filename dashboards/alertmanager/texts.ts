@@ -1,13 +1,13 @@
 /**
- * What people read in Slack, in mails and in PagerDuty: the summary, what happened, and where to look. Alertmanager's own
- * texts link to an Alertmanager, and ours can be reached by nobody but Prometheus.
+ * The notification texts for Slack, email and PagerDuty: the summary, the description, and links to the runbook and the
+ * dashboard. Alertmanager's default texts link to Alertmanager, which only Prometheus can reach here.
  */
 
-/** The state of all, and the sentence that they share. */
+/** The severity, or `resolved`, and the summary that all alerts of the notification share. */
 const TITLE =
-  '{{ if eq .Status "firing" }}{{ .CommonLabels.severity }}{{ else }}over{{ end }}: {{ .CommonAnnotations.summary }}'
+  '{{ if eq .Status "firing" }}{{ .CommonLabels.severity }}{{ else }}resolved{{ end }}: {{ .CommonAnnotations.summary }}'
 
-/** The dashboard that shows it, where there is one. */
+/** The link to the dashboard, if the alert has one. */
 function dashboard(link: string): string {
   return `{{ with .Annotations.dashboard_url }}${link}{{ end }}`
 }
@@ -15,9 +15,9 @@ function dashboard(link: string): string {
 const FIRST_DASHBOARD = '{{ (index .Alerts 0).Annotations.dashboard_url }}'
 const FIRST_RUNBOOK = '{{ (index .Alerts 0).Annotations.runbook_url }}'
 
-/** What fires, each with its links, then what is over. */
-function list(firing: string, over: string): string {
-  return `{{ range .Alerts.Firing }}${firing}{{ end }}{{ range .Alerts.Resolved }}${over}{{ end }}`
+/** The firing alerts, each with its links, then the resolved ones. */
+function list(firing: string, resolved: string): string {
+  return `{{ range .Alerts.Firing }}${firing}{{ end }}{{ range .Alerts.Resolved }}${resolved}{{ end }}`
 }
 
 /** For `slack_configs`. */
@@ -30,11 +30,11 @@ export const SLACK = {
     `{{ .Annotations.description }}
 <{{ .Annotations.runbook_url }}|Runbook>${dashboard(' <{{ . }}|Dashboard>')}
 `,
-    'Over: {{ .Annotations.description }}\n',
+    'Resolved: {{ .Annotations.description }}\n',
   ),
 }
 
-/** For `email_configs`. Alertmanager escapes what it puts into HTML. */
+/** For `email_configs`. Alertmanager escapes the values that it inserts into HTML. */
 export const EMAIL = {
   send_resolved: true,
   headers: { Subject: TITLE },
@@ -45,14 +45,14 @@ ${list(
 Runbook: {{ .Annotations.runbook_url }}${dashboard('\nDashboard: {{ . }}')}
 
 `,
-  'Over: {{ .Annotations.description }}\n\n',
+  'Resolved: {{ .Annotations.description }}\n\n',
 )}`,
   html: `<p><b>${TITLE}</b></p>
 ${list(
   `<p>{{ .Annotations.description }}<br>
 <a href="{{ .Annotations.runbook_url }}">Runbook</a>${dashboard(' <a href="{{ . }}">Dashboard</a>')}</p>
 `,
-  '<p>Over: {{ .Annotations.description }}</p>\n',
+  '<p>Resolved: {{ .Annotations.description }}</p>\n',
 )}`,
 }
 

@@ -1,4 +1,4 @@
-/** Alerts about AhaSend itself: the account, its servers, the way to them. */
+/** Alerts about AhaSend itself: the account, its servers, the network path to them. */
 
 import { labels } from '../names.ts'
 import { BY_INSTANCE, BY_JOB, BY_SERVER, type Counts, goesOn, greetings } from '../promql/counts.ts'
@@ -31,8 +31,9 @@ export function ahasendAlerts(make: RuleMaker, counts: Counts): readonly Alert[]
 }
 
 /**
- * Told until the last 521 is half an hour old, so that a mail each twenty minutes or another account under the same name
- * does not end it in between; and until it is an hour old where no mail was accepted in that hour.
+ * Fires until the last 521 is half an hour old. So one message every twenty minutes, or another account under the same client
+ * name, does not resolve it in between. If no message was accepted in the last hour, it fires until the last 521 is an hour
+ * old.
  */
 function accountDisabled(make: RuleMaker, { accountDisabled: disabled, accepted }: Counts): Alert {
   const recovered = joined('unless', `${make.count(accepted, HOUR)} > 0`, `${make.count(disabled, 30 * MINUTE)} > 0`)
@@ -41,12 +42,13 @@ function accountDisabled(make: RuleMaker, { accountDisabled: disabled, accepted 
     severity: 'critical',
     expr: joined('unless', `${make.count(disabled, HOUR)} > 0`, recovered),
     for: 0,
-    summary: 'AhaSend refuses all mail of an account: it is suspended, paused or out of credits.',
+    summary: 'AhaSend refuses all mail from an account: it is suspended, paused or out of credits.',
     description: ({ count, label }) =>
       `${label('server.address')} answered 521 to ${label('smtp.client.name')} ${count} times in the last hour. ` +
-      'AhaSend accepts no mail from this account until it is restored, and apps do not retry after a 521. The account is ' +
-      'paused (too many recent bounces, forbidden content, a high spam score, terms of service, manual review, or by ' +
-      "its parent account), suspended or out of credits. Only AhaSend's support or the parent account can lift a pause.",
+      'AhaSend accepts no mail from this account until the account is restored, and apps do not retry after a 521. The ' +
+      'account is suspended, out of credits or paused. AhaSend pauses an account for too many recent bounces, forbidden ' +
+      'content, a high spam score, a violation of the terms of service or a manual review; a parent account can also ' +
+      "pause it. Only AhaSend's support or the parent account can lift a pause.",
     panel: [dashboards.refusals, 'By cause'],
   }
 }
@@ -59,15 +61,15 @@ function loadShedding(make: RuleMaker, counts: Counts): Alert[] {
   }
   return burning(make, share, {
     name: 'AhaSendLoadShedding',
-    summary: 'AhaSend turns connections away to shed load.',
+    summary: 'AhaSend is overloaded or short of disk space and temporarily refuses new connections.',
     description: ({ share: percent, label }) =>
-      `${label('server.address')} greeted ${percent} of the connections with 421. ` +
-      'Applications that do not try again lose that mail; the others send it late.',
+      `${label('server.address')} refused ${percent} of new connections with 421. ` +
+      'Apps that retry send their mail late. Apps that do not retry lose it.',
     panel: [dashboards.mail, '421 by cause'],
   })
 }
 
-/** A 421 that is neither idle nor load shedding ends the session it comes in, so mail is what it is measured by. */
+/** A 421 that is neither for idleness nor for load shedding ends its session, so the share is that of messages. */
 function internalErrors(make: RuleMaker, counts: Counts): Alert[] {
   const share: ErrorShare = {
     what: 'internal_error',
@@ -76,10 +78,10 @@ function internalErrors(make: RuleMaker, counts: Counts): Alert[] {
   }
   return burning(make, share, {
     name: 'AhaSendInternalErrors',
-    summary: 'AhaSend breaks off sessions with 421 for reasons of its own.',
+    summary: 'AhaSend ends sessions with 421 because of an internal error or a shutdown.',
     description: ({ share: percent, label }) =>
-      `${label('server.address')} answered ${percent} of what was sent with 421, without idleness or load shedding as ` +
-      'the reason. Mail that was under way has to be sent again.',
+      `${label('server.address')} answered 421 to ${percent} of the attempts to send a message. The reason is neither ` +
+      'an idle connection nor load shedding. Apps must send the interrupted messages again.',
     panel: [dashboards.mail, '421 by cause'],
   })
 }
@@ -92,19 +94,19 @@ function temporaryErrors(make: RuleMaker, counts: Counts): Alert[] {
   }
   return burning(make, share, {
     name: 'AhaSendTemporaryErrors',
-    summary: 'AhaSend answers mail with 451.',
+    summary: 'AhaSend temporarily refuses messages with 451.',
     description: ({ share: percent, label }) =>
-      `${label('server.address')} refused ${percent} of the mails for now with 451. Applications have to try again.`,
-    panel: [dashboards.mail, 'Mails by outcome'],
+      `${label('server.address')} temporarily refused ${percent} of the messages with 451. Apps must send them again.`,
+    panel: [dashboards.mail, 'Messages by outcome'],
   })
 }
 
-type Told = Pick<Alert, 'name' | 'summary' | 'description' | 'panel'>
+type Texts = Pick<Alert, 'name' | 'summary' | 'description' | 'panel'>
 
 /** One alert for each severity in the table of burn rates. */
-export function burning(make: RuleMaker, share: ErrorShare, told: Told): Alert[] {
+export function burning(make: RuleMaker, share: ErrorShare, texts: Texts): Alert[] {
   const at = (severity: Alert['severity'], wait: number): Alert => ({
-    ...told,
+    ...texts,
     severity,
     expr: burnsAt(
       make,
@@ -116,10 +118,10 @@ export function burning(make: RuleMaker, share: ErrorShare, told: Told): Alert[]
   return [at('critical', MINUTE), at('warning', HOUR)]
 }
 
-/** Three mails an hour are always three in so many seconds; in an hour they would be now three, now two. */
+/** Seconds. At three messages an hour, this window always has three of them. A window of an hour often has only two. */
 const SELDOM = 90 * MINUTE
 
-/** Applications are turned away by an instance that reaches nothing and whose older connections carry no mail either. */
+/** An instance refuses apps because it reaches no upstream, and its older connections carry no mail either. */
 function unreachable(make: RuleMaker, counts: Counts): Alert {
   const none = (window: number, unserved = window) =>
     joined(
@@ -133,15 +135,15 @@ function unreachable(make: RuleMaker, counts: Counts): Alert {
     severity: 'critical',
     expr: joined('or', none(5 * MINUTE), none(SELDOM, HOUR)),
     for: MINUTE,
-    summary: 'No connection to AhaSend succeeds: applications are turned away.',
+    summary: 'The proxy cannot connect to AhaSend and refuses connections from apps.',
     description: ({ count, label }) =>
-      `${count} connections of applications were answered 421 by ${label('instance')}, because no upstream could be ` +
-      'reached inside trusted TLS, and none was served. No mail leaves there.',
+      `${label('instance')} refused ${count} connections from apps with 421, and served none. This instance cannot ` +
+      'reach any upstream over verified TLS. It sends no mail.',
     panel: [dashboards.limits, 'Failed dials by reason'],
   }
 }
 
-/** One upstream of several is dead, or connections are dialled ahead in vain. Over two hours where little is sent. */
+/** One of several upstreams is dead, or preconnecting fails. The window is two hours for proxies that send little mail. */
 function upstreamDead(make: RuleMaker): Alert {
   const dead = (window: number) =>
     joined(
@@ -154,15 +156,15 @@ function upstreamDead(make: RuleMaker): Alert {
     severity: 'warning',
     expr: joined('or', dead(15 * MINUTE), dead(2 * HOUR)),
     for: 5 * MINUTE,
-    summary: 'One of the upstreams cannot be reached.',
+    summary: 'The proxy cannot connect to one of its upstreams.',
     description: ({ count, label }) =>
-      `${count} attempts to reach ${label('server.address')} failed lately with ${label('error.type')}, and none ` +
-      'succeeded. If PROXY_UPSTREAM names another, mail takes that way.',
+      `${count} recent attempts to connect to ${label('server.address')} failed with ${label('error.type')}, and ` +
+      'none succeeded. If PROXY_UPSTREAM names another upstream, the proxy sends mail through that one.',
     panel: [dashboards.limits, 'Failed dials by reason'],
   }
 }
 
-/** Dials that failed. What the proxy's own machine lacked is no fault of the upstream: see SmtpProxyOutOfResources. */
+/** Dials that failed, except for lack of resources on the proxy's own machine: see SmtpProxyOutOfResources. */
 const FAILED = { noneOf: ['', 'local_resources_exhausted'] } as const
 
 /** Dials that succeeded (no error) or failed. */
@@ -171,8 +173,8 @@ function dials(make: RuleMaker, error: '' | typeof FAILED, window: number): stri
 }
 
 /**
- * No reply says it, so no other alert counts it. One restart of AhaSend that closes the connections of a pool is nothing,
- * so it has to last: five minutes, or both halves of an hour.
+ * No reply announces these closes, so no other alert counts them. A single restart of AhaSend that closes the connections of
+ * a pool is harmless, so the closes must continue for five minutes, or occur in both halves of an hour.
  */
 function droppingSessions(make: RuleMaker, { dropped, accepted }: Counts): Alert {
   const none = (least: number, window: number, unserved = window) =>
@@ -186,10 +188,10 @@ function droppingSessions(make: RuleMaker, { dropped, accepted }: Counts): Alert
       joined('and', none(DROPPED.slow, SELDOM, HOUR), goesOn(make, dropped)),
     ),
     for: 5 * MINUTE,
-    summary: 'AhaSend ends sessions without a word, and accepts no mail.',
+    summary: 'Sessions with AhaSend close without a reply, and AhaSend accepts no mail.',
     description: ({ count, label }) =>
-      `${count} sessions with ${label('server.address')} were closed or reset without a reply that says why, and no ` +
-      'mail was accepted meanwhile. What was under way has to be sent again.',
+      `${count} sessions with ${label('server.address')} were closed or reset without a reply that gives the reason. ` +
+      'In the same period, AhaSend accepted no messages. Apps must send the interrupted messages again.',
     panel: [dashboards.limits, 'Why do sessions end?'],
   }
 }
@@ -200,10 +202,10 @@ function mailInDoubt(make: RuleMaker, counts: Counts): Alert {
     severity: 'warning',
     expr: `${make.sumOf(counts.inDoubt, 30 * MINUTE)} > 0`,
     for: 0,
-    summary: 'Mails were sent whole and got no answer: recipients may get them twice.',
+    summary: 'Messages were sent in full but AhaSend never confirmed them. Retries may create duplicates.',
     description: ({ count, label }) =>
-      `${count} mails of ${label('smtp.client.name')} to ${label('server.address')} ended in doubt in the last 30 ` +
-      'minutes. AhaSend may have queued them; an application that sends them again doubles them.',
+      `${count} messages from ${label('smtp.client.name')} to ${label('server.address')} ended in doubt in the last 30 ` +
+      'minutes. AhaSend may have queued them. If the app sends them again, recipients may get them twice.',
     panel: [dashboards.mail, 'In doubt'],
   }
 }
@@ -214,15 +216,15 @@ function partiallyQueued(make: RuleMaker, counts: Counts): Alert {
     severity: 'warning',
     expr: `${make.sumOf(counts.partiallyQueued, 30 * MINUTE)} > 0`,
     for: 0,
-    summary: 'AhaSend accepted mails for some of their recipients only.',
+    summary: 'AhaSend queued messages for only some of their recipients.',
     description: ({ count, label }) =>
-      `${count} mails of ${label('smtp.client.name')} were answered 250 by ${label('server.address')} in the last 30 ` +
-      'minutes with a list of ids that is not complete. The application believes that all recipients get them.',
+      `${label('server.address')} confirmed ${count} messages from ${label('smtp.client.name')} with 250 in the last 30 ` +
+      'minutes, but with an incomplete list of ids. The app assumes that all recipients get the message.',
     panel: [dashboards.refusals, 'By cause'],
   }
 }
 
-/** Over half an hour, or where little is sent over six hours and still in the last one. */
+/** Over half an hour or, for proxies that send little mail, over six hours and still in the last hour. */
 function slowFinalReplies(make: RuleMaker): Alert {
   const final = { 'smtp.command': 'END-OF-MESSAGE' } as const
   const slow = (quantile: number, window: number) => {
@@ -242,10 +244,10 @@ function slowFinalReplies(make: RuleMaker): Alert {
     severity: 'warning',
     expr: joined('or', ...conditions),
     for: 5 * MINUTE,
-    summary: 'AhaSend takes long to confirm mails.',
+    summary: 'AhaSend is slow to confirm messages.',
     description: ({ time, label }) =>
-      `Too many final replies of ${label('server.address')} take ${time} or longer: one in twenty, or where few mails ` +
-      'are sent three in ten. Applications whose timeout is shorter give up and send again what AhaSend has queued.',
+      `Too many final replies of ${label('server.address')} take ${time} or longer: one in twenty, or three in ten if ` +
+      'few messages are sent. Apps with a shorter timeout give up and send messages again that AhaSend has queued.',
     panel: [dashboards.mail, 'Time to the final reply'],
   }
 }
@@ -257,10 +259,10 @@ function certificateExpiring(make: RuleMaker): Alert[] {
     severity,
     expr: `${left} < ${CERTIFICATE.upstream[severity]}`,
     for: 15 * MINUTE,
-    summary: "AhaSend's certificate is about to end.",
+    summary: "AhaSend's certificate expires soon.",
     description: ({ time }) =>
-      `The certificate that an upstream showed last ends in ${time}. If AhaSend does not renew it, no connection ` +
-      'succeeds from then on: the proxy trusts no certificate that has ended.',
+      `The last certificate that an upstream presented expires in ${time}. If AhaSend does not renew it, all ` +
+      'connections fail from then on: the proxy does not accept an expired certificate.',
     panel: [dashboards.proxy, 'Days left on certificates'],
   })
   return [at('critical'), at('warning')]

@@ -1,13 +1,13 @@
-/** What an alert is before it is written for Prometheus or for Grafana. */
+/** An alert, before it is written for Prometheus or for Grafana. */
 import { type GroupKey, label } from '../names.ts'
 
 /**
- * critical: somebody gets up. warning: somebody looks today. info: nobody is told, it is there for whoever looks. none: no
- * trouble at all; it is missed when it does not fire.
+ * critical: wakes the person on call. warning: needs attention today. info: notifies no one, but is visible in Prometheus.
+ * none: no problem; the problem is when it stops firing.
  */
 export type Severity = 'critical' | 'warning' | 'info' | 'none'
 
-/** The dashboards by what they answer; the values are their fixed uids. */
+/** The dashboards by topic; the values are their fixed uids. */
 export const dashboards = {
   mail: 'ahasend-mail-health',
   refusals: 'ahasend-refusals',
@@ -17,7 +17,7 @@ export const dashboards = {
 
 export type DashboardUid = (typeof dashboards)[keyof typeof dashboards]
 
-/** Parts of a description that are filled in when the alert fires. Each system has its own template variables. */
+/** Placeholders that are filled in when the alert fires. Prometheus and Grafana have different template variables. */
 export interface Wording {
   /** The value of a label. */
   label(key: GroupKey): string
@@ -25,11 +25,11 @@ export interface Wording {
   readonly count: string
   /** The expression's value, a ratio, in percent. */
   readonly share: string
-  /** The expression's value, in seconds, as people say it. */
+  /** The expression's value, a number of seconds, as a readable duration. */
   readonly time: string
 }
 
-/** Every alert: sentences in CamelCase. What AhaSend does begins with AhaSend, what the proxy does with SmtpProxy. */
+/** Every alert. Names start with AhaSend for what AhaSend reports or does, otherwise with SmtpProxy. */
 export const alertNames = [
   'AhaSendAccountDisabled',
   'AhaSendLoadShedding',
@@ -68,26 +68,26 @@ export const alertNames = [
 
 export type AlertName = (typeof alertNames)[number]
 
-/** One rule. Of one name there may be several, with different severities. */
+/** One rule. Several rules may share a name if their severities differ. */
 export interface Alert {
   readonly name: AlertName
   readonly severity: Severity
-  /** PromQL; whatever it returns is an alert. */
+  /** PromQL. Each series that it returns is one alert. */
   readonly expr: string
-  /** Seconds that the expression must return something; 0 where one evaluation is enough. */
+  /** How many seconds the expression must return a result before the alert fires; 0 if one evaluation is enough. */
   readonly for: number
-  /** One sentence, the same each time. */
+  /** One sentence without placeholders. */
   readonly summary: string
-  /** What happened, with values, and what it means for mail. */
+  /** What happened, with values, and how it affects mail. */
   readonly description: (wording: Wording) => string
-  /** The panel that shows it: its dashboard and its title. What is about alerting is shown by none. */
+  /** The panel that shows the problem: its dashboard and title. Alerts about alerting have none. */
   readonly panel?: readonly [dashboard: DashboardUid, title: string]
 }
 
 /** Prometheus' template variables. */
 export const prometheusWording: Wording = wordingOf('$value')
 
-/** Grafana's: `$value` is there a text with all values, so the query (refId `query`) is named. */
+/** Grafana's template variables: `$value` is a text with all values there, so the query (refId `query`) is named. */
 export const grafanaWording: Wording = wordingOf('$values.query.Value')
 
 function wordingOf(value: string): Wording {

@@ -9,8 +9,8 @@ export function alertingAlerts(make: RuleMaker): readonly Alert[] {
 }
 
 /**
- * One failure is enough: Alertmanager tries again for a minute or more before it counts one, unless it was told that
- * trying is in vain. Told by the ways that are left, in which the failing one does not stand in the way.
+ * One failure is enough: Alertmanager retries for a minute or more before it counts a failure, unless the receiver answers
+ * that a retry is pointless. The other receivers deliver this alert; the failing one does not hold them up.
  */
 function notDelivered(make: RuleMaker): Alert {
   const failed = `alertmanager_notifications_failed_total{job="${ALERTMANAGER_JOB}"}`
@@ -19,15 +19,15 @@ function notDelivered(make: RuleMaker): Alert {
     severity: 'warning',
     expr: `sum by (job, integration) (${make.increase(failed, 15 * MINUTE)}) > 0`,
     for: 0,
-    summary: 'Alerts do not reach whom they are for.',
+    summary: 'Alertmanager cannot deliver notifications.',
     description: ({ count }) =>
-      `Alertmanager failed ${count} times in 15 minutes to tell of alerts by {{ $labels.integration }}. Its log says why.`,
+      `Alertmanager failed to notify {{ $labels.integration }} ${count} times in 15 minutes. Its log shows the reason.`,
   }
 }
 
 /**
- * Fires always, and is the last of its group: while it reaches somebody, rules are evaluated, Prometheus reaches
- * Alertmanager, and Alertmanager calls. Nothing else tells when these die.
+ * Always fires, and is the last alert of its group. While the heartbeat calls arrive, Prometheus evaluates the rules and
+ * reaches Alertmanager, and Alertmanager can notify. No other alert reports when one of these stops.
  */
 function watchdog(): Alert {
   return {
@@ -35,9 +35,9 @@ function watchdog(): Alert {
     severity: 'none',
     expr: 'vector(1)',
     for: 0,
-    summary: 'Alerts are evaluated and handed on.',
+    summary: 'Prometheus evaluates the alerts and sends them to Alertmanager.',
     description: () =>
-      'Fires always. Alertmanager calls ALERT_HEARTBEAT_URL each minute while it does; whatever listens there tells ' +
-      'when the calls stop.',
+      'This alert always fires. While this alert fires, Alertmanager calls ALERT_HEARTBEAT_URL every minute. The service ' +
+      'at that URL notifies you when the calls stop.',
   }
 }

@@ -1,4 +1,4 @@
-/** All alerts, and the recording rules that they rest on. */
+/** All alerts, and the recording rules that they need. */
 
 import { countsOf } from '../promql/counts.ts'
 import { HOUR, type Making, type Recording, RuleMaker } from '../promql/rule-maker.ts'
@@ -11,7 +11,7 @@ import { proxyAlerts } from './proxy.ts'
 import { tlsAlerts } from './tls.ts'
 
 export interface Rules {
-  /** Those that look back an hour or less, and those that look back further and need not be evaluated as often. */
+  /** Recordings with windows of an hour or less, and those with longer windows, which are evaluated less often. */
   readonly recordings: { readonly short: readonly Recording[]; readonly long: readonly Recording[] }
   readonly alerts: readonly Alert[]
 }
@@ -19,8 +19,8 @@ export interface Rules {
 export function rulesOf(making: Making = {}): Rules {
   const make = new RuleMaker(making)
   const counts = countsOf(make)
-  const rooms = [ahasendAlerts, appAlerts, limitAlerts, proxyAlerts, tlsAlerts, alertingAlerts]
-  const alerts = rooms.flatMap((alertsOf) => alertsOf(make, counts))
+  const topics = [ahasendAlerts, appAlerts, limitAlerts, proxyAlerts, tlsAlerts, alertingAlerts]
+  const alerts = topics.flatMap((alertsOf) => alertsOf(make, counts))
   const { recordings } = make
   return {
     recordings: {

@@ -1,4 +1,4 @@
-/** Alerts about what applications do: their secrets, their domains, their mail, their connections. */
+/** Alerts about what apps do: their credentials, their domains, their messages, their connections. */
 
 import { acceptedLogins, BY_CLIENT, type Counts, goesOn } from '../promql/counts.ts'
 import { DAY, HOUR, joined, MINUTE, type RuleMaker } from '../promql/rule-maker.ts'
@@ -16,44 +16,44 @@ export function appAlerts(make: RuleMaker, counts: Counts): readonly Alert[] {
 }
 
 /**
- * critical: no login of an app that could log in today succeeds any more, and none of its connections carries mail: it sends
- * nothing. warning: the same while older connections carry mail, an app that never could log in, or logins of which some
- * are refused. Neither is for the two minutes in which AhaSend takes up new credentials.
+ * critical: an app that could log in within the last day can no longer do so, and none of its connections carries mail: it
+ * sends nothing. warning: the same while older connections still carry mail; an app that never could log in; or an app with
+ * some refused logins. Neither covers the two minutes that new credentials take to work at AhaSend.
  */
 function credentialsRejected(make: RuleMaker, counts: Counts): Alert[] {
   const refused = `${make.count(counts.loginsRefused, HOUR)} > 0`
-  const told = {
+  const shared = {
     name: 'AhaSendCredentialsRejected',
     for: MINUTE,
     description: ({ count, label }) =>
       `${label('server.address')} refused ${count} logins of ${label('smtp.client.name')} in the last hour. ` +
-      'What an application sends with these credentials is not accepted.',
+      'AhaSend accepts no mail that an app sends with these credentials.',
     panel: [dashboards.refusals, 'By app and cause'],
   } as const satisfies Partial<Alert>
   return [
     {
-      ...told,
+      ...shared,
       severity: 'critical',
       expr: joined('and', refused, lasts(make, counts), joined('or', ...sendsNothing(make, counts)), couldLogIn(make)),
-      summary: 'An application cannot send mail: AhaSend refuses every login.',
+      summary: 'An app cannot send mail: AhaSend refuses all its logins.',
     },
     {
-      ...told,
+      ...shared,
       severity: 'warning',
       expr: joined('and', refused, joined('or', noLoginSucceeds(make, counts), someFail(make, counts))),
-      summary: 'AhaSend refuses credentials of an application.',
+      summary: 'AhaSend refuses logins of an app.',
     },
   ]
 }
 
-/** Refusals that are older than AhaSend takes to make new credentials work. */
+/** Refusals that are older than the time that new credentials take to work at AhaSend. */
 function lasts(make: RuleMaker, { loginsRefused }: Counts): string {
   return `${make.count(loginsRefused, HOUR)} - ${make.count(loginsRefused, REFUSED_LOGINS.takenUpWithin)} > 0.5`
 }
 
 /**
- * All logins were refused and no mail was accepted: any one of these conditions is enough. AhaSend closes idle connections after
- * 60 s, so without mail in the shortest window no connection is left that is logged in.
+ * All logins were refused and no message was accepted: any one of these conditions is enough. AhaSend closes idle connections
+ * after 60 s, so if the shortest window has no accepted message, no logged-in connection is left.
  */
 function sendsNothing(make: RuleMaker, counts: Counts): string[] {
   const { windows, fast, slow } = REFUSED_LOGINS
@@ -63,13 +63,13 @@ function sendsNothing(make: RuleMaker, counts: Counts): string[] {
   )
 }
 
-/** All logins were refused, whether older connections carry mail or not; a few of them only where none does. */
+/** All logins were refused. A few refusals are enough only if no older connection carries mail. */
 function noLoginSucceeds(make: RuleMaker, counts: Counts): string {
   const often = REFUSED_LOGINS.windows.map((window) => allRefused(make, counts, window, REFUSED_LOGINS.fast))
   return joined('and', lasts(make, counts), joined('or', ...often, ...sendsNothing(make, counts)))
 }
 
-/** Some logins are refused and others are not, or there are too few to judge. */
+/** Some logins are refused and others succeed, or there are too few to judge. */
 function someFail(make: RuleMaker, counts: Counts): string {
   const goesOnFast = joined(
     'and',
@@ -88,12 +88,12 @@ function allRefused(make: RuleMaker, counts: Counts, window: number, least: numb
   )
 }
 
-/** A login was accepted today. */
+/** A login was accepted within the last day. */
 function couldLogIn(make: RuleMaker): string {
   return `${make.sum(BY_CLIENT, make.increase(acceptedLogins(make), DAY))} > 0`
 }
 
-/** Logins refused in five minutes, some time ago. */
+/** Logins refused within five minutes, `ago` seconds ago. */
 function before(make: RuleMaker, counts: Counts, ago: number): string {
   const refused = make.select.series('replies', {
     'smtp.reply.cause': 'invalid_credentials',
@@ -108,10 +108,10 @@ function domainNotConfigured(make: RuleMaker, counts: Counts): Alert {
     severity: 'warning',
     expr: `${make.sumOf(counts.domainNotConfigured, 30 * MINUTE)} > 0`,
     for: 0,
-    summary: 'AhaSend refuses a sending domain that is not set up.',
+    summary: 'AhaSend refuses a sending domain that is not configured.',
     description: ({ count, label }) =>
       `${label('server.address')} answered 556 to ${label('smtp.client.name')} ${count} times in the last 30 minutes: ` +
-      'the account or the sending domain is not configured. All mail from that domain is refused.',
+      'the account or the sending domain is not configured. AhaSend refuses all mail from that domain.',
     panel: [dashboards.refusals, 'By app and cause'],
   }
 }
@@ -127,10 +127,10 @@ function messageFormatRejected(make: RuleMaker, counts: Counts): Alert {
       `${refused} / ${make.sumOf(counts.ended, HOUR)} > ${MESSAGE_FORMAT.share}`,
     ),
     for: MINUTE,
-    summary: 'AhaSend refuses mails of an application because of their format.',
+    summary: 'AhaSend refuses messages from an app because of their format.',
     description: ({ count, label }) =>
-      `${label('server.address')} answered 552 to ${count} mails of ${label('smtp.client.name')} in the last hour: ` +
-      'their format is not valid. Sending them again does not help.',
+      `${label('server.address')} answered 552 to ${count} messages from ${label('smtp.client.name')} in the last ` +
+      'hour: their format is invalid. Sending them again does not help.',
     panel: [dashboards.refusals, 'By app and cause'],
   }
 }
@@ -146,15 +146,16 @@ function recipientsRejected(make: RuleMaker, counts: Counts): Alert {
       `${rejected} / ${make.sum(BY_CLIENT, make.increase(make.select.series('recipients'), HOUR))} > ${RECIPIENTS.share}`,
     ),
     for: 5 * MINUTE,
-    summary: 'AhaSend refuses many recipients of an application.',
+    summary: 'AhaSend refuses many recipients of an app.',
     description: ({ count, label }) =>
       `${label('server.address')} answered 553 to ${count} recipients of ${label('smtp.client.name')} in the last ` +
-      'hour: their domains are toxic, temporary or misspelt. Too many of them harm the reputation of the account.',
+      'hour: their domains are toxic, temporary or misspelled. Too many such recipients harm the reputation of the ' +
+      'account.',
     panel: [dashboards.refusals, 'By app and cause'],
   }
 }
 
-/** Normal for a pool of connections, so never more than a hint. */
+/** Normal for a pool of connections, so the severity is never more than info. */
 function idleDisconnects(make: RuleMaker, counts: Counts): Alert {
   const idle = make.count(counts.idleDisconnects, HOUR)
   const ended = make.sum(BY_CLIENT, make.increase(make.select.count('sessionDuration'), HOUR))
@@ -163,10 +164,10 @@ function idleDisconnects(make: RuleMaker, counts: Counts): Alert {
     severity: 'info',
     expr: joined('and', `${idle} / ${ended} > ${IDLE.share}`, `${idle} >= ${IDLE.count}`),
     for: 30 * MINUTE,
-    summary: "Most connections of an application end by AhaSend's idle limit.",
+    summary: "AhaSend's idle limit ends most connections of an app.",
     description: ({ share, label }) =>
-      `${share} of the connections of ${label('smtp.client.name')} to ${label('server.address')} were closed by ` +
-      "AhaSend after 60 idle seconds. No mail is lost; the application's pool keeps connections longer than they live.",
+      `${label('server.address')} closed ${share} of the connections of ${label('smtp.client.name')} after 60 idle ` +
+      "seconds. No mail is lost. The app's pool keeps idle connections longer than AhaSend does.",
     panel: [dashboards.limits, 'Idle disconnects'],
   }
 }

@@ -11,8 +11,8 @@ export interface ErrorShare {
 }
 
 /**
- * The share of errors over the long window, where errors burn the budget at one of these rates in both of its windows and
- * are more than a few.
+ * The share of errors over the long window, if errors burn the budget at one of these rates in both windows, and if there
+ * are at least ENOUGH_ERRORS.
  */
 export function burnsAt(make: RuleMaker, share: ErrorShare, rates: readonly BurnRate[]): string {
   const conditions = rates.map(({ factor, long, short }) => {

@@ -1,4 +1,4 @@
-/** Alerts about AhaSend's limits: 20 MiB a message, 50 recipients a message, 10,000 messages a connection. */
+/** Alerts about AhaSend's limits: 20 MiB per message, 50 recipients per message, 10,000 messages per connection. */
 import { metrics } from '../../otel/names/names.ts'
 import type { GroupKey } from '../names.ts'
 import type { Counts } from '../promql/counts.ts'
@@ -17,12 +17,12 @@ function messageSize({ tooBig }: Counts): Limit {
     by: ['job', 'smtp.client.name'],
     near: ({ label }) =>
       `${label('smtp.client.name')} sent messages above 15 MiB in the last hour. AhaSend refuses messages above 20 MiB ` +
-      '(20,971,520 bytes), including headers and base64: an attachment grows by a third.',
+      '(20,971,520 bytes). Headers count, and base64 makes attachments a third larger.',
     refused: tooBig,
     beyond: ({ count, label }) =>
-      `${label('server.address')} refused ${count} messages of ${label('smtp.client.name')} in the last hour, because ` +
-      'they are above 20 MiB (20,971,520 bytes) as encoded. Sending them again does not help.',
-    summary: ['Messages come near the limit of 20 MiB.', 'Messages are above the limit of 20 MiB.'],
+      `${label('server.address')} refused ${count} messages from ${label('smtp.client.name')} in the last hour because ` +
+      'their encoded size is above 20 MiB (20,971,520 bytes). Sending them again does not help.',
+    summary: ['Messages are close to the limit of 20 MiB.', 'Messages exceed the limit of 20 MiB.'],
     panel: 'Message size',
   }
 }
@@ -33,14 +33,15 @@ function recipients({ tooManyRecipients }: Counts): Limit {
     metric: 'messageRecipients',
     by: ['job'],
     near: () =>
-      `Mails with more than ${lastBoundBelow('messageRecipients')} recipients were sent in the last hour. AhaSend ` +
-      'accepts 50 recipients a mail and refuses those beyond with 452.',
+      `Messages with more than ${lastBoundBelow('messageRecipients')} recipients were sent in the last hour. AhaSend ` +
+      'accepts 50 recipients per message and refuses further recipients with 452.',
     refused: tooManyRecipients,
     beyond: ({ count, label }) =>
-      `${label('server.address')} refused ${count} recipients of ${label('smtp.client.name')} in the last hour, ` +
-      'because a mail may have 50. Applications that do not read the reply of each recipient lose them.',
-    summary: ['Mails come near the limit of 50 recipients.', 'Mails have more than 50 recipients.'],
-    panel: 'Recipients per mail',
+      `${label('server.address')} refused ${count} recipients of ${label('smtp.client.name')} in the last hour ` +
+      'because a message can have at most 50. Apps that do not check the reply to each recipient never send the ' +
+      'message to the refused ones.',
+    summary: ['Messages are close to the limit of 50 recipients.', 'Messages have more than 50 recipients.'],
+    panel: 'Recipients per message',
   }
 }
 
@@ -50,14 +51,14 @@ function connections({ connectionLimit }: Counts): Limit {
     metric: 'sessionMessages',
     by: ['job', 'server.address'],
     near: ({ label }) =>
-      `Connections to ${label('server.address')} carried more than 9,000 mails in the last hour. AhaSend ends a ` +
-      'connection after 10,000.',
+      `Some connections to ${label('server.address')} carried more than 9,000 messages each in the last hour. AhaSend ` +
+      'accepts at most 10,000 messages per connection.',
     refused: connectionLimit,
     beyond: ({ count, label }) =>
-      `${label('server.address')} refused ${label('smtp.client.name')} ${count} times in the last hour, because its ` +
-      'connection had reached a limit. The mail has to be sent again on a new connection.',
-    summary: ['Connections come near the limit of 10,000 mails.', 'Connections reach a limit of AhaSend.'],
-    panel: 'Mails per connection',
+      `${label('server.address')} refused ${label('smtp.client.name')} ${count} times in the last hour because its ` +
+      'connection had reached a limit. The app must send these messages again on a new connection.',
+    summary: ['Connections are close to the limit of 10,000 messages.', 'Connections reach a limit of AhaSend.'],
+    panel: 'Messages per connection',
   }
 }
 
@@ -72,7 +73,7 @@ interface Limit {
   readonly panel: string
 }
 
-/** info: something was above the histogram's last bound below the limit. warning: AhaSend refused what was beyond it. */
+/** info: a value was above the histogram's last bound below the limit. warning: AhaSend refused what exceeded the limit. */
 function limit(make: RuleMaker, { name, metric, by, near, refused, beyond, summary, panel }: Limit): Alert[] {
   const buckets = make.sum([...by, 'le'], make.increase(make.select.bucket(metric), HOUR))
   const shared = { name, for: 0, panel: [dashboards.limits, panel] } as const
@@ -87,7 +88,7 @@ function limit(make: RuleMaker, { name, metric, by, near, refused, beyond, summa
     {
       ...shared,
       severity: 'info',
-      // the greatest of all is above a bound when its bucket's upper end is
+      // the maximum is above a bound if the upper end of its bucket is
       expr: `histogram_quantile(1, ${buckets}) > ${lastBoundBelow(metric)}`,
       summary: summary[0],
       description: near,
@@ -95,7 +96,7 @@ function limit(make: RuleMaker, { name, metric, by, near, refused, beyond, summa
   ]
 }
 
-/** Only at a bucket's bound can be told on which side of it something was. */
+/** A histogram shows only on which side of a bucket's bound a value was. */
 function lastBoundBelow(metric: keyof typeof LIMITS): number {
   const below: number[] = metrics[metric].buckets.filter((bound) => bound < LIMITS[metric])
   return Math.max(...below)

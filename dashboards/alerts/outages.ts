@@ -1,8 +1,8 @@
 import type { AlertName } from './alert.ts'
 
 /**
- * Alerts that name, when they are critical, why mail of all applications does not leave. While one fires, and for half an hour after it, the
- * sum of all failures has nothing to add.
+ * Alerts that, when critical, name the reason why the mail of all apps fails. While one fires, and for half an hour after
+ * it, SmtpProxyErrorBudgetBurning is silent because it adds no information.
  */
 export const NAMED_OUTAGES = [
   'AhaSendDroppingSessions',

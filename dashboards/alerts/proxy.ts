@@ -30,11 +30,12 @@ export function proxyAlerts(make: RuleMaker, counts: Counts): readonly Alert[] {
 }
 
 /**
- * What the sum of all failures counts: messages, and sessions that end before there is one. Not a disabled account: one
- * 521 has its own page, and the account of one application must not keep the trouble of the others from paging. Not what
- * the proxy refuses or cuts when it is stopped: the apps send it again, and each restart would page. Nor marketing messages
- * whose unsubscribe link is late. Sessions above the session limit are counted by their close reason, because before TLS
- * they get no reply.
+ * What the error budget counts: messages, and sessions that end before their first message. It does not count:
+ * - a disabled account: a single 521 has its own page, and the account of one app must not hide the failures of the others
+ * - what the proxy refuses or cuts when it is stopped: the apps send these messages again, and each restart would page
+ * - marketing messages whose unsubscribe link is late
+ *
+ * Sessions above the session limit are counted by their close reason, because before TLS they get no reply.
  */
 function failures(make: RuleMaker): readonly string[] {
   const { series } = make.select
@@ -52,7 +53,7 @@ function failures(make: RuleMaker): readonly string[] {
       'smtp.reply.code': { matches: '[45]..' },
       'smtp.reply.cause': blameless,
     }),
-    // 5xx there are an app's credentials, which have an alert of their own
+    // 5xx to AUTH are wrong credentials, which have their own alert
     series('replies', {
       'smtp.command': 'AUTH',
       'smtp.reply.code': { matches: '4..' },
@@ -62,7 +63,7 @@ function failures(make: RuleMaker): readonly string[] {
   ]
 }
 
-/** Whatever keeps mail back, for a reason that has an alert of its own or not: what the applications see. */
+/** The failures that apps see, whether or not their reason has its own alert. */
 function errorBudget(make: RuleMaker): Alert[] {
   const { series } = make.select
   const failed = failures(make)
@@ -81,16 +82,16 @@ function errorBudget(make: RuleMaker): Alert[] {
   }
   const alerts = burning(make, share, {
     name: 'SmtpProxyErrorBudgetBurning',
-    summary: 'Too much mail fails for reasons that are not its own.',
+    summary: 'Too many messages fail for reasons other than the messages themselves.',
     description: ({ share: percent }) =>
-      `${percent} of what applications tried failed: mails refused for now or in doubt, connections and logins turned ` +
-      'away. The objective is 99.5 % over 30 days.',
+      `${percent} of all attempts by apps failed: messages were refused temporarily or are in doubt, or connections or ` +
+      'logins were refused. The objective is that 99.5% succeed over 30 days.',
     panel: [dashboards.mail, 'Accepted share'],
   })
   return alerts.map((alert) => (alert.severity === 'critical' ? exceptAfterOutage(make, alert) : alert))
 }
 
-/** The sum looks back longer than the alert that named the reason: it would page when that one is over. */
+/** The error budget looks back longer than the alert that names the reason: it would page after that alert resolves. */
 function exceptAfterOutage(make: RuleMaker, alert: Alert): Alert {
   const fired = make.fired(NAMED_OUTAGES, 'critical', 30 * MINUTE)
   return fired === undefined ? alert : { ...alert, expr: joined('unless on (job)', alert.expr, fired) }
@@ -99,26 +100,26 @@ function exceptAfterOutage(make: RuleMaker, alert: Alert): Alert {
 /** critical: no proxy answers. warning: one of several does not. */
 function down(): Alert[] {
   const up = `up{job="${JOB}"}`
-  const shared = { name: 'SmtpProxyDown', for: MINUTE, panel: [dashboards.proxy, 'Proxies'] } as const
+  const shared = { name: 'SmtpProxyDown', for: MINUTE, panel: [dashboards.proxy, 'Proxy uptime'] } as const
   return [
     {
       ...shared,
       severity: 'critical',
       expr: `max by (job) (${up}) == 0`,
-      summary: 'No proxy answers: applications cannot send mail.',
-      description: ({ label }) => `Prometheus reaches no instance of ${label('job')} any more.`,
+      summary: 'No proxy answers: apps cannot send mail.',
+      description: ({ label }) => `Prometheus cannot reach any instance of ${label('job')}.`,
     },
     {
       ...shared,
       severity: 'warning',
       expr: joined('and on (job)', `${up} == 0`, `max by (job) (${up}) == 1`),
       summary: 'One of the proxies does not answer.',
-      description: ({ label }) => `Prometheus does not reach ${label('instance')}; other instances answer.`,
+      description: ({ label }) => `Prometheus cannot reach ${label('instance')}. Other instances answer.`,
     },
   ]
 }
 
-/** Neither scraped nor received by OTLP. A proxy that is down is still a target, and has its own alert. */
+/** Neither scraped nor received over OTLP. A proxy that is down is still a target, and has its own alert. */
 function absent(make: RuleMaker): Alert {
   const received = make.select.series('observerFailures')
   return {
@@ -126,10 +127,11 @@ function absent(make: RuleMaker): Alert {
     severity: 'critical',
     expr: joined('unless on (job)', `absent(up{job="${JOB}"})`, received),
     for: 5 * MINUTE,
-    summary: 'Nothing is known of any proxy.',
+    summary: 'No proxy is being monitored.',
     description: () =>
-      `No target of Prometheus has the job ${JOB}, and no metrics of a proxy arrive by OTLP: nobody watches the mail.`,
-    panel: [dashboards.proxy, 'Proxies'],
+      `Prometheus has no target with the job ${JOB}, and no proxy metrics arrive over OTLP. While this lasts, no alert ` +
+      'can report that mail fails.',
+    panel: [dashboards.proxy, 'Proxy uptime'],
   }
 }
 
@@ -141,35 +143,35 @@ function restarting(make: RuleMaker): Alert {
     severity: 'warning',
     expr: joined(`and on (${labels(...BY_INSTANCE)})`, `${starts} >= ${RESTARTS}`, ours),
     for: 0,
-    summary: 'A proxy is started again and again.',
+    summary: 'A proxy restarts repeatedly.',
     description: ({ count, label }) =>
-      `${label('instance')} was started ${count} times in 15 minutes. Each start breaks off what was under way.`,
-    panel: [dashboards.proxy, 'Proxies'],
+      `${label('instance')} started ${count} times in 15 minutes. Each restart interrupts connections and in-flight messages.`,
+    panel: [dashboards.proxy, 'Proxy uptime'],
   }
 }
 
-/** Counted by failed dials: their sessions get 421, or are served by another upstream. */
+/** Counted by failed dials: the session gets 421, or another upstream serves it. */
 function outOfResources(make: RuleMaker, { outOfResources: failed }: Counts): Alert[] {
-  const told = {
+  const shared = {
     name: 'SmtpProxyOutOfResources',
     for: 0,
     description: ({ count, label }) =>
-      `${label('instance')} could not open ${count} connections to AhaSend, because its machine had no file descriptor, ` +
-      'local port or memory left. The log line "dial failed" says what to raise.',
+      `${label('instance')} could not open ${count} connections to AhaSend because its machine had no file descriptors, ` +
+      'local ports or memory left. The log line "dial failed" shows which limit to raise.',
     panel: [dashboards.limits, 'Failed dials by reason'],
   } as const satisfies Partial<Alert>
   return [
     {
-      ...told,
+      ...shared,
       severity: 'critical',
       expr: `${make.sumOf(failed, 5 * MINUTE)} >= ${TURNED_AWAY}`,
-      summary: 'The proxy turns applications away: its machine has no resources left for connections.',
+      summary: 'The proxy refuses connections from apps: its machine has run out of resources.',
     },
     {
-      ...told,
+      ...shared,
       severity: 'warning',
       expr: `${make.sumOf(failed, 30 * MINUTE)} > 0`,
-      summary: "The proxy's machine runs short of resources for connections.",
+      summary: "The proxy's machine is running out of resources for connections.",
     },
   ]
 }
@@ -181,10 +183,10 @@ function certificate(make: RuleMaker, severity: 'critical' | 'warning'): Alert {
     severity,
     expr: `min by (${labels(...BY_INSTANCE)}) (${ends}) - time() < ${CERTIFICATE.listener[severity]}`,
     for: 15 * MINUTE,
-    summary: "The certificate of the proxy's listeners is about to end.",
+    summary: "The certificate of the proxy's listeners expires soon.",
     description: ({ time, label }) =>
-      `The certificate in PROXY_TLS_CERT_FILE at ${label('instance')} ends in ${time}. Applications that verify it ` +
-      'send nothing from then on.',
+      `The certificate in PROXY_TLS_CERT_FILE at ${label('instance')} expires in ${time}. From then on, apps that ` +
+      'verify the certificate cannot send mail.',
     panel: [dashboards.proxy, 'Days left on certificates'],
   }
 }
@@ -201,10 +203,10 @@ function sessionsOpaque(make: RuleMaker): Alert {
       `${make.sum([...BY_JOB, 'smtp.opaque.reason'], opaque)} / on (job) group_left () ${ended} > ${OPAQUE.share}`,
     ),
     for: 5 * MINUTE,
-    summary: 'Sessions are relayed without being understood: the telemetry does not see their mail.',
+    summary: 'The proxy relays sessions that it cannot parse: telemetry misses their messages.',
     description: ({ count, label }) =>
-      `${count} sessions in the last hour, for ${label('smtp.opaque.reason')}. Mail goes on; metrics, logs and traces ` +
-      'say less than happens.',
+      `The proxy could not parse ${count} sessions in the last hour: ${label('smtp.opaque.reason')}. Mail is not ` +
+      'affected, but metrics, logs and traces are incomplete.',
     panel: [dashboards.proxy, 'Opaque sessions'],
   }
 }
@@ -215,18 +217,18 @@ function observerFailing(make: RuleMaker, counts: Counts): Alert {
     severity: 'warning',
     expr: `${make.sumOf(counts.observerFailures, 15 * MINUTE)} > 0`,
     for: 0,
-    summary: 'The telemetry of the proxy itself fails.',
+    summary: 'The telemetry code of the proxy fails.',
     description: ({ count, label }) =>
-      `${count} failures at ${label('instance')} in 15 minutes. Mail goes on; what failed is missing in metrics, logs ` +
-      'or traces. This is a bug.',
+      `The telemetry code failed ${count} times at ${label('instance')} in 15 minutes. Mail is not affected, but ` +
+      'metrics, logs or traces are incomplete. This is a bug.',
     panel: [dashboards.proxy, 'Telemetry losses'],
   }
 }
 
 /**
- * Lost in two quarters of an hour in a row, at once or in bursts. A burst that lies in both, such as a restart of the
- * receiver, does so no longer than it lasts: that is what is waited for. What is held back on purpose, because too much of
- * one kind came, is no loss that anybody can mend.
+ * Records were lost in two quarters of an hour in a row. A short burst, such as during a restart of the receiver, can lie in
+ * both quarters, but only for as long as the burst lasted: `for` waits for that to pass. Records that the proxy drops on
+ * purpose, because there were too many of one kind, do not count: no one can fix that.
  */
 function telemetryLost(make: RuleMaker): Alert {
   const lost = make.select.series('telemetryLost', { 'telemetry.loss': { not: 'rate_limited' } })
@@ -239,13 +241,13 @@ function telemetryLost(make: RuleMaker): Alert {
     for: 5 * MINUTE,
     summary: 'Traces, metrics or log lines are lost.',
     description: ({ count, label }) =>
-      `${count} records of ${label('telemetry.signal')} were lost in 15 minutes (${label('telemetry.loss')}), and some ` +
-      'in the 15 minutes before. Mail is not affected.',
+      `${count} records of ${label('telemetry.signal')} were lost in 15 minutes (${label('telemetry.loss')}). Records ` +
+      'were also lost in the 15 minutes before. Mail is not affected.',
     panel: [dashboards.proxy, 'Telemetry losses'],
   }
 }
 
-/** OpenTelemetry's mark on what is counted beyond a metric's limit of series. */
+/** Finds the label that OpenTelemetry sets on the series that collects everything beyond a metric's series limit. */
 function metricsOverflowing(): Alert {
   const ours = `{__name__=~"smtp_proxy_.+", otel_metric_overflow="true"}`
   const named = `label_replace(${ours}, "metric", "$1", "__name__", "(.+)")`
@@ -254,8 +256,9 @@ function metricsOverflowing(): Alert {
     severity: 'warning',
     expr: `group by (job, metric) (${named})`,
     for: 0,
-    summary: 'A metric has more series than its limit: what is beyond is counted without labels.',
-    description: () => '{{ $labels.metric }} has overflowed: its sums are right, its labels are not.',
+    summary: 'A metric exceeds its limit of series: the rest is counted without labels.',
+    description: () =>
+      '{{ $labels.metric }} has overflowed. Its total is correct, but the values by label are too low.',
     panel: [dashboards.proxy, 'Telemetry losses'],
   }
 }

@@ -1,4 +1,4 @@
-/** The alert about sessions that the proxy refuses for its limits or its allow-list. */
+/** The alert about sessions that the proxy refuses because of its limits or its allow-list. */
 
 import type { Counts } from '../promql/counts.ts'
 import { joined, MINUTE, type RuleMaker } from '../promql/rule-maker.ts'
@@ -10,8 +10,8 @@ export function refusedAlerts(make: RuleMaker, { turnedAway, notAllowed }: Count
     name: 'SmtpProxyRefusingSessions',
     for: 0,
     description: ({ count, label }) =>
-      `The proxy refused ${count} connections: ${label('smtp.session.close_reason')}. session_limit is ` +
-      'PROXY_MAX_SESSIONS or PROXY_MAX_SESSIONS_PER_CLIENT, not_allowed is PROXY_ALLOW.',
+      `The proxy refused ${count} connections: ${label('smtp.session.close_reason')}. session_limit: PROXY_MAX_SESSIONS ` +
+      'or PROXY_MAX_SESSIONS_PER_CLIENT is reached. not_allowed: the address is not in PROXY_ALLOW.',
     panel: [dashboards.proxy, 'Sessions refused by the proxy'],
   } as const satisfies Partial<Alert>
   return [
@@ -19,7 +19,7 @@ export function refusedAlerts(make: RuleMaker, { turnedAway, notAllowed }: Count
       ...shared,
       severity: 'critical',
       expr: `${make.sumOf(turnedAway, 5 * MINUTE)} >= ${TURNED_AWAY}`,
-      summary: 'The proxy refuses applications: its session limit is reached.',
+      summary: 'The proxy refuses connections from apps: its session limit is reached.',
     },
     {
       ...shared,

@@ -1,7 +1,7 @@
 import type { Alert } from './alert.ts'
 import { RUNBOOKS } from './thresholds.ts'
 
-/** Where the runbook of an alert is read. */
+/** The address of an alert's runbook. */
 export function runbookOf(alert: Alert['name']): string {
   return `${RUNBOOKS}${alert}.md`
 }

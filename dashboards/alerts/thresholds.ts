@@ -1,23 +1,24 @@
-/** What the alerts' judgement rests on: targets, windows and thresholds. */
+/** The targets, windows and thresholds of the alerts. */
 
 import { DAY, HOUR, MINUTE } from '../promql/rule-maker.ts'
 import type { Severity } from './alert.ts'
 
-/** The job that the proxy is scraped as; only `up` needs it. */
+/** The scrape job of the proxy. Only `up` needs it. */
 export const JOB = 'ahasend-smtp-proxy'
 
-/** The job that Alertmanager is scraped as. */
+/** The scrape job of Alertmanager. */
 export const ALERTMANAGER_JOB = 'alertmanager'
 
-/** Where runbooks are read. */
+/** The address of the runbooks. */
 export const RUNBOOKS = 'https://github.com/AhaSend/ahasend-smtp-proxy/blob/main/dashboards/runbooks/'
 
-/** The share of attempts that is to succeed over 30 days: AhaSend's greetings, its answers, mail as a whole. */
+/** The share of attempts that must succeed over 30 days: AhaSend's greetings, its replies, mail as a whole. */
 export const OBJECTIVE = 0.995
 
 /**
- * When errors eat the objective's budget too fast (Site Reliability Workbook, chapter 5): so many times faster than 30
- * days would allow, over the long window and still over the short one. 14.4 times is 2 % of the budget in an hour.
+ * When errors spend the objective's budget too fast (Site Reliability Workbook, chapter 5): `factor` times as fast as the
+ * budget of 30 days allows, over the long window and still over the short one. A factor of 14.4 spends 2% of the budget in
+ * an hour.
  */
 export const BURN_RATES: readonly BurnRate[] = [
   { severity: 'critical', factor: 14.4, long: HOUR, short: 5 * MINUTE },
@@ -34,33 +35,33 @@ export interface BurnRate {
 }
 
 /**
- * So many errors in the long window before a burn rate means anything: with three mails an hour one error is a third of
- * an hour's mail. An outage still passes it, in the hour or in the six.
+ * The number of errors in the long window from which a burn rate is meaningful: at three messages an hour, a single error is
+ * a third of the hour's mail. An outage still reaches this number, in one hour or in six.
  */
 export const ENOUGH_ERRORS = 5
 
-/** Failed attempts to reach AhaSend, none successful, before it counts as unreachable. */
+/** Failed attempts to connect to AhaSend, without a success, from which it counts as unreachable. */
 export const ENOUGH_FAILED_DIALS = 3
 
-/** Sessions that ended without a word while no mail was accepted: in five minutes, or where little is sent in 90. */
+/** Sessions closed without a reply while no message was accepted: in five minutes or, if little mail is sent, in 90. */
 export const DROPPED = { fast: 5, slow: 3 } as const
 
-/** Seconds that final replies may take. */
+/** Seconds that a final reply may take. */
 export const SLOW_FINAL_REPLY = 5
 
-/** Which quantile of final replies must be slow, from how many replies on: so that more than three are slow. */
+/** The quantile of final replies that must be slow, and the replies that this needs: so more than three replies are slow. */
 export const SLOW_QUANTILES = [
   { quantile: 0.95, replies: 60 },
   { quantile: 0.7, replies: 10 },
 ] as const
 
-/** The share of an app's mail, and how much in an hour, from which on a refusal is a fault of the app and no accident. */
+/** The share of an app's mail, and the number in an hour, from which refusals are a fault of the app and no accident. */
 export const MESSAGE_FORMAT = { share: 0.01, count: 3 } as const
 export const RECIPIENTS = { share: 0.05, count: 10 } as const
 
 /**
- * Refused logins with no success in between: `fast` in one of the windows (in seconds), or for apps that send little, `slow`
- * in an hour. AhaSend takes up new credentials within two minutes.
+ * Refused logins without a success in between: `fast` within one of the windows (in seconds) or, for apps that send little,
+ * `slow` within an hour. New credentials work at AhaSend within two minutes.
  */
 export const REFUSED_LOGINS = {
   windows: [2 * MINUTE, 5 * MINUTE, 10 * MINUTE],
@@ -70,15 +71,15 @@ export const REFUSED_LOGINS = {
 } as const
 
 /**
- * Failures of an application to enter TLS that mean something: without a success in 5 or 15 minutes or in an hour; beside
- * successes, in an hour. An outage lasts for 20 minutes without a success and without an accepted message.
+ * Failures of an app to establish TLS that raise an alert. `none`: without a success, in 5 or 15 minutes or in an hour.
+ * `some`: although other attempts succeed, in an hour. `outage`: seconds without a success and without an accepted message.
  */
 export const TLS_FAILURES = { none: 3, some: 6, outage: 20 * MINUTE } as const
 
 /** Idle disconnects in an hour, and their share of the sessions that ended. */
 export const IDLE = { count: 10, share: 0.5 } as const
 
-/** Seconds until a certificate ends. AhaSend renews its own; the listeners' certificate is ours. */
+/** Seconds until a certificate expires. AhaSend renews its own; the operator renews that of the listeners. */
 export const CERTIFICATE = {
   listener: { warning: 14 * DAY, critical: 3 * DAY },
   upstream: { warning: 7 * DAY, critical: 2 * DAY },
@@ -87,13 +88,13 @@ export const CERTIFICATE = {
 /** AhaSend's limits. */
 export const LIMITS = { messageSize: 20_971_520, messageRecipients: 50, sessionMessages: 10_000 } as const
 
-/** Sessions that the telemetry lost the thread of, in an hour, and their share. */
+/** Sessions that telemetry lost track of, in an hour, and their share of all sessions. */
 export const OPAQUE = { count: 3, share: 0.01 } as const
 
-/** Starts of one process in a quarter of an hour. */
+/** Starts of one process within a quarter of an hour. */
 export const RESTARTS = 3
 
-/** Sessions refused within five minutes that are an outage: at the session limit, or because resources are missing. */
+/** Sessions refused within five minutes that make an outage: at the session limit, or for lack of resources. */
 export const TURNED_AWAY = 5
 
 /**

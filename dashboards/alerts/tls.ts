@@ -1,4 +1,4 @@
-/** The alert about applications that fail to enter TLS with the proxy. */
+/** The alert about apps that fail to establish TLS with the proxy. */
 
 import { labels } from '../names.ts'
 import { BY_ENTRY, type Counts, enteredTls, goesOn } from '../promql/counts.ts'
@@ -10,8 +10,8 @@ const AT_THIS_LISTENER = `on (${labels(...BY_ENTRY)})`
 const OF_THIS_APP = `on (${labels('job', 'smtp.client.name')})`
 
 /**
- * critical: an application that entered TLS today cannot any more, and no message of it is accepted on any connection.
- * warning: an application never enters TLS, or some of its attempts keep failing.
+ * critical: an app that established TLS within the last day can no longer do so, and none of its messages is accepted on any
+ * connection. warning: an app never establishes TLS, or some of its attempts keep failing.
  */
 export function tlsAlerts(make: RuleMaker, counts: Counts): readonly Alert[] {
   const failed = (window: number) => make.count(counts.tlsFailed, window)
@@ -25,8 +25,8 @@ export function tlsAlerts(make: RuleMaker, counts: Counts): readonly Alert[] {
     name: 'SmtpProxyAppTlsFailing',
     for: MINUTE,
     description: ({ count, label }) =>
-      `${count} attempts of ${label('smtp.client.name')} to enter TLS at ${label('smtp.listener')} failed in the last ` +
-      `hour: ${label('error.type')}. The log line of each such session explains the failure.`,
+      `${count} attempts of ${label('smtp.client.name')} to establish TLS at ${label('smtp.listener')} failed in the ` +
+      `last hour: ${label('error.type')}. The log line of each such session explains the failure.`,
     panel: [dashboards.refusals, 'TLS failures of apps'],
   } as const satisfies Partial<Alert>
   return [
@@ -34,18 +34,18 @@ export function tlsAlerts(make: RuleMaker, counts: Counts): readonly Alert[] {
       ...shared,
       severity: 'critical',
       expr: when(outage(make, counts)),
-      summary: 'An application can no longer enter TLS with the proxy: it sends no mail.',
+      summary: 'An app can no longer establish TLS with the proxy: it sends no mail.',
     },
     {
       ...shared,
       severity: 'warning',
       expr: when(joined('or', none(5 * MINUTE), none(15 * MINUTE), seldom, some)),
-      summary: 'An application fails to enter TLS with the proxy.',
+      summary: 'An app fails to establish TLS with the proxy.',
     },
   ]
 }
 
-/** It lasts longer than a scan of vulnerabilities, and the application has no older connection that carries mail. */
+/** The failures last longer than a vulnerability scan, and no older connection of the app carries mail. */
 function outage(make: RuleMaker, counts: Counts): string {
   const window = TLS_FAILURES.outage
   const lasts = joined(

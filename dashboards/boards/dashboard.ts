@@ -1,4 +1,4 @@
-/** A dashboard: rows of panels under headings, with what all four have in common. */
+/** A dashboard: rows of panels under headings, with the settings that all four dashboards share. */
 import {
   type Dashboard,
   DashboardBuilder,
@@ -11,17 +11,17 @@ import type { DashboardUid } from '../alerts/alert.ts'
 import type { Panel } from '../panels/panels.ts'
 import { annotations, variables } from '../panels/variables.ts'
 
-/** All four have it, and lead to each other by it. */
+/** All four dashboards have this tag; the links between them select by it. */
 const TAG = 'ahasend-smtp-proxy'
 
-/** Grafana's grid has 24 columns; a row of it is 38 pixels high. */
+/** The columns of Grafana's grid; one grid row is 38 pixels high. */
 const COLUMNS = 24
 
 export interface Row {
-  /** A question that its panels answer. */
+  /** The question that these panels answer. */
   readonly heading: string
   readonly height: number
-  /** Columns, and what fills them. What does not fit begins a new line. */
+  /** Panels with their widths in columns. A panel that does not fit starts a new line. */
   readonly panels: readonly (readonly [width: number, panel: Panel])[]
 }
 
@@ -33,7 +33,7 @@ export interface Contents {
   readonly rows: readonly Row[]
 }
 
-/** Builds a dashboard as Grafana 10 to 13 load it (the classic model). */
+/** Builds a dashboard in the classic model, which Grafana 10 to 13 load. */
 export function dashboard({ uid, title, question, rows }: Contents): Dashboard {
   const builder = new DashboardBuilder(title)
     .uid(uid)
@@ -44,14 +44,14 @@ export function dashboard({ uid, title, question, rows }: Contents): Dashboard {
     .time({ from: 'now-1h', to: 'now' })
     .refresh('30s')
     .tooltip(DashboardCursorSync.Crosshair)
-    .links([toTheOthers()])
+    .links([linkToOtherDashboards()])
     .variables(variables())
     .annotations(annotations())
   new Layout(builder).add(rows)
   return builder.build()
 }
 
-function toTheOthers(): DashboardLinkBuilder {
+function linkToOtherDashboards(): DashboardLinkBuilder {
   return new DashboardLinkBuilder('AhaSend SMTP proxy')
     .type(DashboardLinkType.Dashboards)
     .tags([TAG])
@@ -60,7 +60,7 @@ function toTheOthers(): DashboardLinkBuilder {
     .keepTime(true)
 }
 
-/** Gives panels their ids and places, which Grafana wants and its SDK does not give. */
+/** Sets the ids and positions of panels: Grafana requires them and its SDK does not set them. */
 class Layout {
   readonly #builder: DashboardBuilder
   #id = 0

@@ -4,8 +4,19 @@ import { LIMITS } from '../alerts/thresholds.ts'
 import { closeColors, dialColors } from '../panels/colors.ts'
 import { areas, events, lines } from '../panels/graphs.ts'
 import { CLIENTS, dashboardLink, runbookLink, spanWith, tracesLink } from '../panels/links.ts'
-import { heatmap, noneIsGood, noneYet, stat, thresholds, words } from '../panels/panels.ts'
-import { grown, measured, NOW, orZero, quantile, SHOWN, STEP, seldom, select, sum } from '../promql/queries.ts'
+import { heatmap, notMeasured, rangeTexts, stat, thresholds, zeroIsGood } from '../panels/panels.ts'
+import {
+  growth,
+  measured,
+  orZero,
+  quantile,
+  RANGE,
+  RATE_INTERVAL,
+  RECENT,
+  rarePerMinute,
+  select,
+  sum,
+} from '../promql/queries.ts'
 import { dashboard } from './dashboard.ts'
 
 const LIMIT_HIT = {
@@ -13,16 +24,16 @@ const LIMIT_HIT = {
 } as const
 
 const within = stat({
-  title: 'Within the limits?',
+  title: "Within AhaSend's limits?",
   description:
-    'No: in the time shown AhaSend refused something for being too big (20 MiB), for too many recipients (50) or for too ' +
-    'many mails on a connection (10,000). The refusals say what and whose.',
+    'No: in the selected time range, AhaSend refused a message above 20 MiB, a message with more than 50 recipients, or ' +
+    'more than 10,000 messages on a connection. The refusals dashboard shows what was refused and for which app.',
   unit: units.Short,
-  queries: [{ expr: orZero(sum(grown(SHOWN, 'replies', LIMIT_HIT))) }],
-  thresholds: noneIsGood(),
-  mappings: words({ to: 0.5, text: 'Yes', color: 'green' }, { from: 0.5, text: 'No', color: 'red' }),
-  loud: true,
-  nothing: 'No proxy seen',
+  queries: [{ expr: orZero(sum(growth(RANGE, 'replies', LIMIT_HIT))) }],
+  thresholds: zeroIsGood(),
+  mappings: rangeTexts({ to: 0.5, text: 'Yes', color: 'green' }, { from: 0.5, text: 'No', color: 'red' }),
+  filled: true,
+  noValue: 'No proxy seen',
   links: [
     dashboardLink('Refusals', dashboards.refusals),
     runbookLink('AhaSendMessageSizeLimit'),
@@ -31,74 +42,75 @@ const within = stat({
   ],
 })
 
-/** Of the proxy's own machine, so they say nothing about AhaSend. */
-const NOT_OURS = { 'error.type': { not: 'local_resources_exhausted' } } as const
-const dialsThatFailed = sum(grown(NOW, 'dials', { 'error.type': { noneOf: ['', 'local_resources_exhausted'] } }))
+/** Excludes failures of the proxy's own machine, which are not caused by AhaSend or the network. */
+const NOT_LOCAL = { 'error.type': { not: 'local_resources_exhausted' } } as const
+const failedDialCount = sum(growth(RECENT, 'dials', { 'error.type': { noneOf: ['', 'local_resources_exhausted'] } }))
 
-const reached = stat({
-  title: 'Is AhaSend reached?',
+const reachable = stat({
+  title: 'Is AhaSend reachable?',
   description:
-    'Of the last five minutes. Yes: at least 99 % of the attempts to reach an upstream succeeded. Partly: at least half. ' +
-    'A 421 in place of the greeting is a failure. An attempt for which the proxy had no descriptor, port or memory left ' +
-    'does not count.',
+    'Over the last five minutes. Yes: at least 99% of the attempts to connect to an upstream (dials) succeeded. Partly: ' +
+    'at least 50%. A 421 in place of the greeting is a failure. Attempts that failed because the proxy had no file ' +
+    'descriptor, port or memory left do not count.',
   unit: units.PercentUnit,
-  queries: [{ expr: measured(`1 - ${dialsThatFailed} / ${sum(grown(NOW, 'dials', NOT_OURS))}`) }],
+  queries: [{ expr: measured(`1 - ${failedDialCount} / ${sum(growth(RECENT, 'dials', NOT_LOCAL))}`) }],
   thresholds: thresholds('red'),
-  mappings: words(
-    noneYet('No dials'),
+  mappings: rangeTexts(
+    notMeasured('No attempts'),
     { from: 0.99, text: 'Yes', color: 'green' },
     { from: 0.5, to: 0.99, text: 'Partly', color: 'orange' },
     { from: -0.5, to: 0.5, text: 'No', color: 'red' },
   ),
-  loud: true,
-  nothing: 'No proxy seen',
+  filled: true,
+  noValue: 'No proxy seen',
   links: [
     tracesLink('Traces of failed dials', spanWith({}, 'dial', 'status = error')),
     runbookLink('AhaSendUnreachable'),
   ],
 })
 
-const FULLEST = 'in the fullest proxy'
+const BUSIEST = 'busiest proxy'
 
 const open = stat({
-  title: 'Sessions open',
+  title: 'Open sessions',
   description:
-    'Connections of the chosen apps that are open now, and how many of them the fullest proxy has. PROXY_MAX_SESSIONS is ' +
-    'the limit of one proxy for all apps, 10,000 unless set. All upstreams together.',
+    'Open connections of the selected apps: in total, and on the proxy that has most of them. PROXY_MAX_SESSIONS limits ' +
+    'the sessions of all apps on one proxy (default 10,000). All upstreams together.',
   unit: units.LocaleFormat,
   queries: [
-    { expr: sum(select.series('sessionActive')), legend: 'open' },
-    { expr: `max(${sum(select.series('sessionActive'), 'job', 'instance')})`, legend: FULLEST },
+    { expr: sum(select.series('sessionActive')), legend: 'total' },
+    { expr: `max(${sum(select.series('sessionActive'), 'job', 'instance')})`, legend: BUSIEST },
   ],
   thresholds: thresholds('text'),
-  colors: { [FULLEST]: thresholds('text', [5000, 'orange'], [9000, 'red']) },
+  colors: { [BUSIEST]: thresholds('text', [5000, 'orange'], [9000, 'red']) },
   decimals: 0,
 })
 
 const idle = stat({
   title: 'Idle disconnects',
   description:
-    'Connections that AhaSend closed in the time shown, because nothing was sent for 60 s. Normal for pools; if apps log ' +
-    "errors, their pool's idle time is above 60 s.",
+    'Connections that AhaSend closed in the selected time range because nothing was sent for 60 s. This is normal for ' +
+    "connection pools. If apps log errors, set their pool's idle timeout below 60 s.",
   unit: units.LocaleFormat,
-  queries: [{ expr: orZero(sum(grown(SHOWN, 'replies', { 'smtp.reply.cause': 'idle_timeout' }))) }],
+  queries: [{ expr: orZero(sum(growth(RANGE, 'replies', { 'smtp.reply.cause': 'idle_timeout' }))) }],
   thresholds: thresholds('text'),
   decimals: 0,
   links: [runbookLink('AhaSendIdleDisconnects')],
 })
 
 const largest = stat({
-  title: 'Largest mail, at most',
+  title: 'Largest message, at most',
   description:
-    'The upper end of the size class of the largest message in the time shown; AhaSend takes 20 MiB (20,971,520 bytes) ' +
-    'with headers and base64. Classes end at 4, 10, 15 and 20 MiB; orange is the last one. All upstreams together.',
+    'The upper bound of the histogram bucket that holds the largest message in the selected time range. AhaSend accepts ' +
+    'up to 20 MiB (20,971,520 bytes), including headers and base64. The highest bounds are 4, 10, 15 and 20 MiB; 20 MiB ' +
+    'is orange. All upstreams together.',
   unit: units.BytesIEC,
-  queries: [{ expr: measured(quantile(1, SHOWN, 'messageSize')) }],
+  queries: [{ expr: measured(quantile(1, RANGE, 'messageSize')) }],
   thresholds: thresholds('green', [LIMITS.messageSize, 'orange']),
-  mappings: words(noneYet('No mail')),
+  mappings: rangeTexts(notMeasured('No mail')),
   links: [
     tracesLink(
-      'Traces of large mails',
+      'Traces of large messages',
       spanWith(
         { 'smtp.message.size': { atLeast: 10_485_760 }, 'smtp.client.name': { matches: CLIENTS } },
         'transaction',
@@ -109,24 +121,25 @@ const largest = stat({
 })
 
 const lifetimes = heatmap({
-  title: 'How long do connections live?',
+  title: 'How long do sessions last?',
   description:
-    'Sessions that ended, by lifetime; brighter is more. A band at 60 s is AhaSend closing idle connections, one at the ' +
-    'bottom is apps that connect for each mail, or are turned away.',
+    'Sessions that ended, by duration; brighter cells have more sessions. A band at 60 s: AhaSend closes idle ' +
+    'connections. A band at the bottom: apps that open a connection for each message, or sessions that are turned away.',
   unit: units.Seconds,
-  expr: sum(`increase(${select.bucket('sessionDuration')}[${STEP}])`, 'le'),
+  expr: sum(`increase(${select.bucket('sessionDuration')}[${RATE_INTERVAL}])`, 'le'),
   links: [tracesLink('Traces of sessions', spanWith({ 'smtp.client.name': { matches: CLIENTS } }, 'session'))],
 })
 
 const reasons = areas({
   title: 'Why do sessions end?',
   description:
-    'Sessions that ended, a minute, by reason. quit and client_closed: the app is done. upstream_421: AhaSend said 421, ' +
-    'to idle ones too. idle: PROXY_IDLE_TIMEOUT. upstream_closed, upstream_reset, dial_failed and error are faults.',
+    'Sessions that ended per minute, by reason. quit and client_closed: the app finished. upstream_421: AhaSend sent a ' +
+    '421, also to idle sessions. idle: PROXY_IDLE_TIMEOUT. upstream_closed, upstream_reset, dial_failed and error are ' +
+    'failures.',
   unit: units.Short,
   queries: [
     {
-      expr: sum(`60 * rate(${select.count('sessionDuration')}[${STEP}])`, 'smtp.session.close_reason'),
+      expr: sum(`60 * rate(${select.count('sessionDuration')}[${RATE_INTERVAL}])`, 'smtp.session.close_reason'),
       legend: '{{smtp_session_close_reason}}',
     },
   ],
@@ -142,12 +155,14 @@ const reasons = areas({
 })
 
 const phases = lines({
-  title: 'Time to reach AhaSend, p95',
+  title: 'Time to connect to AhaSend, p95',
   description:
-    'How long the phases of a dial take for the slowest in 20: DNS, TCP, the greeting, STARTTLS with its handshake, and ' +
-    'all together. Dials ahead of need (PROXY_WARM_CONNECTIONS) count too, but make no app wait.',
+    'How long each phase of a connection attempt takes (5% take longer): DNS, TCP, the greeting, STARTTLS with its ' +
+    'handshake, and the total. Preconnected sessions (PROXY_WARM_CONNECTIONS) count too, although no app waits for them.',
   unit: units.Seconds,
-  queries: [{ expr: quantile(0.95, STEP, 'dialDuration', {}, 'smtp.dial.phase'), legend: '{{smtp_dial_phase}}' }],
+  queries: [
+    { expr: quantile(0.95, RATE_INTERVAL, 'dialDuration', {}, 'smtp.dial.phase'), legend: '{{smtp_dial_phase}}' },
+  ],
   logarithmic: 10,
   links: [tracesLink('Traces of slow dials', spanWith({}, 'dial', 'duration > 1s'))],
 })
@@ -155,18 +170,18 @@ const phases = lines({
 const failedDials = events({
   title: 'Failed dials by reason',
   description:
-    'Attempts a minute to reach an upstream that failed. greeting_refused is a 421 in place of the greeting. ' +
-    'local_resources_exhausted: the machine of the proxy has no descriptor, port or memory left. The others are network, ' +
-    'DNS or TLS: nothing is sent when the certificate cannot be trusted.',
+    'Attempts to connect to an upstream that failed, per minute. greeting_refused: a 421 in place of the greeting. ' +
+    "local_resources_exhausted: the proxy's machine has no file descriptor, port or memory left. All other reasons are " +
+    'network, DNS or TLS failures; the proxy sends nothing if it cannot verify the certificate.',
   unit: units.Short,
   queries: [
     {
-      expr: sum(seldom('dials', { 'error.type': { not: '' } }), 'server.address', 'error.type'),
+      expr: sum(rarePerMinute('dials', { 'error.type': { not: '' } }), 'server.address', 'error.type'),
       legend: '{{server_address}} {{error_type}}',
     },
   ],
   colors: dialColors,
-  nothing: 'No failed dial seen',
+  noValue: 'No failed dials seen',
   links: [
     tracesLink('Traces of failed dials', spanWith({}, 'dial', 'status = error')),
     runbookLink('AhaSendUnreachable'),
@@ -176,24 +191,27 @@ const failedDials = events({
 
 const LIMIT = "AhaSend's limit"
 
-/** Quantiles, of which 1 is the largest, and AhaSend's limit. */
+/** Quantiles (1 is the largest value) and AhaSend's limit. */
 function againstLimit(key: keyof typeof LIMITS, ...quantiles: readonly number[]) {
-  const known = quantiles.map((q) => ({ expr: quantile(q, STEP, key), legend: q === 1 ? 'largest' : `p${q * 100}` }))
-  return [...known, { expr: `vector(${LIMITS[key]})`, legend: LIMIT }]
+  const measuredQuantiles = quantiles.map((q) => ({
+    expr: quantile(q, RATE_INTERVAL, key),
+    legend: q === 1 ? 'largest' : `p${q * 100}`,
+  }))
+  return [...measuredQuantiles, { expr: `vector(${LIMITS[key]})`, legend: LIMIT }]
 }
 
 const sizes = lines({
   title: 'Message size',
   description:
-    'Bytes on the wire, including headers and base64, as the upper end of a size class. The limit is 20 MiB ' +
-    '(20,971,520 bytes): beyond it AhaSend answers 552. All upstreams together.',
+    'Message size in bytes, including headers and base64. "largest" is the upper bound of a histogram bucket. The limit ' +
+    'is 20 MiB (20,971,520 bytes): AhaSend answers 552 to larger messages. All upstreams together.',
   unit: units.BytesIEC,
   queries: againstLimit('messageSize', 0.5, 0.99, 1),
   dashed: { [LIMIT]: 'red' },
   logarithmic: 2,
   links: [
     tracesLink(
-      'Traces of large mails',
+      'Traces of large messages',
       spanWith(
         { 'smtp.message.size': { atLeast: 10_485_760 }, 'smtp.client.name': { matches: CLIENTS } },
         'transaction',
@@ -204,16 +222,16 @@ const sizes = lines({
 })
 
 const recipients = lines({
-  title: 'Recipients per mail',
+  title: 'Recipients per message',
   description:
-    'Recipients of a mail: one in two, ten and a hundred mails has more, as estimated within a class. The limit is 50: ' +
-    'beyond it AhaSend answers 452. All apps and upstreams together.',
+    'Recipients of a message: 50%, 10% and 1% of messages have more (p50, p90 and p99, estimated from histogram ' +
+    'buckets). The limit is 50: beyond it, AhaSend answers 452. All apps and upstreams together.',
   unit: units.Short,
   queries: againstLimit('messageRecipients', 0.5, 0.9, 0.99),
   dashed: { [LIMIT]: 'red' },
   links: [
     tracesLink(
-      'Traces of mails with many recipients',
+      'Traces of messages with many recipients',
       spanWith({ 'smtp.message.recipient_count': { atLeast: 40 } }, 'transaction'),
     ),
     runbookLink('AhaSendRecipientLimit'),
@@ -221,10 +239,10 @@ const recipients = lines({
 })
 
 const messages = lines({
-  title: 'Mails per connection',
+  title: 'Messages per connection',
   description:
-    'Mails of a session, known when it ends, as the upper end of a class. The limit is 10,000: then AhaSend ' +
-    'answers 421 or 452 until the app connects again. All apps together.',
+    'Messages of a session, counted when it ends. "largest" is the upper bound of a histogram bucket. The limit is ' +
+    '10,000: AhaSend then answers 421 or 452 until the app reconnects. All apps together.',
   unit: units.Short,
   queries: againstLimit('sessionMessages', 0.5, 0.99, 1),
   dashed: { [LIMIT]: 'red' },
@@ -238,21 +256,21 @@ const messages = lines({
 export const limits = dashboard({
   uid: dashboards.limits,
   title: 'AhaSend: connections and limits',
-  question: "Do apps and AhaSend stay connected, how fast, and how near are we to AhaSend's limits?",
+  question: "Are connections to AhaSend fast and stable, and how close is the traffic to AhaSend's limits?",
   rows: [
     {
-      heading: "Within AhaSend's limits, and is it reached?",
+      heading: 'Is AhaSend reachable, and is the traffic within its limits?',
       height: 5,
       panels: [
         [5, within],
-        [5, reached],
+        [5, reachable],
         [5, largest],
-        [5, idle],
-        [4, open],
+        [4, idle],
+        [5, open],
       ],
     },
     {
-      heading: 'How do connections fare?',
+      heading: 'Are connections stable?',
       height: 9,
       panels: [
         [12, lifetimes],
@@ -262,7 +280,7 @@ export const limits = dashboard({
       ],
     },
     {
-      heading: 'How near are the limits?',
+      heading: 'How close are the limits?',
       height: 8,
       panels: [
         [8, sizes],

@@ -7,89 +7,95 @@ import { areas, events, lines } from '../panels/graphs.ts'
 import {
   CLIENTS,
   dashboardLink,
-  OF_CHOSEN_APPS,
+  OF_SELECTED_APPS,
   runbookLink,
   spanWith,
   tracesLink,
   tracesOfCode,
   traceWith,
 } from '../panels/links.ts'
-import { noneIsGood, noneYet, stat, thresholds, words } from '../panels/panels.ts'
+import { notMeasured, rangeTexts, stat, thresholds, zeroIsGood } from '../panels/panels.ts'
 import {
   acceptedShare,
   DRAINED_PER_MINUTE,
   ENDED_PER_MINUTE,
   flowing,
-  grown,
+  growth,
   measured,
-  NOBODYS,
-  NOW,
+  NO_ACTION_CAUSES,
   orZero,
   quantile,
+  RANGE,
+  RATE_INTERVAL,
+  RECENT,
+  rarePerMinute,
   refusedPerMinute,
-  SHOWN,
-  STEP,
-  seldom,
   sum,
   TURNED_AWAY_PER_MINUTE,
 } from '../promql/queries.ts'
 import { dashboard } from './dashboard.ts'
 
 const FINAL = { 'smtp.command': 'END-OF-MESSAGE' } as const
-/** A 421 for an idle connection, or at the proxy's own end, is no trouble. */
-const NOT_IDLE = { 'smtp.reply.code': 421, 'smtp.reply.cause': { noneOf: NOBODYS } } as const
-const NO_MAIL = noneYet('No mail')
+/** Excludes 421 replies to idle connections and those of a stopping proxy: they are not a problem. */
+const NOT_IDLE = { 'smtp.reply.code': 421, 'smtp.reply.cause': { noneOf: NO_ACTION_CAUSES } } as const
+const NO_MAIL = notMeasured('No mail')
 
-const failedMails = tracesLink(
-  'Traces of mails that failed',
-  traceWith(spanWith({}, 'transaction', 'status = error'), OF_CHOSEN_APPS),
+const tracesOfFailedMessages = tracesLink(
+  'Traces of failed messages',
+  traceWith(spanWith({}, 'transaction', 'status = error'), OF_SELECTED_APPS),
 )
 
 const isFlowing = stat({
   title: 'Is mail flowing?',
   description:
-    'Of the last five minutes. Yes: at least 99 % of what apps tried to send was accepted, or refused for what it is ' +
-    '(format, recipient, domain, password). Partly: at least half; red below 90 %. No: less. What is missing fails ' +
-    'because of AhaSend, the account or the proxy. Idle disconnects, stops of the proxy and late unsubscribe links do not ' +
-    'count.',
+    'Over the last five minutes. Yes: at least 99% of the messages that apps tried to send were accepted, or refused ' +
+    'because of the message or the app (format, recipient, domain, password). Partly: at least 50%; red below 90%. No: ' +
+    'less than 50%. All other messages fail because of AhaSend, the account or the proxy. Idle disconnects, stops of the ' +
+    'proxy and 451 for an unsubscribe link do not count.',
   unit: units.PercentUnit,
-  queries: [{ expr: measured(flowing(NOW)) }],
+  queries: [{ expr: measured(flowing(RECENT)) }],
   thresholds: thresholds('red'),
-  mappings: words(
+  mappings: rangeTexts(
     NO_MAIL,
     { from: 0.99, text: 'Yes', color: 'green' },
     { from: 0.9, to: 0.99, text: 'Partly', color: 'orange' },
     { from: 0.5, to: 0.9, text: 'Partly', color: 'red' },
     { from: -0.5, to: 0.5, text: 'No', color: 'red' },
   ),
-  loud: true,
-  nothing: 'No proxy seen',
-  links: [failedMails, runbookLink('SmtpProxyDown')],
+  filled: true,
+  noValue: 'No proxy seen',
+  links: [tracesOfFailedMessages, runbookLink('SmtpProxyDown')],
 })
 
 const accepted = stat({
   title: 'Accepted share',
   description:
-    'Of the last five minutes: the share of mails that AhaSend accepted. A session that is turned away before its mail ' +
-    'counts as one that was not. It can be low while mail flows: see the refusals.',
+    'The share of messages that AhaSend accepted over the last five minutes. A session that is turned away before its ' +
+    'message counts as a message that was not accepted. The share can be low while mail is flowing, for example if many ' +
+    'recipients are invalid: see the refusals dashboard.',
   unit: units.PercentUnit,
-  queries: [{ expr: measured(acceptedShare(NOW)) }],
+  queries: [{ expr: measured(acceptedShare(RECENT)) }],
   thresholds: thresholds('red', [0.9, 'orange'], [0.98, 'green']),
-  mappings: words(NO_MAIL),
+  mappings: rangeTexts(NO_MAIL),
   decimals: 1,
-  links: [failedMails, dashboardLink('Refusals', dashboards.refusals), runbookLink('SmtpProxyErrorBudgetBurning')],
+  links: [
+    tracesOfFailedMessages,
+    dashboardLink('Refusals', dashboards.refusals),
+    runbookLink('SmtpProxyErrorBudgetBurning'),
+  ],
 })
 
 const slowest = stat({
-  title: 'p99 of final replies',
+  title: 'Final reply time, p99',
   description:
-    'Of the last five minutes: one in a hundred mails waits longer than this for the reply to its last dot. All apps together.',
+    'Over the last five minutes, 1% of messages waited longer than this for the final reply, after their last byte. ' +
+    'All apps together.',
   unit: units.Seconds,
-  queries: [{ expr: measured(quantile(0.99, NOW, 'commandDuration', FINAL)) }],
+  queries: [{ expr: measured(quantile(0.99, RECENT, 'commandDuration', FINAL)) }],
   thresholds: thresholds('green', [SLOW_FINAL_REPLY / 2, 'orange'], [SLOW_FINAL_REPLY, 'red']),
-  mappings: words(NO_MAIL),
+  mappings: rangeTexts(NO_MAIL),
   links: [
-    tracesLink('Traces of slow mails', spanWith({}, 'transaction', 'duration > 2s')),
+    tracesLink('Traces of slow messages', spanWith({}, 'transaction', 'duration > 2s')),
     runbookLink('AhaSendSlowFinalReplies'),
   ],
 })
@@ -97,33 +103,33 @@ const slowest = stat({
 const disabled = stat({
   title: 'Account disabled (521)',
   description:
-    'How often AhaSend answered 521 in the time shown: the account is suspended, paused or out of credits. One is enough ' +
-    'to act.',
+    'The number of 521 replies in the selected time range: the account is suspended, paused or out of credits. Act on ' +
+    'the first one.',
   unit: units.LocaleFormat,
-  queries: [{ expr: orZero(sum(grown(SHOWN, 'replies', { 'smtp.reply.cause': 'account_disabled' }))) }],
-  thresholds: noneIsGood(),
+  queries: [{ expr: orZero(sum(growth(RANGE, 'replies', { 'smtp.reply.cause': 'account_disabled' }))) }],
+  thresholds: zeroIsGood(),
   decimals: 0,
   links: [
-    tracesLink('Traces with a 521', traceWith(spanWith({ 'smtp.reply.code': 521 }), OF_CHOSEN_APPS)),
+    tracesLink('Traces with a 521', traceWith(spanWith({ 'smtp.reply.code': 521 }), OF_SELECTED_APPS)),
     runbookLink('AhaSendAccountDisabled'),
   ],
 })
 
 const turnedAwayBy421 = stat({
-  title: '421, not idle',
+  title: '421 except idle',
   description:
-    'How often a session was ended or refused with 421 in the time shown, by AhaSend or by the proxy. Idle disconnects ' +
-    'are normal and left out. A few are retried; many are an outage.',
+    'The number of sessions that AhaSend or the proxy ended or refused with 421 in the selected time range. Idle ' +
+    'disconnects are normal and not included. Apps retry after a 421; many of them are an outage.',
   unit: units.LocaleFormat,
-  queries: [{ expr: orZero(sum(grown(SHOWN, 'replies', NOT_IDLE))) }],
-  thresholds: noneIsGood('orange'),
+  queries: [{ expr: orZero(sum(growth(RANGE, 'replies', NOT_IDLE))) }],
+  thresholds: zeroIsGood('orange'),
   decimals: 0,
   links: [
     tracesLink(
       'Traces with a 421',
       traceWith(
         spanWith({ 'smtp.reply.code': 421 }, undefined, 'span.smtp.reply.cause != "idle_timeout"'),
-        OF_CHOSEN_APPS,
+        OF_SELECTED_APPS,
       ),
     ),
     runbookLink('AhaSendLoadShedding'),
@@ -134,15 +140,15 @@ const turnedAwayBy421 = stat({
 const inDoubt = stat({
   title: 'In doubt',
   description:
-    'Mails in the time shown that were sent whole and never answered. AhaSend may have queued them; apps that send them ' +
-    'again double them.',
+    'Messages in the selected time range that were sent in full but got no final reply. AhaSend may have queued them, so ' +
+    'a retry may create duplicates.',
   unit: units.LocaleFormat,
-  queries: [{ expr: orZero(sum(grown(SHOWN, 'transactions', { 'smtp.transaction.outcome': 'in_doubt' }))) }],
-  thresholds: noneIsGood('purple'),
+  queries: [{ expr: orZero(sum(growth(RANGE, 'transactions', { 'smtp.transaction.outcome': 'in_doubt' }))) }],
+  thresholds: zeroIsGood('purple'),
   decimals: 0,
   links: [
     tracesLink(
-      'Traces of mails in doubt',
+      'Traces of messages in doubt',
       traceWith(
         spanWith({ 'smtp.transaction.outcome': 'in_doubt', 'smtp.client.name': { matches: CLIENTS } }, 'transaction'),
       ),
@@ -152,11 +158,11 @@ const inDoubt = stat({
 })
 
 const outcomes = areas({
-  title: 'Mails by outcome',
+  title: 'Messages by outcome',
   description:
-    'Messages a minute. tempfail: refused temporarily, apps retry. permfail: refused permanently. in_doubt: no final ' +
+    'Messages per minute. tempfail: refused temporarily, apps retry. permfail: refused permanently. in_doubt: no final ' +
     'reply arrived. aborted: the app gave up. turned away: sessions refused before their message. drained: refused or ' +
-    'cut because the proxy was stopped; apps retry, so this is no failure.',
+    'interrupted because the proxy stopped; apps retry, so this is not a failure.',
   unit: units.Short,
   queries: [
     { expr: sum(ENDED_PER_MINUTE, 'smtp.transaction.outcome'), legend: '{{smtp_transaction_outcome}}' },
@@ -164,24 +170,24 @@ const outcomes = areas({
     { expr: DRAINED_PER_MINUTE, legend: 'drained' },
   ],
   colors: outcomeColors,
-  links: [failedMails, runbookLink('AhaSendTemporaryErrors')],
+  links: [tracesOfFailedMessages, runbookLink('AhaSendTemporaryErrors')],
 })
 
 const by421Cause = events({
   title: '421 by cause',
   description:
-    '421 replies a minute. idle_timeout (grey) is what AhaSend does to connections that a pool keeps for more than 60 s: ' +
-    'normal. AhaSend causes load_shedding and internal_error; this side causes upstream_unreachable, session_limit and ' +
-    'local_resources_exhausted.',
+    '421 replies per minute. idle_timeout (grey) is normal: AhaSend closes pooled connections on which nothing is sent ' +
+    'for 60 s. AhaSend causes load_shedding and internal_error. The proxy or its network causes upstream_unreachable, ' +
+    'session_limit and local_resources_exhausted.',
   unit: units.Short,
   queries: [
     {
-      expr: sum(seldom('replies', { 'smtp.reply.code': 421 }), 'smtp.reply.code', 'smtp.reply.cause'),
+      expr: sum(rarePerMinute('replies', { 'smtp.reply.code': 421 }), 'smtp.reply.code', 'smtp.reply.cause'),
       legend: '{{smtp_reply_cause}}',
     },
   ],
   colors: causeColors,
-  nothing: 'No 421 seen',
+  noValue: 'No 421 replies seen',
   dataLinks: [tracesOfCode],
   links: [
     runbookLink('AhaSendLoadShedding'),
@@ -193,8 +199,8 @@ const by421Cause = events({
 const byCode = events({
   title: 'Refusals by code',
   description:
-    'Refusals a minute, but for idle disconnects and for 503, which follows another refusal. What each means is on the ' +
-    'refusals dashboard.',
+    'Refusals per minute, except idle disconnects and 503, which follows another refusal. The refusals dashboard ' +
+    'explains each code.',
   unit: units.Short,
   queries: [
     {
@@ -203,61 +209,64 @@ const byCode = events({
     },
   ],
   colors: causeColors,
-  nothing: 'No refusal seen',
+  noValue: 'No refusals seen',
   dataLinks: [tracesOfCode],
-  links: [failedMails, dashboardLink('Refusals', dashboards.refusals)],
+  links: [tracesOfFailedMessages, dashboardLink('Refusals', dashboards.refusals)],
 })
 
-const SLOW = 'alert on p95'
+const SLOW = 'alert threshold for p95'
 
 const finalReply = lines({
   title: 'Time to the final reply',
   description:
-    'From the last dot of a mail to its answer, at the median and for the slowest in 20 and in 100. The alert begins ' +
-    'where the p95 stays above the dashed line. All apps together.',
+    'The time from the last byte of a message to its final reply: median, p95 and p99. The alert fires if p95 stays above ' +
+    'the dashed line. All apps together.',
   unit: units.Seconds,
   queries: [
-    ...[0.5, 0.95, 0.99].map((q) => ({ expr: quantile(q, STEP, 'commandDuration', FINAL), legend: `p${q * 100}` })),
+    ...[0.5, 0.95, 0.99].map((q) => ({
+      expr: quantile(q, RATE_INTERVAL, 'commandDuration', FINAL),
+      legend: `p${q * 100}`,
+    })),
     { expr: `vector(${SLOW_FINAL_REPLY})`, legend: SLOW },
   ],
   logarithmic: 10,
   dashed: { [SLOW]: 'red' },
   links: [
-    tracesLink('Traces of slow mails', spanWith({}, 'transaction', 'duration > 2s')),
+    tracesLink('Traces of slow messages', spanWith({}, 'transaction', 'duration > 2s')),
     runbookLink('AhaSendSlowFinalReplies'),
   ],
 })
 
 const byCommand = lines({
-  title: 'p95 by command',
+  title: 'Reply time by command, p95',
   description:
-    'How long AhaSend takes to answer, for the slowest in 20. CONNECT is the wait for the greeting, END-OF-MESSAGE the ' +
-    'final reply. All apps together.',
+    'How long AhaSend takes to reply; 5% of replies take longer. CONNECT is the wait for the greeting, END-OF-MESSAGE ' +
+    'the wait for the final reply. All apps together.',
   unit: units.Seconds,
-  queries: [{ expr: quantile(0.95, STEP, 'commandDuration', {}, 'smtp.command'), legend: '{{smtp_command}}' }],
+  queries: [{ expr: quantile(0.95, RATE_INTERVAL, 'commandDuration', {}, 'smtp.command'), legend: '{{smtp_command}}' }],
   logarithmic: 10,
-  links: [tracesLink('Traces of slow mails', spanWith({}, 'transaction', 'duration > 2s'))],
+  links: [tracesLink('Traces of slow messages', spanWith({}, 'transaction', 'duration > 2s'))],
 })
 
 export const mailHealth = dashboard({
   uid: dashboards.mail,
   title: 'AhaSend: mail health',
-  question: 'Is mail flowing? If not, since when, in which way and for which app?',
+  question: 'Is mail flowing? If not, since when, how does it fail, and for which apps?',
   rows: [
     {
       heading: 'Is mail flowing?',
       height: 5,
       panels: [
-        [4, isFlowing],
+        [5, isFlowing],
         [4, accepted],
         [4, slowest],
         [4, disabled],
         [4, turnedAwayBy421],
-        [4, inDoubt],
+        [3, inDoubt],
       ],
     },
     {
-      heading: 'Since when, and how?',
+      heading: 'Since when, and how does it fail?',
       height: 8,
       panels: [
         [12, outcomes],
@@ -267,6 +276,6 @@ export const mailHealth = dashboard({
         [8, byCommand],
       ],
     },
-    { heading: 'Which app?', height: 7, panels: [[24, apps]] },
+    { heading: 'Which apps are affected?', height: 7, panels: [[24, apps]] },
   ],
 })

@@ -5,30 +5,30 @@ import { CERTIFICATE } from '../alerts/thresholds.ts'
 import { closeColors, lossColors } from '../panels/colors.ts'
 import { events, lines } from '../panels/graphs.ts'
 import { CLIENTS, runbookLink, spanWith, tracesLink } from '../panels/links.ts'
-import { noneIsGood, noneYet, stat, thresholds, words } from '../panels/panels.ts'
+import { notMeasured, rangeTexts, stat, thresholds, zeroIsGood } from '../panels/panels.ts'
 import {
   endedSessions,
-  grown,
+  growth,
   measured,
-  NOW,
   ofProxies,
   orZero,
   perSecond,
   quantile,
-  STEP,
-  seldom,
-  seldomEnded,
+  RATE_INTERVAL,
+  RECENT,
+  rarePerMinute,
+  rareSessionsPerMinute,
   select,
-  selectWhole,
+  selectWholeProxies,
   sum,
-  whileSeen,
+  whileScraped,
 } from '../promql/queries.ts'
 import { dashboard } from './dashboard.ts'
 
 const DAY = 86_400
 
 type CloseReason = (typeof closeReasons)[number]
-/** What is held back on purpose is no loss. */
+/** Excludes records that the rate limit drops by design. */
 const LOST = { 'telemetry.loss': { not: 'rate_limited' } } as const
 const REFUSED = [
   'session_limit',
@@ -36,7 +36,7 @@ const REFUSED = [
   'proxy_header',
   'dial_failed',
 ] as const satisfies readonly CloseReason[]
-/** Sessions that the proxy refused. Not its replies: before TLS, and without a PROXY header, it sends none. */
+/** Sessions that the proxy refused. Replies are not counted: before TLS, and without a PROXY header, it sends none. */
 const OWN_REFUSALS = { 'smtp.session.close_reason': { oneOf: REFUSED } } as const
 const UPTIME = ofProxies(select.series('uptime'))
 const BUSY = { 'nodejs.eventloop.state': 'active' } as const
@@ -48,56 +48,56 @@ const busiest = (window: string) => {
   return `max(${share(BUSY)} / ${share({})})`
 }
 
-/** Each true statement counts one. */
-const troubles = [
-  `(${orZero(`${sum(endedSessions(NOW, OWN_REFUSALS, selectWhole))} > bool 0`)})`,
-  `(${sum(grown(NOW, 'sessionOpaque', {}, selectWhole))} > bool 0)`,
-  `(${sum(grown(NOW, 'telemetryLost', LOST, selectWhole))} > bool 0)`,
-  `(${sum(grown(NOW, 'observerFailures', {}, selectWhole))} > bool 0)`,
-  `(${busiest(NOW)} > bool 0.8)`,
+/** The number of checks that fail. */
+const failedChecks = [
+  `(${orZero(`${sum(endedSessions(RECENT, OWN_REFUSALS, selectWholeProxies))} > bool 0`)})`,
+  `(${sum(growth(RECENT, 'sessionOpaque', {}, selectWholeProxies))} > bool 0)`,
+  `(${sum(growth(RECENT, 'telemetryLost', LOST, selectWholeProxies))} > bool 0)`,
+  `(${sum(growth(RECENT, 'observerFailures', {}, selectWholeProxies))} > bool 0)`,
+  `(${busiest(RECENT)} > bool 0.8)`,
   `(${orZero(`min(${daysLeft}) < bool ${CERTIFICATE.listener.critical / DAY}`)})`,
 ].join(' + ')
 
-const isWell = stat({
-  title: 'Is the proxy well?',
+const isHealthy = stat({
+  title: 'Is the proxy healthy?',
   description:
-    'Of the last five minutes. Yes: the proxy refused no session, none became opaque, no telemetry was ' +
-    'lost, no event loop was busy for more than 80 % of the time, and no certificate ends within three days. Else how ' +
-    'many of these six are not so. Of whole proxies, whichever app is chosen.',
+    'Over the last five minutes. Yes: the proxy refused no session, no session became opaque, no telemetry was lost, no ' +
+    'telemetry observer failed, no event loop was busy for more than 80% of the time, and no certificate expires within ' +
+    'three days. No: the number of these six checks that fail. They cover all apps of the selected proxies.',
   unit: units.Short,
-  queries: [{ expr: measured(troubles) }],
-  thresholds: noneIsGood(),
-  mappings: words(
-    noneYet('Just started'),
+  queries: [{ expr: measured(failedChecks) }],
+  thresholds: zeroIsGood(),
+  mappings: rangeTexts(
+    notMeasured('Just started'),
     { from: -0.5, to: 0.5, text: 'Yes', color: 'green' },
-    { from: 0.5, to: 1.5, text: '1 trouble', color: 'red' },
-    ...[2, 3, 4, 5, 6].map((n) => ({ from: n - 0.5, to: n + 0.5, text: `${n} troubles`, color: 'red' })),
+    ...[1, 2, 3, 4, 5, 6].map((n) => ({ from: n - 0.5, to: n + 0.5, text: `No (${n})`, color: 'red' })),
   ),
   decimals: 0,
-  loud: true,
-  nothing: 'No proxy seen',
+  filled: true,
+  noValue: 'No proxy seen',
   links: [runbookLink('SmtpProxyDown'), runbookLink('SmtpProxyAbsent')],
 })
 
-const seen = stat({
+const scraped = stat({
   title: 'Proxies seen',
-  description: 'Proxies that are scraped now, and since when the youngest of them runs.',
+  description: 'The number of proxies that Prometheus scrapes now, and the uptime of the one that started last.',
   unit: units.Seconds,
   queries: [
     { expr: `count(${UPTIME})`, legend: 'proxies' },
-    { expr: `min(${UPTIME})`, legend: 'youngest runs for' },
+    { expr: `min(${UPTIME})`, legend: 'shortest uptime' },
   ],
   thresholds: thresholds('text'),
   units: { proxies: units.Short },
-  nothing: 'none',
+  noValue: 'none',
   links: [runbookLink('SmtpProxyDown'), runbookLink('SmtpProxyRestarting')],
 })
 
 const busy = stat({
   title: 'Busiest event loop',
-  description: 'The share of the last five minutes in which the busiest event loop worked. Near 100 % mail waits.',
+  description:
+    'The share of the last five minutes in which the busiest event loop was active. Near 100%, mail is delayed.',
   unit: units.PercentUnit,
-  queries: [{ expr: whileSeen(busiest(NOW)) }],
+  queries: [{ expr: whileScraped(busiest(RECENT)) }],
   thresholds: thresholds('green', [0.6, 'orange'], [0.8, 'red']),
   decimals: 0,
 })
@@ -105,8 +105,8 @@ const busy = stat({
 const certificates = stat({
   title: 'Days left on certificates',
   description:
-    "Until the certificate ends that AhaSend showed last (upstream), and the listeners' own, if they have one. AhaSend " +
-    'renews its own.',
+    "Days until the certificates expire: the one that AhaSend presented last (upstream), and the listeners' own, if they " +
+    'have one. AhaSend renews its certificate.',
   unit: units.Short,
   queries: [{ expr: daysLeft, legend: '{{tls_side}}' }],
   thresholds: thresholds(
@@ -118,9 +118,9 @@ const certificates = stat({
   links: [runbookLink('SmtpProxyCertificateExpiring'), runbookLink('AhaSendCertificateExpiring')],
 })
 
-const proxies = lines({
-  title: 'Proxies',
-  description: 'How long each proxy has been running. A fall is a restart, a gap is one that was not scraped.',
+const uptimes = lines({
+  title: 'Proxy uptime',
+  description: 'How long each proxy has been running. A drop is a restart. A gap means that the proxy was not scraped.',
   unit: units.Seconds,
   queries: [{ expr: UPTIME, legend: '{{instance}}' }],
   links: [runbookLink('SmtpProxyDown'), runbookLink('SmtpProxyRestarting'), runbookLink('SmtpProxyAbsent')],
@@ -129,18 +129,19 @@ const proxies = lines({
 const refused = events({
   title: 'Sessions refused by the proxy',
   description:
-    'Sessions a minute that the proxy refused, on all listeners. session_limit: PROXY_MAX_SESSIONS or ' +
-    'PROXY_MAX_SESSIONS_PER_CLIENT. not_allowed: PROXY_ALLOW. proxy_header: PROXY_TRUST_PROXY_PROTOCOL, and no valid ' +
-    'header. dial_failed: no upstream could be reached, or no descriptor, port or memory is left.',
+    'Sessions per minute that the proxy refused, on all listeners. session_limit: PROXY_MAX_SESSIONS or ' +
+    'PROXY_MAX_SESSIONS_PER_CLIENT is reached. not_allowed: the address is not in PROXY_ALLOW. proxy_header: no valid ' +
+    'header from an address in PROXY_TRUST_PROXY_PROTOCOL. dial_failed: no upstream is reachable, or the proxy has no ' +
+    'file descriptor, port or memory left.',
   unit: units.Short,
   queries: [
     {
-      expr: sum(seldomEnded(OWN_REFUSALS), 'smtp.session.close_reason'),
+      expr: sum(rareSessionsPerMinute(OWN_REFUSALS), 'smtp.session.close_reason'),
       legend: '{{smtp_session_close_reason}}',
     },
   ],
   colors: closeColors,
-  nothing: 'No refused session seen',
+  noValue: 'No refused sessions seen',
   links: [
     tracesLink(
       'Traces of these sessions',
@@ -159,16 +160,16 @@ const refused = events({
 const opaque = events({
   title: 'Opaque sessions',
   description:
-    'Sessions a minute that are relayed without being understood any more, by reason. Mail goes on, but metrics and ' +
-    'traces say less than happens. Also replies that the app may lack: incomplete (AhaSend closed in the middle), ' +
-    'undelivered (the app was gone), after_fin (the app had closed its sending side without QUIT before its message was ' +
-    'accepted). An app that lacks such a reply may send the message again.',
+    'Sessions per minute that the proxy continues to relay but can no longer parse, by reason. Mail is not affected, but ' +
+    'metrics and traces are incomplete. Also replies that the app may not have received: incomplete (AhaSend closed the ' +
+    'connection in the middle), undelivered (the app had disconnected), after_fin (the app had closed its sending side ' +
+    'without QUIT before its message was accepted). An app without the reply may send the message again.',
   unit: units.Short,
   queries: [
-    { expr: sum(seldom('sessionOpaque'), 'smtp.opaque.reason'), legend: '{{smtp_opaque_reason}}' },
-    { expr: sum(seldom('repliesLost'), 'smtp.reply.loss'), legend: 'reply {{smtp_reply_loss}}' },
+    { expr: sum(rarePerMinute('sessionOpaque'), 'smtp.opaque.reason'), legend: '{{smtp_opaque_reason}}' },
+    { expr: sum(rarePerMinute('repliesLost'), 'smtp.reply.loss'), legend: 'reply {{smtp_reply_loss}}' },
   ],
-  nothing: 'None seen',
+  noValue: 'None seen',
   links: [
     tracesLink(
       'Traces of opaque sessions',
@@ -181,18 +182,19 @@ const opaque = events({
 const losses = events({
   title: 'Telemetry losses',
   description:
-    'Records a minute that were lost. queue_full: more than was taken away. export_failed: the receiver did not take ' +
-    'them. stdout_full: nobody reads the log. rate_limited is on purpose. observer: a bug in the telemetry itself.',
+    'Lost records per minute. queue_full: records arrived faster than they were exported. export_failed: the receiver ' +
+    'did not accept them. stdout_full: nothing reads the log fast enough. rate_limited: dropped by design. observer: a ' +
+    'bug in the telemetry code.',
   unit: units.Short,
   queries: [
     {
-      expr: sum(seldom('telemetryLost'), 'telemetry.signal', 'telemetry.loss'),
+      expr: sum(rarePerMinute('telemetryLost'), 'telemetry.signal', 'telemetry.loss'),
       legend: '{{telemetry_signal}} {{telemetry_loss}}',
     },
-    { expr: sum(seldom('observerFailures')), legend: 'observer' },
+    { expr: sum(rarePerMinute('observerFailures')), legend: 'observer' },
   ],
   colors: lossColors,
-  nothing: 'No loss seen',
+  noValue: 'No losses seen',
   links: [
     runbookLink('SmtpProxyTelemetryLost'),
     runbookLink('SmtpProxyObserverFailing'),
@@ -206,8 +208,8 @@ const loopShare = (state: object) => `sum by (instance, smtp_loop) (${perSecond(
 const loops = lines({
   title: 'Event loops and CPU',
   description:
-    'The share of the time in which each event loop that relays mail worked (PROXY_WORKERS), and the CPU of the whole ' +
-    'process: 100 % is one core.',
+    'The share of time in which each event loop that relays mail was active (PROXY_WORKERS sets their number), and the ' +
+    'CPU usage of the whole process: 100% is one core.',
   unit: units.PercentUnit,
   queries: [
     { expr: `${loopShare(BUSY)} / ${loopShare({})}`, legend: LOOP },
@@ -218,13 +220,13 @@ const loops = lines({
 const delays = lines({
   title: 'Event loop delay, p99',
   description:
-    'The longest wait for a turn within a second, in the worst of a hundred seconds: so much is added to every reply. ' +
-    'Above 100 ms something blocks the loop.',
+    'The longest delay of the event loop in each second; 1% of seconds have a longer one. Each reply can take longer by ' +
+    'this delay. Above 100 ms, something blocks the loop.',
   unit: units.Seconds,
-  queries: [{ expr: quantile(0.99, STEP, 'loopDelay', {}, 'instance', 'smtp.loop'), legend: LOOP }],
+  queries: [{ expr: quantile(0.99, RATE_INTERVAL, 'loopDelay', {}, 'instance', 'smtp.loop'), legend: LOOP }],
   links: [
     tracesLink(
-      'Traces of slow mails',
+      'Traces of slow messages',
       spanWith({ 'smtp.client.name': { matches: CLIENTS } }, 'transaction', 'duration > 2s'),
     ),
   ],
@@ -233,7 +235,7 @@ const delays = lines({
 const memory = lines({
   title: 'Memory',
   description:
-    'Physical memory of each process, and what its event loops use of their heaps. Steady growth of the heap is a leak.',
+    'Physical memory of each process, and the used heap of its event loops. A heap that grows steadily is a leak.',
   unit: units.BytesIEC,
   queries: [
     { expr: ofProxies(select.series('memoryUsage')), legend: '{{instance}}' },
@@ -242,13 +244,13 @@ const memory = lines({
 })
 
 const traffic = lines({
-  title: 'Octets relayed',
-  description: 'Inside TLS, each second. transmit: from apps to AhaSend. receive: from AhaSend to apps.',
+  title: 'Bytes relayed',
+  description: 'Bytes per second, without TLS overhead. transmit: from apps to AhaSend. receive: from AhaSend to apps.',
   unit: units.BytesPerSecondIEC,
   queries: [{ expr: sum(perSecond('io'), 'network.io.direction'), legend: '{{network_io_direction}}' }],
   links: [
     tracesLink(
-      'Traces of large mails',
+      'Traces of large messages',
       spanWith(
         { 'smtp.message.size': { atLeast: 10_485_760 }, 'smtp.client.name': { matches: CLIENTS } },
         'transaction',
@@ -260,30 +262,30 @@ const traffic = lines({
 export const proxy = dashboard({
   uid: dashboards.proxy,
   title: 'AhaSend: the proxy itself',
-  question: 'Is the proxy well, and does its telemetry see everything?',
+  question: 'Is the proxy healthy, and is its telemetry complete?',
   rows: [
     {
-      heading: 'Is the proxy well?',
+      heading: 'Is the proxy healthy?',
       height: 5,
       panels: [
-        [6, isWell],
-        [6, seen],
+        [6, isHealthy],
+        [6, scraped],
         [6, busy],
         [6, certificates],
       ],
     },
     {
-      heading: 'Does it do its work?',
+      heading: 'Does the proxy work correctly?',
       height: 8,
       panels: [
-        [12, proxies],
+        [12, uptimes],
         [12, refused],
         [12, opaque],
         [12, losses],
       ],
     },
     {
-      heading: 'Has it enough of everything?',
+      heading: 'Does the proxy have enough resources?',
       height: 8,
       panels: [
         [12, loops],

@@ -6,7 +6,7 @@ import { appTlsColors, causeColors, commandColors, verdictColors } from '../pane
 import { areas, events } from '../panels/graphs.ts'
 import {
   CLIENTS,
-  OF_CHOSEN_APPS,
+  OF_SELECTED_APPS,
   runbookLink,
   spanWith,
   tracesLink,
@@ -15,40 +15,51 @@ import {
   traceWith,
   variable,
 } from '../panels/links.ts'
-import { noneIsGood, stat, text, words } from '../panels/panels.ts'
-import { shown, table } from '../panels/tables.ts'
-import { grown, orZero, perMinute, REFUSAL, refused, refusedPerMinute, SHOWN, seldom, sum } from '../promql/queries.ts'
+import { rangeTexts, stat, text, zeroIsGood } from '../panels/panels.ts'
+import { cell, table } from '../panels/tables.ts'
+import {
+  growth,
+  orZero,
+  perMinute,
+  RANGE,
+  REFUSAL,
+  rarePerMinute,
+  refused,
+  refusedPerMinute,
+  sum,
+} from '../promql/queries.ts'
 import { dashboard } from './dashboard.ts'
 
 const allRefusals = tracesLink(
   'Traces of refusals',
   traceWith(
     spanWith({ 'smtp.reply.code': { atLeast: 400 } }, undefined, 'span.smtp.reply.cause != "idle_timeout"'),
-    OF_CHOSEN_APPS,
+    OF_SELECTED_APPS,
   ),
 )
 
 const anything = stat({
   title: 'Is anything refused?',
   description:
-    'Replies in the time shown that say no. Left out: idle disconnects, the end of a proxy that is stopped, and 503, ' +
-    'which answers what was pipelined behind a refused command. A mail can be refused several times: each recipient.',
+    'Refusals in the selected time range. Not included: idle disconnects, replies of a proxy that is shutting down, and ' +
+    '503, which answers the commands pipelined after a refused command. A message can have several refusals, one for ' +
+    'each recipient.',
   unit: units.LocaleFormat,
-  queries: [{ expr: orZero(sum(refused(SHOWN))) }],
-  thresholds: noneIsGood('orange'),
-  mappings: words({ to: 0.5, text: 'No', color: 'green' }),
+  queries: [{ expr: orZero(sum(refused(RANGE))) }],
+  thresholds: zeroIsGood('orange'),
+  mappings: rangeTexts({ to: 0.5, text: 'No', color: 'green' }),
   decimals: 0,
-  loud: true,
-  nothing: 'No proxy seen',
+  filled: true,
+  noValue: 'No proxy seen',
   links: [allRefusals],
 })
 
 const SEVERE: ReadonlySet<Actor> = new Set<Actor>(['account', 'operator'])
 
-/** The refusals that call for somebody. */
+/** The refusals on which this actor must act. */
 function callsFor(actor: Actor): string {
-  if (actor === 'unclear') return sum(grown(SHOWN, 'replies', { ...REFUSAL, 'smtp.reply.cause': 'none' }))
-  return sum(grown(SHOWN, 'replies', { 'smtp.reply.cause': { oneOf: causesOf(actor) } }))
+  if (actor === 'unclear') return sum(growth(RANGE, 'replies', { ...REFUSAL, 'smtp.reply.cause': 'none' }))
+  return sum(growth(RANGE, 'replies', { 'smtp.reply.cause': { oneOf: causesOf(actor) } }))
 }
 
 const ASKED: readonly Actor[] = [
@@ -65,12 +76,13 @@ const ASKED: readonly Actor[] = [
 const whoMustAct = stat({
   title: 'Who must act?',
   description:
-    'The same refusals by whose turn it is. The table below says why, and the one at the bottom what to do. What is ' +
-    'refused for now is sent again by the apps.',
+    "The same refusals, by who must act. App: the app's team, and what it must correct. The table below shows the " +
+    'causes; the table at the bottom of this dashboard shows what to do. Apps retry messages that were refused ' +
+    'temporarily.',
   unit: units.LocaleFormat,
   queries: ASKED.map((actor) => ({ expr: orZero(callsFor(actor)), legend: actors[actor] })),
-  thresholds: noneIsGood('orange'),
-  colors: Object.fromEntries([...SEVERE].map((actor) => [actors[actor], noneIsGood('red')])),
+  thresholds: zeroIsGood('orange'),
+  colors: Object.fromEntries([...SEVERE].map((actor) => [actors[actor], zeroIsGood('red')])),
   decimals: 0,
   links: [
     runbookLink('AhaSendAccountDisabled'),
@@ -81,7 +93,7 @@ const whoMustAct = stat({
   ],
 })
 
-const WHO = [
+const REFUSAL_LABELS = [
   'smtp.reply.code',
   'smtp.reply.cause',
   'smtp.command',
@@ -90,16 +102,16 @@ const WHO = [
   'server.address',
 ] as const satisfies readonly GroupKey[]
 
-/** The cause under another name, for a column of its own. */
+/** Copies the cause to another label, for an additional column. */
 function copyOfCause(expr: string, label: string): string {
   return `label_replace(${expr}, "${label}", "$1", "smtp_reply_cause", "(.*)")`
 }
 
-/** 503 follows another refusal. Only where an app got no other it says something: the app speaks out of turn. */
-const lone503 = `${sum(grown(SHOWN, 'replies', { 'smtp.reply.code': 503 }), ...WHO)} unless on (${labels('smtp.client.name')}) (${sum(refused(SHOWN), 'smtp.client.name')} > 0)`
-const said = `(${sum(refused(SHOWN), ...WHO)} or ${lone503}) > 0`
+/** 503 usually follows another refusal. It matters only if the app got no other refusal: it sends commands out of order. */
+const lone503 = `${sum(growth(RANGE, 'replies', { 'smtp.reply.code': 503 }), ...REFUSAL_LABELS)} unless on (${labels('smtp.client.name')}) (${sum(refused(RANGE), 'smtp.client.name')} > 0)`
+const allKinds = `(${sum(refused(RANGE), ...REFUSAL_LABELS)} or ${lone503}) > 0`
 
-/** The traces of one row. */
+/** A link to the traces of one row. */
 const ofThisRow = tracesLink(
   'Traces of this refusal',
   traceWith(
@@ -111,50 +123,51 @@ const ofThisRow = tracesLink(
   ),
 )
 
-const whoSaidNo = table({
-  title: 'Who said no, to whom, and why?',
+const whoRefusedWhat = table({
+  title: 'Who refused what, and why?',
   description:
-    'Every kind of refusal in the time shown. A click on the code leads to the traces. The proxy speaks for itself only ' +
-    'where it could not reach AhaSend or must not. 503 is there only for apps that got no other refusal.',
+    'All refusals in the selected time range, by kind. Click a code to see its traces. The proxy itself refuses only if ' +
+    'it cannot reach AhaSend, or because of its settings, its resources or a shutdown. 503 is listed only for apps ' +
+    'without any other refusal.',
   unit: units.Short,
-  queries: [copyOfCause(copyOfCause(said, 'meaning'), 'actor')],
+  queries: [copyOfCause(copyOfCause(allKinds, 'meaning'), 'actor')],
   columns: [
-    { field: 'Value', title: 'Times', properties: { ...shown.width(80), ...shown.number } },
+    { field: 'Value', title: 'Count', properties: { ...cell.width(80), ...cell.number } },
     {
       field: 'smtp_reply_code',
       title: 'Code',
-      properties: { ...shown.text, ...shown.width(70), links: [ofThisRow.build()] },
+      properties: { ...cell.text, ...cell.width(70), links: [ofThisRow.build()] },
     },
-    { field: 'meaning', title: 'What it means at AhaSend', properties: shown.as(eachCause(({ meaning }) => meaning)) },
+    { field: 'meaning', title: 'Meaning at AhaSend', properties: cell.as(eachCause(({ meaning }) => meaning)) },
     {
       field: 'actor',
       title: 'Who must act',
-      properties: { ...shown.width(170), ...shown.as(eachCause(({ actor }) => actors[actor])) },
+      properties: { ...cell.width(140), ...cell.as(eachCause(({ actor }) => actors[actor])) },
     },
-    { field: 'smtp_client_name', title: 'App', properties: { ...shown.text, ...shown.width(130) } },
-    { field: 'smtp_command', title: 'Command', properties: { ...shown.text, ...shown.width(160) } },
+    { field: 'smtp_client_name', title: 'App', properties: { ...cell.text, ...cell.width(130) } },
+    { field: 'smtp_command', title: 'Command', properties: { ...cell.text, ...cell.width(160) } },
     {
       field: 'smtp_reply_origin',
-      title: 'Said by',
-      properties: { ...shown.width(100), ...shown.as({ upstream: 'AhaSend', proxy: 'the proxy' }) },
+      title: 'Refused by',
+      properties: { ...cell.width(100), ...cell.as({ upstream: 'AhaSend', proxy: 'Proxy' }) },
     },
-    { field: 'server_address', title: 'Upstream', properties: { ...shown.text, ...shown.width(180) } },
-    { field: 'smtp_reply_cause', title: 'Cause', properties: { ...shown.text, ...shown.width(170) } },
+    { field: 'server_address', title: 'Upstream', properties: { ...cell.text, ...cell.width(180) } },
+    { field: 'smtp_reply_cause', title: 'Cause', properties: { ...cell.text, ...cell.width(200) } },
   ],
-  sortBy: ['Times', true],
-  nothing: 'No refusal seen',
+  sortBy: ['Count', true],
+  noValue: 'No refusals seen',
   links: [allRefusals],
 })
 
 function eachCause(
-  wording: (meaning: (typeof meanings)[keyof typeof meanings]) => string,
+  textOf: (meaning: (typeof meanings)[keyof typeof meanings]) => string,
 ): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(meanings).map(([cause, meaning]) => [cause, wording(meaning)]))
+  return Object.fromEntries(Object.entries(meanings).map(([cause, meaning]) => [cause, textOf(meaning)]))
 }
 
 const byCause = events({
   title: 'By cause',
-  description: 'Refusals a minute by code and cause. 503 is left out: it follows another refusal.',
+  description: 'Refusals per minute, by code and cause, except 503, which follows another refusal.',
   unit: units.Short,
   queries: [
     {
@@ -163,7 +176,7 @@ const byCause = events({
     },
   ],
   colors: causeColors,
-  nothing: 'No refusal seen',
+  noValue: 'No refusals seen',
   dataLinks: [tracesOfCode],
   links: [allRefusals, runbookLink('AhaSendAccountDisabled'), runbookLink('AhaSendPartiallyQueued')],
 })
@@ -171,8 +184,9 @@ const byCause = events({
 const byCommand = events({
   title: 'By command',
   description:
-    'Refusals a minute by what they answer. CONNECT: no greeting. AUTH: the password. MAIL: sender, account or domain. ' +
-    'RCPT: one recipient. END-OF-MESSAGE: the whole mail. 503 is left out: it follows another refusal.',
+    'Refusals per minute, by the refused command, except 503, which follows another refusal. CONNECT: a refusal in place ' +
+    'of the greeting. AUTH: the password. MAIL: sender, account or domain. RCPT: one recipient. END-OF-MESSAGE: the whole ' +
+    'message.',
   unit: units.Short,
   queries: [
     {
@@ -181,22 +195,22 @@ const byCommand = events({
     },
   ],
   colors: commandColors,
-  nothing: 'No refusal seen',
+  noValue: 'No refusals seen',
   links: [allRefusals],
 })
 
 const byApp = events({
   title: 'By app and cause',
   description:
-    'Refusals a minute by the app that got them (PROXY_CLIENTS), by code and cause. 503 is left out: it follows another refusal.',
+    'Refusals per minute, by app (PROXY_CLIENTS), code and cause, except 503, which follows another refusal.',
   unit: units.Short,
   queries: [
     {
       expr: sum(refusedPerMinute(), 'smtp.client.name', 'smtp.reply.code', 'smtp.reply.cause'),
-      legend: '{{smtp_client_name}} {{smtp_reply_cause}}',
+      legend: '{{smtp_client_name}} {{smtp_reply_code}} {{smtp_reply_cause}}',
     },
   ],
-  nothing: 'No refusal seen',
+  noValue: 'No refusals seen',
   dataLinks: [tracesOfAppAndCode],
   links: [
     allRefusals,
@@ -210,8 +224,8 @@ const byApp = events({
 const recipients = areas({
   title: 'Recipients by verdict',
   description:
-    'Recipients a minute. A mail is accepted when one of its recipients is: refused recipients of such mails are seen ' +
-    'only here.',
+    'Recipients per minute. A message counts as accepted if one of its recipients is accepted; only this panel shows the ' +
+    'refused recipients of such messages.',
   unit: units.Short,
   queries: [{ expr: sum(perMinute('recipients'), 'smtp.recipient.verdict'), legend: '{{smtp_recipient_verdict}}' }],
   colors: verdictColors,
@@ -227,20 +241,20 @@ const recipients = areas({
 const tlsFailures = events({
   title: 'TLS failures of apps',
   description:
-    'Attempts a minute of applications to enter TLS that failed, by reason. app_tls_closed is a port scanner or a health ' +
-    'check; each other reason is explained in the log line of the session.',
+    'Failed TLS handshakes of apps per minute, by reason. app_tls_closed: a port scanner or a health check. For every ' +
+    'other reason, the log line of the session has an explanation.',
   unit: units.Short,
   queries: [
     {
-      expr: sum(seldom('appTlsHandshakes', { 'error.type': { not: '' } }), 'smtp.client.name', 'error.type'),
+      expr: sum(rarePerMinute('appTlsHandshakes', { 'error.type': { not: '' } }), 'smtp.client.name', 'error.type'),
       legend: '{{smtp_client_name}} {{error_type}}',
     },
   ],
   colors: appTlsColors,
-  nothing: 'No TLS failure seen',
+  noValue: 'No TLS failures seen',
   links: [
     tracesLink(
-      'Traces of such sessions',
+      'Traces of these sessions',
       spanWith({ 'smtp.session.close_reason': 'tls_failed', 'smtp.client.name': { matches: CLIENTS } }, 'session'),
     ),
     runbookLink('SmtpProxyAppTlsFailing'),
@@ -249,7 +263,7 @@ const tlsFailures = events({
 
 const codes = text({
   title: 'What each code means at AhaSend, and who must act',
-  description: 'As AhaSend documents it: not what the codes mean elsewhere.',
+  description: "According to AhaSend's documentation. At other providers, these codes can have other meanings.",
   content: codesAsMarkdown(),
 })
 
@@ -257,7 +271,7 @@ export const refusals = dashboard({
   uid: dashboards.refusals,
   title: 'AhaSend: refusals',
   question:
-    'Who said no, at which command, with which code, to which app? What does AhaSend mean by it, and who must act?',
+    'Who refuses what: which command, with which code, for which app? What does it mean at AhaSend, and who must act?',
   rows: [
     {
       heading: 'Is anything refused, and who must act?',
@@ -267,7 +281,7 @@ export const refusals = dashboard({
         [20, whoMustAct],
       ],
     },
-    { heading: 'Who said no?', height: 9, panels: [[24, whoSaidNo]] },
+    { heading: 'Who refused what?', height: 9, panels: [[24, whoRefusedWhat]] },
     {
       heading: 'Since when?',
       height: 8,
@@ -279,6 +293,6 @@ export const refusals = dashboard({
         [12, recipients],
       ],
     },
-    { heading: 'What does it mean?', height: 18, panels: [[24, codes]] },
+    { heading: 'What do the codes mean?', height: 25, panels: [[24, codes]] },
   ],
 })

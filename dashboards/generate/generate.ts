@@ -1,4 +1,4 @@
-/** `npm run dashboards`: writes what is generated. A test fails while the files differ from what this would write. */
+/** `npm run dashboards`: writes the generated files. A test fails while the committed files differ from this output. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { generatedFiles } from './files.ts'

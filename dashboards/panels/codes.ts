@@ -1,19 +1,19 @@
-/** What AhaSend means by its refusals, and who must act: documented at ahasend.com/docs/smtp, and not what RFC 5321 means. */
+/** What AhaSend's refusals mean (ahasend.com/docs/smtp, which differs from RFC 5321), and who must act. */
 import type { AttributesOf } from '../../otel/names/names.ts'
 
 export type Cause = AttributesOf<'replies'>['smtp.reply.cause']
 
-/** Whose turn it is when something is refused. */
+/** Who must act when something is refused: the name of a role, or of the app's team and what it must correct. */
 export const actors = {
-  account: 'AhaSend account',
-  domain: 'Domain, DNS',
-  password: "App's password",
-  developer: "App's developers",
-  addresses: 'Address checks',
-  operator: 'Proxy',
-  unclear: 'Not clear',
-  retry: 'Nobody: retried',
-  nobody: 'Nobody',
+  account: 'Account owner',
+  domain: 'Domain owner',
+  password: 'App: password',
+  developer: 'App: code',
+  addresses: 'App: addresses',
+  operator: 'Proxy operator',
+  unclear: 'Unclear',
+  retry: 'No one: retried',
+  noOne: 'No one',
 } as const
 
 export type Actor = keyof typeof actors
@@ -25,13 +25,13 @@ export interface Meaning {
   readonly action: string
 }
 
-/** Every cause there is. `none` stands for refusals that AhaSend does not document. */
+/** Every cause. `none` stands for refusals that AhaSend does not document. */
 export const meanings: Readonly<Record<Cause, Meaning>> = {
   account_disabled: {
     codes: '521',
     meaning:
       'The account is suspended, out of credits or paused (too many bounces, forbidden content, spam score, terms of ' +
-      'service, manual review, parent account): AhaSend accepts no mail from it',
+      'service, manual review, parent account). AhaSend accepts no mail from it',
     actor: 'account',
     action:
       "Check AhaSend's dashboard, billing and the pause email now. Fix the cause, then reply to that email or contact " +
@@ -41,116 +41,117 @@ export const meanings: Readonly<Record<Cause, Meaning>> = {
     codes: '556',
     meaning: 'The account or the sending domain is not set up',
     actor: 'domain',
-    action: "Verify the domain in AhaSend's dashboard, and its DNS records. AhaSend can also pause a single domain.",
+    action: "Verify the domain in AhaSend's dashboard, check its DNS records. AhaSend can also pause a single domain.",
   },
   invalid_credentials: {
     codes: '535, 500',
     meaning:
-      'Wrong user name or password, or not valid for this domain. AhaSend documents 535; older versions said 500',
+      'Wrong user name or password, or not valid for this domain. AhaSend documents 535; its older documentation ' +
+      'says 500',
     actor: 'password',
-    action: 'Correct the secret. New credentials take up to two minutes to work everywhere.',
+    action: 'Correct the password in the app. New credentials take up to two minutes to work everywhere.',
   },
   message_format: {
     codes: '552',
-    meaning: 'The message is not in a valid format: bare line feeds, or no From header (5.6.0)',
+    meaning: 'The message format is invalid: bare line feeds, or no From header (5.6.0)',
     actor: 'developer',
-    action: 'End lines in CRLF and send a From header. The trace has the enhanced code.',
+    action: 'End lines with CRLF and include a From header. The trace shows the enhanced code.',
   },
   message_too_big: {
     codes: '552',
-    meaning: 'The message is larger than 20 MiB (20,971,520 bytes), with headers and base64 (5.3.4)',
+    meaning: 'The message is larger than 20 MiB (20,971,520 bytes), including headers and base64 (5.3.4)',
     actor: 'developer',
     action: 'Send a link instead of the attachment.',
   },
   too_many_recipients: {
     codes: '452',
-    meaning: 'More than 50 recipients in one mail',
+    meaning: 'More than 50 recipients in one message',
     actor: 'developer',
-    action: 'Send to at most 50 at once.',
+    action: 'Send each message to at most 50 recipients.',
   },
   recipient_rejected: {
     codes: '553',
     meaning: "The recipient's domain is toxic, temporary or a typo (Reputation Shield)",
     actor: 'addresses',
-    action: 'Check addresses where people type them in. Never send again.',
+    action: 'Check addresses where users enter them. Do not send to this address again.',
   },
   connection_limit: {
     codes: '421, 452',
-    meaning: 'More than 10,000 mails or too many recipients on one connection',
+    meaning: 'More than 10,000 messages or too many recipients on one connection',
     actor: 'developer',
-    action: 'Open a new connection in time.',
+    action: 'Open a new connection before this limit.',
   },
   load_shedding: {
     codes: '421',
-    meaning: 'AhaSend has too much to do and takes no new connections',
+    meaning: 'AhaSend is overloaded and temporarily refuses new connections',
     actor: 'retry',
-    action: 'Apps try again later, and wait longer each time. If it lasts: status page, support.',
+    action: 'Apps retry with increasing delays. If it persists: check the status page, contact support.',
   },
   internal_error: {
     codes: '421, 451',
-    meaning: 'AhaSend has trouble for the moment',
+    meaning: 'AhaSend has a temporary problem',
     actor: 'retry',
-    action: 'Apps try again later, and wait longer each time. If it lasts: status page, support.',
+    action: 'Apps retry with increasing delays. If it persists: check the status page, contact support.',
   },
   unsubscribe_link: {
     codes: '451',
     meaning: 'AhaSend could not create the unsubscribe link of a marketing message',
     actor: 'retry',
-    action: 'Apps retry later. If it lasts: status page, support.',
+    action: 'Apps retry later. If it persists: check the status page, contact support.',
   },
   shutting_down: {
     codes: '421',
-    meaning: "One of AhaSend's servers is being stopped",
+    meaning: "One of AhaSend's servers is shutting down",
     actor: 'retry',
-    action: 'Apps try again at once.',
+    action: 'Apps retry immediately.',
   },
   idle_timeout: {
     codes: '421',
-    meaning: 'Nothing was sent for 60 s on an open connection: normal for pools',
-    actor: 'nobody',
-    action: "Nothing. If apps log errors, set their pool's idle time below 60 s.",
+    meaning: 'The app sent nothing for 60 s on an open connection: normal for connection pools',
+    actor: 'noOne',
+    action: "None. If apps log errors, set their pool's idle timeout below 60 s.",
   },
   partially_queued: {
     codes: '250',
-    meaning: 'Accepted, but only for some of the recipients',
+    meaning: 'Accepted for only some of the recipients',
     actor: 'developer',
     action: 'Compare the ids in the trace with the number of recipients.',
   },
   upstream_unreachable: {
-    codes: '421 by the proxy',
-    meaning: 'No upstream could be reached inside trusted TLS',
+    codes: '421 (proxy)',
+    meaning: 'The proxy could not reach any upstream over verified TLS',
     actor: 'operator',
-    action: 'See why dials fail: network, DNS, firewall, certificate.',
+    action: 'Find out why dials fail: network, DNS, firewall, certificate.',
   },
   upstream_lost: {
-    codes: '421 by the proxy',
-    meaning: 'The connection to AhaSend broke between two mails',
+    codes: '421 (proxy)',
+    meaning: 'The connection to AhaSend broke between two messages',
     actor: 'retry',
-    action: 'Apps try again at once.',
+    action: 'Apps retry immediately.',
   },
   session_limit: {
-    codes: '421 by the proxy',
-    meaning: 'More sessions than PROXY_MAX_SESSIONS allows',
+    codes: '421 (proxy)',
+    meaning: 'More sessions than PROXY_MAX_SESSIONS or PROXY_MAX_SESSIONS_PER_CLIENT allows',
     actor: 'operator',
-    action: 'Find who opens so many, or raise the limit.',
+    action: 'Find the app that opens too many sessions, or raise the limit.',
   },
   local_resources_exhausted: {
-    codes: '421 by the proxy',
+    codes: '421 (proxy)',
     meaning: "The proxy's machine has no file descriptor, port or memory left for a connection",
     actor: 'operator',
-    action: 'Raise what the advice in the log line "dial failed" names.',
+    action: 'Raise the limit that the advice in the log line "dial failed" names.',
   },
   not_allowed: {
-    codes: '421 by the proxy',
-    meaning: 'The client is in none of the networks in PROXY_ALLOW',
+    codes: '421 (proxy)',
+    meaning: "The client's address is in none of the networks in PROXY_ALLOW",
     actor: 'operator',
-    action: 'Add its network, or find out who it is.',
+    action: 'Add its network to PROXY_ALLOW, or find out who connects.',
   },
   draining: {
-    codes: '421 by the proxy',
-    meaning: 'The proxy is being stopped',
-    actor: 'nobody',
-    action: 'Nothing: apps reach the next proxy.',
+    codes: '421 (proxy)',
+    meaning: 'The proxy is shutting down',
+    actor: 'noOne',
+    action: 'None: apps connect to the next proxy.',
   },
   none: {
     codes: 'any other',
@@ -160,16 +161,22 @@ export const meanings: Readonly<Record<Cause, Meaning>> = {
   },
 }
 
-/** The causes that call for somebody. */
+/** The causes on which this actor must act. */
 export function causesOf(actor: Actor): readonly Cause[] {
   return (Object.keys(meanings) as Cause[]).filter((cause) => meanings[cause].actor === actor)
 }
 
-/** All of it as a table in Markdown. */
+/** All causes as a Markdown table. */
 export function codesAsMarkdown(): string {
   const rows = Object.entries(meanings).map(
     ([cause, { codes, meaning, actor, action }]) =>
-      `| ${codes} | \`${cause}\` | ${meaning} | **${actors[actor]}** | ${action} |`,
+      `| ${onOneLine(codes)} | \`${cause}\` | ${meaning} | **${onOneLine(actors[actor])}** | ${action} |`,
   )
-  return ['| Code | Cause | At AhaSend it means | Who must act | How |', '|---|---|---|---|---|', ...rows].join('\n')
+  const header = `| Code | Cause | Meaning at AhaSend | ${onOneLine('Who must act')} | What to do |`
+  return [header, '|---|---|---|---|---|', ...rows].join('\n')
+}
+
+/** Prevents line breaks: Grafana makes columns with short texts too narrow for them. */
+function onOneLine(text: string): string {
+  return text.replaceAll(' ', '\u00a0')
 }

@@ -1,23 +1,23 @@
-/** One colour for one thing, on every dashboard. */
+/** Colours of label values. A value has the same colour on every dashboard. */
 
-/** For what is no trouble. */
-const QUIET = '#8e8e8e'
+/** For values that are not a problem. */
+const NEUTRAL = '#8e8e8e'
 
 export const outcomeColors = {
   accepted: 'green',
   tempfail: 'orange',
   permfail: 'red',
   in_doubt: 'purple',
-  aborted: QUIET,
+  aborted: NEUTRAL,
   away: 'dark-orange',
-  drained: QUIET,
+  drained: NEUTRAL,
 } as const
 
 export const verdictColors = { accepted: 'green', tempfail: 'orange', permfail: 'red' } as const
 
 export const causeColors = {
-  idle_timeout: QUIET,
-  draining: QUIET,
+  idle_timeout: NEUTRAL,
+  draining: NEUTRAL,
   none: '#b0b0b0',
   load_shedding: 'orange',
   internal_error: 'red',
@@ -52,8 +52,8 @@ export const closeColors = {
   quit: 'green',
   client_closed: 'dark-green',
   client_reset: 'yellow',
-  idle: QUIET,
-  drained: QUIET,
+  idle: NEUTRAL,
+  drained: NEUTRAL,
   upstream_421: 'orange',
   upstream_closed: 'red',
   upstream_reset: 'dark-red',
@@ -74,7 +74,7 @@ export const appTlsColors = {
   app_tls_on_plain_listener: 'light-purple',
   app_tls_alpn: 'blue',
   app_tls_timeout: 'yellow',
-  app_tls_closed: QUIET,
+  app_tls_closed: NEUTRAL,
   app_tls_failed: 'dark-red',
 } as const
 
@@ -94,6 +94,6 @@ export const lossColors = {
   queue_full: 'orange',
   export_failed: 'red',
   stdout_full: 'dark-orange',
-  rate_limited: QUIET,
+  rate_limited: NEUTRAL,
   observer: 'dark-red',
 } as const

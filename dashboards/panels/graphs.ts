@@ -1,25 +1,25 @@
-/** Graphs over time: lines of what is measured, areas of what is one whole, bars of what should not happen. */
+/** Graphs over time: lines for measurements, stacked areas for parts of a total, bars for unwanted events. */
 import * as common from '@grafana/grafana-foundation-sdk/common'
 import * as grafana from '@grafana/grafana-foundation-sdk/dashboard'
 import * as graphs from '@grafana/grafana-foundation-sdk/timeseries'
-import { type About, override, overrideOfWord, type Panel, type Query, target, told } from './panels.ts'
+import { override, overrideOfWord, type Panel, type PanelInfo, type Query, target, withInfo } from './panels.ts'
 
-export interface Graph extends About {
+export interface Graph extends PanelInfo {
   readonly queries: readonly Query[]
-  /** Colours by the last word of the names of series. */
+  /** Colours by the last word of the series name. */
   readonly colors?: Readonly<Record<string, string>>
-  /** What a click on a series offers; may name its labels. */
+  /** Links that a click on a series offers; they may refer to its labels. */
   readonly dataLinks?: readonly grafana.DashboardLinkBuilder[]
 }
 
 export interface Lines extends Graph {
-  /** Lines that are limits: their colours, by name. */
+  /** Colours of the lines that are limits, by series name. */
   readonly dashed?: Readonly<Record<string, string>>
   /** The base of a logarithmic scale. */
   readonly logarithmic?: 2 | 10
 }
 
-/** A line for each series. */
+/** One line per series. */
 export function lines({ dashed = {}, logarithmic, ...spec }: Lines): Panel {
   const limits = Object.entries(dashed).map(([name, color]) => override(name, { ...fixed(color), ...DASHED }))
   const panel = graph(spec, limits)
@@ -31,29 +31,29 @@ export function lines({ dashed = {}, logarithmic, ...spec }: Lines): Panel {
   )
 }
 
-/** Areas upon each other. Without lines: one at 0 would look like a coloured edge of the area below. */
+/** Stacked areas. They have no lines: a line at 0 would look like a coloured edge of the area below. */
 export function areas(spec: Graph): Panel {
-  return graph(spec).lineWidth(0).fillOpacity(70).stacking(UPON_EACH_OTHER)
+  return graph(spec).lineWidth(0).fillOpacity(70).stacking(STACKED)
 }
 
 export interface Events extends Graph {
-  /** What stands there while nothing happens. */
-  readonly nothing: string
+  /** The text of the panel while there are no events. */
+  readonly noValue: string
 }
 
 /**
- * Bars upon each other, for what happens seldom: one point is seen too, and what does not happen is not in the legend.
+ * Stacked bars, for rare events: a single point is visible too, and the legend lists only events that occurred.
  */
-export function events({ nothing, queries, ...spec }: Events): Panel {
-  const seen = queries.map(({ expr, ...query }) => ({ ...query, expr: `${expr} > 0` }))
-  const panel = graph({ ...spec, queries: seen })
+export function events({ noValue, queries, ...spec }: Events): Panel {
+  const positive = queries.map(({ expr, ...query }) => ({ ...query, expr: `${expr} > 0` }))
+  const panel = graph({ ...spec, queries: positive })
     .drawStyle(common.GraphDrawStyle.Bars)
     .lineWidth(0)
     .fillOpacity(90)
-  return panel.stacking(UPON_EACH_OTHER).noValue(nothing)
+  return panel.stacking(STACKED).noValue(noValue)
 }
 
-const UPON_EACH_OTHER = new common.StackingConfigBuilder().mode(common.StackingMode.Normal).group('A')
+const STACKED = new common.StackingConfigBuilder().mode(common.StackingMode.Normal).group('A')
 
 const DASHED = { 'custom.lineStyle': { fill: 'dash', dash: [10, 10] }, 'custom.fillOpacity': 0 }
 
@@ -71,7 +71,7 @@ function graph({ queries, colors = {}, dataLinks = [], ...spec }: Graph, overrid
     )
     .dataLinks([...dataLinks])
     .overrides([...Object.entries(colors).map(([word, color]) => overrideOfWord(word, fixed(color))), ...overrides])
-  return told(panel, spec)
+  return withInfo(panel, spec)
 }
 
 function fixed(fixedColor: string) {

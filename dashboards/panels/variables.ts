@@ -1,4 +1,4 @@
-/** What one can choose above every dashboard, and what is marked on its graphs. */
+/** The variables and annotations of every dashboard. */
 import {
   AnnotationQueryBuilder,
   DatasourceVariableBuilder,
@@ -11,21 +11,21 @@ import { type GroupKey, label, metric, within } from '../names.ts'
 import { ofProxies, select } from '../promql/queries.ts'
 import { PROMETHEUS } from './links.ts'
 
-/** The uids that provisioning/ gives to data sources. Elsewhere Grafana takes the first of the type. */
+/** The uids that provisioning/ gives to data sources. Elsewhere, Grafana selects the first data source of the type. */
 export const datasources = { prometheus: 'prometheus', tempo: 'tempo' } as const
 
 export const FROM_PROMETHEUS = { type: 'prometheus', uid: PROMETHEUS } as const
 
-/** Names and labels are as grafana/dashboard-linter wants them where there are two kinds of data sources. */
+/** Names and labels follow grafana/dashboard-linter's rules for dashboards with two types of data sources. */
 export function variables() {
   const proxies = within('job=~"$job"')
   return [
     datasource('prometheus', 'Prometheus'),
     datasource('tempo', 'Tempo'),
-    choice('job', 'Job', 'Which proxies.', 'job', metric('sessionActive')).allValue('.+'),
-    choice('instance', 'Instance', 'Which of them.', 'instance', proxies.series('sessionActive')).allValue('.+'),
-    choice('server', 'Upstream', 'Which AhaSend.', 'server.address', proxies.series('transactions')).allValue('.*'),
-    choice('client', 'App', 'Who sends.', 'smtp.client.name', proxies.series('transactions')).allValue('.*'),
+    values('job', 'Job', 'Prometheus jobs of the proxies.', 'job', metric('sessionActive')).allValue('.+'),
+    values('instance', 'Instance', 'Proxy instances.', 'instance', proxies.series('sessionActive')).allValue('.+'),
+    values('server', 'Upstream', 'AhaSend servers.', 'server.address', proxies.series('transactions')).allValue('.*'),
+    values('client', 'App', 'Apps that send mail.', 'smtp.client.name', proxies.series('transactions')).allValue('.*'),
   ]
 }
 
@@ -36,8 +36,8 @@ function datasource(type: keyof typeof datasources, title: string): DatasourceVa
     .current({ text: title, value: datasources[type] })
 }
 
-/** The values of a label, all of them at first. */
-function choice(name: string, title: string, help: string, key: GroupKey, of: string): QueryVariableBuilder {
+/** A variable with the values of a label. All values are selected at first. */
+function values(name: string, title: string, help: string, key: GroupKey, of: string): QueryVariableBuilder {
   return new QueryVariableBuilder(name)
     .label(title)
     .description(help)
@@ -50,23 +50,26 @@ function choice(name: string, title: string, help: string, key: GroupKey, of: st
     .current({ text: 'All', value: '$__all' })
 }
 
-/** Restarts of a proxy, and alerts while they fire. */
+/** Marks restarts of a proxy, and alerts while they fire. */
 export function annotations(): AnnotationQueryBuilder[] {
-  // A point that is younger than the distance to the point before it, however far the points are apart.
+  // The process is younger than the interval between two points, however long the interval is.
   const restarted = ofProxies(`${select.series('uptime')} < 60 + $__interval_ms / 1000`)
   const firing = 'ALERTS{alertname=~"AhaSend.+|SmtpProxy.+", alertstate="firing", job=~"$job"}'
   return [
-    mark('Restarts', restarted, 'blue', 'Proxy started', '{{instance}}'),
-    mark('Alerts', firing, 'red', '{{alertname}}', '{{severity}}').tagKeys(TOLD_OF_ALERTS),
+    annotation('Restarts', restarted, 'blue', 'Proxy started', '{{instance}}'),
+    annotation('Alerts', firing, 'red', '{{alertname}}', '{{severity}}').tagKeys(ALERT_TAGS),
   ]
 }
 
-/** What tells alerts of one name apart. Grafana writes those that an alert has; a name in a text would stay as it is. */
-const TOLD_OF_ALERTS = (['smtp.client.name', 'server.address', 'instance', 'smtp.reply.cause', 'error.type'] as const)
+/**
+ * Labels that distinguish alerts of one name. As tags, Grafana shows only the labels that an alert has; in the text
+ * format, it would show the name of a missing label.
+ */
+const ALERT_TAGS = (['smtp.client.name', 'server.address', 'instance', 'smtp.reply.cause', 'error.type'] as const)
   .map(label)
   .join(',')
 
-function mark(name: string, expr: string, color: string, title: string, text: string): AnnotationQueryBuilder {
+function annotation(name: string, expr: string, color: string, title: string, text: string): AnnotationQueryBuilder {
   return new AnnotationQueryBuilder()
     .name(name)
     .datasource(FROM_PROMETHEUS)

@@ -1,9 +1,9 @@
-/** What several alerts count. */
+/** Counts that several alerts share. */
 import type { replyCauses } from '../../otel/names/names.ts'
 import type { AnyMetricKey, GroupKey, Matchers } from '../names.ts'
 import { type Count, HOUR, joined, type RuleMaker } from './rule-maker.ts'
 
-/** What an alert keeps of where it happened: whose mail, and at which upstream. */
+/** The labels that an alert keeps: which app's mail, and which upstream. */
 export const BY_CLIENT = ['job', 'server.address', 'smtp.client.name'] as const satisfies readonly GroupKey[]
 export const BY_SERVER = ['job', 'server.address'] as const satisfies readonly GroupKey[]
 export const BY_JOB = ['job'] as const satisfies readonly GroupKey[]
@@ -15,22 +15,27 @@ const BY_TLS_FAILURE = [...BY_ENTRY, 'error.type'] as const satisfies readonly G
 
 export type Counts = ReturnType<typeof countsOf>
 
-/** Events that alerts are about. Where the first one matters it is counted, else growth is enough. */
+/** Events that alerts count: `fromFirst` where the first event matters, otherwise `growth`. */
 export function countsOf(make: RuleMaker) {
   return {
-    accountDisabled: fromFirst(make, 'account_disabled', BY_CLIENT, said(make, 'account_disabled')),
-    loginsRefused: fromFirst(make, 'login_refused', BY_CLIENT, said(make, 'invalid_credentials')),
-    domainNotConfigured: fromFirst(make, 'domain_not_configured', BY_CLIENT, said(make, 'domain_not_configured')),
-    wrongFormat: fromFirst(make, 'message_format', BY_CLIENT, said(make, 'message_format')),
-    partiallyQueued: fromFirst(make, 'partially_queued', BY_CLIENT, said(make, 'partially_queued')),
-    tooBig: fromFirst(make, 'message_too_big', BY_CLIENT, said(make, 'message_too_big')),
-    tooManyRecipients: fromFirst(make, 'too_many_recipients', BY_CLIENT, said(make, 'too_many_recipients')),
-    connectionLimit: fromFirst(make, 'connection_limit', BY_CLIENT, said(make, 'connection_limit')),
+    accountDisabled: fromFirst(make, 'account_disabled', BY_CLIENT, upstreamReplies(make, 'account_disabled')),
+    loginsRefused: fromFirst(make, 'login_refused', BY_CLIENT, upstreamReplies(make, 'invalid_credentials')),
+    domainNotConfigured: fromFirst(
+      make,
+      'domain_not_configured',
+      BY_CLIENT,
+      upstreamReplies(make, 'domain_not_configured'),
+    ),
+    wrongFormat: fromFirst(make, 'message_format', BY_CLIENT, upstreamReplies(make, 'message_format')),
+    partiallyQueued: fromFirst(make, 'partially_queued', BY_CLIENT, upstreamReplies(make, 'partially_queued')),
+    tooBig: fromFirst(make, 'message_too_big', BY_CLIENT, upstreamReplies(make, 'message_too_big')),
+    tooManyRecipients: fromFirst(make, 'too_many_recipients', BY_CLIENT, upstreamReplies(make, 'too_many_recipients')),
+    connectionLimit: fromFirst(make, 'connection_limit', BY_CLIENT, upstreamReplies(make, 'connection_limit')),
     inDoubt: fromFirst(
       make,
       'in_doubt',
       BY_CLIENT,
-      mails(make, { 'smtp.transaction.outcome': 'in_doubt' }),
+      messages(make, { 'smtp.transaction.outcome': 'in_doubt' }),
       'transactions',
     ),
     dropped: fromFirst(make, 'session_dropped', BY_SERVER, dropped(make), 'sessionDuration'),
@@ -52,32 +57,32 @@ export function countsOf(make: RuleMaker) {
       make.select.series('observerFailures'),
       'observerFailures',
     ),
-    recipientsRejected: growth(make, 'recipient_rejected', BY_CLIENT, said(make, 'recipient_rejected')),
-    idleDisconnects: growth(make, 'idle_disconnect', BY_CLIENT, said(make, 'idle_timeout')),
+    recipientsRejected: growth(make, 'recipient_rejected', BY_CLIENT, upstreamReplies(make, 'recipient_rejected')),
+    idleDisconnects: growth(make, 'idle_disconnect', BY_CLIENT, upstreamReplies(make, 'idle_timeout')),
     loginsAccepted: growth(make, 'login_accepted', BY_CLIENT, acceptedLogins(make)),
     tlsFailed: growth(make, 'app_tls_failed', BY_TLS_FAILURE, make.select.series('appTlsHandshakes', TLS_FAILURE)),
     tlsEntered: growth(make, 'app_tls_entered', BY_ENTRY, enteredTls(make)),
     loadShedding: growth(make, 'load_shedding', BY_SERVER, greetings(make, { 'smtp.reply.cause': 'load_shedding' })),
     internalErrors: growth(make, 'internal_error', BY_SERVER, internalErrors(make)),
-    temporaryErrors: growth(make, 'temporary_error', BY_SERVER, mails(make, { 'error.type': '451' })),
-    accepted: growth(make, 'accepted', BY_CLIENT, mails(make, { 'smtp.transaction.outcome': 'accepted' })),
-    ended: growth(make, 'ended', BY_CLIENT, mails(make, ENDED)),
+    temporaryErrors: growth(make, 'temporary_error', BY_SERVER, messages(make, { 'error.type': '451' })),
+    accepted: growth(make, 'accepted', BY_CLIENT, messages(make, { 'smtp.transaction.outcome': 'accepted' })),
+    ended: growth(make, 'ended', BY_CLIENT, messages(make, ENDED)),
     endedBut421: growth(
       make,
       'ended',
       BY_SERVER,
-      mails(make, { ...ENDED, 'error.type': { noneOf: ['421', 'drained'] } }),
+      messages(make, { ...ENDED, 'error.type': { noneOf: ['421', 'drained'] } }),
     ),
   }
 }
 
-/** Not ended by the proxy's own stop: AhaSend and the apps have no part in that. */
+/** Excludes messages that a stop of the proxy ended: neither AhaSend nor the apps caused that. */
 export const NOT_DRAINED = { 'error.type': { not: 'drained' } } as const satisfies Matchers<'transactions'>
 
-/** Messages that came to an end, except those that the application gave up and those that a stop of the proxy ended. */
+/** Messages that ended, except those that the application aborted and those that a stop of the proxy ended. */
 const ENDED = { 'smtp.transaction.outcome': { not: 'aborted' }, ...NOT_DRAINED } as const
 
-/** Failures that somebody has to act on; port scanners and health checks close early. A success has no error type. */
+/** Failures that need action; port scanners and health checks close early. A success has no error type. */
 const TLS_FAILURE = { 'error.type': { noneOf: ['', 'app_tls_closed'] } } as const
 
 function fromFirst(
@@ -87,7 +92,7 @@ function fromFirst(
   series: string,
   key: AnyMetricKey = 'replies',
 ): Count {
-  return { what, by, of: (window) => make.counted(key, series, window) }
+  return { what, by, of: (window) => make.increaseWithFirst(key, series, window) }
 }
 
 function growth(make: RuleMaker, what: string, by: readonly GroupKey[], series: string): Count {
@@ -95,13 +100,13 @@ function growth(make: RuleMaker, what: string, by: readonly GroupKey[], series: 
 }
 
 /** AhaSend's replies with a cause. */
-function said(make: RuleMaker, cause: ReplyCause): string {
+function upstreamReplies(make: RuleMaker, cause: ReplyCause): string {
   return make.select.series('replies', { 'smtp.reply.cause': cause, 'smtp.reply.origin': 'upstream' })
 }
 
 /**
- * Sessions that the proxy refused for a reason. Not the replies: before TLS, on a listener with TLS from the first byte,
- * there is none.
+ * Sessions that the proxy refused for this reason. Replies are not counted: a listener with TLS from the first byte sends
+ * none before TLS.
  */
 export function refused(make: RuleMaker, reason: 'session_limit' | 'not_allowed' | 'proxy_header'): string {
   return make.select.count('sessionDuration', { 'smtp.session.close_reason': reason })
@@ -122,22 +127,22 @@ export function acceptedLogins(make: RuleMaker): string {
   })
 }
 
-/** Applications that got into TLS. */
+/** TLS handshakes of applications that succeeded. */
 export function enteredTls(make: RuleMaker): string {
   return make.select.series('appTlsHandshakes', { 'error.type': '' })
 }
 
 /**
- * Whether something was counted in both halves of the window, by default of the last hour: it goes on, however seldom. A
- * burst is stretched further by `increase` over the half than over the whole, so that the difference of one is never above
- * zero.
+ * Whether events were counted in both halves of the window (by default one hour): they continue, however rare they are.
+ * `increase` extrapolates one burst more over the half than over the whole window, so for one burst the difference is never
+ * above zero.
  */
 export function goesOn(make: RuleMaker, count: Count, window = HOUR): string {
   const [whole, half] = [make.count(count, window), make.count(count, window / 2)]
   return joined('and', `${half} > 0`, `${whole} - ${half} > 0.5`)
 }
 
-/** What the proxy says in place of a greeting, once a connection; a client that goes on all the same is told again. */
+/** The proxy's reply in place of a greeting, once per connection. A client that continues gets the reply again. */
 function unreachable(make: RuleMaker): string {
   return make.select.series('replies', {
     'smtp.command': 'CONNECT',
@@ -146,7 +151,7 @@ function unreachable(make: RuleMaker): string {
   })
 }
 
-/** Sessions that AhaSend, or something on the way, ended without a word. */
+/** Sessions that AhaSend, or something on the network path, ended without a reply. */
 function dropped(make: RuleMaker): string {
   return make.select.count('sessionDuration', {
     'smtp.session.close_reason': { oneOf: ['upstream_closed', 'upstream_reset'] },
@@ -154,8 +159,8 @@ function dropped(make: RuleMaker): string {
 }
 
 /**
- * A 421 that is neither idleness nor load shedding. Nobody asked for an unsolicited one: pools that a restart of AhaSend
- * closes, or what follows another refusal.
+ * 421 replies caused neither by idleness nor by load shedding. Unsolicited replies are excluded: they close pooled
+ * connections when AhaSend restarts, or follow another refusal.
  */
 function internalErrors(make: RuleMaker): string {
   return make.select.series('replies', {
@@ -166,6 +171,6 @@ function internalErrors(make: RuleMaker): string {
   })
 }
 
-function mails(make: RuleMaker, matchers: Matchers<'transactions'>): string {
+function messages(make: RuleMaker, matchers: Matchers<'transactions'>): string {
   return make.select.series('transactions', matchers)
 }

@@ -1,4 +1,4 @@
-/** Pieces of PromQL that panels are made of. Each selector heeds the variables of a dashboard that its metric knows. */
+/** PromQL expressions for panels. Each selector applies the dashboard variables for which its metric has a label. */
 
 import {
   type AnyMetricKey,
@@ -11,93 +11,93 @@ import {
   within,
 } from '../names.ts'
 import { NOT_DRAINED } from './counts.ts'
-import { begun, counted, inParentheses } from './rule-maker.ts'
+import { increaseWithFirst, inParentheses, newSeries } from './rule-maker.ts'
 
 const PROXIES = 'job=~"$job", instance=~"$instance"'
 
-/** What is seen of a metric: the chosen proxies, and of these the chosen upstreams and apps. */
-function chosen(key: AnyMetricKey): string {
-  const known = labelsOf(key)
+/** The conditions on a metric: the selected proxies and, if it has these labels, the selected upstreams and apps. */
+function selected(key: AnyMetricKey): string {
+  const metricLabels = labelsOf(key)
   return [
     PROXIES,
-    known.includes('server_address') ? 'server_address=~"$server"' : '',
-    known.includes('smtp_client_name') ? 'smtp_client_name=~"$client"' : '',
+    metricLabels.includes('server_address') ? 'server_address=~"$server"' : '',
+    metricLabels.includes('smtp_client_name') ? 'smtp_client_name=~"$client"' : '',
   ]
     .filter(Boolean)
     .join(', ')
 }
 
-export const select = within(chosen)
+export const select = within(selected)
 
-/** Growth in the time that a dashboard shows. */
-export const SHOWN = '$__range'
-/** Growth of late: what the first row calls now. */
-export const NOW = '5m'
-/** Growth around each point of a graph. */
-export const STEP = '$__rate_interval'
+/** The time range of the dashboard. */
+export const RANGE = '$__range'
+/** The window of the current state, which the first row shows. */
+export const RECENT = '5m'
+/** The window of each point of a graph. */
+export const RATE_INTERVAL = '$__rate_interval'
 
-/** The chosen proxies with all that they do: for what is a proxy's own trouble, whichever app it is seen by. */
-export const selectWhole = within(PROXIES)
+/** The selected proxies with all their apps and upstreams: for problems of the proxy itself. */
+export const selectWholeProxies = within(PROXIES)
 
-/** A window in which growth can be counted. */
-type Shown = keyof typeof SECONDS
+/** A window over which a panel counts events. */
+type DashboardWindow = keyof typeof SECONDS
 
 /** Windows in seconds. */
-const SECONDS = { [SHOWN]: '$__range_s', [NOW]: 300 } as const
+const SECONDS = { [RANGE]: '$__range_s', [RECENT]: 300 } as const
 
-/** How long before its window a series is looked for: so long may scraping have paused. */
+/** How far before its window a series is looked up: the longest pause in scraping that does not matter. */
 const SEEN_BEFORE = '6h'
 
-/** How much counters grew in a window, the first events of their series too: the first 521 is one, not none. */
-export function grown<Key extends AnyMetricKey>(
-  window: Shown,
+/** The increase of counters over a window, including the first event of a series: the first 521 counts as one. */
+export function growth<Key extends AnyMetricKey>(
+  window: DashboardWindow,
   key: Key,
   matchers?: Matchers<Key>,
   from = select,
 ): string {
-  return grownOf(window, key, from.series(key, matchers), from)
+  return growthOf(window, key, from.series(key, matchers), from)
 }
 
-function grownOf(window: Shown, key: AnyMetricKey, series: string, from: Selectors): string {
-  return counted(from, key, series, { span: window, seconds: SECONDS[window], seenBefore: SEEN_BEFORE })
+function growthOf(window: DashboardWindow, key: AnyMetricKey, series: string, from: Selectors): string {
+  return increaseWithFirst(from, key, series, { span: window, seconds: SECONDS[window], seenBefore: SEEN_BEFORE })
 }
 
-/** How many sessions ended in a window. */
-export function endedSessions(window: Shown, matchers: Matchers<'sessionDuration'>, from = select): string {
-  return grownOf(window, 'sessionDuration', from.count('sessionDuration', matchers), from)
+/** The number of sessions that ended in a window. */
+export function endedSessions(window: DashboardWindow, matchers: Matchers<'sessionDuration'>, from = select): string {
+  return growthOf(window, 'sessionDuration', from.count('sessionDuration', matchers), from)
 }
 
-/** How fast counters grow, each minute: mail that comes seldom is still a number that one can read. */
+/** The rate of counters per minute: a low rate of mail is still a readable number. */
 export function perMinute<Key extends AnyMetricKey>(key: Key, matchers?: Matchers<Key>): string {
   return `60 * ${perSecond(key, matchers)}`
 }
 
-/** The same for what happens seldom. Of the first event of a series there is no rate: it counts as one a minute. */
-export function seldom<Key extends AnyMetricKey>(key: Key, matchers?: Matchers<Key>): string {
-  return seldomOf(key, select.series(key, matchers))
+/** The rate per minute of rare events. The first event of a series has no rate: it counts as one per minute. */
+export function rarePerMinute<Key extends AnyMetricKey>(key: Key, matchers?: Matchers<Key>): string {
+  return rarePerMinuteOf(key, select.series(key, matchers))
 }
 
-/** The same of sessions that ended. */
-export function seldomEnded(matchers: Matchers<'sessionDuration'>): string {
-  return seldomOf('sessionDuration', select.count('sessionDuration', matchers))
+/** The rate per minute of sessions that ended, as a rare event. */
+export function rareSessionsPerMinute(matchers: Matchers<'sessionDuration'>): string {
+  return rarePerMinuteOf('sessionDuration', select.count('sessionDuration', matchers))
 }
 
-function seldomOf(key: AnyMetricKey, series: string): string {
-  const first = begun(select, key, series, { span: STEP, seenBefore: SEEN_BEFORE })
-  return `${first}\nor\n60 * rate(${series}[${STEP}])`
+function rarePerMinuteOf(key: AnyMetricKey, series: string): string {
+  const first = newSeries(select, key, series, { span: RATE_INTERVAL, seenBefore: SEEN_BEFORE })
+  return `${first}\nor\n60 * rate(${series}[${RATE_INTERVAL}])`
 }
 
-/** How fast counters grow, each second. */
+/** The rate of counters per second. */
 export function perSecond<Key extends AnyMetricKey>(key: Key, matchers?: Matchers<Key>): string {
-  return `rate(${select.series(key, matchers)}[${STEP}])`
+  return `rate(${select.series(key, matchers)}[${RATE_INTERVAL}])`
 }
 
-/** A sum; with keys, one for each of their values. */
+/** A sum; with keys, one per combination of their values. */
 export function sum(expr: string, ...by: readonly GroupKey[]): string {
   return by.length === 0 ? `sum${inParentheses(expr)}` : `sum by (${labels(...by)}) ${inParentheses(expr)}`
 }
 
-/** A quantile (0 to 1) of what a histogram took in within a window; with keys, one for each of their values. */
+/** A quantile (0 to 1) of a histogram's observations in a window; with keys, one per combination of their values. */
 export function quantile<Key extends HistogramKey>(
   q: number,
   window: string,
@@ -105,30 +105,30 @@ export function quantile<Key extends HistogramKey>(
   matchers?: Matchers<Key>,
   ...by: readonly GroupKey[]
 ): string {
-  const growth = window === STEP ? 'rate' : 'increase'
-  const buckets = `${growth}(${select.bucket(key, matchers)}[${window}])`
+  const growthOrRate = window === RATE_INTERVAL ? 'rate' : 'increase'
+  const buckets = `${growthOrRate}(${select.bucket(key, matchers)}[${window}])`
   return `histogram_quantile(${q}, sum by (${labels(...by, 'le')}) (${buckets}))`
 }
 
-/** A gauge that every proxy has from its start. */
-const OF_A_PROXY = selectWhole.series('sessionActive')
+/** A gauge that every proxy exports from its start. */
+const OF_A_PROXY = selectWholeProxies.series('sessionActive')
 
-/** Whether there are proxies to ask: one series while at least one is scraped, none otherwise. */
-export const SEEN = `group(${OF_A_PROXY})`
+/** One series while at least one proxy is scraped, otherwise none. */
+export const SCRAPED = `group(${OF_A_PROXY})`
 
-/** A metric of processes, of the chosen proxies only: other programs under the same Prometheus have it too. */
+/** A process metric of the selected proxies only: other programs in the same Prometheus export it too. */
 export function ofProxies(expr: string): string {
   return `${expr} and on (${labels('job', 'instance')}) ${OF_A_PROXY}`
 }
 
-/** 0 instead of nothing when a counter has no series yet; still nothing when no proxy is scraped. */
+/** 0 if a counter has no series yet, but still no value if no proxy is scraped. */
 export function orZero(expr: string): string {
-  return `${expr} or on () (0 * ${SEEN})`
+  return `${expr} or on () (0 * ${SCRAPED})`
 }
 
 /**
- * What a message is refused with before it begins, for no fault of the app that sends it. Sessions above the session
- * limit are counted by their close reason: before TLS they get no reply.
+ * Refusals before a message begins that the app did not cause. Sessions above the session limit are counted by their
+ * close reason instead: before TLS they get no reply.
  */
 const TURNED_AWAY = {
   'smtp.command': { oneOf: ['CONNECT', 'EHLO', 'HELO', 'AUTH'] },
@@ -146,97 +146,101 @@ const TURNED_AWAY = {
   },
 } as const satisfies Matchers<'replies'>
 
-/** Messages that a stop of the proxy ended: no failure, as the apps send them again. */
+/** Messages that a stop of the proxy ended. They are not failures: apps retry them. */
 const DRAINED = { 'error.type': 'drained' } as const satisfies Matchers<'transactions'>
-/** Refused temporarily, by AhaSend or because a connection was lost; not because the proxy stopped. */
-export const REFUSED_FOR_NOW = {
+/** Messages refused temporarily by AhaSend or because a connection was lost, but not because the proxy stopped. */
+export const REFUSED_TEMPORARILY = {
   'smtp.transaction.outcome': 'tempfail',
   ...NOT_DRAINED,
 } as const satisfies Matchers<'transactions'>
 
-/** Messages a minute, series by series, without those that a stop of the proxy refused or cut; doubt stays doubt. */
+/** Messages per minute, by series. Excludes messages that a stop of the proxy ended, unless they are in doubt. */
 export const ENDED_PER_MINUTE = [
   perMinute('transactions', NOT_DRAINED),
   perMinute('transactions', { 'smtp.transaction.outcome': 'in_doubt', ...DRAINED }),
 ].join('\nor\n')
 
-/** Messages a minute that the proxy refused or cut because it stopped. */
-export const DRAINED_PER_MINUTE = sum(seldom('transactions', { 'smtp.transaction.outcome': 'tempfail', ...DRAINED }))
+/** Messages per minute that the proxy refused or interrupted because it stopped. */
+export const DRAINED_PER_MINUTE = sum(
+  rarePerMinute('transactions', { 'smtp.transaction.outcome': 'tempfail', ...DRAINED }),
+)
 
-/** Mails and sessions that came to nothing, and not for their own sake: AhaSend, the account or the proxy is why. */
-function blocked(window: Shown, ...by: readonly GroupKey[]): string {
+/** Messages and sessions that failed because of AhaSend, the account or the proxy, not because of the message. */
+function blocked(window: DashboardWindow, ...by: readonly GroupKey[]): string {
   return [
     sum(
-      grown(window, 'transactions', {
+      growth(window, 'transactions', {
         'smtp.transaction.outcome': { oneOf: ['tempfail', 'in_doubt'] },
         // as in the error budget: AhaSend asks for a retry of one marketing message
         'error.type': { noneOf: ['drained', 'unsubscribe_link'] },
       }),
       ...by,
     ),
-    sum(grown(window, 'transactions', { 'error.type': '521' }), ...by),
+    sum(growth(window, 'transactions', { 'error.type': '521' }), ...by),
     turnedAway(window, ...by),
   ].join(' + ')
 }
 
 const ABOVE_LIMIT = { 'smtp.session.close_reason': 'session_limit' } as const satisfies Matchers<'sessionDuration'>
 
-/** Sessions a minute that were refused before a message. */
-export const TURNED_AWAY_PER_MINUTE = sum(`${seldom('replies', TURNED_AWAY)}\nor\n${seldomEnded(ABOVE_LIMIT)}`)
+/** Sessions per minute that were refused before a message. */
+export const TURNED_AWAY_PER_MINUTE = sum(
+  `${rarePerMinute('replies', TURNED_AWAY)}\nor\n${rareSessionsPerMinute(ABOVE_LIMIT)}`,
+)
 
 /** Sessions that were refused before a message. */
-export function turnedAway(window: Shown, ...by: readonly GroupKey[]): string {
-  return sum(`${grown(window, 'replies', TURNED_AWAY)}\nor\n${endedSessions(window, ABOVE_LIMIT)}`, ...by)
+export function turnedAway(window: DashboardWindow, ...by: readonly GroupKey[]): string {
+  return sum(`${growth(window, 'replies', TURNED_AWAY)}\nor\n${endedSessions(window, ABOVE_LIMIT)}`, ...by)
 }
 
-/** Messages that ended, except those that the app gave up and those that a stop of the proxy ended. */
-export function ended(window: Shown, ...by: readonly GroupKey[]): string {
+/** Messages that ended, except those that the app aborted and those that a stop of the proxy ended. */
+export function ended(window: DashboardWindow, ...by: readonly GroupKey[]): string {
   const ends = { 'smtp.transaction.outcome': { not: 'aborted' }, ...NOT_DRAINED } as const
-  return sum(grown(window, 'transactions', ends), ...by)
+  return sum(growth(window, 'transactions', ends), ...by)
 }
 
-/** The share of mail that got its due answer: accepted, or refused for what it is. NaN without mail. */
-export function flowing(window: Shown): string {
+/** The share of mail that was accepted, or refused because of the message itself. NaN without mail. */
+export function flowing(window: DashboardWindow): string {
   return `1 - (${blocked(window)}) / (${ended(window)} + ${turnedAway(window)})`
 }
 
-/** The share of what apps tried to send that AhaSend accepted. NaN without mail. */
-export function acceptedShare(window: Shown, ...by: readonly GroupKey[]): string {
-  const accepted = sum(grown(window, 'transactions', { 'smtp.transaction.outcome': 'accepted' }), ...by)
+/** The share of the mail sent by apps that AhaSend accepted. NaN without mail. */
+export function acceptedShare(window: DashboardWindow, ...by: readonly GroupKey[]): string {
+  const accepted = sum(growth(window, 'transactions', { 'smtp.transaction.outcome': 'accepted' }), ...by)
   return `${accepted} / (${ended(window, ...by)} + ${turnedAway(window, ...by)})`
 }
 
-/** An expression, while a proxy is scraped: what the last minutes' samples say of a dead one is history. */
-export function whileSeen(expr: string): string {
-  return `(${expr}) and on () ${SEEN}`
+/** An expression while a proxy is scraped, otherwise no value: recent samples of a dead proxy are out of date. */
+export function whileScraped(expr: string): string {
+  return `(${expr}) and on () ${SCRAPED}`
 }
 
-/** The same of a share or a quantile: -1 where there was nothing to measure, which Prometheus calls NaN. */
+/** A share or a quantile while a proxy is scraped: -1 if there was nothing to measure (NaN in Prometheus). */
 export function measured(expr: string): string {
-  return `((${expr}) > -0.5 and on () ${SEEN}) or on () (-1 * ${SEEN})`
+  return `((${expr}) > -0.5 and on () ${SCRAPED}) or on () (-1 * ${SCRAPED})`
 }
 
-/** What AhaSend and the proxy say at the end of connections on which nothing is sent: nobody has to act. */
-export const NOBODYS = ['idle_timeout', 'draining'] as const
+/** Causes of replies that end connections on which nothing is sent: no one has to act. */
+export const NO_ACTION_CAUSES = ['idle_timeout', 'draining'] as const
 
 /**
- * What says no, but for the end of connections on which nothing was sent, and but for 503: with pipelining that answers
- * what was sent behind a refused command.
+ * Refusals, except replies that end connections on which nothing was sent, and except 503: with pipelining, 503 answers
+ * the commands after a refused command.
  */
 export const REFUSAL = {
   'smtp.reply.code': { matches: '4..|50[^3]|5[^0].' },
-  'smtp.reply.cause': { noneOf: NOBODYS },
+  'smtp.reply.cause': { noneOf: NO_ACTION_CAUSES },
 } as const satisfies Matchers<'replies'>
 
-/** A 250 that is a refusal for some of the recipients. */
+/** A 250 reply that is a refusal for some of the recipients. */
 const PARTLY = { 'smtp.reply.cause': 'partially_queued' } as const
 
-/** Refusals within a window, series by series. */
-export function refused(window: Shown): string {
-  return `${grown(window, 'replies', REFUSAL)}\nor\n${grown(window, 'replies', PARTLY)}`
+/** Refusals within a window, by series. */
+export function refused(window: DashboardWindow): string {
+  return `${growth(window, 'replies', REFUSAL)}\nor\n${growth(window, 'replies', PARTLY)}`
 }
 
-/** Refusals a minute, series by series. */
+/** Refusals per minute, by series. */
 export function refusedPerMinute(): string {
-  return `${seldom('replies', REFUSAL)}\nor\n${seldom('replies', PARTLY)}`
+  return `${rarePerMinute('replies', REFUSAL)}\nor\n${rarePerMinute('replies', PARTLY)}`
 }

@@ -1,16 +1,16 @@
 import { type AnyMetricKey, type GroupKey, label, labels, labelsOf, type Selectors, within } from '../names.ts'
 
-/** Seconds. */
+/** Durations, in seconds. */
 export const MINUTE = 60
 export const HOUR = 60 * MINUTE
 export const DAY = 24 * HOUR
 
-/** What a set of rules is made for. */
+/** Options for a set of rules. */
 export interface Making {
-  /** Every window, offset and waiting time is multiplied by it; tests make seconds of minutes. Default 1. */
+  /** Multiplies every window, offset and waiting time; tests turn minutes into seconds. Default 1. */
   readonly timeScale?: number
   /**
-   * False: alerts contain what recording rules would have recorded, for evaluators that have none. Default true.
+   * False: alerts contain the expressions of the recording rules, for evaluators without recording rules. Default true.
    */
   readonly recording?: boolean
 }
@@ -19,11 +19,11 @@ export interface Making {
 export interface Recording {
   readonly name: string
   readonly expr: string
-  /** Seconds that it looks back. */
+  /** The window of the expression, in seconds. */
   readonly window: number
 }
 
-/** A count that others build on. */
+/** A count from which expressions are built. */
 export interface Count {
   /** In snake case. */
   readonly what: string
@@ -32,7 +32,7 @@ export interface Count {
   readonly of: (window: number) => string
 }
 
-/** How the levels of a recording's name call the labels that it keeps. */
+/** Short names of the labels that a recording keeps, for the level part of its name. */
 const LEVELS: Readonly<Partial<Record<GroupKey, string>>> = {
   'server.address': 'server',
   'smtp.client.name': 'client',
@@ -40,51 +40,51 @@ const LEVELS: Readonly<Partial<Record<GroupKey, string>>> = {
   'error.type': 'error',
 }
 
-/** How long before its window a series is looked for, in seconds: so long may scraping have paused. */
+/** How far before its window a series is looked up, in seconds: the longest pause in scraping that does not matter. */
 const SEEN_BEFORE = 6 * HOUR
 
-/** A stretch of time that ends now. */
+/** A time window that ends now. */
 export interface Window {
-  /** As it stands in brackets: `1h`, or a variable of a dashboard. */
+  /** The text for PromQL's brackets: `1h`, or a variable of a dashboard. */
   readonly span: string
-  /** The same in seconds: a number, or a variable. */
+  /** The window in seconds: a number, or a variable. */
   readonly seconds: number | string
-  /** How long before it a series is looked for. */
+  /** How far before the window a series is looked up. */
   readonly seenBefore: string
 }
 
-/** What OpenTelemetry's scope becomes where a Collector hands metrics on; the process has another scope. */
+/** Labels of OpenTelemetry's scope, which a Collector adds. Process metrics have a different scope. */
 const SCOPE = ['otel_scope_name', 'otel_scope_version', 'otel_scope_schema_url']
 
 /**
- * How much the counters of one metric grew, with the events that `increase` does not see because they are the first of
- * their series. A process that is younger than the window counted all its events in it: the same series may have ended
- * before the restart at the value with which it begins again. A new series of a process that was seen before began at 0.
- * The process is found by all labels that are not the metric's own: those of the target, whatever they are called.
+ * The increase of a metric's counters, including the first event of a series, which `increase` does not count. A process
+ * that is younger than the window counted all its events within it: `increase` misses them if the series ended before the
+ * restart at the value with which it starts again. A new series of a process that was scraped before started at 0. The
+ * process of a series is found by all labels except the metric's own: the target's labels, whatever their names.
  */
-export function counted(select: Selectors, key: AnyMetricKey, series: string, window: Window): string {
-  const young = `${series} ${andItsProcess(key)} ${select.series('uptime')} < ${window.seconds}`
-  const grown = `increase(${series}[${window.span}])`
-  return [`(${young}) > ${grown}`, begun(select, key, series, window), grown].join('\nor\n')
+export function increaseWithFirst(select: Selectors, key: AnyMetricKey, series: string, window: Window): string {
+  const youngProcess = `${series} ${andItsProcess(key)} ${select.series('uptime')} < ${window.seconds}`
+  const increased = `increase(${series}[${window.span}])`
+  return [`(${youngProcess}) > ${increased}`, newSeries(select, key, series, window), increased].join('\nor\n')
 }
 
-/** Counters whose series began within the window, in a process that was seen before: all that they have is growth. */
-export function begun(
+/** Counters whose series started within the window, in a process that was scraped before: value and increase are equal. */
+export function newSeries(
   select: Selectors,
   key: AnyMetricKey,
   series: string,
   { span, seenBefore }: Pick<Window, 'span' | 'seenBefore'>,
 ): string {
-  const seen = (one: string) => `last_over_time(${one}[${seenBefore}] offset ${span})`
-  return `(${series} unless ${seen(series)} ${andItsProcess(key)} ${seen(select.series('uptime'))})`
+  const before = (one: string) => `last_over_time(${one}[${seenBefore}] offset ${span})`
+  return `(${series} unless ${before(series)} ${andItsProcess(key)} ${before(select.series('uptime'))})`
 }
 
-/** A condition on the process of a series. */
+/** Joins a series with a metric of its process. */
 function andItsProcess(key: AnyMetricKey): string {
   return `and ignoring (${[...labelsOf(key), ...SCOPE].join(', ')})`
 }
 
-/** Builds the PromQL of rules. No condition on `job`: the names are our own, and other people name their jobs. */
+/** Builds the PromQL of rules, without a condition on `job`: metric names are unique, and users choose their job names. */
 export class RuleMaker {
   readonly select = within('')
   readonly recordings: Recording[] = []
@@ -96,28 +96,28 @@ export class RuleMaker {
     this.#recording = recording
   }
 
-  /** A duration as Prometheus writes it. */
+  /** A duration in Prometheus's notation. */
   span(seconds: number): string {
     return durationOf(seconds * this.#scale)
   }
 
-  /** How much counters grew. Prometheus does not count the value with which a series begins. */
+  /** The increase of counters. Prometheus does not count the first value of a series. */
   increase(series: string, window: number): string {
     return `increase(${series}[${this.span(window)}])`
   }
 
-  /** How much they had grown over a window that ended some time ago. */
+  /** The increase of counters over a window that ended `ago` seconds ago. */
   increaseBefore(series: string, window: number, ago: number): string {
     return `increase(${series}[${this.span(window)}] offset ${this.span(ago)})`
   }
 
-  /** How much counters grew, the first events of their series too. */
-  counted(key: AnyMetricKey, series: string, window: number): string {
+  /** The increase of counters, including the first event of a series. */
+  increaseWithFirst(key: AnyMetricKey, series: string, window: number): string {
     const [span, seenBefore] = [this.span(window), this.span(SEEN_BEFORE)]
-    return counted(this.select, key, series, { span, seconds: window * this.#scale, seenBefore })
+    return increaseWithFirst(this.select, key, series, { span, seconds: window * this.#scale, seenBefore })
   }
 
-  /** Where one of these alerts fired within the window, by default by job; undefined for evaluators that keep no ALERTS. */
+  /** Where one of these alerts fired within the window, by job unless `by` is set. Undefined without an ALERTS metric. */
   fired(
     names: readonly string[],
     severity: string,
@@ -134,17 +134,17 @@ export class RuleMaker {
     return `sum by (${labels(...by)}) ${inParentheses(expr)}`
   }
 
-  /** A count's sum over a window, for where it is needed once. */
+  /** A count's sum over a window, not recorded: for expressions that need it once. */
   sumOf(count: Count, window: number): string {
     return this.sum(count.by, count.of(window))
   }
 
-  /** The same recorded: the recording's name, or the expression itself where nothing is recorded. */
+  /** A count's sum over a window: the name of its recording, or the expression if rules are not recorded. */
   count(count: Count, window: number): string {
     return this.record(`${count.what}:increase`, count.by, window, this.sumOf(count, window))
   }
 
-  /** The name under which something is recorded for a window, or else the expression itself. */
+  /** Records an expression and returns its name, or returns the expression if rules are not recorded. */
   record(what: string, by: readonly GroupKey[], window: number, expr: string): string {
     if (!this.#recording) return inParentheses(expr)
     const name = `${by.map((key) => LEVELS[key] ?? label(key)).join('_')}:smtp_proxy_${what}${durationOf(window)}`
@@ -153,17 +153,17 @@ export class RuleMaker {
   }
 }
 
-/** An expression in parentheses, on lines of its own when it has several. */
+/** An expression in parentheses. If it has several lines, the parentheses are on separate lines. */
 export function inParentheses(expr: string): string {
   return expr.includes('\n') ? `(\n${indented(expr)}\n)` : `(${expr})`
 }
 
-/** An expression's lines, further to the right. */
+/** The lines of an expression, indented by two spaces. */
 export function indented(expr: string): string {
   return expr.replaceAll(/^/gm, '  ')
 }
 
-/** `or`, `and`, `unless` and their kind between expressions, on a line of its own. */
+/** Expressions joined by a binary operator such as `or`, `and` or `unless`, which has its own line. */
 export function joined(operator: string, ...exprs: readonly string[]): string {
   return exprs.map((expr) => (expr.includes('\n') ? inParentheses(expr) : expr)).join(`\n${operator}\n`)
 }
@@ -176,7 +176,7 @@ const UNITS = [
   ['ms', 1],
 ] as const
 
-/** Seconds, to the millisecond, as Prometheus writes a duration: `5m`, `1m30s`. */
+/** Seconds in Prometheus's notation, to the millisecond: `5m`, `1m30s`. */
 export function durationOf(seconds: number): string {
   let rest = Math.round(seconds * 1000)
   if (rest === 0) return '0s'

@@ -93,8 +93,8 @@ export const SETTINGS = {
     default: 'parentbased_traceidratio',
     meaning:
       'Which messages and sessions are traced: `always_on`, `always_off`, `traceidratio`, `parentbased_always_on`, ' +
-      '`parentbased_always_off` or `parentbased_traceidratio`. Regardless of the sampler, those that failed, are in ' +
-      'doubt or were slow (`PROXY_SLOW`) are traced.',
+      '`parentbased_always_off` or `parentbased_traceidratio`. Those that failed, are in doubt or were slow ' +
+      '(`PROXY_SLOW`) are always traced.',
     read: word(
       'always_on',
       'always_off',

@@ -72,11 +72,11 @@ describe('check', () => {
     assert.doesNotMatch(stdout, /STARTTLS/)
   })
 
-  test('an upstream in the clear (?tls=off) shows its capabilities as well', async () => {
+  test('an unencrypted upstream (?tls=off) shows its capabilities as well', async () => {
     await using plain = await startSimulator({ requireTls: false, offerTls: false })
     const { code, stdout } = await proxy(['check'], { PROXY_UPSTREAM: `smtp://127.0.0.1:${plain.port}?tls=off` })
     assert.equal(code, 0)
-    assert.match(stdout, /in the clear \(\?tls=off\)\n {2}250-/)
+    assert.match(stdout, /unencrypted \(\?tls=off\)\n {2}250-/)
   })
 
   test('an untrusted certificate, a refusal and a closed port: each said with what to do, exit code 1', async () => {

@@ -35,7 +35,7 @@ async function endOf(proxy: SpawnedProxy): Promise<number | null> {
   assert.fail(`did not end within ${LIMIT_MS} ms; its log: ${JSON.stringify(proxy.lines)}`)
 }
 
-describe('LIF-12: a signal while the code is loaded', () => {
+describe('a signal while the code is loaded (LIF-13)', () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     for (const module of [2, 3, 100, 300, 420]) {
       test(`${signal} at module ${module} ends it with exit code 0, and it never listened`, async () => {
@@ -64,7 +64,7 @@ describe('LIF-12: a signal while the code is loaded', () => {
   })
 })
 
-describe('LIF-12: a SIGTERM at any time of the start', () => {
+describe('a SIGTERM at any time of the start (LIF-13)', () => {
   const STEPS = 10
   // SIGHUP is the last that entry.js listens to: when this is written, it hears SIGTERM
   const witness = `
@@ -93,7 +93,7 @@ describe('LIF-12: a SIGTERM at any time of the start', () => {
   }
 })
 
-describe('LIF-12: a SIGTERM while the listeners are opened', () => {
+describe('a SIGTERM while the listeners are opened (LIF-13)', () => {
   /** A proxy that got the signal, and whose threads do not listen until `threads` are told so. */
   async function signalled(
     context: TestContext,

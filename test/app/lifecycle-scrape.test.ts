@@ -28,7 +28,7 @@ function waiting({ msg }: Readonly<Record<string, unknown>>): boolean {
 }
 
 describe('A drain that cut messages', () => {
-  test('LIF-12: keeps /metrics until the next scrape, which has them, and ends right after it', async () => {
+  test('keeps /metrics until the next scrape, which has them, and ends right after it (MET-10)', async () => {
     await using proxy = await startAmidBody()
     await proxy.metrics()
     const exited = proxy.stop()
@@ -41,7 +41,7 @@ describe('A drain that cut messages', () => {
     assertSilent(proxy)
   })
 
-  test('LIF-12: also with several event loops', async () => {
+  test('also with several event loops (MET-10)', async () => {
     await using proxy = await startAmidBody({ PROXY_WORKERS: '2' })
     await proxy.metrics()
     const exited = proxy.stop()
@@ -50,7 +50,7 @@ describe('A drain that cut messages', () => {
     assert.equal(await exited, 0)
   })
 
-  test('LIF-12: waits no longer than PROXY_STOP_GRACE allows', async () => {
+  test('waits no longer than PROXY_STOP_GRACE allows (MET-10)', async () => {
     // 5 s of it are for the exit
     await using proxy = await startAmidBody({ PROXY_STOP_GRACE: '5500ms' })
     await proxy.metrics()
@@ -59,7 +59,7 @@ describe('A drain that cut messages', () => {
     assert.equal(await exited, 0)
   })
 
-  test('LIF-12: a second signal ends the wait', async () => {
+  test('a second signal ends the wait (MET-10)', async () => {
     await using proxy = await startAmidBody({ PROXY_STOP_GRACE: '1h' })
     await proxy.metrics()
     const exited = proxy.stop()
@@ -74,7 +74,7 @@ describe('A drain that cut messages', () => {
     ['telemetry is off', { OTEL_SDK_DISABLED: 'true' }, true],
     ['there is no time left', { PROXY_STOP_GRACE: '5s' }, true],
   ] as const)
-    test(`LIF-12: does not wait when ${what}`, async () => {
+    test(`does not wait when ${what} (MET-10)`, async () => {
       await using proxy = await startAmidBody({ PROXY_STOP_GRACE: '1h', ...env })
       if (scraped) await proxy.metrics()
       assert.equal(await proxy.stop(), 0)
@@ -82,14 +82,14 @@ describe('A drain that cut messages', () => {
     })
 })
 
-test('LIF-12: a drain that cut nothing does not wait', async () => {
+test('a drain that cut nothing does not wait (MET-10)', async () => {
   await using proxy = await startBefore(simulator, { PROXY_STOP_GRACE: '1h' })
   await proxy.metrics()
   assert.equal(await proxy.stop(), 0)
   assert.ok(!proxy.lines.some(waiting))
 })
 
-test('LIF-12: a real Prometheus sees what a drain cut', unless(prometheusMissing()), async () => {
+test('a real Prometheus sees what a drain cut (MET-10)', unless(prometheusMissing()), async () => {
   await using proxy = await startAmidBody()
   const target = { job: 'proxy', url: `http://127.0.0.1:${proxy.adminPort}/metrics` }
   await using prometheus = await startPrometheus({ targets: [target], scrapeIntervalMs: 2000 })

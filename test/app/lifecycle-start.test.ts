@@ -42,7 +42,7 @@ describe('A start', () => {
     assertSilent(proxy)
   })
 
-  test('TMO-02: warns of an idle timeout that would hide the upstream’s own', async () => {
+  test('warns of an idle timeout that would hide the upstream’s own (TMO-02)', async () => {
     await using proxy = await start({ PROXY_IDLE_TIMEOUT: '30s' })
     const warning = await proxy.line(({ msg }) => String(msg).includes('PROXY_IDLE_TIMEOUT'))
     assert.match(String(warning.msg), /60s/)
@@ -57,7 +57,7 @@ describe('A start', () => {
     assert.doesNotMatch(JSON.stringify(proxy.lines), /hunter2/)
   })
 
-  test('LIF-06: with an upstream that cannot be reached is alive and ready: sessions are answered, by a 421', async () => {
+  test('with an upstream that cannot be reached is alive and ready: sessions are answered, by a 421 (LIF-06)', async () => {
     await using proxy = await start({ PROXY_UPSTREAM: 'smtp://127.0.0.1:1' })
     for (let look = 0; look < 3; look += 1) {
       assert.deepEqual([await status(proxy, '/livez'), await status(proxy, '/readyz')], [200, 200])
@@ -89,7 +89,7 @@ describe('A start that must fail', () => {
     ['a port that is none', () => ({ PROXY_LISTEN: 'smtp://127.0.0.1:99999' }), 2, /PROXY_LISTEN/],
     ['smtps without a certificate', () => ({ PROXY_LISTEN: 'smtps://127.0.0.1:0' }), 2, /PROXY_TLS_CERT_FILE/],
     [
-      'an upstream that speaks TLS from the first byte',
+      'an upstream that speaks TLS from the first byte (AHA-10)',
       () => ({ PROXY_UPSTREAM: 'smtps://send.example:465' }),
       2,
       /PROXY_UPSTREAM/,
@@ -101,7 +101,7 @@ describe('A start that must fail', () => {
       /PROXY_UPSTREAM/,
     ],
     [
-      'GRT-15: an upstream that is the proxy itself',
+      'an upstream that is the proxy itself (GRT-15)',
       () => ({ PROXY_LISTEN: 'smtp://127.0.0.1:2525', PROXY_UPSTREAM: 'smtp://localhost:2525' }),
       2,
       /PROXY_UPSTREAM.*not this proxy/s,
@@ -168,7 +168,7 @@ describe('A start that must fail', () => {
     ],
   ]
   for (const [what, env, code, said] of CASES) {
-    test(`LIF-07: ${what} ends it with ${code}, at once, and the setting is named`, async () => {
+    test(`ends with exit code ${code}, at once, and names the setting: ${what} (LIF-07)`, async () => {
       const began = performance.now()
       const error = await failureOf(env())
       assert.ok(performance.now() - began < 10_000, 'does not wait for anything')
@@ -178,7 +178,7 @@ describe('A start that must fail', () => {
     })
   }
 
-  test('LIF-07: a key that is not the certificate’s is named, and never shown', async () => {
+  test('a key that is not the certificate’s is named, and never shown (LIF-07)', async () => {
     const [one, other] = [await authority.issue(), await authority.issue()]
     const files = writeTemporaryFiles({
       'cert.pem': one.certPem,

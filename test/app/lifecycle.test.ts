@@ -25,7 +25,7 @@ function start(env: Readonly<Record<string, string>> = {}, options: ProxyOptions
 }
 
 describe('A drain', () => {
-  test('LIF-01: the listener closes, readiness ends, idle sessions are told 421, but not all at once', async () => {
+  test('the listener closes, readiness ends, idle sessions are told 421, but not all at once (LIF-01)', async () => {
     await using proxy = await start({ PROXY_DRAIN_TIMEOUT: '9s' })
     const clients = await loggedIn(proxy, 100)
     const exited = proxy.stop('SIGTERM')
@@ -40,7 +40,7 @@ describe('A drain', () => {
     assertSilent(proxy)
   })
 
-  test('LIF-01: SIGINT is as good as SIGTERM', async () => {
+  test('SIGINT is as good as SIGTERM (LIF-01)', async () => {
     await using proxy = await start({ PROXY_DRAIN_TIMEOUT: '6s' })
     const [client] = (await loggedIn(proxy, 1)) as [Peer]
     const exited = proxy.stop('SIGINT')
@@ -58,7 +58,7 @@ describe('A drain', () => {
     return at
   }
 
-  test('LIF-02: mails in flight are finished: their 250 and their 221 are the upstream’s, only the next mail is told 421', async () => {
+  test('mails in flight are finished: their 250 and their 221 are the upstream’s, only the next mail is told 421 (LIF-02)', async () => {
     await using proxy = await start({ PROXY_DRAIN_TIMEOUT: '20s' })
     const before = simulator.ledger.summary().messages.accepted
     const clients = await loggedIn(proxy, 50)
@@ -81,7 +81,7 @@ describe('A drain', () => {
     assert.ok(!proxy.lines.some((line) => 'cut' in line))
   })
 
-  test('LIF-03: a session that never finishes is cut by a reset at the drain timeout, its mail is not ended, exit code 0', async () => {
+  test('a session that never finishes is cut by a reset at the drain timeout, its mail is not ended, exit code 0 (LIF-03)', async () => {
     await using proxy = await start({ PROXY_DRAIN_TIMEOUT: '1s' })
     const [client] = (await loggedIn(proxy, 1)) as [Peer]
     const before = simulator.ledger.summary().messages
@@ -97,7 +97,7 @@ describe('A drain', () => {
     assert.equal(simulator.ledger.summary().messages.received, before.received)
   })
 
-  test('LIF-04: a second signal ends it at once, with no word to a mail whose verdict is awaited, exit code 1', async () => {
+  test('a second signal ends it at once, with no word to a mail whose verdict is awaited, exit code 1 (LIF-04)', async () => {
     await using proxy = await start({ PROXY_DRAIN_TIMEOUT: '30s' })
     const clients = await loggedIn(proxy, 2)
     const [unfinished, unanswered] = clients as [Peer, Peer]
@@ -117,7 +117,7 @@ describe('A drain', () => {
     await proxy.line(({ msg }) => msg === 'stopped immediately')
   })
 
-  test('LIF-01: a signal that comes while the proxy still starts ends it, too', async () => {
+  test('a signal that comes while the proxy still starts ends it, too (LIF-13)', async () => {
     const env = { PROXY_LISTEN: 'smtp://127.0.0.1:0', PROXY_ADMIN: 'off', PROXY_UPSTREAM: 'smtp://127.0.0.1:1' }
     const child = spawn(process.execPath, ['app/main.ts'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
     const ended = once(child, 'close')
@@ -128,7 +128,7 @@ describe('A drain', () => {
 })
 
 describe('A kill', () => {
-  test('LIF-08: takes no mail that its client did not end, and says nothing', async () => {
+  test('takes no mail that its client did not end, and says nothing (LIF-08)', async () => {
     await using proxy = await start()
     const before = simulator.ledger.summary().messages
     const clients = await loggedIn(proxy, 20)
@@ -154,7 +154,7 @@ async function until(done: () => boolean): Promise<void> {
 }
 
 describe('Under traffic', () => {
-  test('LIF-05 TLC-16: a hundred SIGHUPs, and new certificates, disturb no client', async () => {
+  test('a hundred SIGHUPs, and new certificates, disturb no client (LIF-05, TLC-16)', async () => {
     const authority = await makeAuthority()
     const first = await authority.issue()
     const files = writeTemporaryFiles({ 'cert.pem': first.certPem, 'key.pem': first.keyPem })
@@ -200,7 +200,7 @@ describe('Under traffic', () => {
     }
   })
 
-  test('LIF-10: a bug ends it with exit code 1; where it was is logged, what it quoted is not', async () => {
+  test('a bug ends it with exit code 1; where it was is logged, what it quoted is not (LIF-10)', async () => {
     // a stand-in for a bug: the process throws out of the blue, quoting what a client said
     const bug = "process.on('SIGUSR2', () => { throw new TypeError('SEC' + 'RET, said by a client') })"
     await using proxy = await start(
@@ -217,7 +217,7 @@ describe('Under traffic', () => {
     assert.doesNotMatch(JSON.stringify(proxy.lines) + proxy.stderr, /SECRET/)
   })
 
-  test('LIF-10: a promise that nobody caught is a bug, too', async () => {
+  test('a promise that nobody caught is a bug, too (LIF-10)', async () => {
     const bug = "process.on('SIGUSR2', () => { void Promise.reject(new Error('SEC' + 'RET')) })"
     await using proxy = await start(
       {},
@@ -227,7 +227,7 @@ describe('Under traffic', () => {
     assert.doesNotMatch(JSON.stringify(proxy.lines) + proxy.stderr, /SECRET/)
   })
 
-  test('LIF-11: Node has nothing to warn of', async () => {
+  test('Node has nothing to warn of (LIF-11)', async () => {
     await using proxy = await start({}, { nodeOptions: ['--trace-warnings', '--throw-deprecation'] })
     const clients = await loggedIn(proxy, 20)
     for (const [number, client] of clients.entries()) {

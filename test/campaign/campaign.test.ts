@@ -15,7 +15,7 @@ import { Stage } from './stage.ts'
 
 const SESSIONS = 2000
 
-describe('A campaign of random sessions', () => {
+describe('A campaign of random sessions (REL-01, REL-02, REL-09)', () => {
   const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32))
 
   test(`${SESSIONS} sessions: a client cannot tell the proxy from a direct connection, and the books balance`, async (context) => {

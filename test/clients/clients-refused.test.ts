@@ -43,7 +43,7 @@ describe('A message that is refused in its middle, with an RST after the refusal
 
   for (const [index, client] of clients.entries()) {
     const skip = unless(installed[index] === undefined ? missing(client) : undefined)
-    test(`R5: ${client.name} reads the code in ${RUNS} of ${RUNS} runs`, skip, async () => {
+    test(`${client.name} reads the code in ${RUNS} of ${RUNS} runs (R5)`, skip, async () => {
       assert.equal(failures.get(client.name), undefined)
       for (let count = 0; count < RUNS; count += 1) {
         const [outcome] = await Promise.all([run(commandOf(client)), refuse()])

@@ -36,7 +36,7 @@ function assertDelivered(attempt: Attempt, client: SmtpClient): void {
   assert.deepEqual(attempt.bodies, [{ sha256: createHash('sha256').update(body).digest('hex'), code: 250 }])
 }
 
-describe('TLC-01 3PT-05: a message with an attachment, by STARTTLS and AUTH PLAIN', () => {
+describe('a message with an attachment, by STARTTLS and AUTH PLAIN (TLC-01, 3PT-05)', () => {
   for (const client of CLIENTS) {
     test(`${client.name} delivers the same body with and without the proxy`, async (t) => {
       if (!(await available(client, t))) return

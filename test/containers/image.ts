@@ -83,7 +83,7 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
     assert.match(label('source') ?? '', /^https:\/\//)
   })
 
-  test('holds no shell, no package manager and no other program than Node', () => {
+  test('holds no shell, no package manager and no other program than Node (CON-05)', () => {
     const programs = filesOf(IMAGE).filter(
       ({ mode, path }) => /^-.*x/.test(mode) && !path.startsWith('app/node_modules/'),
     )
@@ -91,7 +91,7 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
     assert.deepEqual(names, ['usr/local/bin/node'])
   })
 
-  test('holds the production dependencies and no other package', () => {
+  test('holds the production dependencies and no other package (CON-06)', () => {
     const packages = filesOf(IMAGE).flatMap(
       ({ path }) => /^app\/(node_modules\/.+)\/package\.json$/.exec(path)?.[1] ?? [],
     )
@@ -125,7 +125,7 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
     assert.deepEqual(others, [])
   })
 
-  test('has no secret in any layer that lay beside the project when it was built', () => {
+  test('has no secret in any layer that lay beside the project when it was built (CON-05)', () => {
     const layers = layersOf(IMAGE)
     assert.ok(
       layers.some((layer) => layer.includes('ahasend-smtp-proxy')),
@@ -170,7 +170,7 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
     assert.match(stderr, /PROXY_UPSTREAM/)
   })
 
-  describe('run without root, capabilities and a disk to write to', () => {
+  describe('run without root, capabilities and a disk to write to (CON-01)', () => {
     let rehearsal: RehearsalContainer
     let proxy: StartedTestContainer
 
@@ -210,12 +210,12 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
       assert.equal(await node(proxy, write), 'EROFS')
     })
 
-    test('is process 1, so that signals are its own', async () => {
+    test('is process 1, so that signals are its own (CON-02)', async () => {
       const command = await node(proxy, 'fs.readFileSync("/proc/1/cmdline", "utf8").split("\\0").join(" ")')
       assert.equal(command.trim(), '/usr/local/bin/node --disable-sigusr1 app/entry.js')
     })
 
-    test('opens no debugger on SIGUSR1', async () => {
+    test('opens no debugger on SIGUSR1 (CON-04)', async () => {
       dockerOutput(['kill', '--signal=USR1', proxy.getId()])
       assert.equal(
         await node(proxy, 'fetch("http://127.0.0.1:9464/livez").then(({ status }) => console.log(status)), ""'),

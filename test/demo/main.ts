@@ -5,7 +5,7 @@
  */
 import { parseArgs } from 'node:util'
 import { onSignals } from '../../app/signals.ts'
-import { seededRandom } from '../simulator/plan.ts'
+import { seededRandom } from '../simulator/random.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
 import { type Mail, startMail } from './mail.ts'
 import { parseMetrics, type Sample } from './metrics.ts'

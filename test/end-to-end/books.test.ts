@@ -83,7 +83,7 @@ for (const [title, env, seed] of [
   ['one event loop', {}, 1],
   ['two event loops', { PROXY_WORKERS: '2' }, 2],
 ] as const) {
-  describe(`The books balance with ${title}`, needsCollector, () => {
+  describe(`The books balance with ${title} (MET-01, MET-04, MET-09)`, needsCollector, () => {
     let done: Run
     let samples: readonly Sample[]
     before(async () => {
@@ -168,7 +168,7 @@ describe('What is not told one by one is counted', needsCollector, () => {
     assert.ok(all(books.spans, 'sessions') < 30 && all(books.lines, 'sessions') < 30)
   })
 
-  test('a session that is not understood: its replies and octets are counted, its mails are not guessed', async () => {
+  test('a session that is not understood: its replies and octets are counted, its mails are not guessed (MET-13)', async () => {
     const { books, page } = await run({}, async ({ proxy, apps }) => {
       const app = await App.loggedIn(proxy.port, '127.0.0.1', apps)
       // not offered, so that what comes behind it could be anything until the 502

@@ -77,7 +77,7 @@ describe('Marks in every place', { concurrency: 2 }, () => {
       })
       after(() => stage.close())
 
-      test('says nothing that it was not allowed to say', (context) => {
+      test('says nothing that it was not allowed to say (PRV-01, PRV-02, PRV-03)', (context) => {
         context.diagnostic(`${stage.marks.places.length} places x ${Object.keys(sinks).length} sinks`)
         assert.deepEqual(stage.marks.search(sinks), sorted(allowed))
       })

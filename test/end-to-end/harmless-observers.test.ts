@@ -80,7 +80,7 @@ const KINDS: readonly SessionEvent['type'][] = [
   'session-close',
 ]
 
-describe('an observer that throws', LIMIT, () => {
+describe('an observer that throws (R12)', LIMIT, () => {
   for (const kind of KINDS) {
     test(`at every ${kind}`, async () => {
       const occasions = events.filter(({ type }) => type === kind).length

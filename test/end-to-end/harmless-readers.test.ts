@@ -44,7 +44,7 @@ describe('every mail goes through unaltered, once, while', () => {
     for (const client of clients) client.destroy()
   })
 
-  test('clients ask for /metrics without pause', LIMIT, async () => {
+  test('clients ask for /metrics without pause (MET-07)', LIMIT, async () => {
     await using proxy = await startBefore(simulator)
     let over = false
     let pages = 0

@@ -116,7 +116,7 @@ const FAULTS: Readonly<Record<string, Answers>> = {
 /** Node's, of the exporters' way to retry at once. */
 const KNOWN_WARNING = /^.*TimeoutNegativeWarning: -1 is a negative number.\nTimeout duration was set to 1.\n.*\n/
 
-describe('every mail goes through unaltered, once, and nothing is lost uncounted, while a collector', () => {
+describe('every mail goes through unaltered, once, and nothing is lost uncounted, while a collector (MET-06)', () => {
   for (const [behaviour, answer] of Object.entries(FAULTS)) {
     test(behaviour, LIMIT, async () => {
       await using faulty = await startReceiver({ answer })

@@ -10,7 +10,7 @@ import { describe, test } from 'node:test'
 import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import { startServer } from '../../proxy/server/server.ts'
 import { parseConfig } from '../../proxy/settings/settings.ts'
-import { seededRandom } from '../simulator/plan.ts'
+import { seededRandom } from '../simulator/random.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
 import { Recorder } from '../support/in-process.ts'
 import { Peer } from '../support/peers.ts'
@@ -207,7 +207,7 @@ async function until(done: () => boolean): Promise<void> {
 describe('The laws of the ledger, in sessions that are broken at random', () => {
   const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32))
 
-  test(`L1 L2 L3 L4 L5 L6 REL-02: ${SESSIONS} sessions`, async (context) => {
+  test(`${SESSIONS} sessions (L1, L2, L3, L4, L5, L6, REL-02)`, async (context) => {
     context.diagnostic(`SEED=${seed}`)
     const { apps, simulator, recorder, left } = await runCampaign(seed)
     const sent = apps.flatMap((app) => app.sent)

@@ -35,7 +35,7 @@ interface Finding {
 const version = await run({ file: 'testssl', args: ['--version'], env: process.env })
 const missing = version.code === 0 ? undefined : 'testssl is not installed: apt-get install testssl.sh'
 
-describe('testssl.sh at an smtps:// listener', unless(missing), () => {
+describe('testssl.sh at an smtps:// listener (3PT-07)', unless(missing), () => {
   let findings: readonly Finding[]
   before(async () => {
     findings = await examine()

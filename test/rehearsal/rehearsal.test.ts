@@ -1,4 +1,4 @@
-/** The rehearsal: the page of faults and its buttons, and mail that goes to the rehearsal only. */
+/** The rehearsal: the control page with its buttons, and mail that is sent only to the simulated AhaSend. */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -39,32 +39,32 @@ async function press(id: string): Promise<void> {
   assert.deepEqual([response.status, response.headers.get('location')], [303, '/'])
 }
 
-describe('the page of faults', () => {
-  test('is a page for browsers, and text for everybody else', async () => {
+describe('the control page', () => {
+  test('is HTML for browsers, and text for other clients', async () => {
     assert.match(await shown(), /^<!doctype html>/)
     assert.match(await (await page()).text(), /^AhaSend rehearsal\./)
   })
 
-  test('has a button for each rehearsal and needs nothing from anywhere', async () => {
+  test('has a button for each rehearsal and loads nothing else', async () => {
     const html = await shown()
     for (const { id, label } of REHEARSALS)
       assert.ok(html.includes(`<form method="post" action="/rehearsals/${id}"><button>${label}</button></form>`), id)
     assert.doesNotMatch(html, /<script|<link|src=|url\(|https?:/)
   })
 
-  test('says what is in force, how likely it is and how often it struck', async () => {
-    assert.match(await shown(), /Nothing: all is well\./)
+  test('shows the active faults, their probability and how often they applied', async () => {
+    assert.match(await shown(), /None\. The simulator accepts all mail\./)
     simulator.faults.set('553-at-rcpt', { probability: 0.5 })
-    assert.match(await shown(), /<code>553-at-rcpt<\/code> .* Chance: 50 %\. Struck 0 times\./)
+    assert.match(await shown(), /<code>553-at-rcpt<\/code> .* Probability: 50%\. Applied 0 times\./)
   })
 
-  test('says what was received', async () => {
+  test('shows the number of accepted messages', async () => {
     const before = simulator.ledger.summary().messages.accepted
     assert.equal(await wholeSession(simulator), '250 250 354 250')
-    assert.match(await shown(), new RegExp(`of which ${before + 1} accepted`))
+    assert.match(await shown(), new RegExp(`\\(${before + 1} accepted,`))
   })
 
-  test('a button begins its faults and ends all others', async () => {
+  test('a button sets its faults and clears all others', async () => {
     await press('account-disabled')
     assert.equal(await wholeSession(simulator), '521')
     await press('message-format')
@@ -76,13 +76,13 @@ describe('the page of faults', () => {
     assert.equal(await wholeSession(simulator), '250 250 354 250')
   })
 
-  test('a single 521 is one', async () => {
+  test('the button for a single 521 causes one 521', async () => {
     await press('one-521')
     assert.equal(await wholeSession(simulator), '521')
     assert.equal(await wholeSession(simulator), '250 250 354 250')
   })
 
-  test('every button can be pressed', async () => {
+  test('every button sets its faults', async () => {
     for (const { id, faults } of REHEARSALS) {
       await press(id)
       assert.deepEqual(
@@ -93,7 +93,7 @@ describe('the page of faults', () => {
     }
   })
 
-  test('there are no other buttons', async () => {
+  test('replies to any other button with 404', async () => {
     assert.equal((await page('/rehearsals/nonsense', { method: 'POST' })).status, 404)
     assert.equal((await page('/rehearsals/one-521')).status, 404)
   })
@@ -111,7 +111,7 @@ describe('mail for a rehearsal', () => {
   })
 
   const senders = new Set<ChildProcess>()
-  // those of tests that failed
+  // the senders of failed tests
   after(() => {
     for (const sender of senders) sender.kill('SIGKILL')
   })
@@ -125,43 +125,43 @@ describe('mail for a rehearsal', () => {
     return sender
   }
 
-  test('is accepted, through the proxy, until it is told to stop', async () => {
+  test('is accepted, through the proxy, until SIGTERM', async () => {
     const before = simulator.ledger.summary().messages.accepted
     const sender = traffic(proxy.port)
-    const told = text(sender.stdout)
+    const output = text(sender.stdout)
     while (simulator.ledger.summary().messages.accepted < before + 5) await pause(50)
     assert.ok(existsSync(join(directory, 'sending')))
     sender.kill('SIGTERM')
     assert.deepEqual(await once(sender, 'exit'), [0, null])
-    const { accepted, failed } = JSON.parse(await told) as { accepted: number; failed: object }
+    const { accepted, failed } = JSON.parse(await output) as { accepted: number; failed: object }
     assert.deepEqual([accepted, failed], [simulator.ledger.summary().messages.accepted - before, {}])
   })
 
-  /** A port that leads to the rehearsal, and later to whoever says this and writes down what he hears. */
-  async function startDoor() {
-    const heard: string[] = []
+  /** A port that leads to the rehearsal, and later to another server, which records what it receives. */
+  async function startSwitch() {
+    const received: string[] = []
     const sockets = new Set<Socket>()
     let greeting: string | undefined
-    let strangers = 0
+    let visits = 0
     const server = createServer((socket) => {
       sockets.add(socket.on('error', () => {}).on('close', () => sockets.delete(socket)))
       if (greeting === undefined) {
         const upstream = connect(proxy.port, '127.0.0.1')
         return pipeline(socket, upstream, socket, () => upstream.destroy())
       }
-      strangers += 1
-      socket.setEncoding('utf8').on('data', (chunk) => heard.push(String(chunk)))
+      visits += 1
+      socket.setEncoding('utf8').on('data', (chunk) => received.push(String(chunk)))
       return socket.write(greeting)
     }).listen(0, '127.0.0.1')
     await once(server, 'listening')
     return {
-      port: (server.address() as AddressInfo).port,
-      heard,
-      visits: () => strangers,
-      /** Ends what is open; `undefined` is the rehearsal again. */
-      becomes(said?: string) {
-        greeting = said
-        strangers = 0
+      number: (server.address() as AddressInfo).port,
+      received,
+      visits: () => visits,
+      /** Closes all connections and switches to a server with this greeting; `undefined` is the rehearsal again. */
+      becomes(next?: string) {
+        greeting = next
+        visits = 0
         for (const socket of sockets) socket.destroy()
       },
       [Symbol.dispose]() {
@@ -171,55 +171,55 @@ describe('mail for a rehearsal', () => {
     }
   }
 
-  test('is sent to nobody but the rehearsal', async () => {
-    using door = await startDoor()
-    door.becomes('220 send.ahasend.com ESMTP\r\n')
-    const sender = traffic(door.port)
-    const [said, [code]] = await Promise.all([text(sender.stderr), once(sender, 'exit')])
+  test('is sent only to the rehearsal', async () => {
+    using port = await startSwitch()
+    port.becomes('220 send.ahasend.com ESMTP\r\n')
+    const sender = traffic(port.number)
+    const [stderr, [code]] = await Promise.all([text(sender.stderr), once(sender, 'exit')])
     assert.equal(code, 1)
-    assert.match(said, /does not lead to the rehearsal: nothing is sent/)
-    assert.deepEqual(door.heard, [])
+    assert.match(stderr, /does not lead to the simulated AhaSend: sent nothing/)
+    assert.deepEqual(port.received, [])
   })
 
-  test('ends when somebody else is there later on', { timeout: 30_000 }, async () => {
-    using door = await startDoor()
+  test('stops if another server greets later', { timeout: 30_000 }, async () => {
+    using port = await startSwitch()
     const before = simulator.ledger.summary().messages.received
-    const sender = traffic(door.port, '0.2')
+    const sender = traffic(port.number, '0.2')
     while (simulator.ledger.summary().messages.received < before + 2) await pause(20)
-    door.becomes('220 send.ahasend.com ESMTP\r\n')
-    const [said, [code]] = await Promise.all([text(sender.stderr), once(sender, 'exit')])
+    port.becomes('220 send.ahasend.com ESMTP\r\n')
+    const [stderr, [code]] = await Promise.all([text(sender.stderr), once(sender, 'exit')])
     assert.equal(code, 1)
     const sentence = new RegExp(
-      `^127\\.0\\.0\\.1:${door.port} does not lead to the rehearsal: nothing more is sent\\. .+\n$`,
+      `^127\\.0\\.0\\.1:${port.number} does not lead to the simulated AhaSend: stopped sending\\. .+\n$`,
     )
-    assert.match(said, sentence)
-    assert.match(said, /220 send\.ahasend\.com ESMTP/)
+    assert.match(stderr, sentence)
+    assert.match(stderr, /220 send\.ahasend\.com ESMTP/)
   })
 
   for (const refusal of ['421 4.3.2 proxy.example too busy', '521 5.3.2 no mail today'])
-    test(`goes on after a time of ${refusal.slice(0, 3)}, from whomever`, { timeout: 30_000 }, async () => {
-      using door = await startDoor()
+    test(`continues after a time of ${refusal.slice(0, 3)} from any server`, { timeout: 30_000 }, async () => {
+      using port = await startSwitch()
       const accepted = () => simulator.ledger.summary().messages.accepted
       const before = accepted()
-      const sender = traffic(door.port, '0.2')
+      const sender = traffic(port.number, '0.2')
       while (accepted() < before + 2) await pause(20)
-      door.becomes(`${refusal}\r\n`)
-      // mails and looks: some twenty connections a second
-      while (door.visits() < 15) await pause(20)
-      door.becomes()
+      port.becomes(`${refusal}\r\n`)
+      // messages and checks: about twenty connections per second
+      while (port.visits() < 15) await pause(20)
+      port.becomes()
       const then = accepted()
       while (accepted() < then + 2) await pause(20)
       sender.kill('SIGTERM')
       assert.deepEqual(await once(sender, 'exit'), [0, null])
     })
 
-  test('takes a greeting that comes in pieces for what it is', { timeout: 30_000 }, async () => {
+  test('recognizes a greeting that arrives in pieces', { timeout: 30_000 }, async () => {
     simulator.faults.set('slices-3')
     const greeting = await greetingOf({ host: '127.0.0.1', port: simulator.port })
     assert.match(greeting, /^220 rehearsal\.ahasend\.example ESMTP AhaSend rehearsal$/)
   })
 
-  test('looks who greets as a client does that says QUIT', { timeout: 30_000 }, async () => {
+  test('sends QUIT after it has checked the greeting', { timeout: 30_000 }, async () => {
     const quits = () => {
       const { replies } = simulator.ledger.summary()
       return replies.find(({ command, tls }) => command === 'QUIT' && !tls)?.count ?? 0

@@ -1,9 +1,12 @@
 /**
- * Steady mail for a rehearsal, as a few apps would send it, and nothing wrong with it: what goes wrong is chosen on the
- * simulator's control page. `node test/rehearsal/traffic.ts [HOST [PORT [SECONDS]]]`, by default proxy, 2525 and 60, until
- * SIGTERM. The file `sending` in the directory for temporary files says that it has begun. Every so many seconds it reports
- * and looks who greets. Exit code 1 when the rehearsal is not behind that address, at the start or later: nobody else gets
- * mail from here.
+ * Sends steady, correct mail for a rehearsal, as a few apps would. Choose the faults on the simulator's control page.
+ *
+ *     node test/rehearsal/traffic.ts [HOST [PORT [SECONDS]]]
+ *
+ * The defaults are proxy, 2525 and 60. It runs until SIGTERM. When it starts sending, it creates the file `sending` in
+ * the directory for temporary files. Every SECONDS seconds it prints its counts and checks the greeting. If a server
+ * other than the simulated AhaSend greets, at the start or later, it stops with exit code 1: no other server may
+ * receive its mail.
  */
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
@@ -13,11 +16,11 @@ import { join } from 'node:path'
 import { addAbortSignal } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type App, type Destination, pick, SIZES, startMail, type Tally } from '../demo/mail.ts'
-import { seededRandom } from '../simulator/plan.ts'
+import { seededRandom } from '../simulator/random.ts'
 
 /**
- * Some six messages a second. One app alone keeps connections for long, so that a fault at AUTH is an outage within two
- * minutes. The last app sends so seldom that AhaSend closes its connection in between.
+ * About six messages per second. Only one app keeps its connections open for long, so a fault at AUTH becomes an outage
+ * within two minutes. The last app sends so rarely that AhaSend closes its connection between two messages.
  */
 const APPS: readonly App[] = [
   { everyMs: 250, pooled: true, mail: (random) => ({ size: pick(SIZES, random) }) },
@@ -34,9 +37,12 @@ const APPS: readonly App[] = [
 
 const REHEARSAL = 'rehearsal.ahasend.example'
 const GREETING_MS = 30_000
-const ASK_AGAIN_MS = 2000
+const RETRY_MS = 2000
 
-/** The first line that the server says; rejects when it says none within 30 s. The rehearsal is told QUIT. */
+/**
+ * The first line of the server. Rejects if there is none within 30 s. Sends QUIT if the server is the simulated
+ * AhaSend.
+ */
 export async function greetingOf(to: Destination): Promise<string> {
   const socket = addAbortSignal(
     AbortSignal.timeout(GREETING_MS),
@@ -44,56 +50,55 @@ export async function greetingOf(to: Destination): Promise<string> {
       .setEncoding('latin1')
       .on('error', () => {}),
   )
-  let said = ''
+  let greeting = ''
   for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
-    said += chunk
-    if (said.includes('\n')) break
+    greeting += chunk
+    if (greeting.includes('\n')) break
   }
-  if (said.includes(REHEARSAL)) socket.end('QUIT\r\n').resume()
+  if (greeting.includes(REHEARSAL)) socket.end('QUIT\r\n').resume()
   else socket.destroy()
-  if (said === '') throw new Error('closed without a greeting')
-  return said.trimEnd()
+  if (greeting === '') throw new Error('closed without a greeting')
+  return greeting.trimEnd()
 }
 
-/** Who greets, and how. `nobody` takes no mail, whoever it is: the rehearsal may refuse and be out of reach, too. */
-interface Look {
-  readonly who: 'rehearsal' | 'nobody' | 'somebody else'
+/** `unavailable`: no server accepts mail now. The simulated AhaSend can also refuse, or be unreachable. */
+interface Check {
+  readonly server: 'rehearsal' | 'unavailable' | 'other'
   readonly greeting: string
 }
 
-async function look(to: Destination): Promise<Look> {
+async function checkGreeting(to: Destination): Promise<Check> {
   const greeting = await greetingOf(to).catch((error: Error) => `421 ${error.message}`)
-  if (greeting.includes(REHEARSAL)) return { who: 'rehearsal', greeting }
-  return { who: /^[45]\d\d/.test(greeting) ? 'nobody' : 'somebody else', greeting }
+  if (greeting.includes(REHEARSAL)) return { server: 'rehearsal', greeting }
+  return { server: /^[45]\d\d/.test(greeting) ? 'unavailable' : 'other', greeting }
 }
 
-/** Waits until somebody takes mail there. Throws when that is not the rehearsal. */
-async function rehearsalThere(to: Destination): Promise<void> {
+/** Waits until a server accepts mail. Throws if it is not the simulated AhaSend. */
+async function waitForRehearsal(to: Destination): Promise<void> {
   for (;;) {
-    const { who, greeting } = await look(to)
-    if (who === 'rehearsal') return
-    if (who === 'somebody else') throw new Stranger(to, 'nothing is sent', greeting)
+    const { server, greeting } = await checkGreeting(to)
+    if (server === 'rehearsal') return
+    if (server === 'other') throw new WrongServer(to, 'sent nothing', greeting)
     console.log(`waiting: ${greeting}`)
-    await sleep(ASK_AGAIN_MS)
+    await sleep(RETRY_MS)
   }
 }
 
-/** Reports and looks again, as often as that. Throws when somebody else than the rehearsal takes mail there. */
-async function rehearsalGone(to: Destination, everyMs: number, tally: Tally): Promise<never> {
+/** Prints the counts and checks the greeting at this interval. Throws if another server accepts mail. */
+async function watchRehearsal(to: Destination, everyMs: number, tally: Tally): Promise<never> {
   for (;;) {
     await sleep(everyMs)
     console.log(report(tally))
-    const { who, greeting } = await look(to)
-    if (who === 'somebody else') throw new Stranger(to, 'nothing more is sent', greeting)
+    const { server, greeting } = await checkGreeting(to)
+    if (server === 'other') throw new WrongServer(to, 'stopped sending', greeting)
   }
 }
 
-/** Somebody else than the rehearsal is there. */
-class Stranger extends Error {
+/** A server other than the simulated AhaSend accepts mail. */
+class WrongServer extends Error {
   constructor({ host, port }: Destination, consequence: string, greeting: string) {
-    super(
-      `${host}:${port} does not lead to the rehearsal: ${consequence}. See PROXY_UPSTREAM. Who is there says: ${greeting}`,
-    )
+    const where = `${host}:${port} does not lead to the simulated AhaSend`
+    super(`${where}: ${consequence}. Check PROXY_UPSTREAM. The server's greeting: ${greeting}`)
   }
 }
 
@@ -105,11 +110,11 @@ async function main(): Promise<void> {
   const [host = 'proxy', port = '2525', seconds = '60'] = process.argv.slice(2)
   const to = { host, port: Number(port) }
   const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]).then(() => 'stopped' as const)
-  if ((await Promise.race([rehearsalThere(to), stopped])) === 'stopped') return
+  if ((await Promise.race([waitForRehearsal(to), stopped])) === 'stopped') return
   const mail = startMail(to, seededRandom(1), APPS)
   writeFileSync(join(tmpdir(), 'sending'), '')
-  // What is on its way to somebody else is not waited for: the process ends at once.
-  await Promise.race([rehearsalGone(to, Number(seconds) * 1000, mail.tally), stopped])
+  // If another server greets, this throws and the process exits immediately, without waiting for messages in flight.
+  await Promise.race([watchRehearsal(to, Number(seconds) * 1000, mail.tally), stopped])
   await mail.stop()
   console.log(report(mail.tally))
 }

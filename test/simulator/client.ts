@@ -1,11 +1,11 @@
-/** Clients for the simulator's own tests: raw ones that speak line by line, as far into a session as a test wants. */
+/** SMTP clients for tests. They send line by line, and each function takes a session one step further. */
 import { connectClient, type Peer, startTls } from '../support/peers.ts'
 import { DEFAULT_ACCOUNT, type Simulator } from './simulator.ts'
 
-/** AUTH PLAIN with the account that works by default (RFC 4616). */
+/** AUTH PLAIN with the default account (RFC 4616). */
 export const AUTH_PLAIN = `AUTH PLAIN ${Buffer.from(`\0${DEFAULT_ACCOUNT.user}\0${DEFAULT_ACCOUNT.pass}`).toString('base64')}`
 
-/** Sends one command line and returns the whole reply, without its last CRLF. */
+/** Sends one command line and returns the complete reply without its last CRLF. */
 export async function ask(client: Peer, command: string): Promise<string> {
   await client.send(`${command}\r\n`)
   return (await client.readReply()).trimEnd()
@@ -18,7 +18,7 @@ export async function greeted(simulator: Simulator): Promise<Peer> {
   return client
 }
 
-/** A client inside TLS that has said EHLO there. */
+/** A client that has sent EHLO inside TLS. */
 export async function secured(simulator: Simulator): Promise<Peer> {
   const client = await greeted(simulator)
   await ask(client, 'EHLO app.example')
@@ -27,14 +27,14 @@ export async function secured(simulator: Simulator): Promise<Peer> {
   return client
 }
 
-/** A client that may send mail. */
+/** A client that has authenticated, so that it can send mail. */
 export async function loggedIn(simulator: Simulator): Promise<Peer> {
   const client = await secured(simulator)
   await ask(client, AUTH_PLAIN)
   return client
 }
 
-/** A mail as command lines; its last line is the body with the final dot. */
+/** A message as command lines. The last line is the body with the final dot. */
 export function mail({
   from = 'app@example.com',
   to = 'you@example.net',
@@ -43,7 +43,7 @@ export function mail({
   return [`MAIL FROM:<${from}>`, `RCPT TO:<${to}>`, 'DATA', `${body}.`]
 }
 
-/** Sends a mail line by line and returns the code of each reply, up to the first that is no success. */
+/** Sends a message line by line and returns the reply codes, up to the first refusal. */
 export async function send(client: Peer, lines: readonly string[] = mail()): Promise<string> {
   const codes: string[] = []
   for (const line of lines) {
@@ -53,7 +53,7 @@ export async function send(client: Peer, lines: readonly string[] = mail()): Pro
   return codes.join(' ')
 }
 
-/** A whole session: what a client does until its mail is accepted. */
+/** Sends one message in a new session and returns the reply codes from MAIL on. */
 export async function wholeSession(simulator: Simulator): Promise<string> {
   const client = await loggedIn(simulator)
   try {
@@ -63,7 +63,7 @@ export async function wholeSession(simulator: Simulator): Promise<string> {
   }
 }
 
-/** Milliseconds that something took. */
+/** How long something takes, in milliseconds. */
 export async function timed(run: () => Promise<unknown>): Promise<number> {
   const start = performance.now()
   await run()

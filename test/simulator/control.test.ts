@@ -1,4 +1,4 @@
-/** The simulator's control page outlives whatever is sent to it, and takes orders from nobody's web site but its own. */
+/** The control page survives any request, and rejects changes that another web site makes a browser send. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { request } from 'node:http'
@@ -20,7 +20,7 @@ beforeEach(() => void simulator.faults.clear())
 
 interface Sent {
   readonly method?: string
-  /** As it is: `fetch` would put a wrong path right. */
+  /** Sent unchanged. `fetch` would correct an invalid path. */
   readonly path?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
@@ -32,33 +32,33 @@ async function ask({ method = 'GET', path = '/', headers = {}, body = '' }: Sent
   return [response.statusCode, await text(response)]
 }
 
-function inForce(): readonly string[] {
+function active(): readonly string[] {
   return simulator.faults.list().map(({ name }) => name)
 }
 
 describe('the control page', LIMIT, () => {
   for (const path of ['/%zz', '/ledger/%', '/faults/%ff', '/rehearsals/%E0%A4%A'])
     for (const method of ['GET', 'POST', 'PUT', 'DELETE'])
-      test(`${method} ${path} is answered with 400`, async () => {
-        assert.deepEqual(await ask({ method, path }), [400, 'no such address\n'])
+      test(`replies to ${method} ${path} with 400`, async () => {
+        assert.deepEqual(await ask({ method, path }), [400, 'invalid path\n'])
         assert.equal((await ask({}))[0], 200)
       })
 
-  test('a request that breaks off in its body ends nothing', async () => {
+  test('survives a request that ends inside its body', async () => {
     const socket = connect(simulator.httpPort, '127.0.0.1')
     await once(socket, 'connect')
     socket.write('PUT /faults/account-disabled HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"times"')
-    // the answer to another request says that this one has arrived
+    // when another request is answered, this one has arrived
     await ask({})
     socket.resetAndDestroy()
     await ask({})
-    assert.deepEqual(inForce(), [])
+    assert.deepEqual(active(), [])
   })
 
-  test('a body that is too long is answered with 413', async () => {
+  test('replies to a body that is too long with 413', async () => {
     const [status] = await ask({ method: 'PUT', path: '/faults/account-disabled', body: ' '.repeat(1_000_000) })
     assert.equal(status, 413)
-    assert.deepEqual(inForce(), [])
+    assert.deepEqual(active(), [])
   })
 
   for (const body of [
@@ -74,11 +74,11 @@ describe('the control page', LIMIT, () => {
     '1',
     '{',
   ])
-    test(`options that make no sense are answered with 400: ${body}`, async () => {
-      const [status, said] = await ask({ method: 'PUT', path: '/faults/521-at-mail', body })
+    test(`replies to invalid options with 400: ${body}`, async () => {
+      const [status, answer] = await ask({ method: 'PUT', path: '/faults/521-at-mail', body })
       assert.equal(status, 400)
-      assert.match(said, /^.+\n$/)
-      assert.deepEqual(inForce(), [])
+      assert.match(answer, /^.+\n$/)
+      assert.deepEqual(active(), [])
       assert.equal(await wholeSession(simulator), '250 250 354 250')
     })
 
@@ -92,12 +92,12 @@ describe('the control page', LIMIT, () => {
     'wire-cut-N',
   ])
     for (const number of ['2147483648', '9'.repeat(400)])
-      test(`a number that no timer takes is answered with 400: ${form}, ${number.length} digits`, async () => {
+      test(`replies to a number above the longest timer with 400: ${form}, ${number.length} digits`, async () => {
         assert.equal((await ask({ method: 'PUT', path: `/faults/${form.replace('N', number)}` }))[0], 400)
         assert.equal(await wholeSession(simulator), '250 250 354 250')
       })
 
-  test('nothing that is sent ends it: any path, method and body', async () => {
+  test('survives any path, method and body', async () => {
     const segment = fc.oneof(
       fc.constantFrom('faults', 'ledger', 'rehearsals', 'account-disabled', 'records', '', '%', '%00', '%2f', '..'),
       fc.string({ unit: 'binary-ascii' }).map((part) => part.replaceAll(/[^!-~]/g, '%')),
@@ -116,13 +116,13 @@ describe('the control page', LIMIT, () => {
     assert.equal((await ask({}))[0], 200)
   })
 
-  test('whatever options a fault is given, it is refused, or sessions go on', async () => {
+  test('rejects random options of a fault, or sessions still work', async () => {
     const odd = fc.oneof(fc.jsonValue(), fc.double(), fc.integer(), fc.string())
     const options = fc.record({ text: odd, probability: odd, times: odd }, { requiredKeys: [] })
     const name = fc.constantFrom('521-at-mail', '250-at-rcpt', 'account-disabled', 'slow-0-at-data')
     const taken = async (fault: string, given: object) => {
       const [status] = await ask({ method: 'PUT', path: `/faults/${fault}`, body: JSON.stringify(given) })
-      assert.deepEqual(inForce(), status === 200 ? [fault] : [])
+      assert.deepEqual(active(), status === 200 ? [fault] : [])
       if (status === 200) assert.match(await wholeSession(simulator), /^\d{3}( \d{3})*$/)
       assert.equal((await ask({ headers: { accept: 'text/html' } }))[0], 200)
       simulator.faults.clear()
@@ -131,9 +131,9 @@ describe('the control page', LIMIT, () => {
   })
 })
 
-describe('orders from other web sites', LIMIT, () => {
+describe('changes from other web sites', LIMIT, () => {
   const BUTTON = { method: 'POST', path: '/rehearsals/account-disabled' }
-  const ORDERS = [
+  const CHANGES = [
     BUTTON,
     { method: 'PUT', path: '/faults/account-disabled' },
     { method: 'DELETE', path: '/faults' },
@@ -147,7 +147,7 @@ describe('orders from other web sites', LIMIT, () => {
     () => ({ origin: 'nonsense' }),
     () => ({ origin: `http://${here()}.evil.example` }),
     () => ({ origin: `http://${here()}@evil.example` }),
-    // Grafana, for instance: another port is another origin
+    // another port is another origin: for example, Grafana's
     () => ({ origin: 'http://127.0.0.1:3001' }),
     () => ({ 'sec-fetch-site': 'cross-site' }),
     () => ({ 'sec-fetch-site': 'same-site' }),
@@ -156,26 +156,26 @@ describe('orders from other web sites', LIMIT, () => {
   ]
 
   for (const [number, headers] of FOREIGN.entries())
-    test(`are refused with 403 and change nothing (${number + 1})`, async () => {
+    test(`get 403 and have no effect (${number + 1})`, async () => {
       simulator.faults.set('552-at-rcpt')
-      for (const order of ORDERS) {
-        assert.equal((await ask({ ...order, headers: headers() }))[0], 403, `${order.method} ${order.path}`)
-        assert.deepEqual(inForce(), ['552-at-rcpt'])
+      for (const change of CHANGES) {
+        assert.equal((await ask({ ...change, headers: headers() }))[0], 403, `${change.method} ${change.path}`)
+        assert.deepEqual(active(), ['552-at-rcpt'])
       }
-      // to look is allowed
+      // reading is allowed
       assert.equal((await ask({ headers: headers() }))[0], 200)
     })
 
   for (const [who, headers] of [
     ['curl', () => ({})],
-    ['a button of the page itself', () => ({ origin: `http://${here()}`, 'sec-fetch-site': 'same-origin' })],
-    ['a browser that names no site', () => ({ origin: `http://${here()}` })],
+    ['a button of the page', () => ({ origin: `http://${here()}`, 'sec-fetch-site': 'same-origin' })],
+    ['a browser that sends no Sec-Fetch-Site', () => ({ origin: `http://${here()}` })],
     ['a page behind a TLS proxy', () => ({ host: 'rehearsal.example', origin: 'https://rehearsal.example' })],
     ['a page on port 80', () => ({ host: 'rehearsal.example:80', origin: 'http://rehearsal.example' })],
-    ['whoever types the address', () => ({ 'sec-fetch-site': 'none' })],
+    ['a typed address', () => ({ 'sec-fetch-site': 'none' })],
   ] as const)
-    test(`do not come from ${who}`, async () => {
+    test(`do not include ${who}`, async () => {
       assert.equal((await ask({ ...BUTTON, headers: headers() }))[0], 303)
-      assert.deepEqual(inForce(), ['account-disabled'])
+      assert.deepEqual(active(), ['account-disabled'])
     })
 })

@@ -1,40 +1,41 @@
-/** Each fault of the rehearsal AhaSend does what its one sentence says, however it was chosen. */
+/**
+ * Each fault of the simulated AhaSend does what its description says, whether a flag, a request or an address sets it.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { connectClient, type Peer } from '../support/peers.ts'
+import { ActiveFaults } from './active-faults.ts'
 import { AUTH_PLAIN, ask, greeted, loggedIn, mail, secured, send, timed, wholeSession } from './client.ts'
-import { FAULT_FORMS, parseFault } from './faults.ts'
-import { Faults } from './plan.ts'
 import { type Simulator, startSimulator } from './simulator.ts'
 
 const HOST = 'rehearsal.ahasend.example'
 
-/** The moments of a session: how a client comes to each, and what it sends there. */
-const MOMENTS: readonly {
+/** The commands of a session: what a client does before each, and what it sends. */
+const COMMANDS: readonly {
   readonly point: string
-  readonly arrive: (simulator: Simulator) => Promise<Peer>
+  readonly connect: (simulator: Simulator) => Promise<Peer>
   readonly before: readonly string[]
   readonly command: string
 }[] = [
-  { point: 'ehlo-in-clear', arrive: greeted, before: [], command: 'EHLO app.example' },
-  { point: 'starttls', arrive: greeted, before: ['EHLO app.example'], command: 'STARTTLS' },
-  { point: 'ehlo', arrive: secured, before: [], command: 'EHLO app.example' },
-  { point: 'auth', arrive: secured, before: [], command: AUTH_PLAIN },
-  { point: 'mail', arrive: loggedIn, before: [], command: 'MAIL FROM:<a@example.com>' },
-  { point: 'rcpt', arrive: loggedIn, before: mail().slice(0, 1), command: 'RCPT TO:<b@example.net>' },
-  { point: 'data', arrive: loggedIn, before: mail().slice(0, 2), command: 'DATA' },
-  { point: 'end-of-message', arrive: loggedIn, before: mail().slice(0, 3), command: 'Hello.\r\n.' },
-  { point: 'rset', arrive: loggedIn, before: [], command: 'RSET' },
-  { point: 'noop', arrive: loggedIn, before: [], command: 'NOOP' },
-  { point: 'quit', arrive: loggedIn, before: [], command: 'QUIT' },
+  { point: 'ehlo-in-clear', connect: greeted, before: [], command: 'EHLO app.example' },
+  { point: 'starttls', connect: greeted, before: ['EHLO app.example'], command: 'STARTTLS' },
+  { point: 'ehlo', connect: secured, before: [], command: 'EHLO app.example' },
+  { point: 'auth', connect: secured, before: [], command: AUTH_PLAIN },
+  { point: 'mail', connect: loggedIn, before: [], command: 'MAIL FROM:<a@example.com>' },
+  { point: 'rcpt', connect: loggedIn, before: mail().slice(0, 1), command: 'RCPT TO:<b@example.net>' },
+  { point: 'data', connect: loggedIn, before: mail().slice(0, 2), command: 'DATA' },
+  { point: 'end-of-message', connect: loggedIn, before: mail().slice(0, 3), command: 'Hello.\r\n.' },
+  { point: 'rset', connect: loggedIn, before: [], command: 'RSET' },
+  { point: 'noop', connect: loggedIn, before: [], command: 'NOOP' },
+  { point: 'quit', connect: loggedIn, before: [], command: 'QUIT' },
 ]
 
 describe('at each command', () => {
-  for (const { point, arrive, before, command } of MOMENTS) {
-    /** Brings a client to the moment, sets the fault there, and lets it strike. */
-    const strike = async (name: string, check: (client: Peer, simulator: Simulator) => Promise<void>) => {
+  for (const { point, connect, before, command } of COMMANDS) {
+    /** Takes a client to the command, sets the fault, and sends the command. */
+    const applyFault = async (name: string, check: (client: Peer, simulator: Simulator) => Promise<void>) => {
       await using simulator = await startSimulator()
-      const client = await arrive(simulator)
+      const client = await connect(simulator)
       await send(client, before)
       simulator.faults.set(`${name}-at-${point}`, { times: 1 })
       await client.send(`${command}\r\n`)
@@ -42,26 +43,26 @@ describe('at each command', () => {
       client.destroy()
     }
 
-    test(`a code at ${point}, and the session goes on`, () =>
-      strike('555', async (client) => {
-        assert.equal(await client.readReply(), '555 5.0.0 As asked\r\n')
+    test(`a reply code at ${point}, and the session continues`, () =>
+      applyFault('555', async (client) => {
+        assert.equal(await client.readReply(), '555 5.0.0 Simulated fault\r\n')
         assert.match(await ask(client, 'NOOP'), /^250 /)
       }))
 
-    test(`421 at ${point}, and the close`, () =>
-      strike('421', async (client) => {
+    test(`421 at ${point}, then a close`, () =>
+      applyFault('421', async (client) => {
         assert.equal(await client.readReply(), `421 4.3.0 ${HOST} technical difficulties\r\n`)
         assert.equal(await client.closed(), 'fin')
       }))
 
-    test(`a close instead of an answer at ${point}`, () =>
-      strike('close', async (client) => {
+    test(`a close instead of a reply at ${point}`, () =>
+      applyFault('close', async (client) => {
         assert.equal(await client.closed(), 'fin')
         assert.equal(client.log.unread.length, 0)
       }))
 
-    test(`a reset instead of an answer at ${point}`, () =>
-      strike('reset', async (client) => {
+    test(`a reset instead of a reply at ${point}`, () =>
+      applyFault('reset', async (client) => {
         assert.equal(await client.closed(), 'reset')
         assert.equal(client.log.unread.length, 0)
       }))
@@ -71,7 +72,7 @@ describe('at each command', () => {
       ['cut-reset', 'reset'],
     ] as const) {
       test(`half a reply at ${point}, then ${ending}`, () =>
-        strike(name, async (client, simulator) => {
+        applyFault(name, async (client, simulator) => {
           assert.equal(await client.closed(), ending)
           assert.match(client.log.unread.toString(), /^[2-5][0-9]{2}[ -][^\n]*/)
           assert.ok(!client.log.unread.toString().endsWith('\n'))
@@ -82,21 +83,21 @@ describe('at each command', () => {
     }
 
     test(`silence at ${point}`, () =>
-      strike('silence', async (client, simulator) => {
+      applyFault('silence', async (client, simulator) => {
         assert.equal(await wholeSession(simulator), '250 250 354 250')
         assert.equal(client.log.unread.length, 0)
         assert.equal(client.ending, undefined)
       }))
 
-    test(`a slow answer at ${point}`, () =>
-      strike('slow-60', async (client) => {
+    test(`a slow reply at ${point}`, () =>
+      applyFault('slow-60', async (client) => {
         assert.ok((await timed(() => client.readReply())) >= 50)
       }))
   }
 })
 
 describe('a reset', () => {
-  test('lets the replies to commands before it out', async () => {
+  test('happens after the replies to earlier commands are sent', async () => {
     await using simulator = await startSimulator({ faults: { 'reset-at-data': {} } })
     const client = await loggedIn(simulator)
     const before = client.log.length
@@ -120,7 +121,7 @@ describe('at the greeting', () => {
     client.destroy()
   })
 
-  test('a code of 5yz leaves only QUIT', async () => {
+  test('after a 5yz code, only QUIT works', async () => {
     await using simulator = await startSimulator({ faults: { '554-at-greeting': {} } })
     const client = await connectClient(simulator)
     assert.match(await client.readReply(), /^554 /)
@@ -129,7 +130,7 @@ describe('at the greeting', () => {
     client.destroy()
   })
 
-  test('slow, with a client that does not wait for it', async () => {
+  test('slow, with a client that sends commands before it', async () => {
     await using simulator = await startSimulator({ faults: { 'slow-50-at-greeting': {} } })
     const client = await connectClient(simulator)
     const took = await timed(async () => {
@@ -148,7 +149,7 @@ describe('at the greeting', () => {
     ['cut-at-greeting', 'fin'],
   ] as const) {
     test(`${name}: ${ending}`, async () => {
-      // A little late, so that the client has connected before the reset.
+      // The delay lets the client connect before the reset.
       await using simulator = await startSimulator({ faults: { [name]: {}, 'slow-20-at-greeting': {} } })
       const client = await connectClient(simulator)
       assert.equal(await client.closed(), ending)
@@ -158,7 +159,7 @@ describe('at the greeting', () => {
 })
 
 describe('an idle limit', () => {
-  test('that is set while running counts for new connections', async () => {
+  test('that is set while the simulator runs applies to new connections', async () => {
     await using simulator = await startSimulator()
     const early = await greeted(simulator)
     simulator.faults.set('idle-30')
@@ -171,10 +172,10 @@ describe('an idle limit', () => {
 })
 
 describe('silence', () => {
-  test('lasts beyond the idle limit', async () => {
+  test('continues after the idle limit', async () => {
     await using simulator = await startSimulator({ idleMs: 1000, faults: { 'silence-at-noop': {} } })
     const client = await connectClient(simulator)
-    await client.send('NOOP\r\n') // before the limit, and so without waiting for the greeting
+    await client.send('NOOP\r\n') // sent without waiting for the greeting, so that it arrives within the limit
     await client.readReply()
     const bystander = await greeted(simulator)
     assert.match(await bystander.readReply(), /idle too long/)
@@ -185,7 +186,7 @@ describe('silence', () => {
   })
 })
 
-describe('known texts', () => {
+describe('reply texts', () => {
   for (const [fault, reply] of [
     ['account-disabled', '521 5.3.2 Account is suspended, paused or out of credits'],
     ['553-at-rcpt', '553 Requested action not taken: recipient domain is toxic or tempmail'],
@@ -207,7 +208,7 @@ describe('known texts', () => {
     })
   }
 
-  test('may be replaced', async () => {
+  test('can be replaced', async () => {
     const text = `4.3.2 ${HOST} shutting down`
     await using simulator = await startSimulator({ faults: { '421-at-noop': { text } } })
     const client = await greeted(simulator)
@@ -216,18 +217,18 @@ describe('known texts', () => {
   })
 })
 
-describe('an address chooses', () => {
+describe('an address sets a fault', () => {
   for (const [what, envelope, codes] of [
     ['the recipient, at RCPT', { to: 'fault+553-at-rcpt@example.net' }, '250 553'],
     ['the recipient, at DATA', { to: 'fault+421-at-data@example.net' }, '250 250 421'],
-    ['the recipient, at the end', { to: 'fault+451-at-end-of-message@example.net' }, '250 250 354 451'],
+    ['the recipient, at the end of the message', { to: 'fault+451-at-end-of-message@example.net' }, '250 250 354 451'],
     ['the sender, at MAIL', { from: 'fault+521-at-mail@example.com' }, '521'],
     ['the sender, at RCPT', { from: 'fault+556-at-rcpt@example.com' }, '250 556'],
-    ['the sender, at the end', { from: 'FAULT+552-at-end-of-message@example.com' }, '250 250 354 552'],
-    ['several at once', { to: 'fault+slow-1-at-rcpt+451-at-rcpt+421-at-data@example.net' }, '250 451'],
+    ['the sender, at the end of the message', { from: 'FAULT+552-at-end-of-message@example.com' }, '250 250 354 552'],
+    ['several faults', { to: 'fault+slow-1-at-rcpt+451-at-rcpt+421-at-data@example.net' }, '250 451'],
     ['a fault that does not exist', { to: 'fault+999-at-rcpt@example.net' }, '250 501'],
-    ['a fault that comes too early', { from: 'fault+421-at-greeting@example.com' }, '501'],
-    ['nothing special', { to: 'default+553-at-rcpt@example.net' }, '250 250 354 250'],
+    ['a fault that applies before the address is known', { from: 'fault+421-at-greeting@example.com' }, '501'],
+    ['an address that is not a fault', { to: 'default+553-at-rcpt@example.net' }, '250 250 354 250'],
   ] as const) {
     test(`${what}: ${codes}`, async () => {
       await using simulator = await startSimulator()
@@ -248,8 +249,8 @@ describe('an address chooses', () => {
   })
 })
 
-describe('faults in force', () => {
-  test('strike so many times and are gone', async () => {
+describe('active faults', () => {
+  test('apply the given number of times, then are cleared', async () => {
     await using simulator = await startSimulator({ faults: { '451-at-noop': { times: 2 } } })
     const client = await greeted(simulator)
     assert.equal(await send(client, ['NOOP']), '451')
@@ -259,15 +260,15 @@ describe('faults in force', () => {
     client.destroy()
   })
 
-  test('strike by chance, the same with the same seed', () => {
-    const strikes = (seed: number) => {
-      const faults = new Faults(seed)
+  test('apply at random, with the same result for the same seed', () => {
+    const applications = (seed: number) => {
+      const faults = new ActiveFaults(seed)
       faults.set('451-at-rcpt', { probability: 0.3 })
-      return Array.from({ length: 1000 }, () => (faults.plan('rcpt').reply ? 'x' : '.')).join('')
+      return Array.from({ length: 1000 }, () => (faults.plan('rcpt').insteadOfCommand ? 'x' : '.')).join('')
     }
-    assert.equal(strikes(1), strikes(1))
-    assert.notEqual(strikes(1), strikes(2))
-    const count = strikes(1).replaceAll('.', '').length
+    assert.equal(applications(1), applications(1))
+    assert.notEqual(applications(1), applications(2))
+    const count = applications(1).replaceAll('.', '').length
     assert.ok(count > 250 && count < 350, `${count} of 1000`)
   })
 
@@ -278,19 +279,8 @@ describe('faults in force', () => {
     ['451-at-mail', { times: 0 }],
     ['slow-5-at-mail', { text: 'late' }],
   ] as const) {
-    test(`refuse nonsense: ${name} ${JSON.stringify(options)}`, () => {
-      assert.throws(() => new Faults(1).set(name, options), RangeError)
+    test(`reject an unknown fault or a bad option: ${name} ${JSON.stringify(options)}`, () => {
+      assert.throws(() => new ActiveFaults(1).set(name, options), RangeError)
     })
   }
-
-  test('have one sentence each', () => {
-    for (const { form, meaning } of FAULT_FORMS) assert.match(meaning, /^[A-Z][^.]*\.$/, form)
-  })
-
-  test('are read from their names', () => {
-    assert.deepEqual(parseFault('421-at-end-of-message'), { kind: 'reply', at: 'end-of-message', code: 421 })
-    assert.deepEqual(parseFault('latency-20-80'), { kind: 'latency', fromMs: 20, toMs: 80 })
-    assert.deepEqual(parseFault('cut-reset-at-data'), { kind: 'cut-reset', at: 'data' })
-    assert.equal(parseFault('toString'), undefined)
-  })
 })

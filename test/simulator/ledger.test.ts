@@ -1,4 +1,4 @@
-/** The rehearsal AhaSend keeps exact books: every reply, every body as on the wire, every session. */
+/** The ledger of the simulated AhaSend is exact: every reply, every body as on the wire, every session. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, test } from 'node:test'
@@ -15,9 +15,9 @@ function sha256(body: string): string {
 describe('the ledger', () => {
   const BODIES = ['', '..\r\n', 'a\r\n..b\r\n', 'a\r\n.\r\r\n', '\r\n\r\n', 'a\r\n.b\r\n', 'no end\r\n'.repeat(20_000)]
 
-  async function deliver(client: Peer, body: string, octetByOctet: boolean): Promise<void> {
+  async function deliver(client: Peer, body: string, byteByByte: boolean): Promise<void> {
     await send(client, mail().slice(0, 3))
-    if (octetByOctet) await client.trickle(`${body}.\r\n`)
+    if (byteByByte) await client.trickle(`${body}.\r\n`)
     else await client.send(`${body}.\r\n`)
     assert.match(await client.readReply(), /^250 /)
   }
@@ -37,7 +37,7 @@ describe('the ledger', () => {
     })
   }
 
-  test('ends a body at CRLF.CRLF only, and performs what was pipelined behind it', async () => {
+  test('ends a body at CRLF.CRLF only, and performs the commands that follow it', async () => {
     await using simulator = await startSimulator({ refuseBareLineFeeds: false })
     const client = await loggedIn(simulator)
     const body = 'a\n.\nb\r.\rc\n.\r\nd\r\n.\ne\r\n'
@@ -47,7 +47,7 @@ describe('the ledger', () => {
     client.destroy()
   })
 
-  test('has every reply once, with the command that it answers, its moment and its text', async () => {
+  test('has every reply once, with its command, its time and its text', async () => {
     await using simulator = await startSimulator()
     const client = await loggedIn(simulator)
     await send(client)
@@ -81,28 +81,28 @@ describe('the ledger', () => {
     client.destroy()
   })
 
-  test('adds up the same with and without records and bodies', async () => {
-    const sums = []
+  test('has the same totals with and without records and bodies', async () => {
+    const totals = []
     for (const ledger of ['records', 'bodies', 'summary'] as const) {
       await using simulator = await startSimulator({ ledger })
       const client = await loggedIn(simulator)
       await send(client, mail({ to: 'one@example.net' }))
       await send(client, mail({ to: 'fault+553-at-rcpt@example.net' }))
       await ask(client, 'QUIT')
-      sums.push(simulator.ledger.summary())
+      totals.push(simulator.ledger.summary())
       assert.equal(simulator.ledger.messages.length, ledger === 'records' ? 1 : 0)
       assert.equal(simulator.ledger.bodies.size, ledger === 'summary' ? 0 : 1)
       client.destroy()
     }
-    assert.deepEqual(sums[0], sums[1])
-    assert.deepEqual(sums[0], sums[2])
-    assert.deepEqual(sums[0]?.messages, { received: 1, accepted: 1, refused: 0, aborted: 0, octets: 26 })
-    assert.equal(sums[0]?.recipients, 1)
+    assert.deepEqual(totals[0], totals[1])
+    assert.deepEqual(totals[0], totals[2])
+    assert.deepEqual(totals[0]?.messages, { received: 1, accepted: 1, refused: 0, aborted: 0, octets: 26 })
+    assert.equal(totals[0]?.recipients, 1)
   })
 
   test('a summary does not grow with what is received', () => {
     const ledger = new Ledger('summary')
-    const mails = (count: number) => {
+    const recordMessages = (count: number) => {
       for (let n = 0; n < count; n += 1) {
         const session = ledger.opened()
         ledger.secured(session)
@@ -114,13 +114,13 @@ describe('the ledger', () => {
       }
       return serialize({ ...ledger, summary: ledger.summary() }).length
     }
-    const first = mails(1)
-    // the counts have more digits
-    assert.ok(mails(1000) - first < 100)
+    const first = recordMessages(1)
+    // only the counts have more digits
+    assert.ok(recordMessages(1000) - first < 100)
     assert.equal(ledger.summary().messages.accepted, 1001)
   })
 
-  test('counts the octets on both sides of STARTTLS', async () => {
+  test('counts the bytes before and after STARTTLS', async () => {
     await using simulator = await startSimulator()
     const client = await secured(simulator)
     const before = client.log.length
@@ -133,12 +133,12 @@ describe('the ledger', () => {
     client.destroy()
   })
 
-  test('tells sessions, failed handshakes and bodies that never ended', async () => {
+  test('counts sessions, failed handshakes and bodies without an end', async () => {
     await using simulator = await startSimulator()
-    const distrustful = await greeted(simulator)
-    await ask(distrustful, 'EHLO app.example')
-    await assert.rejects(startTls(distrustful, {}))
-    distrustful.destroy()
+    const untrusting = await greeted(simulator)
+    await ask(untrusting, 'EHLO app.example')
+    await assert.rejects(startTls(untrusting, {}))
+    untrusting.destroy()
     const client = await loggedIn(simulator)
     await send(client, mail().slice(0, 3))
     await client.send('half a mess')

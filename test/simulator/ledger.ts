@@ -1,17 +1,17 @@
-/** What the simulator received and what it answered: exact counts always, and single records unless told otherwise. */
+/** What the simulator received and replied: always exact counts, and, by default, a record of each event. */
 import type { CommandName } from '../../proxy/events/closed-sets.ts'
-import type { Body } from './body.ts'
+import type { Body } from './smtp/body.ts'
 
-/** One complete reply that was written to a connection. Times are milliseconds since the Unix epoch. */
+/** One complete reply. Times are milliseconds since the Unix epoch. */
 export interface ReplyRecord {
   readonly session: number
   readonly at: number
   /** What it answers: `CONNECT` is the greeting, `DATA` the 354, `END-OF-MESSAGE` the reply to the final dot. */
   readonly command: CommandName
   readonly code: number
-  /** The first 60 characters of the first line's text. */
+  /** The first 60 characters of the text in the first line. */
   readonly text: string
-  /** Whether it went through TLS; what a proxy says before that is its own business. */
+  /** True if it was sent inside TLS. A proxy receives the replies before TLS itself, and no client sees them. */
   readonly tls: boolean
 }
 
@@ -33,16 +33,16 @@ export interface MessageRecord {
   readonly recipients: readonly string[]
   readonly size: number
   readonly sha256: string
-  /** The body as on the wire; only when the simulator keeps bodies. */
+  /** The body as on the wire; only if the simulator keeps bodies. */
   readonly bytes?: Buffer
-  /** The code of the final reply; absent while, or when, no complete one was sent. */
+  /** The code of the final reply; absent until, and unless, a complete one was sent. */
   code?: number
-  /** The ids that a 250 named, one a recipient. */
+  /** The ids in the 250, one per recipient. */
   ids?: readonly string[]
 }
 
-/** Octets of SMTP, in the clear and inside TLS, without TLS's own. */
-export interface Octets {
+/** Bytes of SMTP, unencrypted and inside TLS, without the bytes of TLS itself. */
+export interface ByteCounts {
   clear: number
   tls: number
 }
@@ -54,11 +54,11 @@ export interface SessionRecord {
   closedAt?: number
   /** True once the TLS handshake has succeeded. */
   tls: boolean
-  readonly received: Octets
-  readonly sent: Octets
+  readonly received: ByteCounts
+  readonly sent: ByteCounts
 }
 
-/** A count of replies, or of commands when it has no code. */
+/** A count of replies; without a code, a count of commands. */
 export interface Count {
   readonly command: CommandName
   readonly code?: number
@@ -66,7 +66,7 @@ export interface Count {
   readonly count: number
 }
 
-/** Everything added up. */
+/** The totals. */
 export interface Summary {
   readonly sessions: {
     readonly opened: number
@@ -74,7 +74,10 @@ export interface Summary {
     readonly tls: number
     readonly tlsFailed: number
   }
-  /** `received` = `accepted` + `refused` + those without a complete final reply; `aborted` bodies never ended. */
+  /**
+   * `received` = `accepted` + `refused` + messages without a complete final reply. `aborted` counts bodies without a
+   * final dot; `received` does not include them.
+   */
   readonly messages: {
     readonly received: number
     readonly accepted: number
@@ -84,29 +87,29 @@ export interface Summary {
   }
   /** Recipients of accepted messages. */
   readonly recipients: number
-  readonly received: Octets
-  readonly sent: Octets
-  /** Replies that were cut short on purpose; they are in no other count. */
+  readonly received: ByteCounts
+  readonly sent: ByteCounts
+  /** Replies of which a fault sent only half. No other count includes them. */
   readonly cutReplies: number
   readonly replies: readonly Count[]
   readonly commands: readonly Count[]
 }
 
 /**
- * `records` keeps everything; `bodies` keeps counts and the hash of each body; `summary` keeps counts only, so that it may
- * run for months.
+ * `records` keeps everything. `bodies` keeps counts and the hash of each body. `summary` keeps only counts, so that its
+ * memory does not grow in months.
  */
 export type LedgerDetail = 'records' | 'bodies' | 'summary'
 
 const KEPT_CHARACTERS = 60
 
-/** The books of one simulator. */
+/** The ledger of one simulator. */
 export class Ledger {
   readonly replies: ReplyRecord[] = []
   readonly commands: CommandRecord[] = []
   readonly messages: MessageRecord[] = []
   readonly sessions: SessionRecord[] = []
-  /** How often each body (by its SHA-256) was received; empty where only a summary is kept. */
+  /** How often each body was received, by SHA-256; empty if only a summary is kept. */
   readonly bodies = new Map<string, number>()
   readonly detail: LedgerDetail
   readonly #replyCounts = new Map<string, number>()
@@ -119,11 +122,11 @@ export class Ledger {
   #accepted = 0
   #refused = 0
   #aborted = 0
-  #octets = 0
+  #bodyBytes = 0
   #recipients = 0
   #cutReplies = 0
-  readonly #octetsReceived: Octets = { clear: 0, tls: 0 }
-  readonly #octetsSent: Octets = { clear: 0, tls: 0 }
+  readonly #bytesReceived: ByteCounts = { clear: 0, tls: 0 }
+  readonly #bytesSent: ByteCounts = { clear: 0, tls: 0 }
 
   constructor(detail: LedgerDetail = 'records') {
     this.detail = detail
@@ -156,10 +159,10 @@ export class Ledger {
     this.#closed += 1
   }
 
-  received(session: SessionRecord, octets: number): void {
+  received(session: SessionRecord, bytes: number): void {
     const side = session.tls ? 'tls' : 'clear'
-    session.received[side] += octets
-    this.#octetsReceived[side] += octets
+    session.received[side] += bytes
+    this.#bytesReceived[side] += bytes
   }
 
   command(session: SessionRecord, command: CommandName, line: string): void {
@@ -169,23 +172,23 @@ export class Ledger {
     this.commands.push({ session: session.session, at: Date.now(), command, line: kept, tls: session.tls })
   }
 
-  replied(session: SessionRecord, command: CommandName, code: number, octets: number, text: string): void {
-    this.#sent(session, octets)
+  replied(session: SessionRecord, command: CommandName, code: number, bytes: number, text: string): void {
+    this.#sent(session, bytes)
     add(this.#replyCounts, `${command} ${session.tls} ${code}`)
     if (this.detail !== 'records') return
     const kept = text.slice(0, KEPT_CHARACTERS)
     this.replies.push({ session: session.session, at: Date.now(), command, code, text: kept, tls: session.tls })
   }
 
-  replyCut(session: SessionRecord, octets: number): void {
-    this.#sent(session, octets)
+  replyCut(session: SessionRecord, bytes: number): void {
+    this.#sent(session, bytes)
     this.#cutReplies += 1
   }
 
-  /** A body ended with its final dot; its verdict follows, or never does. */
+  /** A body ended with its final dot. Its final reply may follow. */
   message(session: SessionRecord, sender: string, recipients: readonly string[], body: Body): MessageRecord {
     this.#received += 1
-    this.#octets += body.size
+    this.#bodyBytes += body.size
     if (this.detail !== 'summary') add(this.bodies, body.sha256)
     const { size, sha256, bytes } = body
     const kept = bytes && { bytes }
@@ -194,7 +197,7 @@ export class Ledger {
     return message
   }
 
-  /** The final reply to a message was sent whole. */
+  /** A complete final reply to a message was sent. */
   verdict(message: MessageRecord, code: number, ids: readonly string[]): void {
     message.code = code
     if (code >= 300) {
@@ -211,7 +214,7 @@ export class Ledger {
     this.#aborted += 1
   }
 
-  /** Everything added up. Exact at any moment. */
+  /** The totals, exact at any moment. */
   summary(): Summary {
     return {
       sessions: { opened: this.#opened, closed: this.#closed, tls: this.#tls, tlsFailed: this.#tlsFailed },
@@ -220,21 +223,21 @@ export class Ledger {
         accepted: this.#accepted,
         refused: this.#refused,
         aborted: this.#aborted,
-        octets: this.#octets,
+        octets: this.#bodyBytes,
       },
       recipients: this.#recipients,
-      received: { ...this.#octetsReceived },
-      sent: { ...this.#octetsSent },
+      received: { ...this.#bytesReceived },
+      sent: { ...this.#bytesSent },
       cutReplies: this.#cutReplies,
       replies: counts(this.#replyCounts),
       commands: counts(this.#commandCounts),
     }
   }
 
-  #sent(session: SessionRecord, octets: number): void {
+  #sent(session: SessionRecord, bytes: number): void {
     const side = session.tls ? 'tls' : 'clear'
-    session.sent[side] += octets
-    this.#octetsSent[side] += octets
+    session.sent[side] += bytes
+    this.#bytesSent[side] += bytes
   }
 }
 

@@ -1,39 +1,39 @@
-/** The simulator as a program: prints one line of JSON when it is ready, and runs until it is told to stop. */
+/** The simulator as a program. It prints one line of JSON when it is ready, and runs until SIGINT or SIGTERM. */
 import { parseArgs } from 'node:util'
 import { type Authority, type Certificate, makeAuthority } from '../support/certificates.ts'
-import { AUTHORITY_NAME, keepAuthority } from './authority.ts'
-import { faultHelp } from './control.ts'
-import type { FaultOptions } from './plan.ts'
+import type { FaultOptions } from './active-faults.ts'
+import { AUTHORITY_NAME, loadOrMakeAuthority } from './certificate-authority.ts'
+import { faultHelp } from './control/text.ts'
 import { DEFAULT_ACCOUNT, startSimulator } from './simulator.ts'
 
-const HELP = `node test/simulator/main.ts: an AhaSend to rehearse with. It delivers nothing.
+const HELP = `node test/simulator/main.ts: a simulated AhaSend. It delivers nothing.
 
-  --port N             SMTP port, default any; user name ${DEFAULT_ACCOUNT.user}, password ${DEFAULT_ACCOUNT.pass}
-  --http-port N        control page, default any
-  --host ADDRESS       default 127.0.0.1
-  --dns-name NAME      the name that its certificate is for, default localhost
-  --ca-file PATH       writes there what a client has to trust, and uses it again at the next start; the key is in
-                       PATH.key. Default: another authority at each start
-  --seed N             repeats the same random strikes
-  --idle-timeout TIME  until the unsolicited 421, default 60s (or 500ms, 1m)
-  --no-tls             STARTTLS is offered but not required
-  --no-auth            AUTH is neither offered nor required
-  --summary            keep counts only, for long runs
-  --bodies             with --summary: keep how often each body was received, too
-  --fault NAME[=...]   may be repeated
+  --port N             SMTP port, default any free port; user name ${DEFAULT_ACCOUNT.user}, password ${DEFAULT_ACCOUNT.pass}
+  --http-port N        control page, default any free port
+  --host ADDRESS       address to listen on, default 127.0.0.1
+  --dns-name NAME      the name in its certificate, default localhost
+  --ca-file PATH       file for the CA certificate that clients must trust; its key is in PATH.key. The next start uses
+                       both again. Default: a new certificate authority at each start
+  --seed N             makes faults with a probability repeatable
+  --idle-timeout TIME  time without data until the unsolicited 421, such as 500ms, 60s or 1m; default 60s
+  --no-tls             offers STARTTLS but does not require it
+  --no-auth            neither offers nor requires AUTH
+  --summary            keeps only counts, for long runs
+  --bodies             with --summary: also counts how often each body was received
+  --fault NAME[=...]   sets a fault; repeat the flag for several faults
 
 ${faultHelp()}`
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 }
 
-/** Reads `500ms`, `60s` or `1m` as milliseconds. Throws a RangeError on anything else. */
+/** Parses `500ms`, `60s` or `1m` as milliseconds. Throws a RangeError on anything else. */
 function parseDuration(text: string): number {
   const [, amount, unit = ''] = /^([0-9]+)(ms|s|m)$/.exec(text) ?? []
   if (!amount) throw new RangeError(`not a duration like 500ms, 60s or 1m: ${text}`)
   return Number(amount) * (UNITS[unit] ?? 1)
 }
 
-/** Reads `name=probability:0.1,times:3,text:words`. */
+/** Parses `name=probability:0.1,times:3,text:words`. */
 function parseFaultFlag(flag: string): readonly [name: string, options: FaultOptions] {
   const [name = '', ...rest] = flag.split('=')
   const pairs = rest.length === 0 ? [] : rest.join('=').split(',')
@@ -63,26 +63,29 @@ const { values } = parseArgs({
   },
 })
 
-/** The authority of `--ca-file`, and a new certificate that lasts as long; else both for thirty days. */
-async function trusted(): Promise<{ readonly authority: Authority; readonly certificate: Certificate }> {
+/**
+ * The authority in `--ca-file` with a certificate of the same lifetime; without that flag, both new and valid for 30
+ * days.
+ */
+async function certificates(): Promise<{ readonly authority: Authority; readonly certificate: Certificate }> {
   const { 'ca-file': caFile, 'dns-name': name } = values
   const names = name === undefined ? {} : { dnsNames: [name] }
   if (caFile === undefined) {
     const authority = await makeAuthority(AUTHORITY_NAME)
     return { authority, certificate: await authority.issue(names) }
   }
-  const { authority, notAfter, renewed } = await keepAuthority(caFile)
+  const { authority, notAfter, renewed } = await loadOrMakeAuthority(caFile)
   if (renewed !== undefined)
     console.error(
-      `${caFile}: a new authority, because the old one cannot be used (${renewed}). Who trusted that has to read the file ` +
-        'again: start the proxy again.',
+      `${caFile}: made a new certificate authority, because the old one cannot be used (${renewed}). Restart the proxy, ` +
+        'so that it reads the file again.',
     )
   return { authority, certificate: await authority.issue({ ...names, notAfter }) }
 }
 
 async function main(): Promise<void> {
   const simulator = await startSimulator({
-    ...(await trusted()),
+    ...(await certificates()),
     host: values.host,
     port: Number(values.port),
     httpPort: Number(values['http-port']),

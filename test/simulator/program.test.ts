@@ -1,4 +1,7 @@
-/** The simulator as a program that is started again: whom it asks to be trusted, and what it keeps of mail. */
+/**
+ * The simulator as a program: the certificate authority that it keeps across restarts, and what it records about
+ * bodies.
+ */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
@@ -13,19 +16,19 @@ import { connectClient, startTls } from '../support/peers.ts'
 import { startProxy } from '../support/proxy-process.ts'
 import { AUTH_PLAIN, ask, mail, send } from './client.ts'
 
-/** For each test, not for its suite: all of a suite may rightly take longer than one test that hangs. */
+/** Per test, not per suite: a whole suite can take longer than one test that hangs. */
 const LIMIT = { timeout: 60_000 }
 const DAY_MS = 24 * 60 * 60 * 1000
 
 interface Program extends AsyncDisposable {
   readonly port: number
   readonly httpPort: number
-  /** What it wrote to its standard error until it was ended. */
+  /** Stops the program and returns its standard error. */
   end(signal?: NodeJS.Signals): Promise<string>
 }
 
 const started = new Set<ChildProcess>()
-// those of tests that failed
+// the programs of failed tests
 after(() => {
   for (const child of started) child.kill('SIGKILL')
 })
@@ -34,23 +37,23 @@ async function start(...flags: readonly string[]): Promise<Program> {
   const main = join(import.meta.dirname, 'main.ts')
   const child: ChildProcess = spawn(process.execPath, [main, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] })
   started.add(child)
-  let said = ''
+  let stderr = ''
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-    said += text
+    stderr += text
   })
   const closed = once(child, 'close')
   const line = once(createInterface(child.stdout!), 'line')
-  const [first] = await Promise.race([line, closed.then(() => Promise.reject(new Error(said)))])
+  const [first] = await Promise.race([line, closed.then(() => Promise.reject(new Error(stderr)))])
   const end = async (signal: NodeJS.Signals = 'SIGTERM') => {
     child.kill(signal)
     await closed
-    return said
+    return stderr
   }
   const { port, httpPort } = JSON.parse(first) as { port: number; httpPort: number }
   return { port, httpPort, end, [Symbol.asyncDispose]: async () => void (await end()) }
 }
 
-/** Delivers a mail to whom this file's authority vouches for. */
+/** Sends a message, and trusts only the authority in this file. */
 async function deliver(port: number, caFile: string): Promise<string> {
   const client = await connectClient({ port })
   try {
@@ -65,7 +68,7 @@ async function deliver(port: number, caFile: string): Promise<string> {
 
 const DELIVERED = '250 235 250 250 354 250'
 
-describe('the authority in --ca-file', () => {
+describe('the certificate authority in --ca-file', () => {
   let directory: string
   let caFile: string
   let keyFile: string
@@ -82,7 +85,7 @@ describe('the authority in --ca-file', () => {
     return program.end()
   }
 
-  test('is made at the first start, for years, with a key that nobody else reads', LIMIT, async () => {
+  test('is made at the first start, valid for years, with a key that only its owner can read', LIMIT, async () => {
     assert.equal(await startOnce(), '')
     assert.deepEqual(readdirSync(directory).sort(), ['ca.pem', 'ca.pem.key'])
     assert.equal(statSync(keyFile).mode & 0o777, 0o600)
@@ -90,7 +93,7 @@ describe('the authority in --ca-file', () => {
     assert.ok(validToDate.getTime() > Date.now() + 3 * 365 * DAY_MS)
   })
 
-  test('is the same at each further start, also after a crash', LIMIT, async () => {
+  test('is the same at later starts, also after a crash', LIMIT, async () => {
     const first = await start('--ca-file', caFile)
     const [pem, key, { mtimeMs }] = [readFileSync(caFile), readFileSync(keyFile), statSync(caFile)]
     await first.end('SIGKILL')
@@ -99,7 +102,7 @@ describe('the authority in --ca-file', () => {
     assert.deepEqual([readFileSync(caFile), readFileSync(keyFile), statSync(caFile).mtimeMs], [pem, key, mtimeMs])
   })
 
-  test('is still believed by a proxy that read the file before the simulator was started again', LIMIT, async () => {
+  test('is still trusted by a proxy that read the file before the simulator restarted', LIMIT, async () => {
     const first = await start('--ca-file', caFile)
     const upstream = { PROXY_UPSTREAM: `smtp://localhost:${first.port}`, PROXY_UPSTREAM_CA_FILE: caFile }
     await using proxy = await startProxy(upstream)
@@ -111,16 +114,20 @@ describe('the authority in --ca-file', () => {
     client.destroy()
   })
 
-  test('vouches for the server for as long as it lasts itself: a container may run for months', LIMIT, async () => {
-    await using program = await start('--ca-file', caFile)
-    const client = await connectClient(program)
-    await client.readReply()
-    await ask(client, 'EHLO app.example')
-    await startTls(client, { ca: readFileSync(caFile) })
-    const { valid_to } = client.tls!.getPeerCertificate()
-    assert.equal(Date.parse(valid_to), new X509Certificate(readFileSync(caFile)).validToDate.getTime())
-    client.destroy()
-  })
+  test(
+    'issues a certificate that is valid as long as the authority: a container can run for months',
+    LIMIT,
+    async () => {
+      await using program = await start('--ca-file', caFile)
+      const client = await connectClient(program)
+      await client.readReply()
+      await ask(client, 'EHLO app.example')
+      await startTls(client, { ca: readFileSync(caFile) })
+      const { valid_to } = client.tls!.getPeerCertificate()
+      assert.equal(Date.parse(valid_to), new X509Certificate(readFileSync(caFile)).validToDate.getTime())
+      client.destroy()
+    },
+  )
 
   const soon = (days: number) => new Date(Date.now() + days * DAY_MS)
   const DAMAGES: Readonly<Record<string, () => Promise<void> | void>> = {
@@ -128,33 +135,33 @@ describe('the authority in --ca-file', () => {
     'no certificate': () => rmSync(caFile),
     'half a key': () => writeFileSync(keyFile, readFileSync(keyFile).subarray(0, 60)),
     'an empty certificate': () => writeFileSync(caFile, ''),
-    'a key that is no key': () => writeFileSync(keyFile, 'nonsense'),
+    'a key file without a key': () => writeFileSync(keyFile, 'nonsense'),
     'the key of another authority': async () => writeFileSync(keyFile, (await makeAuthority()).keyPem),
-    'a certificate that is none of an authority': async () => {
+    'a certificate that is not an authority': async () => {
       const { certPem, keyPem } = await (await makeAuthority()).issue()
       writeFileSync(caFile, certPem)
       writeFileSync(keyFile, keyPem)
     },
-    'an authority that ends in 29 days': async () => {
+    'an authority that expires in 29 days': async () => {
       const { certPem, keyPem } = await makeAuthority('AhaSend Rehearsal', soon(29))
       writeFileSync(caFile, certPem)
       writeFileSync(keyFile, keyPem)
     },
   }
   for (const [what, damage] of Object.entries(DAMAGES))
-    test(`is made anew where there is ${what}, and that is said`, LIMIT, async () => {
+    test(`is replaced, with a message, if there is ${what}`, LIMIT, async () => {
       await startOnce()
       const key = readFileSync(keyFile, 'utf8')
       await damage()
       const before = existsSync(caFile) ? readFileSync(caFile, 'utf8') : ''
-      assert.match(await startOnce(), /^.*ca\.pem: a new authority, because .+ \(.+\)\. .+\n$/)
+      assert.match(await startOnce(), /^.*ca\.pem: made a new certificate authority, because .+ \(.+\)\. .+\n$/)
       assert.notEqual(readFileSync(caFile, 'utf8'), before)
       assert.notEqual(readFileSync(keyFile, 'utf8'), key)
       assert.equal(statSync(keyFile).mode & 0o777, 0o600)
       assert.equal(await startOnce(), '')
     })
 
-  test('is kept when it ends in 31 days', LIMIT, async () => {
+  test('is kept if it expires in 31 days', LIMIT, async () => {
     const { certPem, keyPem } = await makeAuthority('AhaSend Rehearsal', soon(31))
     writeFileSync(caFile, certPem)
     writeFileSync(keyFile, keyPem)
@@ -162,12 +169,12 @@ describe('the authority in --ca-file', () => {
     assert.equal(readFileSync(caFile, 'utf8'), certPem)
   })
 
-  test('a directory that is not there ends it at its start', LIMIT, async () => {
+  test('in a missing directory stops the program at its start', LIMIT, async () => {
     await assert.rejects(start('--ca-file', join(directory, 'missing', 'ca.pem')), /ENOENT.*ca\.pem/)
   })
 })
 
-describe('what is kept of bodies', () => {
+describe('the record of bodies', () => {
   for (const [flags, status, bodies] of [
     [[], 200, 1],
     [['--summary', '--bodies'], 200, 1],
@@ -181,8 +188,8 @@ describe('what is kept of bodies', () => {
       client.destroy()
       const page = await fetch(`http://127.0.0.1:${program.httpPort}/ledger/bodies`)
       assert.equal(page.status, status)
-      const said = await page.text()
-      if (bodies === undefined) assert.match(said, /--bodies/)
-      else assert.deepEqual(Object.values(JSON.parse(said) as object), [bodies])
+      const answer = await page.text()
+      if (bodies === undefined) assert.match(answer, /--bodies/)
+      else assert.deepEqual(Object.values(JSON.parse(answer) as object), [bodies])
     })
 })

@@ -1,4 +1,4 @@
-/** The rehearsal AhaSend behaves as AhaSend documents itself, and its books are exact. */
+/** The simulated AhaSend behaves as AhaSend documents. */
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
@@ -17,7 +17,7 @@ function replies(simulator: Simulator, command: string, code: number): number {
 }
 
 describe('a session', () => {
-  test('is greeted, offers STARTTLS in the clear and AUTH PLAIN inside TLS, and no SIZE, DSN or CHUNKING', async () => {
+  test('has a greeting, STARTTLS before TLS and AUTH PLAIN inside TLS, but no SIZE, DSN or CHUNKING', async () => {
     await using simulator = await startSimulator()
     const client = await connectClient(simulator)
     assert.equal(await client.readReply(), `220 ${HOST} ESMTP AhaSend rehearsal\r\n`)
@@ -28,7 +28,7 @@ describe('a session', () => {
     client.destroy()
   })
 
-  test('says at each step what AhaSend says', async () => {
+  test('replies to each command with the text of AhaSend', async () => {
     await using simulator = await startSimulator()
     const client = await secured(simulator)
     assert.equal(await ask(client, 'MAIL FROM:<a@example.com>'), '530 5.7.0 Authentication required')
@@ -50,7 +50,7 @@ describe('a session', () => {
     client.destroy()
   })
 
-  test('takes AUTH PLAIN in two steps, and a cancelled one', async () => {
+  test('accepts AUTH PLAIN in two steps, also after a cancelled one', async () => {
     await using simulator = await startSimulator()
     const client = await secured(simulator)
     await client.send('AUTH PLAIN\r\n')
@@ -61,7 +61,7 @@ describe('a session', () => {
     client.destroy()
   })
 
-  test('answers wrong credentials with 535, or with 500 on demand', async () => {
+  test('replies to wrong credentials with 535, or with 500 on demand', async () => {
     await using simulator = await startSimulator({ accounts: { app: 'another' } })
     const client = await secured(simulator)
     assert.equal(await ask(client, AUTH_PLAIN), '535 5.7.8 AUTH invalid')
@@ -70,7 +70,7 @@ describe('a session', () => {
     client.destroy()
   })
 
-  test('forgets what was said in the clear once TLS begins', async () => {
+  test('forgets the EHLO before TLS once TLS begins', async () => {
     await using simulator = await startSimulator()
     const client = await greeted(simulator)
     await ask(client, 'EHLO app.example')
@@ -100,7 +100,7 @@ describe('a session', () => {
     ['GET / HTTP/1.1', '502'],
     [`NOOP ${'x'.repeat(1000)}`, '500'],
   ] as const) {
-    test(`answers ${command.slice(0, 20)} before TLS with ${code}`, async () => {
+    test(`replies to ${command.slice(0, 20)} before TLS with ${code}`, async () => {
       await using simulator = await startSimulator()
       const client = await greeted(simulator)
       assert.equal((await ask(client, Buffer.from(command).toString('latin1'))).slice(0, 3), code)
@@ -108,7 +108,7 @@ describe('a session', () => {
     })
   }
 
-  test('answers a client that has half-closed behind its last command', async () => {
+  test('replies to a client that has half-closed after its last command', async () => {
     await using simulator = await startSimulator({ faults: { 'slow-20-at-end-of-message': {} } })
     const client = await loggedIn(simulator)
     await client.send(mail().join('\r\n'))
@@ -119,7 +119,7 @@ describe('a session', () => {
     client.destroy()
   })
 
-  test('does not perform a line that never ended', async () => {
+  test('does not perform a last line without a line end', async () => {
     await using simulator = await startSimulator()
     const client = await greeted(simulator)
     await client.send('QUIT')
@@ -129,7 +129,7 @@ describe('a session', () => {
     client.destroy()
   })
 
-  test('may do without TLS and AUTH, for tools that know neither', async () => {
+  test('can work without TLS and AUTH, for tools that support neither', async () => {
     await using simulator = await startSimulator({ requireTls: false, requireAuth: false })
     const client = await greeted(simulator)
     assert.doesNotMatch(await ask(client, 'EHLO app.example'), /AUTH/)
@@ -137,7 +137,7 @@ describe('a session', () => {
     client.destroy()
   })
 
-  test('may hide STARTTLS', async () => {
+  test('can hide STARTTLS', async () => {
     await using simulator = await startSimulator({ offerTls: false })
     const client = await greeted(simulator)
     assert.doesNotMatch(await ask(client, 'EHLO app.example'), /STARTTLS/)
@@ -145,7 +145,7 @@ describe('a session', () => {
     client.destroy()
   })
 
-  test('shows the certificate and the TLS version that it is given', async () => {
+  test('uses the given certificate and TLS version', async () => {
     const authority = await makeAuthority()
     const certificate = await authority.issue({ dnsNames: ['send.example'] })
     await using simulator = await startSimulator({ authority, certificate, maxTlsVersion: 'TLSv1.2' })
@@ -172,7 +172,7 @@ describe('a session', () => {
 })
 
 describe('limits', () => {
-  test('50 recipients a transaction', async () => {
+  test('50 recipients per transaction', async () => {
     await using simulator = await startSimulator()
     const client = await loggedIn(simulator)
     await ask(client, 'MAIL FROM:<a@example.com>')
@@ -183,7 +183,7 @@ describe('limits', () => {
 
   for (const [what, size, code] of [
     ['a message of 20 MiB', 20_971_520, '250'],
-    ['one octet more', 20_971_521, '552'],
+    ['one byte more', 20_971_521, '552'],
   ] as const) {
     test(`${what}: ${code}`, async () => {
       await using simulator = await startSimulator({ ledger: 'summary' })
@@ -196,7 +196,7 @@ describe('limits', () => {
     })
   }
 
-  test('10,000 messages a connection: a further MAIL is a transient failure, and the connection goes on', async () => {
+  test('10,000 messages per connection: a further MAIL gets a transient failure, and the connection stays open', async () => {
     await using simulator = await startSimulator({ limits: { messagesPerConnection: 2 } })
     const client = await loggedIn(simulator)
     assert.equal(await send(client), '250 250 354 250')
@@ -206,7 +206,7 @@ describe('limits', () => {
     client.destroy()
   })
 
-  // at once, because each takes its time: the client has to come so far within the limit
+  // concurrent, because each test takes as long as the limit, and the limit must allow for a slow client
   describe('idle', { concurrency: true }, () => {
     for (const [where, before] of [
       ['between commands', []],
@@ -255,7 +255,7 @@ describe('a simulator', () => {
     assert.equal(simulator.ledger.summary().messages.accepted, 2)
   })
 
-  test('leaves nothing behind when it is closed', async () => {
+  test('removes its file and its listener when it is closed', async () => {
     const simulator = await startSimulator()
     assert.equal(readFileSync(simulator.caFile, 'utf8'), simulator.caPem)
     const client = await secured(simulator)
@@ -266,7 +266,7 @@ describe('a simulator', () => {
     client.destroy()
   })
 
-  test('may take a port again after it was closed', async () => {
+  test('can use a port again after it was closed', async () => {
     const first = await startSimulator()
     const { port } = first
     await first.close()

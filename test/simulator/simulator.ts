@@ -1,27 +1,27 @@
 /**
- * The rehearsal AhaSend: an SMTP server on this machine that behaves as ahasend.com/docs/smtp documents, misbehaves as
- * told, and keeps books. It delivers nothing.
+ * A simulated AhaSend: an SMTP server on this machine that behaves as ahasend.com/docs/smtp documents. Faults make it
+ * misbehave, and a ledger records what it receives and sends. It delivers nothing.
  *
- * It is npm smtp-server (line parser, STARTTLS, AUTH PLAIN, addresses, order of commands) with the connection subclassed.
- * What stays approximate: commands may end in LF alone; a line of more than 16 KB closes the connection after its 500;
- * addresses are checked by smtp-server's rules; clients that talk before the greeting are answered after it; a body line
- * may have any length; after 552 for a message too big the transaction is over.
+ * It is npm smtp-server (line parser, STARTTLS, AUTH PLAIN, addresses, order of commands) with a subclass of its
+ * connection. Known differences from AhaSend: a command may end in LF alone; a line above 16 KB gets 500 and a closed
+ * connection; addresses follow smtp-server's rules; a client that sends before the greeting gets its reply after the
+ * greeting; a body line may have any length; the 552 for a message that is too big ends the transaction.
  */
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { SecureVersion } from 'node:tls'
 import { SMTPServer } from 'smtp-server'
 import { type Authority, type Certificate, makeAuthority, writeTemporaryFiles } from '../support/certificates.ts'
-import { AUTHORITY_NAME } from './authority.ts'
-import { AhaSendConnection } from './connection.ts'
-import { makeControl } from './control.ts'
-import { AHASEND_LIMITS, type Limits } from './gate.ts'
-import type { House } from './house.ts'
+import { ActiveFaults, type FaultOptions } from './active-faults.ts'
+import { AUTHORITY_NAME } from './certificate-authority.ts'
+import { makeControl } from './control/server.ts'
 import { Ledger, type LedgerDetail } from './ledger.ts'
-import { type FaultOptions, Faults } from './plan.ts'
-import { portOf, relay } from './wire.ts'
+import { AHASEND_LIMITS, type Limits } from './smtp/command-checks.ts'
+import { AhaSendConnection } from './smtp/connection.ts'
+import type { SessionContext } from './smtp/session-context.ts'
+import { portOf, relay } from './wire-relay.ts'
 
-/** How a simulator differs from AhaSend's usual self. */
+/** Options of a simulator. By default it behaves like AhaSend. */
 export interface SimulatorOptions {
   /** Address to listen on. Default 127.0.0.1. */
   readonly host?: string
@@ -29,28 +29,28 @@ export interface SimulatorOptions {
   readonly port?: number
   /** Port of the control page, on the same address. Default 0: any free port. */
   readonly httpPort?: number
-  /** The name that it gives itself in replies. */
+  /** Its name in replies. Default: rehearsal.ahasend.example. */
   readonly hostname?: string
-  /** Chooses the random strikes of faults. Default: random. */
+  /** Seed of the random generator that decides when faults apply. Default: random. */
   readonly seed?: number
-  /** False lets everything pass in the clear. Default true. */
+  /** False allows all commands without TLS. Default true. */
   readonly requireTls?: boolean
-  /** False hides and refuses STARTTLS. Default true. */
+  /** False removes STARTTLS. Default true. */
   readonly offerTls?: boolean
-  /** False lets everybody send, and hides AUTH. Default true. */
+  /** False allows mail without AUTH, and does not offer AUTH. Default true. */
   readonly requireAuth?: boolean
   /** User names and their passwords. Default: `app` with `secret`. */
   readonly accounts?: Readonly<Record<string, string>>
   readonly limits?: Partial<Limits>
-  /** Milliseconds without data until the 421. Default 60,000. */
+  /** Milliseconds without data until the unsolicited 421. Default 60,000. */
   readonly idleMs?: number
   /** True keeps each body in the ledger. Default false. */
   readonly keepBodies?: boolean
-  /** False accepts lines that end in LF alone in a body. Default true: 552, as KumoMTA does. */
+  /** False accepts body lines that end in LF alone. Default true: they get 552, as from KumoMTA. */
   readonly refuseBareLineFeeds?: boolean
   readonly ledger?: LedgerDetail
   readonly faults?: Readonly<Record<string, FaultOptions>>
-  /** Signs the certificate, where none is given. Default: an authority of its own. */
+  /** Signs the certificate, if none is given. Default: a new authority. */
   readonly authority?: Authority
   /** Default: one for localhost, 127.0.0.1 and ::1, signed by the authority. */
   readonly certificate?: Certificate
@@ -64,55 +64,55 @@ export interface Simulator {
   readonly port: number
   readonly httpPort: number
   readonly seed: number
-  /** What a client has to trust, as PEM and as a file. */
+  /** The CA certificate that a client must trust, as PEM and as a file. */
   readonly caPem: string
   readonly caFile: string
-  readonly faults: Faults
+  readonly faults: ActiveFaults
   readonly ledger: Ledger
-  /** Cuts all connections, stops listening, and deletes the CA file. */
+  /** Closes all connections, stops listening, and deletes the CA file. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** User name and password that work unless accounts are given. */
+/** The account that works by default. */
 export const DEFAULT_ACCOUNT = { user: 'app', pass: 'secret' }
 
-/** Starts a simulator; rejects when a port is taken. */
+/** Starts a simulator. Rejects if a port is in use. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const host = options.host ?? '127.0.0.1'
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32)
-  const house = houseOf(options, new Faults(seed))
-  for (const [name, how] of Object.entries(options.faults ?? {})) house.faults.set(name, how)
+  const context = makeContext(options, new ActiveFaults(seed))
+  for (const [name, faultOptions] of Object.entries(options.faults ?? {})) context.faults.set(name, faultOptions)
   const authority = options.authority ?? (await makeAuthority(AUTHORITY_NAME))
   const certificate = options.certificate ?? (await authority.issue())
   const smtp = makeSmtp(options, certificate)
-  const doors = makeDoors(smtp, house)
-  const control = makeControl(house.faults, house.ledger)
-  await listen(doors.inner, 0, '127.0.0.1')
-  await listen(doors.front, options.port ?? 0, host)
+  const listeners = makeListeners(smtp, context)
+  const control = makeControl(context.faults, context.ledger)
+  await listen(listeners.behindRelay, 0, '127.0.0.1')
+  await listen(listeners.front, options.port ?? 0, host)
   await listen(control, options.httpPort ?? 0, host)
   const files = writeTemporaryFiles({ 'ca.pem': authority.certPem })
   const close = async () => {
     control.closeAllConnections()
-    for (const socket of doors.sockets) socket.destroy()
-    await Promise.all([shut(doors.front), shut(doors.inner), shut(control)])
+    for (const socket of listeners.sockets) socket.destroy()
+    await Promise.all([stopListening(listeners.front), stopListening(listeners.behindRelay), stopListening(control)])
     files.remove()
   }
   return {
     host,
-    port: portOf(doors.front),
+    port: portOf(listeners.front),
     httpPort: portOf(control),
     seed,
     caPem: authority.certPem,
     caFile: files.paths['ca.pem'],
-    faults: house.faults,
-    ledger: house.ledger,
+    faults: context.faults,
+    ledger: context.ledger,
     close,
     [Symbol.asyncDispose]: close,
   }
 }
 
-function houseOf(options: SimulatorOptions, faults: Faults): House {
+function makeContext(options: SimulatorOptions, faults: ActiveFaults): SessionContext {
   return {
     hostname: options.hostname ?? 'rehearsal.ahasend.example',
     requireTls: options.requireTls ?? true,
@@ -127,7 +127,7 @@ function houseOf(options: SimulatorOptions, faults: Faults): House {
   }
 }
 
-/** smtp-server as the holder of options and TLS contexts; it never listens itself. */
+/** smtp-server holds the options and the TLS context. It does not listen. */
 function makeSmtp(options: SimulatorOptions, { certPem, keyPem }: Certificate): SMTPServer {
   const accounts = new Map(Object.entries(options.accounts ?? { [DEFAULT_ACCOUNT.user]: DEFAULT_ACCOUNT.pass }))
   const smtp = new SMTPServer({
@@ -144,7 +144,7 @@ function makeSmtp(options: SimulatorOptions, { certPem, keyPem }: Certificate): 
     logger: false,
     onAuth({ username = '', password }, _session, done) {
       const known = accounts.has(username) && accounts.get(username) === password
-      // As AhaSend documents. Older versions of its documentation say 500: the fault `500-at-auth`.
+      // AhaSend documents 535. Older versions of its documentation say 500: use the fault `500-at-auth`.
       done(null, known ? { user: username } : { responseCode: 535 })
     },
     onConnect: (_session, done) => done(),
@@ -156,34 +156,34 @@ function makeSmtp(options: SimulatorOptions, { certPem, keyPem }: Certificate): 
   return smtp
 }
 
-interface Doors {
-  /** Where clients come in. */
+interface Listeners {
+  /** Accepts clients. */
   readonly front: Server
-  /** Where the relays of connections with wire faults come in. */
-  readonly inner: Server
+  /** Accepts the connections of relays, which carry clients with wire faults. */
+  readonly behindRelay: Server
   readonly sockets: ReadonlySet<Socket>
 }
 
-function makeDoors(smtp: SMTPServer, house: House): Doors {
+function makeListeners(smtp: SMTPServer, context: SessionContext): Listeners {
   const sockets = new Set<Socket>()
-  const hold = (socket: Socket) => {
+  const track = (socket: Socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   }
-  const receive = (socket: Socket) => {
-    const connection = new AhaSendConnection(smtp, socket, house)
+  const serve = (socket: Socket) => {
+    const connection = new AhaSendConnection(smtp, socket, context)
     smtp.connections.add(connection)
     connection.init()
   }
   const halfOpen = { allowHalfOpen: true, noDelay: true }
-  const inner = createServer(halfOpen, receive)
+  const behindRelay = createServer(halfOpen, serve)
   const front = createServer(halfOpen, (socket) => {
-    const faults = house.faults.wire()
-    if (faults.length === 0) receive(socket)
-    else hold(relay(socket, portOf(inner), faults, house.faults.random))
+    const faults = context.faults.wireFaults()
+    if (faults.length === 0) serve(socket)
+    else track(relay(socket, portOf(behindRelay), faults, context.faults.random))
   })
-  for (const server of [inner, front]) server.on('connection', hold)
-  return { front, inner, sockets }
+  for (const server of [behindRelay, front]) server.on('connection', track)
+  return { front, behindRelay, sockets }
 }
 
 async function listen(server: Server, port: number, host: string): Promise<void> {
@@ -191,6 +191,6 @@ async function listen(server: Server, port: number, host: string): Promise<void>
   await once(server, 'listening')
 }
 
-function shut(server: Server): Promise<void> {
+function stopListening(server: Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()))
 }

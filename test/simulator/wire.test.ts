@@ -1,4 +1,4 @@
-/** The simulator's faults below SMTP, its control page, and the simulator as a program of its own. */
+/** The simulator's faults below SMTP, its control page, and the simulator as a program. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,7 +9,7 @@ import { describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { connectClient } from '../support/peers.ts'
 import { ask, greeted, loggedIn, mail, send, timed, wholeSession } from './client.ts'
-import { FAULT_FORMS } from './faults.ts'
+import { FAULTS } from './faults/index.ts'
 import { startSimulator } from './simulator.ts'
 
 describe('on the wire', () => {
@@ -29,7 +29,7 @@ describe('on the wire', () => {
     await ask(client, 'EHLO app.example')
     await send(client, mail().slice(0, 3))
     const took = await timed(() => ask(client, `${'x'.repeat(4000)}\r\n.`))
-    assert.ok(took >= 180, `${took} ms for 4,000 octets at 20,000 a second`)
+    assert.ok(took >= 180, `${took} ms for 4,000 bytes at 20,000 bytes per second`)
     client.destroy()
   })
 
@@ -43,7 +43,7 @@ describe('on the wire', () => {
       note(chunk)
     }
     const greeting = await client.readReply()
-    assert.ok(chunks > greeting.length / 2, `${chunks} chunks for ${greeting.length} octets`)
+    assert.ok(chunks > greeting.length / 2, `${chunks} chunks for ${greeting.length} bytes`)
     client.destroy()
     assert.equal(await wholeSession(simulator), '250 250 354 250')
   })
@@ -73,7 +73,7 @@ describe('on the wire', () => {
     bystander.destroy()
   })
 
-  test("a client's reset and a client's end are the same behind a wire fault", async () => {
+  test("a wire fault passes on the client's reset and the client's FIN", async () => {
     await using simulator = await startSimulator({ faults: { 'latency-0': {} } })
     const client = await loggedIn(simulator)
     await client.send('QUIT\r\n')
@@ -91,10 +91,11 @@ describe('the control page', () => {
     await using simulator = await startSimulator()
     const url = `http://127.0.0.1:${simulator.httpPort}`
     const page = await (await fetch(url)).text()
-    for (const { form, meaning } of FAULT_FORMS) assert.ok(page.includes(form) && page.includes(meaning), form)
+    for (const [form, { meaning }] of Object.entries(FAULTS))
+      assert.ok(page.includes(form) && page.includes(meaning), form)
     const put = await fetch(`${url}/faults/553-at-rcpt`, { method: 'PUT', body: '{"times":1}' })
-    assert.deepEqual(await put.json(), [{ name: '553-at-rcpt', options: { times: 1 }, struck: 0 }])
-    assert.match(await (await fetch(url)).text(), /in force:\n553-at-rcpt \{"times":1\}/)
+    assert.deepEqual(await put.json(), [{ name: '553-at-rcpt', options: { times: 1 }, applied: 0 }])
+    assert.match(await (await fetch(url)).text(), /Active faults:\n553-at-rcpt \{"times":1\}/)
     assert.equal(await wholeSession(simulator), '250 553')
     assert.equal((await fetch(`${url}/faults/553-at-rcpt`, { method: 'DELETE' })).status, 404)
     await fetch(`${url}/faults/load-shedding`, { method: 'PUT' })
@@ -108,7 +109,7 @@ describe('the control page', () => {
   })
 })
 
-describe('a client that goes away early ends nothing', () => {
+describe('a client that disconnects early does not stop the simulator', () => {
   const FAULTS = [
     '',
     'latency-2',
@@ -136,7 +137,7 @@ describe('a client that goes away early ends nothing', () => {
       const visit = async (number: number) => {
         const socket = connect(simulator.port, '127.0.0.1').on('error', () => {})
         const closed = new Promise((resolve) => socket.once('close', resolve))
-        // a reset may come before it
+        // a reset can arrive before the connect event
         await once(socket, 'connect').catch(() => {})
         if (number % 2 === 1) socket.write('EHLO app.example\r\nNOOP\r\nNOOP\r\n')
         await pause(number % 7)
@@ -152,7 +153,7 @@ describe('a client that goes away early ends nothing', () => {
 describe('as a program', () => {
   const main = join(import.meta.dirname, 'main.ts')
 
-  test('it says where it is, and does as its flags say', async () => {
+  test('prints its ports, and obeys its flags', async () => {
     const flags = ['--seed', '7', '--idle-timeout', '30s', '--no-tls', '--no-auth', '--fault', '451-at-noop=times:1']
     const child = spawn(process.execPath, [main, ...flags], { stdio: ['ignore', 'pipe', 'inherit'] })
     const [line] = await once(createInterface(child.stdout), 'line')
@@ -169,9 +170,9 @@ describe('as a program', () => {
     client.destroy()
   })
 
-  test('its help lists every fault', async () => {
+  test('lists every fault in its help', async () => {
     const child = spawn(process.execPath, [main, '--help'], { stdio: ['ignore', 'pipe', 'inherit'] })
     const chunks = await child.stdout.toArray()
-    for (const { form, meaning } of FAULT_FORMS) assert.ok(String(chunks).includes(meaning), form)
+    for (const [form, { meaning }] of Object.entries(FAULTS)) assert.ok(String(chunks).includes(meaning), form)
   })
 })

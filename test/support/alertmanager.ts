@@ -121,10 +121,11 @@ export function assertTellsOfOne521(call: Call, server: string): void {
     ...PAGED,
     labels: { ...labelsOf('AhaSendAccountDisabled', server), smtp_client_name: 'billing' },
     description:
-      `${server} answered 521 to billing 1 times in the last hour. AhaSend accepts no mail from this account until it ` +
-      'is restored, and apps do not retry after a 521. The account is paused (too many recent bounces, forbidden ' +
-      'content, a high spam score, terms of service, manual review, or by its parent account), suspended or out of ' +
-      "credits. Only AhaSend's support or the parent account can lift a pause.",
+      `${server} answered 521 to billing 1 times in the last hour. AhaSend accepts no mail from this account until the ` +
+      'account is restored, and apps do not retry after a 521. The account is suspended, out of credits or paused. ' +
+      'AhaSend pauses an account for too many recent bounces, forbidden content, a high spam score, a violation of the ' +
+      'terms of service or a manual review; a parent account can also pause it. ' +
+      "Only AhaSend's support or the parent account can lift a pause.",
   })
 }
 
@@ -132,7 +133,7 @@ export function assertTellsOfOne521(call: Call, server: string): void {
 export function assertTellsOfLoadShedding(call: Call, server: string): void {
   const { description, ...rest } = onlyAlertOf(call)
   assert.deepEqual(rest, { ...PAGED, labels: labelsOf('AhaSendLoadShedding', server) })
-  const [, said, share] = /^(\S+) greeted ([\d.]+)% of the connections with 421\./.exec(`${description}`) ?? []
+  const [, said, share] = /^(\S+) refused ([\d.]+)% of new connections with 421\./.exec(`${description}`) ?? []
   assert.ok(said === server && Number(share) > 0, description)
 }
 

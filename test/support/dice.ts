@@ -1,4 +1,4 @@
-import { seededRandom } from '../simulator/plan.ts'
+import { seededRandom } from '../simulator/random.ts'
 
 /** Chooses, the same for the same seed. */
 export class Dice {

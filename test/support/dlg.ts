@@ -2,7 +2,7 @@
  * The `.dlg` format: a text file with both sides of one SMTP conversation. Each file shows one behaviour.
  *
  *     # The first comment states the behaviour in one sentence.
- *     ## ids: PIP-01 DAT-03          the requirements that the file covers; test titles use the same ids
+ *     ## ids: PIP-01 DAT-03          ids of docs/test-cases.md that the file proves
  *     ## listener: starttls          plain (default), starttls (plain with a certificate) or smtps
  *     ## rigs: pure socket           the rigs that run the file (default: pure socket)
  *     ## addresses: domain           PROXY_RECORD_ADDRESSES: none (default), domain or full

@@ -140,11 +140,11 @@ describe('of two alerts, of which one is then over', { ...unless(alertmanagerMis
     assert.equal(first?.text.trim(), `What happened at one:9464.\n${links}\nWhat happened at two:9464.\n${links}`)
     await alertmanager.tell([over(ONE)])
     const [then] = (await told.slack.after(1, LIMIT_MS)).attachments
-    assert.equal(then?.text.trim(), `What happened at two:9464.\n${links}\nOver: What happened at one:9464.`)
+    assert.equal(then?.text.trim(), `What happened at two:9464.\n${links}\nResolved: What happened at one:9464.`)
     await alertmanager.tell([over(TWO)])
     const [last] = (await told.slack.after(2, LIMIT_MS)).attachments
-    assert.equal(last?.title, 'over: This & that is wrong.')
-    assert.equal(last?.text.trim(), 'Over: What happened at two:9464.')
+    assert.equal(last?.title, 'resolved: This & that is wrong.')
+    assert.equal(last?.text.trim(), 'Resolved: What happened at two:9464.')
   })
 
   test('a mail says it as text and as HTML, and links to no Alertmanager', async () => {
@@ -156,7 +156,7 @@ describe('of two alerts, of which one is then over', { ...unless(alertmanagerMis
     const mail = decoded(await told.mails.after(1, LIMIT_MS))
     assert.match(mail, /^Subject: critical: This & that is wrong\.$/m)
     assert.ok(mail.includes(`\nWhat happened at two:9464.\nRunbook: ${RUNBOOK}\nDashboard: ${DASHBOARD}\n`), mail)
-    assert.ok(mail.includes('\nOver: What happened at one:9464.\n'), mail)
+    assert.ok(mail.includes('\nResolved: What happened at one:9464.\n'), mail)
     assert.ok(mail.includes('<b>critical: This &amp; that is wrong.</b>'), mail)
     assert.ok(mail.includes(`<a href="${RUNBOOK}">Runbook</a> <a href="${DASHBOARD}">Dashboard</a>`), mail)
     const urls = mail.match(/https?:\/\/[^\s"<]+/g) ?? []

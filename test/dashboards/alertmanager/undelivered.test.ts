@@ -51,7 +51,7 @@ test('a webhook that answers 500 is told of by Slack, with a link to the runbook
   const [sample] = await prometheus.waitFor('ALERTS{alertname="SmtpProxyAlertsNotDelivered"}', undefined, LIMIT_MS)
   assert.equal(sample?.labels.integration, 'webhook')
   const message = await told.first((body) => body.includes('SmtpProxyAlertsNotDelivered'), LIMIT_MS)
-  assert.match(message, /Alertmanager failed \d+ times in 15 minutes to tell of alerts by webhook\./)
+  assert.match(message, /Alertmanager failed to notify webhook \d+ times in 15 minutes\./)
   assert.match(message, /runbooks\/SmtpProxyAlertsNotDelivered\.md\|Runbook/)
   assert.doesNotMatch(message, /Dashboard/)
 })

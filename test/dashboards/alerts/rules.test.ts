@@ -75,7 +75,7 @@ describe('every alert', () => {
     each(({ alert, annotations: { summary, description } }, where) => {
       assert.doesNotMatch(summary, /\{\{/, where)
       assert.match(summary, /^[A-Z].*\.$/, where)
-      if (!/^SmtpProxy(Absent|Watchdog)$/.test(alert) && !/^Mails with more than/.test(description))
+      if (!/^SmtpProxy(Absent|Watchdog)$/.test(alert) && !/^Messages with more than/.test(description))
         assert.match(description, /\{\{/, where)
     }),
   )
@@ -152,6 +152,7 @@ test('on another scale of time nothing but times is different', () => {
   const shape = (text: string) =>
     text
       .replaceAll(/(\[|offset |for: |interval: )(?:\d+(?:ms|[smhd]))+/g, '$1T')
+      .replaceAll(/(\[T:)(?:\d+(?:ms|[smhd]))+\]/g, '$1T]')
       .replaceAll(/(uptime_seconds) < [\d.]+/g, '$1 < T')
   assert.equal(shape(prometheusRules({ timeScale: 1 / 60 })), shape(prometheusRules()))
   assert.notEqual(prometheusRules({ timeScale: 1 / 60 }), prometheusRules())

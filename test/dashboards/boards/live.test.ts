@@ -220,7 +220,7 @@ describe('the first refusal of its kind', unless(prometheusMissing()), () => {
     await refused('550-at-rcpt')
     const ofThisCode = ({ labels }: { readonly labels: Readonly<Record<string, string>> }) =>
       labels.smtp_reply_code === '550'
-    for (const title of ['Who said no, to whom, and why?', 'Refusals by code'])
+    for (const title of ['Who refused what, and why?', 'Refusals by code'])
       await stage.prometheus.waitFor(panel(title, 4), (samples) => samples.find(ofThisCode)?.value === 1, 5000)
   })
 

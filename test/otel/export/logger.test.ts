@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { createLogger, type LogEntry } from '../../../otel/export/logger.ts'
 import { uncounted } from '../../../otel/export/losses.ts'
 
-test('an error that is logged keeps its message and loses its properties', () => {
+test('an error that is logged keeps its message and loses its properties (PRV-09)', () => {
   let text = ''
   const { logger } = createLogger({
     level: 'info',

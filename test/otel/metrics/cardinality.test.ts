@@ -59,7 +59,7 @@ describe(`${SESSIONS} hostile sessions`, () => {
     pages.push(await page())
   })
 
-  test('add no series after the first thousand', (context) => {
+  test('add no series after the first thousand (PRV-06)', (context) => {
     const counts = pages.map((text) => seriesIn(text).length)
     context.diagnostic(`SEED=${seed}; series after 1000, 11,000, ... and ${SESSIONS} sessions: ${counts.join(' ')}`)
     assert.ok(counts[0]! > 2000, 'the first thousand visit every code')
@@ -82,7 +82,7 @@ describe(`${SESSIONS} hostile sessions`, () => {
     assert.equal(seriesOf(pages.at(-1)!, 'smtp_proxy_replies_total').length, MAX_SERIES + 1)
   })
 
-  test('leave nothing of what they said in metrics, log lines and spans', (context) => {
+  test('leave nothing of what they said in metrics, log lines and spans (PRV-13)', (context) => {
     const told = [pages.at(-1)!, output.lines, output.spans]
     context.diagnostic(`${told.map((text) => text.length).join(' + ')} characters searched`)
     assert.ok(output.lines.length > 1_000_000 && output.spans.length > 1_000_000)

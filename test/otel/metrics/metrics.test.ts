@@ -42,7 +42,7 @@ test('one mail: one transaction, one recipient, one size', async () => {
   assert.deepEqual(await series('smtp_proxy_message_recipients_sum'), { [`{${accepted}}`]: 1 })
 })
 
-test('times are told in seconds, in the bucket that they belong to', async () => {
+test('times are told in seconds, in the bucket that they belong to (MET-05)', async () => {
   const { metrics, series } = scraped()
   new SessionStory()
     .greeted(reply(220), 120)
@@ -152,7 +152,7 @@ for (const code of [0, 100, 199, 600, 999, 250.5, Number.NaN]) {
   })
 }
 
-test("the proxy's own replies are told apart", async () => {
+test("the proxy's own replies are told apart (MET-02)", async () => {
   const { metrics, series } = scraped()
   const word = reply(421, { origin: 'proxy', cause: 'upstream_unreachable' })
   new SessionStory().greeted(word).closed('dial_failed').tell(metrics)
@@ -182,7 +182,7 @@ test('a dial that fails does not make a session count for its upstream', async (
   assert.deepEqual(await series('smtp_proxy_replies_total'), { [replyLabels('CONNECT', word)]: 1 })
 })
 
-test('a session is active from its first event to its close, and closes once', async () => {
+test('a session is active from its first event to its close, and closes once (MET-03)', async () => {
   const { metrics, series } = scraped()
   const billing = new SessionStory().greeted().tell(metrics)
   const web = new SessionStory({ clientName: 'other' }).tell(metrics)
@@ -364,7 +364,7 @@ test('above its limit, a counter adds what is new to one series', () => {
   ])
 })
 
-test('nothing that identifies a client or a session is on the page', async () => {
+test('nothing that identifies a client or a session is on the page (PRV-14)', async () => {
   const { metrics, page } = scraped()
   const opening = { sessionId: 'canary-session', clientAddress: '203.0.113.99', clientPort: 61234 }
   oneMail(opening).tell(metrics)

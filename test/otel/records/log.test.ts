@@ -197,7 +197,7 @@ for (const [recordAddresses, told] of [
   ['domain', '192.0.2.7'],
   ['full', '192.0.2.7'],
 ] as const) {
-  test(`PROXY_RECORD_ADDRESSES=${recordAddresses}: client.address is ${told ?? 'absent'}`, () => {
+  test(`PROXY_RECORD_ADDRESSES=${recordAddresses}: client.address is ${told ?? 'absent'} (PRV-14)`, () => {
     const { log, lines, text } = written(recordAddresses, 'debug')
     oneMail().tell(log)
     assert.deepEqual(
@@ -213,7 +213,7 @@ for (const [recordAddresses, told] of [
   })
 }
 
-test('10,000 port probes: ten lines, and one that counts the rest', (context) => {
+test('10,000 port probes: ten lines, and one that counts the rest (PRV-12)', (context) => {
   context.mock.timers.enable({ apis: ['setTimeout'] })
   const { log, lines } = written()
   for (let probe = 0; probe < 10_000; probe++) new SessionStory().closed('client_closed').tell(log)
@@ -306,7 +306,7 @@ test('a failing observer is told by its place, never by what it choked on', () =
   assert.doesNotMatch(text(), /canary/)
 })
 
-test('a line is one line, with an ISO time and the name of its level', () => {
+test('a line is one line, with an ISO time and the name of its level (PRV-05)', () => {
   const { log, text } = written()
   oneMail({ clientName: 'a\nb\u001b[2J"' }).tell(log)
   const lines = text().trimEnd().split('\n')

@@ -53,7 +53,7 @@ test('a sampler that knows no ratio has none in effect', () => {
   assert.ok(!('OTEL_TRACES_SAMPLER_ARG' in describeOtel(settingsOf({ ...ALL, OTEL_TRACES_SAMPLER: 'always_on' }))))
 })
 
-test('no secret is in a mistake, a warning or the start line', () => {
+test('no secret is in a mistake, a warning or the start line (PRV-10)', () => {
   const secret = 'hunter2'
   const good = {
     ...ALL,

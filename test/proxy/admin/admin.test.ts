@@ -153,7 +153,7 @@ for (const path of ['/', '/metrics', '/livez', '/readyz']) {
   })
 
   for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']) {
-    test(`${method} ${path} is not allowed`, async (context) => {
+    test(`${method} ${path} is not allowed (PRV-08)`, async (context) => {
       const answer = await ask(await admin(context), path, { method })
       assert.equal(answer.status, 405)
       assert.equal(answer.headers.get('allow'), 'GET, HEAD')
@@ -172,7 +172,7 @@ for (const target of [
   'http://other.example/metrics',
   '*',
 ]) {
-  test(`the target ${target} leads nowhere`, async (context) => {
+  test(`the target ${target} leads nowhere (PRV-08)`, async (context) => {
     const heard = await raw(await admin(context), `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
     assert.match(heard, /^HTTP\/1\.1 40[04] /)
     assert.doesNotMatch(heard, /root:|a page/)
@@ -183,7 +183,7 @@ test('a query changes nothing', async (context) => {
   assert.equal((await ask(await admin(context), '/livez?verbose=1')).status, 200)
 })
 
-test('a header of 1 MB is refused', async (context) => {
+test('a header of 1 MB is refused (PRV-08)', async (context) => {
   const heard = await raw(await admin(context), `GET / HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(1024 * 1024)}\r\n\r\n`)
   assert.match(heard, /^(HTTP\/1\.1 431 |$)/)
 })
@@ -192,7 +192,7 @@ test('what is not HTTP is refused', async (context) => {
   assert.match(await raw(await admin(context), 'EHLO client\r\n'), /^HTTP\/1\.1 400 /)
 })
 
-test('a request that never ends is cut, and the others are answered meanwhile', async (context) => {
+test('a request that never ends is cut, and the others are answered meanwhile (PRV-08)', async (context) => {
   const server = await admin(context, { limits: { requestMs: SHORT_MS } })
   const slow = Array.from({ length: 20 }, () => raw(server, 'GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: '))
   assert.equal((await ask(server, '/livez')).status, 200)

@@ -24,7 +24,7 @@ function fingerprint(pem: string): string {
 }
 
 describe('The certificate of a listener', () => {
-  test('TLC-16: replaced, is shown to the next client; sessions inside TLS go on', async (context) => {
+  test('replaced, is shown to the next client; sessions inside TLS go on (TLC-16)', async (context) => {
     const rig = await open(context)
     const old = await rig.greeted()
     await old.startTls()
@@ -43,7 +43,7 @@ describe('The certificate of a listener', () => {
     await Promise.all([old, waiting, next].map((session) => session.end()))
   })
 
-  test('TLC-16: also on a listener with TLS from the first octet', async (context) => {
+  test('also on a listener with TLS from the first octet (TLC-16)', async (context) => {
     const rig = await open(context, 'smtps')
     const old = await rig.greeted()
     const { cert } = await rig.replaceCertificate()
@@ -61,7 +61,7 @@ describe('The certificate of a listener', () => {
     ['one whose key is not there yet', (rig) => rig.writeFile('key.pem', 'no key')],
   ]
   for (const [what, breakIt] of BROKEN) {
-    test(`TLC-05: replaced by ${what}, stays the old one`, async (context) => {
+    test(`replaced by ${what}, stays the old one (TLC-05)`, async (context) => {
       const rig = await open(context)
       breakIt(rig)
       const result = await rig.certificate.refresh()
@@ -89,7 +89,7 @@ describe('A TLS session that a client resumes', () => {
   }
 
   // the keys of tickets belong to a secure context: another event loop has as little use for them as a later one
-  test('TLC-18: is resumed, and at another secure context begins anew without an error', async (context) => {
+  test('is resumed, and at another secure context begins anew without an error (TLC-18)', async (context) => {
     const rig = await open(context)
     const first = await resume(rig)
     const second = await resume(rig, first.next)
@@ -145,7 +145,7 @@ class OpensslClient {
 }
 
 describe('A client that asks for new keys all the time', () => {
-  test('TLC-15: is served, and others beside it (200 KeyUpdates)', async (context) => {
+  test('is served, and others beside it (200 KeyUpdates) (TLC-15)', async (context) => {
     if (!(await hasOpenssl())) return context.skip('openssl is not installed')
     const rig = await open(context)
     const good = await rig.greeted()
@@ -171,22 +171,3 @@ describe('A client that asks for new keys all the time', () => {
     await good.end()
   })
 })
-
-/*
- * Of the catalogue's cases about the client's TLS these are not, or not wholly, in the files client-*.test.ts:
- *
- * | case                    | reason                                                                                     |
- * |-------------------------|--------------------------------------------------------------------------------------------|
- * | TLC-01                  | ten real clients: clients.test.ts                                                          |
- * | TLC-05 454              | the old certificate goes on serving, so there is nothing to answer 454 to                  |
- * | TLC-06 injection tester | the same octets are sent here                                                              |
- * | TLC-07 600 runs         | 60 runs                                                                                    |
- * | TLC-12 2,000 handshakes | 120 handshakes                                                                             |
- * | TLC-13, TLC-14 testssl  | Node's own TLS client with old versions and with renegotiation                             |
- * | TLC-15 100,000, p99     | 200 KeyUpdates, and a good session beside them                                             |
- * | TLC-16 SIGHUP           | the files are looked at, no signal is needed: certificate.refresh()                        |
- * | TLC-17 strict_sni       | no such setting                                                                            |
- * | TLC-18 two workers      | two secure contexts in one process, which is what a worker's ticket meets at another       |
- * | TLC-24 1 MB, CPU        | 32 KiB                                                                                     |
- * | TLC-25 slow callback    | the certificate is at hand: there is no callback to be slow                                |
- */

@@ -27,7 +27,7 @@ async function greeted(use: (session: GreetedSession) => Promise<void>, where = 
 
 describe('STARTTLS', () => {
   for (const spelling of ['STARTTLS', 'starttls', 'StartTLS', 'STARTTLS \t']) {
-    test(`TLC-02, TLC-23: ${JSON.stringify(spelling)} begins TLS, and the upstream reads both EHLOs but no STARTTLS`, () =>
+    test(`${JSON.stringify(spelling)} begins TLS, and the upstream reads both EHLOs but no STARTTLS (TLC-02, TLC-23)`, () =>
       greeted(async (session) => {
         await session.ehlo()
         assert.equal(await session.answered(`${spelling}\r\n`), READY)
@@ -43,7 +43,7 @@ describe('STARTTLS', () => {
       }))
   }
 
-  test('TLC-02: waits for the answer to an EHLO before it', () =>
+  test('waits for the answer to an EHLO before it (TLC-02)', () =>
     greeted(async (session) => {
       await session.client.send('EHLO app\r\nSTARTTLS\r\n')
       await session.reaches('EHLO app\r\n')
@@ -54,7 +54,7 @@ describe('STARTTLS', () => {
       await session.goesOn()
     }))
 
-  test('R1: what comes behind an EHLO in the clear waits for its answer, which may lead to TLS', () =>
+  test('what comes behind an EHLO in the clear waits for its answer, which may lead to TLS (R1)', () =>
     greeted(async (session) => {
       await session.client.send('EHLO app\r\nNOOP\r\n')
       await session.reaches('EHLO app\r\n')
@@ -64,7 +64,7 @@ describe('STARTTLS', () => {
     }))
 
   for (const line of ['STARTTLS now', 'starttls\tx', 'STARTTLS \0']) {
-    test(`TLC-03: ${JSON.stringify(line)} is refused by 501 and not relayed`, () =>
+    test(`${JSON.stringify(line)} is refused by 501 and not relayed (TLC-03)`, () =>
       greeted(async (session) => {
         assert.equal(await session.answered(`${line}\r\n`), ARGUMENT)
         await session.goesOn()
@@ -73,7 +73,7 @@ describe('STARTTLS', () => {
       }))
   }
 
-  test('TLC-04: is refused by 503 inside TLS, and not relayed', () =>
+  test('is refused by 503 inside TLS, and not relayed (TLC-04)', () =>
     greeted(async (session) => {
       await session.startTls()
       assert.equal(await session.answered('STARTTLS\r\n'), REFUSED)
@@ -81,7 +81,7 @@ describe('STARTTLS', () => {
       await session.goesOn()
     }))
 
-  test('TLC-08: is refused by 503 behind an AUTH in the clear: the session goes on in the clear', () =>
+  test('is refused by 503 behind an AUTH in the clear: the session goes on in the clear (TLC-08)', () =>
     greeted(async (session) => {
       await session.ehlo()
       assert.equal(await session.relayed('AUTH PLAIN AGEAYg==\r\n', '235 2.7.0 ok\r\n'), '235 2.7.0 ok\r\n')
@@ -89,14 +89,14 @@ describe('STARTTLS', () => {
       await session.goesOn()
     }))
 
-  test('TLC-08: also behind one that failed', () =>
+  test('also behind one that failed (TLC-08)', () =>
     greeted(async (session) => {
       await session.relayed('AUTH PLAIN AGEAYg==\r\n', '500 no\r\n')
       assert.equal(await session.answered('STARTTLS\r\n'), REFUSED)
     }))
 
   for (const line of ['MAIL FROM:<a@example.com>', 'RCPT TO:<b@example.net>', 'FOO bar', 'DATA', 'EXPN x']) {
-    test(`TLC-09: is refused by 503 behind ${line}`, () =>
+    test(`is refused by 503 behind ${line} (TLC-09)`, () =>
       greeted(async (session) => {
         await session.ehlo()
         await session.relayed(`${line}\r\n`, '250 fine\r\n')
@@ -105,7 +105,7 @@ describe('STARTTLS', () => {
       }))
   }
 
-  test('TLC-09: also behind an RSET or EHLO that followed', () =>
+  test('also behind an RSET or EHLO that followed (TLC-09)', () =>
     greeted(async (session) => {
       await session.relayed('MAIL FROM:<a@example.com>\r\n', '250 2.1.0 ok\r\n')
       await session.relayed('RSET\r\n', '250 2.0.0 ok\r\n')
@@ -113,7 +113,7 @@ describe('STARTTLS', () => {
       assert.equal(await session.answered('STARTTLS\r\n'), REFUSED)
     }))
 
-  test('TLC-09: is not understood in an opaque session, and a 220 from the upstream ends that', () =>
+  test('is not understood in an opaque session, and a 220 from the upstream ends that (R7, R11)', () =>
     greeted(async (session) => {
       await session.relayed('LHLO app\r\n', '250 fine\r\n')
       assert.equal(session.recorded.one('session-opaque').reason, 'lmtp')
@@ -124,7 +124,7 @@ describe('STARTTLS', () => {
       assert.equal(session.client.log.unread.length, 0)
     }))
 
-  test('TLC-09: but not behind commands that leave nothing behind', () =>
+  test('but not behind commands that leave nothing behind (TLC-09)', () =>
     greeted(async (session) => {
       for (const line of ['HELO app', 'NOOP', 'RSET', 'HELP', 'VRFY x', 'EHLO app']) {
         await session.relayed(`${line}\r\n`, '250 fine\r\n')
@@ -134,7 +134,7 @@ describe('STARTTLS', () => {
     }))
 })
 
-describe('What comes behind STARTTLS in the clear', () => {
+describe('What comes behind STARTTLS in the clear (R6)', () => {
   const SEGMENTS = [
     'STARTTLS\r\nEHLO injected\r\n',
     'STARTTLS\nEHLO injected\r\n',
@@ -143,7 +143,7 @@ describe('What comes behind STARTTLS in the clear', () => {
     'NOOP\r\nSTARTTLS\r\nMAIL FROM:<injected@example.com>\r\n',
   ]
   for (const segment of SEGMENTS) {
-    test(`TLC-06: ${JSON.stringify(segment)} ends the session, and nothing of it is relayed`, () =>
+    test(`${JSON.stringify(segment)} ends the session, and nothing of it is relayed (TLC-06)`, () =>
       greeted(async (session) => {
         const { client, upstream } = session
         await client.send(segment)
@@ -164,7 +164,7 @@ describe('What comes behind STARTTLS in the clear', () => {
       }))
   }
 
-  test('TLC-06: an EHLO before it changes nothing', () =>
+  test('an EHLO before it changes nothing (TLC-06)', () =>
     greeted(async (session) => {
       const { client, upstream } = session
       await client.send('EHLO app\r\nSTARTTLS\r\nEHLO injected\r\n')
@@ -176,7 +176,7 @@ describe('What comes behind STARTTLS in the clear', () => {
       assert.equal(upstream.log.unread.length, 0)
     }))
 
-  test('TLC-06: nor one that comes while STARTTLS waits for the answer to the EHLO before it', () =>
+  test('nor one that comes while STARTTLS waits for the answer to the EHLO before it (TLC-06)', () =>
     greeted(async (session) => {
       const { client, upstream } = session
       await client.send('EHLO app\r\nSTARTTLS\r\n')
@@ -209,8 +209,8 @@ describe('What comes behind STARTTLS in the clear', () => {
   }
 
   for (const when of ['before', 'after'] as const) {
-    // 600 runs in the catalogue; ten of each kind keep the test short
-    test(`TLC-07: 1, 10 or 100 ms later, sent ${when} the 220 was read, reaches nobody (30 runs)`, async () => {
+    // ten of each kind keep the test short
+    test(`1, 10 or 100 ms later, sent ${when} the 220 was read, reaches nobody (30 runs) (TLC-07)`, async () => {
       const gaps = [1, 10, 100].flatMap((gap) => Array.from({ length: 10 }, () => gap))
       await Promise.all(gaps.map((gapMs) => inject(gapMs, when)))
       await rig.quiet()
@@ -235,7 +235,7 @@ describe('A listener that requires TLS', () => {
     'LHLO a',
   ]
   for (const line of REFUSED_LINES) {
-    test(`TLC-19: answers ${line} by 530 and relays nothing, until TLS has begun`, () =>
+    test(`answers ${line} by 530 and relays nothing, until TLS has begun (TLC-19)`, () =>
       greeted(async (session) => {
         assert.equal(await session.answered(`${line}\r\n`), FIRST)
         await session.goesOn()
@@ -245,7 +245,7 @@ describe('A listener that requires TLS', () => {
       }, required))
   }
 
-  test('TLC-19: answers each of several in one segment, in order, and relays those that are harmless', () =>
+  test('answers each of several in one segment, in order, and relays those that are harmless (TLC-19)', () =>
     greeted(async (session) => {
       const { client, upstream } = session
       await client.send('NOOP 1\r\nMAIL FROM:<a@example.com>\r\nNOOP 2\r\nRCPT TO:<b@example.net>\r\nNOOP 3\r\n')
@@ -258,7 +258,7 @@ describe('A listener that requires TLS', () => {
     }, required))
 
   for (const line of ['HELO app', 'NOOP', 'RSET', 'HELP', 'VRFY x', 'QUIT']) {
-    test(`TLC-19: relays ${line}`, () =>
+    test(`relays ${line} (TLC-19)`, () =>
       greeted(async (session) => {
         assert.equal(await session.relayed(`${line}\r\n`, '250 fine\r\n'), '250 fine\r\n')
       }, required))
@@ -272,7 +272,7 @@ describe('A listener with TLS from the first octet', () => {
   })
   after(() => implicit.close())
 
-  test('TLC-20: greets inside TLS, offers no STARTTLS, and refuses it', () =>
+  test('greets inside TLS, offers no STARTTLS, and refuses it (TLC-20)', () =>
     greeted(async (session) => {
       assert.equal(session.client.tls?.getProtocol(), 'TLSv1.3')
       assert.equal(await session.ehlo(ehloReply(['h', 'STARTTLS', 'SIZE'])), ehloReply(['h', 'SIZE']))
@@ -280,7 +280,7 @@ describe('A listener with TLS from the first octet', () => {
       await session.goesOn()
     }, implicit))
 
-  test('TLC-20: gives a client in the clear not an octet of SMTP, and leaves nothing upstream', async () => {
+  test('gives a client in the clear not an octet of SMTP, and leaves nothing upstream (TLC-20)', async () => {
     const client = await implicit.client()
     await client.send('EHLO app\r\n')
     await client.closed()

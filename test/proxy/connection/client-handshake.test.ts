@@ -54,28 +54,28 @@ const OLD = { ciphers: 'ALL:@SECLEVEL=0' }
 const TOO_OLD = 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION'
 
 const CASES: readonly Case[] = [
-  { what: 'TLC-13: TLS 1.3 is spoken', options: { minVersion: 'TLSv1.3' }, outcome: 'TLSv1.3' },
-  { what: 'TLC-13: TLS 1.2 is spoken', options: { maxVersion: 'TLSv1.2' }, outcome: 'TLSv1.2' },
+  { what: 'TLS 1.3 is spoken (TLC-13)', options: { minVersion: 'TLSv1.3' }, outcome: 'TLSv1.3' },
+  { what: 'TLS 1.2 is spoken (TLC-13)', options: { maxVersion: 'TLSv1.2' }, outcome: 'TLSv1.2' },
   {
-    what: 'TLC-13: TLS 1.1 is not',
+    what: 'TLS 1.1 is not (TLC-13)',
     options: { ...OLD, minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1' },
     outcome: TOO_OLD,
   },
-  { what: 'TLC-13: TLS 1.0 is not', options: { ...OLD, minVersion: 'TLSv1', maxVersion: 'TLSv1' }, outcome: TOO_OLD },
+  { what: 'TLS 1.0 is not (TLC-13)', options: { ...OLD, minVersion: 'TLSv1', maxVersion: 'TLSv1' }, outcome: TOO_OLD },
   {
-    what: 'TLC-17: a client that wants another protocol is refused (RFC 7301 3.2)',
+    what: 'a client that wants another protocol is refused (RFC 7301 3.2) (TLC-17)',
     options: { ALPNProtocols: ['h2', 'http/1.1'] },
     outcome: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL',
   },
-  { what: 'TLC-17: one that wants none is not', options: {}, outcome: 'TLSv1.3' },
-  { what: 'TLC-17: nor one that knows smtp', options: { ALPNProtocols: ['h2', 'smtp'] }, outcome: 'TLSv1.3' },
+  { what: 'one that wants none is not (TLC-17)', options: {}, outcome: 'TLSv1.3' },
+  { what: 'nor one that knows smtp (TLC-17)', options: { ALPNProtocols: ['h2', 'smtp'] }, outcome: 'TLSv1.3' },
   {
-    what: 'TLC-17: a name that is not ours is shown the same certificate, which the client refuses',
+    what: 'a name that is not ours is shown the same certificate, which the client refuses (TLC-17)',
     options: { servername: 'other.example' },
     outcome: 'ERR_TLS_CERT_ALTNAME_INVALID',
   },
   {
-    what: 'TLC-22: a post-quantum key share is taken or declined, never an error',
+    what: 'a post-quantum key share is taken or declined, never an error (TLC-22)',
     options: { ecdhCurve: 'X25519MLKEM768' },
     outcome: 'TLSv1.3',
   },
@@ -93,7 +93,7 @@ describe('A handshake', () => {
     )
   }
 
-  test('TLC-14: is not repeated: a client of TLS 1.2 that renegotiates is refused', () =>
+  test('is not repeated: a client of TLS 1.2 that renegotiates is refused (TLC-14, R16)', () =>
     readyForTls(async (session) => {
       await handshake(session, { maxVersion: 'TLSv1.2' })
       const outcome = await new Promise<string>((told) => {
@@ -104,7 +104,7 @@ describe('A handshake', () => {
       assert.notEqual(outcome, 'renegotiated')
     }))
 
-  test('TLC-22: of a hello that comes octet by octet succeeds', () =>
+  test('of a hello that comes octet by octet succeeds (TLC-22)', () =>
     throughRelay(async (session, relay) => {
       relay.tamper({ kind: 'trickle' })
       await session.client.secureAsClient(rig.clientTls)
@@ -112,7 +112,7 @@ describe('A handshake', () => {
       await session.goesOn()
     }))
 
-  test('TLC-22: of a hello longer than a record succeeds', () =>
+  test('of a hello longer than a record succeeds (TLC-22)', () =>
     throughRelay(async (session, relay) => {
       relay.tamper({ kind: 'none' })
       const padding = Array.from({ length: 80 }, (_, index) => `${index}`.padStart(220, 'x'))
@@ -121,7 +121,7 @@ describe('A handshake', () => {
     }))
 
   for (const delayMs of [0, 1, 50]) {
-    test(`TLC-25: begun ${delayMs} ms after the 220 succeeds`, () =>
+    test(`begun ${delayMs} ms after the 220 succeeds (TLC-25)`, () =>
       readyForTls(async (session) => {
         if (delayMs > 0) await new Promise((later) => setTimeout(later, delayMs))
         await session.client.secureAsClient(rig.clientTls)
@@ -129,7 +129,7 @@ describe('A handshake', () => {
       }))
   }
 
-  test('TLC-25: with the first command glued to its last octets succeeds, and no octet is lost between the layers', () =>
+  test('with the first command glued to its last octets succeeds, and no octet is lost between the layers (TLC-25)', () =>
     readyForTls(async (session) => {
       const secured = session.client.secureAsClient(rig.clientTls)
       session.client.tls?.write('NOOP glued\r\n')
@@ -155,12 +155,12 @@ describe('A handshake that fails', () => {
     })
   }
 
-  test('TLC-11: because HTTP comes in its place', () => failsWith('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'))
-  test('TLC-11: because SMTP goes on in the clear', () => failsWith('EHLO app\r\n'))
-  test('TLC-11: because of garbage in a record', () => failsWith('\u0016\u0003\u0001\u0000\u0004garb'))
-  test('TLC-11: because an alert comes in its place', () => failsWith('\u0015\u0003\u0001\u0000\u0002\u0002\u0028'))
+  test('because HTTP comes in its place (TLC-11)', () => failsWith('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'))
+  test('because SMTP goes on in the clear (TLC-11)', () => failsWith('EHLO app\r\n'))
+  test('because of garbage in a record (TLC-11)', () => failsWith('\u0016\u0003\u0001\u0000\u0004garb'))
+  test('because an alert comes in its place (TLC-11)', () => failsWith('\u0015\u0003\u0001\u0000\u0002\u0002\u0028'))
 
-  test('TLC-10: because half a hello is followed by silence: ended by the timer', async () => {
+  test('because half a hello is followed by silence: ended by the timer (TLC-10)', async () => {
     const hasty = await ClientRig.open({ listener: 'starttls', limits: { handshakeMs: 100 } })
     try {
       const session = await hasty.greeted()
@@ -178,7 +178,7 @@ describe('A handshake that fails', () => {
     }
   })
 
-  test('TLC-10: on a listener with TLS from the first octet too', async () => {
+  test('on a listener with TLS from the first octet too (TLC-10)', async () => {
     const hasty = await ClientRig.open({ listener: 'smtps', limits: { handshakeMs: 100 } })
     try {
       const client = await hasty.client()
@@ -192,9 +192,9 @@ describe('A handshake that fails', () => {
     }
   })
 
-  // 2,000 handshakes in the catalogue; 120 keep the test short: 20 points, both ways, three times
+  // 120 handshakes keep the test short: 20 points, both ways, three times
   for (const how of ['fin', 'reset'] as const) {
-    test(`TLC-12: by a ${how} at any of 20 points leaves nothing behind (60 runs)`, async () => {
+    test(`by a ${how} at any of 20 points leaves nothing behind (60 runs) (TLC-12)`, async () => {
       const whole = await handshakeLength()
       for (let run = 0; run < 60; run += 1) {
         await cutHandshake({ kind: 'cut', after: Math.floor(((run % 20) * whole) / 20), how })
@@ -229,7 +229,7 @@ describe('A handshake that fails', () => {
 })
 
 describe('After the handshake', () => {
-  test('TLC-21: what follows a close_notify in the clear does not reach the upstream', () =>
+  test('what follows a close_notify in the clear does not reach the upstream (TLC-21)', () =>
     throughRelay(async (session, relay) => {
       const { client, upstream } = session
       await client.secureAsClient(rig.clientTls)
@@ -244,7 +244,7 @@ describe('After the handshake', () => {
       assert.equal(upstream.log.unread.toString('latin1'), '')
     }))
 
-  test('TLC-24: a body in records of one octet arrives whole (32 KiB)', () =>
+  test('a body in records of one octet arrives whole (32 KiB) (TLC-24)', () =>
     readyForTls(async (session) => {
       const { client } = session
       await client.secureAsClient(rig.clientTls)

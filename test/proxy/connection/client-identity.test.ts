@@ -32,7 +32,7 @@ async function secured(use: (session: GreetedSession) => Promise<void>): Promise
   }
 }
 
-describe('After STARTTLS, and before an EHLO inside TLS', () => {
+describe('After STARTTLS, and before an EHLO inside TLS (TLC-26)', () => {
   for (const line of [
     'AUTH PLAIN AGEAYg==',
     'MAIL FROM:<a@b.c>',

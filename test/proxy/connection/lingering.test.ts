@@ -27,7 +27,7 @@ async function readsTheFarewell({ client }: GreetedSession): Promise<void> {
 
 for (const layer of ['in the clear', 'inside TLS']) {
   describe(`A client that was told to go, ${layer}`, () => {
-    test('F4 R5: may go on sending and can still read why', async (context) => {
+    test('may go on sending and can still read why (R5)', async (context) => {
       const { rig, session } = await sentAway(context, { ms: 10_000, bytes: 64 * 1024 * 1024 }, layer)
       for (let times = 0; times < 20; times += 1) await session.client.send(Buffer.alloc(100_000, 'x\r\n'))
       await readsTheFarewell(session)
@@ -35,7 +35,7 @@ for (const layer of ['in the clear', 'inside TLS']) {
       await rig.quiet()
     })
 
-    test('R5: is cut after so many octets', async (context) => {
+    test('is cut after so many octets (R5)', async (context) => {
       const { rig, session } = await sentAway(context, { ms: 10_000, bytes: 100_000 }, layer)
       await session.client.send(Buffer.alloc(90_000, 'x\r\n'))
       assert.equal(rig.server.activeSessions, 1, 'as long as it keeps below')
@@ -44,7 +44,7 @@ for (const layer of ['in the clear', 'inside TLS']) {
       session.client.destroy()
     })
 
-    test('R5: is cut after so long', async (context) => {
+    test('is cut after so long (R5)', async (context) => {
       const began = performance.now()
       const { rig, session } = await sentAway(context, { ms: 100, bytes: 100_000 }, layer)
       await rig.quiet()
@@ -52,7 +52,7 @@ for (const layer of ['in the clear', 'inside TLS']) {
       session.client.destroy()
     })
 
-    test('R5: is let go at once when it ends its own side', async (context) => {
+    test('is let go at once when it ends its own side (R5)', async (context) => {
       const { rig, session } = await sentAway(context, { ms: 10_000, bytes: 100_000 }, layer)
       await session.client.end()
       await rig.quiet()

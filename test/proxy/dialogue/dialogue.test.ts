@@ -72,7 +72,7 @@ describe('Replies pair with commands in order (RFC 2920)', () => {
   const exchange = fc.record({ command, code, lines: fc.integer({ min: 1, max: 3 }) })
   const groups = fc.array(fc.array(exchange, { minLength: 1, maxLength: 8 }), { maxLength: 8 })
 
-  test('PIP-17: for any groups of commands, and replies with any number of lines', () => {
+  test('for any groups of commands, and replies with any number of lines (PIP-17)', () => {
     fc.assert(
       fc.property(groups, fc.array(fc.nat(2000), { maxLength: 10 }), (session, cuts) => {
         const parts = session.flatMap((group, index): Part[] => [

@@ -57,7 +57,7 @@ test('a telemetry that fails hides the session from nobody else', () => {
   assert.equal(failures, 2)
 })
 
-test('MET-08: every observer throws at every event: the mail is delivered all the same', async (t) => {
+test('every observer throws at every event: the mail is delivered all the same (MET-08)', async (t) => {
   const simulator = await startSimulator()
   t.after(() => simulator.close())
   const parsed = parseConfig({

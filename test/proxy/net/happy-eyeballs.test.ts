@@ -46,7 +46,7 @@ async function reaches(address: string, addresses: readonly string[], race: Race
 }
 
 describe('connectAny', () => {
-  test('GRT-09: goes on with the next address at once when one refuses', TIMED, async (context) => {
+  test('goes on with the next address at once when one refuses (GRT-09)', TIMED, async (context) => {
     // the 250 ms of a slow address never pass: who waits for them meets the timeout of this test
     context.mock.timers.enable({ apis: ['setTimeout'] })
     await reaches('127.0.0.1', [...REFUSING, '127.0.0.1'], context)
@@ -54,7 +54,7 @@ describe('connectAny', () => {
     assert.equal(upstream.connections, 1)
   })
 
-  test('GRT-06: rejects with the last error when all refuse', async () => {
+  test('rejects with the last error when all refuse (GRT-06)', async () => {
     await assert.rejects(connectAny(REFUSING, upstream.port, TIMEOUT_MS, never), {
       code: 'ECONNREFUSED',
       address: REFUSING.at(-1),
@@ -63,7 +63,7 @@ describe('connectAny', () => {
   })
 
   test(
-    'GRT-07 GRT-09: tries the next address beside one that is silent, and drops the loser',
+    'tries the next address beside one that is silent, and drops the loser (GRT-07, GRT-09)',
     TIMED,
     async (context) => {
       await using hole = await openBlackHole('127.0.0.2')
@@ -85,7 +85,7 @@ describe('connectAny', () => {
     },
   )
 
-  test('GRT-07: gives up a silent address when told to, not before', async () => {
+  test('gives up a silent address when told to, not before (GRT-07)', async () => {
     await using hole = await openBlackHole('127.0.0.2')
     const giveUp = new AbortController()
     const connecting = connectAny(['127.0.0.2', '127.0.0.3'], hole.port, TIMEOUT_MS, giveUp.signal)
@@ -95,27 +95,27 @@ describe('connectAny', () => {
     await assert.rejects(connecting, { message: 'enough' })
   })
 
-  test('DIS-11: opens nothing when it is told to give up before it began', async () => {
+  test('opens nothing when it is told to give up before it began (DIS-11)', async () => {
     await assert.rejects(connectAny(['127.0.0.1'], upstream.port, TIMEOUT_MS, AbortSignal.abort(new Error('late'))), {
       message: 'late',
     })
     assert.equal(upstream.connections, 0)
   })
 
-  test('DIS-11: closes the connection that is given up in the moment in which it is made', async () => {
+  test('closes the connection that is given up in the moment in which it is made (DIS-11)', async () => {
     const giveUp = new AbortController()
     const connecting = connectAny(['127.0.0.1'], upstream.port, TIMEOUT_MS, giveUp.signal)
     giveUp.abort(new Error('enough'))
     await assert.rejects(connecting, { message: 'enough' })
   })
 
-  test('GRT-14: speaks IPv6', async () => {
+  test('speaks IPv6 (GRT-14)', async () => {
     await using server = net.createServer().listen({ host: '::1', port: 0 })
     await once(server, 'listening')
     await reaches('::1', ['::1'], { port: (server.address() as net.AddressInfo).port })
   })
 
-  test('DIS-02: keeps the other direction open behind a FIN', async () => {
+  test('keeps the other direction open behind a FIN (DIS-02)', async () => {
     const socket = await connectAny(['127.0.0.1'], upstream.port, TIMEOUT_MS, never)
     const peer = await upstream.accept()
     await peer.end()
@@ -124,7 +124,7 @@ describe('connectAny', () => {
     assert.equal(await peer.readLine(), 'QUIT\r\n')
   })
 
-  test('DIS-06: an RST that nobody listens for yet does not end the process', async () => {
+  test('an RST that nobody listens for yet does not end the process (DIS-06)', async () => {
     const socket = await connectAny(['127.0.0.1'], upstream.port, TIMEOUT_MS, never)
     const peer = await upstream.accept()
     const gone = new Promise((close) => socket.once('close', close))
@@ -207,7 +207,7 @@ describe('connectAny, when no address answers', () => {
   })
 })
 
-test('GRT-09: an address that answers is reached within the timeout after forty that do not', async () => {
+test('an address that answers is reached within the timeout after forty that do not (GRT-09)', async () => {
   await using hole = await openBlackHole('0.0.0.0')
   await using server = net.createServer().listen({ host: '::1', port: hole.port, ipv6Only: true })
   await once(server, 'listening')
@@ -234,21 +234,21 @@ describe('resolve', () => {
   ]
 
   for (const [what, found, expected] of ORDERS) {
-    test(`GRT-09: lets the families alternate (RFC 8305 section 4): ${what}`, async () => {
+    test(`lets the families alternate (RFC 8305 section 4): ${what} (GRT-09)`, async () => {
       using names = new Names({ 'mail.test': found })
       assert.deepEqual(await resolve('mail.test'), expected)
       assert.deepEqual(names.asked, ['mail.test'])
     })
   }
 
-  test('GRT-08: asks nobody about an address', async () => {
+  test('asks nobody about an address (GRT-08)', async () => {
     using names = new Names({})
     assert.deepEqual(await resolve('192.0.2.1'), ['192.0.2.1'])
     assert.deepEqual(await resolve('2001:db8::1'), ['2001:db8::1'])
     assert.deepEqual(names.asked, [])
   })
 
-  test('GRT-08: those who ask at the same time share one look-up; the next one asks again', async () => {
+  test('those who ask at the same time share one look-up; the next one asks again (GRT-08)', async () => {
     const { promise, resolve: answer } = Promise.withResolvers<string[]>()
     using names = new Names({ 'mail.test': promise, 'other.test': ['192.0.2.9'] })
     const asking = [resolve('mail.test'), resolve('mail.test'), resolve('other.test')]
@@ -259,7 +259,7 @@ describe('resolve', () => {
     assert.deepEqual(names.asked, ['mail.test', 'other.test', 'mail.test'])
   })
 
-  test('GRT-08: rejects all who asked with the error of the resolver, and remembers no failure', async () => {
+  test('rejects all who asked with the error of the resolver, and remembers no failure (GRT-08)', async () => {
     using names = new Names({ 'mail.test': 'EAI_AGAIN' })
     const both = await Promise.allSettled([resolve('mail.test'), resolve('mail.test')])
     assert.deepEqual(
@@ -271,7 +271,7 @@ describe('resolve', () => {
     assert.deepEqual(names.asked, ['mail.test', 'mail.test'])
   })
 
-  test('GRT-08: a name that does not exist is an error of this machine, too', async () => {
+  test('a name that does not exist is an error of this machine, too (GRT-08)', async () => {
     await assert.rejects(resolve('mail.invalid'), (error: NodeJS.ErrnoException) => /^E/.test(error.code ?? ''))
   })
 })

@@ -89,7 +89,7 @@ const V2: readonly (readonly [title: string, header: Buffer, verdict: Verdict])[
 ]
 
 for (const [title, header, verdict] of V2) {
-  test(`version 2: ${title} is ${verdict}`, () => {
+  test(`version 2: ${title} is ${verdict} (PXP-10)`, () => {
     if (header.length < 500) return expectVerdict(header, verdict)
     // Every cut of a long header would take seconds and add nothing to the cuts of the short ones.
     const bytes = Buffer.concat([header, Buffer.from(REST)])

@@ -90,7 +90,7 @@ const V1: readonly (readonly [line: string, verdict: Verdict])[] = [
 ]
 
 for (const [line, verdict] of V1) {
-  test(`version 1: ${JSON.stringify(line)} is ${verdict}`, () => expectVerdict(`${line}\r\n`, verdict))
+  test(`version 1: ${JSON.stringify(line)} is ${verdict} (PXP-10)`, () => expectVerdict(`${line}\r\n`, verdict))
 }
 
 test('version 1: a line that ends in a bare LF is refused at that LF', () => {
@@ -114,7 +114,7 @@ test('both versions are told apart by their first bytes', () => {
   expectVerdict('PROXY TCP4 10.212.4.44 10.11.12.13 45138 25\r\n', '10.212.4.44 45138')
 })
 
-test('no bytes make the reader throw, and cuts never change the verdict', () => {
+test('no bytes make the reader throw, and cuts never change the verdict (PXP-10)', () => {
   const almost = fc.tuple(
     fc.constantFrom(V2_HEADER, Buffer.from('PROXY TCP4 1.2.3.4 5.6.7.8 1 1\r\n')),
     fc.nat(),

@@ -88,7 +88,7 @@ describe('a dial that fails for a shortage', () => {
   })
 })
 
-describe('a proxy without a descriptor left', unless(prlimitMissing()), () => {
+describe('a proxy without a descriptor left (MEM-03)', unless(prlimitMissing()), () => {
   for (const host of ['127.0.0.1', 'localhost']) {
     test(`at ${host}: the client gets 421 4.3.2, and the log says what to raise`, async () => {
       await using simulator = await startSimulator()

@@ -86,7 +86,7 @@ describe('PROXY_ALLOW', () => {
 })
 
 describe('PROXY_MAX_SESSIONS', () => {
-  test('MEM-02: turns away those above it; the others go on, and who comes after one has left is served', async (context) => {
+  test('turns away those above it; the others go on, and who comes after one has left is served (MEM-02)', async (context) => {
     const rig = await open(context, { PROXY_MAX_SESSIONS: '4' })
     const sessions: GreetedSession[] = []
     for (let count = 0; count < 4; count += 1) sessions.push(await rig.greeted())
@@ -111,7 +111,7 @@ describe('PROXY_MAX_SESSIONS', () => {
     assert.deepEqual(refused?.all('greeting'), [], 'there was no reply to count')
   })
 
-  test('MEM-02: does not count those that it turned away and that linger', async (context) => {
+  test('does not count those that it turned away and that linger (MEM-02)', async (context) => {
     const rig = await open(context, { PROXY_MAX_SESSIONS: '1' })
     const session = await rig.greeted()
     const lingering = [await rig.client(), await rig.client()]
@@ -134,7 +134,7 @@ describe('PROXY_MAX_SESSIONS_PER_CLIENT', () => {
     ],
   ]
   for (const [what, [first = '', second = '', third = ''], other] of greedy) {
-    test(`MEM-08: counts each ${what} for itself`, async (context) => {
+    test(`counts each ${what} for itself (MEM-08)`, async (context) => {
       const rig = await open(context, perClient)
       const one = await rig.greeted({ header: first })
       const two = await rig.greeted({ header: second })
@@ -167,15 +167,15 @@ async function closedSession(rig: ClientRig): Promise<void> {
 
 describe('A PROXY header of a trusted load balancer', () => {
   const headers: readonly (readonly [what: string, header: string | Buffer, source: string, name: string])[] = [
-    ['PXP-01: version 1, TCP4', v1('192.0.2.7'), '192.0.2.7 4711', 'billing'],
-    ['PXP-01: version 1, TCP6', v1('2001:db8::7', 'TCP6'), '2001:db8::7 4711', 'other'],
-    ['PXP-01: version 1, UNKNOWN', 'PROXY UNKNOWN\r\n', 'peer', 'other'],
-    ['PXP-02: version 2, PROXY', v2('PROXY'), '192.0.2.7 4711', 'billing'],
-    ['PXP-02: version 2 with TLVs and their checksum', v2WithChecksum(), '192.0.2.7 4711', 'billing'],
-    ['PXP-02: version 2, LOCAL', v2('LOCAL'), 'peer', 'other'],
+    ['version 1, TCP4 (PXP-01)', v1('192.0.2.7'), '192.0.2.7 4711', 'billing'],
+    ['version 1, TCP6 (PXP-01)', v1('2001:db8::7', 'TCP6'), '2001:db8::7 4711', 'other'],
+    ['version 1, UNKNOWN (PXP-01)', 'PROXY UNKNOWN\r\n', 'peer', 'other'],
+    ['version 2, PROXY (PXP-02)', v2('PROXY'), '192.0.2.7 4711', 'billing'],
+    ['version 2 with TLVs and their checksum (PXP-02)', v2WithChecksum(), '192.0.2.7 4711', 'billing'],
+    ['version 2, LOCAL (PXP-02)', v2('LOCAL'), 'peer', 'other'],
   ]
   for (const [what, header, source, name] of headers) {
-    test(`${what}: names the client, and the upstream does not see it`, async (context) => {
+    test(`names the client, and the upstream does not see it: ${what}`, async (context) => {
       const rig = await open(context, BEHIND_A_BALANCER)
       const session = await rig.greeted({ header })
       await session.goesOn()
@@ -187,7 +187,7 @@ describe('A PROXY header of a trusted load balancer', () => {
     })
   }
 
-  test('PXP-03: with the first command in its segment: no octet is lost', async (context) => {
+  test('with the first command in its segment: no octet is lost (PXP-03)', async (context) => {
     const rig = await open(context, BEHIND_A_BALANCER)
     for (const header of [v1('192.0.2.7'), v2('PROXY').toString('latin1'), v2WithChecksum().toString('latin1')]) {
       const session = await rig.greeted({ header: `${header}EHLO glued\r\n` })
@@ -199,7 +199,7 @@ describe('A PROXY header of a trusted load balancer', () => {
     }
   })
 
-  test('PXP-03: octet by octet, the first command too', async (context) => {
+  test('octet by octet, the first command too (PXP-03)', async (context) => {
     const rig = await open(context, BEHIND_A_BALANCER)
     const relay = await TamperingRelay.open(rig.port)
     relay.tamper({ kind: 'trickle' })
@@ -214,7 +214,7 @@ describe('A PROXY header of a trusted load balancer', () => {
     ['version 1', v1('192.0.2.7')],
     ['version 2', v2('PROXY')],
   ] as const) {
-    test(`PXP-08: of ${what} comes before the TLS hello`, async (context) => {
+    test(`of ${what} comes before the TLS hello (PXP-08)`, async (context) => {
       const rig = await open(context, BEHIND_A_BALANCER, 'smtps')
       const session = await rig.greeted({ header })
       await session.goesOn()
@@ -222,7 +222,7 @@ describe('A PROXY header of a trusted load balancer', () => {
       await session.end()
     })
 
-    test(`PXP-08: of ${what} with the TLS hello in its segment`, async (context) => {
+    test(`of ${what} with the TLS hello in its segment (PXP-08)`, async (context) => {
       const rig = await open(context, BEHIND_A_BALANCER, 'smtps')
       const relay = await TamperingRelay.open(rig.port)
       relay.tamper({ kind: 'in-front', octets: Buffer.from(header as string, 'latin1') })
@@ -260,21 +260,21 @@ describe('Where a PROXY header is required', () => {
 
   const v2TooLong = Buffer.concat([SIGNATURE, Buffer.from([0x21, 0x11, 0xff, 0xff])])
   const refused: readonly (readonly [what: string, octets: string | Buffer, fault: ProxyHeaderFault])[] = [
-    ['PXP-02: a wrong checksum', v2WithChecksum(1), 'bad_checksum'],
-    ['PXP-05: SMTP in its place', 'EHLO app\r\n', 'no_header'],
-    ['PXP-06: version 1 that does not end', `PROXY TCP4 ${'1'.repeat(200)}`, 'header_too_long'],
-    ['PXP-06: version 2 of 65,535 bytes, before they come', v2TooLong, 'header_too_long'],
+    ['a wrong checksum (PXP-02)', v2WithChecksum(1), 'bad_checksum'],
+    ['SMTP in its place (PXP-05)', 'EHLO app\r\n', 'no_header'],
+    ['version 1 that does not end (PXP-06)', `PROXY TCP4 ${'1'.repeat(200)}`, 'header_too_long'],
+    ['version 2 of 65,535 bytes, before they come (PXP-06)', v2TooLong, 'header_too_long'],
     [
-      'PXP-06: version 2 with more than it may hold',
+      'version 2 with more than it may hold (PXP-06)',
       Buffer.concat([v2TooLong, Buffer.alloc(MAX_V2_BLOCK)]),
       'header_too_long',
     ],
-    ['PXP-06: version 3', Buffer.concat([SIGNATURE, Buffer.from([0x31])]), 'unsupported'],
-    ['PXP-06: version 1 with a port too much', 'PROXY TCP4 192.0.2.7 198.51.100.1 4711 25 25\r\n', 'malformed'],
-    ['PXP-08: a TLS hello in its place', Buffer.from('160301020001', 'hex'), 'no_header'],
+    ['version 3 (PXP-10)', Buffer.concat([SIGNATURE, Buffer.from([0x31])]), 'unsupported'],
+    ['version 1 with a port too much (PXP-10)', 'PROXY TCP4 192.0.2.7 198.51.100.1 4711 25 25\r\n', 'malformed'],
+    ['a TLS hello in its place (PXP-05)', Buffer.from('160301020001', 'hex'), 'no_header'],
   ]
   for (const [what, octets, fault] of refused) {
-    test(`${what}: closed without a word`, async (context) => {
+    test(`closed without a word: ${what}`, async (context) => {
       const rig = await open(context, BEHIND_A_BALANCER)
       const client = await rig.client()
       await client.send(octets)
@@ -290,7 +290,7 @@ describe('Where a PROXY header is required', () => {
     ['half a header', v1('192.0.2.7').slice(0, 20)],
     ['half a header of version 2', v2('PROXY').subarray(0, 20)],
   ] as const) {
-    test(`PXP-05: ${what}, and then silence: closed without a word after a while`, async (context) => {
+    test(`${what}, and then silence: closed without a word after a while (PXP-05)`, async (context) => {
       const limits = { proxyHeaderMs: 100 }
       const rig = await openFor(context, { listener: 'plain', env: BEHIND_A_BALANCER, limits })
       const began = performance.now()
@@ -306,7 +306,7 @@ describe('Where a PROXY header is required', () => {
       ['end', 'client_closed'],
       ['reset', 'client_reset'],
     ] as const) {
-      test(`PXP-07: ${what}, and then ${leave}: nothing is left, and nobody is dialled`, async (context) => {
+      test(`${what}, and then ${leave}: nothing is left, and nobody is dialled (PXP-07)`, async (context) => {
         const rig = await open(context, BEHIND_A_BALANCER)
         const client = await rig.client()
         if (octets.length > 0) await client.send(octets)
@@ -327,7 +327,7 @@ describe('Where no PROXY header is expected', () => {
     ['version 1', v1('192.0.2.7')],
     ['version 2', v2('PROXY')],
   ] as const) {
-    test(`PXP-04: one of ${what} is nothing but a strange command`, async (context) => {
+    test(`one of ${what} is nothing but a strange command (PXP-04)`, async (context) => {
       const rig = await open(context, { ...BEHIND_A_BALANCER, PROXY_TRUST_PROXY_PROTOCOL: '192.0.2.0/24' })
       const session = await rig.greeted({ header })
       await session.upstream.readUntil(header)
@@ -338,8 +338,3 @@ describe('Where no PROXY header is expected', () => {
     })
   }
 })
-
-/*
- * Of the catalogue's cases about admission: MEM-02 with 4 of 7 instead of 100 of 150, MEM-08 with 2 of 3 instead of 20 of
- * 50. PXP-09 (vectors of another implementation) is in proxy-protocol.test.ts and proxy-protocol-v2.test.ts.
- */

@@ -70,7 +70,7 @@ describe('three event loops (PROXY_WORKERS=3)', () => {
     files?.remove()
   })
 
-  test('TLC-18: mails go through, whichever loop gets the connection and whichever made the TLS ticket', async () => {
+  test('mails go through, whichever loop gets the connection and whichever made the TLS ticket (TLC-18)', async () => {
     const transport = {
       host: '127.0.0.1',
       port: proxy.port,
@@ -108,7 +108,7 @@ describe('three event loops (PROXY_WORKERS=3)', () => {
     assert.doesNotMatch(page, /^smtp_proxy_loop_heap_bytes.* (0|\d{1,6})$/m)
   })
 
-  test('MEM-02: the cap of sessions holds over all loops', async () => {
+  test('the cap of sessions holds over all loops (MEM-02)', async () => {
     const clients = await Promise.all(Array.from({ length: 50 }, () => connectClient({ port: proxy.port })))
     const greetings = await Promise.all(clients.map((client) => client.readReply()))
     assert.equal(greetings.filter((greeting) => greeting.startsWith('220 ')).length, 40)
@@ -120,7 +120,7 @@ describe('three event loops (PROXY_WORKERS=3)', () => {
     await untilIdle()
   })
 
-  test('TLC-16: when the certificate files change, every loop serves the new certificate, without a signal', async () => {
+  test('when the certificate files change, every loop serves the new certificate, without a signal (TLC-16)', async () => {
     const { certPem, keyPem } = await authority.issue({ dnsNames: ['localhost', 'renewed.example'] })
     writeFileSync(files.paths['key.pem'], keyPem)
     writeFileSync(files.paths['cert.pem'], certPem)
@@ -139,7 +139,7 @@ describe('three event loops (PROXY_WORKERS=3)', () => {
     return names
   }
 
-  test('LIF-02: SIGTERM drains all loops: a mail in flight gets its answer, and the exit code is 0', async () => {
+  test('SIGTERM drains all loops: a mail in flight gets its answer, and the exit code is 0 (LIF-02)', async () => {
     const [busy, idle] = [await connectClient({ port: proxy.port }), await connectClient({ port: proxy.port })]
     for (const client of [busy, idle]) await client.readReply()
     const mail = ['EHLO app', AUTH_PLAIN, 'MAIL FROM:<a@example.com>', 'RCPT TO:<b@example.net>', 'DATA']
@@ -205,13 +205,13 @@ async function startWithBug(context: TestContext, bug: string): Promise<ProxyPro
   return proxy
 }
 
-test('LIF-10: a loop that ends without an exception ends the process too', async (context) => {
+test('a loop that ends without an exception ends the process too (LIF-10)', async (context) => {
   await using proxy = await startWithBug(context, 'process.exit(3)')
   assert.equal(await proxy.exited, 1)
   assert.equal(proxy.lines.at(-1)?.msg, 'stop')
 })
 
-test('LIF-10: an exception in one loop ends the process: where it came from is told, its message is not', async (context) => {
+test('an exception in one loop ends the process: where it came from is told, its message is not (LIF-10)', async (context) => {
   await using proxy = await startWithBug(context, "throw new RangeError('CANARY user@example.com')")
   const line = await proxy.line(({ msg }) => msg === 'crash')
   assert.equal(line.type, 'RangeError')

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { seededRandom } from '../../simulator/plan.ts'
+import { seededRandom } from '../../simulator/random.ts'
 import { Stage, type StagedSession } from '../../support/in-process.ts'
 import { OpenResources } from '../../support/open-resources.ts'
 import { type Peer, playPreamble } from '../../support/peers.ts'
@@ -119,7 +119,7 @@ async function clientSide({ client }: StagedSession, dice: Dice, stage: Stage): 
   await babble(client, COMMANDS, dice)
 }
 
-describe('Nonsense from both sides', () => {
+describe('Nonsense from both sides (BYT-11)', () => {
   const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32))
   const warnings: Error[] = []
   const warned = (warning: Error) => void warnings.push(warning)

@@ -178,7 +178,7 @@ describe('Who is there and is not', () => {
     await drop(session)
   })
 
-  test('GRT-13: 500 who connect and close leave nothing behind, here or at the upstream', async () => {
+  test('500 who connect and close leave nothing behind, here or at the upstream (GRT-13)', async () => {
     const probes: Promise<void>[] = []
     for (let probe = 0; probe < 500; probe += 1) {
       probes.push(

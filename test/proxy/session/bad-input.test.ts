@@ -48,7 +48,7 @@ describe('A client that speaks no SMTP', () => {
   }
 
   for (const request of ['GET / HTTP/1.1', 'POST /x HTTP/1.0', 'CONNECT mail.example:25 HTTP/1.1']) {
-    test(`CMD-07: ${request} is answered by 554, and not a line of its body goes up`, async () => {
+    test(`${request} is answered by 554, and not a line of its body goes up (CMD-07)`, async () => {
       const session = await sessionAt('between mails', stage)
       const sent = session.upstream.log.length
       await session.client.send(
@@ -94,7 +94,7 @@ describe('A client that speaks no SMTP', () => {
     await drop(session)
   })
 
-  test('MEM-05: a command of 100 MB without an end goes up as it comes, and nothing of it is kept', async () => {
+  test('a command of 100 MB without an end goes up as it comes, and nothing of it is kept (MEM-05)', async () => {
     const session = await sessionAt('between mails', stage)
     let arrived = 0
     let wake = () => {}
@@ -117,7 +117,7 @@ describe('A client that speaks no SMTP', () => {
     await drop(session)
   })
 
-  test('PIP-20: with a thousand commands unanswered is not read from any more, and goes on with each answer', async () => {
+  test('with a thousand commands unanswered is not read from any more, and goes on with each answer (PIP-20)', async () => {
     const session = await sessionAt('between mails', stage)
     const line = 'NOOP\r\n'
     const sent = session.upstream.log.length
@@ -143,9 +143,9 @@ describe('A client that speaks no SMTP', () => {
 
   for (const [why, state, octets] of [
     ['its commands are not answered', 'between mails', 'NOOP\r\n'],
-    ['DAT-10: the upstream does not read its body', 'in the body', 'a line of text\r\n'],
+    ['the upstream does not read its body', 'in the body', 'a line of text\r\n'],
   ] as const) {
-    test(`PIP-20: is not read from while ${why}: 64 MB wait where they are`, async () => {
+    test(`is not read from while ${why}: 64 MB wait where they are (PIP-20, DAT-10)`, async () => {
       const session = await sessionAt(state, stage)
       const flood = Buffer.alloc(64 * MEBIBYTE, octets)
       session.upstream.pause()
@@ -158,7 +158,7 @@ describe('A client that speaks no SMTP', () => {
     })
   }
 
-  test('MEM-06: 100,000 commands in one flight are answered in their order, and memory stays as it is', async () => {
+  test('100,000 commands in one flight are answered in their order, and memory stays as it is (MEM-06)', async () => {
     const session = await sessionAt('between mails', stage)
     const count = 100_000
     let lines = 0

@@ -140,14 +140,14 @@ for (const tls of [true, false]) {
       [LIMIT, '250'],
       [LIMIT + 1, '552'],
     ] as const) {
-      test(`DAT-02: ${octets} octets: AhaSend says ${code}, the proxy has no limit of its own`, async () => {
+      test(`${octets} octets: AhaSend says ${code}, the proxy has no limit of its own (DAT-02)`, async () => {
         const body = text(octets)
         assert.equal((await deliver(body)).slice(0, 3), code)
         if (code === '250') assert.ok(received(body))
       })
     }
 
-    test('DAT-11: 20 bodies of 1 MB in chunks of 1 to 65,536 octets, five at a time', async () => {
+    test('20 bodies of 1 MB in chunks of 1 to 65,536 octets, five at a time (DAT-11)', async () => {
       const bodies = Array.from({ length: 20 }, () => text(MIB))
       const chunk = () => 1 + Math.floor(Math.random() * 65_536)
       for (let first = 0; first < bodies.length; first += 5) {
@@ -159,7 +159,7 @@ for (const tls of [true, false]) {
       )
     })
 
-    test('DAT-12: one line of 25 MB with every octet but CR and LF', async () => {
+    test('one line of 25 MB with every octet but CR and LF (DAT-12)', async () => {
       const octets = Buffer.from(
         Array.from({ length: 256 }, (_, octet) => octet).filter((octet) => octet !== 10 && octet !== 13),
       )
@@ -170,7 +170,7 @@ for (const tls of [true, false]) {
   })
 }
 
-test('DAT-10: an upstream that stops reading stops the client, not the proxy; nothing is lost when it goes on', async (t) => {
+test('an upstream that stops reading stops the client, not the proxy; nothing is lost when it goes on (DAT-10, R15)', async (t) => {
   const stage = await Stage.open('plain')
   t.after(() => stage.close())
   const { client, upstream, identity } = await stage.connect()
@@ -243,7 +243,7 @@ test('a client that lingers after a refusal keeps no block', async (t) => {
   client.destroy()
 })
 
-test('DAT-11: three bodies whose upstreams stall, in the clear, arrive as they were sent', async (t) => {
+test('three bodies whose upstreams stall, in the clear, arrive as they were sent (DAT-11)', async (t) => {
   const upstream = await ScriptedUpstream.start()
   t.after(() => upstream.close())
   const server = await startServer({
@@ -289,7 +289,7 @@ async function stalled(figure: () => number): Promise<void> {
   }
 }
 
-test('BDT-11: 10,000 chunks of one octet: in order, each answered, one message', async (t) => {
+test('10,000 chunks of one octet: in order, each answered, one message (BDT-11)', async (t) => {
   const stage = await Stage.open('plain')
   t.after(() => stage.close())
   const session = await stage.connect()

@@ -30,7 +30,7 @@ describe('Before the greeting', () => {
     ['the upstream says 421 and closes', (peer) => peer.send(SAID_421).then(() => peer.end()), SAID_421],
   ]
   for (const [what, does, told] of UPSTREAMS) {
-    test(`DIS-11: ${what}: the client is told, once, and both are closed`, async () => {
+    test(`${what}: the client is told, once, and both are closed (GRT-05, GRT-10)`, async () => {
       using resources = new OpenResources()
       {
         const env = { PROXY_DIAL_TIMEOUT: what === SILENT ? '300ms' : '10s' }
@@ -53,7 +53,7 @@ describe('Before the greeting', () => {
     ['resets', (client) => client.reset()],
   ]
   for (const [what, does] of CLIENTS) {
-    test(`DIS-11: the client ${what} while the upstream is connected to: the attempt is given up`, async () => {
+    test(`the client ${what} while the upstream is connected to: the attempt is given up (DIS-11)`, async () => {
       await using hole = await openBlackHole('127.0.0.1')
       using resources = new OpenResources()
       {
@@ -66,7 +66,7 @@ describe('Before the greeting', () => {
       await resources.allClosed(what)
     })
 
-    test(`DIS-11: the client ${what} while the greeting is awaited: the upstream is left`, async () => {
+    test(`the client ${what} while the greeting is awaited: the upstream is left (DIS-11)`, async () => {
       using resources = new OpenResources()
       {
         await using scene = await startScene(trust)

@@ -23,7 +23,7 @@ for (const layer of ['TLS', 'plain TCP']) {
     after(() => stage.close())
 
     for (const code of [421, 552]) {
-      test(`R5: ${RUNS} clients that read while they send all read the ${code}`, async (context) => {
+      test(`${RUNS} clients that read while they send all read the ${code} (R5)`, async (context) => {
         const refusal = `${code} ${Math.floor(code / 100)}.3.4 no\r\n`
         const direct = await timesRead(() => stage.direct(), refusal)
         const proxied = await timesRead(() => stage.greeted(), refusal)

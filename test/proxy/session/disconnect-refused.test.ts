@@ -36,7 +36,7 @@ for (const listener of ['plain', 'smtps'] as const) {
     for (const way of ['DATA', 'BDAT'] as const) {
       for (const code of [421, 452, 552]) {
         for (const reads of ['while it sends', 'when all is sent'] as const) {
-          test(`R5: ${code} to ${way}: a client that reads ${reads} reads it`, async () => {
+          test(`${code} to ${way}: a client that reads ${reads} reads it (R5)`, async () => {
             for (let run = 0; run < RUNS; run += 1) await refuse({ way, code, reads })
           })
         }
@@ -68,7 +68,7 @@ for (const listener of ['plain', 'smtps'] as const) {
 }
 
 describe('An RST', () => {
-  test('R5: is mirrored as an RST once the client of a refused message has sent its next command', async (context) => {
+  test('is mirrored as an RST once the client of a refused message has sent its next command (R5)', async (context) => {
     const stage = await Stage.open('plain')
     context.after(() => stage.close())
     const session = await beginsToSend(await stage.connect(), 'DATA')

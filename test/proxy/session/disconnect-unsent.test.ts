@@ -20,7 +20,7 @@ describe('Who closes while something is still to be said', () => {
       })
       after(() => stage.close())
 
-      test('DIS-02: a client that says QUIT and closes still reads the 221', async () => {
+      test('a client that says QUIT and closes still reads the 221 (DIS-02)', async () => {
         const session = await at('between mails')
         const { client, upstream } = session
         await client.send('QUIT\r\n')
@@ -34,7 +34,7 @@ describe('Who closes while something is still to be said', () => {
         assert.equal(closeOf(await session.events()), 'client quit')
       })
 
-      test('DIS-03: a client that sends the last dot and closes still reads the 250', async () => {
+      test('a client that sends the last dot and closes still reads the 250 (DIS-03)', async () => {
         const session = await at('in the body')
         const { client, upstream } = session
         await client.send('.\r\n')
@@ -88,7 +88,7 @@ describe('Who closes while something is still to be said', () => {
         })
       }
 
-      test('DIS-09: a 250 and a FIN in one segment: the client reads the 250, then the end', async () => {
+      test('a 250 and a FIN in one segment: the client reads the 250, then the end (DIS-09)', async () => {
         const session = await at('dot unanswered')
         const { client, upstream } = session
         await Promise.all([upstream.send(ACCEPTED), upstream.end()])
@@ -100,7 +100,7 @@ describe('Who closes while something is still to be said', () => {
         assert.deepEqual([mailOf(events), closeOf(events)], ['tx-commit accepted 250', 'upstream upstream_closed'])
       })
 
-      test('DIS-12: a 421 is read at once, and the connection is closed when the upstream closes it, not before', async () => {
+      test('a 421 is read at once, and the connection is closed when the upstream closes it, not before (DIS-12)', async () => {
         const session = await at('between mails')
         const { client, upstream } = session
         await upstream.send(SAID_421)
@@ -114,7 +114,7 @@ describe('Who closes while something is still to be said', () => {
         await session.events()
       })
 
-      test('DIS-14: an upstream that closes its half goes on reading what the client sends', async () => {
+      test('an upstream that closes its half goes on reading what the client sends (DIS-14)', async () => {
         const session = await at('in the body')
         const { client, upstream } = session
         await upstream.end()
@@ -126,7 +126,7 @@ describe('Who closes while something is still to be said', () => {
         assert.equal(mailOf(await session.events()), LOST_IN_BODY)
       })
 
-      test('DIS-15: a reply that comes in four pieces is delivered when it is whole, and not before', async () => {
+      test('a reply that comes in four pieces is delivered when it is whole, and not before (DIS-15)', async () => {
         const session = await at('between mails')
         const { client, upstream } = session
         await client.send('NOOP\r\n')
@@ -142,7 +142,7 @@ describe('Who closes while something is still to be said', () => {
         await goodbye(session)
       })
 
-      test('DIS-15: half a final reply is no reply: it is dropped, counted, and the close is mirrored', async () => {
+      test('half a final reply is no reply: it is dropped, counted, and the close is mirrored (DIS-15, R2)', async () => {
         const session = await at('dot unanswered')
         const { client, upstream } = session
         await upstream.send('250-2.0.0 first line\r\n250 2.0.0 r-0001')
@@ -154,7 +154,7 @@ describe('Who closes while something is still to be said', () => {
         assert.equal(mailOf(events), `incomplete END-OF-MESSAGE ${IN_DOUBT}`)
       })
 
-      test('DAT-09: a client that is told 421 in its body, and reads last of all, still finds the 421', async () => {
+      test('a client that is told 421 in its body, and reads last of all, still finds the 421 (DAT-09)', async () => {
         const session = await at('in the body')
         const { client, upstream } = session
         client.pause()
@@ -170,7 +170,7 @@ describe('Who closes while something is still to be said', () => {
         assert.equal(mailOf(await session.events()), 'tx-rollback tempfail 421 UNSOLICITED')
       })
 
-      test('DIS-13: both sides reset at once (300 times): nothing is left and nothing throws', async () => {
+      test('both sides reset at once (300 times): nothing is left and nothing throws (DIS-13)', async () => {
         for (let run = 0; run < 300; run += 1) {
           const state = ALL_STATES[run % ALL_STATES.length]!
           const { client, upstream, events } = await at(state)
@@ -188,7 +188,7 @@ describe('Who closes while something is still to be said', () => {
 })
 
 describe('Where STARTTLS is offered', () => {
-  test('DIS-06: a client whose EHLO will not be answered any more can leave at once', async () => {
+  test('a client whose EHLO will not be answered any more can leave at once (DIS-06)', async () => {
     const stage = await Stage.open('starttls')
     const session = await sessionAt('EHLO unanswered', stage)
     const { client, upstream } = session

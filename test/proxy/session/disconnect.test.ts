@@ -66,7 +66,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     outcome: { read: '', client: 'fin', upstream: 'fin', close: 'client client_closed' },
     mail: GIVEN_UP,
   },
-  'DIS-05 DIS-10': {
+  'DIS-01 DIS-05 DIS-10': {
     what: 'the client resets',
     strike: async ({ client, upstream }, state) => {
       await client.reset()
@@ -97,7 +97,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     outcome: { read: '', client: 'reset', upstream: 'reset', close: 'upstream upstream_reset' },
     mail: LOST,
   },
-  'DIS-12': {
+  'PIP-12 PIP-13 AHA-14': {
     what: 'the upstream says 421 and closes',
     strike: async ({ client, upstream }) => {
       await upstream.send(SAID_421)
@@ -131,7 +131,7 @@ for (const listener of ['plain', 'smtps'] as const) {
 
     for (const [ids, fault] of Object.entries(FAULTS)) {
       for (const state of ALL_STATES) {
-        test(`${ids}: ${fault.what}, ${state}`, async () => {
+        test(`${fault.what}, ${state} (${ids.replaceAll(' ', ', ')})`, async () => {
           const session = await sessionAt(state, stage)
           await fault.strike(session, state)
           assert.deepEqual(await outcomeOf(session, state), expected(fault, state), String(session.client.transcript))
@@ -167,7 +167,7 @@ async function everyState(stage: Stage): Promise<Map<State, StagedSession>> {
 
 describe('The proxy itself ends a session', () => {
   for (const listener of ['plain', 'smtps'] as const) {
-    test(`LIF-03 LIF-04: at once, in every state of a session on a ${listener} listener: both sides see a reset, and not a word`, async (t) => {
+    test(`at once, in every state of a session on a ${listener} listener: both sides see a reset, and not a word (LIF-03, LIF-04)`, async (t) => {
       const stage = await Stage.open(listener)
       t.after(() => stage.close())
       const sessions = await everyState(stage)

@@ -22,7 +22,7 @@ const REFUSALS = [
 
 describe('A greeting that refuses', () => {
   for (const greeting of REFUSALS) {
-    test(`GRT-04 AHA-02: ${JSON.stringify(greeting)} is relayed, there is no preamble, and QUIT goes up`, async () => {
+    test(`${JSON.stringify(greeting)} is relayed, there is no preamble, and QUIT goes up (GRT-04, AHA-02)`, async () => {
       using resources = new OpenResources()
       {
         await using scene = await startScene(trust)
@@ -69,7 +69,7 @@ describe('A greeting that refuses', () => {
 
   for (const [what, said, up] of SAYINGS) {
     for (const when of ['before', 'behind'] as const) {
-      test(`GRT-04 R8: ${what}, said ${when} the greeting, goes nowhere but into a 421`, async () => {
+      test(`${what}, said ${when} the greeting, goes nowhere but into a 421 (GRT-04, R8)`, async () => {
         await using scene = await startScene(trust)
         const { client, peer } = await scene.meet()
         if (when === 'before') await client.send(said)
@@ -89,7 +89,7 @@ describe('A greeting that refuses', () => {
     }
   }
 
-  test('GRT-04 R8: replies that nobody asked for, behind the refusal, do not open a way up in the clear', async () => {
+  test('replies that nobody asked for, behind the refusal, do not open a way up in the clear (GRT-04, R8)', async () => {
     await using scene = await startScene(trust)
     const { client, peer } = await scene.meet()
     await peer.send('554 no\r\n')
@@ -104,7 +104,7 @@ describe('A greeting that refuses', () => {
     assert.equal(peer.log.all.toString(), '')
   })
 
-  test('GRT-04 R8: a 220 behind the refusal opens no way up either', async () => {
+  test('a 220 behind the refusal opens no way up either (GRT-04, R8)', async () => {
     await using scene = await startScene(trust)
     const { client, peer } = await scene.meet()
     await peer.send('554 no\r\n')
@@ -127,7 +127,7 @@ describe('A greeting that refuses', () => {
 
   for (const [how, say] of FAREWELLS) {
     for (const text of TEXTS) {
-      test(`GRT-05 AHA-14: ${text.split('\r\n').length - 1} line(s) of 421 and a FIN, ${how}, reach the client as they are`, async () => {
+      test(`${text.split('\r\n').length - 1} line(s) of 421 and a FIN, ${how}, reach the client as they are (GRT-05, AHA-14)`, async () => {
         using resources = new OpenResources()
         {
           await using scene = await startScene(trust)

@@ -18,7 +18,7 @@ before(async () => {
 after(() => trust.remove())
 
 describe('The greeting', () => {
-  test('GRT-01: of the upstream is passed on, octet for octet', async () => {
+  test('of the upstream is passed on, octet for octet (GRT-01)', async () => {
     await using scene = await startScene(trust)
     const { client, peer } = await scene.meet()
     await playPreamble(peer, { identity: trust.identity, greeting: '220 send.ahasend.com ESMTP r-1\r\n' })
@@ -28,7 +28,7 @@ describe('The greeting', () => {
     assert.equal(client.log.length, '220 send.ahasend.com ESMTP r-1\r\n'.length)
   })
 
-  test('GRT-02: of several lines, which come apart, is written whole', async () => {
+  test('of several lines, which come apart, is written whole (GRT-02)', async () => {
     const lines = ['220-a\r\n', '220-b \xff\r\n', '220 c\r\n']
     await using scene = await startScene(trust)
     const { client, peer } = await scene.meet()
@@ -43,7 +43,7 @@ describe('The greeting', () => {
     assert.equal(client.log.arrivals.length, 1)
   })
 
-  test('GRT-03: is waited for as long as PROXY_DIAL_TIMEOUT allows', async () => {
+  test('is waited for as long as PROXY_DIAL_TIMEOUT allows (GRT-03)', async () => {
     await using scene = await startScene(trust, { env: { PROXY_DIAL_TIMEOUT: '20s' } })
     const { client, peer } = await scene.meet()
     await pause(500)
@@ -55,7 +55,7 @@ describe('The greeting', () => {
     assert.ok(greeting.end - greeting.at >= 495, 'the telemetry counts from the connection on')
   })
 
-  test('GRT-12: lets a client that talks early wait, and its words arrive behind the preamble', async () => {
+  test('lets a client that talks early wait, and its words arrive behind the preamble (GRT-12)', async () => {
     await using scene = await startScene(trust)
     const { client, peer } = await scene.meet()
     await client.send('EHLO app.example\r\n')
@@ -67,7 +67,7 @@ describe('The greeting', () => {
     assert.equal(scene.recorder.sessions[0]!.all('early-talk').length, 1)
   })
 
-  test('GRT-12: reports an early client once, however many pieces it sends, and a polite client never', async () => {
+  test('reports an early client once, however many pieces it sends, and a polite client never (GRT-12)', async () => {
     await using scene = await startScene(trust)
     for (const early of [['EHLO app', '.example\r\n'], []]) {
       const { client, peer } = await scene.meet()
@@ -86,7 +86,7 @@ describe('The greeting', () => {
     )
   })
 
-  test('GRT-12: lets an early client close its half, and still have its answers', async () => {
+  test('lets an early client close its half, and still have its answers (GRT-12)', async () => {
     await using scene = await startScene(trust)
     const { client, peer } = await scene.meet()
     await client.send('QUIT\r\n')
@@ -100,7 +100,7 @@ describe('The greeting', () => {
     assert.equal(client.log.all.toString(), '220 mail.example ESMTP\r\n221 bye\r\n')
   })
 
-  test('GRT-12 MEM-05: holds no more of an early client than it may, and loses none of it', async () => {
+  test('holds no more of an early client than it may, and loses none of it (GRT-12, R15)', async () => {
     // more than the buffers of the kernel take on both sides
     const early = Buffer.concat([Buffer.from('DATA\r\n'), Buffer.alloc(24 * 1024 * 1024, 'early\r\n')])
     await using scene = await startScene(trust)
@@ -125,17 +125,17 @@ const TIMED_OUT = { word: localReplies.UNREACHABLE, error: 'greeting_timeout', d
 const NO_GREETING = { word: localReplies.UNREACHABLE, error: 'greeting_refused' } as const
 
 const UNFIT: readonly UnfitUpstream[] = [
-  { what: 'GRT-10: says nothing', play: async () => {}, ...TIMED_OUT },
-  { what: 'GRT-10: says half a greeting', play: (peer) => peer.send('220 mail.exa'), ...TIMED_OUT },
+  { what: 'says nothing (GRT-10)', play: async () => {}, ...TIMED_OUT },
+  { what: 'says half a greeting (GRT-10)', play: (peer) => peer.send('220 mail.exa'), ...TIMED_OUT },
   {
-    what: 'GRT-10: says the first line of a greeting',
+    what: 'says the first line of a greeting (GRT-10)',
     play: (peer) => peer.send('220-mail.example\r\n'),
     ...TIMED_OUT,
   },
-  { what: 'GRT-10: closes without a word', play: (peer) => peer.end(), ...LOST },
-  { what: 'GRT-10: resets without a word', play: (peer) => peer.reset(), ...LOST, detail: 'ECONNRESET' },
+  { what: 'closes without a word (GRT-10)', play: (peer) => peer.end(), ...LOST },
+  { what: 'resets without a word (GRT-10)', play: (peer) => peer.reset(), ...LOST, detail: 'ECONNRESET' },
   {
-    what: 'GRT-10: closes in the middle of a greeting',
+    what: 'closes in the middle of a greeting (GRT-10)',
     play: async (peer) => {
       await peer.send('220-mail.example\r\n220 mai')
       await peer.end()
@@ -154,32 +154,32 @@ const UNFIT: readonly UnfitUpstream[] = [
     '220-mail.example\r\nHTTP/1.1 400 Bad Request\r\n',
     '\x15\x03\x01\x00\x02\x02\x0a\n',
   ].map((greeting) => ({
-    what: `GRT-11: greets with ${JSON.stringify(greeting)}`,
+    what: `greets with ${JSON.stringify(greeting)} (GRT-11)`,
     play: (peer: Peer) => peer.send(greeting),
     replyCode: 0,
     ...NO_GREETING,
   })),
   ...['200 news', '250 ok', '354 go', '334 '].map((greeting) => ({
-    what: `GRT-11: greets with ${JSON.stringify(greeting)}`,
+    what: `greets with ${JSON.stringify(greeting)} (GRT-11)`,
     play: (peer: Peer) => peer.send(`${greeting}\r\n`),
     replyCode: Number(greeting.slice(0, 3)),
     ...NO_GREETING,
   })),
   {
-    what: 'GRT-11: greets with a line that does not end',
+    what: 'greets with a line that does not end (GRT-11)',
     play: (peer) => peer.send('x'.repeat(MAX_REPLY_BYTES + 1)),
     replyCode: 0,
     ...NO_GREETING,
   },
   {
-    what: 'GRT-11: greets with lines that do not end',
+    what: 'greets with lines that do not end (GRT-11)',
     play: (peer) => peer.send('220-x\r\n'.repeat(MAX_REPLY_LINES + 1)),
     replyCode: 0,
     ...NO_GREETING,
   },
 ]
 
-describe('R8: an upstream that does not greet is unreachable: 421, and none of its words', () => {
+describe('an upstream that does not greet is unreachable: 421, and none of its words (R8)', () => {
   for (const upstream of UNFIT) {
     test(upstream.what, async () => {
       const dial = await failsClosed(upstream, trust)
@@ -192,7 +192,7 @@ describe('Port probes', () => {
   const PROBES = 100
 
   for (const how of ['FIN', 'RST'] as const) {
-    test(`GRT-13: ${PROBES} clients that connect and leave by ${how} leave nothing behind`, async () => {
+    test(`${PROBES} clients that connect and leave by ${how} leave nothing behind (GRT-13)`, async () => {
       using resources = new OpenResources()
       {
         await using scene = await startScene(trust)
@@ -210,17 +210,3 @@ describe('Port probes', () => {
     })
   }
 })
-
-/*
- * Where the catalogue and the design differ, and what is scaled down here:
- *
- * | id     | in the catalogue                    | here, and why                                                       |
- * | GRT-03 | a greeting after 20 s is relayed    | only if PROXY_DIAL_TIMEOUT (10s) allows it; half a second stands in |
- * | GRT-06 | reason=refused                      | the dial's error connect_refused; likewise for GRT-07, 10 and 11    |
- * | GRT-08 | three distinct reasons              | one error, resolve_failed, told apart by the dial's detail          |
- * | GRT-12 | a metric early_talk                 | an event, for spans and log lines: no label is worth its series     |
- * | GRT-13 | 10,000 probes, sampled log lines    | 100 probes; log lines are the log's own tests                       |
- *
- * GRT-04 and GRT-05 are in greeting-refused.test.ts,
- * GRT-06 to GRT-09, GRT-14 and GRT-15 are in reach.test.ts, AHA-08 and AHA-09 in failover.test.ts.
- */

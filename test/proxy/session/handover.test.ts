@@ -55,10 +55,10 @@ const LEAVING: readonly (readonly [string, (client: Peer) => Promise<void>])[] =
   ['an RST', (client) => client.reset()],
 ]
 
-describe('R13 DIS-11: a client that leaves while the upstream is dialled ends the dial', () => {
+describe('a client that leaves while the upstream is dialled ends the dial (DIS-11)', () => {
   for (const [point, play] of POINTS) {
     for (const [how, leave] of LEAVING) {
-      test(`DIS-11: ${how} ${point} closes the upstream connection, and no dial is said to have failed`, async () => {
+      test(`${how} ${point} closes the upstream connection, and no dial is said to have failed (DIS-11)`, async () => {
         using resources = new OpenResources()
         {
           await using scene = await startScene(trust)
@@ -78,7 +78,7 @@ describe('R13 DIS-11: a client that leaves while the upstream is dialled ends th
   }
 
   for (const [point, play] of POINTS) {
-    test(`LIF-01: a drain ${point} answers 421 at once and closes the upstream connection`, async () => {
+    test(`a drain ${point} answers 421 at once and closes the upstream connection (LIF-01)`, async () => {
       using resources = new OpenResources()
       {
         await using scene = await startScene(trust)
@@ -111,7 +111,7 @@ const MEANWHILE: readonly (readonly [string, (peer: Peer) => Promise<void>, RegE
 
 describe('A connection that is ready before the client is', () => {
   for (const [what, act, expected] of MEANWHILE) {
-    test(`DIS-06: the upstream ${what}: the client learns of it as soon as it is inside TLS`, async () => {
+    test(`the upstream ${what}: the client learns of it as soon as it is inside TLS (DIS-06)`, async () => {
       using resources = new OpenResources()
       {
         await using scene = await startScene(trust, { smtps: true })
@@ -129,7 +129,7 @@ describe('A connection that is ready before the client is', () => {
   }
 
   for (const [how, leave] of [...LEAVING, ['silence', async () => {}] as const]) {
-    test(`TLC-10 TLC-12: the client ends its handshake by ${how}: the upstream connection is closed`, async () => {
+    test(`the client ends its handshake by ${how}: the upstream connection is closed (TLC-10, TLC-12)`, async () => {
       using resources = new OpenResources()
       {
         // one that is silent is left after this time; until then the upstream must be ready
@@ -150,7 +150,7 @@ describe('A connection that is ready before the client is', () => {
 })
 
 describe('The moment of the handover', () => {
-  test('DIS-06: an RST right behind the handshake ends the session, whichever side of the relay it hits', async () => {
+  test('an RST right behind the handshake ends the session, whichever side of the relay it hits (DIS-06)', async () => {
     await using scene = await startScene(trust)
     for (let turn = 1; turn <= 20; turn += 1) {
       const { client, peer } = await scene.meet()
@@ -162,7 +162,7 @@ describe('The moment of the handover', () => {
     }
   })
 
-  test('DIS-06: an RST right behind the greeting ends the session where there is no TLS', async () => {
+  test('an RST right behind the greeting ends the session where there is no TLS (DIS-06)', async () => {
     await using scene = await startScene(undefined, { clear: true })
     for (let turn = 1; turn <= 20; turn += 1) {
       const { client, peer } = await scene.meet()
@@ -178,7 +178,7 @@ describe('The moment of the handover', () => {
     ['inside TLS', false],
     ['in the clear', true],
   ] as const) {
-    test(`LIF-04: a session ${what} that is cut while a FIN of its client is being passed on leaves nothing`, async () => {
+    test(`a session ${what} that is cut while a FIN of its client is being passed on leaves nothing (LIF-03)`, async () => {
       using resources = new OpenResources()
       {
         await using scene = await startScene(trust, { clear })
@@ -195,7 +195,7 @@ describe('The moment of the handover', () => {
     })
   }
 
-  test('LIF-04: a client connection that is reset in the moment of its FIN is closed', async () => {
+  test('a client connection that is reset in the moment of its FIN is closed (R5)', async () => {
     using resources = new OpenResources()
     {
       const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(0, '127.0.0.1')
@@ -217,7 +217,7 @@ describe('The moment of the handover', () => {
 })
 
 describe('Dialer.dial', () => {
-  test('DIS-11: told to give up before it began, it connects to nobody, and a resolver that fails harms nobody', async () => {
+  test('told to give up before it began, it connects to nobody, and a resolver that fails harms nobody (DIS-11)', async () => {
     const upstream = await ScriptedUpstream.start()
     using _names = new Names({ 'known.test': ['127.0.0.1'], 'unknown.test': 'ENOTFOUND' })
     for (const host of ['known.test', 'unknown.test']) {
@@ -232,7 +232,7 @@ describe('Dialer.dial', () => {
     await upstream.close()
   })
 
-  test('GRT-10: leaves no listener behind on the signal of a caller that lives long', async () => {
+  test('leaves no listener behind on the signal of a caller that lives long (GRT-10)', async () => {
     const upstream = await ScriptedUpstream.start()
     const stop = new AbortController()
     const dialer = new Dialer(trust.caFile)

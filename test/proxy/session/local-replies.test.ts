@@ -44,7 +44,7 @@ const EXPECTED: Readonly<Record<LocalReplyName, string>> = {
 }
 
 describe('The words of the proxy', () => {
-  test('are these, and no others', () => {
+  test('are these, and no others (R3)', () => {
     const found = Object.entries(LOCAL_REPLIES).map(([name, { code, enhancedCode, closes }]) => [
       name,
       `${code} ${enhancedCode}${closes ? ' closes' : ''}`,
@@ -76,7 +76,7 @@ describe('A command that hands trust or roles to the client', () => {
     ['CMD-06', 'BURL imap://x.example/y LAST'],
   ] as const
   for (const [id, line] of lines) {
-    test(`${id}: ${line} is answered 502 and not relayed, in the clear and inside TLS`, () =>
+    test(`${line} is answered 502 and not relayed, in the clear and inside TLS (${id})`, () =>
       greeted(async (session) => {
         assert.equal(await session.answered(`${line}\r\n`), BLOCKED)
         await session.goesOn()
@@ -94,7 +94,7 @@ describe('A command that hands trust or roles to the client', () => {
       }))
   }
 
-  test('CMD-06: is answered in its turn, when others are before and behind it', () =>
+  test('is answered in its turn, when others are before and behind it (CMD-06)', () =>
     greeted(async ({ client, upstream }) => {
       await client.send('NOOP 1\r\nNOOP 2\r\nXCLIENT NAME=x\r\nXFORWARD NAME=x\r\nNOOP 3\r\n')
       await upstream.readUntil('NOOP 1\r\nNOOP 2\r\n')
@@ -109,14 +109,14 @@ describe('A command that hands trust or roles to the client', () => {
       assert.ok(!upstream.log.all.includes('NAME=x'))
     }))
 
-  test('CMD-06: octet by octet, the same', () =>
+  test('octet by octet, the same (CMD-06)', () =>
     greeted(async (session) => {
       await session.client.trickle('XCLIENT NAME=x\r\n')
       assert.equal(await session.client.readReply(), BLOCKED)
       await session.goesOn()
     }))
 
-  test('CMD-06: of any length is answered once, and not an octet of it is relayed', () =>
+  test('of any length is answered once, and not an octet of it is relayed (CMD-06)', () =>
     greeted(async (session) => {
       await session.client.send(`XCLIENT NAME=${'x'.repeat(5000)}`)
       assert.equal(await session.client.readReply(), BLOCKED)
@@ -125,7 +125,7 @@ describe('A command that hands trust or roles to the client', () => {
       await session.goesOn()
     }))
 
-  test('CMD-06: in a body or an AUTH exchange is none', () =>
+  test('in a body or an AUTH exchange is none (CMD-06)', () =>
     greeted(async (session) => {
       await session.relayed('AUTH LOGIN\r\n', '334 VXNlcm5hbWU6\r\n')
       await session.relayed('TURN\r\n', '334 UGFzc3dvcmQ6\r\n')
@@ -159,27 +159,27 @@ describe('An HTTP request', () => {
   }
 
   for (const [what, text] of requests) {
-    test(`CMD-07: ${what} is answered 554, and nothing of it is relayed`, () =>
+    test(`${what} is answered 554, and nothing of it is relayed (CMD-07)`, () =>
       greeted(async (session) => {
         await session.client.send(text)
         await isTurnedAway(session)
       }))
   }
 
-  test('CMD-07: octet by octet, the same', () =>
+  test('octet by octet, the same (CMD-07)', () =>
     greeted(async (session) => {
       await session.client.trickle(`POST /${'a'.repeat(100)} HTTP/1.1\r\n${head}`)
       await isTurnedAway(session)
     }))
 
-  test('CMD-07: with a large body, is still told: the close waits for what is being sent', () =>
+  test('with a large body, is still told: the close waits for what is being sent (CMD-07)', () =>
     greeted(async (session) => {
       await session.client.send(`POST / HTTP/1.1\r\n${head}`)
       await session.client.send(Buffer.alloc(2_000_000, mail))
       await isTurnedAway(session)
     }))
 
-  test('CMD-07: also before the greeting, as browsers talk first', async () => {
+  test('also before the greeting, as browsers talk first (CMD-07)', async () => {
     const client = await rig.client()
     await client.send(`POST / HTTP/1.1\r\n${head}${mail}`)
     const upstream = await rig.upstream.accept()
@@ -197,7 +197,7 @@ describe('An HTTP request', () => {
 
 describe('A line that is no command', () => {
   for (const line of ['', ' ', ' NOOP', '\tQUIT', '  EHLO x', '\0', '\u00ff', 'FOO bar', 'STARTTLS\0']) {
-    test(`CMD-08: ${JSON.stringify(line)} is relayed, and its answer too`, () =>
+    test(`${JSON.stringify(line)} is relayed, and its answer too (CMD-08)`, () =>
       greeted(async (session) => {
         const answer = '500 5.5.1 what is that\r\n'
         assert.equal(await session.relayed(`${line}\r\n`, answer), answer)
@@ -208,7 +208,7 @@ describe('A line that is no command', () => {
 })
 
 describe('A command with a blank behind its colon', () => {
-  test('CMD-11: is relayed as it is, and understood', () =>
+  test('is relayed as it is, and understood (CMD-11)', () =>
     greeted(async (session) => {
       await session.relayed('MAIL FROM: <a@example.com>\r\n', '250 2.1.0 ok\r\n')
       await session.relayed('RCPT TO: <b@example.net>\r\n', '250 2.1.5 ok\r\n')
@@ -219,7 +219,7 @@ describe('A command with a blank behind its colon', () => {
 
 describe('A client that leaves without QUIT', () => {
   for (const layer of ['in the clear', 'inside TLS']) {
-    test(`CMD-10: ${layer}: the upstream reads a FIN and not an octet more`, () =>
+    test(`${layer}: the upstream reads a FIN and not an octet more (CMD-10, R4)`, () =>
       greeted(async (session) => {
         const { client, upstream } = session
         if (layer === 'inside TLS') await session.startTls()
@@ -237,7 +237,7 @@ describe('A client that leaves without QUIT', () => {
 describe('An endless reply', () => {
   const ENDLESS = '250-and so on\r\n'.repeat(MAX_REPLY_LINES + 1)
 
-  test('R2: between mails ends the session with a 421', () =>
+  test('between mails ends the session with a 421 (R2)', () =>
     greeted(async (session) => {
       await session.client.send('HELP\r\n')
       await session.reaches('HELP\r\n')
@@ -247,7 +247,7 @@ describe('An endless reply', () => {
       assert.equal(session.client.log.unread.length, 0)
     }))
 
-  test('R3: to the end of a mail ends the session without a word', () =>
+  test('to the end of a mail ends the session without a word (R3)', () =>
     greeted(async (session) => {
       const { client, upstream } = session
       await session.relayed('MAIL FROM:<a@example.com>\r\n', '250 ok\r\n')

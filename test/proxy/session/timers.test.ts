@@ -37,7 +37,7 @@ before(() => {
 after(() => clock[Symbol.dispose]())
 
 describe('A session that the proxy understands no more', () => {
-  test('R11 R14: may be waiting for a verdict, and is given as long: its idle limit is that of a final reply', async (t) => {
+  test('may be waiting for a verdict, and is given as long: its idle limit is that of a final reply (R11, R14)', async (t) => {
     const stage = await Stage.open('plain', { env: idleEnv, limits: { tickMs, finalReplyMs: 10 * IDLE_MS } })
     t.after(() => stage.close())
     const session = await sessionAt('dot unanswered', stage)
@@ -53,7 +53,7 @@ describe('A session that the proxy understands no more', () => {
 })
 
 describe('The upstream’s idle limit', () => {
-  test('TMO-01 AHA-07: is what the client meets, between mails and in a body: the upstream’s words, at its time', async () => {
+  test('is what the client meets, between mails and in a body: the upstream’s words, at its time (TMO-01, AHA-07)', async () => {
     const idleMs = 2500
     await using simulator = await startSimulator({ idleMs })
     await using rig = await startDialRig([`localhost:${simulator.port}`], { caFile: simulator.caFile } as Trust)
@@ -86,7 +86,7 @@ describe('The proxy’s own idle limit', () => {
   })
   after(() => stage.close())
 
-  test('DAT-14: does not touch a mail whose verdict is awaited: it comes after twice that time, and is delivered', async () => {
+  test('does not touch a mail whose verdict is awaited: it comes after twice that time, and is delivered (DAT-14)', async () => {
     const session = await sessionAt('dot unanswered', stage)
     clock.passes(2 * IDLE_MS)
     await pause(LOOKS_MS)
@@ -96,7 +96,7 @@ describe('The proxy’s own idle limit', () => {
     await drop(session)
   })
 
-  test('TMO-03: does not touch a client that sends an octet now and then, nor TMO-05: a reply that comes octet by octet', async () => {
+  test('does not touch a client that sends an octet now and then, nor a reply that comes octet by octet (TMO-03, TMO-05)', async () => {
     const session = await sessionAt('between mails', stage)
     const read = session.client.log.length
     for (const octet of 'NOOP\r\n') {
@@ -163,7 +163,7 @@ describe('The proxy’s own idle limit', () => {
     await drop(session)
   })
 
-  test('TMO-07: ends a session whose client never reads: the upstream is paused, and little is kept', async () => {
+  test('ends a session whose client never reads: the upstream is paused, and little is kept (TMO-07)', async () => {
     const session = await sessionAt('between mails', stage)
     const reply = `${'250-this is more than anybody wants to know\r\n'.repeat(900)}250 ok\r\n`
     const count = 1000
@@ -188,14 +188,14 @@ describe('The proxy’s own idle limit', () => {
   })
 })
 
-describe('The limits of the dial and of the verdict', () => {
+describe('The limits of the dial and of the verdict (R14)', () => {
   let trust: Trust
   before(async () => {
     trust = await makeTrust()
   })
   after(() => trust.remove())
 
-  test('TMO-06: an upstream that stalls behind STARTTLS costs the client the dial timeout, and a 421', async () => {
+  test('an upstream that stalls behind STARTTLS costs the client the dial timeout, and a 421 (TMO-06)', async () => {
     await using scene = await startScene(trust, { env: { PROXY_DIAL_TIMEOUT: '2s' } })
     const began = performance.now()
     const { client, peer } = await scene.meet()
@@ -211,7 +211,7 @@ describe('The limits of the dial and of the verdict', () => {
     await client.end()
   })
 
-  test('DIS-10: a verdict that nobody waits for any more, and that never comes, is awaited as long as one may take', async (t) => {
+  test('a verdict that nobody waits for any more, and that never comes, is awaited as long as one may take (DIS-10)', async (t) => {
     const finalReplyMs = 60_000
     const stage = await Stage.open('plain', { limits: { tickMs, finalReplyMs } })
     t.after(() => stage.close())
@@ -241,7 +241,7 @@ describe('A drain', () => {
     return { ...session, drained: stage.server.drain() }
   }
 
-  test('LIF-02: never glues its 421 to a 250: it waits until the client has been quiet', async (t) => {
+  test('never glues its 421 to a 250: it waits until the client has been quiet (LIF-02)', async (t) => {
     const session = await draining(t, 'dot unanswered')
     clock.passes(2 * drainQuietMs)
     await pause(LOOKS_MS)
@@ -258,7 +258,7 @@ describe('A drain', () => {
     await over(session)
   })
 
-  test('LIF-02: leaves the last word to the upstream when the client says QUIT behind its 250', async (t) => {
+  test('leaves the last word to the upstream when the client says QUIT behind its 250 (LIF-02)', async (t) => {
     const session = await draining(t, 'dot unanswered')
     await session.upstream.send(ACCEPTED)
     assert.equal(await session.client.readReply(), ACCEPTED)
@@ -271,7 +271,7 @@ describe('A drain', () => {
     assert.equal(session.client.log.unread.length, 0)
   })
 
-  test('PIP-10: also when the QUIT came in one segment with the dot', async (t) => {
+  test('also when the QUIT came in one segment with the dot (PIP-10)', async (t) => {
     const session = await draining(t, 'in the body')
     await session.client.send('.\r\nQUIT\r\n')
     await session.upstream.readUntil('QUIT\r\n')
@@ -284,7 +284,7 @@ describe('A drain', () => {
   })
 
   for (const line of ['MAIL FROM:<a@example.com>', 'RSET', 'NOOP', 'EHLO app.example', 'STARTTLS', 'FOO']) {
-    test(`LIF-02: answers ${line} between mails by its 421, which nobody sees upstream`, async (t) => {
+    test(`answers ${line} between mails by its 421, which nobody sees upstream (LIF-02)`, async (t) => {
       const session = await draining(t, 'mail accepted')
       const sent = session.upstream.log.length
       await session.client.send(`${line}\r\n`)
@@ -294,7 +294,7 @@ describe('A drain', () => {
     })
   }
 
-  test('LIF-02: a message whose MAIL the proxy refuses while it drains failed because of the drain', async (t) => {
+  test('a message whose MAIL the proxy refuses while it drains failed because of the drain (LIF-02)', async (t) => {
     const session = await draining(t, 'mail accepted')
     await session.client.send('MAIL FROM:<next@example.com>\r\n')
     assert.equal(await session.client.readReply(), DRAINING)
@@ -304,7 +304,7 @@ describe('A drain', () => {
   })
 
   for (const state of ['MAIL unanswered', 'in the envelope', 'DATA unanswered', 'in the body'] as const) {
-    test(`LIF-02: lets a mail finish that is ${state}`, async (t) => {
+    test(`lets a mail finish that is ${state} (LIF-02)`, async (t) => {
       const session = await draining(t, state)
       clock.passes(2 * drainQuietMs)
       await pause(LOOKS_MS)

@@ -224,7 +224,7 @@ test('all mistakes are told at once, also several in one variable and in several
   assert.equal(mistakes.length, 8 + single.length)
 })
 
-test('no mistake repeats what could be a secret', () => {
+test('no mistake repeats what could be a secret (PRV-10)', () => {
   const secret = 'hunter2hunter2'
   const base64 = own.keyPem.replaceAll(/-----.*-----|\n/g, '')
   const places: readonly Env[] = [

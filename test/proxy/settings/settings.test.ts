@@ -30,7 +30,7 @@ function mistakesOf(env: Env): readonly string[] {
   return 'mistakes' in parsed ? parsed.mistakes : []
 }
 
-test('without any variable everything has its default', () => {
+test('without any variable everything has its default (PRV-07)', () => {
   const { allow, trustProxyProtocol, ...rest } = configOf({})
   assert.deepEqual(rest, {
     listeners: [

@@ -79,7 +79,7 @@ const NO_ENDS: readonly string[] = [
   '\n\r.\n\r',
 ]
 
-describe('A body ends at CRLF.CRLF, wherever the network cut it', () => {
+describe('A body ends at CRLF.CRLF, wherever the network cut it (R10)', () => {
   for (const [what, stream] of BODIES) {
     test(what, () => {
       const end = stream.indexOf('|')
@@ -114,7 +114,7 @@ describe('A body ends at CRLF.CRLF, wherever the network cut it', () => {
   })
 })
 
-describe('Whatever a body holds', () => {
+describe('Whatever a body holds (BYT-11)', () => {
   /** Rich in what an end is made of. */
   const ALPHABET = [
     '\r',
@@ -150,7 +150,7 @@ describe('Whatever a body holds', () => {
     )
   })
 
-  test('a body of 25 MB in one line takes linear time', () => {
+  test('a body of 25 MB in one line takes linear time (DAT-12)', () => {
     const chunk = Buffer.alloc(65_536, 'x')
     const dots = Buffer.alloc(65_536, 'x.\r\n')
     for (const part of [chunk, dots]) {

@@ -58,7 +58,7 @@ function withoutBadMechanisms(line: string): string | undefined {
   return good.length === 0 ? undefined : `${line.slice(0, 9)}${good.join(' ')}${line.slice(line.trimEnd().length)}`
 }
 
-describe('EHL-24: a random EHLO reply', () => {
+describe('a random EHLO reply (EHL-24)', () => {
   const KEYWORDS =
     'STARTTLS SIZE PIPELINING 8BITMIME SMTPUTF8 CHUNKING BINARYMIME REQUIRETLS XCLIENT XFORWARD ETRN TURN'
   const NAMES = 'PLAIN LOGIN GSSAPI EXTERNAL DIGEST-MD5 SCRAM-SHA-256 SCRAM-SHA-256-PLUS GS2-KRB5 XOAUTH2 KERBEROS_V4'

@@ -109,7 +109,7 @@ describe('A stream of replies is cut behind each last line, wherever the network
   })
 })
 
-describe('A reply is bounded', () => {
+describe('A reply is bounded (R2)', () => {
   const atTheLimit = `250 ${'x'.repeat(MAX_REPLY_BYTES - 6)}\r\n`
   const lines = '250-x\r\n'.repeat(MAX_REPLY_LINES - 1)
   const cases: readonly (readonly [what: string, text: string, found: Partial<Found>])[] = [
@@ -157,7 +157,7 @@ function cutInto(bytes: Buffer, size: number): Buffer[] {
   )
 }
 
-describe('Whatever an upstream says', () => {
+describe('Whatever an upstream says (BYT-11)', () => {
   /** Made of what replies are made of, so that lines, codes and continuations come up often. */
   const stream = fc
     .array(fc.constantFrom('2', '5', '0', '250', '250-', '354 ', '-', ' ', 'x', '\r', '\n', '\r\n', '\0', '\u00ff'), {

@@ -256,9 +256,9 @@ const HANDSHAKE_CASES: readonly Case[] = [
   { ids: 'TLU-10', what: 'an RST in the handshake', play: atHandshake(rst), detail: 'ECONNRESET', ...FAILED },
 ]
 
-describe('R8: where the upstream cannot be trusted, the client is told and not one of its bytes goes up', () => {
+describe('where the upstream cannot be trusted, the client is told and not one of its bytes goes up (R8)', () => {
   for (const failing of [...EHLO_CASES, ...STARTTLS_CASES, ...INJECTION_CASES, ...HANDSHAKE_CASES]) {
-    test(`${failing.ids}: ${failing.what}`, async () => {
+    test(`${failing.what} (${failing.ids})`, async () => {
       const { phases, at, end, resumed } = await failsClosed(failing, trust)
       assert.deepEqual(Object.keys(phases), ['resolve', 'connect', 'greeting', 'starttls', 'total'])
       const total = end - at

@@ -25,7 +25,7 @@ function isLoadShedding({ rig }: UpstreamPair, upstream: ScriptedUpstream): void
 }
 
 describe('A 421 of the preferred upstream is the answer when no other upstream has one', () => {
-  test('AHA-08 GRT-05: of several 421 greetings the client gets that of the preferred upstream', async () => {
+  test('of several 421 greetings the client gets that of the preferred upstream (AHA-08, GRT-05)', async () => {
     await using pair = await startUpstreamPair(trust)
     const client = await pair.rig.connect()
     const preferred = await pair.first.accept()
@@ -58,7 +58,7 @@ describe('A 421 of the preferred upstream is the answer when no other upstream h
     ],
   ]
   for (const [what, fail, error] of DOWN) {
-    test(`AHA-08 GRT-05: the first greets with 421 and the second ${what}: the client gets the 421`, async () => {
+    test(`the first greets with 421 and the second ${what}: the client gets the 421 (AHA-08, GRT-05)`, async () => {
       using resources = new OpenResources()
       {
         await using pair = await startUpstreamPair(trust, { PROXY_DIAL_TIMEOUT: '2s' })
@@ -82,7 +82,7 @@ describe('A 421 of the preferred upstream is the answer when no other upstream h
     })
   }
 
-  test('AHA-08: the second greets with 421 and the first is down: the 421 counts for the second', async () => {
+  test('the second greets with 421 and the first is down: the 421 counts for the second (AHA-08)', async () => {
     await using pair = await startUpstreamPair(trust)
     const client = await pair.rig.connect()
     await (await pair.first.accept()).reset()
@@ -107,7 +107,7 @@ describe('A 421 of the preferred upstream is the answer when no other upstream h
     ],
   ]
   for (const [what, relayed, act] of MEANWHILE) {
-    test(`AHA-08: ${what} of the first upstream after its 421 does not keep the 421 from the client`, async () => {
+    test(`${what} of the first upstream after its 421 does not keep the 421 from the client (AHA-08)`, async () => {
       using resources = new OpenResources()
       {
         await using pair = await startUpstreamPair(trust)
@@ -130,7 +130,7 @@ describe('A 421 of the preferred upstream is the answer when no other upstream h
 
 describe('The connection that greeted with 421 is closed', () => {
   for (const greeting of ['554 5.3.2 no\r\n', '521 5.3.2 no mail here\r\n', '450 4.3.2 later\r\n']) {
-    test(`AHA-09: when the second greets with ${greeting.slice(0, 3)}, which is the answer`, async () => {
+    test(`when the second greets with ${greeting.slice(0, 3)}, which is the answer (AHA-09)`, async () => {
       await using pair = await startUpstreamPair(trust)
       const client = await pair.rig.connect()
       const first = await pair.first.accept()
@@ -146,7 +146,7 @@ describe('The connection that greeted with 421 is closed', () => {
     })
   }
 
-  test('AHA-09 DIS-11: when the client leaves while the second is dialled', async () => {
+  test('when the client leaves while the second is dialled (AHA-09, DIS-11)', async () => {
     using resources = new OpenResources()
     {
       await using pair = await startUpstreamPair(trust)

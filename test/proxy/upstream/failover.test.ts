@@ -46,7 +46,7 @@ const UNABLE: readonly (readonly [string, (peer: Peer) => Promise<unknown>, Dial
 
 describe('The next upstream is dialled when the one before cannot serve', () => {
   for (const [what, act, error] of UNABLE) {
-    test(`AHA-09: the first ${what}; the client learns nothing of it, and the first nothing of the client`, async () => {
+    test(`the first ${what}; the client learns nothing of it, and the first nothing of the client (AHA-09)`, async () => {
       using resources = new OpenResources()
       {
         await using pair = await startPair(SHARED)
@@ -68,7 +68,7 @@ describe('The next upstream is dialled when the one before cannot serve', () => 
     })
   }
 
-  test('AHA-09: the first refuses TCP', async () => {
+  test('the first refuses TCP (AHA-09)', async () => {
     await using pair = await startPair()
     await pair.first.close()
     pair.first.close = async () => {}
@@ -80,7 +80,7 @@ describe('The next upstream is dialled when the one before cannot serve', () => 
     assert.equal(used!.serverPort, pair.second.port)
   })
 
-  test('AHA-09 GRT-07: the first drops what it gets: the second still has its share of PROXY_DIAL_TIMEOUT', async () => {
+  test('the first drops what it gets: the second still has its share of PROXY_DIAL_TIMEOUT (AHA-09, GRT-07)', async () => {
     await using hole = await openBlackHole('127.0.0.2')
     const second = await ScriptedUpstream.start()
     const upstreams = [`127.0.0.2:${hole.port}`, `localhost:${second.port}`]
@@ -97,7 +97,7 @@ describe('The next upstream is dialled when the one before cannot serve', () => 
 
 describe('The next upstream is not dialled', () => {
   for (const greeting of ['554 5.3.2 no\r\n', '521 5.3.2 no mail here\r\n', '450 4.3.2 later\r\n']) {
-    test(`AHA-09: when the first greets with ${greeting.slice(0, 3)}, which is its answer`, async () => {
+    test(`when the first greets with ${greeting.slice(0, 3)}, which is its answer (AHA-09)`, async () => {
       await using pair = await startPair()
       const client = await pair.rig.connect()
       const peer = await pair.first.accept()
@@ -118,7 +118,7 @@ describe('The next upstream is not dialled', () => {
     ['a 421 and a FIN', (peer) => peer.send(BUSY).then(() => peer.end())],
   ]
   for (const [what, lose] of LOSSES) {
-    test(`AHA-09 R13: once a greeting was relayed, whatever follows: ${what}`, async () => {
+    test(`once a greeting was relayed, whatever follows: ${what} (AHA-09, R13)`, async () => {
       await using pair = await startPair()
       const client = await pair.rig.connect()
       const peer = await pair.first.accept()
@@ -134,7 +134,7 @@ describe('The next upstream is not dialled', () => {
     })
   }
 
-  test('AHA-09 DIS-11: when the client has left meanwhile', async () => {
+  test('when the client has left meanwhile (AHA-09, DIS-11)', async () => {
     using resources = new OpenResources()
     {
       await using pair = await startPair()
@@ -151,7 +151,7 @@ describe('The next upstream is not dialled', () => {
 })
 
 describe('When no upstream can serve', () => {
-  test('AHA-09 GRT-10: each is tried once, within PROXY_DIAL_TIMEOUT altogether, and the client is told', async () => {
+  test('each is tried once, within PROXY_DIAL_TIMEOUT altogether, and the client is told (AHA-09, GRT-10)', async () => {
     using resources = new OpenResources()
     {
       await using pair = await startPair(SHARED)
@@ -170,7 +170,7 @@ describe('When no upstream can serve', () => {
   })
 
   const CLIENTS = 50
-  test(`AHA-08: load shedding: ${CLIENTS} clients make ${CLIENTS} upstream connections, and not one more`, async () => {
+  test(`load shedding: ${CLIENTS} clients make ${CLIENTS} upstream connections, and not one more (AHA-08)`, async () => {
     using resources = new OpenResources()
     const upstream = await ScriptedUpstream.start()
     {

@@ -21,7 +21,7 @@ describe('The preamble of an upstream that behaves', () => {
   ]
 
   for (const [way, send] of WAYS) {
-    test(`TLU-01: EHLO, STARTTLS and the handshake, then the client's own first command (replies ${way})`, async () => {
+    test(`EHLO, STARTTLS and the handshake, then the client's own first command (replies ${way}) (TLU-01)`, async () => {
       await using scene = await startScene(trust)
       const { client, peer } = await scene.meet()
       await send(peer, GREETING)
@@ -39,7 +39,7 @@ describe('The preamble of an upstream that behaves', () => {
     })
   }
 
-  test('TLU-14: the proxy takes up no offer of trust inside TLS, and hides it from the client', async () => {
+  test('the proxy takes up no offer of trust inside TLS, and hides it from the client (TLU-14)', async () => {
     await using scene = await startScene(trust)
     const { client, peer } = await scene.meet()
     await playPreamble(peer, { identity: trust.identity })
@@ -53,7 +53,7 @@ describe('The preamble of an upstream that behaves', () => {
     assert.equal(peer.log.all.toString(), 'EHLO app.example\r\nNOOP\r\n')
   })
 
-  test('TLU-01: without TLS by configuration there is no preamble, and what follows the greeting is relayed', async () => {
+  test('without TLS by configuration there is no preamble, and what follows the greeting is relayed (TLU-01)', async () => {
     await using scene = await startScene(undefined, { clear: true })
     const { client, peer } = await scene.meet()
     await peer.send(`${GREETING}421 4.3.2 mail.example shutting down\r\n`)

@@ -64,7 +64,7 @@ async function waitUntilUnreachable(rig: DialRig, failure: Failure): Promise<num
 }
 
 describe('An upstream that cannot be reached', () => {
-  test('GRT-06: a closed port: one 421 4.4.1 at once, and a FIN', async () => {
+  test('a closed port: one 421 4.4.1 at once, and a FIN (GRT-06)', async () => {
     using resources = new OpenResources()
     {
       await using rig = await startDialRig([`127.0.0.1:${await freePort()}`], trust)
@@ -79,7 +79,7 @@ describe('An upstream that cannot be reached', () => {
     await resources.allClosed('the refused dial')
   })
 
-  test('GRT-07: an address that drops what it gets: 421 when PROXY_DIAL_TIMEOUT is over, and the socket is closed', async () => {
+  test('an address that drops what it gets: 421 when PROXY_DIAL_TIMEOUT is over, and the socket is closed (GRT-07)', async () => {
     await using hole = await openBlackHole('127.0.0.2')
     using resources = new OpenResources()
     {
@@ -98,7 +98,7 @@ describe('An upstream that cannot be reached', () => {
     ['the resolver is silent', new Promise(() => {}), undefined],
   ]
   for (const [index, [what, answer, detail]] of RESOLVERS.entries()) {
-    test(`GRT-08: ${what}: 421, and no name in it`, async () => {
+    test(`${what}: 421, and no name in it (GRT-08)`, async () => {
       const name = `resolver-${index}.test`
       using resources = new OpenResources()
       using names = new Names({ [name]: answer })
@@ -112,7 +112,7 @@ describe('An upstream that cannot be reached', () => {
     })
   }
 
-  test('GRT-08: a silent resolver is asked once for all who wait, and may still fail when nobody does', async () => {
+  test('a silent resolver is asked once for all who wait, and may still fail when nobody does (GRT-08)', async () => {
     const { promise, reject } = Promise.withResolvers<string[]>()
     using names = new Names({ 'mail.test': promise })
     await using rig = await startDialRig(['mail.test:587'], trust, { env: { PROXY_DIAL_TIMEOUT: '300ms' } })
@@ -146,7 +146,7 @@ async function talks(client: Peer, peer: Peer): Promise<void> {
 }
 
 describe('A name that stands for several addresses', () => {
-  test('GRT-09: the session works over the second address when the first refuses', async () => {
+  test('the session works over the second address when the first refuses (GRT-09)', async () => {
     using _names = new Names({ 'mail.test': ['127.0.0.2', '127.0.0.1'] })
     await using scene = await startScene(trust, { host: 'mail.test' })
     const { client, peer } = await scene.meet()
@@ -157,7 +157,7 @@ describe('A name that stands for several addresses', () => {
     assert.equal(scene.recorder.sessions[0]!.one('dial').peerAddress, '127.0.0.1')
   })
 
-  test('REL-11: new sessions follow the name, old ones go on; so when it vanishes, and when it is back', async () => {
+  test('new sessions follow the name, old ones go on; so when it vanishes, and when it is back (REL-11)', async () => {
     using names = new Names({ 'mail.test': ['127.0.0.1'] })
     await using scene = await startScene(trust, { host: 'mail.test' })
     const old = await scene.meet()
@@ -180,7 +180,7 @@ describe('Address families', () => {
     ['[::1]', '127.0.0.1'],
     ['127.0.0.1', '::1'],
   ] as const) {
-    test(`GRT-14: a mail from a listener on ${listen} to an upstream at ${host}`, async () => {
+    test(`a mail from a listener on ${listen} to an upstream at ${host} (GRT-14)`, async () => {
       await using simulator = await startSimulator({ host, keepBodies: true })
       const upstream = `${net.isIPv6(host) ? `[${host}]` : host}:${simulator.port}`
       await using rig = await startDialRig([upstream], undefined, {
@@ -203,7 +203,7 @@ describe('Address families', () => {
 })
 
 describe('A slow upstream', () => {
-  test('GRT-03: greets late, within PROXY_DIAL_TIMEOUT: a client library waits for it and sends', async () => {
+  test('greets late, within PROXY_DIAL_TIMEOUT: a client library waits for it and sends (GRT-03)', async () => {
     await using simulator = await startSimulator({ faults: { 'slow-700-at-greeting': {} } })
     await using rig = await startDialRig([`localhost:${simulator.port}`], undefined, {
       env: { PROXY_UPSTREAM_CA_FILE: simulator.caFile },
@@ -218,14 +218,14 @@ describe('A slow upstream', () => {
 })
 
 describe('An upstream that is the proxy itself', () => {
-  test('GRT-15: is refused at start where the configuration shows it', () => {
+  test('is refused at start where the configuration shows it (GRT-15)', () => {
     for (const host of ['127.0.0.1', 'localhost']) {
       const parsed = parseConfig({ PROXY_LISTEN: 'smtp://127.0.0.1:2525', PROXY_UPSTREAM: `smtp://${host}:2525` })
       assert.ok('mistakes' in parsed && parsed.mistakes.some((mistake) => mistake.startsWith('PROXY_UPSTREAM')))
     }
   })
 
-  test('GRT-15: behind a name, is a loop that PROXY_MAX_SESSIONS ends: 421 for the client, and nothing is left', async () => {
+  test('behind a name, is a loop that PROXY_MAX_SESSIONS ends: 421 for the client, and nothing is left (GRT-15)', async () => {
     using _names = new Names({ 'mail.test': ['127.0.0.1'] })
     using resources = new OpenResources()
     {

@@ -74,7 +74,7 @@ async function readsTickets(peer: Peer, connection: DialledUpstream): Promise<vo
 
 describe('The TLS session of the last connection', () => {
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
-    test(`TLU-11: is resumed by each next one, and still known by its certificate's end (${version})`, async () => {
+    test(`is resumed by each next one, and still known by its certificate's end (${version}) (TLU-11)`, async () => {
       const context = tls.createSecureContext({ ...trust.identity, minVersion: version, maxVersion: version })
       await using scene = await startScene(trust)
       const dials: Dial[] = []
@@ -89,7 +89,7 @@ describe('The TLS session of the last connection', () => {
       }
     })
 
-    test(`TLU-11: an upstream that forgot it is verified anew (${version})`, async () => {
+    test(`an upstream that forgot it is verified anew (${version}) (TLU-11)`, async () => {
       const versions = { minVersion: version, maxVersion: version } as const
       const somebody = identityOf(await (await makeAuthority('Somebody Else')).issue({}))
       await using scene = await startScene(trust)
@@ -103,7 +103,7 @@ describe('The TLS session of the last connection', () => {
       await client.end()
     })
 
-    test(`TLU-11: is never one that was not trusted (${version})`, async () => {
+    test(`is never one that was not trusted (${version}) (TLU-11)`, async () => {
       const context = tls.createSecureContext({
         ...identityOf(await makeSelfSigned({})),
         minVersion: version,
@@ -121,7 +121,7 @@ describe('The TLS session of the last connection', () => {
       }
     })
 
-    test(`TLU-11: belongs to one host and port (${version})`, async () => {
+    test(`belongs to one host and port (${version}) (TLU-11)`, async () => {
       using _names = new Names({ localhost: ['127.0.0.1'], 'other.test': ['127.0.0.1'] })
       const context = tls.createSecureContext({ ...trust.identity, minVersion: version, maxVersion: version })
       const upstreams = [await ScriptedUpstream.start(), await ScriptedUpstream.start()] as const
@@ -147,7 +147,7 @@ describe('The TLS session of the last connection', () => {
   }
 
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
-    test(`TLU-11: is a day old at most, however often it is resumed, so that a renewed certificate is seen (${version})`, async () => {
+    test(`is a day old at most, however often it is resumed, so that a renewed certificate is seen (${version}) (TLU-11)`, async () => {
       const versions = { minVersion: version, maxVersion: version, ticketKeys: randomBytes(48) }
       const renewed = identityOf(await trust.authority.issue({ notAfter: new Date(Date.now() + 90 * DAY_MS) }))
       await using hall = await startHall(trust)
@@ -173,7 +173,7 @@ describe('The TLS session of the last connection', () => {
     })
   }
 
-  test('TLU-11: is a day old at most, also where each resumption brings a new ticket', async (context) => {
+  test('is a day old at most, also where each resumption brings a new ticket (TLU-11)', async (context) => {
     if (!(await hasOpenssl())) return context.skip('openssl is not installed')
     const upstream = await startOpensslUpstream(trust.certFile, trust.keyFile)
     context.after(() => upstream.close())
@@ -198,7 +198,7 @@ describe('The TLS session of the last connection', () => {
     assert.deepEqual(await dialled(2 * DAY_MS - 1), [true, true])
   })
 
-  test('REL-10: does not outlive the certificate: running sessions go on, new ones fail closed', async () => {
+  test('does not outlive the certificate: running sessions go on, new ones fail closed (REL-10)', async () => {
     const notAfter = new Date(Math.ceil(Date.now() / 1000 + 5) * 1000) // whole seconds; until then two sessions begin
     const context = tls.createSecureContext(identityOf(await trust.authority.issue({ notAfter })))
     await using scene = await startScene(trust)

@@ -108,7 +108,7 @@ describe('The certificate of the upstream', () => {
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     for (const shown of CERTIFICATES) {
       const { ids, what, host, detail } = shown
-      test(`${ids}: ${what}: ${detail ? `${detail}, 421` : 'accepted'} (${version})`, async () => {
+      test(`${what}: ${detail ? `${detail}, 421` : 'accepted'} (${version}) (${ids})`, async () => {
         using _names = new Names({ localhost: ['127.0.0.1'], [host]: ['127.0.0.1'] })
         const identity = await issue(shown)
         const context = tls.createSecureContext({ ...identity, minVersion: version, maxVersion: version })
@@ -129,7 +129,7 @@ describe('The certificate of the upstream', () => {
     }
   }
 
-  test('TLU-06: a private authority is trusted when PROXY_UPSTREAM_CA_FILE names it, and only then', async () => {
+  test('a private authority is trusted when PROXY_UPSTREAM_CA_FILE names it, and only then (TLU-06)', async () => {
     const expected = { word: localReplies.UNTRUSTED, error: 'tls_untrusted', replyCode: 220 } as const
     const another = await makeTrust()
     const detail = 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'
@@ -143,7 +143,7 @@ describe('The certificate of the upstream', () => {
     await talks(client, peer)
   })
 
-  test('is verified even if NODE_TLS_REJECT_UNAUTHORIZED=0 tells Node not to verify', async () => {
+  test('is verified even if NODE_TLS_REJECT_UNAUTHORIZED=0 tells Node not to verify (R16)', async () => {
     const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED
     process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'
     try {
@@ -157,7 +157,7 @@ describe('The certificate of the upstream', () => {
     }
   })
 
-  test('TLU-15: the proxy has no certificate of its own to show, even where the upstream asks for one', async () => {
+  test('the proxy has no certificate of its own to show, even where the upstream asks for one (TLU-15)', async () => {
     for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       await using scene = await startScene(trust)
       const { client, peer } = await scene.meet()
@@ -169,10 +169,10 @@ describe('The certificate of the upstream', () => {
   })
 })
 
-describe('The version of TLS', () => {
+describe('The version of TLS (R16)', () => {
   const OLD = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const
 
-  test('TLU-07: nothing older than 1.2', async () => {
+  test('nothing older than 1.2 (TLU-07)', async () => {
     const context = tls.createSecureContext({ ...trust.identity, ...OLD })
     const upstream = await ScriptedUpstream.start()
     const client = await connectClient({ port: upstream.port })
@@ -188,16 +188,3 @@ describe('The version of TLS', () => {
     await failsClosed({ what: 'TLS 1.1', play, ...expected }, trust)
   })
 })
-
-/*
- * Not tested, because the design leaves it out:
- *
- * | id     | in the catalogue            | why                                                                       |
- * | TLU-06 | verify=off (second half)    | verification cannot be turned off                                         |
- * | TLU-13 | a bad ehlo_name             | there is no such setting: the proxy names itself by its address literal   |
- * | TLU-15 | a client certificate        | none can be configured; that none is shown is tested above                |
- *
- * TLU-09 ends with PROXY_DIAL_TIMEOUT, not with 25 s. TLU-02's metric tls_required_missing is the dial's error
- * starttls_not_offered. TLU-11 is in upstream-resumption.test.ts and runs 10 sessions, not 100. TLU-01 to TLU-03, TLU-08
- * to TLU-10, TLU-12 and TLU-14 are in upstream.test.ts and upstream-preamble.test.ts.
- */

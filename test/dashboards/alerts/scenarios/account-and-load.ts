@@ -10,7 +10,7 @@ const accountDisabled = (count: number) =>
   ({
     severity: 'critical',
     labels: BILLING,
-    description: `send.ahasend.com answered 521 to billing ${count} times in the last hour. AhaSend accepts no mail from this account until it is restored, and apps do not retry after a 521. The account is paused (too many recent bounces, forbidden content, a high spam score, terms of service, manual review, or by its parent account), suspended or out of credits. Only AhaSend's support or the parent account can lift a pause.`,
+    description: `send.ahasend.com answered 521 to billing ${count} times in the last hour. AhaSend accepts no mail from this account until the account is restored, and apps do not retry after a 521. The account is suspended, out of credits or paused. AhaSend pauses an account for too many recent bounces, forbidden content, a high spam score, a violation of the terms of service or a manual review; a parent account can also pause it. Only AhaSend's support or the parent account can lift a pause.`,
   }) as const
 
 export const ACCOUNT_DISABLED: readonly Scenario[] = [
@@ -169,7 +169,7 @@ const shedding = (severity: 'critical' | 'warning', share: string) =>
   ({
     severity,
     labels: SERVER,
-    description: `send.ahasend.com greeted ${share} of the connections with 421. Applications that do not try again lose that mail; the others send it late.`,
+    description: `send.ahasend.com refused ${share} of new connections with 421. Apps that retry send their mail late. Apps that do not retry lose it.`,
   }) as const
 
 export const LOAD_SHEDDING: readonly Scenario[] = [

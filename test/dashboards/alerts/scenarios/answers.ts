@@ -7,7 +7,7 @@ const doubtful = (count: number) =>
   ({
     severity: 'warning',
     labels: BILLING,
-    description: `${count} mails of billing to send.ahasend.com ended in doubt in the last 30 minutes. AhaSend may have queued them; an application that sends them again doubles them.`,
+    description: `${count} messages from billing to send.ahasend.com ended in doubt in the last 30 minutes. AhaSend may have queued them. If the app sends them again, recipients may get them twice.`,
   }) as const
 
 export const IN_DOUBT: readonly Scenario[] = [
@@ -38,7 +38,7 @@ const partial = (count: number) =>
   ({
     severity: 'warning',
     labels: BILLING,
-    description: `${count} mails of billing were answered 250 by send.ahasend.com in the last 30 minutes with a list of ids that is not complete. The application believes that all recipients get them.`,
+    description: `send.ahasend.com confirmed ${count} messages from billing with 250 in the last 30 minutes, but with an incomplete list of ids. The app assumes that all recipients get the message.`,
   }) as const
 
 export const PARTIALLY_QUEUED: readonly Scenario[] = [
@@ -54,7 +54,7 @@ const slow = (time: string) =>
   ({
     severity: 'warning',
     labels: SERVER,
-    description: `Too many final replies of send.ahasend.com take ${time} or longer: one in twenty, or where few mails are sent three in ten. Applications whose timeout is shorter give up and send again what AhaSend has queued.`,
+    description: `Too many final replies of send.ahasend.com take ${time} or longer: one in twenty, or three in ten if few messages are sent. Apps with a shorter timeout give up and send messages again that AhaSend has queued.`,
   }) as const
 
 const DURATION = 'smtp_proxy_command_duration_seconds'
@@ -120,7 +120,7 @@ const DAY = 86_400
 const certificate = (severity: 'critical' | 'warning', time: string) =>
   ({
     severity,
-    description: `The certificate that an upstream showed last ends in ${time}. If AhaSend does not renew it, no connection succeeds from then on: the proxy trusts no certificate that has ended.`,
+    description: `The last certificate that an upstream presented expires in ${time}. If AhaSend does not renew it, all connections fail from then on: the proxy does not accept an expired certificate.`,
   }) as const
 
 export const UPSTREAM_CERTIFICATE: readonly Scenario[] = [

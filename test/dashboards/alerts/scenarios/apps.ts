@@ -10,7 +10,7 @@ const credentials = (severity: 'critical' | 'warning', count: number) =>
   ({
     severity,
     labels: BILLING,
-    description: `send.ahasend.com refused ${count} logins of billing in the last hour. What an application sends with these credentials is not accepted.`,
+    description: `send.ahasend.com refused ${count} logins of billing in the last hour. AhaSend accepts no mail that an app sends with these credentials.`,
   }) as const
 
 export const CREDENTIALS: readonly Scenario[] = [
@@ -179,7 +179,7 @@ const domain = (count: number) =>
   ({
     severity: 'warning',
     labels: BILLING,
-    description: `send.ahasend.com answered 556 to billing ${count} times in the last 30 minutes: the account or the sending domain is not configured. All mail from that domain is refused.`,
+    description: `send.ahasend.com answered 556 to billing ${count} times in the last 30 minutes: the account or the sending domain is not configured. AhaSend refuses all mail from that domain.`,
   }) as const
 
 export const DOMAIN_NOT_CONFIGURED: readonly Scenario[] = [
@@ -201,7 +201,7 @@ const format = (count: number) =>
   ({
     severity: 'warning',
     labels: BILLING,
-    description: `send.ahasend.com answered 552 to ${count} mails of billing in the last hour: their format is not valid. Sending them again does not help.`,
+    description: `send.ahasend.com answered 552 to ${count} messages from billing in the last hour: their format is invalid. Sending them again does not help.`,
   }) as const
 const wrongFormat = reply('END-OF-MESSAGE', 552, 'message_format')
 
@@ -248,7 +248,7 @@ const rejected = (count: number) =>
   ({
     severity: 'warning',
     labels: BILLING,
-    description: `send.ahasend.com answered 553 to ${count} recipients of billing in the last hour: their domains are toxic, temporary or misspelt. Too many of them harm the reputation of the account.`,
+    description: `send.ahasend.com answered 553 to ${count} recipients of billing in the last hour: their domains are toxic, temporary or misspelled. Too many such recipients harm the reputation of the account.`,
   }) as const
 const recipients = (verdict: string) =>
   `smtp_proxy_recipients_total{smtp_recipient_verdict="${verdict}", server_address="send.ahasend.com", smtp_client_name="billing"}`

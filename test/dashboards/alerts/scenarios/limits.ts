@@ -8,7 +8,7 @@ const nearSize = {
   severity: 'info',
   labels: { smtp_client_name: 'billing' },
   description:
-    'billing sent messages above 15 MiB in the last hour. AhaSend refuses messages above 20 MiB (20,971,520 bytes), including headers and base64: an attachment grows by a third.',
+    'billing sent messages above 15 MiB in the last hour. AhaSend refuses messages above 20 MiB (20,971,520 bytes). Headers count, and base64 makes attachments a third larger.',
 } as const
 
 export const MESSAGE_SIZE: readonly Scenario[] = [
@@ -39,7 +39,7 @@ export const MESSAGE_SIZE: readonly Scenario[] = [
           severity: 'warning',
           labels: BILLING,
           description:
-            'send.ahasend.com refused 1 messages of billing in the last hour, because they are above 20 MiB (20,971,520 bytes) as encoded. Sending them again does not help.',
+            'send.ahasend.com refused 1 messages from billing in the last hour because their encoded size is above 20 MiB (20,971,520 bytes). Sending them again does not help.',
         },
       ],
       [85],
@@ -69,7 +69,7 @@ export const RECIPIENT_LIMIT: readonly Scenario[] = [
         {
           severity: 'info',
           description:
-            'Mails with more than 40 recipients were sent in the last hour. AhaSend accepts 50 recipients a mail and refuses those beyond with 452.',
+            'Messages with more than 40 recipients were sent in the last hour. AhaSend accepts 50 recipients per message and refuses further recipients with 452.',
         },
       ],
       [85],
@@ -88,7 +88,7 @@ export const RECIPIENT_LIMIT: readonly Scenario[] = [
           severity: 'warning',
           labels: BILLING,
           description:
-            'send.ahasend.com refused 3 recipients of billing in the last hour, because a mail may have 50. Applications that do not read the reply of each recipient lose them.',
+            'send.ahasend.com refused 3 recipients of billing in the last hour because a message can have at most 50. Apps that do not check the reply to each recipient never send the message to the refused ones.',
         },
       ],
       [85],
@@ -118,7 +118,7 @@ export const CONNECTION_LIMIT: readonly Scenario[] = [
           severity: 'info',
           labels: { server_address: 'send.ahasend.com' },
           description:
-            'Connections to send.ahasend.com carried more than 9,000 mails in the last hour. AhaSend ends a connection after 10,000.',
+            'Some connections to send.ahasend.com carried more than 9,000 messages each in the last hour. AhaSend accepts at most 10,000 messages per connection.',
         },
       ],
       [85],
@@ -137,7 +137,7 @@ export const CONNECTION_LIMIT: readonly Scenario[] = [
           severity: 'warning',
           labels: BILLING,
           description:
-            'send.ahasend.com refused billing 2 times in the last hour, because its connection had reached a limit. The mail has to be sent again on a new connection.',
+            'send.ahasend.com refused billing 2 times in the last hour because its connection had reached a limit. The app must send these messages again on a new connection.',
         },
       ],
       [85],

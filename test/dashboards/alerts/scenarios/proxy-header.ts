@@ -6,7 +6,7 @@ const headless = (severity: 'critical' | 'warning', count: number, instance = 'p
   ({
     severity,
     labels: { instance },
-    description: `${instance} closed ${count} connections from PROXY_TRUST_PROXY_PROTOCOL, because they did not begin with a valid PROXY header. Their applications get no reply at all.`,
+    description: `${instance} closed ${count} connections from networks in PROXY_TRUST_PROXY_PROTOCOL because they did not begin with a valid PROXY header. Apps on these connections get no reply.`,
   }) as const
 
 const AT_TWO = 'instance="two:9464"'

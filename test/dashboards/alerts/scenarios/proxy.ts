@@ -14,7 +14,7 @@ export const DOWN: readonly Scenario[] = [
     fires: [
       [9.75],
       [10.5],
-      [11.25, { severity: 'critical', description: 'Prometheus reaches no instance of ahasend-smtp-proxy any more.' }],
+      [11.25, { severity: 'critical', description: 'Prometheus cannot reach any instance of ahasend-smtp-proxy.' }],
       [15.25],
     ],
   },
@@ -32,7 +32,7 @@ export const DOWN: readonly Scenario[] = [
         {
           severity: 'warning',
           labels: { instance: 'one:9464' },
-          description: 'Prometheus does not reach one:9464; other instances answer.',
+          description: 'Prometheus cannot reach one:9464. Other instances answer.',
         },
       ],
       [15.25],
@@ -49,7 +49,7 @@ export const DOWN: readonly Scenario[] = [
 const unknown = {
   severity: 'critical',
   description:
-    'No target of Prometheus has the job ahasend-smtp-proxy, and no metrics of a proxy arrive by OTLP: nobody watches the mail.',
+    'Prometheus has no target with the job ahasend-smtp-proxy, and no proxy metrics arrive over OTLP. While this lasts, no alert can report that mail fails.',
 } as const
 
 export const ABSENT: readonly Scenario[] = [
@@ -95,7 +95,8 @@ export const RESTARTING: readonly Scenario[] = [
         {
           severity: 'warning',
           labels: INSTANCE,
-          description: 'proxy:9464 was started 3 times in 15 minutes. Each start breaks off what was under way.',
+          description:
+            'proxy:9464 started 3 times in 15 minutes. Each restart interrupts connections and in-flight messages.',
         },
       ],
       [32],
@@ -114,7 +115,7 @@ const certificate = (severity: 'critical' | 'warning', time: string) =>
   ({
     severity,
     labels: INSTANCE,
-    description: `The certificate in PROXY_TLS_CERT_FILE at proxy:9464 ends in ${time}. Applications that verify it send nothing from then on.`,
+    description: `The certificate in PROXY_TLS_CERT_FILE at proxy:9464 expires in ${time}. From then on, apps that verify the certificate cannot send mail.`,
   }) as const
 
 export const LISTENER_CERTIFICATE: readonly Scenario[] = [
@@ -155,7 +156,7 @@ export const OPAQUE: readonly Scenario[] = [
           severity: 'warning',
           labels: { smtp_opaque_reason: 'reply_mismatch' },
           description:
-            '9 sessions in the last hour, for reply_mismatch. Mail goes on; metrics, logs and traces say less than happens.',
+            'The proxy could not parse 9 sessions in the last hour: reply_mismatch. Mail is not affected, but metrics, logs and traces are incomplete.',
         },
       ],
       [135],
@@ -174,7 +175,7 @@ const failing = (count: number) =>
   ({
     severity: 'warning',
     labels: INSTANCE,
-    description: `${count} failures at proxy:9464 in 15 minutes. Mail goes on; what failed is missing in metrics, logs or traces. This is a bug.`,
+    description: `The telemetry code failed ${count} times at proxy:9464 in 15 minutes. Mail is not affected, but metrics, logs or traces are incomplete. This is a bug.`,
   }) as const
 
 export const OBSERVER: readonly Scenario[] = [
@@ -196,7 +197,7 @@ const losing = (count: number, loss: string) =>
   ({
     severity: 'warning',
     labels: { telemetry_signal: 'traces', telemetry_loss: loss },
-    description: `${count} records of traces were lost in 15 minutes (${loss}), and some in the 15 minutes before. Mail is not affected.`,
+    description: `${count} records of traces were lost in 15 minutes (${loss}). Records were also lost in the 15 minutes before. Mail is not affected.`,
   }) as const
 
 const lost = (loss: string) => `smtp_proxy_telemetry_lost_total{telemetry_signal="traces", telemetry_loss="${loss}"}`
@@ -251,7 +252,8 @@ export const OVERFLOWING: readonly Scenario[] = [
         {
           severity: 'warning',
           labels: { metric: 'smtp_proxy_replies_total' },
-          description: 'smtp_proxy_replies_total has overflowed: its sums are right, its labels are not.',
+          description:
+            'smtp_proxy_replies_total has overflowed. Its total is correct, but the values by label are too low.',
         },
       ],
       [26],

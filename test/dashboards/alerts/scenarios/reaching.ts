@@ -10,14 +10,14 @@ const nobodyServed = (count: number, instance = 'proxy:9464') =>
   ({
     severity: 'critical',
     labels: { instance },
-    description: `${count} connections of applications were answered 421 by ${instance}, because no upstream could be reached inside trusted TLS, and none was served. No mail leaves there.`,
+    description: `${instance} refused ${count} connections from apps with 421, and served none. This instance cannot reach any upstream over verified TLS. It sends no mail.`,
   }) as const
 
 const dead = (count: number, error: string) =>
   ({
     severity: 'warning',
     labels: { ...SERVER, error_type: error },
-    description: `${count} attempts to reach send.ahasend.com failed lately with ${error}, and none succeeded. If PROXY_UPSTREAM names another, mail takes that way.`,
+    description: `${count} recent attempts to connect to send.ahasend.com failed with ${error}, and none succeeded. If PROXY_UPSTREAM names another upstream, the proxy sends mail through that one.`,
   }) as const
 
 const OTHER_UPSTREAM = dials().replace('send.', 'send-us.')
@@ -131,7 +131,7 @@ const dropping = (count: number) =>
   ({
     severity: 'critical',
     labels: SERVER,
-    description: `${count} sessions with send.ahasend.com were closed or reset without a reply that says why, and no mail was accepted meanwhile. What was under way has to be sent again.`,
+    description: `${count} sessions with send.ahasend.com were closed or reset without a reply that gives the reason. In the same period, AhaSend accepted no messages. Apps must send the interrupted messages again.`,
   }) as const
 
 export const DROPPING: readonly Scenario[] = [

@@ -11,7 +11,7 @@ const short = (severity: 'critical' | 'warning', count: number, instance = 'prox
   ({
     severity,
     labels: { instance },
-    description: `${instance} could not open ${count} connections to AhaSend, because its machine had no file descriptor, local port or memory left. The log line "dial failed" says what to raise.`,
+    description: `${instance} could not open ${count} connections to AhaSend because its machine had no file descriptors, local ports or memory left. The log line "dial failed" shows which limit to raise.`,
   }) as const
 
 export const OUT_OF_RESOURCES: readonly Scenario[] = [

@@ -1,4 +1,6 @@
 /** Everything that the alerts are tried with. */
+
+import * as proxyHeaderRollout from '../../../alerts/proxy-header-rollout.ts'
 import * as accountAndLoad from './account-and-load.ts'
 import * as alerting from './alerting.ts'
 import * as answers from './answers.ts'
@@ -23,6 +25,7 @@ export const SCENARIOS: readonly Scenario[] = [
   noFailures,
   proxy,
   proxyHeader,
+  proxyHeaderRollout,
   reaching,
   resources,
   refused,

@@ -7,7 +7,7 @@ const internal = (severity: 'critical' | 'warning', share: string) =>
   ({
     severity,
     labels: SERVER,
-    description: `send.ahasend.com answered ${share} of what was sent with 421, without idleness or load shedding as the reason. Mail that was under way has to be sent again.`,
+    description: `send.ahasend.com answered 421 to ${share} of the attempts to send a message. The reason is neither an idle connection nor load shedding. Apps must send the interrupted messages again.`,
   }) as const
 
 export const INTERNAL_ERRORS: readonly Scenario[] = [
@@ -85,7 +85,7 @@ const temporary = (severity: 'critical' | 'warning', share: string) =>
   ({
     severity,
     labels: SERVER,
-    description: `send.ahasend.com refused ${share} of the mails for now with 451. Applications have to try again.`,
+    description: `send.ahasend.com temporarily refused ${share} of the messages with 451. Apps must send them again.`,
   }) as const
 
 export const TEMPORARY_ERRORS: readonly Scenario[] = [
@@ -147,7 +147,7 @@ const idle = (share: string) =>
   ({
     severity: 'info',
     labels: BILLING,
-    description: `${share} of the connections of billing to send.ahasend.com were closed by AhaSend after 60 idle seconds. No mail is lost; the application's pool keeps connections longer than they live.`,
+    description: `send.ahasend.com closed ${share} of the connections of billing after 60 idle seconds. No mail is lost. The app's pool keeps idle connections longer than AhaSend does.`,
   }) as const
 
 export const IDLE_DISCONNECTS: readonly Scenario[] = [
@@ -178,7 +178,7 @@ export const IDLE_DISCONNECTS: readonly Scenario[] = [
 const burning = (severity: 'critical' | 'warning', share: string) =>
   ({
     severity,
-    description: `${share} of what applications tried failed: mails refused for now or in doubt, connections and logins turned away. The objective is 99.5 % over 30 days.`,
+    description: `${share} of all attempts by apps failed: messages were refused temporarily or are in doubt, or connections or logins were refused. The objective is that 99.5% succeed over 30 days.`,
   }) as const
 
 export const ERROR_BUDGET: readonly Scenario[] = [

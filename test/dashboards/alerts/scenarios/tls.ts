@@ -17,7 +17,7 @@ const failing = (severity: 'critical' | 'warning', error: string, count: number)
     severity,
     labels: { ...ENTRY, error_type: error },
     description:
-      `${count} attempts of billing to enter TLS at ${LISTENER} failed in the last hour: ${error}. The log line of ` +
+      `${count} attempts of billing to establish TLS at ${LISTENER} failed in the last hour: ${error}. The log line of ` +
       'each such session explains the failure.',
   }) as const
 

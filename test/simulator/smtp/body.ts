@@ -1,20 +1,23 @@
-/** Reads message bodies as they are on the wire, faster than smtp-server un-stuffs them, and byte for byte. */
+/**
+ * Reads message bodies byte for byte as they are on the wire. This is faster than smtp-server, which removes
+ * dot-stuffing.
+ */
 import { createHash } from 'node:crypto'
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
 
-/** What came between the 354 and the final dot. */
+/** The bytes between the 354 and the final dot. */
 export interface Body {
-  /** Octets, dot-stuffing and the last line's CRLF included, the final dot's line not. */
+  /** Bytes, including dot-stuffing and the last line's CRLF, without the line of the final dot. */
   readonly size: number
-  /** SHA-256 of those octets, in hexadecimal. */
+  /** SHA-256 of these bytes in hexadecimal. */
   readonly sha256: string
-  /** True when some line ends in LF alone. */
+  /** True if a line ends in LF alone. */
   readonly bareLineFeed: boolean
-  /** The octets; only when asked for. */
+  /** The bytes; only if the simulator keeps bodies. */
   readonly bytes?: Buffer
 }
 
-/** Gets a body; `resume` goes on with what came behind it. */
+/** Receives a body. `resume` reads what the client sent after it. */
 export type TakeBody = (body: Body, resume: () => void) => void
 
 const START = Buffer.from('\r\n')
@@ -22,11 +25,14 @@ const END_OF_BODY = Buffer.from('\r\n.\r\n')
 const LF = 0x0a
 const CR = 0x0d
 
-/** Adds up one body. Ends at CRLF.CRLF only; right after the 354 the first CRLF counts as sent (RFC 5321 section 4.1.1.4). */
+/**
+ * Hashes and measures one body. A body ends at CRLF.CRLF only. Right after the 354, the first CRLF counts as sent (RFC
+ * 5321 section 4.1.1.4).
+ */
 class BodyReader {
   readonly #hash = createHash('sha256')
   readonly #kept: Buffer[] | undefined
-  // Bytes that could be the beginning of the end, so not yet counted.
+  // The last bytes: they may belong to the end of the body, so they are not counted yet.
   #held: Buffer = START
   #uncounted = START.length
   #size = 0
@@ -37,7 +43,7 @@ class BodyReader {
     this.#kept = keep ? [] : undefined
   }
 
-  /** Takes a chunk. Returns what came behind the final dot's line, or undefined when the body goes on. */
+  /** Reads a chunk. Returns the bytes after the line of the final dot, or undefined if the body continues. */
   push(chunk: Buffer): Buffer | undefined {
     const data = this.#held.length > 0 ? Buffer.concat([this.#held, chunk]) : chunk
     const end = data.indexOf(END_OF_BODY)
@@ -76,7 +82,10 @@ class BodyReader {
   }
 }
 
-/** smtp-server's parser with a body reader of our own, and without its habit of performing a line that never ended. */
+/**
+ * smtp-server's parser with our own body reader. Unlike smtp-server's, it does not perform a last line without a line
+ * end.
+ */
 export class BodyStream extends SMTPStream {
   #reader: BodyReader | undefined
   #take: TakeBody = () => {}
@@ -86,7 +95,7 @@ export class BodyStream extends SMTPStream {
     return this.#reader !== undefined
   }
 
-  /** The next bytes are a body. */
+  /** Reads the next bytes as a body. */
   beginBody(keep: boolean, take: TakeBody): void {
     this._dataMode = true
     this.#reader = new BodyReader(keep)

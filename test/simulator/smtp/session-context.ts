@@ -1,9 +1,10 @@
-import type { Limits } from './gate.ts'
-import type { Ledger } from './ledger.ts'
-import type { Faults } from './plan.ts'
+import type { ActiveFaults } from '../active-faults.ts'
+import type { Ledger } from '../ledger.ts'
+import type { Limits } from './command-checks.ts'
 
 /** What all sessions of one simulator share. */
-export interface House {
+export interface SessionContext {
+  /** The simulator's name in replies. */
   readonly hostname: string
   readonly requireTls: boolean
   readonly offerTls: boolean
@@ -14,5 +15,5 @@ export interface House {
   readonly keepBodies: boolean
   readonly refuseBareLineFeeds: boolean
   readonly ledger: Ledger
-  readonly faults: Faults
+  readonly faults: ActiveFaults
 }

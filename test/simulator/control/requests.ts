@@ -1,15 +1,16 @@
-/** What the control page believes of a request: who may give orders, and what an order says. */
+/** Checks requests to the control server: where they come from, and what they contain. */
 import type { IncomingMessage } from 'node:http'
-import type { FaultOptions } from './plan.ts'
+import type { FaultOptions } from '../active-faults.ts'
 
-/** Characters of a request's body; options are far shorter. */
+/** Characters of a request's body. Options are much shorter. */
 const MAX_BODY = 10_000
 
 /**
- * True when another web site makes a browser send this: the page has no log-in, so any site could press its buttons.
- * Other ports of this machine are other sites. Who sends neither header, like curl, is no browser.
+ * True if another web site makes a browser send this request. The page has no log-in, so any site could press its
+ * buttons. Another port of this machine counts as another site. A client that sends neither header, such as curl, is
+ * not a browser.
  */
-export function isFromElsewhere({ headers }: IncomingMessage): boolean {
+export function isFromOtherSite({ headers }: IncomingMessage): boolean {
   const { origin, host, 'sec-fetch-site': site = 'none' } = headers
   if (site !== 'same-origin' && site !== 'none') return true
   if (origin === undefined) return false
@@ -17,8 +18,8 @@ export function isFromElsewhere({ headers }: IncomingMessage): boolean {
   return from === null || from.host !== URL.parse(`${from.protocol}//${host}`)?.host
 }
 
-/** The body as text; undefined when it is too long. Rejects when the client goes away before its end. */
-export async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
+/** The body as text; undefined if it is too long. Rejects if the client disconnects before the end of the body. */
+export async function readBody(request: IncomingMessage): Promise<string | undefined> {
   let body = ''
   let length = 0
   for await (const chunk of request.setEncoding('utf8') as AsyncIterable<string>) {
@@ -28,11 +29,13 @@ export async function bodyOf(request: IncomingMessage): Promise<string | undefin
   return length <= MAX_BODY ? body : undefined
 }
 
-/** The names of options and their types in JSON. */
+/** The names of the options and their JSON types. */
 const OPTION_TYPES: Readonly<Record<string, string>> = { probability: 'number', times: 'number', text: 'string' }
 
-/** Reads a fault's options; no text is no options. Throws an Error on anything that is not a fault's options. */
-export function readOptions(json: string): FaultOptions {
+/**
+ * Parses the options of a fault. An empty text means no options. Throws an Error on anything else that is not valid.
+ */
+export function parseOptions(json: string): FaultOptions {
   const options: unknown = json === '' ? {} : JSON.parse(json)
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw new RangeError('options are a JSON object')

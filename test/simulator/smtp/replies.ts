@@ -1,22 +1,22 @@
 /**
- * What the simulator says. Codes and the texts of 553 are documented at ahasend.com/docs/smtp. The other wordings are
- * KumoMTA's (kumod's smtp_server.rs), whose defaults AhaSend's documents resemble; those of 451, 521 and 556 are made up,
- * because nobody has published them.
+ * The reply texts. ahasend.com/docs/smtp documents the codes and the text of 553. The other texts are KumoMTA's
+ * (kumod's smtp_server.rs), because AhaSend's documentation resembles KumoMTA's defaults. The texts of 451, 521 and 556
+ * are invented: no one has published them.
  */
-import type { CommandName } from '../../proxy/events/closed-sets.ts'
+import type { CommandName } from '../../../proxy/events/closed-sets.ts'
 
-/** What a text may speak of. */
-export interface TextFacts {
+/** What a reply text can contain. */
+export interface ReplyFacts {
   readonly hostname: string
-  /** The current MAIL's or RCPT's address. */
+  /** The address of the current MAIL or RCPT. */
   readonly address: string
   /** The second word of the current command. */
   readonly argument: string
-  /** The ids of the message that was just accepted, one a recipient. */
+  /** The ids of the message that was just accepted, one per recipient. */
   readonly ids: readonly string[]
 }
 
-/** The capabilities in the order in which KumoMTA lists them: no SIZE, no DSN, no CHUNKING. */
+/** The capabilities in KumoMTA's order: no SIZE, no DSN, no CHUNKING. */
 export function capabilities(offer: { readonly starttls: boolean; readonly auth: boolean }): readonly string[] {
   return [
     'PIPELINING',
@@ -28,7 +28,7 @@ export function capabilities(offer: { readonly starttls: boolean; readonly auth:
   ]
 }
 
-type Text = string | ((facts: TextFacts) => string)
+type Text = string | ((facts: ReplyFacts) => string)
 
 const USUAL: Readonly<Record<string, Text>> = {
   'EHLO 250': ({ hostname, argument }) => `${hostname} Aloha ${argument}`,
@@ -52,17 +52,17 @@ const USUAL: Readonly<Record<string, Text>> = {
   'QUIT 221': 'So long, and thanks for all the fish!',
 }
 
-/** The usual text of a reply; undefined where smtp-server's own words stand. */
-export function usualText(command: CommandName, code: number, facts: TextFacts): string | undefined {
+/** The usual text of a reply; undefined if smtp-server's own text is used. */
+export function usualText(command: CommandName, code: number, facts: ReplyFacts): string | undefined {
   const text = USUAL[`${command} ${code}`]
   return typeof text === 'function' ? text(facts) : text
 }
 
-const WHEN_FAULTY: Readonly<Record<number, Text>> = {
+const FAULT_TEXTS: Readonly<Record<number, Text>> = {
   421: ({ hostname }) => `4.3.0 ${hostname} technical difficulties`,
   451: '4.3.0 Temporary server error',
   452: '4.5.3 too many recipients',
-  // Quotes the user name and the account, as AhaSend does for a credential that belongs to another domain.
+  // AhaSend quotes the user name and the account like this if a credential belongs to another domain.
   500: "authz_id 'app' is not authorized to send as tenant 'rehearsal' or from this domain",
   521: '5.3.2 Account is suspended, paused or out of credits',
   552: '5.6.0 message data must use CRLF for line endings',
@@ -70,20 +70,20 @@ const WHEN_FAULTY: Readonly<Record<number, Text>> = {
   556: '5.7.1 Account or sending domain is not configured',
 }
 
-/** The text of a reply that a fault asks for. */
-export function faultText(command: CommandName, code: number, facts: TextFacts): string {
+/** The text of a fault's reply. */
+export function faultText(command: CommandName, code: number, facts: ReplyFacts): string {
   if (command === 'CONNECT' && code === 421) return loadShedding(facts.hostname)
   if (command === 'AUTH' && (code === 500 || code === 535)) return usualText('AUTH', code, facts) ?? ''
-  const text = WHEN_FAULTY[code] ?? `${Math.floor(code / 100)}.0.0 As asked`
+  const text = FAULT_TEXTS[code] ?? `${Math.floor(code / 100)}.0.0 Simulated fault`
   return typeof text === 'function' ? text(facts) : text
 }
 
-/** Said in place of the greeting. */
+/** The text of the 421 that replaces the greeting. */
 export function loadShedding(hostname: string): string {
   return `4.3.2 ${hostname} load shedding. Try later`
 }
 
-/** Said unasked, before the connection is closed for want of data. */
+/** The text of the unsolicited 421 before the simulator closes an idle connection. */
 export function idleTooLong(hostname: string): string {
   return `4.3.2 ${hostname} idle too long`
 }

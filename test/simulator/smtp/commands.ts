@@ -1,18 +1,19 @@
-/** Command lines as the simulator sees them: their name, their address, and the faults that the address asks for. */
-import type { CommandName } from '../../proxy/events/closed-sets.ts'
-import { type AnswerFault, type FaultPoint, faultsOfAddress } from './faults.ts'
+/** Command lines: the verb, the address, and the faults in the address. */
+import type { CommandName } from '../../../proxy/events/closed-sets.ts'
+import type { CommandFault, FaultPoint } from '../fault.ts'
+import { faultsOfAddress } from '../fault-names.ts'
 
-/** A command, or another thing that a reply answers. */
-export interface Current {
-  /** The first word, upper case. */
+/** What the next reply answers: a command line, or an event such as a new connection. */
+export interface Command {
+  /** The first word in upper case. */
   readonly verb: string
   readonly command: CommandName
-  /** The address of MAIL or RCPT, else empty. */
+  /** The address of MAIL or RCPT, otherwise empty. */
   readonly address: string
-  /** The second word, else empty. */
+  /** The second word, otherwise empty. */
   readonly argument: string
-  /** What the address asks for; undefined when it names a fault that does not exist. */
-  readonly faults: readonly AnswerFault[] | undefined
+  /** The faults in the address; undefined if the address names a fault that does not exist. */
+  readonly faults: readonly CommandFault[] | undefined
 }
 
 const NAMES: ReadonlyMap<string, CommandName> = new Map(
@@ -37,8 +38,8 @@ const POINTS: Readonly<Partial<Record<CommandName, FaultPoint>>> = {
 }
 
 /** Reads a command line. */
-export function readCommand(line: string): Current {
-  // ASCII letters only: the long s of Unicode, upper-cased, would make a STARTTLS of something else.
+export function readCommand(line: string): Command {
+  // ASCII letters only: toUpperCase turns the long s of Unicode into S, so `ſtarttls` would become STARTTLS.
   const verb = (/^[A-Za-z]*(?= |$)/.exec(line)?.[0] ?? '').toUpperCase()
   const command = NAMES.get(verb) ?? 'OTHER'
   const isEnvelope = command === 'MAIL' || command === 'RCPT'
@@ -46,12 +47,12 @@ export function readCommand(line: string): Current {
   return { verb, command, address, argument: line.split(' ', 2)[1] ?? '', faults: faultsOfAddress(address) }
 }
 
-/** Something that a reply answers and that is no command line, such as the greeting. */
-export function occasion(command: CommandName): Current {
+/** A command without a command line, such as `CONNECT`, which the greeting answers. */
+export function pseudoCommand(command: CommandName): Command {
   return { verb: '', command, address: '', argument: '', faults: [] }
 }
 
-/** Where faults of a command strike. `beforeTls` is true while a required STARTTLS is still to come. */
+/** The point at which faults of a command apply. `beforeTls` is true while the client still has to send STARTTLS. */
 export function faultPointOf(command: CommandName, beforeTls: boolean): FaultPoint | undefined {
   const point = POINTS[command]
   return point === 'ehlo' && beforeTls ? 'ehlo-in-clear' : point

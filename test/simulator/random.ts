@@ -1,0 +1,15 @@
+/** Random numbers that repeat. */
+
+/**
+ * A random generator that returns the same numbers (0 to less than 1) for the same seed. It is mulberry32 by Tommy
+ * Ettinger, public domain. Good enough to choose faults; not for secrets.
+ */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
