@@ -1,4 +1,4 @@
-/** The EHLO reply as a client reads it from the proxy's socket (what exactly changes is in ehlo.test.ts). */
+/** The EHLO reply as a client reads it from the proxy's socket. For the exact changes see ehlo.test.ts. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { ClientRig, ehloReply, type GreetedSession, type Listener } from '../../support/client-rig.ts'
@@ -54,7 +54,7 @@ const NOTHING_CHANGES = (what: string, security: Security, ...lines: string[]): 
 
 const CASES: readonly Case[] = [
   {
-    what: 'in the clear: the lines of the upstream, in order, and one STARTTLS (EHL-02)',
+    what: 'unencrypted: the lines of the upstream, in order, and one STARTTLS (EHL-02)',
     security: 'plain',
     from: ['h', 'PIPELINING', 'SIZE 20971520', '8BITMIME'],
     to: ['h', 'PIPELINING', 'SIZE 20971520', 'STARTTLS', '8BITMIME'],
@@ -66,11 +66,21 @@ const CASES: readonly Case[] = [
     'SIZE 1',
     'AUTH PLAIN',
   ),
-  { what: 'a STARTTLS inside TLS goes (EHL-04)', security: 'tls', from: ['h', 'STARTTLS', 'HELP'], to: ['h', 'HELP'] },
-  { what: 'also as the last (EHL-05)', security: 'tls', from: ['h', 'SIZE 1', 'STARTTLS'], to: ['h', 'SIZE 1'] },
-  { what: 'also as the only one (EHL-06)', security: 'tls', from: ['h', 'STARTTLS'], to: ['h'] },
   {
-    what: 'also in other letters and with blanks (EHL-07)',
+    what: 'inside TLS, STARTTLS is removed (EHL-04)',
+    security: 'tls',
+    from: ['h', 'STARTTLS', 'HELP'],
+    to: ['h', 'HELP'],
+  },
+  {
+    what: 'also as the last keyword (EHL-05)',
+    security: 'tls',
+    from: ['h', 'SIZE 1', 'STARTTLS'],
+    to: ['h', 'SIZE 1'],
+  },
+  { what: 'also as the only keyword (EHL-06)', security: 'tls', from: ['h', 'STARTTLS'], to: ['h'] },
+  {
+    what: 'also in lower case and with blanks (EHL-07)',
     security: 'tls',
     from: ['h', 'StartTls ', 'STARTTLS\t', 'starttls'],
     to: ['h'],
@@ -84,7 +94,7 @@ const CASES: readonly Case[] = [
     'AUTH=PLAIN LOGIN',
   ),
   {
-    what: 'mechanisms that cannot survive go (EHL-11)',
+    what: 'mechanisms that cannot work through the proxy are removed (EHL-11)',
     security: 'tls',
     from: ['h', 'AUTH GSSAPI DIGEST-MD5 EXTERNAL PLAIN'],
     to: ['h', 'AUTH PLAIN'],
@@ -95,9 +105,14 @@ const CASES: readonly Case[] = [
     from: ['h', 'SIZE', 'AUTH GSSAPI'],
     to: ['h', 'SIZE'],
   },
-  { what: 'trust extensions go (TLS) (EHL-12)', security: 'tls', from: ['h', ...TRUSTING, 'SIZE'], to: ['h', 'SIZE'] },
   {
-    what: 'trust extensions go (clear) (EHL-12)',
+    what: 'trust extensions are removed (TLS) (EHL-12)',
+    security: 'tls',
+    from: ['h', ...TRUSTING, 'SIZE'],
+    to: ['h', 'SIZE'],
+  },
+  {
+    what: 'trust extensions are removed (unencrypted) (EHL-12)',
     security: 'plain without a certificate',
     from: ['h', ...TRUSTING, 'SIZE'],
     to: ['h', 'SIZE'],
@@ -118,7 +133,7 @@ const CASES: readonly Case[] = [
   NOTHING_CHANGES('octets above 127 (EHL-26)', 'tls', 'h\u0080\u00ff', 'X-\u00c3\u00a9 \u00a0', '\u00fe'),
 ]
 
-describe('A client that says EHLO reads', () => {
+describe('A client that sends EHLO reads', () => {
   for (const { what, security, from, to } of CASES) {
     test(what, () =>
       on(security, async (session) => {
@@ -128,7 +143,7 @@ describe('A client that says EHLO reads', () => {
     )
   }
 
-  test('the same list when the upstream writes it octet by octet (EHL-02)', () =>
+  test('the same list if the upstream writes it byte by byte (EHL-02)', () =>
     on('plain', async (session) => {
       const { client, upstream } = session
       await client.send('EHLO app.example\r\n')
@@ -137,7 +152,7 @@ describe('A client that says EHLO reads', () => {
       assert.equal(await client.readReply(), ehloReply(['h', 'STARTTLS', 'SIZE']))
     }))
 
-  test('AUTH only after STARTTLS, where TLS is required (EHL-09)', () =>
+  test('AUTH only after STARTTLS if TLS is required (EHL-09)', () =>
     on('plain where TLS is required', async (session) => {
       const offer = ehloReply(['h', 'AUTH PLAIN LOGIN', 'AUTH=PLAIN LOGIN', 'SIZE'])
       assert.equal(await session.ehlo(offer), ehloReply(['h', 'STARTTLS', 'SIZE']))
@@ -157,7 +172,7 @@ describe('A client that says EHLO reads', () => {
       assert.equal(await session.ehlo(offer), offer)
     }))
 
-  test('what holds now, also when it changes after AUTH (EHL-17)', () =>
+  test('the current list, also if it changes after AUTH (EHL-17)', () =>
     on('tls', async (session) => {
       const first = ehloReply(['h', 'AUTH PLAIN', 'LIMITS RCPTMAX=50 MAILMAX=10000'])
       const second = ehloReply(['h', 'LIMITS RCPTMAX=10 MAILMAX=1'])
@@ -206,7 +221,7 @@ describe('The upstream reads', () => {
 describe('An EHLO that is refused', () => {
   const REFUSED = '502 5.5.1 not here\r\n'
 
-  test('is relayed, and HELO and a mail after it; BDAT is then no chunk (EHL-19)', () =>
+  test('is relayed, and so are HELO and a message after it; BDAT is then no chunk (EHL-19)', () =>
     on('tls', async (session) => {
       assert.equal(await session.ehlo(REFUSED), REFUSED)
       assert.equal(await session.relayed('HELO app\r\n', '250 h\r\n'), '250 h\r\n')
@@ -224,7 +239,7 @@ describe('An EHLO that is refused', () => {
     }))
 
   for (const answer of ['550 5.7.1 no\r\n', '501 5.5.4 what\r\n', '554-no\r\n554 no\r\n', '451 4.3.0 later\r\n']) {
-    test(`by ${answer.slice(0, 3)}: is relayed, and the session goes on (EHL-20)`, () =>
+    test(`by ${answer.slice(0, 3)}: is relayed, and the session continues (EHL-20)`, () =>
       on('plain', async (session) => {
         assert.equal(await session.ehlo(answer), answer)
         await session.goesOn()

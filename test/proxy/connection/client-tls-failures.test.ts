@@ -1,4 +1,4 @@
-/** TLS failures of applications: each is reported once, with its cause, and never as a failure of the upstream. */
+/** TLS failures of apps: each is reported once, with its cause, and never as a failure of the upstream. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,12 +14,12 @@ import { encryptedAlert, trafficSecret, UNKNOWN_CA } from '../../support/tls-ale
 /** OpenSSL offers these versions only at its lowest security level. */
 const OLD = { ciphers: 'ALL:@SECLEVEL=0' }
 const HALF_A_HELLO = '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'
-/** A client that reads this begins TLS, as far as a server can know. */
+/** The start of a TLS handshake, as far as a server can know. */
 const HELLO = `${HALF_A_HELLO}${'\n'.repeat(600)}`
 
 interface Failure {
   readonly what: string
-  /** What the client does where TLS is expected. */
+  /** What the client does when TLS is expected. */
   readonly does: (client: Peer) => Promise<unknown>
   readonly error: string
   readonly detail?: string
@@ -82,7 +82,7 @@ const FAILURES: readonly Failure[] = [
   },
 ]
 
-/** What the proxy reports of a session that a TLS failure ended. */
+/** What the proxy reports about a session that a TLS failure ended. */
 function reported(session: RecordedSession) {
   const { reason, by } = session.one('session-close')
   const { error, detail } = session.one('tls-failed')
@@ -145,7 +145,7 @@ describe('On an smtps:// listener', () => {
     assert.deepEqual(reported(await rig.recorder.ended(index)), expected(failure))
   })
 
-  test('an alert after the handshake is recognised, too', async () => {
+  test('an alert after the handshake is also recognised', async () => {
     const own = await ClientRig.open({ listener: 'smtps' })
     const relay = await TamperingRelay.open(own.port)
     const client = tls.connect({ ...own.clientTls, port: relay.port, ciphers: 'TLS_AES_128_GCM_SHA256' })
@@ -209,7 +209,7 @@ describe('After STARTTLS', () => {
     assert.deepEqual(reported(session), expected({ error: 'app_tls_abandoned' }))
   })
 
-  test('a client that has said something inside TLS is free to close', async () => {
+  test('a client that closes after a command inside TLS is no TLS failure', async () => {
     const session = await rig.greeted()
     await session.startTls()
     await session.goesOn()
@@ -229,7 +229,7 @@ for (const listener of ['plain', 'starttls', 'starttls-required'] as const) {
     })
     after(() => rig.close())
 
-    /** The app reads plain text, as from AhaSend's own port. The session that began as number `index` ends. */
+    /** The app reads plain text, as from AhaSend's own port. The session with number `index` ends. */
     async function isRefused(client: Peer, index: number): Promise<void> {
       assert.equal(await client.readReply(), localReplies.TLS_ON_PLAIN_LISTENER.bytes.toString())
       assert.equal(await client.closed(), 'fin')
@@ -275,7 +275,7 @@ test('what looks like TLS later in a session is relayed', async () => {
   await rig.close()
 })
 
-/** Resolves with false when there is no such program; its exit code does not matter. */
+/** Resolves with false if there is no such program; its exit code does not matter. */
 function runs(program: string, args: readonly string[]): Promise<boolean> {
   return new Promise((settle) => {
     const child = execFile(program, args, (error) => settle(error?.code !== 'ENOENT'))

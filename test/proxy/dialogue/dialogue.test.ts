@@ -121,7 +121,7 @@ describe('The sender in the event of a local reply to MAIL', () => {
 })
 
 describe('The memory of a dialogue is limited', () => {
-  test('too many commands without a reply make it ask for a pause, and no command is lost', () => {
+  test('too many commands without a reply make it full, and no command is lost', () => {
     const events: SessionEvent[] = []
     const dialogue = new Dialogue((event) => events.push(event))
     const commands = MAX_OWED_REPLIES + 200

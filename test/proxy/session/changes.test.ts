@@ -1,4 +1,4 @@
-/** The list of what the proxy changes, in the README and on the status page, names every reply of the proxy's own. */
+/** The list of what the proxy changes, in the README and on the status page, names every local reply. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CHANGES } from '../../../proxy/session/changes.ts'
@@ -13,7 +13,7 @@ for (const [name, { code }] of Object.entries(LOCAL_REPLIES)) {
   })
 }
 
-/** What an earlier version of the list left out. */
+/** What an earlier version of the list omitted. */
 const NAMED: readonly (readonly [what: string, pattern: RegExp])[] = [
   [
     'a STARTTLS that is refused after AUTH or MAIL',

@@ -1,4 +1,4 @@
-/** Which commands the proxy answers by itself, in which state: everything else goes to the upstream. */
+/** Which commands the proxy answers itself, in which state. Everything else goes to the upstream. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type InterceptState, intercept, taints } from '../../../proxy/session/intercept.ts'
@@ -30,7 +30,7 @@ function answerTo(line: string, state: InterceptState): Answer {
   return names.find((name) => LOCAL_REPLIES[name] === answer) ?? assert.fail('a reply that is on no list')
 }
 
-/** Every kind of line, of which none is answered by the proxy in an ordinary session. */
+/** Every kind of line. In an ordinary session the proxy answers none of them. */
 const ORDINARY = [
   'EHLO app',
   'HELO app',
@@ -64,51 +64,56 @@ interface Case {
 
 const CASES: readonly Case[] = [
   ...[TLS, CLEAR, OFFERED].map((state) => ({
-    what: `an ordinary session (${state.security}) is relayed`,
+    what: `an ordinary session is relayed (${state.security})`,
     state,
     lines: ORDINARY,
     answer: 'relayed' as const,
   })),
   ...SECURITIES.map((security) => ({
-    what: `what hands trust to the client is blocked (${security})`,
+    what: `a command that would give trust to the client is blocked (${security})`,
     state: { ...TLS, security },
     lines: [...BLOCKED, ...BLOCKED.map((line) => line.toLowerCase())],
     answer: 'BLOCKED' as const,
   })),
   ...SECURITIES.map((security) => ({
-    what: `HTTP is no mail (${security})`,
+    what: `an HTTP request ends the session (${security})`,
     state: { ...TLS, security },
     lines: ['GET / HTTP/1.1', 'POST /x HTTP/1.1', 'CONNECT x:25 HTTP/1.1'],
     answer: 'HTTP' as const,
   })),
   {
-    what: 'STARTTLS begins TLS, in any letters',
+    what: 'STARTTLS begins TLS, in upper and lower case',
     state: OFFERED,
     lines: ['STARTTLS', 'starttls', 'StartTLS', 'STARTTLS \t'],
     answer: 'upgrade',
   },
-  { what: 'also where it is required', state: REQUIRED, lines: ['STARTTLS'], answer: 'upgrade' },
+  { what: 'STARTTLS begins TLS where it is required', state: REQUIRED, lines: ['STARTTLS'], answer: 'upgrade' },
   {
-    what: 'but takes no argument',
+    what: 'STARTTLS takes no argument',
     state: OFFERED,
     lines: ['STARTTLS now', 'starttls\tx'],
     answer: 'STARTTLS_ARGUMENT',
   },
   {
-    what: 'nor comes behind a command that would survive it',
+    what: 'STARTTLS is refused after a command that would survive it',
     state: { ...OFFERED, tainted: true },
     lines: ['STARTTLS'],
     answer: 'STARTTLS_REFUSED',
   },
-  { what: 'nor inside TLS', state: TLS, lines: ['STARTTLS', 'STARTTLS now'], answer: 'STARTTLS_REFUSED' },
   {
-    what: 'and without a certificate is the upstream’s',
+    what: 'STARTTLS is refused inside TLS',
+    state: TLS,
+    lines: ['STARTTLS', 'STARTTLS now'],
+    answer: 'STARTTLS_REFUSED',
+  },
+  {
+    what: 'STARTTLS without a certificate is relayed',
     state: CLEAR,
     lines: ['STARTTLS', 'STARTTLS x'],
     answer: 'relayed',
   },
   {
-    what: 'where TLS is required, mail is refused before it',
+    what: 'where TLS is required, mail before TLS is refused',
     state: REQUIRED,
     lines: ORDINARY.filter((line) => !/^(EHLO|HELO|RSET|NOOP|VRFY|HELP|QUIT)/.test(line)),
     answer: 'STARTTLS_FIRST',
@@ -120,37 +125,37 @@ const CASES: readonly Case[] = [
     answer: 'relayed',
   },
   ...SECURITIES.map((security) => ({
-    what: `behind a refusing greeting only QUIT goes up (${security})`,
+    what: `after a greeting that refuses, every other command than QUIT is refused (${security})`,
     state: { ...TLS, security, upstreamRefused: true },
     lines: [...ORDINARY.filter((line) => line !== 'QUIT'), 'QUIT x', ...BLOCKED, 'STARTTLS', 'GET / HTTP/1.1'],
     answer: 'REFUSED' as const,
   })),
   ...SECURITIES.map((security) => ({
-    what: `and QUIT does (${security})`,
+    what: `and QUIT is relayed (${security})`,
     state: { ...TLS, security, upstreamRefused: true },
     lines: ['QUIT', 'quit'],
     answer: 'relayed' as const,
   })),
   {
-    what: 'after the handshake, what needs an EHLO is refused until there is one (RFC 3207 4.2)',
+    what: 'after the handshake, a command that needs an EHLO is refused until there is one (RFC 3207 4.2)',
     state: { ...TLS, ehloOwed: true },
     lines: ORDINARY.filter((line) => !/^(EHLO|HELO|RSET|NOOP|VRFY|HELP|QUIT)/.test(line)),
     answer: 'EHLO_FIRST',
   },
   {
-    what: 'and the rest is relayed, EHLO among it',
+    what: 'and the rest is relayed, including EHLO',
     state: { ...TLS, ehloOwed: true },
     lines: ['EHLO app', 'HELO app', 'RSET', 'NOOP', 'VRFY x', 'HELP', 'QUIT'],
     answer: 'relayed',
   },
   {
-    what: 'STARTTLS and commands that are blocked keep their own replies there',
+    what: 'STARTTLS keeps its own reply there',
     state: { ...TLS, ehloOwed: true },
     lines: ['STARTTLS', 'STARTTLS x'],
     answer: 'STARTTLS_REFUSED',
   },
   {
-    what: 'and at a drain there is no time for an EHLO',
+    what: 'a drain comes before a missing EHLO',
     state: { ...TLS, ehloOwed: true, mayDrain: true },
     lines: ['EHLO app', 'MAIL FROM:<a@b>', 'NOOP'],
     answer: 'DRAINING',
@@ -162,7 +167,7 @@ const CASES: readonly Case[] = [
     answer: 'DRAINING',
   },
   {
-    what: 'while replies are owed, only MAIL is: it would begin another message',
+    what: 'while replies are owed, only MAIL is answered 421: it would begin another message',
     state: { ...TLS, mayDrainLater: true },
     lines: ['MAIL FROM:<a@b>'],
     answer: 'DRAINING',
@@ -173,18 +178,23 @@ const CASES: readonly Case[] = [
     lines: ORDINARY.filter((line) => !line.startsWith('MAIL')),
     answer: 'relayed',
   },
-  { what: 'STARTTLS too', state: { ...OFFERED, mayDrain: true }, lines: ['STARTTLS'], answer: 'DRAINING' },
-  { what: 'and QUIT by the upstream', state: { ...TLS, mayDrain: true }, lines: ['QUIT'], answer: 'relayed' },
+  {
+    what: 'at a drain STARTTLS is answered 421, too',
+    state: { ...OFFERED, mayDrain: true },
+    lines: ['STARTTLS'],
+    answer: 'DRAINING',
+  },
+  { what: 'and QUIT is relayed', state: { ...TLS, mayDrain: true }, lines: ['QUIT'], answer: 'relayed' },
 ]
 
-describe('The screen', () => {
+describe('intercept()', () => {
   for (const { what, state, lines, answer } of CASES) {
     test(what, () => {
       for (const line of lines) assert.equal(answerTo(line, state), answer, JSON.stringify(line))
     })
   }
 
-  test('knows a long line by its head', () => {
+  test('recognises a long line by its head', () => {
     const head = (text: string) => intercept(octets(text + 'x'.repeat(4096)), REQUIRED)?.answer
     assert.equal(head('MAIL '), localReplies.STARTTLS_FIRST)
     assert.equal(head('XCLIENT '), localReplies.BLOCKED)
@@ -193,7 +203,7 @@ describe('The screen', () => {
   })
 })
 
-describe('Relayed in the clear, a command makes STARTTLS impossible', () => {
+describe('An unencrypted command makes a later STARTTLS impossible', () => {
   const smuggled = ['NOOP x\rAUTH PLAIN x', 'NOOP\0AUTH PLAIN x', 'EHLO a\r', 'EHLO a\vMAIL FROM:<a@b>']
   for (const line of smuggled)
     test(`${JSON.stringify(line)} does`, () => assert.equal(taints(octets(`${line}\r\n`)), true))
