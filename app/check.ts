@@ -2,7 +2,7 @@ import type { Dial } from '../proxy/events/dial.ts'
 import { loadCertificate } from '../proxy/net/listener-certificate.ts'
 import type { Config, UpstreamAddress } from '../proxy/settings/config.ts'
 import { type Reply, ReplyReader } from '../proxy/smtp/reply.ts'
-import { Dialer, type UpstreamLeg } from '../proxy/upstream/dialer.ts'
+import { Dialer, type DialledUpstream } from '../proxy/upstream/dialer.ts'
 
 /** The `check` command: checks that the configuration is valid and that the upstreams answer correctly. */
 
@@ -40,15 +40,15 @@ async function checkUpstream(
   timeoutMs: number,
   print: (line: string) => void,
 ): Promise<boolean> {
-  const { dial, leg } = await dialer.dial(server, timeoutMs, NEVER)
+  const { dial, connection } = await dialer.dial(server, timeoutMs, NEVER)
   const name = `upstream ${server.host}:${server.port}`
-  if (!leg || leg.refused) {
+  if (!connection || connection.refused) {
     print(`${name}: FAILED: ${explain(dial)}`)
-    leg?.socket.destroy()
+    connection?.socket.destroy()
     return false
   }
   print(`${name}: ok in ${Math.round(dial.end - dial.at)} ms at ${dial.peerAddress}, ${security(dial)}`)
-  for (const line of await capabilities(leg, timeoutMs)) print(`  ${line}`)
+  for (const line of await capabilities(connection, timeoutMs)) print(`  ${line}`)
   return true
 }
 
@@ -80,19 +80,19 @@ function explain(dial: Dial): string {
 }
 
 /** Requests the EHLO reply inside TLS, then sends QUIT. Returns the lines; none if no reply came in time. */
-function capabilities(leg: UpstreamLeg, timeoutMs: number): Promise<string[]> {
+function capabilities(connection: DialledUpstream, timeoutMs: number): Promise<string[]> {
   const reader = new ReplyReader()
   return new Promise((settle) => {
     const done = (reply?: Reply) => {
       clearTimeout(timer)
-      leg.socket.end('QUIT\r\n')
-      leg.socket.destroySoon()
+      connection.socket.end('QUIT\r\n')
+      connection.socket.destroySoon()
       settle(reply ? printable(reply.bytes) : [])
     }
     const timer = setTimeout(done, timeoutMs)
-    leg.socket.on('data', (chunk) => reader.push(chunk, done)).once('close', () => done())
-    leg.socket.resume()
-    leg.socket.write('EHLO [127.0.0.1]\r\n')
+    connection.socket.on('data', (chunk) => reader.push(chunk, done)).once('close', () => done())
+    connection.socket.resume()
+    connection.socket.write('EHLO [127.0.0.1]\r\n')
   })
 }
 

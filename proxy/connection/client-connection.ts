@@ -16,28 +16,29 @@ export type LingerBound = keyof Linger
 /** ALPN in wire format: a client that insists on another protocol is refused (RFC 7301 3.2; ALPACA). */
 const ALPN_SMTP = Buffer.from('\x04smtp')
 
-/** What the owner of a leg is told. */
-export interface LegListener {
-  /** With `release`, the chunk may be kept only until that is called; it need not be. */
+/** What a client connection reports to its owner. */
+export interface ClientListener {
+  /** With `release`, the chunk may be kept only until `release` is called, which is optional. */
   data(chunk: Buffer, release?: () => void): void
-  /** True when large reads are to be expected. */
+  /** True if large reads are expected. */
   bulk?(): boolean
   /** The client closed its sending side. */
   ended(): void
   /** Everything written so far left the process. */
   drained(): void
-  /** The connection is gone; `reset` when it did not end in an orderly way. Told once. */
+  /** The connection is gone; `reset` if it did not end in an orderly way. Called once. */
   closed(reset: boolean): void
 }
 
-/** The client's connection: one TCP socket, and the TLS socket on it once there is one. */
+/** The client connection: one TCP socket, and the TLS socket on top of it once there is one. */
 export class ClientConnection {
   readonly tcp: net.Socket
   #socket: net.Socket
   #gate: ReadGate
-  #listener: LegListener | undefined
+  #listener: ClientListener | undefined
   #secured = false
   #failed = false
+  #ended = false
   #closed = false
   #finishing = false
   #lingering: NodeJS.Timeout | undefined
@@ -49,7 +50,7 @@ export class ClientConnection {
   #tlsEntry: TlsEntry | undefined
   #tlsFailure: TlsFailure | undefined
 
-  /** With a pool, `accepted` is not to be used by others any more: `tcp` is. */
+  /** With a pool, no other code may use `accepted` any more: use `tcp`. */
   constructor(accepted: net.Socket, pool?: ReadPool) {
     const reader = { data: this.#onData, bulk: () => this.#listener?.bulk?.() ?? false }
     this.tcp = pool ? pooled(accepted, pool, reader) : accepted
@@ -62,42 +63,47 @@ export class ClientConnection {
     return this.#secured
   }
 
+  /** True once the client's FIN was read. */
+  get ended(): boolean {
+    return this.#ended
+  }
+
   /** True once the connection is gone. */
   get closed(): boolean {
     return this.#closed
   }
 
-  /** Why the client is not, or no longer, inside TLS; undefined unless TLS failed before its first byte in there. */
+  /** Why the client is not, or no longer, inside TLS; undefined unless TLS failed before its first byte inside TLS. */
   get tlsFailure(): TlsFailure | undefined {
     return this.#tlsFailure
   }
 
-  /** True when bytes that were read are waiting inside the socket. */
+  /** True if bytes that were read wait inside the socket. */
   get hasUnread(): boolean {
     return this.#socket.readableLength > 0
   }
 
-  /** True while the writer should wait for `drained`: the client does not read. */
+  /** True while writers should wait for `drained`: the client does not read. */
   get full(): boolean {
     return this.#socket.writableNeedDrain
   }
 
-  /** Octets written and not yet handed to the kernel. */
+  /** Bytes written and not yet passed to the kernel. */
   get unsent(): number {
     return this.#socket.writableLength
   }
 
-  /** Begins to read; until then nothing is. */
-  listen(listener: LegListener): void {
+  /** Sets who gets what is read. Nothing is read before `resume`. */
+  listen(listener: ClientListener): void {
     this.#listener = listener
   }
 
-  /** Returns false when the writer should wait for `drained`. */
+  /** Returns false if the writer should wait for `drained`. */
   write(bytes: Buffer): boolean {
     return this.#socket.writable && !this.#finishing ? this.#socket.write(bytes) : true
   }
 
-  /** Reads no more. Inside TLS, what was read before may still come: no more than one read of the TCP socket. */
+  /** Stops reading. Inside TLS, what was read before may still come: at most one read of the TCP socket. */
   pause(): void {
     if (!this.#secured) this.#socket.pause()
     this.#gate.shut()
@@ -119,9 +125,9 @@ export class ClientConnection {
   }
 
   /**
-   * Enters TLS as the server. Resolves with the TLS socket, or with undefined when the handshake failed or took longer
-   * than `timeoutMs`: the connection is then closed, and `tlsFailure` is set before the listener hears of it. Bytes that
-   * were not read yet belong to the handshake.
+   * Enters TLS as the server. Resolves with the TLS socket, or with undefined if the handshake failed or took longer than
+   * `timeoutMs`. The connection is then closed, and `tlsFailure` is set before the listener's `closed` is called. Bytes
+   * that were not read yet belong to the handshake.
    */
   secureWith(secureContext: tls.SecureContext, entry: TlsEntry, timeoutMs: number): Promise<tls.TLSSocket | undefined> {
     this.#detach(this.tcp)
@@ -159,8 +165,8 @@ export class ClientConnection {
   }
 
   /**
-   * Sends `last`, then FIN, then reads and drops what still comes: an early close would destroy the reply (RST). `cut` is
-   * called when the client reaches a bound of `linger` before it closes.
+   * Sends `last`, then FIN, then reads and drops what still arrives: an early close would destroy the reply (RST). `cut`
+   * is called if the client reaches a bound of `linger` before it closes.
    */
   end(last: Buffer | undefined, linger: Linger, cut?: (bound: LingerBound) => void): void {
     if (this.#lingering || this.#closed) return
@@ -173,8 +179,8 @@ export class ClientConnection {
   }
 
   /**
-   * FIN, with no linger yet: the other direction goes on. It leaves in a turn of its own: after an `end()` inside its own
-   * `data` event, a TLS socket of Node 24 stops decrypting and buffers what still arrives without a bound.
+   * FIN without a linger: the other direction stays open. The FIN leaves in a turn of its own: after an `end()` inside its
+   * own `data` event, a TLS socket of Node 24 stops decrypting and buffers what still arrives without a bound.
    */
   halfClose(): void {
     if (this.#finishing) return
@@ -182,7 +188,7 @@ export class ClientConnection {
     setImmediate(() => this.#socket.end())
   }
 
-  /** RST, unless bytes are still unsent: those go first, with FIN. */
+  /** RST. If bytes are still unsent, these and a FIN go out instead. */
   reset(): void {
     if (this.#socket.writableLength > 0) this.#closeSoon()
     else this.abort()
@@ -190,10 +196,10 @@ export class ClientConnection {
 
   /** RST at once. */
   abort(): void {
-    // a reset while the FIN is on its way fails in libuv, and the handle would never be closed
+    // a reset while the FIN is being sent fails in libuv, and the handle would never be closed
     if (this.#socket.writableEnded && !this.#socket.writableFinished) return this.destroy()
     this.tcp.resetAndDestroy()
-    // Node 24 crashes when TLS is destroyed in the turn in which its handshake ended and its TCP socket was reset
+    // Node 24 crashes if TLS is destroyed in the turn in which its handshake ended and its TCP socket was reset
     setImmediate(() => this.#socket.destroy())
   }
 
@@ -202,7 +208,7 @@ export class ClientConnection {
     this.tcp.destroy()
   }
 
-  /** FIN after all that was written, then closes; in a turn of its own, like `halfClose`. */
+  /** FIN after everything that was written, then closes; in a turn of its own, like `halfClose`. */
   #closeSoon(): void {
     this.#finishing = true
     setImmediate(() => this.#socket.destroySoon())
@@ -214,7 +220,7 @@ export class ClientConnection {
     socket.pause()
   }
 
-  /** The listener for errors stays: an error while the TLS socket takes over must not end the process. */
+  /** The error listener stays: an error while the TLS socket takes over must not end the process. */
   #detach(socket: net.Socket): void {
     socket.off('data', this.#onData).off('end', this.#onEnd).off('drain', this.#onDrain).off('close', this.#onClose)
   }
@@ -235,7 +241,7 @@ export class ClientConnection {
     this.destroy()
   }
 
-  /** True when these first bytes are TLS where none is expected. */
+  /** True if these first bytes are TLS where none is expected. */
   #isRefused(first: Buffer): boolean {
     this.#silent = false
     const begun = this.#tlsBegun
@@ -246,6 +252,7 @@ export class ClientConnection {
   }
 
   #onEnd = (): void => {
+    this.#ended = true
     if (this.#lingering) this.#closeSoon()
     else this.#listener?.ended()
   }

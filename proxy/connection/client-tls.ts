@@ -1,4 +1,4 @@
-/** Why an application did not enter TLS, as far as the proxy can see it from its own end. Pure, except for the clock. */
+/** Why an app did not enter TLS, as far as the proxy can see it from its end. Pure, except for the clock. */
 import type net from 'node:net'
 import type { AppTlsError } from '../events/closed-sets.ts'
 
@@ -9,10 +9,10 @@ export interface TlsFailure {
   readonly detail?: string
 }
 
-/** How TLS began: with the first byte of the connection, or after STARTTLS. */
+/** How TLS begins: with the first byte of the connection, or after STARTTLS. */
 export type TlsEntry = 'smtps' | 'starttls'
 
-/** Names of OpenSSL errors (`ssl/ssl_err.c`), by what they mean for the person who configures the application. */
+/** Names of OpenSSL errors (`ssl/ssl_err.c`), by what they mean for the person who configures the app. */
 const CAUSES: readonly (readonly [RegExp, AppTlsError])[] = [
   [/ALERT_(UNKNOWN_CA|BAD_CERTIFICATE|CERTIFICATE_\w+|UNSUPPORTED_CERTIFICATE)$/, 'app_tls_certificate_rejected'],
   [/(UNSUPPORTED_PROTOCOL|UNKNOWN_PROTOCOL|PROTOCOL_VERSION|WRONG_SSL_VERSION)$/, 'app_tls_version'],
@@ -25,17 +25,17 @@ const CAUSES: readonly (readonly [RegExp, AppTlsError])[] = [
 const HANDSHAKE_RECORD = 0x16
 
 /**
- * How long a client that sends nothing must have waited to be one that expects a greeting, in milliseconds. Port scanners
- * and health checks close at once. Arbitrary.
+ * Milliseconds after which a client that sends nothing counts as one that waits for a greeting. Port scanners and health
+ * checks close at once. Arbitrary.
  */
 const PATIENCE_MS = 5000
 
-/** True when the first bytes of a connection begin a TLS handshake. Decided by one byte, however the bytes are cut. */
+/** True if the first bytes of a connection begin a TLS handshake. One byte decides, however the bytes are cut. */
 export function beginsTls(first: Buffer): boolean {
   return first[0] === HANDSHAKE_RECORD
 }
 
-/** The failure that an OpenSSL error means; undefined for errors of the network and for no error at all. */
+/** The failure that an OpenSSL error means; undefined for network errors and without an error. */
 export function failureOf(error: unknown): TlsFailure | undefined {
   const code = (error as { readonly code?: unknown } | undefined)?.code
   if (typeof code !== 'string' || !/^ERR_SSL_[A-Z0-9_/]{1,64}$/.test(code)) return undefined
@@ -43,7 +43,7 @@ export function failureOf(error: unknown): TlsFailure | undefined {
   return { error: cause, detail: code }
 }
 
-/** A handshake that is under way on a TCP socket: what was seen of it when it fails. */
+/** A handshake in progress on a TCP socket. If it fails, it knows what was seen of it. */
 export class Handshake {
   readonly #tcp: net.Socket
   readonly #entry: TlsEntry
@@ -69,7 +69,7 @@ export class Handshake {
     this.#timedOut = true
   }
 
-  /** Why it failed. Undefined for a probe: a connection to smtps:// that closes at once, without a byte. */
+  /** Why the handshake failed. Undefined for a probe: a connection to smtps:// that closes at once without a byte. */
   get failure(): TlsFailure | undefined {
     return failureOf(this.#error) ?? this.#unexplained()
   }

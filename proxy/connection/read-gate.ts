@@ -1,23 +1,23 @@
 import type net from 'node:net'
 
 /**
- * Stops and starts the reading of a socket at its handle. Inside TLS `pause()` alone goes on reading, record by record,
+ * Stops and starts the reading of a socket at its handle. Inside TLS, `pause()` alone lets Node read on, record by record,
  * until 64 KiB wait in the stream: with records of one byte these are 65,536 Buffers, 22 MB. Node has no public way to stop
- * earlier: where its internals are not as expected, `pause()` must suffice, which limits only the bytes.
+ * earlier. If its internals are not as expected, `pause()` must suffice, which limits only the bytes.
  */
 
 /**
- * Pieces in a row after which a turn of the event loop goes to others. libuv reads a socket up to 32 times a turn, 64 KiB
- * each, and one such read may hold 2,849 records of one byte. Records of the usual 16 KiB never come so far.
+ * Pieces in a row after which other sockets get their turn. libuv reads a socket up to 32 times in a turn of the event
+ * loop, 64 KiB each, and one such read may hold 2,849 records of one byte. Records of the usual 16 KiB never reach this.
  */
 const MAX_PIECES = 256
 
-/** What node:net keeps in a socket, as far as its reading is concerned. */
+/** The part of a socket's private state in node:net that concerns reading. */
 interface Readable {
   _handle: { reading?: unknown; readStop?: unknown } | null
 }
 
-/** The reading of one socket. It begins open, and is for the socket's owner alone. */
+/** The reading of one socket. The gate begins open. Only the socket's owner may use it. */
 export class ReadGate {
   readonly #socket: net.Socket
   readonly #read: () => void
@@ -29,20 +29,20 @@ export class ReadGate {
     this.#socket = socket
     const read = socket._read.bind(socket)
     this.#read = () => read(0)
-    // the stream asks for more after each piece, also while it should not get it
+    // the stream asks for more after each piece, even while it must not get more
     socket._read = (size) => {
       if (this.#open && !this.#resting) read(size)
     }
   }
 
-  /** Reads on. An error of the handle destroys the socket. */
+  /** Continues to read. An error of the handle destroys the socket. */
   open(): void {
     this.#open = true
     this.#socket.resume()
     if (!this.#resting) this.#start()
   }
 
-  /** Reads nothing more from the kernel. Inside TLS the records of the last read may still come. */
+  /** Reads nothing more from the kernel. Inside TLS, the records of the last read may still come. */
   shut(): void {
     this.#open = false
     if (!this.#stop()) this.#socket.pause()
@@ -65,7 +65,7 @@ export class ReadGate {
     if (this.#socket.readable && !this.#socket.connecting) this.#read()
   }
 
-  /** Returns false where the handle cannot be stopped. */
+  /** Returns false if the handle cannot be stopped. */
   #stop(): boolean {
     const handle = (this.#socket as unknown as Readable)._handle
     if (typeof handle?.reading !== 'boolean' || typeof handle.readStop !== 'function') return false

@@ -1,17 +1,17 @@
 import net from 'node:net'
 
 /**
- * Buffers that client sockets read into, used again and again. Node allocates 64 KB for every read; large mails then make
- * the collector work, and memory grows until it does. Commands are read into one buffer that all sockets share (a read and
- * its callback are one step, so that no two ever use it at once) and are copied out of it; bodies are read into blocks of
- * their own, which come back when the upstream has taken their octets.
+ * Reusable buffers that client sockets read into. Node allocates 64 KB for every read. With large messages, memory then
+ * grows until the garbage collector runs. Commands are read into one buffer that all sockets share (a read and its callback
+ * are one step, so no two use it at once) and are copied out of it. Bodies are read into blocks of their own, which come
+ * back when the upstream has taken their bytes.
  */
 
-/** Octets of one read, as Node's own. */
+/** Bytes of one read, as in Node itself. */
 const BLOCK_BYTES = 64 * 1024
 /** A block is kept for a read of at least this many bytes: many small reads would keep 64 KiB each. Arbitrary. */
 const MIN_KEPT_BYTES = 4096
-/** Blocks that wait to be used again; more are left to the collector. */
+/** Blocks that wait to be used again; the garbage collector gets the rest. */
 const MAX_FREE = 64
 
 export class ReadPool {
@@ -22,7 +22,7 @@ export class ReadPool {
     return this.#free.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES)
   }
 
-  /** Nobody may look at `block` any more. */
+  /** No one may read `block` any more. */
   give(block: Buffer): void {
     if (this.#free.length < MAX_FREE) this.#free.push(block)
   }
@@ -30,21 +30,21 @@ export class ReadPool {
 
 /** The reader of a pooled socket. */
 export interface BlockReader {
-  /** True when large reads are to be expected: the next one gets a block of its own. */
+  /** True if large reads are expected: the next one gets a block of its own. */
   bulk(): boolean
-  /** Octets to keep as long as wanted; or, with `release`, only until that is called (once, or never). */
+  /** Without `release`, the chunk may be kept. With `release`, only until that is called (once, or never). */
   data(chunk: Buffer, release?: () => void): void
 }
 
-/** What node:net keeps in a socket, as far as a second socket on the same handle needs it. */
+/** The part of a socket's private state in node:net that a second socket on the same handle needs. */
 interface Adoptable {
   _handle: { useUserBuffer?: unknown } | null
 }
 
 /**
- * A socket in place of `accepted`, which reads into the pool; `accepted` is not to be used any more. It is paused. There is
- * no public way to give an accepted socket a buffer (`onread` is for connecting sockets): where Node's inside is not as
- * expected, `accepted` itself comes back, and reads as usual.
+ * Returns a paused socket that replaces `accepted` and reads into the pool; `accepted` must not be used any more. Node has
+ * no public way to give an accepted socket a buffer (`onread` is for connecting sockets). If its internals are not as
+ * expected, `accepted` itself comes back and reads as usual.
  */
 export function pooled(accepted: net.Socket, pool: ReadPool, reader: BlockReader): net.Socket {
   const inside = accepted as unknown as Adoptable
@@ -57,9 +57,9 @@ export function pooled(accepted: net.Socket, pool: ReadPool, reader: BlockReader
     pauseOnCreate: true,
     onread: {
       buffer: () => (reader.bulk() ? pool.take() : pool.shared),
-      callback: (octets: number, block: Buffer) => {
-        const chunk = block.subarray(0, octets)
-        if (block !== pool.shared && octets >= MIN_KEPT_BYTES) reader.data(chunk, () => pool.give(block))
+      callback: (bytes: number, block: Buffer) => {
+        const chunk = block.subarray(0, bytes)
+        if (block !== pool.shared && bytes >= MIN_KEPT_BYTES) reader.data(chunk, () => pool.give(block))
         else {
           reader.data(Buffer.from(chunk))
           if (block !== pool.shared) pool.give(block)

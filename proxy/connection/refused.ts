@@ -1,7 +1,7 @@
 import type { RefusedCut } from '../events/closed-sets.ts'
 import type { ClientConnection, Linger, LingerBound } from './client-connection.ts'
 
-/** Refused connections that may be open at a time. Arbitrary: far more than apps that connect again and again keep open. */
+/** Refused connections that may be open at a time. Arbitrary: far more than apps that reconnect in a loop keep open. */
 export const MAX_REFUSED = 256
 
 /** What refused connections may use; tests shorten it. */
@@ -9,7 +9,7 @@ export interface RefusedLimits {
   /** Connections at a time. */
   readonly connections: number
   /**
-   * For each connection. Its client waits for a greeting and has nothing to send, so much less is enough than
+   * The bounds of each connection. Its client waits for a greeting and has nothing to send, so much less is enough than
    * after a message.
    */
   readonly linger: Linger
@@ -33,9 +33,9 @@ const BOUNDS: Readonly<Record<LingerBound, RefusedCut>> = { ms: 'time', bytes: '
 
 /**
  * Connections that got a refusal in place of a greeting. They count against no session cap and delay no drain, so they
- * have bounds of their own. An unread byte would make a close destroy the refusal on its way (RST), so each is read for a
- * short while. Where too many are open, the oldest is closed: a client that sends nothing still gets its refusal, which
- * the kernel delivers.
+ * have limits of their own. If a byte were unread, closing would destroy the refusal on its way (RST), so each connection
+ * is read for a short while. If too many are open, the oldest is closed: a client that sends nothing still gets its
+ * refusal, which the kernel delivers.
  */
 export class RefusedConnections {
   readonly #limits: RefusedLimits

@@ -1,10 +1,10 @@
 import type net from 'node:net'
-import type { UpstreamLeg } from '../upstream/dialer.ts'
+import type { DialledUpstream } from '../upstream/dialer.ts'
 
-/** How long a failed write waits for what the upstream said before it closed, in milliseconds. Loopback needs one. */
+/** Milliseconds that a failed write waits for what the upstream sent before it closed. Loopback needs one. */
 const LAST_REPLY_MS = 1000
 
-/** What the owner of an upstream connection learns. */
+/** What an upstream connection reports to its owner. */
 export interface UpstreamListener {
   data(chunk: Buffer): void
   /** Everything written so far left the process. */
@@ -37,11 +37,11 @@ export class UpstreamConnection {
   #listener: UpstreamListener | undefined
   #written: Written | undefined
   #holding: Written | undefined
-  /** Reports a write error that waits for the upstream's last reply. */
+  /** Reports a write error that waits for the last reply of the upstream. */
   #reportFailure: (() => void) | undefined
 
-  /** Takes the leg over; `listen` begins to read. */
-  constructor({ socket, tcp }: Pick<UpstreamLeg, 'socket' | 'tcp'>) {
+  /** Takes the dialled connection over; `listen` begins to read. */
+  constructor({ socket, tcp }: Pick<DialledUpstream, 'socket' | 'tcp'>) {
     this.#socket = socket
     this.#tcp = tcp
     const { _write, _writev } = socket
@@ -49,22 +49,22 @@ export class UpstreamConnection {
     socket._writev = (chunks, written) => _writev?.call(socket, chunks, this.#hold(written))
   }
 
-  /** False once a FIN is on its way, or the connection is gone. */
+  /** False once a FIN is being sent, or the connection is gone. */
   get writable(): boolean {
     return !this.#finishing && this.#socket.writable
   }
 
-  /** True while the writer should wait for `drained`. */
+  /** True while writers should wait for `drained`. */
   get writableNeedDrain(): boolean {
     return this.#socket.writableNeedDrain
   }
 
-  /** Bytes written and not yet handed to the kernel. */
+  /** Bytes written and not yet passed to the kernel. */
   get unsent(): number {
     return this.#socket.writableLength
   }
 
-  /** True when the upstream's FIN was read. */
+  /** True once the upstream's FIN was read. */
   get ended(): boolean {
     return this.#socket.readableEnded
   }
@@ -91,12 +91,12 @@ export class UpstreamConnection {
     this.#socket.resume()
   }
 
-  /** `sent` is called in a later turn, when the socket needs the bytes no more, or the write failed. */
+  /** `sent` is called in a later turn, when the socket no longer needs the bytes or the write failed. */
   write(bytes: Buffer, sent?: Written): void {
     this.#socket.write(bytes, sent)
   }
 
-  /** Not while a write error waits: what is left to read is what the kernel has. */
+  /** Does nothing while a write error waits: only what the kernel still has is left to read. */
   pause(): void {
     if (!this.#reportFailure) this.#socket.pause()
   }
@@ -105,14 +105,14 @@ export class UpstreamConnection {
     this.#socket.resume()
   }
 
-  /** FIN after all that was written. The other direction goes on. */
+  /** FIN after everything that was written. The other direction stays open. */
   finish(): void {
     if (this.#finishing) return
     this.#finishing = true
     setImmediate(() => this.#socket.end())
   }
 
-  /** FIN after all that was written, then closes: what the upstream still sends is refused. */
+  /** FIN after everything that was written, then closes: what the upstream still sends is refused. */
   release(): void {
     this.#finishing = true
     setImmediate(() => this.#socket.destroySoon())
@@ -121,21 +121,21 @@ export class UpstreamConnection {
 
   /** RST, and not one byte more. */
   abort(): void {
-    // a reset while the FIN is on its way fails in libuv, and the handle would never be closed
-    const finUnderWay = this.#socket.writableEnded && !this.#socket.writableFinished
-    if (finUnderWay) return void this.#socket.destroy()
+    // a reset while the FIN is being sent fails in libuv, and the handle would never be closed
+    const finBeingSent = this.#socket.writableEnded && !this.#socket.writableFinished
+    if (finBeingSent) return void this.#socket.destroy()
     this.#tcp.resetAndDestroy()
-    // Node 24 crashes when TLS is destroyed in the turn in which its handshake ended and its TCP socket was reset
+    // Node 24 crashes if TLS is destroyed in the turn in which its handshake ended and its TCP socket was reset
     setImmediate(() => this.#socket.destroy())
   }
 
-  /** An end after a failed write is how an RST looks when the write has taken its error from the kernel. */
+  /** After a failed write, an RST looks like an end, because the write took the error from the kernel. */
   #ended(): void {
     if (this.#reportFailure) this.#reportFailure()
     else this.#listener?.ended()
   }
 
-  /** `written`, except that an error is held back. Made once for a stream, not for each write. */
+  /** Returns `written`, except that it holds back an error. Made once for a stream, not for each write. */
   #hold(written: Written): Written {
     if (!this.#holding || this.#written !== written) {
       this.#written = written
@@ -144,7 +144,7 @@ export class UpstreamConnection {
     return this.#holding
   }
 
-  /** Meanwhile the stream considers the write unfinished, so that nothing more is written. */
+  /** Meanwhile the stream considers the write unfinished, so nothing more is written. */
   #writeFailed(error: Error, written: Written): void {
     if (this.ended || this.destroyed) return written(error)
     const timer = setTimeout(() => this.#reportFailure?.(), LAST_REPLY_MS)

@@ -3,39 +3,39 @@ import { type Chunk, chunkOf, type Verb, verbOf } from '../smtp/command.ts'
 import { HeaderScanner } from '../smtp/header.ts'
 import { HeldBytes } from './held-bytes.ts'
 
-/** Octets of client bytes copied while a reply decides what they are, above which the reader should pause. */
+/** Client bytes copied while a reply decides what they are, above which the reader should pause. */
 export const MAX_HELD_BYTES = 64 * 1024
-/** Where a reader that did not pause has gone too far: the copies are given up. */
+/** Copies that are held for a reader that does not pause. At more, the copies are given up. */
 const OVERFLOW_BYTES = 4 * MAX_HELD_BYTES
-/** Octets of a command line that are kept: RFC 5321 4.5.3.1.4 allows 512. */
+/** Bytes of a command line that are kept: RFC 5321 4.5.3.1.4 allows 512. */
 const MAX_HEAD_BYTES = 512
 
 const LF = 0x0a
 
-/** Behind these a BDAT chunk is the first of its message (RFC 3030 2, RFC 5321 4.1.4). */
+/** After these a BDAT chunk is the first of its message (RFC 3030 2, RFC 5321 4.1.4). */
 const FORGET_CHUNKS: ReadonlySet<Verb> = new Set(['MAIL', 'RSET', 'EHLO', 'HELO'])
 
 /**
- * What the next client octet is. `waiting`: a reply decides. `unknown`: behind a verb whose payload nobody knows, the
- * bytes are not parsed.
+ * What the next client byte is. `waiting`: a reply decides. `unknown`: after a verb whose payload is unknown, bytes are
+ * not parsed.
  */
 export type Phase = 'command' | 'waiting' | 'sasl' | 'body' | 'chunk' | 'unknown'
 
-/** What the bytes turned out to be. Each is told when its last octet was read. */
+/** What the bytes turned out to be. Each method is called when the last byte was read. */
 export interface FramingListener {
-  /** A command line; `line` is its head and not kept. `chunk` is there when BDAT octets follow. */
+  /** A command line; `line` is its head and is not kept. `chunk` is set if BDAT bytes follow. */
   command(verb: Verb, line: Buffer, chunk: Chunk | undefined, at: number): void
-  /** A response in an AUTH exchange. It may spell a command and is none; nothing of it is handed on (RFC 4954 4). */
+  /** A response in an AUTH exchange. It may look like a command but is none. Nothing of it is passed on (RFC 4954 4). */
   saslResponse(at: number): void
   /** The final dot. */
   endOfBody(at: number): void
-  /** More was held than is allowed. */
+  /** More bytes were held than allowed. */
   overflow(at: number): void
 }
 
 /**
- * Cuts the client's bytes into commands, AUTH responses and bodies. What the bytes behind EHLO, AUTH or DATA are is
- * decided by a reply; until it comes, copies wait here, bounded.
+ * Cuts the client's bytes into commands, AUTH responses and bodies. A reply decides what the bytes after AUTH or DATA are.
+ * Until it comes, copies of them wait here, bounded.
  */
 export class Framing {
   readonly #listener: FramingListener
@@ -50,12 +50,12 @@ export class Framing {
   #chunkLeft = 0
   #lastChunk = false
   #blocked = false
-  /** True when BDAT was offered: only then is its length to be believed (RFC 3030 2). */
+  /** True if CHUNKING was offered: only then can the length of a BDAT be trusted (RFC 3030 2). */
   chunking = false
-  /** True when bytes came behind a verb that nobody knows, before its reply. */
+  /** True if bytes came after an unknown verb and before its reply. */
   sawUnknownBytes = false
 
-  /** With `messageIds` the header sections are searched for `Message-ID`, too. */
+  /** With `messageIds`, header sections are also searched for `Message-ID`. */
   constructor(listener: FramingListener, messageIds = false) {
     this.#listener = listener
     this.#messageIds = messageIds
@@ -65,12 +65,12 @@ export class Framing {
     return this.#phase
   }
 
-  /** True when the next octet to come begins or continues a command line, for sure. */
+  /** True if the next byte certainly begins or continues a command line. */
   get inCommand(): boolean {
     return this.#phase === 'command' && this.#held.length === 0
   }
 
-  /** True when part of a command line was read and its end was not. */
+  /** True if part of a command line was read and its end was not. */
   get inLine(): boolean {
     return this.#headBytes > 0
   }
@@ -79,19 +79,19 @@ export class Framing {
     return this.#held.length
   }
 
-  /** Octets of the present BDAT chunk that are still to come; 0 outside one. */
+  /** Bytes of the current BDAT chunk that are still to come; 0 outside a chunk. */
   get chunkLeft(): number {
     return this.#chunkLeft
   }
 
-  /** Octets of the current body so far. */
+  /** Bytes of the current body so far. */
   get bodySize(): number {
     return this.#scanner.size
   }
 
   /**
-   * The header section of the body, or of the message that the last BDAT chunk belongs to. What the mail of these octets
-   * is, is for others to know: they keep it while it is filled.
+   * The header section of the body, or of the message that the last BDAT chunk belongs to. Callers keep it with the
+   * transaction that it belongs to, while it is being filled.
    */
   get headers(): HeaderScanner | undefined {
     return this.#headers
@@ -106,8 +106,8 @@ export class Framing {
   }
 
   /**
-   * Reads the octets of a body or of a BDAT chunk, and no more. Returns how many they were: what follows is something else,
-   * for `push`.
+   * Reads the bytes of a body or of a BDAT chunk, and no more. Returns their number. What follows is something else, for
+   * `push`.
    */
   pushBody(bytes: Buffer, at: number): number {
     let offset = 0
@@ -117,7 +117,7 @@ export class Framing {
     return offset
   }
 
-  /** A reply decided what the next octets are. Call `release` afterwards. */
+  /** A reply decided what the next bytes are. Call `release` afterwards. */
   next(phase: 'command' | 'sasl' | 'body'): void {
     this.#phase = phase
     if (phase !== 'body') return
@@ -153,7 +153,7 @@ export class Framing {
     return this.#phase !== 'waiting' && !this.#blocked
   }
 
-  /** Returns the index at which a reply has to decide first, or the length. */
+  /** Returns the index at which a reply must decide first, or the length. */
   #read(bytes: Buffer, at: number): number {
     let offset = 0
     while (offset < bytes.length && this.#canRead()) offset = this.#step(bytes, offset, at)

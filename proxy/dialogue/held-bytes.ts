@@ -1,6 +1,6 @@
 import { ByteQueue } from './byte-queue.ts'
 
-/** Pieces that keep their own time; later ones share the time of the first of them. Arbitrary: clients send a few. */
+/** Pieces that keep their own time; all later ones share the time of the first of these. Arbitrary: clients send a few. */
 const MAX_TIMED_PIECES = 64
 
 interface Piece {
@@ -13,7 +13,7 @@ export class HeldBytes {
   #timed: Piece[] = []
   readonly #later = new ByteQueue()
   #laterAt = 0
-  /** Bytes in all. */
+  /** All bytes held. */
   length = 0
 
   /** Adds a copy of `bytes`, which were sent at `at`. */
@@ -25,7 +25,7 @@ export class HeldBytes {
     this.#later.push(copy)
   }
 
-  /** Puts back, in front of everything else, the end of a piece that `shift` returned. */
+  /** Puts the end of a piece that `shift` returned back in front of everything else. */
   putBack(bytes: Buffer, at: number): void {
     this.length += bytes.length
     this.#timed.unshift({ bytes, at })

@@ -1,23 +1,23 @@
 import type { CommandName, ReplyCause } from '../events/closed-sets.ts'
 
 /**
- * What AhaSend means by a reply. Its codes are not always the RFC's: 521 is a disabled or paused account, 552 a message in
- * the wrong format or too big, 421 has several meanings; bad credentials are 535, and were 500 in older documentation.
- * Documented at ahasend.com/docs/smtp; the phrases are KumoMTA's, which AhaSend's replies resemble. Phrases refine a
- * verdict, they are no contract.
+ * What AhaSend means by a reply. Its codes differ from the RFCs: 521 is a disabled or paused account, 552 a message in the
+ * wrong format or too big, and 421 has several meanings. Bad credentials are 535, and were 500 in older documentation.
+ * Documented at ahasend.com/docs/smtp. The phrases are KumoMTA's, which AhaSend's replies resemble: they refine a cause,
+ * but they are no contract.
  */
 
-/** What is known about the moment of a reply. */
+/** What is known about a reply besides its code. */
 export interface ReplyMoment {
   readonly command: CommandName
   /** Milliseconds without bytes in either direction before the command was sent or the unsolicited reply arrived. */
   readonly quietMs: number
-  /** The last line's text, as latin1. Looked at, not kept. */
+  /** The text of the last line, as latin1. It is not kept. */
   readonly text: string
   readonly enhancedCode: string | undefined
 }
 
-/** AhaSend closes after 60 s without new data; a little less, because our clock starts a little later. */
+/** AhaSend closes after 60 s without new data. A little less, because the proxy's clock starts a little later. */
 const QUIET_MS = 55_000
 
 const PHRASES_421: readonly (readonly [string, ReplyCause])[] = [
@@ -33,7 +33,7 @@ const PHRASES_421: readonly (readonly [string, ReplyCause])[] = [
   ['previous error', 'internal_error'],
 ]
 
-/** The cause of an upstream reply; `none` where the code says all there is. */
+/** The cause of an upstream reply; `none` if the code says everything. */
 export function causeOf(code: number, moment: ReplyMoment): ReplyCause {
   switch (code) {
     case 250:
@@ -60,7 +60,8 @@ export function causeOf(code: number, moment: ReplyMoment): ReplyCause {
   }
 }
 
-function isFinal(command: CommandName): boolean {
+/** True for the commands whose reply is a message's final reply. */
+export function isFinal(command: CommandName): boolean {
   return command === 'END-OF-MESSAGE' || command === 'BDAT'
 }
 

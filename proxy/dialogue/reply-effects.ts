@@ -1,103 +1,84 @@
 /**
- * What each reply means, once the dialogue has paired it with its command: for the framing (what the client's next bytes
- * are) and for the mail under way. Pure, like the dialogue.
+ * What each reply means once the dialogue has paired it with its command: for the framing (what the client's next bytes
+ * are) and for the transaction in progress. Pure, like the dialogue.
  */
-import type { CommandName, OpaqueReason } from '../events/closed-sets.ts'
+import type { OpaqueReason } from '../events/closed-sets.ts'
 import type { ReplyFacts } from '../events/reply.ts'
 import type { SessionEvent } from '../events/session-event.ts'
-import type { Chunk, Verb } from '../smtp/command.ts'
 import { offers } from '../smtp/ehlo.ts'
-import type { HeaderScanner } from '../smtp/header.ts'
 import type { Reply } from '../smtp/reply.ts'
 import type { Framing } from './framing.ts'
+import type { Conversation, OwedReply } from './position.ts'
 import { factsOf } from './reply-facts.ts'
 import { Transaction, verdictOf } from './transaction.ts'
 
 /** Mechanisms after which the bytes may be wrapped in a security layer (RFC 4422 3.7). */
 const SECURITY_LAYERS: ReadonlySet<string> = new Set(['GSSAPI', 'DIGEST-MD5'])
 
-/** A command that was sent and not yet answered. */
-export interface Pending {
-  readonly command: CommandName
-  readonly verb: Verb | 'END'
-  readonly at: number
-  /** Milliseconds in which nothing moved before it was sent. */
-  readonly quietMs: number
-  readonly chunk?: Chunk
-  /** Filled by the octets of the chunk's message. */
-  readonly headers?: HeaderScanner
-  /** What may be recorded of the path of MAIL or RCPT. */
-  readonly address?: string
-}
-
-/** What the replies of one session mean. Make a new one for each. */
-export class Answers {
+/** What the replies of one session mean. Make a new one for each session. */
+export class ReplyEffects {
   readonly #emit: (event: SessionEvent) => void
+  readonly #conversation: Conversation
   readonly #framing: Framing
   readonly #giveUp: (reason: OpaqueReason, at: number) => void
-  #transaction: Transaction | undefined
   #refusedEarly = false
-  /** True from the refusal of a message before its end (a BDAT chunk included) to the client's next command. */
-  refusedWhileSending = false
   /** Transactions whose MAIL was accepted. */
   messages = 0
-  /** True once EHLO or HELO was accepted. */
-  identified = false
-  /** What the last AUTH named. */
+  /** The SASL mechanism of the last AUTH. */
   mechanism = 'OTHER'
 
-  /** `giveUp` is called when a reply says that the bytes are no SMTP that anybody could follow. */
+  /** `giveUp` is called when a reply shows that the bytes are no SMTP that anyone could follow. */
   constructor(
     emit: (event: SessionEvent) => void,
-    framing: Framing,
+    conversation: Conversation,
     giveUp: (reason: OpaqueReason, at: number) => void,
   ) {
     this.#emit = emit
-    this.#framing = framing
+    this.#conversation = conversation
+    this.#framing = conversation.framing
     this.#giveUp = giveUp
   }
 
-  /** The mail under way. */
-  get mail(): Transaction | undefined {
-    return this.#transaction?.ended === false ? this.#transaction : undefined
-  }
-
-  /** The upstream refused the body before its end: the final dot will not be answered. */
+  /** True if the upstream refused the body before its end: it will not answer the final dot. */
   get refusedEarly(): boolean {
     return this.#refusedEarly
   }
 
-  /** The final dot was sent. Returns true when a reply to it is owed. */
+  get #transaction(): Transaction | undefined {
+    return this.#conversation.transaction
+  }
+
+  /** The final dot was sent. Returns true if a reply to it is owed. */
   bodyEnded(): boolean {
-    const transaction = this.mail
+    const transaction = this.#transaction
     if (transaction) transaction.size = this.#framing.bodySize
     const owed = !this.#refusedEarly
     this.#refusedEarly = false
     return owed
   }
 
-  /** The reply to `pending`. `later` are the commands behind it that wait for theirs. */
-  take(pending: Pending, facts: ReplyFacts, reply: Reply, at: number, later: readonly Pending[]): void {
+  /** The reply to `answered`. */
+  apply(answered: OwedReply, facts: ReplyFacts, reply: Reply, at: number): void {
     const accepted = classOf(facts.code) === 2
-    switch (pending.verb) {
+    switch (answered.verb) {
       case 'EHLO':
       case 'HELO':
-        return accepted ? this.#identified(pending.verb, reply, at) : undefined
+        return accepted ? this.#identified(answered.verb, reply, at) : undefined
       case 'AUTH':
         return this.#authReply(facts, at)
       case 'MAIL':
-        return this.toMail(facts, pending.at, at, pending.address)
+        return this.toMail(facts, answered.at, at, answered.address)
       case 'RCPT':
-        return this.mail?.recipient(facts, pending.at, at, pending.address)
+        return this.#transaction?.recipient(facts, answered.at, at, answered.address)
       case 'DATA':
         return this.#dataReply(facts, at)
       case 'END':
-        return this.mail?.decide('END-OF-MESSAGE', facts, at)
+        return this.#transaction?.decide('END-OF-MESSAGE', facts, at)
       case 'BDAT':
-        return this.#bdatReply(pending, facts, at, later)
+        return this.#bdatReply(answered, facts, at)
       case 'RSET':
       case 'QUIT':
-        if (accepted) this.mail?.abandon(at)
+        if (accepted) this.#transaction?.abandon(at)
         return
       case 'STARTTLS':
         return this.#framing.next('command')
@@ -109,41 +90,42 @@ export class Answers {
     }
   }
 
-  /** The verdict before the end of the body. A refusal ends the mail, and the dot will not be answered again. */
+  /** The final reply before the end of the body. A refusal ends the transaction, and the dot will not be answered again. */
   early(reply: Reply, at: number): void {
     const facts = factsOf(reply, 'END-OF-MESSAGE', 0)
     this.#emit({ type: 'exchange', at, end: at, command: 'END-OF-MESSAGE', reply: facts })
-    const transaction = this.mail
+    const transaction = this.#transaction
     if (transaction) transaction.size = this.#framing.bodySize
     transaction?.decide('END-OF-MESSAGE', facts, at)
     this.#refusedEarly = true
     if (facts.code < 400) this.#giveUp('early_data_reply', at)
-    else this.refusedWhileSending = true
+    else this.#conversation.refusedWhileSending = true
   }
 
   /**
-   * The reply to a MAIL that was sent at `sent`: a mail begins. A refused one inside a transaction (503, RFC 5321 3.3) leaves that
-   * transaction as it is.
+   * The reply to a MAIL that was sent at `sent`: a transaction begins. A refused MAIL inside a transaction (503, RFC 5321
+   * 3.3) leaves that transaction as it is.
    */
   toMail(facts: ReplyFacts, sent: number, at: number, sender: string | undefined): void {
     const verdict = verdictOf(facts.code)
-    if (!verdict || (this.mail && verdict !== 'accepted')) return
-    this.mail?.abandon(at)
+    if (!verdict || (this.#transaction && verdict !== 'accepted')) return
+    this.#transaction?.abandon(at)
     const transaction = this.begin(sent, at, sender, facts)
     if (verdict === 'accepted') this.messages += 1
     else transaction.decide('MAIL', facts, at)
   }
 
-  /** A mail begins: its MAIL was sent at `at` and answered at `end`, or never. `sender` may be recorded. */
+  /** A transaction begins: its MAIL was sent at `at` and answered at `end`, or never. `sender` may be recorded. */
   begin(at: number, end: number, sender?: string, reply?: ReplyFacts): Transaction {
     this.#emit({ type: 'tx-begin', at, end, ...(reply && { reply }), ...(sender !== undefined && { sender }) })
-    this.#transaction = new Transaction(this.#emit)
-    return this.#transaction
+    const transaction = new Transaction(this.#emit)
+    this.#conversation.begin(transaction)
+    return transaction
   }
 
   #identified(verb: 'EHLO' | 'HELO', reply: Reply, at: number): void {
-    this.identified = true
-    this.mail?.abandon(at)
+    this.#conversation.ehloAccepted = true
+    this.#transaction?.abandon(at)
     this.#framing.chunking = verb === 'EHLO' && offers(reply.bytes, 'CHUNKING')
     this.#emit({ type: 'identify', at, command: verb })
   }
@@ -162,31 +144,32 @@ export class Answers {
   #dataReply(facts: ReplyFacts, at: number): void {
     if (classOf(facts.code) !== 3) {
       this.#framing.next('command')
-      if (facts.code >= 400) this.mail?.decide('DATA', facts, at)
+      if (facts.code >= 400) this.#transaction?.decide('DATA', facts, at)
       return
     }
     this.#framing.next('body')
     this.#refusedEarly = false
-    const transaction = this.mail ?? this.begin(at, at)
+    const transaction = this.#transaction ?? this.begin(at, at)
     transaction.body(at)
     transaction.headers = this.#framing.headers
   }
 
-  #bdatReply(pending: Pending, facts: ReplyFacts, at: number, later: readonly Pending[]): void {
-    const { chunk } = pending
+  #bdatReply(answered: OwedReply, facts: ReplyFacts, at: number): void {
+    const { chunk } = answered
     if (!chunk) return this.#otherReply(facts, at)
-    // a command after the chunks shows that the client has sent its message whole
-    if (facts.code >= 400 && later.every(({ chunk }) => chunk)) this.refusedWhileSending = true
-    const transaction = this.mail
+    const later = this.#conversation.owed
+    // a command after the chunks shows that the client has sent its message completely
+    if (facts.code >= 400 && later.every(({ chunk }) => chunk)) this.#conversation.refusedWhileSending = true
+    const transaction = this.#transaction
     if (!transaction) return
-    transaction.body(pending.at)
-    transaction.headers ??= pending.headers
+    transaction.body(answered.at)
+    transaction.headers ??= answered.headers
     transaction.size += chunk.size
     if (!later.some((other) => other.chunk)) transaction.size -= this.#framing.chunkLeft
     if (chunk.last || facts.code >= 400) transaction.decide('BDAT', facts, at)
   }
 
-  /** Behind a verb that nobody knows: what came before its reply may have been its payload. */
+  /** After an unknown verb: what came before its reply may have been its payload. */
   #otherReply(facts: ReplyFacts, at: number): void {
     if (classOf(facts.code) === 3) return this.#giveUp('unknown_payload', at)
     if (this.#framing.phase !== 'unknown') return

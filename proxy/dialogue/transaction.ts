@@ -4,13 +4,13 @@ import type { SessionEvent } from '../events/session-event.ts'
 import type { TransactionEnd, Unanswered } from '../events/transaction.ts'
 import type { HeaderScanner } from '../smtp/header.ts'
 
-/** A refusal that decides a mail: the reply, and the command that it answered. */
+/** A refusal that decides a transaction: the reply, and the command that it answered. */
 interface Refusal {
   readonly command: CommandName
   readonly reply: ReplyFacts
 }
 
-/** What the class of a code says of a recipient or a mail; undefined when it says nothing final. */
+/** What the class of a code says about a recipient or a message; undefined if it says nothing final. */
 export function verdictOf(code: number): RecipientVerdict | undefined {
   if (code >= 200 && code < 300) return 'accepted'
   if (code >= 400 && code < 500) return 'tempfail'
@@ -18,8 +18,8 @@ export function verdictOf(code: number): RecipientVerdict | undefined {
 }
 
 /**
- * The reply's code, except where an alert on that code would be wrong: the proxy's own refusal while it stops is no
- * failure of AhaSend's, and a missing unsubscribe link concerns one marketing message.
+ * The reply's code, except where an alert on that code would be wrong: a refusal by a proxy that stops is no failure of
+ * AhaSend, and a missing unsubscribe link concerns one marketing message.
  */
 function errorOf({ code, cause }: ReplyFacts): TransactionError {
   if (cause === 'draining') return 'drained'
@@ -27,17 +27,17 @@ function errorOf({ code, cause }: ReplyFacts): TransactionError {
 }
 
 /**
- * One mail from the answer to MAIL to its end (RFC 5321 3.3). It ends exactly once, in one event, with an outcome:
- * whoever looks at it later finds it ended.
+ * One mail transaction, from the reply to MAIL to its end (RFC 5321 3.3). It ends exactly once, in one event with an
+ * outcome. Later calls find it ended and do nothing.
  */
 export class Transaction {
   readonly #emit: (event: SessionEvent) => void
   readonly #recipients: Record<RecipientVerdict, number> = { accepted: 0, tempfail: 0, permfail: 0 }
   #refusal: Refusal | undefined
   #hasBody = false
-  /** Octets of the body so far; set by whoever scans it. */
+  /** Bytes of the body so far; set by the code that scans it. */
   size = 0
-  /** The scanner of this mail's header section, once octets of it may come. */
+  /** The scanner of the message's header section, once bytes of it may come. */
   headers: HeaderScanner | undefined
   ended = false
 
@@ -61,7 +61,7 @@ export class Transaction {
     this.#emit({ type: 'tx-data', at })
   }
 
-  /** A reply to `command` that ends the mail if it is final: 2yz accepts, 4yz and 5yz refuse. */
+  /** A reply to `command` that ends the transaction if it is final: 2yz accepts, 4yz and 5yz refuse. */
   decide(command: CommandName, reply: ReplyFacts, at: number): void {
     const verdict = verdictOf(reply.code)
     if (!verdict) this.#lose('final-reply', 'in_doubt', `${reply.code}`, at)
@@ -70,8 +70,8 @@ export class Transaction {
   }
 
   /**
-   * The mail was refused. Where no recipient had been accepted, the refusal of the last recipient decides: what
-   * followed (554 no valid recipients) only repeats it. A 421 always decides by itself.
+   * The message was refused. If no recipient was accepted, the refusal of the last recipient decides, because what follows
+   * (554 no valid recipients) only repeats it. A 421 always decides by itself.
    */
   refuse(refusal: Refusal, at: number): void {
     const first = this.#onlyRefused() && refusal.reply.code !== 421 ? (this.#refusal ?? refusal) : refusal
@@ -82,18 +82,18 @@ export class Transaction {
     )
   }
 
-  /** The client gave up, which is the recipients' refusal when none of them had been accepted. */
+  /** The client gave up. If no recipient was accepted, that is because of their refusal. */
   abandon(at: number): void {
     if (this.#onlyRefused() && this.#refusal) this.refuse(this.#refusal, at)
     else this.#end({ type: 'tx-reset', outcome: 'aborted' }, at)
   }
 
   /**
-   * A connection ended before a verdict. Behind the last dot the outcome is in doubt, before it the mail failed.
-   * `unanswered` is the mail's first command without a reply.
+   * A connection ended before a final reply. After the final dot the outcome is in doubt; before it the message failed.
+   * `unanswered` is the transaction's first command without a reply.
    */
-  lose(awaitingVerdict: boolean, error: TransactionError, at: number, unanswered?: Unanswered): void {
-    if (awaitingVerdict) this.#lose('final-reply', 'in_doubt', error, at, unanswered)
+  lose(awaitsFinalReply: boolean, error: TransactionError, at: number, unanswered?: Unanswered): void {
+    if (awaitsFinalReply) this.#lose('final-reply', 'in_doubt', error, at, unanswered)
     else if (this.#onlyRefused() && this.#refusal) this.refuse(this.#refusal, at)
     else this.#lose(this.#hasBody ? 'body' : 'envelope', 'tempfail', error, at, unanswered)
   }

@@ -8,14 +8,14 @@ import type { SessionOpen } from '../events/session-event.ts'
 import { listenError } from '../net/listen-error.ts'
 import type { ListenerCertificate } from '../net/listener-certificate.ts'
 import { clientKey } from '../net/networks.ts'
-import type { OwnWord } from '../session/local-replies.ts'
-import * as words from '../session/local-replies.ts'
+import type { LocalReply } from '../session/local-replies.ts'
+import * as localReplies from '../session/local-replies.ts'
 import { Session, type SessionHost, type Source } from '../session/session.ts'
 import type { Config, ListenAddress } from '../settings/config.ts'
 import type { AddressScope } from '../smtp/path.ts'
 import { Dialer, type DialResult, now } from '../upstream/dialer.ts'
 import { dialInOrder, type Reached } from '../upstream/failover.ts'
-import { WarmLegs } from '../upstream/preconnect.ts'
+import { Preconnections } from '../upstream/preconnect.ts'
 import { type Admission, LocalAdmission } from './admission.ts'
 import { Ticker } from './ticker.ts'
 
@@ -102,7 +102,7 @@ export class ProxyServer implements SessionHost, MailServer {
   readonly #options: ServerOptions
   readonly #config: Config
   readonly #dialer: Dialer
-  readonly #warm: WarmLegs
+  readonly #warm: Preconnections
   readonly #servers = new Set<net.Server>()
   readonly #sessions = new Set<Session>()
   readonly #admission: Admission
@@ -124,7 +124,7 @@ export class ProxyServer implements SessionHost, MailServer {
       options.admission ??
       new LocalAdmission({ sessions: options.config.maxSessions, perClient: options.config.maxSessionsPerClient })
     this.#dialer = new Dialer(options.config.upstreamCaFile)
-    this.#warm = new WarmLegs(options.config.warmConnections, () => this.#dialAhead())
+    this.#warm = new Preconnections(options.config.warmConnections, () => this.#dialAhead())
     const tickMs = Math.min(this.limits.tickMs, Math.max(10, this.idleMs / 4))
     this.#ticker = new Ticker(tickMs, (at, late) => this.#tick(at, late))
   }
@@ -251,9 +251,9 @@ export class ProxyServer implements SessionHost, MailServer {
     return this.#config.trustProxyProtocol.has(peer)
   }
 
-  admit(source: Source): OwnWord | undefined {
-    if (!this.#config.allow.has(source.address)) return words.NOT_ALLOWED
-    return this.#admission.enter(clientKey(source.address)) ? undefined : words.SESSION_LIMIT
+  admit(source: Source): LocalReply | undefined {
+    if (!this.#config.allow.has(source.address)) return localReplies.NOT_ALLOWED
+    return this.#admission.enter(clientKey(source.address)) ? undefined : localReplies.SESSION_LIMIT
   }
 
   open(event: SessionOpen): Observer {

@@ -1,13 +1,13 @@
 import { REMOVED_KEYWORDS, REMOVED_MECHANISMS } from '../smtp/ehlo.ts'
-import { BLOCKED, FORGOTTEN } from './intercept.ts'
-import * as words from './local-replies.ts'
-import { MAX_SCREENED_LINE } from './to-upstream.ts'
+import { BLOCKED_COMMANDS, HARMLESS_COMMANDS } from './intercept.ts'
+import * as localReplies from './local-replies.ts'
+import { MAX_UNFINISHED_LINE } from './to-upstream.ts'
 
-const FORGOTTEN_VERBS = [...FORGOTTEN].join(', ')
+const HARMLESS = [...HARMLESS_COMMANDS].join(', ')
 
 /**
- * All that the proxy changes in what passes, for the status page and the README. Everything else passes byte for byte, in
- * both directions.
+ * Everything that the proxy changes, for the status page and the README. Everything else passes byte for byte in both
+ * directions.
  */
 export const CHANGES: readonly string[] = [
   'Before the client receives a greeting, the proxy sends EHLO and STARTTLS to the upstream and completes TLS. The client ' +
@@ -17,32 +17,32 @@ export const CHANGES: readonly string[] = [
   `From the EHLO reply, the proxy removes ${REMOVED_KEYWORDS.join(', ')}; REQUIRETLS before TLS; BINARYMIME without ` +
     'CHUNKING; AUTH before TLS on a listener with ?starttls=required.',
   `From the AUTH line, the proxy removes ${REMOVED_MECHANISMS.join(', ')}, *-PLUS and GS2-*.`,
-  `On a listener with a certificate, the proxy answers STARTTLS itself: ${words.READY_FOR_TLS.code}, or ` +
-    `${words.STARTTLS_ARGUMENT.code} if it has an argument. It answers ${words.STARTTLS_REFUSED.code} inside TLS, and after ` +
-    `the client sent any unencrypted command other than ${FORGOTTEN_VERBS}, for example AUTH or MAIL. Unencrypted bytes ` +
-    `after STARTTLS end the session with ${words.STARTTLS_INJECTION.code}.`,
+  `On a listener with a certificate, the proxy answers STARTTLS itself: ${localReplies.READY_FOR_TLS.code}, or ` +
+    `${localReplies.STARTTLS_ARGUMENT.code} if it has an argument. It answers ${localReplies.STARTTLS_REFUSED.code} inside TLS, and after ` +
+    `the client sent any unencrypted command other than ${HARMLESS}, for example AUTH or MAIL. Unencrypted bytes ` +
+    `after STARTTLS end the session with ${localReplies.STARTTLS_INJECTION.code}.`,
   'In the TLS handshake, the proxy refuses a client that offers ALPN protocols without `smtp`. A client without ALPN is ' +
     'accepted.',
-  `After the client's STARTTLS, inside TLS, the proxy answers ${words.EHLO_FIRST.code} to every command other than ` +
-    `${FORGOTTEN_VERBS}, until the upstream has accepted an EHLO or HELO (RFC 3207 4.2). A server that follows the RFC ` +
+  `After the client's STARTTLS, inside TLS, the proxy answers ${localReplies.EHLO_FIRST.code} to every command other than ` +
+    `${HARMLESS}, until the upstream has accepted an EHLO or HELO (RFC 3207 4.2). A server that follows the RFC ` +
     'does the same: only a client that relies on its EHLO from before TLS can notice.',
-  `The proxy answers ${[...BLOCKED].join(', ')} with ${words.BLOCKED.code} and ends HTTP requests with ` +
-    `${words.HTTP.code}. On a listener with ?starttls=required, it answers ${words.STARTTLS_FIRST.code} before TLS to every ` +
-    `command other than ${FORGOTTEN_VERBS} and STARTTLS.`,
-  `On an smtp:// listener, the proxy answers TLS from the first byte with ${words.TLS_ON_PLAIN_LISTENER.code} and closes the ` +
+  `The proxy answers ${[...BLOCKED_COMMANDS].join(', ')} with ${localReplies.BLOCKED.code} and ends HTTP requests with ` +
+    `${localReplies.HTTP.code}. On a listener with ?starttls=required, it answers ${localReplies.STARTTLS_FIRST.code} before TLS to every ` +
+    `command other than ${HARMLESS} and STARTTLS.`,
+  `On an smtp:// listener, the proxy answers TLS from the first byte with ${localReplies.TLS_ON_PLAIN_LISTENER.code} and closes the ` +
     'session.',
   `The proxy relays a command line when it is complete. It relays a line of more than ` +
-    `${MAX_SCREENED_LINE.toLocaleString('en')} bytes as it arrives, as it does message bodies and AUTH responses.`,
+    `${MAX_UNFINISHED_LINE.toLocaleString('en')} bytes as it arrives, as it does message bodies and AUTH responses.`,
   'Commands that a client sends before the greeting wait, up to 64 KiB, and reach the upstream after the greeting. So the ' +
     'upstream does not notice that the client talks early; spans and log lines of the session have ' +
     '`smtp.session.early_talker`.',
   'Replies are relayed whole: the proxy drops a reply that the upstream leaves unfinished, and passes on the close.',
-  `The proxy sends its own ${words.UNREACHABLE.code} when no upstream can be reached over verified TLS, when this machine ` +
+  `The proxy sends its own ${localReplies.UNREACHABLE.code} when no upstream can be reached over verified TLS, when this machine ` +
     'lacks resources to connect, after a greeting that refuses, at its limits, to addresses outside PROXY_ALLOW, to idle ' +
     'sessions, when a reply of the upstream is too long, and when it stops. It sends this before or between messages, ' +
     'never in answer to the end of a message.',
   'When the proxy stops, a client that sends MAIL together with the end of a message receives the final reply, and then ' +
-    `${words.DRAINING.code} in answer to MAIL.`,
+    `${localReplies.DRAINING.code} in answer to MAIL.`,
   'On an smtps:// listener, the proxy refuses connections (limits, PROXY_ALLOW, drain) before TLS: it closes them without ' +
     'a reply.',
 ]

@@ -1,10 +1,10 @@
-/** The PROXY header that a trusted load balancer must send before anything else, TLS included. */
+/** Reads the PROXY header that a trusted load balancer must send before anything else, TLS included. */
 import type { ClientConnection } from '../connection/client-connection.ts'
 import type { ProxyHeaderFault } from '../events/closed-sets.ts'
 import { ProxyHeaderReader, type ProxySource } from '../net/proxy-protocol.ts'
 
 /**
- * What comes of waiting: a header and the bytes that followed it, a fault, or a client that left without having sent one
+ * The result of waiting: a header and the bytes that followed it, a fault, or a client that left without having sent a
  * byte, as health checks of load balancers do.
  */
 export type ExpectedHeader =
@@ -13,8 +13,8 @@ export type ExpectedHeader =
   | { readonly left: 'client_closed' | 'client_reset' }
 
 /**
- * Reads the header of a connection, for at most `limitMs` milliseconds. `settle` is called once, in the turn in which the
- * header is complete, with the connection paused; its owner must listen to the connection again in that turn.
+ * Reads the header of a connection within `limitMs` milliseconds. `settle` is called once, in the turn in which the header
+ * is complete, with the connection paused. The connection's owner must listen to it again in that turn.
  */
 export function expectProxyHeader(
   client: ClientConnection,

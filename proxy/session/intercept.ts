@@ -1,68 +1,77 @@
+/**
+ * INTERCEPT: the few client commands that the proxy answers itself, and when. Everything else goes to the upstream.
+ */
 import { hasArgument, hasControls, isHttp, type Verb, verbOf } from '../smtp/command.ts'
-import type { ClientLeg } from '../smtp/ehlo.ts'
-import type { OwnWord } from './local-replies.ts'
-import * as words from './local-replies.ts'
+import type { ClientSecurity } from '../smtp/ehlo.ts'
+import type { LocalReply } from './local-replies.ts'
+import * as localReplies from './local-replies.ts'
 
-/** The few client commands that the proxy answers by itself, and when. Everything else goes to the upstream. */
-
-/** What decides beside the line itself. */
-export interface ScreenState {
-  readonly leg: ClientLeg
-  /** True when the upstream refused the connection: it is not inside TLS, and only QUIT may go there. */
-  readonly refused: boolean
-  /** True once a command was relayed in the clear that an upstream would not forget at STARTTLS. */
+/** What decides besides the line itself. */
+export interface InterceptState {
+  readonly security: ClientSecurity
+  /** True if the upstream refused the connection: it is not inside TLS, and only QUIT may go there. */
+  readonly upstreamRefused: boolean
+  /** True once an unencrypted command was relayed that an upstream would not forget at STARTTLS. */
   readonly tainted: boolean
   /** True from the end of the client's handshake until an EHLO or HELO was accepted (RFC 3207 4.2). */
   readonly ehloOwed: boolean
-  /** True when the proxy is stopping and no mail is under way. */
+  /** True if the proxy is stopping and no message is in flight. */
   readonly mayDrain: boolean
-  /** True when the proxy is stopping and replies are owed: after them no mail may be under way. */
+  /** True if the proxy is stopping and replies are owed: after them no message may be in flight. */
   readonly mayDrainLater: boolean
 }
 
 /**
  * A local reply, or `upgrade`: answer 220 and begin TLS. Undefined: the line is relayed. While replies are owed, it is the
- * reply that the line may get: screen it again after them.
+ * reply that the line may get: call `intercept` again after them.
  */
-export type Screened = { readonly verb: Verb; readonly answer: OwnWord | 'upgrade' } | undefined
+export type Intercepted = { readonly verb: Verb; readonly answer: LocalReply | 'upgrade' } | undefined
 
 /**
- * Relayed in the clear, these leave nothing behind at the upstream that would survive into TLS (RFC 3207 4.2; the class
+ * Relayed unencrypted, these commands leave nothing at the upstream that would survive into TLS (RFC 3207 4.2; the class
  * of attack is session fixation, nostarttls.secvuln.info). The same commands are legal before EHLO (RFC 5321 4.1.4).
  */
-export const FORGOTTEN: ReadonlySet<Verb> = new Set<Verb>(['EHLO', 'HELO', 'NOOP', 'RSET', 'HELP', 'VRFY', 'QUIT'])
+export const HARMLESS_COMMANDS: ReadonlySet<Verb> = new Set<Verb>([
+  'EHLO',
+  'HELO',
+  'NOOP',
+  'RSET',
+  'HELP',
+  'VRFY',
+  'QUIT',
+])
 
-/** They would hand trust or roles to the client. */
-export const BLOCKED: ReadonlySet<Verb> = new Set<Verb>(['XCLIENT', 'XFORWARD', 'TURN', 'ATRN', 'BURL'])
+/** These commands would give trust or roles to the client. */
+export const BLOCKED_COMMANDS: ReadonlySet<Verb> = new Set<Verb>(['XCLIENT', 'XFORWARD', 'TURN', 'ATRN', 'BURL'])
 
-/** True when relaying `line` in the clear makes a later STARTTLS impossible, also if a server reads two lines in it. */
+/** True if relaying `line` unencrypted makes a later STARTTLS impossible, also if a server reads two lines in it. */
 export function taints(line: Buffer): boolean {
-  return !FORGOTTEN.has(verbOf(line)) || hasControls(line)
+  return !HARMLESS_COMMANDS.has(verbOf(line)) || hasControls(line)
 }
 
 /** Looks at one command line (or the head of a long one) before it is relayed. */
-export function screen(line: Buffer, state: ScreenState): Screened {
+export function intercept(line: Buffer, state: InterceptState): Intercepted {
   const verb = verbOf(line)
   const answer = answerTo(verb, line, state)
   return answer && { verb, answer }
 }
 
-function answerTo(verb: Verb, line: Buffer, state: ScreenState): OwnWord | 'upgrade' | undefined {
-  if (state.refused) return verb === 'QUIT' && !hasArgument(line) ? undefined : words.REFUSED
+function answerTo(verb: Verb, line: Buffer, state: InterceptState): LocalReply | 'upgrade' | undefined {
+  if (state.upstreamRefused) return verb === 'QUIT' && !hasArgument(line) ? undefined : localReplies.REFUSED
   // before everything else: a client that sends only such commands must be drained, too
-  if (state.mayDrain && verb !== 'QUIT') return words.DRAINING
+  if (state.mayDrain && verb !== 'QUIT') return localReplies.DRAINING
   if (verb === 'STARTTLS') return answerToStarttls(line, state)
-  if (BLOCKED.has(verb)) return words.BLOCKED
-  if (verb === 'UNKNOWN' && isHttp(line)) return words.HTTP
-  if (state.leg === 'clear-starttls-required' && !FORGOTTEN.has(verb)) return words.STARTTLS_FIRST
-  if (state.mayDrainLater && verb === 'MAIL') return words.DRAINING
-  return state.ehloOwed && !FORGOTTEN.has(verb) ? words.EHLO_FIRST : undefined
+  if (BLOCKED_COMMANDS.has(verb)) return localReplies.BLOCKED
+  if (verb === 'UNKNOWN' && isHttp(line)) return localReplies.HTTP
+  if (state.security === 'starttls-required' && !HARMLESS_COMMANDS.has(verb)) return localReplies.STARTTLS_FIRST
+  if (state.mayDrainLater && verb === 'MAIL') return localReplies.DRAINING
+  return state.ehloOwed && !HARMLESS_COMMANDS.has(verb) ? localReplies.EHLO_FIRST : undefined
 }
 
-function answerToStarttls(line: Buffer, state: ScreenState): OwnWord | 'upgrade' | undefined {
-  if (state.leg === 'tls') return words.STARTTLS_REFUSED
-  if (state.leg === 'clear') return undefined
-  if (hasArgument(line)) return words.STARTTLS_ARGUMENT
-  if (state.tainted) return words.STARTTLS_REFUSED
+function answerToStarttls(line: Buffer, state: InterceptState): LocalReply | 'upgrade' | undefined {
+  if (state.security === 'tls') return localReplies.STARTTLS_REFUSED
+  if (state.security === 'plain') return undefined
+  if (hasArgument(line)) return localReplies.STARTTLS_ARGUMENT
+  if (state.tainted) return localReplies.STARTTLS_REFUSED
   return 'upgrade'
 }

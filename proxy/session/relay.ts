@@ -1,249 +1,173 @@
 /**
- * RELAY: copies one session both ways, untouched.
+ * RELAY: copies one session in both directions, unchanged.
  *
- *   client --> uplink --> upstream             bytes go up at once; the dialogue sees a copy
- *   client <-- whole replies <-- upstream      a reply is assembled, then written in one piece
+ *   client --> `ToUpstream` ------> upstream       bytes go up immediately; the dialogue gets a copy
+ *   client <-- complete replies <-- upstream       a reply is assembled, then written in one piece
  *
- * What it changes is in four places: `screen` (commands the proxy answers itself), `rewriteEhlo` (the list of
- * extensions), `own-words` (what it says), and a 220 in mid-session, which ends the session: some parser upstream then
- * began TLS behind our back. At the final dot it never speaks: see `endings`.
+ * Four places change something: `intercept` (commands that the proxy answers itself), `rewriteEhlo` (the list of
+ * extensions), `local-replies` (what the proxy sends), and a 220 in mid-session, which ends the session: a parser upstream
+ * then began TLS without the proxy. At the final dot the proxy never sends a reply of its own: see `Teardown`.
  *
  * Back-pressure: a reader is paused while the writer that its bytes, or the replies to them, go to is full.
  */
-import type { SecureContext } from 'node:tls'
-import type { ClientConnection, Linger } from '../connection/client-connection.ts'
-import { UpstreamConnection } from '../connection/upstream-connection.ts'
-import type { Dialogue } from '../dialogue/dialogue.ts'
 import type { CloseReason, CommandName, TransactionError } from '../events/closed-sets.ts'
-import type { SessionEvent } from '../events/session-event.ts'
-import { type ClientLeg, rewriteEhlo } from '../smtp/ehlo.ts'
+import { rewriteEhlo } from '../smtp/ehlo.ts'
 import { type Reply, ReplyReader } from '../smtp/reply.ts'
-import { now, type UpstreamLeg } from '../upstream/dialer.ts'
-import type { OwnWord } from './local-replies.ts'
-import * as words from './local-replies.ts'
-import { type Ending, Endings } from './teardown.ts'
-import { Uplink } from './to-upstream.ts'
-
-/** Times and sizes that are no settings. Tests shorten them. */
-export interface Limits {
-  readonly linger: Linger
-  readonly handshakeMs: number
-  /** RFC 5321 4.5.3.2.6: how long the verdict on a mail may take. */
-  readonly finalReplyMs: number
-  /** How long a session that is to be drained must have been quiet: a 421 glued to a 250 fails a mail in Go's client. */
-  readonly drainQuietMs: number
-}
-
-export interface RelayOptions {
-  readonly client: ClientConnection
-  readonly upstream: UpstreamLeg
-  readonly dialogue: Dialogue
-  /** How the client's leg is now; `clear-starttls…` only when there is a certificate. */
-  readonly leg: ClientLeg
-  /** The listener's current certificate. */
-  readonly secureContext: () => SecureContext | undefined
-  readonly limits: Limits
-  readonly emit: (event: SessionEvent) => void
-  /** The dialogue threw: a bug, which must not stop the mail. */
-  readonly dialogueFailed: (error: unknown) => void
-  /** Both connections are gone. Called once. */
-  readonly ended: (ending: Ending) => void
-}
+import { now } from '../upstream/dialer.ts'
+import type { Link } from './link.ts'
+import type { LocalReply } from './local-replies.ts'
+import * as localReplies from './local-replies.ts'
+import { type Ending, Teardown } from './teardown.ts'
+import { ToUpstream } from './to-upstream.ts'
 
 export class Relay {
-  readonly #options: RelayOptions
-  readonly #client: ClientConnection
-  readonly #upstream: UpstreamConnection
-  readonly #dialogue: Dialogue
+  readonly #link: Link
   readonly #replies = new ReplyReader()
-  readonly #endings: Endings
-  readonly #uplink: Uplink
-  #drainFrom = Number.POSITIVE_INFINITY
-  #lastMove = now()
-  /** The replies of one chunk, on their way down. */
+  readonly #teardown: Teardown
+  readonly #toUpstream: ToUpstream
+  /** The replies of one chunk, on their way to the client. */
   #out: Buffer[] = []
-  /** The client's FIN was read. */
-  #clientEnded = false
-  /** The upstream said 220 in mid-session: it began TLS with somebody, and not with us. */
-  #fatal = false
-  /** Application octets relayed down. */
+  /** The upstream sent 220 in mid-session: it began TLS with someone, and not with the proxy. */
+  #foreignTls = false
+  /** Application bytes relayed to the client. */
   receive = 0
 
-  constructor(options: RelayOptions) {
-    const { client, upstream, dialogue, limits } = options
-    this.#options = options
-    this.#client = client
-    this.#upstream = new UpstreamConnection(upstream)
-    this.#dialogue = dialogue
-    this.#endings = new Endings({ ...options, upstream: this.#upstream, replies: this.#replies, linger: limits.linger })
-    this.#uplink = new Uplink({
-      ...options,
-      connection: this.#upstream,
-      endings: this.#endings,
-      handshakeMs: limits.handshakeMs,
-      secured: () => {
-        this.#moved()
-        // the TCP socket may have been full when TLS took it over, and its drain event is not heard any more
-        this.#upstream.resume()
-      },
-    })
+  /** `ended` is called once, when both connections are gone. */
+  constructor(link: Link, ended: (ending: Ending) => void) {
+    this.#link = link
+    this.#teardown = new Teardown(link, this.#replies, ended)
+    this.#toUpstream = new ToUpstream(link, this.#teardown)
   }
 
-  /** Application octets relayed up. */
+  /** Application bytes relayed to the upstream. */
   get transmit(): number {
-    return this.#uplink.transmit
+    return this.#toUpstream.transmit
   }
 
-  /** True until the session is over or its upstream closed, and while the final reply of a client that has gone is awaited. */
+  /** True while a cut would end what a client or the upstream is doing. */
   get unfinished(): boolean {
-    const { over, upstreamEnded, awaitsVerdict } = this.#endings
-    return (!over && !upstreamEnded) || awaitsVerdict
+    return this.#link.unfinished
   }
 
-  /** Passes the greeting on, and then what the client said before the upstream was ready. */
-  start(early: Buffer, clientEnded: boolean): void {
-    const { bytes } = this.#options.upstream.greeting
-    this.receive += bytes.length
-    this.#client.write(bytes)
+  /** Passes the greeting on, and then what the client sent before the upstream was ready. */
+  start(greeting: Buffer, early: Buffer): void {
+    const { client, upstream } = this.#link
+    this.receive += greeting.length
+    client.write(greeting)
     this.#listen()
-    if (early.length > 0) this.#uplink.add(early)
-    if (clientEnded) this.#clientEnds()
-    if (this.#client.closed) this.#clientClosed(true)
-    // a connection that was dialled ahead, or waited for the client's handshake, may have ended unheard
-    if (this.#upstream.closed) return this.#endings.upstreamGone()
-    if (this.#upstream.ended) this.#endings.upstreamFinished()
-    this.#uplink.pump()
+    if (early.length > 0) this.#toUpstream.add(early)
+    if (client.closed) this.#teardown.clientClosed(true)
+    // a preconnected upstream, or one that waited for the client's handshake, may have closed before it was listened to
+    if (upstream.closed) return this.#teardown.upstreamClosed()
+    if (upstream.ended) this.#teardown.upstreamEnded()
+    this.#toUpstream.pump()
   }
 
-  /** From now on the next command between mails is answered 421, and from `from` on so is silence. */
+  /** From now on the next command between messages is answered 421, and from `from` on so is silence. */
   drain(from: number): void {
-    this.#drainFrom = from
-    this.#uplink.drain()
+    this.#link.drain(from)
   }
 
-  /** Called now and then: ends what is idle or may be drained. */
+  /** Called every second or so: ends what is idle or may be drained. */
   tick(at: number, idleMs: number): void {
-    const quiet = at - this.#lastMove
-    const { finalReplyMs, drainQuietMs } = this.#options.limits
-    if (this.#client.closed && quiet >= finalReplyMs) return this.cut('idle', 'final_reply_timeout')
-    if (this.#endings.over || this.#uplink.securing) return
-    // after the upstream's FIN nothing more can be said to the client; the session ends within the linger
-    if (this.#endings.upstreamEnded) return
-    if (at >= this.#drainFrom && quiet >= drainQuietMs && this.#uplink.mayDrain) {
-      return this.#endings.say(words.DRAINING, 'drained')
-    }
-    if (quiet < idleMs) return
-    if (this.#dialogue.betweenMails) return this.#endings.say(words.IDLE, 'idle')
-    // where the thread was lost, a verdict may be what is waited for
-    const { awaitingVerdict, opaque } = this.#dialogue
-    if (!awaitingVerdict && !opaque) return this.cut('idle', 'idle_timeout')
-    if (quiet >= Math.max(idleMs, finalReplyMs)) this.cut('idle', 'final_reply_timeout')
+    const link = this.#link
+    const { finalReplyMs } = link.limits
+    const quietMs = link.quietMs(at)
+    if (link.client.closed && quietMs >= finalReplyMs) return this.cut('idle', 'final_reply_timeout')
+    if (link.over || link.inHandshake) return
+    // after the upstream's FIN nothing more can be sent to the client; the session ends within the linger
+    if (link.upstreamEnded) return
+    if (link.mayEndForDrain(at, quietMs)) return this.#teardown.closeUnasked(localReplies.DRAINING, 'drained')
+    if (quietMs < idleMs) return
+    const { betweenMessages, finalRepliesOwed, opaque } = link.position
+    if (betweenMessages) return this.#teardown.closeUnasked(localReplies.IDLE, 'idle')
+    // in an opaque session, the client may be waiting for a final reply
+    if (finalRepliesOwed === 0 && !opaque) return this.cut('idle', 'idle_timeout')
+    if (quietMs >= Math.max(idleMs, finalReplyMs)) this.cut('idle', 'final_reply_timeout')
   }
 
-  /** Ends both connections at once, without a word and without a byte more to the upstream. */
+  /** Ends both connections at once, without a reply and without another byte to the upstream. */
   cut(reason: CloseReason, error: TransactionError): void {
-    this.#endings.cut(reason, error)
+    this.#teardown.cut(reason, error)
   }
 
   /** Ends the session with a last reply to a client that does not speak SMTP. */
-  refuse(word: OwnWord, reason: CloseReason): void {
-    const at = now()
-    this.#dialogue.own('UNKNOWN', words.factsOf(word), at, at)
-    this.#endings.closeWith(word, reason)
+  refuse(reply: LocalReply, reason: CloseReason): void {
+    this.#link.observation.localReply('UNKNOWN', reply)
+    this.#teardown.closeWith(reply, reason)
   }
 
   #listen(): void {
-    this.#client.listen({
+    const link = this.#link
+    const pump = () => this.#toUpstream.pump()
+    link.client.listen({
       data: (chunk, release) => this.#fromClient(chunk, release),
-      bulk: () => this.#dialogue.inBody && !this.#endings.over,
-      ended: () => {
-        this.#clientEnds()
-        this.#uplink.pump()
-      },
+      bulk: () => link.position.inBody && !link.over,
+      ended: pump,
       drained: () => {
-        this.#upstream.resume()
-        this.#uplink.pump()
+        link.upstream.resume()
+        pump()
       },
-      closed: (reset) => this.#clientClosed(reset),
+      closed: (reset) => this.#teardown.clientClosed(reset),
     })
-    this.#upstream.listen({
+    link.upstream.listen({
       data: (chunk) => this.#fromUpstream(chunk),
-      drained: () => this.#uplink.pump(),
+      drained: pump,
       ended: () => {
-        this.#endings.upstreamFinished()
-        this.#uplink.pump()
+        this.#teardown.upstreamEnded()
+        pump()
       },
-      failed: () => this.#endings.upstreamLost(),
-      closed: () => this.#endings.upstreamGone(),
+      failed: () => this.#teardown.upstreamFailed(),
+      closed: () => this.#teardown.upstreamClosed(),
     })
-  }
-
-  #moved(): void {
-    this.#lastMove = now()
-  }
-
-  #clientEnds(): void {
-    this.#clientEnded = true
-    this.#uplink.end()
-  }
-
-  #clientClosed(reset: boolean): void {
-    this.#endings.clientClosed(reset, reset ? 'client_reset' : 'client_closed')
   }
 
   #fromClient(chunk: Buffer, release?: () => void): void {
-    this.#moved()
-    if (this.#endings.over) return release?.()
-    this.#uplink.add(chunk, release)
-    this.#uplink.pump()
+    this.#link.moved()
+    if (this.#link.over) return release?.()
+    this.#toUpstream.add(chunk, release)
+    this.#toUpstream.pump()
   }
 
   #fromUpstream(chunk: Buffer): void {
-    this.#moved()
-    if (this.#endings.over && !this.#endings.awaitsVerdict) return
+    const link = this.#link
+    link.moved()
+    if (link.over && !link.awaitsFinalReply) return
     this.receive += chunk.length
-    if (this.#dialogue.wrapped) return this.#deliver(chunk)
-    const bounded = this.#replies.push(chunk, this.#pair)
+    if (link.position.inSaslLayer) return this.#deliver(chunk)
+    const bounded = this.#replies.push(chunk, this.#relayReply)
     this.#deliverReplies()
-    if (this.#fatal) return this.#endings.dropUpstream()
-    if (!bounded) return this.#endless()
-    if (this.#endings.awaitsVerdict && !this.#dialogue.awaitingVerdict) return this.#endings.abortUpstream()
-    this.#uplink.pump()
+    if (this.#foreignTls) return this.#teardown.dropUpstream()
+    if (!bounded) return this.#closeForEndlessReply()
+    if (link.awaitsFinalReply && link.position.finalRepliesOwed === 0) return this.#teardown.abortUpstream()
+    this.#toUpstream.pump()
   }
 
-  /** Tells the dialogue; the reply, as the client may see it, goes to `out`. */
-  readonly #pair = (reply: Reply): void => {
-    if (this.#fatal) return
+  /** Shows the reply to the dialogue, and adds it to `out` as the client may see it. */
+  readonly #relayReply = (reply: Reply): void => {
+    if (this.#foreignTls) return
+    const { observation, position, clientEnded, awaitsFinalReply } = this.#link
     const at = now()
-    const owed = this.#clientEnded ? this.#dialogue.verdictsOwed : 0
-    const answered = this.#look(reply, at)
-    if (reply.code === 220) this.#fatal = true
-    else if (this.#endings.awaitsVerdict) this.#endings.reportLost('undelivered', answered)
+    const owed = clientEnded ? position.finalRepliesOwed : 0
+    const answered = observation.fromUpstream(reply, at)
+    if (reply.code === 220) this.#foreignTls = true
+    else if (awaitsFinalReply) observation.replyLost('undelivered', answered)
     else {
       this.#out.push(answered === 'EHLO' && reply.code === 250 ? this.#capabilities(reply, at) : reply.bytes)
-      if (this.#dialogue.verdictsOwed < owed) this.#answeredAfterFin(reply, answered)
+      if (position.finalRepliesOwed < owed) this.#answeredAfterFin(reply, answered)
     }
   }
 
   /** An app that closes after its final dot mostly reads no reply, and may send an accepted message again. */
   #answeredAfterFin(reply: Reply, answered: CommandName): void {
     const accepted = reply.code >= 200 && reply.code < 300
-    if (accepted && !this.#dialogue.quitSent) this.#endings.reportLost('after_fin', answered)
-  }
-
-  #look(reply: Reply, at: number): CommandName {
-    try {
-      return this.#dialogue.reply(reply, at)
-    } catch (error) {
-      this.#options.dialogueFailed(error)
-      this.#dialogue.giveUp('observer_failure', at)
-      return 'OTHER'
-    }
+    const { observation, position } = this.#link
+    if (accepted && !position.quitSent) observation.replyLost('after_fin', answered)
   }
 
   #capabilities(reply: Reply, at: number): Buffer {
-    const { bytes, removed, added } = rewriteEhlo(reply.bytes, this.#uplink.leg)
-    if (bytes !== reply.bytes) this.#options.emit({ type: 'capabilities', at, removed, added })
+    const { bytes, removed, added } = rewriteEhlo(reply.bytes, this.#link.security)
+    if (bytes !== reply.bytes) this.#link.observation.report({ type: 'capabilities', at, removed, added })
     return bytes
   }
 
@@ -256,14 +180,14 @@ export class Relay {
   }
 
   #deliver(bytes: Buffer): void {
-    if (!this.#client.write(bytes)) this.#upstream.pause()
+    if (!this.#link.client.write(bytes)) this.#link.upstream.pause()
   }
 
-  /** Where the reply could be the verdict on a mail, or nobody knows, not even this gets a word. */
-  #endless(): void {
-    const { opaque, awaitingVerdict, inBody } = this.#dialogue
-    if (opaque || awaitingVerdict || inBody) return this.cut('error', 'upstream_lost')
-    this.#endings.say(words.REPLY_TOO_LONG, 'error')
-    this.#endings.abortUpstream()
+  /** If the reply could be the final reply to a message, or no one knows, the client gets not even this local reply. */
+  #closeForEndlessReply(): void {
+    const { opaque, finalRepliesOwed, inBody } = this.#link.position
+    if (opaque || finalRepliesOwed > 0 || inBody) return this.cut('error', 'upstream_lost')
+    this.#teardown.closeUnasked(localReplies.REPLY_TOO_LONG, 'error')
+    this.#teardown.abortUpstream()
   }
 }

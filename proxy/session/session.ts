@@ -6,23 +6,24 @@ import type { TlsFailure } from '../connection/client-tls.ts'
 import type { ReadPool } from '../connection/read-pool.ts'
 import type { RefusedConnections } from '../connection/refused.ts'
 import { ByteQueue } from '../dialogue/byte-queue.ts'
-import { Dialogue } from '../dialogue/dialogue.ts'
 import type { CloseReason } from '../events/closed-sets.ts'
 import type { Dial, Handover } from '../events/dial.ts'
 import type { Observer } from '../events/observer.ts'
 import type { SessionOpen } from '../events/session-event.ts'
 import type { ListenAddress } from '../settings/config.ts'
-import type { ClientLeg } from '../smtp/ehlo.ts'
+import type { ClientSecurity } from '../smtp/ehlo.ts'
 import type { AddressScope } from '../smtp/path.ts'
-import { now, type UpstreamLeg } from '../upstream/dialer.ts'
+import { type DialledUpstream, now } from '../upstream/dialer.ts'
 import type { Reached } from '../upstream/failover.ts'
 import { type ExpectedHeader, expectProxyHeader } from './expected-header.ts'
-import type { OwnWord } from './local-replies.ts'
-import * as words from './local-replies.ts'
-import { type Limits, Relay } from './relay.ts'
+import { type Limits, Link } from './link.ts'
+import type { LocalReply } from './local-replies.ts'
+import * as localReplies from './local-replies.ts'
+import { Observation } from './observation.ts'
+import { Relay } from './relay.ts'
 import type { Ending } from './teardown.ts'
 
-/** Octets read from a client before the upstream has greeted; then the client waits. */
+/** Bytes read from a client before the upstream has greeted; then the client waits. */
 const MAX_EARLY_BYTES = 64 * 1024
 
 /** Where a client comes from, as far as the proxy believes. */
@@ -31,25 +32,27 @@ export interface Source {
   readonly port: number
 }
 
-/** What a session needs from the server room. */
+/** What a session needs from its server. */
 export interface SessionHost {
   readonly limits: Limits & { readonly proxyHeaderMs: number }
   readonly idleMs: number
   readonly readPool: ReadPool
   /** Takes over the connections of sessions that are refused. */
   readonly refused: RefusedConnections
-  /** How much of senders and recipients its events may name. */
+  /** How much of senders and recipients the session's events may name. */
   readonly recordAddresses: AddressScope
+  /** True once the proxy is stopping. */
+  readonly draining: boolean
+  readonly preferredUpstream: string
   secureContext(): SecureContext | undefined
-  /** True when this peer must begin with a PROXY protocol header. */
+  /** True if this peer must begin with a PROXY protocol header. */
   expectsProxyHeader(peer: string): boolean
-  /** A word of refusal, or undefined when the client may come in (it is then counted until `left`). */
-  admit(source: Source): OwnWord | undefined
+  /** A refusal, or undefined if the client may come in (it is then counted until `left`). */
+  admit(source: Source): LocalReply | undefined
   open(event: SessionOpen): Observer
   clientName(address: string): string
-  /** A leg or a failure; `report` is told of each dial, or of the leg that was dialled ahead. */
+  /** A connection or a failure; `report` gets each dial, or the handover of a preconnected upstream. */
   reach(signal: AbortSignal, report: (event: Dial | Handover) => void): Promise<Reached>
-  readonly preferredUpstream: string
   dialogueFailed(error: unknown): void
   left(session: Session): void
 }
@@ -62,14 +65,11 @@ export class Session {
   readonly #expectsHeader: boolean
   readonly #openedAt = now()
   readonly #giveUp = new AbortController()
-  #source: Source
-  #observer: Observer = () => {}
-  #dialogue: Dialogue | undefined
-  #relay: Relay | undefined
   readonly #early = new ByteQueue()
-  #clientEnded = false
+  #source: Source
+  #observation: Observation | undefined
+  #relay: Relay | undefined
   #closed = false
-  #draining = false
   #tlsFailure: TlsFailure | undefined
   /** Set while the session counts against the caps. */
   admitted: Source | undefined
@@ -83,11 +83,12 @@ export class Session {
     this.#client = new ClientConnection(tcp, this.#expectsHeader ? undefined : host.readPool)
   }
 
-  /** Application octets relayed so far. */
+  /** Application bytes relayed to the upstream so far. */
   get transmit(): number {
     return this.#relay?.transmit ?? 0
   }
 
+  /** Application bytes relayed to the client so far. */
   get receive(): number {
     return this.#relay?.receive ?? 0
   }
@@ -97,58 +98,54 @@ export class Session {
     return this.#relay?.unfinished ?? false
   }
 
-  /** Runs the session up to the relay; the rest happens as bytes come. Never rejects. */
+  /** Runs the session up to the relay; the rest happens as bytes arrive. Never rejects. */
   async run(): Promise<void> {
     this.#listenEarly()
     const withoutHeader = this.#expectsHeader ? await this.#readProxyHeader() : undefined
     if (withoutHeader) return this.#turnAway(withoutHeader)
     // it left after its header, as the health checks of some load balancers do
     if (this.#closed) return
-    this.#begin()
-    if (this.#draining) return this.#refuse(words.DRAINING, 'drained')
-    const refusal = this.#host.admit(this.#source)
-    if (refusal) return this.#refuse(refusal, refusal === words.NOT_ALLOWED ? 'not_allowed' : 'session_limit')
+    const observation = this.#observe()
+    const refusal = this.#refusal()
+    if (refusal) return this.#refuse(...refusal)
     this.admitted = this.#source
     if (this.#listener.scheme === 'smtp') this.#client.refuseTls(() => this.#refuseTls())
-    const secured = this.#listener.scheme === 'smtps' ? this.#secure() : true
+    const secured = this.#listener.scheme === 'smtps' ? this.#secure(observation) : true
     if (secured === true) this.#client.resume()
-    const reached = await this.#host.reach(this.#giveUp.signal, (event) => this.#observer(event))
+    const reached = await this.#host.reach(this.#giveUp.signal, (event) => observation.report(event))
     const ready = await secured
     if (!ready) this.#client.destroy()
-    if (this.#closed || !ready) return this.#dropLeg(reached)
-    if (reached.leg) this.#start(reached.leg)
-    else this.#refuse(wordFor(reached.failure), 'dial_failed')
+    if (this.#closed || !ready) return this.#dropConnection(reached)
+    if (reached.connection) this.#start(reached.connection, observation)
+    else this.#refuse(localReplies.toFailedDial(reached.failure), 'dial_failed')
   }
 
-  /** Called now and then with the time: ends what is idle or may be drained. */
+  /** Called every second or so with the time: ends what is idle or may be drained. */
   tick(at: number): void {
     this.#relay?.tick(at, this.#host.idleMs)
   }
 
-  /** Ends the session politely at the next moment at which no mail is under way, but not before `from`. */
+  /** Ends the session politely at the next moment at which no message is in flight, but not before `from`. */
   drain(from: number): void {
-    this.#draining = true
     if (this.#relay) this.#relay.drain(from)
-    else if (this.#dialogue && !this.#closed) this.#refuse(words.DRAINING, 'drained')
+    else if (this.#observation && !this.#closed) this.#refuse(localReplies.DRAINING, 'drained')
   }
 
-  /** Ends the session now. */
+  /** Ends the session now, because the proxy stops. */
   cut(): void {
-    this.#draining = true
     if (this.#relay) this.#relay.cut('drained', 'drained')
     else this.#client.destroy()
   }
 
   /** RFC 5321 4.3.1: a client should wait for the greeting. What it sends before is relayed after the greeting. */
   #earlyData(chunk: Buffer): void {
-    if (this.#early.empty) this.#observer({ type: 'early-talk', at: now() })
+    if (this.#early.empty) this.#observation?.report({ type: 'early-talk', at: now() })
     this.#early.push(chunk)
     if (this.#early.length >= MAX_EARLY_BYTES) this.#client.pause()
   }
 
-  /** A client that closes without a word wants nothing: a port probe must not leave a connection to AhaSend behind. */
+  /** A client that closes without a byte wants nothing: a port probe must not leave a connection to AhaSend behind. */
   #earlyEnd(): void {
-    this.#clientEnded = true
     if (this.#early.empty) this.#client.destroy()
   }
 
@@ -164,7 +161,7 @@ export class Session {
     this.#client.destroy()
   }
 
-  /** Resolves with undefined when there was one, else with why the session ends. */
+  /** Resolves with undefined if there was a valid header, otherwise with why the session ends. */
   #readProxyHeader(): Promise<Ending | undefined> {
     return new Promise((settle) => {
       expectProxyHeader(this.#client, this.#host.limits.proxyHeaderMs, (outcome) => {
@@ -177,7 +174,7 @@ export class Session {
     })
   }
 
-  /** Until the upstream has greeted: keep what the client says, and notice when it leaves. */
+  /** Until the upstream has greeted: keeps what the client sends, and notices when it leaves. */
   #listenEarly(): void {
     this.#client.listen({
       data: (chunk) => this.#earlyData(chunk),
@@ -188,9 +185,9 @@ export class Session {
   }
 
   /** From here on the session is observed: its client is known, or never will be. */
-  #begin(): void {
-    if (this.#dialogue) return
-    this.#observer = this.#host.open({
+  #observe(): Observation {
+    if (this.#observation) return this.#observation
+    const observer = this.#host.open({
       type: 'session-open',
       at: this.#openedAt,
       sessionId: randomUUID(),
@@ -200,55 +197,61 @@ export class Session {
       listener: this.#listener.url,
       serverAddress: this.#host.preferredUpstream,
     })
-    this.#dialogue = new Dialogue((event) => this.#observer(event), this.#host.recordAddresses)
+    const failed = (error: unknown) => this.#host.dialogueFailed(error)
+    this.#observation = new Observation(observer, this.#host.recordAddresses, failed)
+    return this.#observation
   }
 
-  async #secure(): Promise<boolean> {
+  /** Why this client may not come in; undefined if it may. */
+  #refusal(): [LocalReply, CloseReason] | undefined {
+    if (this.#host.draining) return [localReplies.DRAINING, 'drained']
+    const refusal = this.#host.admit(this.#source)
+    return refusal && [refusal, refusal === localReplies.NOT_ALLOWED ? 'not_allowed' : 'session_limit']
+  }
+
+  async #secure(observation: Observation): Promise<boolean> {
     const context = this.#host.secureContext()
     const socket = context && (await this.#client.secureWith(context, 'smtps', this.#host.limits.handshakeMs))
     if (!socket) return false
-    this.#dialogue?.tls(socket.getProtocol() ?? 'unknown', socket.getCipher().standardName, now())
+    observation.tls(socket)
     this.#client.resume()
     return true
   }
 
-  #dropLeg(reached: Reached): void {
-    reached.leg?.socket.destroy()
-    reached.leg?.tcp.destroy()
+  #dropConnection({ connection }: Reached): void {
+    connection?.socket.destroy()
+    connection?.tcp.destroy()
   }
 
-  #start(leg: UpstreamLeg): void {
-    const dialogue = this.#dialogue!
-    this.#relay = new Relay({
+  #start(upstream: DialledUpstream, observation: Observation): void {
+    const link = new Link({
       client: this.#client,
-      upstream: leg,
-      dialogue,
-      leg: this.#clientLeg(),
-      secureContext: () => this.#host.secureContext(),
+      upstream,
+      observation,
+      security: this.#clientSecurity(),
       limits: this.#host.limits,
-      emit: (event) => this.#observer(event),
-      dialogueFailed: (error) => this.#host.dialogueFailed(error),
-      ended: (ending) => this.#finish(ending),
+      secureContext: () => this.#host.secureContext(),
     })
-    dialogue.greeting(leg.greeting, this.#openedAt, now())
-    this.#relay.start(this.#early.take(), this.#clientEnded)
+    this.#relay = new Relay(link, (ending) => this.#finish(ending))
+    observation.greeting(upstream.greeting, this.#openedAt)
+    this.#relay.start(upstream.greeting.bytes, this.#early.take())
   }
 
-  #clientLeg(): ClientLeg {
+  #clientSecurity(): ClientSecurity {
     if (this.#client.secure) return 'tls'
-    if (!this.#host.secureContext()) return 'clear'
-    return this.#listener.starttlsRequired ? 'clear-starttls-required' : 'clear-starttls'
+    if (!this.#host.secureContext()) return 'plain'
+    return this.#listener.starttlsRequired ? 'starttls-required' : 'starttls-offered'
   }
 
-  /** The proxy's word in place of a greeting. In the clear on a TLS listener it could not be read. */
-  #refuse(word: OwnWord, reason: CloseReason): void {
+  /** Sends a local reply in place of a greeting. Unencrypted on a TLS listener the client could not read it. */
+  #refuse(reply: LocalReply, reason: CloseReason): void {
     this.#closed = true
     this.#giveUp.abort()
-    const speaks = this.#listener.scheme === 'smtp' || this.#client.secure
+    const readable = this.#listener.scheme === 'smtp' || this.#client.secure
     const verb = reason === 'tls_failed' ? 'UNKNOWN' : 'CONNECT'
-    if (speaks) this.#dialogue?.own(verb, words.factsOf(word), this.#openedAt, now())
+    if (readable) this.#observation?.refusal(verb, reply, this.#openedAt)
     this.#finish({ by: 'proxy', reason, error: 'upstream_lost' })
-    if (speaks) this.#host.refused.add(this.#client, word.bytes)
+    if (readable) this.#host.refused.add(this.#client, reply.bytes)
     else this.#client.destroy()
   }
 
@@ -256,13 +259,13 @@ export class Session {
   #refuseTls(): void {
     if (this.#closed || this.#relay?.unfinished === false) return
     this.#tlsFailure = { error: 'app_tls_on_plain_listener' }
-    if (!this.#relay) return this.#refuse(words.TLS_ON_PLAIN_LISTENER, 'tls_failed')
-    this.#relay.refuse(words.TLS_ON_PLAIN_LISTENER, 'tls_failed')
+    if (!this.#relay) return this.#refuse(localReplies.TLS_ON_PLAIN_LISTENER, 'tls_failed')
+    this.#relay.refuse(localReplies.TLS_ON_PLAIN_LISTENER, 'tls_failed')
   }
 
   /** While the proxy stops, it is the proxy that ends sessions without a relay, whatever that looks like. */
   #finishUnlessDrained(ending: Ending): void {
-    this.#finish(this.#draining ? { by: 'proxy', reason: 'drained', error: 'drained' } : ending)
+    this.#finish(this.#host.draining ? { by: 'proxy', reason: 'drained', error: 'drained' } : ending)
   }
 
   #finish(ending: Ending): void {
@@ -272,11 +275,11 @@ export class Session {
   }
 
   #report(ending: Ending): void {
-    this.#begin()
+    const observation = this.#observe()
     const at = now()
     const failure = this.#tlsFailure ?? (ending.by === 'client' ? this.#client.tlsFailure : undefined)
-    if (failure) this.#observer({ type: 'tls-failed', at, ...failure })
-    this.#observer({
+    if (failure) observation.report({ type: 'tls-failed', at, ...failure })
+    observation.end({
       type: 'session-close',
       at,
       by: ending.by,
@@ -284,19 +287,12 @@ export class Session {
       ...(ending.detail && { detail: ending.detail }),
       transmit: this.transmit,
       receive: this.receive,
-      messages: this.#dialogue?.messages ?? 0,
+      messages: observation.messages,
     })
-    this.#observer = () => {}
   }
 }
 
 function endingOf(missing: Exclude<ExpectedHeader, { rest: Buffer }>): Ending {
   if ('left' in missing) return { by: 'client', reason: missing.left, error: 'upstream_lost' }
   return { by: 'proxy', reason: 'proxy_header', error: 'upstream_lost', detail: missing.fault }
-}
-
-function wordFor(failure: Dial): OwnWord {
-  if (failure.error === 'local_resources_exhausted') return words.EXHAUSTED
-  const tls = failure.error?.startsWith('starttls') || failure.error?.startsWith('tls')
-  return tls ? words.UNTRUSTED : words.UNREACHABLE
 }

@@ -1,19 +1,19 @@
 /**
- * How a session ends: who goes first, what the other side sees of it, and what that makes of a mail under way.
+ * TEARDOWN: how a session ends: what the other side sees of it, and what it means for a message in flight.
  *
- * The rules: a close is mirrored, FIN for FIN, RST for RST, direction by direction. Nothing is added upstream: behind half
- * a body any byte would belong to the mail, and a polite QUIT could complete it. A client that was given a last reply is
- * read and dropped for a while (linger), because closing at once would destroy the reply on its way (RST). The verdict on
- * a mail whose client has gone is still awaited: nobody else will ever know it. Each wait has its end.
+ * The rules:
+ * 1. A close is mirrored, FIN for FIN and RST for RST, separately in each direction.
+ * 2. Nothing is added upstream: after half a body any byte would belong to the message, and a polite QUIT could complete
+ *    it.
+ * 3. A client that got a last reply is read for a while, and the bytes are dropped (linger): closing at once would destroy
+ *    the reply on its way (RST).
+ * 4. The final reply to a message whose client has gone is still awaited, because no one else will ever know it.
+ * 5. Every wait is bounded.
  */
-import type { ClientConnection, Linger } from '../connection/client-connection.ts'
-import type { UpstreamConnection } from '../connection/upstream-connection.ts'
-import type { Dialogue } from '../dialogue/dialogue.ts'
-import type { CloseReason, CommandName, ReplyLoss, TransactionError } from '../events/closed-sets.ts'
-import type { SessionEvent } from '../events/session-event.ts'
+import type { CloseReason, TransactionError } from '../events/closed-sets.ts'
 import type { ReplyReader } from '../smtp/reply.ts'
-import { now } from '../upstream/dialer.ts'
-import { factsOf, type OwnWord } from './local-replies.ts'
+import type { Link } from './link.ts'
+import type { LocalReply } from './local-replies.ts'
 
 /** Who ended a session first, and how. */
 export interface Ending {
@@ -24,190 +24,170 @@ export interface Ending {
   readonly detail?: string
 }
 
-/** The two connections of a session, and who has to hear of their ends. */
-export interface EndingsOptions {
-  readonly client: ClientConnection
-  readonly upstream: UpstreamConnection
-  readonly dialogue: Dialogue
-  /** Where an unfinished reply would be. */
-  readonly replies: ReplyReader
-  readonly linger: Linger
-  readonly emit: (event: SessionEvent) => void
-  /** Both connections are gone. Called once. */
-  readonly ended: (ending: Ending) => void
-}
+const CLOSED_BY_UPSTREAM: Ending = { by: 'upstream', reason: 'upstream_closed', error: 'upstream_lost' }
 
-export class Endings {
-  readonly #options: EndingsOptions
-  readonly #client: ClientConnection
-  readonly #upstream: UpstreamConnection
-  readonly #dialogue: Dialogue
-  #clientEnded = false
-  #upstreamClosed = false
+export class Teardown {
+  readonly #link: Link
+  readonly #replies: ReplyReader
+  readonly #ended: (ending: Ending) => void
   #ending: Ending | undefined
-  #dialogueClosed = false
-  #finished = false
+  #observationClosed = false
+  #reported = false
   #abortTimer: NodeJS.Timeout | undefined
-  /** Set when the session is being closed with a last word, or was lost: nothing is relayed any more. */
-  over = false
-  /** The client has gone, and the verdict on its mail is still read. */
-  awaitsVerdict = false
-  /** The upstream will say no more. */
-  upstreamEnded = false
 
-  constructor(options: EndingsOptions) {
-    this.#options = options
-    this.#client = options.client
-    this.#upstream = options.upstream
-    this.#dialogue = options.dialogue
+  /** `replies` knows whether a reply is incomplete. `ended` is called once, when both connections are gone. */
+  constructor(link: Link, replies: ReplyReader, ended: (ending: Ending) => void) {
+    this.#link = link
+    this.#replies = replies
+    this.#ended = ended
   }
 
-  /** The client's FIN, behind all that it sent, goes up. */
-  clientFinished(): void {
-    this.#clientEnded = true
+  /** Everything that the client sent was relayed: its FIN goes up. */
+  clientEnded(): void {
     this.#ending ??= { by: 'client', reason: 'client_closed', error: 'upstream_lost' }
-    this.#upstream.finish()
-    if (this.upstreamEnded) this.#endClient()
+    this.#link.relayClientEnd()
+    if (this.#link.upstreamEnded) this.#endClient()
   }
 
-  /** The client's connection is gone; `reason` unless the session was over already. */
-  clientClosed(reset: boolean, reason: CloseReason): void {
-    if (this.over) return this.#finish()
-    this.#ending ??= { by: 'client', reason, error: 'upstream_lost' }
-    this.over = true
-    this.awaitsVerdict = this.#dialogue.awaitingVerdict && !this.upstreamEnded && !this.#upstream.destroyed
-    if (this.awaitsVerdict) this.#upstream.resume()
-    else if (reset) this.abortUpstream()
-    else this.#releaseUpstream()
+  /** The client connection is gone; `reset` if it did not end in an orderly way. */
+  clientClosed(reset: boolean): void {
+    const link = this.#link
+    if (link.over) return this.#finish()
+    this.#ending ??= { by: 'client', reason: reset ? 'client_reset' : 'client_closed', error: 'upstream_lost' }
+    if (link.position.finalRepliesOwed > 0 && !link.upstreamEnded && !link.upstream.destroyed) {
+      link.awaitFinalReply()
+      link.upstream.resume()
+    } else {
+      link.stop()
+      if (reset) this.abortUpstream()
+      else this.#releaseUpstream()
+    }
     this.#finish()
   }
 
-  /** The upstream's FIN goes down. It may still read: what the client sends goes up, but not for ever. */
-  upstreamFinished(): void {
-    this.#dropIncomplete()
-    this.upstreamEnded = true
-    this.#ending ??= { by: 'upstream', reason: 'upstream_closed', error: 'upstream_lost' }
-    this.#closeDialogue()
-    if (this.#client.closed) return this.#releaseUpstream()
-    if (this.#clientEnded) this.#endClient()
-    else this.#client.halfClose()
+  /** The upstream's FIN goes to the client. The upstream may still read: what the client sends goes up, for a limited time. */
+  upstreamEnded(): void {
+    const link = this.#link
+    this.#reportIncomplete()
+    link.upstreamEnds()
+    this.#ending ??= CLOSED_BY_UPSTREAM
+    this.#closeObservation()
+    if (link.client.closed) return this.#releaseUpstream()
+    if (link.clientEndRelayed) this.#endClient()
+    else link.client.halfClose()
     this.#abortUpstreamLater()
   }
 
-  /** What the client says from here on can go nowhere: it is read and dropped. */
+  /** What the client sends from here on cannot go anywhere: it is read and dropped. */
   stopRelaying(): void {
-    this.#lose({ by: 'upstream', reason: 'upstream_closed', error: 'upstream_lost' })
+    this.#stop(CLOSED_BY_UPSTREAM)
     this.#endClient()
     this.#releaseUpstream()
   }
 
   /** RST for RST. A client that was refused while it sends must not be reset: it could not read the refusal. */
-  upstreamLost(): void {
-    this.#dropIncomplete()
-    this.#lose({ by: 'upstream', reason: 'upstream_reset', error: 'upstream_lost' })
-    const { upstreamSaid421, refusedWhileSending } = this.#dialogue
-    if (this.upstreamEnded || upstreamSaid421 || refusedWhileSending) this.#endClient()
-    else this.#client.reset()
+  upstreamFailed(): void {
+    const link = this.#link
+    this.#reportIncomplete()
+    this.#stop({ by: 'upstream', reason: 'upstream_reset', error: 'upstream_lost' })
+    const { upstreamSent421, refusedWhileSending } = link.position
+    if (link.upstreamEnded || upstreamSent421 || refusedWhileSending) this.#endClient()
+    else link.client.reset()
   }
 
-  /** The upstream's connection is gone. */
-  upstreamGone(): void {
-    this.#upstreamClosed = true
+  /** The upstream connection is gone. */
+  upstreamClosed(): void {
+    this.#link.upstreamCloses()
     clearTimeout(this.#abortTimer)
-    this.#ending ??= { by: 'upstream', reason: 'upstream_closed', error: 'upstream_lost' }
-    this.over = true
+    this.#ending ??= CLOSED_BY_UPSTREAM
+    this.#link.stop()
     this.#endClient()
     this.#finish()
   }
 
-  /** The proxy's last word to a client that asked nothing. */
-  say(word: OwnWord, reason: CloseReason): void {
-    const at = now()
-    this.#options.emit({ type: 'exchange', at, end: at, command: 'UNSOLICITED', reply: factsOf(word) })
-    this.closeWith(word, reason)
+  /** Ends the session with a local reply to a client that asked nothing. */
+  closeUnasked(reply: LocalReply, reason: CloseReason): void {
+    this.#link.observation.unsolicited(reply)
+    this.closeWith(reply, reason)
   }
 
-  /** The last word, a FIN both ways, and nothing more is relayed. Not while a verdict may be owed. */
-  closeWith(word: OwnWord, reason: CloseReason): void {
-    this.#lose({ by: 'proxy', reason, error: reason === 'drained' ? 'drained' : 'upstream_lost' })
-    this.#endClient(word.bytes)
+  /** Sends the last reply and a FIN both ways, and relays nothing more. Not while a final reply may be owed. */
+  closeWith(reply: LocalReply, reason: CloseReason): void {
+    this.#stop({ by: 'proxy', reason, error: reason === 'drained' ? 'drained' : 'upstream_lost' })
+    this.#endClient(reply.bytes)
     this.#releaseUpstream()
   }
 
-  /** Ends both connections at once, without a word and without a byte more to the upstream. */
+  /** Ends both connections at once, without a reply and without another byte to the upstream. */
   cut(reason: CloseReason, error: TransactionError): void {
-    const finSent = this.over || this.upstreamEnded
-    this.#lose({ by: 'proxy', reason, error })
-    if (finSent) this.#client.destroy()
-    else this.#client.abort()
+    const finSent = this.#link.over || this.#link.upstreamEnded
+    this.#stop({ by: 'proxy', reason, error })
+    if (finSent) this.#link.client.destroy()
+    else this.#link.client.abort()
     this.abortUpstream()
   }
 
-  /** The upstream did what it must not. The client keeps what it was told before. */
+  /** The upstream did what it must not do. The client keeps the replies that it got before. */
   dropUpstream(): void {
-    this.#lose({ by: 'proxy', reason: 'error', error: 'upstream_lost' })
+    this.#stop({ by: 'proxy', reason: 'error', error: 'upstream_lost' })
     this.#endClient()
     this.abortUpstream()
   }
 
   /** RST, and not one byte more. */
   abortUpstream(): void {
-    this.#upstream.abort()
+    this.#link.upstream.abort()
   }
 
-  /** Reports that the reply to `command` did not reach the client, or may not have. */
-  reportLost(loss: ReplyLoss, command: CommandName): void {
-    this.#options.emit({ type: 'reply-lost', at: now(), loss, command })
-  }
-
-  /** Half a final reply and a close are a success to some clients, so the half is not passed on. */
-  #dropIncomplete(): void {
-    const { unfinished } = this.#options.replies
-    if (unfinished === 0 || this.upstreamEnded || (this.over && !this.awaitsVerdict)) return
-    this.reportLost('incomplete', this.#dialogue.awaited)
+  /** To some clients half a final reply and a close mean success, so the half is not passed on. */
+  #reportIncomplete(): void {
+    const { over, awaitsFinalReply, upstreamEnded, observation, position } = this.#link
+    if (this.#replies.unfinished === 0 || upstreamEnded || (over && !awaitsFinalReply)) return
+    observation.replyLost('incomplete', position.awaitedCommand)
   }
 
   #endClient(last?: Buffer): void {
-    this.#client.end(last, this.#options.linger)
+    this.#link.client.end(last, this.#link.limits.linger)
   }
 
-  /** FIN behind all that was written. */
+  /** FIN after everything that was written. */
   #releaseUpstream(): void {
-    this.#upstream.release()
+    this.#link.upstream.release()
     this.#abortUpstreamLater()
   }
 
-  /** An upstream that takes no more bytes, or does not close, must not keep the session. */
+  /** An upstream that takes no more bytes, or does not close, must not keep the session open. */
   #abortUpstreamLater(): void {
-    if (this.#upstreamClosed || this.#abortTimer) return
-    this.#abortTimer = setTimeout(() => this.abortUpstream(), this.#options.linger.ms)
+    if (this.#link.upstreamClosed || this.#abortTimer) return
+    this.#abortTimer = setTimeout(() => this.abortUpstream(), this.#link.limits.linger.ms)
   }
 
-  /** Who left first stays. What an unfinished message lacks is decided now. */
-  #lose(ending: Ending): void {
+  /** Who left first stays recorded. What an open transaction lacks is decided now. */
+  #stop(ending: Ending): void {
     this.#ending = { ...ending, ...this.#ending, error: ending.error }
-    this.over = true
-    this.#closeDialogue()
+    this.#link.stop()
+    this.#closeObservation()
   }
 
-  #closeDialogue(): void {
-    if (this.#dialogueClosed) return
-    this.#dialogueClosed = true
+  #closeObservation(): void {
+    if (this.#observationClosed) return
+    this.#observationClosed = true
     const { by, error } = this.#ending!
-    this.#dialogue.close(by, error, now())
+    this.#link.observation.close(by, error)
   }
 
   #finish(): void {
-    if (this.#finished || !this.#client.closed || !this.#upstreamClosed) return
-    this.#finished = true
-    this.#closeDialogue()
-    this.#options.ended(this.#finalEnding())
+    if (this.#reported || !this.#link.client.closed || !this.#link.upstreamClosed) return
+    this.#reported = true
+    this.#closeObservation()
+    this.#ended(this.#finalEnding())
   }
 
   #finalEnding(): Ending {
     const ending = this.#ending!
+    const { upstreamSent421, quitSent } = this.#link.position
     if (ending.by === 'proxy') return ending
-    if (this.#dialogue.upstreamSaid421) return { ...ending, reason: 'upstream_421' }
-    return this.#dialogue.quitSent ? { ...ending, reason: 'quit' } : ending
+    if (upstreamSent421) return { ...ending, reason: 'upstream_421' }
+    return quitSent ? { ...ending, reason: 'quit' } : ending
   }
 }

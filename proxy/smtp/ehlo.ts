@@ -3,8 +3,8 @@
  * are what the README and the status page show.
  */
 
-/** The client's leg: what it already is, and what the listener can offer. */
-export type ClientLeg = 'tls' | 'clear' | 'clear-starttls' | 'clear-starttls-required'
+/** Whether the client connection is inside TLS; if not, whether the listener offers or requires STARTTLS. */
+export type ClientSecurity = 'tls' | 'plain' | 'starttls-offered' | 'starttls-required'
 
 /** Extensions that hand trust, roles or framing to the peer; a client of ours must not reach them at AhaSend. */
 export const REMOVED_KEYWORDS = [
@@ -54,40 +54,41 @@ export function offers(reply: Buffer, keyword: string): boolean {
 }
 
 /**
- * The EHLO reply that a client on `leg` may see. Each kept line keeps its bytes; when the last line changes, the mark
- * that makes it the last moves. A reply whose lines do not all begin with `250` comes back as it is.
+ * The EHLO reply for a client whose connection has this security. Each kept line keeps its bytes; when the last line
+ * changes, the mark that makes it the last moves. A reply whose lines do not all begin with `250` comes back as it is.
  */
-export function rewriteEhlo(reply: Buffer, leg: ClientLeg): RewrittenEhlo {
+export function rewriteEhlo(reply: Buffer, security: ClientSecurity): RewrittenEhlo {
   const lines = linesOf(reply)
   const untouched = { bytes: reply, removed: [], added: [] }
   if (lines.some((line) => line.bytes.toString('latin1', 0, 3) !== '250')) return untouched
   const removed: string[] = []
   const chunking = lines.slice(1).some((line) => line.keyword === 'CHUNKING')
-  const kept = lines.flatMap((line, index) => (index === 0 ? [line] : keep(line, leg, chunking, removed)))
-  const added = offersStarttls(leg) ? [STARTTLS] : []
+  const kept = lines.flatMap((line, index) => (index === 0 ? [line] : keep(line, security, chunking, removed)))
+  const added = offersStarttls(security) ? [STARTTLS] : []
   if (removed.length === 0 && added.length === 0) return untouched
-  const wanted = offersStarttls(leg) ? withStarttls(kept) : kept
+  const wanted = offersStarttls(security) ? withStarttls(kept) : kept
   return { bytes: join(wanted), removed, added }
 }
 
-function offersStarttls(leg: ClientLeg): boolean {
-  return leg === 'clear-starttls' || leg === 'clear-starttls-required'
+/** True if a client with this security may begin TLS by STARTTLS. */
+export function offersStarttls(security: ClientSecurity): boolean {
+  return security === 'starttls-offered' || security === 'starttls-required'
 }
 
 /** The line, a shorter one, or none; names what went. */
-function keep(line: Line, leg: ClientLeg, chunking: boolean, removed: string[]): Line[] {
-  if (mustGo(line.keyword, leg, chunking)) {
+function keep(line: Line, security: ClientSecurity, chunking: boolean, removed: string[]): Line[] {
+  if (mustGo(line.keyword, security, chunking)) {
     removed.push(line.keyword)
     return []
   }
   return line.keyword === 'AUTH' ? withoutMechanisms(line, removed) : [line]
 }
 
-function mustGo(keyword: string, leg: ClientLeg, chunking: boolean): boolean {
+function mustGo(keyword: string, security: ClientSecurity, chunking: boolean): boolean {
   if (KEYWORDS.has(keyword) || keyword === STARTTLS) return true
   if (keyword === 'BINARYMIME') return !chunking // RFC 3030 3: it is sent by BDAT only
-  if (keyword === 'REQUIRETLS') return leg !== 'tls' // RFC 8689: the whole path must be inside TLS
-  return keyword === 'AUTH' && leg === 'clear-starttls-required' // RFC 4954 4: not before TLS where TLS is demanded
+  if (keyword === 'REQUIRETLS') return security !== 'tls' // RFC 8689: the whole path must be inside TLS
+  return keyword === 'AUTH' && security === 'starttls-required' // RFC 4954 4: not before TLS where TLS is demanded
 }
 
 function withoutMechanisms(line: Line, removed: string[]): Line[] {

@@ -12,7 +12,7 @@ import { Attempt, DialFailed, now, raced } from './attempt.ts'
 export { now }
 
 /** A connection to an upstream that has greeted and, unless configured otherwise, is inside verified TLS. */
-export interface UpstreamLeg {
+export interface DialledUpstream {
   /** Bytes of the session: the TLS socket, or the TCP socket itself. */
   readonly socket: net.Socket
   /** The TCP socket below: the one that can be reset. */
@@ -20,16 +20,16 @@ export interface UpstreamLeg {
   readonly greeting: Reply
   readonly server: UpstreamAddress
   /**
-   * True when the greeting was a refusal (4yz, 5yz). Nothing was negotiated then, the leg is in the clear, and no client
-   * byte but QUIT may go up.
+   * True when the greeting was a refusal (4yz, 5yz). Nothing was negotiated then, the connection is unencrypted, and of the
+   * client's bytes only QUIT may go up.
    */
   readonly refused: boolean
 }
 
-/** What came of dialling: the facts for the telemetry, and the leg if there is one. */
+/** What came of dialling: the facts for the telemetry, and the connection if there is one. */
 export interface DialResult {
   readonly dial: Dial
-  readonly leg?: UpstreamLeg
+  readonly connection?: DialledUpstream
 }
 
 /** X25519 first saves a round of post-quantum keys on each connection; a server that wants them may still ask. */
@@ -75,7 +75,7 @@ export class Dialer {
     })
   }
 
-  /** Makes a leg, or says why not, within `timeoutMs`. `signal` gives up earlier. Never throws. */
+  /** Makes a connection, or says why not, within `timeoutMs`. `signal` gives up earlier. Never throws. */
   async dial(server: UpstreamAddress, timeoutMs: number, signal: AbortSignal): Promise<DialResult> {
     const end = new AbortController()
     const giveUp = () => end.abort()
@@ -84,8 +84,8 @@ export class Dialer {
     if (signal.aborted) giveUp()
     const attempt = new Attempt(server, timeoutMs, end.signal)
     try {
-      const leg = await this.#prepare(attempt)
-      return { dial: attempt.facts(leg.refused ? new DialFailed('greeting_refused') : undefined), leg }
+      const connection = await this.#prepare(attempt)
+      return { dial: attempt.facts(connection.refused ? new DialFailed('greeting_refused') : undefined), connection }
     } catch (error) {
       attempt.destroy()
       return { dial: attempt.facts(attempt.failureOf(error)) }
@@ -95,7 +95,7 @@ export class Dialer {
     }
   }
 
-  async #prepare(attempt: Attempt): Promise<UpstreamLeg> {
+  async #prepare(attempt: Attempt): Promise<DialledUpstream> {
     const { server } = attempt
     const addresses = await attempt.during('resolve', () => resolve(server.host))
     const tcp = await attempt.during('connect', () =>

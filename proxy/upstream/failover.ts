@@ -1,9 +1,9 @@
 import type { Dial, Handover } from '../events/dial.ts'
 import type { UpstreamAddress } from '../settings/config.ts'
-import { type Dialer, type DialResult, now, type UpstreamLeg } from './dialer.ts'
+import { type Dialer, type DialledUpstream, type DialResult, now } from './dialer.ts'
 
-/** What a session gets: a leg, or the last upstream's failure. */
-export type Reached = { readonly leg: UpstreamLeg } | { readonly leg?: never; readonly failure: Dial }
+/** What a session gets: a connection, or the last upstream's failure. */
+export type Reached = { readonly connection: DialledUpstream } | { readonly connection?: never; readonly failure: Dial }
 
 /** Sees each dial when it ends, and then the handover of a connection whose dial counts as failed. */
 export type Report = (event: Dial | Handover) => void
@@ -26,14 +26,14 @@ export async function dialInOrder(
   let kept: Required<DialResult> | undefined
   for (const [index, server] of upstreams.entries()) {
     const share = (deadline - performance.now()) / (upstreams.length - index)
-    const { dial, leg } = await dialer.dial(server, Math.max(1, Math.floor(share)), signal)
+    const { dial, connection } = await dialer.dial(server, Math.max(1, Math.floor(share)), signal)
     report(dial)
-    if (leg && leg.greeting.code !== 421) {
-      kept?.leg.socket.destroy()
-      return handOver({ dial, leg }, report)
+    if (connection && connection.greeting.code !== 421) {
+      kept?.connection.socket.destroy()
+      return handOver({ dial, connection }, report)
     }
-    if (kept) leg?.socket.destroy()
-    else if (leg) kept = { dial, leg }
+    if (kept) connection?.socket.destroy()
+    else if (connection) kept = { dial, connection }
     last = dial
     if (signal.aborted) break
   }
@@ -41,7 +41,7 @@ export async function dialInOrder(
 }
 
 /** A refused dial does not show whether the session gets its connection, so the handover is reported. */
-function handOver({ dial, leg }: Required<DialResult>, report: Report): Reached {
-  if (leg.refused) report({ type: 'handover', at: now(), dial, ahead: false })
-  return { leg }
+function handOver({ dial, connection }: Required<DialResult>, report: Report): Reached {
+  if (connection.refused) report({ type: 'handover', at: now(), dial, ahead: false })
+  return { connection }
 }

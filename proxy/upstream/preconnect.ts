@@ -1,10 +1,10 @@
 import type { Dial } from '../events/dial.ts'
-import type { DialResult, UpstreamLeg } from './dialer.ts'
+import type { DialledUpstream, DialResult } from './dialer.ts'
 
 /**
  * Connections dialled ahead of need. A session that finds one waiting pays no round trip for resolving, connecting,
- * greeting, STARTTLS and TLS. A leg that was given to a client is never given to another: this is dialling early, not
- * pooling.
+ * greeting, STARTTLS and TLS. A connection that was given to a client is never given to another: this is dialling early,
+ * not pooling.
  */
 
 /** AhaSend closes a silent connection after 60 s; the client that gets this one must have most of that left. */
@@ -21,18 +21,18 @@ export function shareOf(max: number, index: number, loops: number): number {
   return Math.floor((max + index) / loops)
 }
 
-/** A leg that was dialled ahead, and how. */
-export interface WarmLeg {
-  readonly leg: UpstreamLeg
+/** A connection that was dialled ahead, and how. */
+export interface Preconnected {
+  readonly connection: DialledUpstream
   readonly dial: Dial
 }
 
-interface Waiting extends WarmLeg {
-  /** Stops watching the waiting leg. */
+interface Waiting extends Preconnected {
+  /** Stops watching the waiting connection. */
   readonly release: () => void
 }
 
-export class WarmLegs {
+export class Preconnections {
   readonly #max: number
   readonly #dial: () => Promise<DialResult>
   #waiting: Waiting[] = []
@@ -42,19 +42,19 @@ export class WarmLegs {
   #pausedUntil = 0
   #closed = false
 
-  /** Keeps at most `max` legs; 0 turns it off. `dial` makes one, and has reported it. */
+  /** Keeps at most `max` connections; 0 turns it off. `dial` makes one, and has reported it. */
   constructor(max: number, dial: () => Promise<DialResult>) {
     this.#max = max
     this.#dial = dial
   }
 
-  /** Legs that wait. */
+  /** Connections that wait. */
   get size(): number {
     return this.#waiting.length
   }
 
-  /** A session wants a leg: the freshest, or undefined. Dials the next ones for those who come after. `at` in ms. */
-  take(at: number): WarmLeg | undefined {
+  /** A session wants a connection: the freshest, or undefined. Dials the next ones for those who come after. `at` in ms. */
+  take(at: number): Preconnected | undefined {
     if (this.#max === 0) return undefined
     this.#arrivals.push(at)
     if (this.#arrivals.length > 1000) this.#arrivals.shift()
@@ -62,7 +62,7 @@ export class WarmLegs {
     const waiting = this.#waiting.pop()
     waiting?.release()
     this.#refill(at)
-    return waiting && { leg: waiting.leg, dial: waiting.dial }
+    return waiting && { connection: waiting.connection, dial: waiting.dial }
   }
 
   /** Called every second or so. */
@@ -75,7 +75,7 @@ export class WarmLegs {
   /** Closes what waits. */
   close(): void {
     this.#closed = true
-    for (const { leg } of this.#waiting) leg.socket.destroy()
+    for (const { connection } of this.#waiting) connection.socket.destroy()
     this.#waiting = []
   }
 
@@ -95,32 +95,32 @@ export class WarmLegs {
 
   async #prepare(): Promise<void> {
     this.#dialling += 1
-    const { dial, leg } = await this.#dial()
+    const { dial, connection } = await this.#dial()
     this.#dialling -= 1
     this.#dialMs = dial.end - dial.at
-    if (!leg || leg.refused || this.#closed) {
-      leg?.socket.destroy()
+    if (!connection || connection.refused || this.#closed) {
+      connection?.socket.destroy()
       this.#pausedUntil = dial.end + PAUSE_MS
-    } else this.#waiting.push(this.#watch(leg, dial))
+    } else this.#waiting.push(this.#watch(connection, dial))
   }
 
-  /** A waiting leg on which anything happens (a 421, a close) is no good any more. */
-  #watch(leg: UpstreamLeg, dial: Dial): Waiting {
+  /** A waiting connection on which anything happens (a 421, a close) is no good any more. */
+  #watch(connection: DialledUpstream, dial: Dial): Waiting {
     const spoilt = () => {
-      this.#waiting = this.#waiting.filter((waiting) => waiting.leg !== leg)
-      leg.socket.destroy()
+      this.#waiting = this.#waiting.filter((waiting) => waiting.connection !== connection)
+      connection.socket.destroy()
     }
-    leg.socket.on('data', spoilt).on('end', spoilt).on('close', spoilt)
-    leg.socket.resume()
+    connection.socket.on('data', spoilt).on('end', spoilt).on('close', spoilt)
+    connection.socket.resume()
     const release = () => {
-      leg.socket.pause()
-      leg.socket.off('data', spoilt).off('end', spoilt).off('close', spoilt)
+      connection.socket.pause()
+      connection.socket.off('data', spoilt).off('end', spoilt).off('close', spoilt)
     }
-    return { leg, dial, release }
+    return { connection, dial, release }
   }
 
   #expire(at: number): void {
-    for (const { leg, dial } of this.#waiting) if (at - dial.end > MAX_AGE_MS) leg.socket.destroy()
-    this.#waiting = this.#waiting.filter(({ leg }) => !leg.socket.destroyed)
+    for (const { connection, dial } of this.#waiting) if (at - dial.end > MAX_AGE_MS) connection.socket.destroy()
+    this.#waiting = this.#waiting.filter(({ connection }) => !connection.socket.destroyed)
   }
 }

@@ -1,6 +1,6 @@
 /** Writes the parts of a plan: exchanges with stamped replies. What follows what is the generator's business. */
 import type { CommandName } from '../../proxy/events/closed-sets.ts'
-import type { OwnWord } from '../../proxy/session/local-replies.ts'
+import type { LocalReply } from '../../proxy/session/local-replies.ts'
 import type { Dice } from '../support/dice.ts'
 import type { ClientMode, Exchange, Reply } from './plan.ts'
 
@@ -60,7 +60,7 @@ export class Author {
   }
 
   /** An exchange that the proxy answers by itself. A client that connects directly is refused by the upstream. */
-  local(command: CommandName, line: string, word: OwnWord): Exchange {
+  local(command: CommandName, line: string, word: LocalReply): Exchange {
     return { ...this.exchange(command, line, 502), local: word }
   }
 

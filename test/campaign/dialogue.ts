@@ -1,6 +1,6 @@
 /** Random dialogues. The rules of what may follow what are the ones under which the proxy's promises are exact. */
 import type { CloseReason, CommandName } from '../../proxy/events/closed-sets.ts'
-import * as words from '../../proxy/session/local-replies.ts'
+import * as localReplies from '../../proxy/session/local-replies.ts'
 import type { Dice } from '../support/dice.ts'
 import { Author } from './author.ts'
 import { MessageWriter } from './message.ts'
@@ -69,7 +69,7 @@ class Generator {
     const greeting = this.#author.reply('CONNECT', this.#dice.one([554, 521, 451]))
     const quits = this.#mode === 'starttls' || this.#dice.chance(0.6)
     if (quits) this.#add(this.#author.exchange('QUIT', 'QUIT', 221))
-    else this.#add(this.#author.local('EHLO', 'EHLO app.example', words.REFUSED))
+    else this.#add(this.#author.local('EHLO', 'EHLO app.example', localReplies.REFUSED))
     return this.#done(greeting, quits ? 'upstream' : 'proxy', quits ? 'quit' : 'error')
   }
 
@@ -83,13 +83,14 @@ class Generator {
 
   #startTls(): void {
     while (this.#dice.chance(0.3)) this.#add(this.#author.exchange('NOOP', this.#dice.one(['NOOP', 'noop x']), 250))
-    if (this.#dice.chance(0.2)) this.#add(this.#author.local('STARTTLS', 'STARTTLS now', words.STARTTLS_ARGUMENT))
-    this.#add({ ...this.#author.local('STARTTLS', 'STARTTLS', words.READY_FOR_TLS), upgrade: true })
+    if (this.#dice.chance(0.2))
+      this.#add(this.#author.local('STARTTLS', 'STARTTLS now', localReplies.STARTTLS_ARGUMENT))
+    this.#add({ ...this.#author.local('STARTTLS', 'STARTTLS', localReplies.READY_FOR_TLS), upgrade: true })
     this.#author.secure = true
     // RFC 3207 4.2: what was said before is forgotten, and the client must say EHLO again
     if (this.#dice.chance(0.2)) {
       const [command, line] = this.#dice.one(EHLO_NEEDED)
-      this.#add(this.#author.local(command, line, words.EHLO_FIRST))
+      this.#add(this.#author.local(command, line, localReplies.EHLO_FIRST))
     }
     this.#chunking = this.#dice.chance(0.4)
     this.#add(this.#author.ehlo(this.#chunking))
@@ -160,11 +161,11 @@ class Generator {
   #blocked(): Exchange {
     const { dice } = this.#author
     if (!dice.chance(0.3) || this.#mode === 'plain')
-      return this.#author.local('OTHER', dice.one(BLOCKED), words.BLOCKED)
-    if (this.#author.secure) return this.#author.local('STARTTLS', 'STARTTLS', words.STARTTLS_REFUSED)
+      return this.#author.local('OTHER', dice.one(BLOCKED), localReplies.BLOCKED)
+    if (this.#author.secure) return this.#author.local('STARTTLS', 'STARTTLS', localReplies.STARTTLS_REFUSED)
     return this.#tainted && dice.chance(0.5)
-      ? this.#author.local('STARTTLS', 'STARTTLS', words.STARTTLS_REFUSED)
-      : this.#author.local('STARTTLS', 'STARTTLS now', words.STARTTLS_ARGUMENT)
+      ? this.#author.local('STARTTLS', 'STARTTLS', localReplies.STARTTLS_REFUSED)
+      : this.#author.local('STARTTLS', 'STARTTLS now', localReplies.STARTTLS_ARGUMENT)
   }
 
   #unknown(): void {
@@ -186,7 +187,7 @@ class Generator {
         return this.#done(greeting, 'client', 'quit')
       case 2:
         if (this.#mayBeOpaque) return this.#done(greeting, 'client', 'client_closed')
-        this.#add(this.#author.local('OTHER', 'GET / HTTP/1.1', words.HTTP))
+        this.#add(this.#author.local('OTHER', 'GET / HTTP/1.1', localReplies.HTTP))
         return this.#done(greeting, 'proxy', 'error')
       case 3:
         // a local reply at the end would race with the upstream, which does not know of it

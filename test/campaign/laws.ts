@@ -10,14 +10,14 @@
 import { createHash } from 'node:crypto'
 import type { CommandName } from '../../proxy/events/closed-sets.ts'
 import type { SessionEvent } from '../../proxy/events/session-event.ts'
-import { OWN_WORDS } from '../../proxy/session/local-replies.ts'
+import { LOCAL_REPLIES } from '../support/local-replies.ts'
 import { isUnreachable } from './compare.ts'
 import { type Exchange, goesUp, isEnd, isExact, type Plan } from './plan.ts'
 import { quoted } from './plan-text.ts'
 import type { Run } from './play.ts'
 import { codeOf, stampOf, wholeReplies } from './reply-bytes.ts'
 
-const LOCAL = new Set(Object.values(OWN_WORDS).map(({ bytes }) => bytes.toString('latin1')))
+const LOCAL = new Set(Object.values(LOCAL_REPLIES).map(({ bytes }) => bytes.toString('latin1')))
 
 /** Returns the laws that a proxied run breaks, one line each. */
 export function brokenLaws(plan: Plan, run: Run): string[] {
@@ -27,7 +27,7 @@ export function brokenLaws(plan: Plan, run: Run): string[] {
 /** L1 and L6: each reply has the stamp of the next one that the upstream sent, or is a local reply of the plan. */
 function provenance(plan: Plan, { down, sent }: Run): string[] {
   const due = isUnreachable(plan)
-    ? [OWN_WORDS.UNREACHABLE]
+    ? [LOCAL_REPLIES.UNREACHABLE]
     : plan.groups.flat().flatMap((exchange) => exchange.local ?? [])
   const local = due.map(({ bytes }) => bytes.toString('latin1'))
   let next = 0

@@ -3,7 +3,7 @@
  * plan is played twice: directly, from the client to the upstream, and through the proxy.
  */
 import type { CloseReason, CommandName } from '../../proxy/events/closed-sets.ts'
-import type { OwnWord } from '../../proxy/session/local-replies.ts'
+import type { LocalReply } from '../../proxy/session/local-replies.ts'
 
 /** The two network paths of a plan. */
 export type Way = 'direct' | 'proxied'
@@ -32,7 +32,7 @@ export interface Exchange {
   /** On the direct path; on the proxied path only without `local`. */
   readonly replies: readonly Reply[]
   /** The proxy answers with this local reply, and the upstream never sees the exchange. */
-  readonly local?: OwnWord
+  readonly local?: LocalReply
   /** The client enters TLS after the local reply. Both do not exist on the direct path. */
   readonly upgrade?: true
   /** Bytes of a message in `bytes`: the range that counts as its size. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { DialError } from '../../proxy/events/closed-sets.ts'
 import type { Dial } from '../../proxy/events/dial.ts'
-import type { OwnWord } from '../../proxy/session/local-replies.ts'
+import type { LocalReply } from '../../proxy/session/local-replies.ts'
 import { startDialRig, type Trust } from './dial-rig.ts'
 import { OpenResources } from './open-resources.ts'
 import { type Peer, ScriptedUpstream } from './peers.ts'
@@ -21,7 +21,7 @@ export interface UnfitUpstream {
   /** Plays the upstream, up to the point where it has said all it says. */
   play(peer: Peer): Promise<void>
   /** What the client must be told. */
-  readonly word: OwnWord
+  readonly word: LocalReply
   /** What the telemetry must say. */
   readonly error: DialError
   readonly detail?: string | RegExp
@@ -76,7 +76,7 @@ async function refused(
   }
 }
 
-async function isToldAndLeft(client: Peer, word: OwnWord): Promise<void> {
+async function isToldAndLeft(client: Peer, word: LocalReply): Promise<void> {
   assert.equal(await client.readReply(), word.bytes.toString('latin1'))
   assert.equal(await client.closed(), 'fin')
   assert.equal(client.log.length, word.bytes.length, 'one reply and nothing else')
@@ -93,6 +93,6 @@ function assertSilence(peer: Peer): void {
   assert.ok(!records.includes('app.example') && !records.includes('AUTH PLAIN'))
 }
 
-function factsOf({ code, enhancedCode, cause }: OwnWord): object {
+function factsOf({ code, enhancedCode, cause }: LocalReply): object {
   return { code, enhancedCode, cause, origin: 'proxy' }
 }

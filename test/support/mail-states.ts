@@ -3,8 +3,8 @@
  * octets are booked, so that afterwards the laws of the ledger can be checked.
  */
 import assert from 'node:assert/strict'
-import { OWN_WORDS } from '../../proxy/session/local-replies.ts'
 import type { Stage, StagedSession } from './in-process.ts'
+import { LOCAL_REPLIES } from './local-replies.ts'
 import { type Peer, playPreamble } from './peers.ts'
 
 const GREETING = '220 mail.example ESMTP\r\n'
@@ -119,5 +119,5 @@ function repliesOf(text: string): string[] {
 }
 
 function isOwnWord(reply: string | undefined): boolean {
-  return Object.values(OWN_WORDS).some(({ bytes, code }) => code === 421 && bytes.toString() === reply)
+  return Object.values(LOCAL_REPLIES).some(({ bytes, code }) => code === 421 && bytes.toString() === reply)
 }

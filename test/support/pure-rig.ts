@@ -94,7 +94,7 @@ export function observe(parts: readonly Part[], addresses: AddressScope = 'none'
   for (const part of parts) {
     if (!('bytes' in part)) continue
     if (part.side === 'client') dialogue.client(part.bytes, part.at)
-    else if (!dialogue.wrapped) fromUpstream(part.bytes, part.at)
+    else if (!dialogue.position.inSaslLayer) fromUpstream(part.bytes, part.at)
   }
   const end = parts.find((part) => 'kind' in part)
   if (end && 'kind' in end) dialogue.close(end.side, 'upstream_lost', end.line)

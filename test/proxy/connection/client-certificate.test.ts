@@ -1,15 +1,15 @@
-/** The listener's certificate while sessions run: replaced, broken, and what a session keeps. */
+/** The listener's certificate while sessions are open: replaced, broken, and what a session keeps. */
 import assert from 'node:assert/strict'
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { describe, type TestContext, test } from 'node:test'
-import { ClientLegRig, ehloReply, type GreetedSession, type Listener } from '../../support/client-leg-rig.ts'
+import { ClientRig, ehloReply, type GreetedSession, type Listener } from '../../support/client-rig.ts'
 import { hasOpenssl } from '../../support/openssl-upstream.ts'
 import { playPreamble } from '../../support/peers.ts'
 
-async function open(context: TestContext, listener: Listener = 'starttls'): Promise<ClientLegRig> {
-  const rig = await ClientLegRig.open({ listener })
+async function open(context: TestContext, listener: Listener = 'starttls'): Promise<ClientRig> {
+  const rig = await ClientRig.open({ listener })
   context.after(() => rig.close())
   return rig
 }
@@ -24,7 +24,7 @@ function fingerprint(pem: string): string {
 }
 
 describe('The certificate of a listener', () => {
-  test('replaced, is shown to the next client; sessions inside TLS go on (TLC-16)', async (context) => {
+  test('is shown to the next client after a replacement, and sessions inside TLS continue (TLC-16)', async (context) => {
     const rig = await open(context)
     const old = await rig.greeted()
     await old.startTls()
@@ -43,7 +43,7 @@ describe('The certificate of a listener', () => {
     await Promise.all([old, waiting, next].map((session) => session.end()))
   })
 
-  test('also on a listener with TLS from the first octet (TLC-16)', async (context) => {
+  test('also on a listener with TLS from the first byte (TLC-16)', async (context) => {
     const rig = await open(context, 'smtps')
     const old = await rig.greeted()
     const { cert } = await rig.replaceCertificate()
@@ -55,13 +55,13 @@ describe('The certificate of a listener', () => {
     await next.end()
   })
 
-  const BROKEN: readonly (readonly [what: string, breakIt: (rig: ClientLegRig) => void])[] = [
+  const BROKEN: readonly (readonly [what: string, breakIt: (rig: ClientRig) => void])[] = [
     ['empty', (rig) => rig.writeFile('cert.pem', '')],
     ['half a file', (rig) => rig.writeFile('cert.pem', rig.identity.cert.slice(0, 200))],
     ['one whose key is not there yet', (rig) => rig.writeFile('key.pem', 'no key')],
   ]
   for (const [what, breakIt] of BROKEN) {
-    test(`replaced by ${what}, stays the old one (TLC-05)`, async (context) => {
+    test(`replaced by ${what} stays the old one (TLC-05)`, async (context) => {
       const rig = await open(context)
       breakIt(rig)
       const result = await rig.certificate.refresh()
@@ -77,7 +77,7 @@ describe('The certificate of a listener', () => {
 
 describe('A TLS session that a client resumes', () => {
   /** A session that offers `ticket`; returns whether it was taken, and the ticket for the next one. */
-  async function resume(rig: ClientLegRig, ticket?: Buffer): Promise<{ reused: boolean; next: Buffer | undefined }> {
+  async function resume(rig: ClientRig, ticket?: Buffer): Promise<{ reused: boolean; next: Buffer | undefined }> {
     const session = await rig.greeted()
     await session.answered('STARTTLS\r\n')
     await session.client.secureAsClient({ ...rig.clientTls, ...(ticket && { session: ticket }) })
@@ -88,8 +88,8 @@ describe('A TLS session that a client resumes', () => {
     return found
   }
 
-  // the keys of tickets belong to a secure context: another event loop has as little use for them as a later one
-  test('is resumed, and at another secure context begins anew without an error (TLC-18)', async (context) => {
+  // the keys of tickets belong to one secure context: neither another event loop nor a later context can use them
+  test('is resumed, and with another secure context begins again without an error (TLC-18)', async (context) => {
     const rig = await open(context)
     const first = await resume(rig)
     const second = await resume(rig, first.next)
@@ -118,7 +118,7 @@ class OpensslClient {
     this.#process.on('exit', () => this.#look())
   }
 
-  /** Waits until `text` was written `times` times; fails when openssl has ended before, or says nothing for 5 s. */
+  /** Waits until `text` was written `times` times; fails if openssl ended before or is silent for 5 s. */
   async said(text: string, times = 1): Promise<void> {
     while (this.#output.split(text).length - 1 < times) {
       assert.equal(this.#process.exitCode, null, this.#output)
@@ -144,8 +144,8 @@ class OpensslClient {
   }
 }
 
-describe('A client that asks for new keys all the time', () => {
-  test('is served, and others beside it (200 KeyUpdates) (TLC-15)', async (context) => {
+describe('A client that asks for new keys again and again', () => {
+  test('is served, and so are other clients (200 KeyUpdates) (TLC-15)', async (context) => {
     if (!(await hasOpenssl())) return context.skip('openssl is not installed')
     const rig = await open(context)
     const good = await rig.greeted()

@@ -1,7 +1,7 @@
-/** TLS between client and proxy: who gets it, when, and what stays outside of it. */
+/** TLS between client and proxy: which client gets it, when, and what stays outside TLS. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { ClientLegRig, ehloReply, type GreetedSession } from '../../support/client-leg-rig.ts'
+import { ClientRig, ehloReply, type GreetedSession } from '../../support/client-rig.ts'
 
 const READY = '220 2.0.0 ahasend-smtp-proxy: ready to start TLS\r\n'
 const REFUSED = '503 5.5.1 ahasend-smtp-proxy: STARTTLS is not possible here\r\n'
@@ -9,13 +9,13 @@ const ARGUMENT = '501 5.5.4 ahasend-smtp-proxy: STARTTLS takes no argument\r\n'
 const FIRST = '530 5.7.0 ahasend-smtp-proxy: issue STARTTLS first\r\n'
 const INJECTION = '554 5.5.0 ahasend-smtp-proxy: data behind STARTTLS\r\n'
 
-let rig: ClientLegRig
+let rig: ClientRig
 before(async () => {
-  rig = await ClientLegRig.open({ listener: 'starttls' })
+  rig = await ClientRig.open({ listener: 'starttls' })
 })
 after(() => rig.close())
 
-/** Runs `use` with a greeted session in the clear, and makes sure that nothing of it is left. */
+/** Runs `use` with a greeted, unencrypted session, and makes sure that nothing of it is left. */
 async function greeted(use: (session: GreetedSession) => Promise<void>, where = rig): Promise<void> {
   const session = await where.greeted()
   try {
@@ -43,7 +43,7 @@ describe('STARTTLS', () => {
       }))
   }
 
-  test('waits for the answer to an EHLO before it (TLC-02)', () =>
+  test('waits for the reply to an EHLO before it (TLC-02)', () =>
     greeted(async (session) => {
       await session.client.send('EHLO app\r\nSTARTTLS\r\n')
       await session.reaches('EHLO app\r\n')
@@ -54,7 +54,7 @@ describe('STARTTLS', () => {
       await session.goesOn()
     }))
 
-  test('what comes behind an EHLO in the clear waits for its answer, which may lead to TLS (R1)', () =>
+  test('what follows an unencrypted EHLO waits for its reply, which may lead to TLS (R1)', () =>
     greeted(async (session) => {
       await session.client.send('EHLO app\r\nNOOP\r\n')
       await session.reaches('EHLO app\r\n')
@@ -81,7 +81,7 @@ describe('STARTTLS', () => {
       await session.goesOn()
     }))
 
-  test('is refused by 503 behind an AUTH in the clear: the session goes on in the clear (TLC-08)', () =>
+  test('is refused by 503 after an unencrypted AUTH: the session continues unencrypted (TLC-08)', () =>
     greeted(async (session) => {
       await session.ehlo()
       assert.equal(await session.relayed('AUTH PLAIN AGEAYg==\r\n', '235 2.7.0 ok\r\n'), '235 2.7.0 ok\r\n')
@@ -89,14 +89,14 @@ describe('STARTTLS', () => {
       await session.goesOn()
     }))
 
-  test('also behind one that failed (TLC-08)', () =>
+  test('also after an AUTH that failed (TLC-08)', () =>
     greeted(async (session) => {
       await session.relayed('AUTH PLAIN AGEAYg==\r\n', '500 no\r\n')
       assert.equal(await session.answered('STARTTLS\r\n'), REFUSED)
     }))
 
   for (const line of ['MAIL FROM:<a@example.com>', 'RCPT TO:<b@example.net>', 'FOO bar', 'DATA', 'EXPN x']) {
-    test(`is refused by 503 behind ${line} (TLC-09)`, () =>
+    test(`is refused by 503 after ${line} (TLC-09)`, () =>
       greeted(async (session) => {
         await session.ehlo()
         await session.relayed(`${line}\r\n`, '250 fine\r\n')
@@ -105,7 +105,7 @@ describe('STARTTLS', () => {
       }))
   }
 
-  test('also behind an RSET or EHLO that followed (TLC-09)', () =>
+  test('also after an RSET or EHLO that followed (TLC-09)', () =>
     greeted(async (session) => {
       await session.relayed('MAIL FROM:<a@example.com>\r\n', '250 2.1.0 ok\r\n')
       await session.relayed('RSET\r\n', '250 2.0.0 ok\r\n')
@@ -113,7 +113,7 @@ describe('STARTTLS', () => {
       assert.equal(await session.answered('STARTTLS\r\n'), REFUSED)
     }))
 
-  test('is not understood in an opaque session, and a 220 from the upstream ends that (R7, R11)', () =>
+  test('is not recognised in an opaque session, and a 220 from the upstream ends the session (R7, R11)', () =>
     greeted(async (session) => {
       await session.relayed('LHLO app\r\n', '250 fine\r\n')
       assert.equal(session.recorded.one('session-opaque').reason, 'lmtp')
@@ -124,7 +124,7 @@ describe('STARTTLS', () => {
       assert.equal(session.client.log.unread.length, 0)
     }))
 
-  test('but not behind commands that leave nothing behind (TLC-09)', () =>
+  test('but not after commands that leave no state (TLC-09)', () =>
     greeted(async (session) => {
       for (const line of ['HELO app', 'NOOP', 'RSET', 'HELP', 'VRFY x', 'EHLO app']) {
         await session.relayed(`${line}\r\n`, '250 fine\r\n')
@@ -134,7 +134,7 @@ describe('STARTTLS', () => {
     }))
 })
 
-describe('What comes behind STARTTLS in the clear (R6)', () => {
+describe('What follows STARTTLS unencrypted (R6)', () => {
   const SEGMENTS = [
     'STARTTLS\r\nEHLO injected\r\n',
     'STARTTLS\nEHLO injected\r\n',
@@ -164,7 +164,7 @@ describe('What comes behind STARTTLS in the clear (R6)', () => {
       }))
   }
 
-  test('an EHLO before it changes nothing (TLC-06)', () =>
+  test('ends the session also if an EHLO came before (TLC-06)', () =>
     greeted(async (session) => {
       const { client, upstream } = session
       await client.send('EHLO app\r\nSTARTTLS\r\nEHLO injected\r\n')
@@ -176,7 +176,7 @@ describe('What comes behind STARTTLS in the clear (R6)', () => {
       assert.equal(upstream.log.unread.length, 0)
     }))
 
-  test('nor one that comes while STARTTLS waits for the answer to the EHLO before it (TLC-06)', () =>
+  test('also if it comes while STARTTLS waits for the reply to the EHLO before it (TLC-06)', () =>
     greeted(async (session) => {
       const { client, upstream } = session
       await client.send('EHLO app\r\nSTARTTLS\r\n')
@@ -190,7 +190,7 @@ describe('What comes behind STARTTLS in the clear (R6)', () => {
       assert.equal(upstream.log.unread.length, 0)
     }))
 
-  /** Says STARTTLS, and `gapMs` later a line in the clear: without waiting for the 220, or after it. */
+  /** Sends STARTTLS, and `gapMs` later an unencrypted line: without waiting for the 220, or after it. */
   async function inject(gapMs: number, when: 'before' | 'after'): Promise<void> {
     const { client, upstream, recorded } = await rig.greeted()
     await client.send('STARTTLS\r\n')
@@ -200,7 +200,7 @@ describe('What comes behind STARTTLS in the clear (R6)', () => {
     await upstream.closed()
     assert.equal(upstream.log.unread.toString('latin1'), '', `${client.transcript}`)
     await client.closed()
-    // the 220, if it came before the line did; a TLS alert; or the 554: never an answer to what was injected
+    // the 220, if it came before the line did; a TLS alert; or the 554: never a reply to what was injected
     const heard = client.log.unread.toString('latin1').replace(READY, '')
     assert.ok(heard === '' || heard === INJECTION || heard.startsWith('\u0015'), JSON.stringify(heard))
     client.destroy()
@@ -210,7 +210,7 @@ describe('What comes behind STARTTLS in the clear (R6)', () => {
 
   for (const when of ['before', 'after'] as const) {
     // ten of each kind keep the test short
-    test(`1, 10 or 100 ms later, sent ${when} the 220 was read, reaches nobody (30 runs) (TLC-07)`, async () => {
+    test(`1, 10 or 100 ms later, sent ${when} the 220 was read, is not relayed (30 runs) (TLC-07)`, async () => {
       const gaps = [1, 10, 100].flatMap((gap) => Array.from({ length: 10 }, () => gap))
       await Promise.all(gaps.map((gapMs) => inject(gapMs, when)))
       await rig.quiet()
@@ -219,9 +219,9 @@ describe('What comes behind STARTTLS in the clear (R6)', () => {
 })
 
 describe('A listener that requires TLS', () => {
-  let required: ClientLegRig
+  let required: ClientRig
   before(async () => {
-    required = await ClientLegRig.open({ listener: 'starttls-required' })
+    required = await ClientRig.open({ listener: 'starttls-required' })
   })
   after(() => required.close())
 
@@ -235,7 +235,7 @@ describe('A listener that requires TLS', () => {
     'LHLO a',
   ]
   for (const line of REFUSED_LINES) {
-    test(`answers ${line} by 530 and relays nothing, until TLS has begun (TLC-19)`, () =>
+    test(`answers ${line} with 530 and relays nothing until TLS has begun (TLC-19)`, () =>
       greeted(async (session) => {
         assert.equal(await session.answered(`${line}\r\n`), FIRST)
         await session.goesOn()
@@ -245,7 +245,7 @@ describe('A listener that requires TLS', () => {
       }, required))
   }
 
-  test('answers each of several in one segment, in order, and relays those that are harmless (TLC-19)', () =>
+  test('answers several commands in one segment in order, and relays the harmless ones (TLC-19)', () =>
     greeted(async (session) => {
       const { client, upstream } = session
       await client.send('NOOP 1\r\nMAIL FROM:<a@example.com>\r\nNOOP 2\r\nRCPT TO:<b@example.net>\r\nNOOP 3\r\n')
@@ -265,14 +265,14 @@ describe('A listener that requires TLS', () => {
   }
 })
 
-describe('A listener with TLS from the first octet', () => {
-  let implicit: ClientLegRig
+describe('A listener with TLS from the first byte', () => {
+  let implicit: ClientRig
   before(async () => {
-    implicit = await ClientLegRig.open({ listener: 'smtps' })
+    implicit = await ClientRig.open({ listener: 'smtps' })
   })
   after(() => implicit.close())
 
-  test('greets inside TLS, offers no STARTTLS, and refuses it (TLC-20)', () =>
+  test('greets inside TLS, does not offer STARTTLS, and refuses it (TLC-20)', () =>
     greeted(async (session) => {
       assert.equal(session.client.tls?.getProtocol(), 'TLSv1.3')
       assert.equal(await session.ehlo(ehloReply(['h', 'STARTTLS', 'SIZE'])), ehloReply(['h', 'SIZE']))
@@ -280,7 +280,7 @@ describe('A listener with TLS from the first octet', () => {
       await session.goesOn()
     }, implicit))
 
-  test('gives a client in the clear not an octet of SMTP, and leaves nothing upstream (TLC-20)', async () => {
+  test('sends an unencrypted client no byte of SMTP, and leaves nothing upstream (TLC-20)', async () => {
     const client = await implicit.client()
     await client.send('EHLO app\r\n')
     await client.closed()

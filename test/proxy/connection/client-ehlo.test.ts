@@ -1,34 +1,34 @@
-/** The EHLO reply as a client reads it from the proxy's socket (what exactly changes is in ehlo.test.ts). */
+/** The EHLO reply as a client reads it from the proxy's socket. For the exact changes see ehlo.test.ts. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { ClientLegRig, ehloReply, type GreetedSession, type Listener } from '../../support/client-leg-rig.ts'
+import { ClientRig, ehloReply, type GreetedSession, type Listener } from '../../support/client-rig.ts'
 import { playPreamble } from '../../support/peers.ts'
 
-type Leg = 'tls' | 'clear' | 'clear without a certificate' | 'clear where TLS is required'
+type Security = 'tls' | 'plain' | 'plain without a certificate' | 'plain where TLS is required'
 
-const LISTENERS: Readonly<Record<Leg, Listener>> = {
+const LISTENERS: Readonly<Record<Security, Listener>> = {
   tls: 'starttls',
-  clear: 'starttls',
-  'clear without a certificate': 'plain',
-  'clear where TLS is required': 'starttls-required',
+  plain: 'starttls',
+  'plain without a certificate': 'plain',
+  'plain where TLS is required': 'starttls-required',
 }
 
-const rigs = new Map<Listener, ClientLegRig>()
+const rigs = new Map<Listener, ClientRig>()
 
 before(async () => {
   for (const listener of ['plain', 'starttls', 'starttls-required'] as const) {
-    rigs.set(listener, await ClientLegRig.open({ listener }))
+    rigs.set(listener, await ClientRig.open({ listener }))
   }
 })
 after(async () => {
   for (const rig of rigs.values()) await rig.close()
 })
 
-/** Runs `use` with a greeted session on this leg, and makes sure that nothing of it is left. */
-async function on(leg: Leg, use: (session: GreetedSession) => Promise<void>): Promise<void> {
-  const session = await rigs.get(LISTENERS[leg])!.greeted()
+/** Runs `use` with a greeted session on such a connection, and makes sure that nothing of it is left. */
+async function on(security: Security, use: (session: GreetedSession) => Promise<void>): Promise<void> {
+  const session = await rigs.get(LISTENERS[security])!.greeted()
   try {
-    if (leg === 'tls') await session.startTls()
+    if (security === 'tls') await session.startTls()
     await use(session)
   } finally {
     await session.end()
@@ -37,7 +37,7 @@ async function on(leg: Leg, use: (session: GreetedSession) => Promise<void>): Pr
 
 interface Case {
   readonly what: string
-  readonly leg: Leg
+  readonly security: Security
   /** Lines of the upstream's reply, and of the client's. */
   readonly from: readonly string[]
   readonly to: readonly string[]
@@ -45,55 +45,75 @@ interface Case {
 
 const MANY = Array.from({ length: 899 }, (_, index) => `X-${String(index).padStart(3, '0')} ${'x'.repeat(50)}`)
 const TRUSTING = ['XCLIENT NAME', 'XFORWARD NAME', 'XEXCH50', 'X-LINK2STATE', 'ATRN', 'ETRN', 'BURL']
-const NOTHING_CHANGES = (what: string, leg: Leg, ...lines: string[]): Case => ({ what, leg, from: lines, to: lines })
+const NOTHING_CHANGES = (what: string, security: Security, ...lines: string[]): Case => ({
+  what,
+  security,
+  from: lines,
+  to: lines,
+})
 
 const CASES: readonly Case[] = [
   {
-    what: 'in the clear: the lines of the upstream, in order, and one STARTTLS (EHL-02)',
-    leg: 'clear',
+    what: 'unencrypted: the lines of the upstream, in order, and one STARTTLS (EHL-02)',
+    security: 'plain',
     from: ['h', 'PIPELINING', 'SIZE 20971520', '8BITMIME'],
     to: ['h', 'PIPELINING', 'SIZE 20971520', 'STARTTLS', '8BITMIME'],
   },
   NOTHING_CHANGES(
     'without a certificate: nothing (EHL-03)',
-    'clear without a certificate',
+    'plain without a certificate',
     'h',
     'SIZE 1',
     'AUTH PLAIN',
   ),
-  { what: 'a STARTTLS inside TLS goes (EHL-04)', leg: 'tls', from: ['h', 'STARTTLS', 'HELP'], to: ['h', 'HELP'] },
-  { what: 'also as the last (EHL-05)', leg: 'tls', from: ['h', 'SIZE 1', 'STARTTLS'], to: ['h', 'SIZE 1'] },
-  { what: 'also as the only one (EHL-06)', leg: 'tls', from: ['h', 'STARTTLS'], to: ['h'] },
   {
-    what: 'also in other letters and with blanks (EHL-07)',
-    leg: 'tls',
+    what: 'inside TLS, STARTTLS is removed (EHL-04)',
+    security: 'tls',
+    from: ['h', 'STARTTLS', 'HELP'],
+    to: ['h', 'HELP'],
+  },
+  {
+    what: 'also as the last keyword (EHL-05)',
+    security: 'tls',
+    from: ['h', 'SIZE 1', 'STARTTLS'],
+    to: ['h', 'SIZE 1'],
+  },
+  { what: 'also as the only keyword (EHL-06)', security: 'tls', from: ['h', 'STARTTLS'], to: ['h'] },
+  {
+    what: 'also in lower case and with blanks (EHL-07)',
+    security: 'tls',
     from: ['h', 'StartTls ', 'STARTTLS\t', 'starttls'],
     to: ['h'],
   },
   NOTHING_CHANGES('the first line is no keyword (EHL-08)', 'tls', 'STARTTLS.example.net greets you', 'SIZE'),
   NOTHING_CHANGES(
     'AUTH passes in the clear (EHL-10)',
-    'clear without a certificate',
+    'plain without a certificate',
     'h',
     'AUTH PLAIN',
     'AUTH=PLAIN LOGIN',
   ),
   {
-    what: 'mechanisms that cannot survive go (EHL-11)',
-    leg: 'tls',
+    what: 'mechanisms that cannot work through the proxy are removed (EHL-11)',
+    security: 'tls',
     from: ['h', 'AUTH GSSAPI DIGEST-MD5 EXTERNAL PLAIN'],
     to: ['h', 'AUTH PLAIN'],
   },
   {
     what: 'and AUTH with the last of them (EHL-11)',
-    leg: 'tls',
+    security: 'tls',
     from: ['h', 'SIZE', 'AUTH GSSAPI'],
     to: ['h', 'SIZE'],
   },
-  { what: 'trust extensions go (TLS) (EHL-12)', leg: 'tls', from: ['h', ...TRUSTING, 'SIZE'], to: ['h', 'SIZE'] },
   {
-    what: 'trust extensions go (clear) (EHL-12)',
-    leg: 'clear without a certificate',
+    what: 'trust extensions are removed (TLS) (EHL-12)',
+    security: 'tls',
+    from: ['h', ...TRUSTING, 'SIZE'],
+    to: ['h', 'SIZE'],
+  },
+  {
+    what: 'trust extensions are removed (unencrypted) (EHL-12)',
+    security: 'plain without a certificate',
     from: ['h', ...TRUSTING, 'SIZE'],
     to: ['h', 'SIZE'],
   },
@@ -106,25 +126,25 @@ const CASES: readonly Case[] = [
   NOTHING_CHANGES('900 lines (EHL-22)', 'tls', 'h', ...MANY),
   {
     what: '901 lines (EHL-22)',
-    leg: 'clear',
+    security: 'plain',
     from: ['h', ...MANY],
     to: ['h', ...MANY.slice(0, -1), 'STARTTLS', MANY.at(-1)!],
   },
   NOTHING_CHANGES('octets above 127 (EHL-26)', 'tls', 'h\u0080\u00ff', 'X-\u00c3\u00a9 \u00a0', '\u00fe'),
 ]
 
-describe('A client that says EHLO reads', () => {
-  for (const { what, leg, from, to } of CASES) {
+describe('A client that sends EHLO reads', () => {
+  for (const { what, security, from, to } of CASES) {
     test(what, () =>
-      on(leg, async (session) => {
+      on(security, async (session) => {
         assert.equal(await session.ehlo(ehloReply(from)), ehloReply(to))
         await session.goesOn()
       }),
     )
   }
 
-  test('the same list when the upstream writes it octet by octet (EHL-02)', () =>
-    on('clear', async (session) => {
+  test('the same list if the upstream writes it byte by byte (EHL-02)', () =>
+    on('plain', async (session) => {
       const { client, upstream } = session
       await client.send('EHLO app.example\r\n')
       await session.reaches('EHLO app.example\r\n')
@@ -132,8 +152,8 @@ describe('A client that says EHLO reads', () => {
       assert.equal(await client.readReply(), ehloReply(['h', 'STARTTLS', 'SIZE']))
     }))
 
-  test('AUTH only after STARTTLS, where TLS is required (EHL-09)', () =>
-    on('clear where TLS is required', async (session) => {
+  test('AUTH only after STARTTLS if TLS is required (EHL-09)', () =>
+    on('plain where TLS is required', async (session) => {
       const offer = ehloReply(['h', 'AUTH PLAIN LOGIN', 'AUTH=PLAIN LOGIN', 'SIZE'])
       assert.equal(await session.ehlo(offer), ehloReply(['h', 'STARTTLS', 'SIZE']))
       await session.startTls()
@@ -145,14 +165,14 @@ describe('A client that says EHLO reads', () => {
     }))
 
   test('REQUIRETLS only inside TLS (EHL-15)', () =>
-    on('clear', async (session) => {
+    on('plain', async (session) => {
       const offer = ehloReply(['h', 'REQUIRETLS', 'SIZE'])
       assert.equal(await session.ehlo(offer), ehloReply(['h', 'STARTTLS', 'SIZE']))
       await session.startTls()
       assert.equal(await session.ehlo(offer), offer)
     }))
 
-  test('what holds now, also when it changes after AUTH (EHL-17)', () =>
+  test('the current list, also if it changes after AUTH (EHL-17)', () =>
     on('tls', async (session) => {
       const first = ehloReply(['h', 'AUTH PLAIN', 'LIMITS RCPTMAX=50 MAILMAX=10000'])
       const second = ehloReply(['h', 'LIMITS RCPTMAX=10 MAILMAX=1'])
@@ -192,7 +212,7 @@ describe('The upstream reads', () => {
     'EHLO\r\n',
   ]) {
     test(`${JSON.stringify(said)} as the client wrote it (EHL-01)`, () =>
-      on('clear', async (session) => {
+      on('plain', async (session) => {
         assert.equal(await session.relayed(said, ehloReply(['h', 'SIZE'])), ehloReply(['h', 'STARTTLS', 'SIZE']))
       }))
   }
@@ -201,7 +221,7 @@ describe('The upstream reads', () => {
 describe('An EHLO that is refused', () => {
   const REFUSED = '502 5.5.1 not here\r\n'
 
-  test('is relayed, and HELO and a mail after it; BDAT is then no chunk (EHL-19)', () =>
+  test('is relayed, and so are HELO and a message after it; BDAT is then no chunk (EHL-19)', () =>
     on('tls', async (session) => {
       assert.equal(await session.ehlo(REFUSED), REFUSED)
       assert.equal(await session.relayed('HELO app\r\n', '250 h\r\n'), '250 h\r\n')
@@ -219,15 +239,15 @@ describe('An EHLO that is refused', () => {
     }))
 
   for (const answer of ['550 5.7.1 no\r\n', '501 5.5.4 what\r\n', '554-no\r\n554 no\r\n', '451 4.3.0 later\r\n']) {
-    test(`by ${answer.slice(0, 3)}: is relayed, and the session goes on (EHL-20)`, () =>
-      on('clear', async (session) => {
+    test(`by ${answer.slice(0, 3)}: is relayed, and the session continues (EHL-20)`, () =>
+      on('plain', async (session) => {
         assert.equal(await session.ehlo(answer), answer)
         await session.goesOn()
       }))
   }
 
   test('by 421: is relayed, and the close is mirrored (EHL-20)', () =>
-    on('clear', async (session) => {
+    on('plain', async (session) => {
       assert.equal(await session.ehlo('421 4.3.2 bye\r\n'), '421 4.3.2 bye\r\n')
       await session.upstream.end()
       assert.equal(await session.client.closed(), 'fin')

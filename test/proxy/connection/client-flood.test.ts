@@ -7,7 +7,7 @@ import tls from 'node:tls'
 import { ClientConnection } from '../../../proxy/connection/client-connection.ts'
 import { makeAuthority } from '../../support/certificates.ts'
 
-test('a client that floods is cut after the bytes of the linger, although its connection was ended in a read', async (context) => {
+test('a client that floods is cut after the bytes of the linger, although the proxy ended its connection inside a read', async (context) => {
   const { certPem: cert, keyPem: key } = await (await makeAuthority()).issue()
   const server = net.createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -1,17 +1,17 @@
-/** The TLS handshake with a client, and what goes wrong in it: nothing may stay behind, and nobody else may notice. */
+/** The TLS handshake with a client, and its failures: nothing may be left, and other clients may not notice. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type * as tls from 'node:tls'
-import { ClientLegRig, type GreetedSession } from '../../support/client-leg-rig.ts'
+import { ClientRig, type GreetedSession } from '../../support/client-rig.ts'
 import { type Tampering, TamperingRelay } from '../../support/tampering-relay.ts'
 
-let rig: ClientLegRig
+let rig: ClientRig
 before(async () => {
-  rig = await ClientLegRig.open({ listener: 'starttls' })
+  rig = await ClientRig.open({ listener: 'starttls' })
 })
 after(() => rig.close())
 
-/** Runs `use` with a session whose client has read the 220 and says nothing yet; makes sure that nothing of it is left. */
+/** Runs `use` with a session whose client has read the 220 and sent nothing yet; makes sure that nothing of it is left. */
 async function readyForTls(use: (session: GreetedSession) => Promise<void>, port = rig.port): Promise<void> {
   const session = await rig.greeted({ port })
   try {
@@ -32,7 +32,7 @@ async function throughRelay(use: (session: GreetedSession, relay: TamperingRelay
   }
 }
 
-/** The code of the error that a handshake with these options ends in, or the protocol that it ends with. */
+/** The code of the error that ends a handshake with these options, or the protocol that was negotiated. */
 async function handshake({ client }: GreetedSession, options: tls.ConnectionOptions): Promise<string> {
   try {
     await client.secureAsClient({ ...rig.clientTls, ...options })
@@ -54,8 +54,8 @@ const OLD = { ciphers: 'ALL:@SECLEVEL=0' }
 const TOO_OLD = 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION'
 
 const CASES: readonly Case[] = [
-  { what: 'TLS 1.3 is spoken (TLC-13)', options: { minVersion: 'TLSv1.3' }, outcome: 'TLSv1.3' },
-  { what: 'TLS 1.2 is spoken (TLC-13)', options: { maxVersion: 'TLSv1.2' }, outcome: 'TLSv1.2' },
+  { what: 'TLS 1.3 is accepted (TLC-13)', options: { minVersion: 'TLSv1.3' }, outcome: 'TLSv1.3' },
+  { what: 'TLS 1.2 is accepted (TLC-13)', options: { maxVersion: 'TLSv1.2' }, outcome: 'TLSv1.2' },
   {
     what: 'TLS 1.1 is not (TLC-13)',
     options: { ...OLD, minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1' },
@@ -63,19 +63,19 @@ const CASES: readonly Case[] = [
   },
   { what: 'TLS 1.0 is not (TLC-13)', options: { ...OLD, minVersion: 'TLSv1', maxVersion: 'TLSv1' }, outcome: TOO_OLD },
   {
-    what: 'a client that wants another protocol is refused (RFC 7301 3.2) (TLC-17)',
+    what: 'a client that demands another protocol is refused (RFC 7301 3.2) (TLC-17)',
     options: { ALPNProtocols: ['h2', 'http/1.1'] },
     outcome: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL',
   },
-  { what: 'one that wants none is not (TLC-17)', options: {}, outcome: 'TLSv1.3' },
-  { what: 'nor one that knows smtp (TLC-17)', options: { ALPNProtocols: ['h2', 'smtp'] }, outcome: 'TLSv1.3' },
+  { what: 'a client without ALPN is not (TLC-17)', options: {}, outcome: 'TLSv1.3' },
+  { what: 'nor one that also offers smtp (TLC-17)', options: { ALPNProtocols: ['h2', 'smtp'] }, outcome: 'TLSv1.3' },
   {
-    what: 'a name that is not ours is shown the same certificate, which the client refuses (TLC-17)',
+    what: 'a client that asks for another name gets the same certificate, and refuses it (TLC-17)',
     options: { servername: 'other.example' },
     outcome: 'ERR_TLS_CERT_ALTNAME_INVALID',
   },
   {
-    what: 'a post-quantum key share is taken or declined, never an error (TLC-22)',
+    what: 'a post-quantum key share is accepted or declined, and never an error (TLC-22)',
     options: { ecdhCurve: 'X25519MLKEM768' },
     outcome: 'TLSv1.3',
   },
@@ -93,7 +93,7 @@ describe('A handshake', () => {
     )
   }
 
-  test('is not repeated: a client of TLS 1.2 that renegotiates is refused (TLC-14, R16)', () =>
+  test('is not repeated: a TLS 1.2 client that renegotiates is refused (TLC-14, R16)', () =>
     readyForTls(async (session) => {
       await handshake(session, { maxVersion: 'TLSv1.2' })
       const outcome = await new Promise<string>((told) => {
@@ -104,7 +104,7 @@ describe('A handshake', () => {
       assert.notEqual(outcome, 'renegotiated')
     }))
 
-  test('of a hello that comes octet by octet succeeds (TLC-22)', () =>
+  test('with a hello that arrives byte by byte succeeds (TLC-22)', () =>
     throughRelay(async (session, relay) => {
       relay.tamper({ kind: 'trickle' })
       await session.client.secureAsClient(rig.clientTls)
@@ -112,7 +112,7 @@ describe('A handshake', () => {
       await session.goesOn()
     }))
 
-  test('of a hello longer than a record succeeds (TLC-22)', () =>
+  test('with a hello longer than a record succeeds (TLC-22)', () =>
     throughRelay(async (session, relay) => {
       relay.tamper({ kind: 'none' })
       const padding = Array.from({ length: 80 }, (_, index) => `${index}`.padStart(220, 'x'))
@@ -129,7 +129,7 @@ describe('A handshake', () => {
       }))
   }
 
-  test('with the first command glued to its last octets succeeds, and no octet is lost between the layers (TLC-25)', () =>
+  test('with the first command right after its last bytes succeeds, and no byte is lost between the layers (TLC-25)', () =>
     readyForTls(async (session) => {
       const secured = session.client.secureAsClient(rig.clientTls)
       session.client.tls?.write('NOOP glued\r\n')
@@ -141,7 +141,7 @@ describe('A handshake', () => {
 })
 
 describe('A handshake that fails', () => {
-  /** The session ends, the upstream hears nothing but the end, and the telemetry says that TLS failed. */
+  /** The session ends, the upstream gets nothing but the end, and telemetry reports that TLS failed. */
   async function failsWith(octets: string): Promise<void> {
     await readyForTls(async ({ client, upstream, recorded }) => {
       await client.send(octets)
@@ -155,13 +155,13 @@ describe('A handshake that fails', () => {
     })
   }
 
-  test('because HTTP comes in its place (TLC-11)', () => failsWith('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'))
-  test('because SMTP goes on in the clear (TLC-11)', () => failsWith('EHLO app\r\n'))
+  test('because HTTP arrives instead (TLC-11)', () => failsWith('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'))
+  test('because SMTP continues unencrypted (TLC-11)', () => failsWith('EHLO app\r\n'))
   test('because of garbage in a record (TLC-11)', () => failsWith('\u0016\u0003\u0001\u0000\u0004garb'))
-  test('because an alert comes in its place (TLC-11)', () => failsWith('\u0015\u0003\u0001\u0000\u0002\u0002\u0028'))
+  test('because an alert arrives instead (TLC-11)', () => failsWith('\u0015\u0003\u0001\u0000\u0002\u0002\u0028'))
 
-  test('because half a hello is followed by silence: ended by the timer (TLC-10)', async () => {
-    const hasty = await ClientLegRig.open({ listener: 'starttls', limits: { handshakeMs: 100 } })
+  test('because silence follows half a hello: the timer ends it (TLC-10)', async () => {
+    const hasty = await ClientRig.open({ listener: 'starttls', limits: { handshakeMs: 100 } })
     try {
       const session = await hasty.greeted()
       const began = performance.now()
@@ -178,8 +178,8 @@ describe('A handshake that fails', () => {
     }
   })
 
-  test('on a listener with TLS from the first octet too (TLC-10)', async () => {
-    const hasty = await ClientLegRig.open({ listener: 'smtps', limits: { handshakeMs: 100 } })
+  test('also on a listener with TLS from the first byte (TLC-10)', async () => {
+    const hasty = await ClientRig.open({ listener: 'smtps', limits: { handshakeMs: 100 } })
     try {
       const client = await hasty.client()
       await client.send('\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003')
@@ -194,7 +194,7 @@ describe('A handshake that fails', () => {
 
   // 120 handshakes keep the test short: 20 points, both ways, three times
   for (const how of ['fin', 'reset'] as const) {
-    test(`by a ${how} at any of 20 points leaves nothing behind (60 runs) (TLC-12)`, async () => {
+    test(`by a ${how} at any of 20 points leaves nothing open (60 runs) (TLC-12)`, async () => {
       const whole = await handshakeLength()
       for (let run = 0; run < 60; run += 1) {
         await cutHandshake({ kind: 'cut', after: Math.floor(((run % 20) * whole) / 20), how })
@@ -206,7 +206,7 @@ describe('A handshake that fails', () => {
     })
   }
 
-  /** How many octets a client sends until its handshake is done. */
+  /** The number of bytes that a client sends until its handshake is done. */
   async function handshakeLength(): Promise<number> {
     let length = 0
     await throughRelay(async (session, relay) => {
@@ -229,7 +229,7 @@ describe('A handshake that fails', () => {
 })
 
 describe('After the handshake', () => {
-  test('what follows a close_notify in the clear does not reach the upstream (TLC-21)', () =>
+  test('unencrypted bytes after a close_notify do not reach the upstream (TLC-21)', () =>
     throughRelay(async (session, relay) => {
       const { client, upstream } = session
       await client.secureAsClient(rig.clientTls)
@@ -244,7 +244,7 @@ describe('After the handshake', () => {
       assert.equal(upstream.log.unread.toString('latin1'), '')
     }))
 
-  test('a body in records of one octet arrives whole (32 KiB) (TLC-24)', () =>
+  test('a body in records of one byte arrives complete (32 KiB) (TLC-24)', () =>
     readyForTls(async (session) => {
       const { client } = session
       await client.secureAsClient(rig.clientTls)

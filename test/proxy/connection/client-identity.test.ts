@@ -1,26 +1,26 @@
 /**
- * RFC 3207 4.2: after STARTTLS the server discards what the client said before, such as the argument of EHLO. The upstream
- * never sees the client's STARTTLS, so the proxy demands a new EHLO: a name that somebody between client and proxy said in
- * plain text must not stay in effect.
+ * RFC 3207 4.2: after STARTTLS the server discards what it learned from the client before, such as the argument of EHLO.
+ * The upstream never sees the client's STARTTLS, so the proxy requires a new EHLO: a name that an attacker between client
+ * and proxy sent unencrypted must not stay in effect.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { OWN_WORDS } from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { ask } from '../../simulator/client.ts'
 import { startSimulator } from '../../simulator/simulator.ts'
-import { ClientLegRig, ehloReply, type GreetedSession } from '../../support/client-leg-rig.ts'
+import { ClientRig, ehloReply, type GreetedSession } from '../../support/client-rig.ts'
 import { connectClient, startTls } from '../../support/peers.ts'
 
-const EHLO_FIRST = OWN_WORDS.EHLO_FIRST.bytes.toString('latin1')
+const EHLO_FIRST = localReplies.EHLO_FIRST.bytes.toString('latin1')
 const MAIL = 'MAIL FROM:<a@example.com>\r\n'
 
-let rig: ClientLegRig
+let rig: ClientRig
 before(async () => {
-  rig = await ClientLegRig.open({ listener: 'starttls' })
+  rig = await ClientRig.open({ listener: 'starttls' })
 })
 after(() => rig.close())
 
-/** Runs `use` with a session that said EHLO in plain text and is inside TLS now; makes sure that nothing of it is left. */
+/** Runs `use` with a session that sent EHLO unencrypted and is inside TLS now; makes sure that nothing of it is left. */
 async function secured(use: (session: GreetedSession) => Promise<void>): Promise<void> {
   const session = await rig.greeted()
   try {
@@ -72,7 +72,7 @@ describe('After STARTTLS, and before an EHLO inside TLS (TLC-26)', () => {
       assert.equal(await session.relayed(MAIL, '250 ok\r\n'), '250 ok\r\n')
     }))
 
-  test('what is pipelined after an EHLO waits for its reply, and is relayed when that accepts', () =>
+  test('what is pipelined after an EHLO waits for its reply, and is relayed if the reply accepts', () =>
     secured(async (session) => {
       await session.client.send(`EHLO app\r\n${MAIL}`)
       await session.reaches('EHLO app\r\n')
@@ -82,7 +82,7 @@ describe('After STARTTLS, and before an EHLO inside TLS (TLC-26)', () => {
       await session.reaches(MAIL)
     }))
 
-  test('and is answered 503 when that refuses', () =>
+  test('and is answered 503 if the reply refuses', () =>
     secured(async (session) => {
       await session.client.send(`EHLO ?\r\n${MAIL}NOOP\r\n`)
       await session.reaches('EHLO ?\r\n')
@@ -99,7 +99,7 @@ describe('After STARTTLS, and before an EHLO inside TLS (TLC-26)', () => {
       await session.goesOn()
     }))
 
-  test('a session that the proxy understands no more is ended, and nothing is relayed', () =>
+  test('an opaque session is ended, and nothing is relayed', () =>
     secured(async (session) => {
       await session.upstream.send('250 stray\r\n250 stray\r\n')
       for (let replies = 0; replies < 2; replies += 1) await session.client.readReply()
@@ -110,8 +110,8 @@ describe('After STARTTLS, and before an EHLO inside TLS (TLC-26)', () => {
     }))
 })
 
-test('on a listener with TLS from the first byte, EHLO is a matter between the client and the upstream', async () => {
-  const implicit = await ClientLegRig.open({ listener: 'smtps' })
+test('on a listener with TLS from the first byte, the proxy requires no EHLO', async () => {
+  const implicit = await ClientRig.open({ listener: 'smtps' })
   const session = await implicit.greeted()
   assert.equal(await session.relayed(MAIL, '503 5.5.1 hello?\r\n'), '503 5.5.1 hello?\r\n')
   await session.end()

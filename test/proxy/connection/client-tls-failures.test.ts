@@ -1,11 +1,11 @@
-/** TLS failures of applications: each is reported once, with its cause, and never as a failure of the upstream. */
+/** TLS failures of apps: each is reported once, with its cause, and never as a failure of the upstream. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
 import * as tls from 'node:tls'
-import * as words from '../../../proxy/session/local-replies.ts'
-import { ClientLegRig } from '../../support/client-leg-rig.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
+import { ClientRig } from '../../support/client-rig.ts'
 import type { RecordedSession } from '../../support/dial-rig.ts'
 import type { Peer } from '../../support/peers.ts'
 import { TamperingRelay } from '../../support/tampering-relay.ts'
@@ -14,12 +14,12 @@ import { encryptedAlert, trafficSecret, UNKNOWN_CA } from '../../support/tls-ale
 /** OpenSSL offers these versions only at its lowest security level. */
 const OLD = { ciphers: 'ALL:@SECLEVEL=0' }
 const HALF_A_HELLO = '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'
-/** A client that reads this begins TLS, as far as a server can know. */
+/** The start of a TLS handshake, as far as a server can know. */
 const HELLO = `${HALF_A_HELLO}${'\n'.repeat(600)}`
 
 interface Failure {
   readonly what: string
-  /** What the client does where TLS is expected. */
+  /** What the client does when TLS is expected. */
   readonly does: (client: Peer) => Promise<unknown>
   readonly error: string
   readonly detail?: string
@@ -82,7 +82,7 @@ const FAILURES: readonly Failure[] = [
   },
 ]
 
-/** What the proxy reports of a session that a TLS failure ended. */
+/** What the proxy reports about a session that a TLS failure ended. */
 function reported(session: RecordedSession) {
   const { reason, by } = session.one('session-close')
   const { error, detail } = session.one('tls-failed')
@@ -94,9 +94,9 @@ function expected({ error, detail }: Pick<Failure, 'error' | 'detail'>) {
 }
 
 describe('On an smtps:// listener', () => {
-  let rig: ClientLegRig
+  let rig: ClientRig
   before(async () => {
-    rig = await ClientLegRig.open({ listener: 'smtps' })
+    rig = await ClientRig.open({ listener: 'smtps' })
   })
   after(() => rig.close())
 
@@ -128,7 +128,7 @@ describe('On an smtps:// listener', () => {
   }
 
   test('a client that waits for a greeting without TLS is reported as app_tls_timeout', async () => {
-    const hasty = await ClientLegRig.open({ listener: 'smtps', limits: { handshakeMs: 100 } })
+    const hasty = await ClientRig.open({ listener: 'smtps', limits: { handshakeMs: 100 } })
     try {
       const session = await next((client) => client.closed(), hasty)
       assert.deepEqual(reported(session), expected({ error: 'app_tls_timeout' }))
@@ -145,8 +145,8 @@ describe('On an smtps:// listener', () => {
     assert.deepEqual(reported(await rig.recorder.ended(index)), expected(failure))
   })
 
-  test('an alert after the handshake is recognised, too', async () => {
-    const own = await ClientLegRig.open({ listener: 'smtps' })
+  test('an alert after the handshake is also recognised', async () => {
+    const own = await ClientRig.open({ listener: 'smtps' })
     const relay = await TamperingRelay.open(own.port)
     const client = tls.connect({ ...own.clientTls, port: relay.port, ciphers: 'TLS_AES_128_GCM_SHA256' })
     client.on('error', () => {})
@@ -178,9 +178,9 @@ describe('On an smtps:// listener', () => {
 })
 
 describe('After STARTTLS', () => {
-  let rig: ClientLegRig
+  let rig: ClientRig
   before(async () => {
-    rig = await ClientLegRig.open({ listener: 'starttls' })
+    rig = await ClientRig.open({ listener: 'starttls' })
   })
   after(() => rig.close())
 
@@ -209,7 +209,7 @@ describe('After STARTTLS', () => {
     assert.deepEqual(reported(session), expected({ error: 'app_tls_abandoned' }))
   })
 
-  test('a client that has said something inside TLS is free to close', async () => {
+  test('a client that closes after a command inside TLS is no TLS failure', async () => {
     const session = await rig.greeted()
     await session.startTls()
     await session.goesOn()
@@ -223,15 +223,15 @@ describe('After STARTTLS', () => {
 
 for (const listener of ['plain', 'starttls', 'starttls-required'] as const) {
   describe(`TLS without STARTTLS on a ${listener} listener`, () => {
-    let rig: ClientLegRig
+    let rig: ClientRig
     before(async () => {
-      rig = await ClientLegRig.open({ listener })
+      rig = await ClientRig.open({ listener })
     })
     after(() => rig.close())
 
-    /** The app reads plain text, as from AhaSend's own port. The session that began as number `index` ends. */
+    /** The app reads plain text, as from AhaSend's own port. The session with number `index` ends. */
     async function isRefused(client: Peer, index: number): Promise<void> {
-      assert.equal(await client.readReply(), words.TLS_ON_PLAIN_LISTENER.bytes.toString())
+      assert.equal(await client.readReply(), localReplies.TLS_ON_PLAIN_LISTENER.bytes.toString())
       assert.equal(await client.closed(), 'fin')
       client.destroy()
       const { reason, by, error } = reported(await rig.recorder.ended(index))
@@ -266,7 +266,7 @@ for (const listener of ['plain', 'starttls', 'starttls-required'] as const) {
 }
 
 test('what looks like TLS later in a session is relayed', async () => {
-  const rig = await ClientLegRig.open({ listener: 'plain' })
+  const rig = await ClientRig.open({ listener: 'plain' })
   const session = await rig.greeted()
   await session.relayed('NOOP\r\n', '250 ok\r\n')
   await session.relayed('\x16\x03\x01\r\n', '500 what\r\n')
@@ -275,7 +275,7 @@ test('what looks like TLS later in a session is relayed', async () => {
   await rig.close()
 })
 
-/** Resolves with false when there is no such program; its exit code does not matter. */
+/** Resolves with false if there is no such program; its exit code does not matter. */
 function runs(program: string, args: readonly string[]): Promise<boolean> {
   return new Promise((settle) => {
     const child = execFile(program, args, (error) => settle(error?.code !== 'ENOENT'))

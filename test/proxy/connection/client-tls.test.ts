@@ -1,4 +1,4 @@
-/** What the TLS errors of applications mean, without a connection. */
+/** What the TLS errors of apps mean, without a connection. */
 import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { describe, test } from 'node:test'
@@ -77,7 +77,7 @@ describe('A handshake that ends without an error of OpenSSL', () => {
     })
   }
 
-  test('by the timer: app_tls_timeout, also where the certificate was sent', () => {
+  test('by the timer: app_tls_timeout, also if the certificate was sent', () => {
     const counts = { bytesRead: 0, bytesWritten: 0 }
     const handshake = new Handshake(counts as Socket, 'smtps')
     counts.bytesWritten = 2000

@@ -1,6 +1,6 @@
 /**
- * Node 24 crashes (SIGSEGV, not to be caught) when, in the turn in which a handshake ended, the TCP socket is reset and the
- * TLS socket above it destroyed. Here sessions are cut at just that moment: a crash ends this file, and so fails it.
+ * Node 24 crashes (SIGSEGV, which cannot be caught) if the TCP socket is reset and the TLS socket on top of it destroyed in
+ * the turn in which the handshake ended. Here sessions are cut at exactly that moment. A crash ends this file, so it fails.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -13,11 +13,11 @@ import { startSimulator } from '../../simulator/simulator.ts'
 import { makeAuthority, writeTemporaryFiles } from '../../support/certificates.ts'
 import { connectClient, startTls } from '../../support/peers.ts'
 
-for (const [moment, leg] of [
-  ['tls', "the client's leg"],
-  ['greeting', "the upstream's leg"],
+for (const [moment, connection] of [
+  ['tls', 'the client connection'],
+  ['greeting', 'the upstream connection'],
 ] as const) {
-  test(`cutting a session at the end of the handshake of ${leg} does not crash the process`, async (t) => {
+  test(`cutting a session at the end of the handshake of ${connection} does not crash the process`, async (t) => {
     const authority = await makeAuthority()
     const { certPem, keyPem } = await authority.issue({ dnsNames: ['localhost'] })
     const files = writeTemporaryFiles({ 'cert.pem': certPem, 'key.pem': keyPem })
@@ -53,7 +53,7 @@ for (const [moment, leg] of [
   })
 }
 
-/** Stays until the session was cut. */
+/** Stays open until the session was cut. */
 async function handshake(port: number, ca: string, cut: Promise<void>): Promise<void> {
   const client = await connectClient({ port })
   try {

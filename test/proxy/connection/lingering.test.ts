@@ -1,14 +1,14 @@
-/** After its last word the proxy goes on reading for a while: a close with unread octets would destroy that word (RST). */
+/** After its last reply the proxy keeps reading for a while: a close with unread bytes would destroy that reply (RST). */
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import { OWN_WORDS } from '../../../proxy/session/local-replies.ts'
-import { ClientLegRig, type GreetedSession } from '../../support/client-leg-rig.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
+import { ClientRig, type GreetedSession } from '../../support/client-rig.ts'
 
-const FAREWELL = OWN_WORDS.HTTP.bytes.toString('latin1')
+const FAREWELL = localReplies.HTTP.bytes.toString('latin1')
 
-/** A session that has been told to go, whose client has not read that yet and may still send. */
+/** A session that the proxy ends, whose client has not read the last reply yet and may still send. */
 async function sentAway(context: TestContext, linger: { ms: number; bytes: number }, layer: string) {
-  const rig = await ClientLegRig.open({ listener: 'starttls', limits: { linger } })
+  const rig = await ClientRig.open({ listener: 'starttls', limits: { linger } })
   context.after(() => rig.close())
   const session = await rig.greeted()
   if (layer === 'inside TLS') await session.startTls()
@@ -26,8 +26,8 @@ async function readsTheFarewell({ client }: GreetedSession): Promise<void> {
 }
 
 for (const layer of ['in the clear', 'inside TLS']) {
-  describe(`A client that was told to go, ${layer}`, () => {
-    test('may go on sending and can still read why (R5)', async (context) => {
+  describe(`A client that got its last reply, ${layer}`, () => {
+    test('may keep sending and can still read the reply (R5)', async (context) => {
       const { rig, session } = await sentAway(context, { ms: 10_000, bytes: 64 * 1024 * 1024 }, layer)
       for (let times = 0; times < 20; times += 1) await session.client.send(Buffer.alloc(100_000, 'x\r\n'))
       await readsTheFarewell(session)
@@ -35,7 +35,7 @@ for (const layer of ['in the clear', 'inside TLS']) {
       await rig.quiet()
     })
 
-    test('is cut after so many octets (R5)', async (context) => {
+    test('is cut after the bytes of the linger (R5)', async (context) => {
       const { rig, session } = await sentAway(context, { ms: 10_000, bytes: 100_000 }, layer)
       await session.client.send(Buffer.alloc(90_000, 'x\r\n'))
       assert.equal(rig.server.activeSessions, 1, 'as long as it keeps below')
@@ -44,7 +44,7 @@ for (const layer of ['in the clear', 'inside TLS']) {
       session.client.destroy()
     })
 
-    test('is cut after so long (R5)', async (context) => {
+    test('is cut after the time of the linger (R5)', async (context) => {
       const began = performance.now()
       const { rig, session } = await sentAway(context, { ms: 100, bytes: 100_000 }, layer)
       await rig.quiet()
@@ -52,7 +52,7 @@ for (const layer of ['in the clear', 'inside TLS']) {
       session.client.destroy()
     })
 
-    test('is let go at once when it ends its own side (R5)', async (context) => {
+    test('is closed at once when it ends its sending side (R5)', async (context) => {
       const { rig, session } = await sentAway(context, { ms: 10_000, bytes: 100_000 }, layer)
       await session.client.end()
       await rig.quiet()

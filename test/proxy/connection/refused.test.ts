@@ -1,26 +1,26 @@
-/** Connections that are refused: what they may use, and that apps that are served do not notice them. */
+/** Refused connections: what they may use. Apps that are served do not notice them. */
 import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { limitsFor, MAX_REFUSED, type RefusedLimits } from '../../../proxy/connection/refused.ts'
 import type { RefusedCut } from '../../../proxy/events/closed-sets.ts'
-import { OWN_WORDS } from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { ask, mail, send } from '../../simulator/client.ts'
 import { type Simulator, startSimulator } from '../../simulator/simulator.ts'
-import { ClientLegRig } from '../../support/client-leg-rig.ts'
+import { ClientRig } from '../../support/client-rig.ts'
 import { prlimitMissing } from '../../support/open-files.ts'
 import { connectClient, type Peer } from '../../support/peers.ts'
 import { unless } from '../../support/programs.ts'
 import { type ProxyProcess, startProxy } from '../../support/proxy-process.ts'
 import { seriesOf } from '../../support/scrape.ts'
 
-const NOT_ALLOWED = OWN_WORDS.NOT_ALLOWED.bytes.toString('latin1')
+const NOT_ALLOWED = localReplies.NOT_ALLOWED.bytes.toString('latin1')
 const DAY_MS = 86_400_000
 
-/** A proxy that refuses every client, without bounds that a test would reach unless they are given. */
+/** A proxy that refuses every client. A test does not reach its limits, except those that are given. */
 async function refusing(context: TestContext, limits: Partial<RefusedLimits>, env: Record<string, string> = {}) {
   const refused = { connections: 256, linger: { ms: DAY_MS, bytes: 2 ** 40 }, ...limits }
-  const rig = await ClientLegRig.open({
+  const rig = await ClientRig.open({
     listener: 'plain',
     env: { PROXY_ALLOW: '192.0.2.0/24', ...env },
     limits: { refused },
@@ -29,8 +29,8 @@ async function refusing(context: TestContext, limits: Partial<RefusedLimits>, en
   return rig
 }
 
-/** A client that has read its refusal and stays. */
-async function refusedClient(rig: ClientLegRig, refusal = NOT_ALLOWED): Promise<Peer> {
+/** A client that has read its refusal and stays connected. */
+async function refusedClient(rig: ClientRig, refusal = NOT_ALLOWED): Promise<Peer> {
   const client = await rig.client()
   assert.equal(await client.readReply(), refusal)
   assert.equal(await client.closed(), 'fin')
@@ -38,7 +38,7 @@ async function refusedClient(rig: ClientLegRig, refusal = NOT_ALLOWED): Promise<
 }
 
 /** Waits until `count` refused connections are open. */
-async function remain(rig: ClientLegRig, count: number): Promise<void> {
+async function remain(rig: ClientRig, count: number): Promise<void> {
   const deadline = performance.now() + 10_000
   while (rig.server.refused.size !== count) {
     assert.ok(performance.now() < deadline, `${rig.server.refused.size} are open, and not ${count}`)
@@ -46,12 +46,12 @@ async function remain(rig: ClientLegRig, count: number): Promise<void> {
   }
 }
 
-function cuts(rig: ClientLegRig): readonly [RefusedCut, number][] {
+function cuts(rig: ClientRig): readonly [RefusedCut, number][] {
   return (Object.entries(rig.server.refusedCuts()) as [RefusedCut, number][]).filter(([, count]) => count > 0)
 }
 
 describe('A refused connection', () => {
-  test('is closed when it is open too long', async (context) => {
+  test('is closed if it is open too long', async (context) => {
     const rig = await refusing(context, { linger: { ms: 100, bytes: 1000 } })
     const began = performance.now()
     const client = await refusedClient(rig)
@@ -61,7 +61,7 @@ describe('A refused connection', () => {
     client.destroy()
   })
 
-  test('is closed when its client sends too much, and not before', async (context) => {
+  test('is closed if its client sends too much, and not before', async (context) => {
     const rig = await refusing(context, { linger: { ms: DAY_MS, bytes: 100_000 } })
     const client = await refusedClient(rig)
     await client.send(Buffer.alloc(90_000, 'x\r\n'))
@@ -72,7 +72,7 @@ describe('A refused connection', () => {
     client.destroy()
   })
 
-  test('is not counted as cut when its client closes it', async (context) => {
+  test('is not counted as cut if its client closes it', async (context) => {
     const rig = await refusing(context, {})
     const client = await refusedClient(rig)
     await client.end()
@@ -80,7 +80,7 @@ describe('A refused connection', () => {
     assert.deepEqual(cuts(rig), [])
   })
 
-  test('is closed when too many are open, the oldest first; its client can still read the refusal', async (context) => {
+  test('is closed if too many are open, the oldest first; its client can still read the refusal', async (context) => {
     const rig = await refusing(context, { connections: 2 })
     const oldest = await rig.client()
     await remain(rig, 1)
@@ -93,13 +93,13 @@ describe('A refused connection', () => {
     oldest.destroy()
   })
 
-  test('is no session: no cap counts it, also when AhaSend could not be reached', async (context) => {
+  test('is no session: no cap counts it, also if AhaSend could not be reached', async (context) => {
     const rig = await refusing(
       context,
       {},
       { PROXY_ALLOW: '127.0.0.1', PROXY_UPSTREAM: 'smtp://127.0.0.1:1', PROXY_MAX_SESSIONS: '1' },
     )
-    const unreachable = OWN_WORDS.UNREACHABLE.bytes.toString('latin1')
+    const unreachable = localReplies.UNREACHABLE.bytes.toString('latin1')
     const clients = [await refusedClient(rig, unreachable), await refusedClient(rig, unreachable)]
     assert.equal(rig.server.activeSessions, 0)
     assert.equal(rig.server.refused.size, 2)
@@ -128,22 +128,22 @@ async function oneMessage(port: number): Promise<string> {
 }
 
 for (const listener of ['plain', 'smtps'] as const) {
-  test(`a client that waits for a greeting reads why the drain refuses it (${listener})`, async (context) => {
-    const rig = await ClientLegRig.open({ listener })
+  test(`a client that waits for a greeting reads the refusal of a drain (${listener})`, async (context) => {
+    const rig = await ClientRig.open({ listener })
     context.after(() => rig.close())
     const client = await rig.client()
     await rig.upstream.accept()
     if (listener === 'smtps') await client.secureAsClient(rig.clientTls)
-    // a client of TLS 1.3 is done before the proxy is
+    // a TLS 1.3 client ends its handshake before the proxy does
     while (listener === 'smtps' && rig.recorder.sessions[0]?.all('tls').length !== 1) await pause(1)
     assert.equal(await rig.server.drain(), 0)
-    assert.equal(await client.readReply(), OWN_WORDS.DRAINING.bytes.toString('latin1'))
+    assert.equal(await client.readReply(), localReplies.DRAINING.bytes.toString('latin1'))
     assert.equal(await client.closed(), 'fin')
     client.destroy()
   })
 }
 
-test('event loops share the connections that may be open', () => {
+test('event loops share the number of connections that may be open', () => {
   for (let loops = 1; loops <= 64; loops += 1) {
     const { connections } = limitsFor(loops)
     assert.ok(connections >= 4 && connections * loops <= MAX_REFUSED, `${loops}: ${connections}`)
@@ -151,8 +151,8 @@ test('event loops share the connections that may be open', () => {
   assert.equal(limitsFor(1).connections, MAX_REFUSED)
 })
 
-describe('With as many descriptors as PROXY_MAX_SESSIONS needs', unless(prlimitMissing()), () => {
-  /** 2 x 20 sessions, one worker, and what dials, refused connections and the rest take. */
+describe('With the number of descriptors that PROXY_MAX_SESSIONS needs', unless(prlimitMissing()), () => {
+  /** 2 x 20 sessions, one worker, and what dials, refused connections and the rest need. */
   const OPEN_FILES = 688
   const LEAKING_APP = '127.0.0.2'
   let simulator: Simulator
@@ -174,7 +174,7 @@ describe('With as many descriptors as PROXY_MAX_SESSIONS needs', unless(prlimitM
     await simulator?.close()
   })
 
-  test('an app that leaks more connections than that makes no message of another app fail', async () => {
+  test('an app that leaks more connections than that does not make messages of another app fail', async () => {
     const { port } = proxy
     assert.ok(!proxy.lines.some(({ level }) => level === 'warn'))
     const leaked: Peer[] = []

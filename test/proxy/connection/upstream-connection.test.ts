@@ -1,4 +1,4 @@
-/** What Node's sockets do at the end of a connection, and what the upstream connection makes of it. Real sockets. */
+/** What Node's sockets do at the end of a connection, and how UpstreamConnection reports it. Real sockets. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net from 'node:net'
@@ -18,7 +18,7 @@ interface End {
   readonly tcp: net.Socket
 }
 
-/** What the owner of the connection learned, in order. */
+/** What was reported to the owner of the connection, in order. */
 class Heard {
   readonly events: string[] = []
   readonly #closed = Promise.withResolvers<readonly string[]>()
@@ -70,7 +70,7 @@ async function secured(nearTcp: net.Socket, farTcp: net.Socket): Promise<[net.So
   return [near, far]
 }
 
-/** Says something and closes with unread bytes: an RST follows, at once. */
+/** Sends something and closes with unread bytes: an RST follows at once. */
 async function sayAndReset({ socket, tcp }: End, text: string): Promise<void> {
   if (text !== '') await new Promise((sent) => socket.write(text, sent))
   tcp.destroy()
@@ -110,7 +110,7 @@ for (const layer of ['TCP', 'TLS']) {
       assert.deepEqual(await heard.all, [REFUSAL, 'failed'])
     })
 
-    test('reports a failed write after a second when the upstream stays silent, and writes nothing meanwhile', async (context) => {
+    test('reports a failed write after a second if the upstream stays silent, and writes nothing meanwhile', async (context) => {
       context.mock.timers.enable({ apis: ['setTimeout'] })
       const { near } = await connected(context, layer)
       let writes = 0
@@ -134,7 +134,7 @@ for (const layer of ['TCP', 'TLS']) {
       ['release', (connection: UpstreamConnection) => connection.release(), 'close'],
       ['abort', (connection: UpstreamConnection) => connection.abort(), 'close'],
     ] as const) {
-      test(`${what}, called while data arrives: a flood is read on or refused, and never buffered`, async (context) => {
+      test(`${what}, called while data arrives: a flood is read or refused, and never buffered`, async (context) => {
         const { near, far } = await connected(context, layer)
         const connection = new UpstreamConnection(near)
         const flood = () => {

@@ -1,6 +1,6 @@
 /**
- * An upstream that never stops talking: memory stays bounded and the connection is closed, however the session ends. Each
- * case has a proxy process of its own, because a process whose heap an earlier flood has grown does not grow again.
+ * An upstream that never stops sending: memory stays bounded and the connection is closed, however the session ends. Each
+ * case has its own proxy process, because a process whose heap grew in an earlier flood does not grow again.
  */
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
@@ -38,7 +38,7 @@ interface Session {
   readonly upstream: Peer
 }
 
-/** What is said before the flood. */
+/** What is sent before the flood. */
 type Opening = (stage: ProcessStage) => Promise<Session>
 
 const connected: Opening = (stage) => stage.connect()
@@ -78,7 +78,7 @@ const beforeTls: Opening = async (stage) => {
   return session
 }
 
-/** What the client does once the flood has begun; nothing where the flood itself ends the session. */
+/** What the client does once the flood has begun; nothing if the flood itself ends the session. */
 type Leaving = (client: Peer) => Promise<unknown>
 
 const reads: Leaving = async () => {}
@@ -94,15 +94,15 @@ const CASES: readonly (readonly [string, Opening, Buffer, Leaving])[] = [
   ['an EHLO reply of endless lines, inside TLS', asked(EHLO), CONTINUED, reads],
   ['a reply line without an end', asked(NOOP), LINE, reads],
   ['a reply of endless lines', asked(NOOP), CONTINUED, reads],
-  ['a line without an end that nobody asked for', greeted, LINE, reads],
+  ['an unsolicited line without an end', greeted, LINE, reads],
   ['a reply without an end in the body', inBody, CONTINUED, reads],
   ['a reply without an end at the final dot', dotSent, CONTINUED, reads],
-  ['endless replies that say 220', greeted, Buffer.from('220 go\r\n'.repeat(20_000)), reads],
+  ['endless replies of 220', greeted, Buffer.from('220 go\r\n'.repeat(20_000)), reads],
   ['endless stray replies, and a client that resets', greeted, STRAY, (client) => client.reset()],
   ['endless stray replies at the final dot, and a client that resets', dotSent, STRAY, (client) => client.reset()],
 ]
 
-describe('An upstream that never stops talking', NEEDS_PROC, () => {
+describe('An upstream that never stops sending', NEEDS_PROC, () => {
   for (const [what, open, text, leave] of CASES) {
     test(`${what}: bounded and closed`, async (context) => {
       const stage = await openStage(context)
@@ -122,8 +122,8 @@ describe('An upstream that never stops talking', NEEDS_PROC, () => {
   }
 })
 
-describe('Replies that no one asked for', NEEDS_PROC, () => {
-  test('stop being read when the client does not read them', async (context) => {
+describe('Unsolicited replies', NEEDS_PROC, () => {
+  test('are not read while the client does not read them', async (context) => {
     const stage = await openStage(context)
     const before = stage.residentMib
     const session = await stage.greeted()
@@ -161,7 +161,7 @@ async function relayOrdinaryMail(stage: ProcessStage): Promise<void> {
   await session.upstream.closed()
 }
 
-/** False when the proxy has not read on for so long that it does not want to. A stall of the machine looks the same. */
+/** False if the proxy has read nothing for so long that it must have stopped. A stall of the machine looks the same. */
 async function taken(sent: Promise<void>): Promise<boolean> {
   return await Promise.race([sent.then(() => true), pause(2000, false)])
 }

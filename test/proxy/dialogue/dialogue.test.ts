@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { Dialogue, MAX_PENDING } from '../../../proxy/dialogue/dialogue.ts'
+import { Dialogue } from '../../../proxy/dialogue/dialogue.ts'
 import type { ReplyFacts } from '../../../proxy/events/reply.ts'
 import type { SessionEvent } from '../../../proxy/events/session-event.ts'
 import type { AddressScope } from '../../../proxy/smtp/path.ts'
@@ -9,6 +9,7 @@ import { ReplyReader } from '../../../proxy/smtp/reply.ts'
 import { readScripts, type Script } from '../../support/dlg.ts'
 import { isDialogueLine, linesOf, timedLinesOf, withoutTime } from '../../support/event-lines.ts'
 import { DIALOGUES, goldenNames, readGolden } from '../../support/goldens.ts'
+import { MAX_OWED_REPLIES } from '../../support/limits.ts'
 import { cutAt, cutsOf, observe, type Part, segmentsOf, trickled } from '../../support/pure-rig.ts'
 
 const SCRIPTS = readScripts(DIALOGUES, 'pure')
@@ -105,7 +106,7 @@ describe('The sender in the event of a local reply to MAIL', () => {
     const events: SessionEvent[] = []
     const dialogue = new Dialogue((event) => events.push(event), addresses)
     const reply: ReplyFacts = { code: 421, cause: 'draining', origin: 'proxy' }
-    dialogue.own('MAIL', reply, 1, 1, latin1('MAIL FROM:<a@Example.com>\r\n'))
+    dialogue.localReply('MAIL', reply, 1, 1, latin1('MAIL FROM:<a@Example.com>\r\n'))
     return events.flatMap((event) => (event.type === 'tx-begin' ? [event.sender] : []))
   }
 
@@ -120,16 +121,16 @@ describe('The sender in the event of a local reply to MAIL', () => {
 })
 
 describe('The memory of a dialogue is limited', () => {
-  test('too many commands without a reply make it ask for a pause, and no command is lost', () => {
+  test('too many commands without a reply make it full, and no command is lost', () => {
     const events: SessionEvent[] = []
     const dialogue = new Dialogue((event) => events.push(event))
-    const commands = MAX_PENDING + 200
+    const commands = MAX_OWED_REPLIES + 200
     dialogue.client(latin1('NOOP\r\n'.repeat(commands)), 1)
-    assert.equal(dialogue.full, true)
-    assert.equal(dialogue.pending, MAX_PENDING)
+    assert.equal(dialogue.position.full, true)
+    assert.equal(dialogue.position.repliesOwed, MAX_OWED_REPLIES)
     new ReplyReader().push(latin1('250 ok\r\n'.repeat(commands)), (reply) => dialogue.reply(reply, 2))
-    assert.equal(dialogue.full, false)
-    assert.equal(dialogue.pending, 0)
+    assert.equal(dialogue.position.full, false)
+    assert.equal(dialogue.position.repliesOwed, 0)
     assert.deepEqual(
       events.map((event) => event.type === 'exchange' && event.command),
       Array(commands).fill('NOOP'),

@@ -1,18 +1,18 @@
-/** Which header section the octets of bodies and chunks fill: one for each message. */
+/** Which header section the bytes of bodies and chunks fill: one for each message. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Framing } from '../../../proxy/dialogue/framing.ts'
 
 const NOBODY = { command: () => {}, saslResponse: () => {}, endOfBody: () => {}, overflow: () => {} }
 
-/** A framing that believes the lengths of BDAT. */
+/** A framing that trusts the lengths of BDAT. */
 function framingOf(messageIds = false): Framing {
   const framing = new Framing(NOBODY, messageIds)
   framing.chunking = true
   return framing
 }
 
-/** Pushes text in segments of `size` octets. */
+/** Pushes text in segments of `size` bytes. */
 function push(framing: Framing, text: string, size: number): void {
   const bytes = Buffer.from(text, 'latin1')
   for (let at = 0; at < bytes.length; at += size) framing.push(bytes.subarray(at, at + size), at)
@@ -23,7 +23,7 @@ const FIELD = 'AhaSend-Sandbox: true\r\n'
 describe('The header section that bytes fill', () => {
   const found = (framing: Framing) => framing.headers?.finish()
 
-  test('is that of the body, from the reply on', () => {
+  test('is that of the body, from the reply to DATA on', () => {
     const framing = framingOf()
     assert.equal(framing.headers, undefined)
     push(framing, `DATA\r\n${FIELD}`, 3)
@@ -33,7 +33,7 @@ describe('The header section that bytes fill', () => {
     assert.deepEqual(found(framing), { sandbox: true })
   })
 
-  test('is filled by octets that are known to be a body, too', () => {
+  test('is also filled by bytes that are known to be a body', () => {
     const framing = framingOf()
     framing.next('body')
     const bytes = Buffer.from(`x: y\r\n${FIELD}\r\n.\r\nQUIT\r\n`)
@@ -51,7 +51,7 @@ describe('The header section that bytes fill', () => {
 
   const FORGETTERS = ['MAIL FROM:<a@b>', 'RSET', 'EHLO a', 'HELO a', 'BDAT 0 LAST']
   for (const command of FORGETTERS) {
-    test(`begins anew behind ${command}`, () => {
+    test(`begins again after ${command}`, () => {
       const framing = framingOf()
       push(framing, `BDAT 23\r\n${FIELD}`, 9)
       const first = framing.headers
@@ -62,14 +62,14 @@ describe('The header section that bytes fill', () => {
     })
   }
 
-  test('is forgotten with everything else', () => {
+  test('is dropped with everything else', () => {
     const framing = framingOf()
     framing.next('body')
     framing.clear()
     assert.equal(framing.headers, undefined)
   })
 
-  test('tells the Message-ID only when asked to look for it', () => {
+  test('reports the Message-ID only if asked to look for it', () => {
     for (const [wanted, facts] of [
       [true, { messageId: '<a@b>' }],
       [false, undefined],

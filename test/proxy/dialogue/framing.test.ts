@@ -1,4 +1,4 @@
-/** How the client's bytes are cut into commands, AUTH responses and bodies; every case runs whole and octet by octet. */
+/** How the client's bytes are cut into commands, AUTH responses and bodies. Every case runs whole and byte by byte. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Dialogue } from '../../../proxy/dialogue/dialogue.ts'
@@ -6,10 +6,10 @@ import { Framing, MAX_HELD_BYTES, type Phase } from '../../../proxy/dialogue/fra
 import type { SessionEvent } from '../../../proxy/events/session-event.ts'
 import type { Chunk } from '../../../proxy/smtp/command.ts'
 
-/** What RFC 5321 4.5.3.1.4 allows a command line, and all that is kept of one. */
+/** The length that RFC 5321 4.5.3.1.4 allows a command line. No more of a line is kept. */
 const MAX_HEAD_BYTES = 512
 
-/** A framing that says what it finds, one string each. */
+/** A framing that records what it finds, as one string each. */
 class Found {
   readonly words: string[] = []
   readonly framing = new Framing({
@@ -19,7 +19,7 @@ class Found {
     overflow: () => void this.words.push('overflow'),
   })
 
-  /** Pushes text in segments of `size` octets. */
+  /** Pushes text in segments of `size` bytes. */
   push(text: string, size: number): void {
     const bytes = Buffer.from(text, 'latin1')
     for (let at = 0; at < bytes.length; at += size) this.framing.push(bytes.subarray(at, at + size), at)
@@ -30,7 +30,7 @@ function chunkText(chunk: Chunk | undefined): string {
   return chunk ? ` chunk=${chunk.size}${chunk.last ? ' last' : ''}` : ''
 }
 
-/** A reply said what comes next. */
+/** A reply decided what comes next. */
 type Decision = { readonly next: 'command' | 'sasl' | 'body' }
 
 interface Case {
@@ -44,39 +44,39 @@ interface Case {
 
 const CASES: readonly Case[] = [
   {
-    what: 'commands end at a line feed, with or without a carriage return',
+    what: 'a command ends at a line feed, with or without a carriage return',
     steps: ['EHLO a\r\nNOOP\n\r\nquit\r\n'],
     found: ['EHLO 8', 'NOOP 5', ' 2', 'QUIT 6'],
     phase: 'command',
   },
   { what: 'half a line is no command', steps: ['NOOP'], found: [], phase: 'command' },
   {
-    what: 'of a long line the head is kept, and nothing is left of it for the next',
+    what: 'only the head of a long line is kept, and nothing of it reaches the next line',
     steps: [`NOOP ${'x'.repeat(5000)}\r\nQUIT\r\n`],
     found: [`NOOP ${MAX_HEAD_BYTES}`, 'QUIT 6'],
     phase: 'command',
   },
   {
-    what: 'behind DATA everything waits for the reply',
+    what: 'after DATA everything waits for the reply',
     steps: ['DATA\r\nQUIT\r\n'],
     found: ['DATA 6'],
     phase: 'waiting',
     held: 6,
   },
   {
-    what: 'behind a DATA that was refused come commands',
+    what: 'after a refused DATA come commands',
     steps: ['DATA\r\nQUIT\r\n', { next: 'command' }],
     found: ['DATA 6', 'QUIT 6'],
     phase: 'command',
   },
   {
-    what: 'behind a DATA that was accepted comes a body, and behind its dot a command',
+    what: 'after an accepted DATA comes a body, and after its dot a command',
     steps: ['DATA\r\nQUIT\r\n.\r\nRSET\r\n', { next: 'body' }],
     found: ['DATA 6', 'end of body 6', 'RSET 6'],
     phase: 'command',
   },
   {
-    what: 'a body goes on over many segments and counts its octets without the final line',
+    what: 'a body spans many segments; its bytes count without the final line',
     steps: ['DATA\r\n', { next: 'body' }, 'a\r\n', '..\r\n', '.\r', '\n'],
     found: ['DATA 6', 'end of body 7'],
     phase: 'command',
@@ -88,33 +88,33 @@ const CASES: readonly Case[] = [
     phase: 'command',
   },
   {
-    what: 'a second body is counted anew',
+    what: 'a second body is counted from zero',
     steps: ['DATA\r\n', { next: 'body' }, 'abc\r\n.\r\n', 'DATA\r\n', { next: 'body' }, 'a\r\n.\r\n'],
     found: ['DATA 6', 'end of body 5', 'DATA 6', 'end of body 3'],
     phase: 'command',
   },
   {
-    what: 'behind AUTH everything waits for the reply',
+    what: 'after AUTH everything waits for the reply',
     steps: ['AUTH LOGIN\r\nUVVJVA==\r\n'],
     found: ['AUTH 12'],
     phase: 'waiting',
     held: 10,
   },
   {
-    what: 'a line that a 334 asks for is no command, whatever it spells; behind it the next reply decides',
+    what: 'a line that a 334 asks for is no command, whatever it looks like; after it the next reply decides',
     steps: ['AUTH LOGIN\r\nQUIT\r\nDATA\r\n', { next: 'sasl' }],
     found: ['AUTH 12', 'sasl'],
     phase: 'waiting',
     held: 6,
   },
   {
-    what: 'half a SASL line is held by nobody',
+    what: 'half a SASL line is not held',
     steps: ['AUTH LOGIN\r\n', { next: 'sasl' }, 'UVVJ'],
     found: ['AUTH 12'],
     phase: 'sasl',
   },
   {
-    what: 'behind STARTTLS everything waits',
+    what: 'after STARTTLS everything waits',
     steps: ['STARTTLS\r\nx'],
     found: ['STARTTLS 10'],
     phase: 'waiting',
@@ -128,27 +128,27 @@ const CASES: readonly Case[] = [
     phase: 'command',
   },
   {
-    what: 'half a chunk goes on',
+    what: 'a chunk continues in the next segment',
     chunking: true,
     steps: ['BDAT 8\r\nQUIT'],
     found: ['BDAT 8 chunk=8'],
     phase: 'chunk',
   },
   {
-    what: 'BDAT that was not offered has a length that nobody may believe',
+    what: 'the length of a BDAT without CHUNKING is not trusted',
     steps: ['BDAT 8\r\nQUIT\r\n'],
     found: ['BDAT 8'],
     phase: 'unknown',
   },
   {
-    what: 'a malformed BDAT has none',
+    what: 'nor is that of a malformed BDAT',
     chunking: true,
     steps: ['BDAT x\r\nQUIT\r\n'],
     found: ['BDAT 8'],
     phase: 'unknown',
   },
   {
-    what: 'behind a verb that nobody knows nothing is read until its reply, and nothing is held',
+    what: 'after an unknown verb nothing is read until its reply, and nothing is held',
     steps: ['FOO\r\nQUIT\r\n', { next: 'command' }, 'RSET\r\n'],
     found: ['UNKNOWN 5', 'RSET 6'],
     phase: 'command',
@@ -178,7 +178,7 @@ describe('Framing', () => {
     assert.equal(framing.inLine, false)
   })
 
-  test('says when each thing was sent, also of what had to wait', () => {
+  test('reports when each thing was sent, also what had to wait', () => {
     const times: number[] = []
     const framing = new Framing({
       command: (_verb, _line, _chunk, at) => void times.push(at),
@@ -194,7 +194,7 @@ describe('Framing', () => {
     assert.deepEqual(times, [1, 3])
   })
 
-  test('tells bytes behind an unknown verb from none', () => {
+  test('knows whether bytes follow an unknown verb', () => {
     const { framing } = new Found()
     framing.push(Buffer.from('FOO\r\n'), 0)
     assert.equal(framing.sawUnknownBytes, false)
@@ -205,7 +205,7 @@ describe('Framing', () => {
     assert.equal(framing.sawUnknownBytes, false, 'the next unknown verb begins anew')
   })
 
-  test('reads nothing while it is blocked, and goes on where it stopped', () => {
+  test('reads nothing while it is blocked, and continues where it stopped', () => {
     const sight = new Found()
     sight.framing.block(true)
     sight.push('NOOP\r\nQU', 3)
@@ -216,7 +216,7 @@ describe('Framing', () => {
     assert.deepEqual([sight.words, sight.framing.heldBytes], [['NOOP 6', 'QUIT 6'], 0])
   })
 
-  test('keeps copies: the reader may use its buffer again', () => {
+  test('keeps copies: the reader may reuse its buffer', () => {
     const sight = new Found()
     const buffer = Buffer.from('DATA\r\nNOOP\r\nQU')
     sight.framing.push(buffer, 0)
@@ -228,7 +228,7 @@ describe('Framing', () => {
     assert.deepEqual(sight.words, ['DATA 6', 'NOOP 6', 'QUIT 6'])
   })
 
-  test('forgets everything when told to', () => {
+  test('clear() drops everything', () => {
     const sight = new Found()
     sight.push('DATA\r\nheld', 99)
     sight.framing.clear()
@@ -237,7 +237,7 @@ describe('Framing', () => {
     assert.deepEqual(sight.words, ['DATA 6', 'QUIT 6'])
   })
 
-  test('forgets half a line and half a chunk, too', () => {
+  test('clear() also drops half a line and half a chunk', () => {
     const sight = new Found()
     sight.framing.chunking = true
     sight.push('BDAT 9\r\nx', 99)
@@ -248,7 +248,7 @@ describe('Framing', () => {
     assert.deepEqual(sight.words, ['BDAT 8 chunk=9', 'QUIT 6'])
   })
 
-  test('says overflow when a reader that should have paused went four times too far', () => {
+  test('reports an overflow if a reader that should have paused goes four times too far', () => {
     const sight = new Found()
     sight.push('DATA\r\n', 99)
     sight.push('x'.repeat(4 * MAX_HELD_BYTES), 1000)
@@ -258,7 +258,7 @@ describe('Framing', () => {
   })
 })
 
-/** A dialogue in which DATA was sent and not answered, and so many octets behind it. */
+/** A dialogue in which DATA was sent and not answered, and this number of bytes after it. */
 function holding(octets: number): { readonly dialogue: Dialogue; readonly events: SessionEvent[] } {
   const events: SessionEvent[] = []
   const dialogue = new Dialogue((event) => events.push(event))
@@ -268,21 +268,24 @@ function holding(octets: number): { readonly dialogue: Dialogue; readonly events
 }
 
 describe('A dialogue that holds copies', () => {
-  test('asks for a pause at MAX_HELD_BYTES', () => {
-    assert.equal(holding(MAX_HELD_BYTES - 1).dialogue.full, false)
-    assert.equal(holding(MAX_HELD_BYTES).dialogue.full, true)
+  test('is full at MAX_HELD_BYTES', () => {
+    assert.equal(holding(MAX_HELD_BYTES - 1).dialogue.position.full, false)
+    assert.equal(holding(MAX_HELD_BYTES).dialogue.position.full, true)
   })
 
-  test('goes on when the reply came', () => {
+  test('is no longer full once the reply came', () => {
     const { dialogue } = holding(MAX_HELD_BYTES)
     dialogue.reply({ bytes: Buffer.from('354 go\r\n'), code: 354 }, 1)
-    assert.deepEqual([dialogue.full, dialogue.inBody], [false, true])
+    assert.deepEqual([dialogue.position.full, dialogue.position.inBody], [false, true])
   })
 
   test('gives up at four times as much: the session is opaque, and the copies are freed', () => {
     const { dialogue, events } = holding(4 * MAX_HELD_BYTES + 1)
     assert.deepEqual(events, [{ type: 'session-opaque', at: 0, reason: 'overflow' }])
-    assert.deepEqual([dialogue.opaque, dialogue.full, dialogue.inCommand], [true, false, false])
+    assert.deepEqual(
+      [dialogue.position.opaque, dialogue.position.full, dialogue.position.inCommand],
+      [true, false, false],
+    )
   })
 })
 

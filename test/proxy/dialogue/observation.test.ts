@@ -1,4 +1,4 @@
-/** Observation may go blind; mail may not stop. */
+/** Observation may fail; mail must not stop. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { combine, guard, type Observer, type Telemetry } from '../../../proxy/events/observer.ts'
@@ -39,7 +39,7 @@ test('an observer that throws is reported each time, and silenced after the thir
   assert.deepEqual([calls, failures.length], [3, 3])
 })
 
-test('a telemetry that fails hides the session from nobody else', () => {
+test('a telemetry that fails does not hide the session from the others', () => {
   const seen: string[] = []
   let failures = 0
   const good: Telemetry = {
@@ -57,7 +57,7 @@ test('a telemetry that fails hides the session from nobody else', () => {
   assert.equal(failures, 2)
 })
 
-test('every observer throws at every event: the mail is delivered all the same (MET-08)', async (t) => {
+test('every observer throws at every event, and the message is still delivered (MET-08)', async (t) => {
   const simulator = await startSimulator()
   t.after(() => simulator.close())
   const parsed = parseConfig({

@@ -1,4 +1,4 @@
-/** What AhaSend means by its replies (https://ahasend.com/docs/smtp). The texts are those of its kind of server. */
+/** What AhaSend means by its replies (https://ahasend.com/docs/smtp). The texts are those of KumoMTA, which it resembles. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { causeOf } from '../../../proxy/dialogue/reply-cause.ts'
@@ -14,7 +14,7 @@ interface Case {
 }
 
 const CASES: readonly Case[] = [
-  // 421 in its meanings: the phrase decides, else the moment
+  // the meanings of 421: the phrase decides, otherwise the moment
   { reply: '421 4.3.2 mail.example idle too long', command: 'UNSOLICITED', cause: 'idle_timeout' },
   { reply: '421 4.3.2 mail.example idle too long', command: 'MAIL', cause: 'idle_timeout' },
   { reply: '421 4.3.2 mail.example load shedding. Try later', command: 'CONNECT', cause: 'load_shedding' },
@@ -41,7 +41,7 @@ const CASES: readonly Case[] = [
   { reply: '421 bye', command: 'UNSOLICITED', cause: 'internal_error' },
   { reply: '421 bye', command: 'UNSOLICITED', quietMs: 54_999, cause: 'internal_error' },
   { reply: '421 bye', command: 'UNSOLICITED', quietMs: 55_000, cause: 'idle_timeout' },
-  // AhaSend's phrase does not need the quiet time: its clock may be faster than ours
+  // AhaSend's phrase needs no quiet time: its clock may run faster than the proxy's
   { reply: '421 4.3.2 mail.example idle too long', command: 'UNSOLICITED', quietMs: 10, cause: 'idle_timeout' },
   { reply: '421 bye', command: 'NOOP', quietMs: 54_999, cause: 'internal_error' },
   { reply: '421 bye', command: 'NOOP', quietMs: 55_000, cause: 'idle_timeout' },
@@ -87,7 +87,7 @@ const CASES: readonly Case[] = [
   { reply: '452 Too many recipients', command: 'RCPT', cause: 'too_many_recipients' },
   { reply: '452 4.5.3 too many recipients on this connection', command: 'RCPT', cause: 'connection_limit' },
   { reply: '452 4.3.1 insufficient storage', command: 'MAIL', cause: 'none' },
-  // where the code says all there is
+  // codes that say everything
   ...['220', '235', '250', '334', '354', '454', '501', '502', '503', '504', '530', '550', '554', '000'].map(
     (code): Case => ({ reply: `${code} x`, command: 'MAIL', cause: 'none' }),
   ),

@@ -1,4 +1,4 @@
-/** One mail ends exactly once, in one event, whatever happens to it (RFC 5321 3.3). */
+/** A transaction ends exactly once, in one event, whatever happens to it (RFC 5321 3.3). */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Transaction, verdictOf } from '../../../proxy/dialogue/transaction.ts'
@@ -11,7 +11,7 @@ function reply(code: number): ReplyFacts {
   return { code, cause: 'none', origin: 'upstream' }
 }
 
-/** What happens to a mail, in short. */
+/** What happens to a transaction, in short. */
 const STEPS = {
   rcpt: (mail: Transaction, code: number) => mail.recipient(reply(code), 1, 2),
   body: (mail: Transaction) => mail.body(3),
@@ -31,7 +31,7 @@ const STEPS = {
 
 type Step = readonly [keyof typeof STEPS, number?]
 
-/** The end of a mail, in short: type, outcome, what decided, recipients accepted/tempfail/permfail. */
+/** The end of a transaction, in short: type, outcome, what decided, recipients accepted/tempfail/permfail. */
 function ended(events: readonly SessionEvent[]): string {
   const ends = events.filter(({ type }) => ['tx-commit', 'tx-rollback', 'tx-reset', 'tx-lost'].includes(type))
   assert.equal(ends.length, 1, 'one end')
@@ -55,32 +55,32 @@ const CASES: readonly { readonly what: string; readonly steps: readonly Step[]; 
     end: 'tx-commit accepted END-OF-MESSAGE 250 1/0/0',
   },
   {
-    what: 'is accepted for those recipients who were',
+    what: 'is accepted for the recipients that were accepted',
     steps: [['rcpt', 250], ['rcpt', 550], ['rcpt', 451], ['body'], ['verdict', 250]],
     end: 'tx-commit accepted END-OF-MESSAGE 250 1/1/1',
   },
   {
-    what: 'ends because of the drain when the proxy refuses MAIL while it stops',
+    what: 'ends as drained if the proxy refuses MAIL while it stops',
     steps: [['drained']],
     end: 'tx-rollback tempfail drained MAIL 421 0/0/0',
   },
   {
-    what: 'is refused temporarily when its unsubscribe link is not available',
+    what: 'is refused temporarily if its unsubscribe link is missing',
     steps: [['rcpt', 250], ['body'], ['unsubscribe']],
     end: 'tx-rollback tempfail unsubscribe_link END-OF-MESSAGE 451 1/0/0',
   },
   {
-    what: 'is refused for now by a final 4yz',
+    what: 'is refused temporarily by a final 4yz',
     steps: [['rcpt', 250], ['body'], ['verdict', 451]],
     end: 'tx-rollback tempfail 451 END-OF-MESSAGE 451 1/0/0',
   },
   {
-    what: 'is refused for good by a final 5yz',
+    what: 'is refused permanently by a final 5yz',
     steps: [['rcpt', 250], ['body'], ['verdict', 552]],
     end: 'tx-rollback permfail 552 END-OF-MESSAGE 552 1/0/0',
   },
   {
-    what: 'is in doubt when the final reply says nothing',
+    what: 'is in doubt if the final reply is neither 2yz, 4yz nor 5yz',
     steps: [['rcpt', 250], ['body'], ['verdict', 354]],
     end: 'tx-lost final-reply in_doubt 354 1/0/0',
   },
@@ -93,7 +93,7 @@ const CASES: readonly { readonly what: string; readonly steps: readonly Step[]; 
     end: 'tx-rollback tempfail 451 DATA 451 1/0/0',
   },
   {
-    what: 'was refused by its last recipient when DATA only says so again',
+    what: 'was refused by its last recipient if the reply to DATA only repeats that',
     steps: [
       ['rcpt', 450],
       ['rcpt', 550],
@@ -102,7 +102,7 @@ const CASES: readonly { readonly what: string; readonly steps: readonly Step[]; 
     end: 'tx-rollback permfail 550 RCPT 550 0/1/1',
   },
   {
-    what: 'was refused at DATA when a recipient had been accepted',
+    what: 'was refused at DATA if a recipient was accepted',
     steps: [
       ['rcpt', 250],
       ['rcpt', 550],
@@ -111,17 +111,17 @@ const CASES: readonly { readonly what: string; readonly steps: readonly Step[]; 
     end: 'tx-rollback permfail 554 DATA 554 1/0/1',
   },
   {
-    what: 'is refused by a 421 and by nothing that was said before it',
+    what: 'is refused by a 421, and not by a refusal before it',
     steps: [
       ['rcpt', 550],
       ['refuse', 421],
     ],
     end: 'tx-rollback tempfail 421 UNSOLICITED 421 0/0/1',
   },
-  { what: 'is given up by the client', steps: [['rcpt', 250], ['abandon']], end: 'tx-reset aborted 1/0/0' },
-  { what: 'is given up before any recipient', steps: [['abandon']], end: 'tx-reset aborted 0/0/0' },
+  { what: 'is abandoned by the client', steps: [['rcpt', 250], ['abandon']], end: 'tx-reset aborted 1/0/0' },
+  { what: 'is abandoned before any recipient', steps: [['abandon']], end: 'tx-reset aborted 0/0/0' },
   {
-    what: 'that is given up because nobody was accepted was refused by the last recipient',
+    what: 'that is abandoned because no recipient was accepted was refused by the last recipient',
     steps: [['rcpt', 553], ['abandon']],
     end: 'tx-rollback permfail 553 RCPT 553 0/0/1',
   },
@@ -136,23 +136,23 @@ const CASES: readonly { readonly what: string; readonly steps: readonly Step[]; 
     end: 'tx-lost body tempfail upstream_lost 1/0/0',
   },
   {
-    what: 'is in doubt when the connection ends behind the last dot',
+    what: 'is in doubt if the connection ends after the final dot',
     steps: [['rcpt', 250], ['body'], ['lostBehindDot']],
     end: 'tx-lost final-reply in_doubt upstream_lost 1/0/0',
   },
   {
-    what: 'without recipients was refused, not lost, when the connection ends',
+    what: 'without accepted recipients was refused, not lost, if the connection ends',
     steps: [['rcpt', 451], ['lost']],
     end: 'tx-rollback tempfail 451 RCPT 451 0/1/0',
   },
   {
-    what: 'has no verdict on a recipient from a reply that says nothing',
+    what: 'ignores a reply to RCPT that is neither 2yz, 4yz nor 5yz',
     steps: [['rcpt', 354], ['rcpt', 0], ['abandon']],
     end: 'tx-reset aborted 0/0/0',
   },
 ]
 
-/** Every way in which a mail can end. */
+/** Every way in which a transaction can end. */
 const ENDS: readonly Step[] = [
   ['verdict', 250],
   ['verdict', 550],
@@ -171,7 +171,7 @@ function play(steps: readonly Step[]): { readonly mail: Transaction; readonly ev
   return { mail, events }
 }
 
-describe('A mail', () => {
+describe('A transaction', () => {
   for (const { what, steps, end } of CASES) {
     test(what, () => {
       const { mail, events } = play(steps)
@@ -187,7 +187,7 @@ describe('A mail', () => {
     })
   }
 
-  test('tells its recipients as they are answered', () => {
+  test('reports its recipients as they are answered', () => {
     const { events } = play([
       ['rcpt', 250],
       ['rcpt', 450],
@@ -198,7 +198,7 @@ describe('A mail', () => {
     assert.deepEqual(verdicts, ['accepted', 'tempfail', 'permfail'])
   })
 
-  test('tells the begin of its body once, and its size at the end', () => {
+  test('reports the begin of its body once, and its size at the end', () => {
     const { events } = play([['body'], ['body'], ['octets', 77], ['verdict', 250]])
     assert.deepEqual(
       events.map((event) => event.type),
@@ -209,11 +209,11 @@ describe('A mail', () => {
   })
 })
 
-describe('A mail whose header section is read', () => {
+describe('A transaction whose header section is read', () => {
   const FIELD = Buffer.from('AhaSend-Sandbox: true\r\n')
 
   for (const end of ENDS) {
-    test(`tells at its end (${end.join(' ')}) what was found, and looks for no more`, () => {
+    test(`reports at its end (${end.join(' ')}) what was found, and searches no more`, () => {
       const events: SessionEvent[] = []
       const mail = new Transaction((event) => events.push(event))
       const headers = new HeaderScanner()
@@ -226,7 +226,7 @@ describe('A mail whose header section is read', () => {
     })
   }
 
-  test('says nothing when nothing was found', () => {
+  test('reports nothing if nothing was found', () => {
     const events: SessionEvent[] = []
     const mail = new Transaction((event) => events.push(event))
     mail.headers = new HeaderScanner()
@@ -235,7 +235,7 @@ describe('A mail whose header section is read', () => {
   })
 })
 
-test('A recipient has an address only where one may be recorded', () => {
+test('A recipient has an address only if it may be recorded', () => {
   const events: SessionEvent[] = []
   const mail = new Transaction((event) => events.push(event))
   mail.recipient(reply(250), 1, 2, 'example.net')
@@ -246,7 +246,7 @@ test('A recipient has an address only where one may be recorded', () => {
   )
 })
 
-test('The class of a code is a verdict; below 200, between 300 and 399, and 0 is none', () => {
+test('The class of a code is a verdict, except below 200 and from 300 to 399', () => {
   const expected = {
     200: 'accepted',
     299: 'accepted',

@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { shortageOf } from '../../../proxy/net/shortage.ts'
-import * as words from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { makeTrust, startDialRig, type Trust } from '../../support/dial-rig.ts'
 import { Names } from '../../support/names.ts'
@@ -50,7 +50,7 @@ describe('a dial that fails for a shortage', () => {
   async function dialOf(host: string): Promise<void> {
     await using rig = await startDialRig([`${host}:587`], trust)
     const client = await rig.connect()
-    assert.equal(await client.readReply(), words.EXHAUSTED.bytes.toString())
+    assert.equal(await client.readReply(), localReplies.EXHAUSTED.bytes.toString())
     await client.end()
     const session = await rig.recorder.closed()
     const { error, detail, advice } = session.one('dial')
@@ -97,7 +97,7 @@ describe('a proxy without a descriptor left (MEM-03)', unless(prlimitMissing()),
         PROXY_UPSTREAM_CA_FILE: simulator.caFile,
         PROXY_WARM_CONNECTIONS: '0',
       })
-      assert.deepEqual(await exhaustDescriptors(proxy), [words.EXHAUSTED.bytes.toString()])
+      assert.deepEqual(await exhaustDescriptors(proxy), [localReplies.EXHAUSTED.bytes.toString()])
       const line = await proxy.line(({ msg }) => msg === 'dial failed')
       assert.deepEqual([line['error.type'], line['smtp.dial.detail']], ['local_resources_exhausted', 'EMFILE'])
       assert.match(String(line.advice), /^raise the limit of open files/)

@@ -3,12 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import type { ProxyHeaderFault } from '../../../proxy/events/closed-sets.ts'
 import { crc32c, MAX_V2_BLOCK } from '../../../proxy/net/proxy-protocol.ts'
-import {
-  type ClientLegOptions,
-  ClientLegRig,
-  type GreetedSession,
-  type Listener,
-} from '../../support/client-leg-rig.ts'
+import { ClientRig, type ClientRigOptions, type GreetedSession, type Listener } from '../../support/client-rig.ts'
 import type { Peer } from '../../support/peers.ts'
 import { TamperingRelay } from '../../support/tampering-relay.ts'
 
@@ -26,14 +21,14 @@ async function open(context: TestContext, env: Record<string, string>, listener:
   return await openFor(context, { listener, env })
 }
 
-async function openFor(context: TestContext, options: ClientLegOptions) {
-  const rig = await ClientLegRig.open(options)
+async function openFor(context: TestContext, options: ClientRigOptions) {
+  const rig = await ClientRig.open(options)
   context.after(() => rig.close())
   return rig
 }
 
 /** The client reads this and a FIN, and nobody dialled the upstream for it. */
-async function isTurnedAway(rig: ClientLegRig, client: Peer, word: string): Promise<void> {
+async function isTurnedAway(rig: ClientRig, client: Peer, word: string): Promise<void> {
   const { connections } = rig.upstream
   await client.closed()
   assert.equal(client.log.all.toString('latin1'), word)
@@ -156,7 +151,7 @@ describe('PROXY_MAX_SESSIONS_PER_CLIENT', () => {
 })
 
 /** The session ends, and the proxy has noticed. */
-async function leaves(rig: ClientLegRig, { client, upstream, recorded }: GreetedSession): Promise<void> {
+async function leaves(rig: ClientRig, { client, upstream, recorded }: GreetedSession): Promise<void> {
   const before = rig.server.activeSessions
   client.destroy()
   upstream.destroy()
@@ -165,7 +160,7 @@ async function leaves(rig: ClientLegRig, { client, upstream, recorded }: Greeted
 }
 
 /** Waits until the first session was reported, and has ended. */
-async function closedSession(rig: ClientLegRig): Promise<void> {
+async function closedSession(rig: ClientRig): Promise<void> {
   while (rig.recorder.sessions[0]?.all('session-close').length !== 1) await new Promise((turn) => setTimeout(turn, 1))
   await rig.quiet()
 }

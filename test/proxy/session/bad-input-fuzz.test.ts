@@ -1,6 +1,6 @@
 /**
- * Sessions of nonsense: both sides say whatever comes, in pieces of any size, with pieces of SMTP among it, and break off
- * at any time. Seeded; the seed is printed, and `SEED=... node --test test/proxy/session/bad-input-fuzz.test.ts` plays it again.
+ * Sessions of nonsense: both sides send random bytes, mixed with pieces of SMTP and cut anywhere, and close at any time.
+ * Seeded; the seed is printed, and `SEED=... node --test test/proxy/session/bad-input-fuzz.test.ts` repeats the run.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -13,7 +13,7 @@ import { type Peer, playPreamble } from '../../support/peers.ts'
 const SESSIONS = 300
 const AT_ONCE = 10
 
-/** What a client may say, so that nonsense gets further than the first reply. */
+/** What a client may send, so that nonsense gets further than the first reply. */
 const COMMANDS = [
   'EHLO app.example\r\n',
   'MAIL FROM:<a@example.com>\r\n',
@@ -64,7 +64,7 @@ const REPLIES = [
   'garbage\r\n',
 ]
 
-/** Chooses. */
+/** The random choices of one run. */
 class Dice {
   readonly #random: () => number
 
@@ -89,7 +89,7 @@ class Dice {
   }
 }
 
-/** One side: says some things, and ends somehow. */
+/** One side: sends some things, and ends somehow. */
 async function babble(peer: Peer, phrases: readonly string[], dice: Dice): Promise<void> {
   for (let left = dice.below(20); left > 0 && peer.ending === undefined; left -= 1) {
     await peer.send(dice.chance(0.85) ? dice.one(phrases) : dice.octets())
@@ -101,7 +101,7 @@ async function babble(peer: Peer, phrases: readonly string[], dice: Dice): Promi
 }
 
 async function upstreamSide({ upstream, identity }: StagedSession, dice: Dice): Promise<void> {
-  // an upstream that talks nonsense from the first octet on is seldom talked to for long
+  // an upstream that sends nonsense from the first byte on rarely gets far
   if (dice.chance(0.85)) await playPreamble(upstream, { identity })
   await babble(upstream, REPLIES, dice)
 }
@@ -137,7 +137,7 @@ describe('Nonsense from both sides (BYT-11)', () => {
     await stage.close()
   })
 
-  test(`${SESSIONS} sessions: none crashes, hangs, stays or is told twice`, async (context) => {
+  test(`${SESSIONS} sessions: none crashes, hangs, stays open or is reported twice`, async (context) => {
     context.diagnostic(`SEED=${seed}`)
     using resources = new OpenResources()
     let next = 0
@@ -177,7 +177,7 @@ describe('Nonsense from both sides (BYT-11)', () => {
   async function oneSession(session: StagedSession, sessionSeed: number): Promise<void> {
     const dice = new Dice(sessionSeed)
     const [ofClient, ofUpstream] = [new Dice(dice.below(2 ** 32)), new Dice(dice.below(2 ** 32))]
-    // what becomes of the babbling is nobody's business: a handshake that fails, a reply that never comes
+    // the outcome does not matter: a handshake may fail, a reply may never come
     await Promise.allSettled([clientSide(session, ofClient, stage), upstreamSide(session, ofUpstream)])
     session.client.destroy()
     session.upstream.destroy()

@@ -1,33 +1,33 @@
-/** An upstream that says too much, and peers that are there and are not: nobody is kept for ever. */
+/** An upstream that sends too much, and peers that do not react: no session stays open for ever. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { MAX_PENDING } from '../../../proxy/dialogue/dialogue.ts'
-import * as words from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { MAX_REPLY_BYTES, MAX_REPLY_LINES } from '../../../proxy/smtp/reply.ts'
 import { Clock } from '../../support/clock.ts'
 import { Stage, type StagedSession } from '../../support/in-process.ts'
+import { MAX_OWED_REPLIES } from '../../support/limits.ts'
 import { sessionAt } from '../../support/mail-states.ts'
 import { connectClient } from '../../support/peers.ts'
 import { drop } from '../../support/session-end.ts'
 
 const MEBIBYTE = 1024 * 1024
 
-describe('An upstream that says too much', () => {
+describe('An upstream that sends too much', () => {
   let stage: Stage
   before(async () => {
     stage = await Stage.open('plain')
   })
   after(() => stage.close())
 
-  const TOO_LONG = words.REPLY_TOO_LONG.bytes.toString()
+  const TOO_LONG = localReplies.REPLY_TOO_LONG.bytes.toString()
   const ENDLESS: readonly (readonly [string, string])[] = [
     ['a line without an end', 'x'.repeat(MAX_REPLY_BYTES + 1)],
-    ['a reply of too many octets', `250-${'x'.repeat(1000)}\r\n`.repeat(70)],
+    ['a reply of too many bytes', `250-${'x'.repeat(1000)}\r\n`.repeat(70)],
     ['a reply of 1,001 lines', `${'250-x\r\n'.repeat(MAX_REPLY_LINES)}250 x\r\n`],
   ]
   for (const [what, reply] of ENDLESS) {
-    test(`${what}: the client is told, and nothing of it`, async () => {
+    test(`${what}: the client gets a local reply, and nothing of the upstream's`, async () => {
       const session = await sessionAt('EHLO unanswered', stage)
       const read = session.client.log.length
       await session.upstream.send(reply)
@@ -38,7 +38,7 @@ describe('An upstream that says too much', () => {
     })
 
     for (const state of ['in the body', 'dot unanswered'] as const) {
-      test(`${what}, ${state}: no word takes the place of a verdict`, async () => {
+      test(`${what}, ${state}: no local reply takes the place of a final reply`, async () => {
         const session = await sessionAt(state, stage)
         const read = session.client.log.length
         await session.upstream.send(reply)
@@ -48,7 +48,7 @@ describe('An upstream that says too much', () => {
       })
     }
 
-    test(`${what}, when nobody knows what it answers: no word either`, async () => {
+    test(`${what}, in an opaque session: no local reply either`, async () => {
       const session = await sessionAt('between mails', stage)
       await session.upstream.send('250 stray\r\n250 stray\r\n')
       assert.equal(
@@ -64,7 +64,7 @@ describe('An upstream that says too much', () => {
     })
   }
 
-  test('a reply of 1,000 lines is delivered whole', async () => {
+  test('a reply of 1,000 lines is delivered completely', async () => {
     const session = await sessionAt('EHLO unanswered', stage)
     const reply = `${'250-x\r\n'.repeat(MAX_REPLY_LINES - 1)}250 x\r\n`
     await session.upstream.send(reply)
@@ -72,7 +72,7 @@ describe('An upstream that says too much', () => {
     await drop(session)
   })
 
-  test('replies that nobody asked for come down all the same', async () => {
+  test('unsolicited replies reach the client', async () => {
     const session = await sessionAt('between mails', stage)
     const replies = Array.from({ length: 5000 }, (_, number) => `250 stray ${number}\r\n`).join('')
     await session.upstream.send(replies)
@@ -80,7 +80,7 @@ describe('An upstream that says too much', () => {
     await drop(session)
   })
 
-  test('octets that are no reply come down all the same, line by line', async () => {
+  test('bytes that are no reply reach the client, line by line', async () => {
     const session = await sessionAt('between mails', stage)
     const garbage = Buffer.from(Array.from({ length: 5000 }, (_, index) => (index * 7) % 256))
     const whole = garbage.subarray(0, garbage.lastIndexOf(0x0a) + 1)
@@ -90,7 +90,7 @@ describe('An upstream that says too much', () => {
   })
 })
 
-describe('Who is there and is not', () => {
+describe('A peer that does not react', () => {
   /** By the clock of the test. */
   const idleMs = 60_000
   let clock: Clock
@@ -112,7 +112,7 @@ describe('Who is there and is not', () => {
     return Stage.open('plain', { env: { PROXY_IDLE_TIMEOUT: '60s' }, limits })
   }
 
-  /** Lets the limit pass. A few times: octets that still move between the buffers begin it anew. */
+  /** Lets the limit pass. Several times: bytes that still move between the buffers restart it. */
   async function isLeft(session: StagedSession): Promise<void> {
     let over = false
     const ended = session.events().finally(() => {
@@ -125,7 +125,7 @@ describe('Who is there and is not', () => {
     await ended
   }
 
-  test('an upstream that does not answer a client’s close is left when nothing moves any more', async () => {
+  test('an upstream that does not answer a client’s close is cut once nothing moves any more', async () => {
     const session = await sessionAt('in the envelope', stage)
     await session.client.end()
     assert.equal(await session.upstream.closed(), 'fin')
@@ -133,7 +133,7 @@ describe('Who is there and is not', () => {
     await drop(session)
   })
 
-  test('a client that does not answer the upstream’s close is left after the linger', async () => {
+  test('a client that does not answer the upstream’s close is cut after the linger', async () => {
     const session = await sessionAt('in the envelope', stage)
     await session.upstream.end()
     const began = performance.now()
@@ -144,12 +144,12 @@ describe('Who is there and is not', () => {
     await drop(session)
   })
 
-  test('a client whose answers will never come is not kept waiting for them', async (t) => {
+  test('a client whose replies will never come does not wait for them', async (t) => {
     // longer than the test waits for the end
     const patient = await open(600_000)
     t.after(() => patient.close())
     const session = await sessionAt('between mails', patient)
-    await session.client.send('NOOP\r\n'.repeat(2 * MAX_PENDING))
+    await session.client.send('NOOP\r\n'.repeat(2 * MAX_OWED_REPLIES))
     await session.upstream.received(session.upstream.log.length + 1)
     await session.upstream.end()
     assert.equal(await session.client.closed(), 'fin')
@@ -159,7 +159,7 @@ describe('Who is there and is not', () => {
     await drop(session)
   })
 
-  test('an upstream that does not read is left, when its client has gone', async () => {
+  test('an upstream that does not read is cut once its client has gone', async () => {
     const session = await sessionAt('in the body', stage)
     session.upstream.pause()
     void session.client.send(Buffer.alloc(32 * MEBIBYTE, 'more than all the buffers between\r\n'))
@@ -169,7 +169,7 @@ describe('Who is there and is not', () => {
     await drop(session)
   })
 
-  test('a client that closes while the upstream does not read is left, too', async () => {
+  test('a client that closes while the upstream does not read is cut, too', async () => {
     const session = await sessionAt('in the body', stage)
     session.upstream.pause()
     void session.client.send(Buffer.alloc(32 * MEBIBYTE, 'more than all the buffers between\r\n'))
@@ -178,7 +178,7 @@ describe('Who is there and is not', () => {
     await drop(session)
   })
 
-  test('500 who connect and close leave nothing behind, here or at the upstream (GRT-13)', async () => {
+  test('500 clients that connect and close leave nothing open, here or at the upstream (GRT-13)', async () => {
     const probes: Promise<void>[] = []
     for (let probe = 0; probe < 500; probe += 1) {
       probes.push(

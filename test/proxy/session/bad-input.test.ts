@@ -1,10 +1,10 @@
-/** A client that speaks no SMTP, or too much of it: nothing is lost, and nothing is kept. */
+/** A client that sends no SMTP, or too much of it: nothing is lost, and nothing is kept. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { MAX_PENDING } from '../../../proxy/dialogue/dialogue.ts'
-import * as words from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { Stage } from '../../support/in-process.ts'
+import { MAX_OWED_REPLIES } from '../../support/limits.ts'
 import { sessionAt } from '../../support/mail-states.ts'
 import type { Peer } from '../../support/peers.ts'
 import { retainedOctets } from '../../support/retained.ts'
@@ -12,7 +12,7 @@ import { drop } from '../../support/session-end.ts'
 
 const MEBIBYTE = 1024 * 1024
 
-/** Calls `count` for what arrives, and keeps none of it: more comes than a test could hold. */
+/** Calls `count` for what arrives and keeps none of it: more arrives than a test could hold. */
 function watch(upstream: Peer, count: (chunk: Buffer) => void): void {
   upstream.tls?.removeAllListeners('data').on('data', count)
 }
@@ -27,8 +27,8 @@ describe('A client that speaks no SMTP', () => {
   const ALL_OCTETS = Buffer.from(Array.from({ length: 256 }, (_, octet) => octet))
   const INPUTS: readonly (readonly [string, Buffer])[] = [
     ['garbage', Buffer.from('fjdksla fjdk\r\nlsa\r\n')],
-    ['every octet there is', Buffer.concat([ALL_OCTETS, Buffer.from('\r\n')])],
-    ['a TLS record in the clear', Buffer.from('\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n', 'latin1')],
+    ['every byte value', Buffer.concat([ALL_OCTETS, Buffer.from('\r\n')])],
+    ['a TLS record', Buffer.from('\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n', 'latin1')],
     ['the greeting of SSH', Buffer.from('SSH-2.0-OpenSSH_9.6\r\n')],
     ['nothing but line ends', Buffer.from('\r\n\n\r\r\n\r\n')],
     ['nothing but carriage returns', Buffer.from('\r\r\r\r\n')],
@@ -37,7 +37,7 @@ describe('A client that speaks no SMTP', () => {
     ['an EHLO of 1 MB', Buffer.concat([Buffer.from('EHLO '), Buffer.alloc(MEBIBYTE, 'x'), Buffer.from('\r\n')])],
   ]
   for (const [what, bytes] of INPUTS) {
-    test(`${what} goes up as it is, and the answer comes down`, async () => {
+    test(`${what} goes up unchanged, and the reply reaches the client`, async () => {
       const session = await sessionAt('between mails', stage)
       await session.client.send(bytes)
       assert.ok((await session.upstream.readBytes(bytes.length)).equals(bytes))
@@ -48,13 +48,13 @@ describe('A client that speaks no SMTP', () => {
   }
 
   for (const request of ['GET / HTTP/1.1', 'POST /x HTTP/1.0', 'CONNECT mail.example:25 HTTP/1.1']) {
-    test(`${request} is answered by 554, and not a line of its body goes up (CMD-07)`, async () => {
+    test(`${request} is answered 554, and no line of its body goes up (CMD-07)`, async () => {
       const session = await sessionAt('between mails', stage)
       const sent = session.upstream.log.length
       await session.client.send(
         `${request}\r\nHost: mail.example\r\n\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n`,
       )
-      assert.equal(await session.client.readReply(), words.HTTP.bytes.toString())
+      assert.equal(await session.client.readReply(), localReplies.HTTP.bytes.toString())
       assert.equal(await session.client.closed(), 'fin')
       assert.equal(await session.upstream.closed(), 'fin')
       assert.equal(session.upstream.log.length, sent)
@@ -62,39 +62,39 @@ describe('A client that speaks no SMTP', () => {
     })
   }
 
-  test('a line that the proxy answers itself, and the next command, may come in one segment', async () => {
+  test('a line that the proxy answers itself and the next command may arrive in one segment', async () => {
     const session = await sessionAt('between mails', stage)
     await session.client.send('XCLIENT ADDR=192.0.2.1\r\nNOOP\r\n')
-    assert.equal(await session.client.readReply(), words.BLOCKED.bytes.toString())
+    assert.equal(await session.client.readReply(), localReplies.BLOCKED.bytes.toString())
     assert.equal(await session.upstream.readLine(), 'NOOP\r\n')
     await session.upstream.send('250 ok\r\n')
     assert.equal(await session.client.readReply(), '250 ok\r\n')
     await drop(session)
   })
 
-  test('and so may two of them, and half a third', async () => {
+  test('and so may two such lines and half a third', async () => {
     const session = await sessionAt('between mails', stage)
     await session.client.send('NOOP\r\nXCLIENT A\r\nTURN\r\nNOO')
     assert.equal(await session.upstream.readLine(), 'NOOP\r\n')
     await session.upstream.send('250 ok\r\n')
-    const blocked = words.BLOCKED.bytes.toString()
+    const blocked = localReplies.BLOCKED.bytes.toString()
     for (const reply of ['250 ok\r\n', blocked, blocked]) assert.equal(await session.client.readReply(), reply)
     await session.client.send('P\r\n')
     assert.equal(await session.upstream.readLine(), 'NOOP\r\n')
     await drop(session)
   })
 
-  test('of a long line that the proxy answers itself nothing goes up, in however many pieces it comes', async () => {
+  test('nothing goes up of a long line that the proxy answers itself, however it is cut', async () => {
     const session = await sessionAt('between mails', stage)
     await session.client.send(`XCLIENT ${'x'.repeat(3000)}`)
-    assert.equal(await session.client.readReply(), words.BLOCKED.bytes.toString())
+    assert.equal(await session.client.readReply(), localReplies.BLOCKED.bytes.toString())
     for (const piece of ['MAIL FROM:<a@example.com>', 'x'.repeat(100_000), '\r', '\nNOOP\r\n'])
       await session.client.send(piece)
     assert.equal(await session.upstream.readLine(), 'NOOP\r\n')
     await drop(session)
   })
 
-  test('a command of 100 MB without an end goes up as it comes, and nothing of it is kept (MEM-05)', async () => {
+  test('a command of 100 MB without an end goes up as it arrives, and nothing of it is kept (MEM-05)', async () => {
     const session = await sessionAt('between mails', stage)
     let arrived = 0
     let wake = () => {}
@@ -117,23 +117,23 @@ describe('A client that speaks no SMTP', () => {
     await drop(session)
   })
 
-  test('with a thousand commands unanswered is not read from any more, and goes on with each answer (PIP-20)', async () => {
+  test('with a thousand unanswered commands is no longer read, and continues with each reply (PIP-20)', async () => {
     const session = await sessionAt('between mails', stage)
     const line = 'NOOP\r\n'
     const sent = session.upstream.log.length
     const count = 5000
     await session.client.send(line.repeat(count))
-    await session.upstream.received(sent + line.length * MAX_PENDING)
+    await session.upstream.received(sent + line.length * MAX_OWED_REPLIES)
     for (const answered of [1, 2, 3]) {
       await session.upstream.send('250 ok\r\n')
-      await session.upstream.received(sent + line.length * (MAX_PENDING + answered))
+      await session.upstream.received(sent + line.length * (MAX_OWED_REPLIES + answered))
       assert.equal(await session.client.readReply(), '250 ok\r\n')
     }
     await pause(20)
-    assert.equal(session.upstream.log.length, sent + line.length * (MAX_PENDING + 3), 'not one more')
+    assert.equal(session.upstream.log.length, sent + line.length * (MAX_OWED_REPLIES + 3), 'not one more')
     for (let answered = 3; answered < count; answered += 500) {
       await session.upstream.send('250 ok\r\n'.repeat(Math.min(500, count - answered)))
-      await session.upstream.received(sent + line.length * Math.min(count, answered + 500 + MAX_PENDING))
+      await session.upstream.received(sent + line.length * Math.min(count, answered + 500 + MAX_OWED_REPLIES))
     }
     for (let answered = 3; answered < count; answered += 1) assert.equal(await session.client.readReply(), '250 ok\r\n')
     await drop(session)
@@ -145,7 +145,7 @@ describe('A client that speaks no SMTP', () => {
     ['its commands are not answered', 'between mails', 'NOOP\r\n'],
     ['the upstream does not read its body', 'in the body', 'a line of text\r\n'],
   ] as const) {
-    test(`is not read from while ${why}: 64 MB wait where they are (PIP-20, DAT-10)`, async () => {
+    test(`is not read while ${why}: 64 MB stay with the client (PIP-20, DAT-10)`, async () => {
       const session = await sessionAt(state, stage)
       const flood = Buffer.alloc(64 * MEBIBYTE, octets)
       session.upstream.pause()
@@ -158,7 +158,7 @@ describe('A client that speaks no SMTP', () => {
     })
   }
 
-  test('100,000 commands in one flight are answered in their order, and memory stays as it is (MEM-06)', async () => {
+  test('100,000 pipelined commands are answered in order, and memory does not grow (MEM-06)', async () => {
     const session = await sessionAt('between mails', stage)
     const count = 100_000
     let lines = 0

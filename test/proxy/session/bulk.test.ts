@@ -1,4 +1,4 @@
-/** Large bodies: not one octet altered, however the reads fall and however slow the upstream is. */
+/** Large bodies: no byte is altered, however the reads are cut and however slow the upstream is. */
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -20,7 +20,7 @@ import { retainedOctets } from '../../support/retained.ts'
 const MIB = 2 ** 20
 const LIMIT = 20 * MIB
 
-test('a block that was given back is the next one taken, and no more than 64 are kept', () => {
+test('a block that was given back is taken next, and at most 64 are kept', () => {
   const pool = new ReadPool()
   const blocks = Array.from({ length: 70 }, () => pool.take())
   assert.equal(new Set(blocks).size, 70)
@@ -92,7 +92,7 @@ async function ask(client: Peer, line: string): Promise<string> {
   return client.readReply()
 }
 
-/** A session that is asked for its body next. */
+/** A session that sends its body next. */
 async function untilData(port: number): Promise<Peer> {
   const client = await connectClient({ port, limitMs: 60_000 })
   await client.readReply()
@@ -102,7 +102,7 @@ async function untilData(port: number): Promise<Peer> {
 }
 
 for (const tls of [true, false]) {
-  describe(`bodies through the proxy to the simulated AhaSend, ${tls ? 'inside TLS' : 'in the clear (?tls=off)'}`, () => {
+  describe(`bodies through the proxy to the simulated AhaSend, ${tls ? 'inside TLS' : 'unencrypted (?tls=off)'}`, () => {
     let simulator: Simulator
     let proxy: ProxyServer
 
@@ -140,14 +140,14 @@ for (const tls of [true, false]) {
       [LIMIT, '250'],
       [LIMIT + 1, '552'],
     ] as const) {
-      test(`${octets} octets: AhaSend says ${code}, the proxy has no limit of its own (DAT-02)`, async () => {
+      test(`${octets} bytes: AhaSend replies ${code}, the proxy has no limit of its own (DAT-02)`, async () => {
         const body = text(octets)
         assert.equal((await deliver(body)).slice(0, 3), code)
         if (code === '250') assert.ok(received(body))
       })
     }
 
-    test('20 bodies of 1 MB in chunks of 1 to 65,536 octets, five at a time (DAT-11)', async () => {
+    test('20 bodies of 1 MB in chunks of 1 to 65,536 bytes, five at a time (DAT-11)', async () => {
       const bodies = Array.from({ length: 20 }, () => text(MIB))
       const chunk = () => 1 + Math.floor(Math.random() * 65_536)
       for (let first = 0; first < bodies.length; first += 5) {
@@ -159,7 +159,7 @@ for (const tls of [true, false]) {
       )
     })
 
-    test('one line of 25 MB with every octet but CR and LF (DAT-12)', async () => {
+    test('one line of 25 MB with every byte value except CR and LF (DAT-12)', async () => {
       const octets = Buffer.from(
         Array.from({ length: 256 }, (_, octet) => octet).filter((octet) => octet !== 10 && octet !== 13),
       )
@@ -170,7 +170,7 @@ for (const tls of [true, false]) {
   })
 }
 
-test('an upstream that stops reading stops the client, not the proxy; nothing is lost when it goes on (DAT-10, R15)', async (t) => {
+test('an upstream that stops reading stops the client, not the proxy; nothing is lost when it reads again (DAT-10, R15)', async (t) => {
   const stage = await Stage.open('plain')
   t.after(() => stage.close())
   const { client, upstream, identity } = await stage.connect()
@@ -243,7 +243,7 @@ test('a client that lingers after a refusal keeps no block', async (t) => {
   client.destroy()
 })
 
-test('three bodies whose upstreams stall, in the clear, arrive as they were sent (DAT-11)', async (t) => {
+test('three unencrypted bodies whose upstreams stall arrive as they were sent (DAT-11)', async (t) => {
   const upstream = await ScriptedUpstream.start()
   t.after(() => upstream.close())
   const server = await startServer({
@@ -281,7 +281,7 @@ async function inData(client: Peer, upstream: Peer): Promise<Peer> {
   return upstream
 }
 
-/** Until a figure has not moved for a while. */
+/** Waits until a figure has not changed for a while. */
 async function stalled(figure: () => number): Promise<void> {
   for (let last = -1; figure() !== last; ) {
     last = figure()
@@ -289,7 +289,7 @@ async function stalled(figure: () => number): Promise<void> {
   }
 }
 
-test('10,000 chunks of one octet: in order, each answered, one message (BDT-11)', async (t) => {
+test('10,000 chunks of one byte: in order, each answered, one message (BDT-11)', async (t) => {
   const stage = await Stage.open('plain')
   t.after(() => stage.close())
   const session = await stage.connect()
@@ -321,7 +321,7 @@ test('10,000 chunks of one octet: in order, each answered, one message (BDT-11)'
   await stage.close()
 })
 
-/** Answers each chunk as it comes; returns all that came. */
+/** Answers each chunk as it arrives; returns everything that arrived. */
 async function answerChunks(upstream: Peer, octets: number): Promise<string> {
   let arrived = ''
   let answered = 0

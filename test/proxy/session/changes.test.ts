@@ -1,19 +1,19 @@
-/** The list of what the proxy changes, in the README and on the status page, names every reply of the proxy's own. */
+/** The list of what the proxy changes, in the README and on the status page, names every local reply. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CHANGES } from '../../../proxy/session/changes.ts'
-import { BLOCKED } from '../../../proxy/session/intercept.ts'
-import { OWN_WORDS } from '../../../proxy/session/local-replies.ts'
+import { BLOCKED_COMMANDS } from '../../../proxy/session/intercept.ts'
+import { LOCAL_REPLIES } from '../../support/local-replies.ts'
 
 const TEXT = CHANGES.join('\n')
 
-for (const [name, { code }] of Object.entries(OWN_WORDS)) {
+for (const [name, { code }] of Object.entries(LOCAL_REPLIES)) {
   test(`the changes name ${name}: ${code}`, () => {
     assert.match(TEXT, new RegExp(`\\b${code}\\b`))
   })
 }
 
-/** What an earlier version of the list left out. */
+/** What an earlier version of the list omitted. */
 const NAMED: readonly (readonly [what: string, pattern: RegExp])[] = [
   [
     'a STARTTLS that is refused after AUTH or MAIL',
@@ -23,7 +23,7 @@ const NAMED: readonly (readonly [what: string, pattern: RegExp])[] = [
   ['ALPN without smtp', /ALPN protocols without `smtp`/],
   ['early talkers', /before the greeting wait.* and reach the upstream after the greeting/],
   ['refusals before TLS', /smtps:\/\/ listener.*before TLS.*without a reply/],
-  ...[...BLOCKED].map((verb) => [verb, new RegExp(`\\b${verb}\\b.* with 502`)] as const),
+  ...[...BLOCKED_COMMANDS].map((verb) => [verb, new RegExp(`\\b${verb}\\b.* with 502`)] as const),
 ]
 
 for (const [what, pattern] of NAMED) {

@@ -1,7 +1,7 @@
-/** Somebody goes away before the client has heard a greeting: nothing is left behind, and the client is told. */
+/** One side closes before the client got a greeting: nothing is left open, and the client gets a reply. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import * as words from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { openBlackHole } from '../../support/black-hole.ts'
 import { makeTrust, type Scene, startDialRig, startScene, type Trust } from '../../support/dial-rig.ts'
 import { OpenResources } from '../../support/open-resources.ts'
@@ -17,20 +17,20 @@ describe('Before the greeting', () => {
   })
   after(() => trust.remove())
 
-  /** What upstreams do before they have greeted, and what the client is told. */
+  /** What upstreams do before they have greeted, and what the client reads. */
   const UPSTREAMS: readonly (readonly [string, (peer: Peer) => Promise<unknown>, string])[] = [
-    ['the upstream closes', (peer) => peer.end(), words.UNREACHABLE.bytes.toString()],
-    ['the upstream resets', (peer) => peer.reset(), words.UNREACHABLE.bytes.toString()],
+    ['the upstream closes', (peer) => peer.end(), localReplies.UNREACHABLE.bytes.toString()],
+    ['the upstream resets', (peer) => peer.reset(), localReplies.UNREACHABLE.bytes.toString()],
     [
       'the upstream says half a greeting and closes',
       (peer) => peer.send('220-mail').then(() => peer.end()),
-      words.UNREACHABLE.bytes.toString(),
+      localReplies.UNREACHABLE.bytes.toString(),
     ],
-    [SILENT, async () => {}, words.UNREACHABLE.bytes.toString()],
-    ['the upstream says 421 and closes', (peer) => peer.send(SAID_421).then(() => peer.end()), SAID_421],
+    [SILENT, async () => {}, localReplies.UNREACHABLE.bytes.toString()],
+    ['the upstream sends 421 and closes', (peer) => peer.send(SAID_421).then(() => peer.end()), SAID_421],
   ]
   for (const [what, does, told] of UPSTREAMS) {
-    test(`${what}: the client is told, once, and both are closed (GRT-05, GRT-10)`, async () => {
+    test(`${what}: the client gets one reply, and both connections are closed (GRT-05, GRT-10)`, async () => {
       using resources = new OpenResources()
       {
         const env = { PROXY_DIAL_TIMEOUT: what === SILENT ? '300ms' : '10s' }
@@ -53,7 +53,7 @@ describe('Before the greeting', () => {
     ['resets', (client) => client.reset()],
   ]
   for (const [what, does] of CLIENTS) {
-    test(`the client ${what} while the upstream is connected to: the attempt is given up (DIS-11)`, async () => {
+    test(`the client ${what} while the proxy connects to the upstream: the attempt is given up (DIS-11)`, async () => {
       await using hole = await openBlackHole('127.0.0.1')
       using resources = new OpenResources()
       {
@@ -66,7 +66,7 @@ describe('Before the greeting', () => {
       await resources.allClosed(what)
     })
 
-    test(`the client ${what} while the greeting is awaited: the upstream is left (DIS-11)`, async () => {
+    test(`the client ${what} while the greeting is awaited: the upstream connection is closed (DIS-11)`, async () => {
       using resources = new OpenResources()
       {
         await using scene = await startScene(trust)

@@ -1,5 +1,5 @@
 /**
- * The upstream refuses a message and resets the connection while the proxy, in a process of its own, is writing to it. The
+ * The upstream refuses a message and resets the connection while the proxy, in its own process, is writing to it. The
  * refusal and the RST race with the proxy's writes, so one run proves little: `RUNS=400 node --test test/proxy/session/disconnect-race.test.ts`
  * measures a rate. Without the proxy the same race is between the upstream and the client's own writes. The proxy has to win
  * it at least as often as a client that is connected directly.
@@ -11,11 +11,11 @@ import { exchange, ProcessStage } from '../../support/process-stage.ts'
 
 const RUNS = Number(process.env.RUNS ?? 20)
 const BODY = Buffer.alloc(16 * 1024 * 1024, 'all that is to be said\r\n')
-/** What the upstream reads of it, about. */
+/** Roughly what the upstream reads of it. */
 const READ = 1_000_000
 
 for (const layer of ['TLS', 'plain TCP']) {
-  describe(`An upstream that refuses and resets while it is written to, over ${layer}`, () => {
+  describe(`An upstream that refuses and resets while the proxy writes to it, over ${layer}`, () => {
     let stage: ProcessStage
     before(async () => {
       stage = await ProcessStage.open({ clear: layer === 'plain TCP' })
@@ -40,14 +40,14 @@ interface Session {
   readonly upstream: Peer
 }
 
-/** How many clients of `RUNS` read the refusal, each in a session of its own. */
+/** The number of clients, of `RUNS`, that read the refusal, each in its own session. */
 async function timesRead(open: () => Promise<Session>, refusal: string): Promise<number> {
   let read = 0
   for (let run = 0; run < RUNS; run += 1) if (await readsRefusal(await open(), refusal)) read += 1
   return read
 }
 
-/** Sends a message that is refused in its middle. True when the client reads the refusal. */
+/** Sends a message that is refused in the middle. True if the client reads the refusal. */
 async function readsRefusal(session: Session, refusal: string): Promise<boolean> {
   const { client, upstream } = session
   await exchange(session, 'EHLO app.example\r\n', '250 mail.example\r\n')
@@ -65,7 +65,7 @@ async function readsRefusal(session: Session, refusal: string): Promise<boolean>
   return read
 }
 
-/** Says it and closes with unread bytes, which makes the kernel send an RST. */
+/** Sends it and closes with unread bytes, which makes the kernel send an RST. */
 async function resetAfter(upstream: Peer, refusal: string): Promise<void> {
   upstream.pause()
   await upstream.send(refusal)

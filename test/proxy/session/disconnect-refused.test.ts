@@ -1,6 +1,6 @@
 /**
  * The upstream refuses a message before its end and closes at once, with unread bytes: its RST follows the refusal. The
- * client reads the refusal all the same, whether it looks for replies while it sends or not.
+ * client still reads the refusal, whether it reads replies while it sends or not.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -12,7 +12,7 @@ import { closeOf, mailOf } from '../../support/session-end.ts'
 const BODY = Buffer.alloc(16 * 1024 * 1024, 'all that is to be said\r\n')
 /** What the upstream reads of it. */
 const READ = 100_000
-/** Which of RST, write and read comes first is up to the kernel: a few runs meet each order. */
+/** The kernel decides which of RST, write and read comes first: a few runs meet each order. */
 const RUNS = 5
 
 const GREETING = '220 mail.example ESMTP\r\n'

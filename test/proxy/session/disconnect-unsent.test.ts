@@ -1,4 +1,4 @@
-/** Somebody closes while something is still to be said: what was said before arrives, and half a reply does not. */
+/** One side closes while something is still unsent: what was sent before arrives, and half a reply does not. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -11,7 +11,7 @@ const ACCEPTED = '250 2.0.0 r-000123\r\n'
 const LOST_IN_BODY = 'tx-lost body tempfail upstream_lost'
 const IN_DOUBT = 'tx-lost final-reply in_doubt upstream_lost'
 
-describe('Who closes while something is still to be said', () => {
+describe('A close while something is still unsent', () => {
   for (const listener of ['plain', 'smtps'] as const) {
     describe(`on a ${listener} listener`, () => {
       let stage: Stage
@@ -20,7 +20,7 @@ describe('Who closes while something is still to be said', () => {
       })
       after(() => stage.close())
 
-      test('a client that says QUIT and closes still reads the 221 (DIS-02)', async () => {
+      test('a client that sends QUIT and closes still reads the 221 (DIS-02)', async () => {
         const session = await at('between mails')
         const { client, upstream } = session
         await client.send('QUIT\r\n')
@@ -34,7 +34,7 @@ describe('Who closes while something is still to be said', () => {
         assert.equal(closeOf(await session.events()), 'client quit')
       })
 
-      test('a client that sends the last dot and closes still reads the 250 (DIS-03)', async () => {
+      test('a client that sends the final dot and closes still reads the 250 (DIS-03)', async () => {
         const session = await at('in the body')
         const { client, upstream } = session
         await client.send('.\r\n')
@@ -48,7 +48,7 @@ describe('Who closes while something is still to be said', () => {
         assert.equal(mailOf(await session.events()), 'tx-commit accepted 250 after_fin END-OF-MESSAGE')
       })
 
-      test('a client that sends the last dot, QUIT and FIN reads the 250 and the 221, and nothing is reported as lost', async () => {
+      test('a client that sends the final dot, QUIT and FIN reads the 250 and the 221, and nothing is reported as lost', async () => {
         const session = await at('in the body')
         const { client, upstream } = session
         await client.send('.\r\nQUIT\r\n')
@@ -62,7 +62,7 @@ describe('Who closes while something is still to be said', () => {
         assert.deepEqual([mailOf(events), closeOf(events)], ['tx-commit accepted 250', 'client quit'])
       })
 
-      test('a client that closes after the last dot: the 250 is written, and reported as written after its FIN', async () => {
+      test('a client that closes after the final dot: the 250 is written, and reported as written after its FIN', async () => {
         const session = await at('dot unanswered')
         const { client, upstream } = session
         client.destroy()
@@ -76,7 +76,7 @@ describe('Who closes while something is still to be said', () => {
         ['a refusal', '451 4.3.0 later\r\n', 'tx-rollback tempfail 451 END-OF-MESSAGE'],
         ['no final reply', '354 go on\r\n', 'tx-lost final-reply in_doubt 354'],
       ] as const) {
-        test(`${what} to a client that closes after the last dot is no lost acceptance`, async () => {
+        test(`${what} to a client that closes after the final dot is no lost acceptance`, async () => {
           const session = await at('dot unanswered')
           const { client, upstream } = session
           await client.end()
@@ -114,7 +114,7 @@ describe('Who closes while something is still to be said', () => {
         await session.events()
       })
 
-      test('an upstream that closes its half goes on reading what the client sends (DIS-14)', async () => {
+      test('an upstream that closes its half still reads what the client sends (DIS-14)', async () => {
         const session = await at('in the body')
         const { client, upstream } = session
         await upstream.end()
@@ -126,7 +126,7 @@ describe('Who closes while something is still to be said', () => {
         assert.equal(mailOf(await session.events()), LOST_IN_BODY)
       })
 
-      test('a reply that comes in four pieces is delivered when it is whole, and not before (DIS-15)', async () => {
+      test('a reply that arrives in four pieces is delivered when it is complete, and not before (DIS-15)', async () => {
         const session = await at('between mails')
         const { client, upstream } = session
         await client.send('NOOP\r\n')
@@ -154,13 +154,13 @@ describe('Who closes while something is still to be said', () => {
         assert.equal(mailOf(events), `incomplete END-OF-MESSAGE ${IN_DOUBT}`)
       })
 
-      test('a client that is told 421 in its body, and reads last of all, still finds the 421 (DAT-09)', async () => {
+      test('a client that gets a 421 in its body and reads only after sending everything still finds it (DAT-09)', async () => {
         const session = await at('in the body')
         const { client, upstream } = session
         client.pause()
         await upstream.send(SAID_421)
         upstream.destroy()
-        // more than the kernel's buffers hold: somebody has to read it, or the client never comes to its reply
+        // more than the kernel's buffers hold: if no one reads it, the client never reads its reply
         const body = Buffer.alloc(8 * 1024 * 1024, 'all that was to be said\r\n')
         await client.send(body)
         await client.end()
@@ -187,8 +187,8 @@ describe('Who closes while something is still to be said', () => {
   }
 })
 
-describe('Where STARTTLS is offered', () => {
-  test('a client whose EHLO will not be answered any more can leave at once (DIS-06)', async () => {
+describe('On a listener that offers STARTTLS', () => {
+  test('a client whose EHLO will never be answered can leave at once (DIS-06)', async () => {
     const stage = await Stage.open('starttls')
     const session = await sessionAt('EHLO unanswered', stage)
     const { client, upstream } = session

@@ -1,11 +1,11 @@
 /**
- * Somebody goes away, in every state that a mail passes through: what the other side sees, what becomes of the mail, and
- * that no octet is invented on either leg (RFC 5321 4.2.5, 6.1; RFC 1047).
+ * One side closes, in every state of a message: what the other side sees, how the message ends, and that the proxy adds no
+ * byte on either connection (RFC 5321 4.2.5, 6.1; RFC 1047).
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
-import * as words from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { Clock } from '../../support/clock.ts'
 import { Stage, type StagedSession } from '../../support/in-process.ts'
 import { ALL_STATES, answeredUpTo, assertLaws, type State, saidUpTo, sessionAt } from '../../support/mail-states.ts'
@@ -15,19 +15,19 @@ import { closeOf, mailOf } from '../../support/session-end.ts'
 const SAID_421 = '421 4.3.2 mail.example shutting down\r\n'
 const ACCEPTED = '250 2.0.0 r-000123\r\n'
 
-/** What a session comes to. */
+/** How a session ends. */
 interface Outcome {
   /** What the client read last, beyond the script. */
   readonly read: string
-  /** How each saw the other side end; who resets has seen a reset. */
+  /** How each side saw the other end; a side that resets has seen a reset. */
   readonly client: Ending | undefined
   readonly upstream: Ending | undefined
-  /** The end of the mail under way; empty when there was none. */
+  /** The end of the message in flight; empty if there was none. */
   readonly mail: string
   readonly close: string
 }
 
-/** The last states of a mail in progress; in the others there is none. */
+/** The states in which a message is in flight; in the others there is none. */
 type InMail = 'MAIL unanswered' | 'in the envelope' | 'DATA unanswered' | 'in the body' | 'dot unanswered'
 
 interface Fault {
@@ -70,7 +70,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     what: 'the client resets',
     strike: async ({ client, upstream }, state) => {
       await client.reset()
-      // the verdict is still wanted, however late: the upstream must not lose its connection before it
+      // the final reply is still awaited, however late: the upstream must not lose its connection before it
       if (state === 'dot unanswered') await pause(50).then(() => upstream.send(ACCEPTED))
       await upstream.closed()
     },
@@ -98,7 +98,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     mail: LOST,
   },
   'PIP-12 PIP-13 AHA-14': {
-    what: 'the upstream says 421 and closes',
+    what: 'the upstream sends 421 and closes',
     strike: async ({ client, upstream }) => {
       await upstream.send(SAID_421)
       await upstream.end()
@@ -141,7 +141,7 @@ for (const listener of ['plain', 'smtps'] as const) {
   })
 }
 
-/** What became of a session that is over on both sides. Checks the laws of the ledger besides. */
+/** How a session ended that is over on both sides. Also checks the laws of the ledger. */
 async function outcomeOf(session: StagedSession, state: State): Promise<Outcome> {
   const { client, upstream } = session
   const events = await session.events()
@@ -167,7 +167,7 @@ async function everyState(stage: Stage): Promise<Map<State, StagedSession>> {
 
 describe('The proxy itself ends a session', () => {
   for (const listener of ['plain', 'smtps'] as const) {
-    test(`at once, in every state of a session on a ${listener} listener: both sides see a reset, and not a word (LIF-03, LIF-04)`, async (t) => {
+    test(`at once, in every state of a session on a ${listener} listener: both sides see a reset and no reply (LIF-03, LIF-04)`, async (t) => {
       const stage = await Stage.open(listener)
       t.after(() => stage.close())
       const sessions = await everyState(stage)
@@ -187,7 +187,7 @@ describe('The proxy itself ends a session', () => {
     })
   }
 
-  test('because nothing moves: with a 421 between mails, without a word in a mail, at the dot last of all', async (t) => {
+  test('because it is idle: with a 421 between messages, without a reply in a message, and latest after the final dot', async (t) => {
     const clock = new Clock()
     t.after(() => clock[Symbol.dispose]())
     const idleMs = 60_000
@@ -215,7 +215,7 @@ describe('The proxy itself ends a session', () => {
       await Promise.all([session.client.closed(), session.upstream.closed()])
       await Promise.all([session.client.end(), session.upstream.end()])
       const outcome = {
-        read: told ? words.IDLE.bytes.toString() : '',
+        read: told ? localReplies.IDLE.bytes.toString() : '',
         client: ended,
         upstream: ended,
         close: 'proxy idle',
@@ -234,7 +234,7 @@ describe('The proxy itself ends a session', () => {
     ['resets', (client) => client.reset(), 'client client_reset'],
   ]
   for (const [what, leave, close] of LEAVINGS) {
-    test(`because the final reply never comes to a client that ${what} after its dot: that is the reason`, async (t) => {
+    test(`because the final reply never comes for a client that ${what} after its dot: that is the reason`, async (t) => {
       const clock = new Clock()
       t.after(() => clock[Symbol.dispose]())
       const stage = await Stage.open('plain', { limits: { finalReplyMs: 600_000, tickMs: 20 } })
@@ -258,7 +258,7 @@ describe('The proxy itself ends a session', () => {
     for (let turn = 0; turn < 3; turn += 1) await nextTurn()
   }
 
-  /** The verdict is still awaited, though the proxy has looked. */
+  /** The final reply is still awaited after the proxy has checked its limits. */
   async function mayTakeLonger({ client, upstream }: StagedSession): Promise<void> {
     await pause(100)
     assert.equal(client.ending ?? upstream.ending, undefined, 'the verdict may take longer')

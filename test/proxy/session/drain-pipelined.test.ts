@@ -12,7 +12,7 @@ const ACCEPTED = '250 2.0.0 r-000123\r\n'
 const NEXT = 'MAIL FROM:<next@example.com>\r\n'
 const GROUP = `${NEXT}RCPT TO:<b@example.net>\r\nDATA\r\n`
 
-/** How long nothing may have moved before silence is answered 421: long, so that only a command is. */
+/** How long a session must be idle before silence is answered 421: long, so that only a command is answered. */
 const drainQuietMs = 60_000
 
 async function draining(t: TestContext, state: State): Promise<StagedSession & { readonly drained: Promise<number> }> {
@@ -69,7 +69,7 @@ describe('At a drain, a MAIL that is sent together with the end of a message', (
     await ends(session, `${ACCEPTED}250 reset\r\n250 ok\r\n${FAREWELL}`)
   })
 
-  test('is answered 421 when its client has ended its sending side', async (t) => {
+  test('is answered 421 if its client has ended its sending side', async (t) => {
     const session = await draining(t, 'in the body')
     await relays(session, `.\r\n${NEXT}`, '.\r\n')
     await session.client.end()
@@ -77,7 +77,7 @@ describe('At a drain, a MAIL that is sent together with the end of a message', (
     await ends(session, ACCEPTED + FAREWELL)
   })
 
-  test('does not hide that its client resets: the final reply is counted as undelivered', async (t) => {
+  test('does not hide a reset of its client: the final reply is counted as undelivered', async (t) => {
     const session = await draining(t, 'in the body')
     await relays(session, `.\r\n${NEXT}`, '.\r\n')
     await session.client.reset()
@@ -88,14 +88,14 @@ describe('At a drain, a MAIL that is sent together with the end of a message', (
     assert.equal(await session.drained, 0)
   })
 
-  test('is answered by nobody when the upstream closes without a final reply', async (t) => {
+  test('gets no reply if the upstream closes without a final reply', async (t) => {
     const session = await draining(t, 'in the body')
     await relays(session, `.\r\n${NEXT}`, '.\r\n')
     await session.upstream.end()
     await ends(session, '')
   })
 
-  test('also follows the last chunk of a BDAT', async (t) => {
+  test('is also answered 421 after the last chunk of a BDAT', async (t) => {
     const stage = await Stage.open('plain', { limits: { tickMs: 10, drainQuietMs, drainSpreadMs: 1 } })
     t.after(() => stage.close())
     const chunked = await sessionAt('greeted', stage)
@@ -115,7 +115,7 @@ describe('At a drain, a MAIL that is sent together with the end of a message', (
   })
 })
 
-test('a MAIL inside a transaction is the upstream’s to answer, also at a drain', async (t) => {
+test('a MAIL inside a transaction is answered by the upstream, also at a drain', async (t) => {
   const session = await draining(t, 'MAIL unanswered')
   await session.client.send(NEXT)
   await session.upstream.send(MAIL[1].answer)

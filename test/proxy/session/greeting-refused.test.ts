@@ -1,7 +1,7 @@
-/** A greeting that is a refusal: relayed, and then nothing goes up in the clear but QUIT. Ids of the group GRT. */
+/** A greeting that is a refusal: it is relayed, and then nothing but QUIT goes up unencrypted. Ids of the group GRT. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import * as words from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { makeTrust, startScene, type Trust } from '../../support/dial-rig.ts'
 import { OpenResources } from '../../support/open-resources.ts'
 import type { Peer } from '../../support/peers.ts'
@@ -49,7 +49,7 @@ describe('A greeting that refuses', () => {
   }
 
   const SECRET = 'AUTH PLAIN AGFwcABzZWNyZXQ=\r\n'
-  /** What the client says, and what of it may go up in the clear. */
+  /** What the client sends, and what of it may go up unencrypted. */
   const SAYINGS: readonly (readonly [string, string, string])[] = [
     ['EHLO', 'EHLO app.example\r\n', ''],
     ['AUTH', SECRET, ''],
@@ -57,19 +57,19 @@ describe('A greeting that refuses', () => {
     ['STARTTLS', 'STARTTLS\r\n', ''],
     ['RSET', 'RSET\r\n', ''],
     ['an empty line', '\r\n', ''],
-    ['a verb nobody knows', 'FOO bar\r\n', ''],
+    ['an unknown verb', 'FOO bar\r\n', ''],
     ['a long line without an end', 'x'.repeat(5000), ''],
     ['a long line that begins like AUTH', `AUTH PLAIN ${'A'.repeat(5000)}`, ''],
-    ['QUIT, and AUTH behind it in one segment', `QUIT\r\n${SECRET}`, 'QUIT\r\n'],
-    ['AUTH, and QUIT behind it in one segment', `${SECRET}QUIT\r\n`, ''],
-    ['a word that begins with QUIT', `QUITE ${SECRET}`, ''],
+    ['QUIT, and AUTH after it in one segment', `QUIT\r\n${SECRET}`, 'QUIT\r\n'],
+    ['AUTH, and QUIT after it in one segment', `${SECRET}QUIT\r\n`, ''],
+    ['a verb that begins with QUIT', `QUITE ${SECRET}`, ''],
     ['QUIT with an argument that is a secret', `QUIT ${SECRET}`, ''],
     ['a long QUIT without an end', `QUIT ${'A'.repeat(5000)}`, ''],
   ]
 
   for (const [what, said, up] of SAYINGS) {
     for (const when of ['before', 'behind'] as const) {
-      test(`${what}, said ${when} the greeting, goes nowhere but into a 421 (GRT-04, R8)`, async () => {
+      test(`${what}, sent ${when} the greeting, is answered 421 and not relayed (GRT-04, R8)`, async () => {
         await using scene = await startScene(trust)
         const { client, peer } = await scene.meet()
         if (when === 'before') await client.send(said)
@@ -81,7 +81,7 @@ describe('A greeting that refuses', () => {
           await peer.send('221 bye\r\n')
           assert.equal(await client.readReply(), '221 bye\r\n')
         }
-        assert.equal(await client.readReply(), words.REFUSED.bytes.toString())
+        assert.equal(await client.readReply(), localReplies.REFUSED.bytes.toString())
         assert.equal(await client.closed(), 'fin')
         await peer.closed()
         assert.equal(peer.log.all.toString(), up)
@@ -89,7 +89,7 @@ describe('A greeting that refuses', () => {
     }
   }
 
-  test('replies that nobody asked for, behind the refusal, do not open a way up in the clear (GRT-04, R8)', async () => {
+  test('unsolicited replies after the refusal let nothing up unencrypted (GRT-04, R8)', async () => {
     await using scene = await startScene(trust)
     const { client, peer } = await scene.meet()
     await peer.send('554 no\r\n')
@@ -99,12 +99,12 @@ describe('A greeting that refuses', () => {
       assert.equal(await client.readReply(), stray)
     }
     await client.send(SECRET)
-    assert.equal(await client.readReply(), words.REFUSED.bytes.toString())
+    assert.equal(await client.readReply(), localReplies.REFUSED.bytes.toString())
     await peer.closed()
     assert.equal(peer.log.all.toString(), '')
   })
 
-  test('a 220 behind the refusal opens no way up either (GRT-04, R8)', async () => {
+  test('a 220 after the refusal lets nothing up either (GRT-04, R8)', async () => {
     await using scene = await startScene(trust)
     const { client, peer } = await scene.meet()
     await peer.send('554 no\r\n')
@@ -117,17 +117,17 @@ describe('A greeting that refuses', () => {
     assert.equal(peer.log.all.toString(), 'QUIT\r\n')
   })
 
-  /** How the farewell of an upstream that is busy may come. */
+  /** How the 421 of a busy upstream may arrive. */
   const FAREWELLS: readonly (readonly [string, (peer: Peer, text: string) => Promise<void>])[] = [
     ['in one segment', (peer, text) => peer.send(text)],
-    ['octet by octet', (peer, text) => peer.trickle(text)],
+    ['byte by byte', (peer, text) => peer.trickle(text)],
   ]
   const BUSY = '421 4.3.2 mail.example load shedding. Try later\r\n'
   const TEXTS = [BUSY, `${BUSY}421 mail.example disconnecting due to previous error\r\n`]
 
   for (const [how, say] of FAREWELLS) {
     for (const text of TEXTS) {
-      test(`${text.split('\r\n').length - 1} line(s) of 421 and a FIN, ${how}, reach the client as they are (GRT-05, AHA-14)`, async () => {
+      test(`${text.split('\r\n').length - 1} line(s) of 421 and a FIN, ${how}, reach the client unchanged (GRT-05, AHA-14)`, async () => {
         using resources = new OpenResources()
         {
           await using scene = await startScene(trust)

@@ -1,10 +1,10 @@
-/** Connect and greeting: the catalogue's group GRT, through a proxy in this process. */
+/** Connections and greetings: the catalogue's group GRT, through a proxy in this process. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import * as words from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { MAX_REPLY_BYTES, MAX_REPLY_LINES } from '../../../proxy/smtp/reply.ts'
 import { makeTrust, startScene, type Trust } from '../../support/dial-rig.ts'
 import { failsClosed, type UnfitUpstream } from '../../support/fail-closed.ts'
@@ -18,7 +18,7 @@ before(async () => {
 after(() => trust.remove())
 
 describe('The greeting', () => {
-  test('of the upstream is passed on, octet for octet (GRT-01)', async () => {
+  test('of the upstream is passed on byte for byte (GRT-01)', async () => {
     await using scene = await startScene(trust)
     const { client, peer } = await scene.meet()
     await playPreamble(peer, { identity: trust.identity, greeting: '220 send.ahasend.com ESMTP r-1\r\n' })
@@ -28,7 +28,7 @@ describe('The greeting', () => {
     assert.equal(client.log.length, '220 send.ahasend.com ESMTP r-1\r\n'.length)
   })
 
-  test('of several lines, which come apart, is written whole (GRT-02)', async () => {
+  test('of several lines that arrive separately is written in one piece (GRT-02)', async () => {
     const lines = ['220-a\r\n', '220-b \xff\r\n', '220 c\r\n']
     await using scene = await startScene(trust)
     const { client, peer } = await scene.meet()
@@ -43,7 +43,7 @@ describe('The greeting', () => {
     assert.equal(client.log.arrivals.length, 1)
   })
 
-  test('is waited for as long as PROXY_DIAL_TIMEOUT allows (GRT-03)', async () => {
+  test('is awaited for PROXY_DIAL_TIMEOUT (GRT-03)', async () => {
     await using scene = await startScene(trust, { env: { PROXY_DIAL_TIMEOUT: '20s' } })
     const { client, peer } = await scene.meet()
     await pause(500)
@@ -55,7 +55,7 @@ describe('The greeting', () => {
     assert.ok(greeting.end - greeting.at >= 495, 'the telemetry counts from the connection on')
   })
 
-  test('lets a client that talks early wait, and its words arrive behind the preamble (GRT-12)', async () => {
+  test('makes an early talker wait: its bytes arrive after the preamble (GRT-12)', async () => {
     await using scene = await startScene(trust)
     const { client, peer } = await scene.meet()
     await client.send('EHLO app.example\r\n')
@@ -67,7 +67,7 @@ describe('The greeting', () => {
     assert.equal(scene.recorder.sessions[0]!.all('early-talk').length, 1)
   })
 
-  test('reports an early client once, however many pieces it sends, and a polite client never (GRT-12)', async () => {
+  test('reports an early talker once, however many pieces it sends, and other clients never (GRT-12)', async () => {
     await using scene = await startScene(trust)
     for (const early of [['EHLO app', '.example\r\n'], []]) {
       const { client, peer } = await scene.meet()
@@ -86,7 +86,7 @@ describe('The greeting', () => {
     )
   })
 
-  test('lets an early client close its half, and still have its answers (GRT-12)', async () => {
+  test('lets an early talker close its half and still get its replies (GRT-12)', async () => {
     await using scene = await startScene(trust)
     const { client, peer } = await scene.meet()
     await client.send('QUIT\r\n')
@@ -100,7 +100,7 @@ describe('The greeting', () => {
     assert.equal(client.log.all.toString(), '220 mail.example ESMTP\r\n221 bye\r\n')
   })
 
-  test('holds no more of an early client than it may, and loses none of it (GRT-12, R15)', async () => {
+  test('holds a limited number of bytes of an early talker, and loses none (GRT-12, R15)', async () => {
     // more than the buffers of the kernel take on both sides
     const early = Buffer.concat([Buffer.from('DATA\r\n'), Buffer.alloc(24 * 1024 * 1024, 'early\r\n')])
     await using scene = await startScene(trust)
@@ -120,20 +120,20 @@ describe('The greeting', () => {
   })
 })
 
-const LOST = { word: words.UNREACHABLE, error: 'connect_reset' } as const
-const TIMED_OUT = { word: words.UNREACHABLE, error: 'greeting_timeout', dialTimeoutMs: 1000 } as const
-const NO_GREETING = { word: words.UNREACHABLE, error: 'greeting_refused' } as const
+const LOST = { word: localReplies.UNREACHABLE, error: 'connect_reset' } as const
+const TIMED_OUT = { word: localReplies.UNREACHABLE, error: 'greeting_timeout', dialTimeoutMs: 1000 } as const
+const NO_GREETING = { word: localReplies.UNREACHABLE, error: 'greeting_refused' } as const
 
 const UNFIT: readonly UnfitUpstream[] = [
-  { what: 'says nothing (GRT-10)', play: async () => {}, ...TIMED_OUT },
-  { what: 'says half a greeting (GRT-10)', play: (peer) => peer.send('220 mail.exa'), ...TIMED_OUT },
+  { what: 'sends nothing (GRT-10)', play: async () => {}, ...TIMED_OUT },
+  { what: 'sends half a greeting (GRT-10)', play: (peer) => peer.send('220 mail.exa'), ...TIMED_OUT },
   {
-    what: 'says the first line of a greeting (GRT-10)',
+    what: 'sends the first line of a greeting (GRT-10)',
     play: (peer) => peer.send('220-mail.example\r\n'),
     ...TIMED_OUT,
   },
-  { what: 'closes without a word (GRT-10)', play: (peer) => peer.end(), ...LOST },
-  { what: 'resets without a word (GRT-10)', play: (peer) => peer.reset(), ...LOST, detail: 'ECONNRESET' },
+  { what: 'closes without a byte (GRT-10)', play: (peer) => peer.end(), ...LOST },
+  { what: 'resets without a byte (GRT-10)', play: (peer) => peer.reset(), ...LOST, detail: 'ECONNRESET' },
   {
     what: 'closes in the middle of a greeting (GRT-10)',
     play: async (peer) => {
@@ -179,7 +179,7 @@ const UNFIT: readonly UnfitUpstream[] = [
   },
 ]
 
-describe('an upstream that does not greet is unreachable: 421, and none of its words (R8)', () => {
+describe('an upstream that does not greet is unreachable: 421, and none of its bytes (R8)', () => {
   for (const upstream of UNFIT) {
     test(upstream.what, async () => {
       const dial = await failsClosed(upstream, trust)
@@ -192,7 +192,7 @@ describe('Port probes', () => {
   const PROBES = 100
 
   for (const how of ['FIN', 'RST'] as const) {
-    test(`${PROBES} clients that connect and leave by ${how} leave nothing behind (GRT-13)`, async () => {
+    test(`${PROBES} clients that connect and leave by ${how} leave nothing open (GRT-13)`, async () => {
       using resources = new OpenResources()
       {
         await using scene = await startScene(trust)

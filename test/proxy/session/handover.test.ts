@@ -1,6 +1,6 @@
 /**
- * From the moment in which a leg is ready to the relay, and what must hold at each point of a dial: nothing is left
- * behind, and no error ends the process (node:test fails a test during which one goes uncaught).
+ * From a connection that is ready to the relay, and what must hold at each point of a dial: nothing is left open, and no
+ * error ends the process (node:test fails a test with an uncaught error).
  */
 import assert from 'node:assert/strict'
 import { getEventListeners, once } from 'node:events'
@@ -19,7 +19,7 @@ before(async () => {
 })
 after(() => trust.remove())
 
-/** How far an upstream may be when something happens. The first has accepted, and says nothing. */
+/** How far an upstream may be when something happens. The first has accepted and sends nothing. */
 const POINTS: readonly (readonly [string, (peer: Peer) => Promise<void>])[] = [
   ['before the greeting', async () => {}],
   ['in the middle of the greeting', (peer) => peer.send('220 mail.exa')],
@@ -55,10 +55,10 @@ const LEAVING: readonly (readonly [string, (client: Peer) => Promise<void>])[] =
   ['an RST', (client) => client.reset()],
 ]
 
-describe('a client that leaves while the upstream is dialled ends the dial (DIS-11)', () => {
+describe('A client that leaves while the upstream is dialled ends the dial (DIS-11)', () => {
   for (const [point, play] of POINTS) {
     for (const [how, leave] of LEAVING) {
-      test(`${how} ${point} closes the upstream connection, and no dial is said to have failed (DIS-11)`, async () => {
+      test(`${how} ${point} closes the upstream connection, and no dial is reported as failed (DIS-11)`, async () => {
         using resources = new OpenResources()
         {
           await using scene = await startScene(trust)
@@ -95,7 +95,7 @@ describe('a client that leaves while the upstream is dialled ends the dial (DIS-
   }
 })
 
-/** What an upstream may do to a leg that is ready, while the client's own handshake is still going on. */
+/** What an upstream may do to a connection that is ready while the client's own handshake is still in progress. */
 const MEANWHILE: readonly (readonly [string, (peer: Peer) => Promise<void>, RegExp])[] = [
   ['resets the connection', (peer) => peer.reset(), /^(?:220 mail\.example ESMTP\r\n)?(?:421 [^\r\n]*\r\n)?$/],
   ['ends the connection', (peer) => peer.end(), /^220 mail\.example ESMTP\r\n$/],
@@ -109,9 +109,9 @@ const MEANWHILE: readonly (readonly [string, (peer: Peer) => Promise<void>, RegE
   ],
 ]
 
-describe('A leg that is ready before the client is', () => {
+describe('A connection that is ready before the client is', () => {
   for (const [what, act, expected] of MEANWHILE) {
-    test(`the upstream ${what}: the client learns of it as soon as it is inside TLS (DIS-06)`, async () => {
+    test(`the upstream ${what}: the client sees it as soon as it is inside TLS (DIS-06)`, async () => {
       using resources = new OpenResources()
       {
         await using scene = await startScene(trust, { smtps: true })
@@ -132,7 +132,7 @@ describe('A leg that is ready before the client is', () => {
     test(`the client ends its handshake by ${how}: the upstream connection is closed (TLC-10, TLC-12)`, async () => {
       using resources = new OpenResources()
       {
-        // one that is silent is left after this time; until then the upstream must be ready
+        // a silent client is cut after this time; until then the upstream must be ready
         const limits = how === 'silence' ? { handshakeMs: 2000 } : {}
         await using scene = await startScene(trust, { smtps: true, limits })
         const { client, peer } = await scene.meet()
@@ -149,8 +149,8 @@ describe('A leg that is ready before the client is', () => {
   }
 })
 
-describe('The moment of the handover', () => {
-  test('an RST right behind the handshake ends the session, whichever side of the relay it hits (DIS-06)', async () => {
+describe('The handover', () => {
+  test('an RST right after the handshake ends the session, before or after the relay begins (DIS-06)', async () => {
     await using scene = await startScene(trust)
     for (let turn = 1; turn <= 20; turn += 1) {
       const { client, peer } = await scene.meet()
@@ -162,7 +162,7 @@ describe('The moment of the handover', () => {
     }
   })
 
-  test('an RST right behind the greeting ends the session where there is no TLS (DIS-06)', async () => {
+  test('an RST right after the greeting ends the session without TLS (DIS-06)', async () => {
     await using scene = await startScene(undefined, { clear: true })
     for (let turn = 1; turn <= 20; turn += 1) {
       const { client, peer } = await scene.meet()
@@ -176,9 +176,9 @@ describe('The moment of the handover', () => {
 
   for (const [what, clear] of [
     ['inside TLS', false],
-    ['in the clear', true],
+    ['unencrypted', true],
   ] as const) {
-    test(`a session ${what} that is cut while a FIN of its client is being passed on leaves nothing (LIF-03)`, async () => {
+    test(`a session (${what}) that is cut while a FIN of its client is being passed on leaves nothing open (LIF-03)`, async () => {
       using resources = new OpenResources()
       {
         await using scene = await startScene(trust, { clear })
@@ -195,7 +195,7 @@ describe('The moment of the handover', () => {
     })
   }
 
-  test('a client connection that is reset in the moment of its FIN is closed (R5)', async () => {
+  test('a client connection that is reset while its FIN is being sent is closed (R5)', async () => {
     using resources = new OpenResources()
     {
       const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(0, '127.0.0.1')
@@ -217,14 +217,14 @@ describe('The moment of the handover', () => {
 })
 
 describe('Dialer.dial', () => {
-  test('told to give up before it began, it connects to nobody, and a resolver that fails harms nobody (DIS-11)', async () => {
+  test('with a signal that is already aborted it connects to nothing, and a resolver that fails does no harm (DIS-11)', async () => {
     const upstream = await ScriptedUpstream.start()
     using _names = new Names({ 'known.test': ['127.0.0.1'], 'unknown.test': 'ENOTFOUND' })
     for (const host of ['known.test', 'unknown.test']) {
       using resources = new OpenResources()
       const server = { host, port: upstream.port, tls: true }
-      const { dial, leg } = await new Dialer().dial(server, 1000, AbortSignal.abort())
-      assert.equal(leg, undefined)
+      const { dial, connection } = await new Dialer().dial(server, 1000, AbortSignal.abort())
+      assert.equal(connection, undefined)
       assert.equal(dial.error, 'resolve_failed')
       await resources.allClosed('a dial that never began')
     }
@@ -232,18 +232,18 @@ describe('Dialer.dial', () => {
     await upstream.close()
   })
 
-  test('leaves no listener behind on the signal of a caller that lives long (GRT-10)', async () => {
+  test('leaves no listener on the signal of a long-lived caller (GRT-10)', async () => {
     const upstream = await ScriptedUpstream.start()
     const stop = new AbortController()
     const dialer = new Dialer(trust.caFile)
-    for (const outcome of ['leg', 'failure']) {
+    for (const outcome of ['connection', 'failure']) {
       const dialing = dialer.dial({ host: 'localhost', port: upstream.port, tls: true }, 5000, stop.signal)
       const peer = await upstream.accept()
-      if (outcome === 'leg') await playPreamble(peer, { identity: trust.identity })
+      if (outcome === 'connection') await playPreamble(peer, { identity: trust.identity })
       else await peer.end()
-      const { leg } = await dialing
-      assert.equal(leg !== undefined, outcome === 'leg')
-      leg?.socket.destroy()
+      const { connection } = await dialing
+      assert.equal(connection !== undefined, outcome === 'connection')
+      connection?.socket.destroy()
     }
     assert.equal(getEventListeners(stop.signal, 'abort').length, 0)
     await upstream.close()

@@ -1,35 +1,36 @@
-/** Which commands the proxy answers by itself, in which state: everything else goes to the upstream. */
+/** Which commands the proxy answers itself, in which state. Everything else goes to the upstream. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type ScreenState, screen, taints } from '../../../proxy/session/intercept.ts'
-import { OWN_WORDS, type OwnWord } from '../../../proxy/session/local-replies.ts'
-import type { ClientLeg } from '../../../proxy/smtp/ehlo.ts'
+import { type InterceptState, intercept, taints } from '../../../proxy/session/intercept.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
+import type { ClientSecurity } from '../../../proxy/smtp/ehlo.ts'
+import { LOCAL_REPLIES, type LocalReplyName } from '../../support/local-replies.ts'
 import { octets } from '../../support/segmentation.ts'
 
-type Answer = keyof typeof OWN_WORDS | 'upgrade' | 'relayed'
+type Answer = LocalReplyName | 'upgrade' | 'relayed'
 
-const TLS: ScreenState = {
-  leg: 'tls',
-  refused: false,
+const TLS: InterceptState = {
+  security: 'tls',
+  upstreamRefused: false,
   tainted: false,
   ehloOwed: false,
   mayDrain: false,
   mayDrainLater: false,
 }
-const CLEAR: ScreenState = { ...TLS, leg: 'clear' }
-const OFFERED: ScreenState = { ...TLS, leg: 'clear-starttls' }
-const REQUIRED: ScreenState = { ...TLS, leg: 'clear-starttls-required' }
-const LEGS: readonly ClientLeg[] = ['tls', 'clear', 'clear-starttls', 'clear-starttls-required']
+const CLEAR: InterceptState = { ...TLS, security: 'plain' }
+const OFFERED: InterceptState = { ...TLS, security: 'starttls-offered' }
+const REQUIRED: InterceptState = { ...TLS, security: 'starttls-required' }
+const SECURITIES: readonly ClientSecurity[] = ['tls', 'plain', 'starttls-offered', 'starttls-required']
 
-function answerTo(line: string, state: ScreenState): Answer {
-  const answer = screen(octets(`${line}\r\n`), state)?.answer
+function answerTo(line: string, state: InterceptState): Answer {
+  const answer = intercept(octets(`${line}\r\n`), state)?.answer
   if (answer === undefined) return 'relayed'
   if (answer === 'upgrade') return answer
-  const names = Object.keys(OWN_WORDS) as (keyof typeof OWN_WORDS)[]
-  return names.find((name) => (OWN_WORDS[name] as OwnWord) === answer) ?? assert.fail('a word that is on no list')
+  const names = Object.keys(LOCAL_REPLIES) as LocalReplyName[]
+  return names.find((name) => LOCAL_REPLIES[name] === answer) ?? assert.fail('a reply that is on no list')
 }
 
-/** Every kind of line, of which none is answered by the proxy in an ordinary session. */
+/** Every kind of line. In an ordinary session the proxy answers none of them. */
 const ORDINARY = [
   'EHLO app',
   'HELO app',
@@ -56,58 +57,63 @@ const BLOCKED = ['XCLIENT ADDR=192.0.2.1', 'XFORWARD NAME=x', 'TURN', 'ATRN x', 
 
 interface Case {
   readonly what: string
-  readonly state: ScreenState
+  readonly state: InterceptState
   readonly lines: readonly string[]
   readonly answer: Answer
 }
 
 const CASES: readonly Case[] = [
   ...[TLS, CLEAR, OFFERED].map((state) => ({
-    what: `an ordinary session (${state.leg}) is relayed`,
+    what: `an ordinary session is relayed (${state.security})`,
     state,
     lines: ORDINARY,
     answer: 'relayed' as const,
   })),
-  ...LEGS.map((leg) => ({
-    what: `what hands trust to the client is blocked (${leg})`,
-    state: { ...TLS, leg },
+  ...SECURITIES.map((security) => ({
+    what: `a command that would give trust to the client is blocked (${security})`,
+    state: { ...TLS, security },
     lines: [...BLOCKED, ...BLOCKED.map((line) => line.toLowerCase())],
     answer: 'BLOCKED' as const,
   })),
-  ...LEGS.map((leg) => ({
-    what: `HTTP is no mail (${leg})`,
-    state: { ...TLS, leg },
+  ...SECURITIES.map((security) => ({
+    what: `an HTTP request ends the session (${security})`,
+    state: { ...TLS, security },
     lines: ['GET / HTTP/1.1', 'POST /x HTTP/1.1', 'CONNECT x:25 HTTP/1.1'],
     answer: 'HTTP' as const,
   })),
   {
-    what: 'STARTTLS begins TLS, in any letters',
+    what: 'STARTTLS begins TLS, in upper and lower case',
     state: OFFERED,
     lines: ['STARTTLS', 'starttls', 'StartTLS', 'STARTTLS \t'],
     answer: 'upgrade',
   },
-  { what: 'also where it is required', state: REQUIRED, lines: ['STARTTLS'], answer: 'upgrade' },
+  { what: 'STARTTLS begins TLS where it is required', state: REQUIRED, lines: ['STARTTLS'], answer: 'upgrade' },
   {
-    what: 'but takes no argument',
+    what: 'STARTTLS takes no argument',
     state: OFFERED,
     lines: ['STARTTLS now', 'starttls\tx'],
     answer: 'STARTTLS_ARGUMENT',
   },
   {
-    what: 'nor comes behind a command that would survive it',
+    what: 'STARTTLS is refused after a command that would survive it',
     state: { ...OFFERED, tainted: true },
     lines: ['STARTTLS'],
     answer: 'STARTTLS_REFUSED',
   },
-  { what: 'nor inside TLS', state: TLS, lines: ['STARTTLS', 'STARTTLS now'], answer: 'STARTTLS_REFUSED' },
   {
-    what: 'and without a certificate is the upstream’s',
+    what: 'STARTTLS is refused inside TLS',
+    state: TLS,
+    lines: ['STARTTLS', 'STARTTLS now'],
+    answer: 'STARTTLS_REFUSED',
+  },
+  {
+    what: 'STARTTLS without a certificate is relayed',
     state: CLEAR,
     lines: ['STARTTLS', 'STARTTLS x'],
     answer: 'relayed',
   },
   {
-    what: 'where TLS is required, mail is refused before it',
+    what: 'where TLS is required, mail before TLS is refused',
     state: REQUIRED,
     lines: ORDINARY.filter((line) => !/^(EHLO|HELO|RSET|NOOP|VRFY|HELP|QUIT)/.test(line)),
     answer: 'STARTTLS_FIRST',
@@ -118,38 +124,38 @@ const CASES: readonly Case[] = [
     lines: ['EHLO app', 'HELO app', 'RSET', 'NOOP', 'VRFY x', 'HELP', 'QUIT'],
     answer: 'relayed',
   },
-  ...LEGS.map((leg) => ({
-    what: `behind a refusing greeting only QUIT goes up (${leg})`,
-    state: { ...TLS, leg, refused: true },
+  ...SECURITIES.map((security) => ({
+    what: `after a greeting that refuses, every other command than QUIT is refused (${security})`,
+    state: { ...TLS, security, upstreamRefused: true },
     lines: [...ORDINARY.filter((line) => line !== 'QUIT'), 'QUIT x', ...BLOCKED, 'STARTTLS', 'GET / HTTP/1.1'],
     answer: 'REFUSED' as const,
   })),
-  ...LEGS.map((leg) => ({
-    what: `and QUIT does (${leg})`,
-    state: { ...TLS, leg, refused: true },
+  ...SECURITIES.map((security) => ({
+    what: `and QUIT is relayed (${security})`,
+    state: { ...TLS, security, upstreamRefused: true },
     lines: ['QUIT', 'quit'],
     answer: 'relayed' as const,
   })),
   {
-    what: 'after the handshake, what needs an EHLO is refused until there is one (RFC 3207 4.2)',
+    what: 'after the handshake, a command that needs an EHLO is refused until there is one (RFC 3207 4.2)',
     state: { ...TLS, ehloOwed: true },
     lines: ORDINARY.filter((line) => !/^(EHLO|HELO|RSET|NOOP|VRFY|HELP|QUIT)/.test(line)),
     answer: 'EHLO_FIRST',
   },
   {
-    what: 'and the rest is relayed, EHLO among it',
+    what: 'and the rest is relayed, including EHLO',
     state: { ...TLS, ehloOwed: true },
     lines: ['EHLO app', 'HELO app', 'RSET', 'NOOP', 'VRFY x', 'HELP', 'QUIT'],
     answer: 'relayed',
   },
   {
-    what: 'STARTTLS and commands that are blocked keep their own replies there',
+    what: 'STARTTLS keeps its own reply there',
     state: { ...TLS, ehloOwed: true },
     lines: ['STARTTLS', 'STARTTLS x'],
     answer: 'STARTTLS_REFUSED',
   },
   {
-    what: 'and at a drain there is no time for an EHLO',
+    what: 'a drain comes before a missing EHLO',
     state: { ...TLS, ehloOwed: true, mayDrain: true },
     lines: ['EHLO app', 'MAIL FROM:<a@b>', 'NOOP'],
     answer: 'DRAINING',
@@ -161,7 +167,7 @@ const CASES: readonly Case[] = [
     answer: 'DRAINING',
   },
   {
-    what: 'while replies are owed, only MAIL is: it would begin another message',
+    what: 'while replies are owed, only MAIL is answered 421: it would begin another message',
     state: { ...TLS, mayDrainLater: true },
     lines: ['MAIL FROM:<a@b>'],
     answer: 'DRAINING',
@@ -172,27 +178,32 @@ const CASES: readonly Case[] = [
     lines: ORDINARY.filter((line) => !line.startsWith('MAIL')),
     answer: 'relayed',
   },
-  { what: 'STARTTLS too', state: { ...OFFERED, mayDrain: true }, lines: ['STARTTLS'], answer: 'DRAINING' },
-  { what: 'and QUIT by the upstream', state: { ...TLS, mayDrain: true }, lines: ['QUIT'], answer: 'relayed' },
+  {
+    what: 'at a drain STARTTLS is answered 421, too',
+    state: { ...OFFERED, mayDrain: true },
+    lines: ['STARTTLS'],
+    answer: 'DRAINING',
+  },
+  { what: 'and QUIT is relayed', state: { ...TLS, mayDrain: true }, lines: ['QUIT'], answer: 'relayed' },
 ]
 
-describe('The screen', () => {
+describe('intercept()', () => {
   for (const { what, state, lines, answer } of CASES) {
     test(what, () => {
       for (const line of lines) assert.equal(answerTo(line, state), answer, JSON.stringify(line))
     })
   }
 
-  test('knows a long line by its head', () => {
-    const head = (text: string) => screen(octets(text + 'x'.repeat(4096)), REQUIRED)?.answer
-    assert.equal(head('MAIL '), OWN_WORDS.STARTTLS_FIRST)
-    assert.equal(head('XCLIENT '), OWN_WORDS.BLOCKED)
-    assert.equal(head('POST /'), OWN_WORDS.HTTP)
+  test('recognises a long line by its head', () => {
+    const head = (text: string) => intercept(octets(text + 'x'.repeat(4096)), REQUIRED)?.answer
+    assert.equal(head('MAIL '), localReplies.STARTTLS_FIRST)
+    assert.equal(head('XCLIENT '), localReplies.BLOCKED)
+    assert.equal(head('POST /'), localReplies.HTTP)
     assert.equal(head('NOOP '), undefined)
   })
 })
 
-describe('Relayed in the clear, a command makes STARTTLS impossible', () => {
+describe('An unencrypted command makes a later STARTTLS impossible', () => {
   const smuggled = ['NOOP x\rAUTH PLAIN x', 'NOOP\0AUTH PLAIN x', 'EHLO a\r', 'EHLO a\vMAIL FROM:<a@b>']
   for (const line of smuggled)
     test(`${JSON.stringify(line)} does`, () => assert.equal(taints(octets(`${line}\r\n`)), true))

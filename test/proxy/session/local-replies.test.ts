@@ -1,13 +1,14 @@
-/** What the proxy says in its own name, and the commands that it says it to; everything else is relayed. */
+/** The replies of the proxy itself, and the commands that they answer. Everything else is relayed. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { OWN_WORDS, type OwnWord } from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { MAX_REPLY_LINES } from '../../../proxy/smtp/reply.ts'
-import { ClientLegRig, type GreetedSession } from '../../support/client-leg-rig.ts'
+import { ClientRig, type GreetedSession } from '../../support/client-rig.ts'
+import { LOCAL_REPLIES, type LocalReplyName } from '../../support/local-replies.ts'
 
-let rig: ClientLegRig
+let rig: ClientRig
 before(async () => {
-  rig = await ClientLegRig.open({ listener: 'starttls' })
+  rig = await ClientRig.open({ listener: 'starttls' })
 })
 after(() => rig.close())
 
@@ -20,8 +21,8 @@ async function greeted(use: (session: GreetedSession) => Promise<void>): Promise
   }
 }
 
-/** All of them: whoever adds one has to think about it here. */
-const WORDS: Readonly<Record<keyof typeof OWN_WORDS, string>> = {
+/** All of them. Every new one must be added here. */
+const EXPECTED: Readonly<Record<LocalReplyName, string>> = {
   UNREACHABLE: '421 4.4.1 closes',
   UNTRUSTED: '421 4.7.0 closes',
   REFUSED: '421 4.4.1 closes',
@@ -42,31 +43,30 @@ const WORDS: Readonly<Record<keyof typeof OWN_WORDS, string>> = {
   TLS_ON_PLAIN_LISTENER: '554 5.5.0 closes',
 }
 
-describe('The words of the proxy', () => {
+describe('The local replies', () => {
   test('are these, and no others (R3)', () => {
-    const words = Object.entries<OwnWord>(OWN_WORDS)
-    const found = words.map(([name, { code, enhancedCode, closes }]) => [
+    const found = Object.entries(LOCAL_REPLIES).map(([name, { code, enhancedCode, closes }]) => [
       name,
       `${code} ${enhancedCode}${closes ? ' closes' : ''}`,
     ])
-    assert.deepEqual(Object.fromEntries(found), WORDS)
+    assert.deepEqual(Object.fromEntries(found), EXPECTED)
   })
 
-  for (const [name, word] of Object.entries<OwnWord>(OWN_WORDS)) {
+  for (const [name, reply] of Object.entries(LOCAL_REPLIES)) {
     test(`${name} is one line with its codes and the proxy's name (RFC 5321 4.2.1, 4.5.3.1.5; RFC 2034 4)`, () => {
-      const line = word.bytes.toString('latin1')
+      const line = reply.bytes.toString('latin1')
       assert.match(line, /^[2-5][0-9]{2} [245]\.[0-9]\.[0-9] ahasend-smtp-proxy: [ -~]+\r\n$/)
-      assert.ok(line.startsWith(`${word.code} ${word.enhancedCode} `))
-      assert.equal(line[0], word.enhancedCode[0], 'the class of the code')
+      assert.ok(line.startsWith(`${reply.code} ${reply.enhancedCode} `))
+      assert.equal(line[0], reply.enhancedCode[0], 'the class of the code')
       assert.ok(line.length <= 512)
     })
   }
 })
 
-const BLOCKED = OWN_WORDS.BLOCKED.bytes.toString('latin1')
-const HTTP = OWN_WORDS.HTTP.bytes.toString('latin1')
+const BLOCKED = localReplies.BLOCKED.bytes.toString('latin1')
+const HTTP = localReplies.HTTP.bytes.toString('latin1')
 
-describe('A command that hands trust or roles to the client', () => {
+describe('A command that would give trust or roles to the client', () => {
   const lines = [
     ['CMD-04', 'TURN'],
     ['CMD-04', 'ATRN example.com'],
@@ -76,7 +76,7 @@ describe('A command that hands trust or roles to the client', () => {
     ['CMD-06', 'BURL imap://x.example/y LAST'],
   ] as const
   for (const [id, line] of lines) {
-    test(`${line} is answered 502 and not relayed, in the clear and inside TLS (${id})`, () =>
+    test(`${line} is answered 502 and not relayed, unencrypted and inside TLS (${id})`, () =>
       greeted(async (session) => {
         assert.equal(await session.answered(`${line}\r\n`), BLOCKED)
         await session.goesOn()
@@ -94,7 +94,7 @@ describe('A command that hands trust or roles to the client', () => {
       }))
   }
 
-  test('is answered in its turn, when others are before and behind it (CMD-06)', () =>
+  test('is answered in its turn among other commands (CMD-06)', () =>
     greeted(async ({ client, upstream }) => {
       await client.send('NOOP 1\r\nNOOP 2\r\nXCLIENT NAME=x\r\nXFORWARD NAME=x\r\nNOOP 3\r\n')
       await upstream.readUntil('NOOP 1\r\nNOOP 2\r\n')
@@ -109,14 +109,14 @@ describe('A command that hands trust or roles to the client', () => {
       assert.ok(!upstream.log.all.includes('NAME=x'))
     }))
 
-  test('octet by octet, the same (CMD-06)', () =>
+  test('is answered 502, too, if it arrives byte by byte (CMD-06)', () =>
     greeted(async (session) => {
       await session.client.trickle('XCLIENT NAME=x\r\n')
       assert.equal(await session.client.readReply(), BLOCKED)
       await session.goesOn()
     }))
 
-  test('of any length is answered once, and not an octet of it is relayed (CMD-06)', () =>
+  test('of any length is answered once, and no byte of it is relayed (CMD-06)', () =>
     greeted(async (session) => {
       await session.client.send(`XCLIENT NAME=${'x'.repeat(5000)}`)
       assert.equal(await session.client.readReply(), BLOCKED)
@@ -125,7 +125,7 @@ describe('A command that hands trust or roles to the client', () => {
       await session.goesOn()
     }))
 
-  test('in a body or an AUTH exchange is none (CMD-06)', () =>
+  test('is no command in a body or an AUTH exchange (CMD-06)', () =>
     greeted(async (session) => {
       await session.relayed('AUTH LOGIN\r\n', '334 VXNlcm5hbWU6\r\n')
       await session.relayed('TURN\r\n', '334 UGFzc3dvcmQ6\r\n')
@@ -142,14 +142,14 @@ describe('An HTTP request', () => {
   const mail = 'EHLO x\r\nMAIL FROM:<evil@example.com>\r\nRCPT TO:<b@example.net>\r\nDATA\r\nspam\r\n.\r\nQUIT\r\n'
   const head = `Host: localhost:2525\r\nContent-Length: ${mail.length}\r\n\r\n`
   const requests: readonly (readonly [what: string, text: string])[] = [
-    ['with a mail in its body', `POST / HTTP/1.1\r\n${head}${mail}`],
+    ['with a message in its body', `POST / HTTP/1.1\r\n${head}${mail}`],
     ['of another method', `PUT /x HTTP/1.1\r\n${head}${mail}`],
     ['whose lines end in LF', `POST / HTTP/1.1\n${mail}`],
     ['with a path longer than any command', `POST /${'a'.repeat(8000)} HTTP/1.1\r\n${head}${mail}`],
     ['for another host', `GET http://mail.example/ HTTP/1.1\r\n${head}`],
   ]
 
-  /** The client is told and left, and nothing went up. */
+  /** The client gets a 554 and is disconnected, and nothing went up. */
   async function isTurnedAway({ client, upstream }: GreetedSession): Promise<void> {
     assert.equal(await client.readReply(), HTTP)
     assert.equal(await client.closed(), 'fin')
@@ -166,20 +166,20 @@ describe('An HTTP request', () => {
       }))
   }
 
-  test('octet by octet, the same (CMD-07)', () =>
+  test('is answered 554, too, if it arrives byte by byte (CMD-07)', () =>
     greeted(async (session) => {
       await session.client.trickle(`POST /${'a'.repeat(100)} HTTP/1.1\r\n${head}`)
       await isTurnedAway(session)
     }))
 
-  test('with a large body, is still told: the close waits for what is being sent (CMD-07)', () =>
+  test('with a large body still gets its reply: the close waits for what is being sent (CMD-07)', () =>
     greeted(async (session) => {
       await session.client.send(`POST / HTTP/1.1\r\n${head}`)
       await session.client.send(Buffer.alloc(2_000_000, mail))
       await isTurnedAway(session)
     }))
 
-  test('also before the greeting, as browsers talk first (CMD-07)', async () => {
+  test('is answered 554, too, before the greeting, because browsers send first (CMD-07)', async () => {
     const client = await rig.client()
     await client.send(`POST / HTTP/1.1\r\n${head}${mail}`)
     const upstream = await rig.upstream.accept()
@@ -197,7 +197,7 @@ describe('An HTTP request', () => {
 
 describe('A line that is no command', () => {
   for (const line of ['', ' ', ' NOOP', '\tQUIT', '  EHLO x', '\0', '\u00ff', 'FOO bar', 'STARTTLS\0']) {
-    test(`${JSON.stringify(line)} is relayed, and its answer too (CMD-08)`, () =>
+    test(`${JSON.stringify(line)} is relayed, and so is its reply (CMD-08)`, () =>
       greeted(async (session) => {
         const answer = '500 5.5.1 what is that\r\n'
         assert.equal(await session.relayed(`${line}\r\n`, answer), answer)
@@ -207,8 +207,8 @@ describe('A line that is no command', () => {
   }
 })
 
-describe('A command with a blank behind its colon', () => {
-  test('is relayed as it is, and understood (CMD-11)', () =>
+describe('A command with a blank after its colon', () => {
+  test('is relayed unchanged, and understood (CMD-11)', () =>
     greeted(async (session) => {
       await session.relayed('MAIL FROM: <a@example.com>\r\n', '250 2.1.0 ok\r\n')
       await session.relayed('RCPT TO: <b@example.net>\r\n', '250 2.1.5 ok\r\n')
@@ -219,7 +219,7 @@ describe('A command with a blank behind its colon', () => {
 
 describe('A client that leaves without QUIT', () => {
   for (const layer of ['in the clear', 'inside TLS']) {
-    test(`${layer}: the upstream reads a FIN and not an octet more (CMD-10, R4)`, () =>
+    test(`${layer}: the upstream reads a FIN and not one byte more (CMD-10, R4)`, () =>
       greeted(async (session) => {
         const { client, upstream } = session
         if (layer === 'inside TLS') await session.startTls()
@@ -237,17 +237,17 @@ describe('A client that leaves without QUIT', () => {
 describe('An endless reply', () => {
   const ENDLESS = '250-and so on\r\n'.repeat(MAX_REPLY_LINES + 1)
 
-  test('between mails ends the session with a 421 (R2)', () =>
+  test('between messages ends the session with a 421 (R2)', () =>
     greeted(async (session) => {
       await session.client.send('HELP\r\n')
       await session.reaches('HELP\r\n')
       await session.upstream.send(ENDLESS)
-      assert.equal(await session.client.readReply(), OWN_WORDS.REPLY_TOO_LONG.bytes.toString('latin1'))
+      assert.equal(await session.client.readReply(), localReplies.REPLY_TOO_LONG.bytes.toString('latin1'))
       assert.equal(await session.client.closed(), 'fin')
       assert.equal(session.client.log.unread.length, 0)
     }))
 
-  test('to the end of a mail ends the session without a word (R3)', () =>
+  test('to the end of a message ends the session without a local reply (R3)', () =>
     greeted(async (session) => {
       const { client, upstream } = session
       await session.relayed('MAIL FROM:<a@example.com>\r\n', '250 ok\r\n')
@@ -264,8 +264,8 @@ describe('An endless reply', () => {
 })
 
 /*
- * The other words are where what they answer to is: STARTTLS in client-leg.test.ts, who may come in in admission.test.ts,
+ * The other replies are tested with what they answer: STARTTLS in client-connection.test.ts, admission in admission.test.ts,
  * UNREACHABLE, UNTRUSTED and REFUSED in upstream.test.ts and greeting.test.ts, DRAINING and IDLE in disconnect.test.ts.
- * Not covered: CMD-04 to CMD-07 behind a command whose payload nobody knows (an unknown verb, or BDAT without CHUNKING)
+ * Not covered: CMD-04 to CMD-07 after a command whose payload is unknown (an unknown verb, or BDAT without CHUNKING)
  * in the same segment: such bytes are relayed unseen (rule R1).
  */

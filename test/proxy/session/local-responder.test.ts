@@ -1,17 +1,17 @@
 /**
  * Clients that pipeline commands which the proxy answers itself: faster than they read the replies, or faster than other
- * sessions get their turn. Neither may cost memory or hold other sessions up.
+ * sessions get their turn. Neither may cost memory or delay other sessions.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { IDLE, OWN_WORDS } from '../../../proxy/session/local-replies.ts'
-import { ClientLegRig, type GreetedSession } from '../../support/client-leg-rig.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
+import { ClientRig, type GreetedSession } from '../../support/client-rig.ts'
 import { Clock } from '../../support/clock.ts'
 import { TURN } from '../../support/local-commands.ts'
 import { retainedBytes } from '../../support/retained.ts'
 
-const BLOCKED = OWN_WORDS.BLOCKED.bytes.toString('latin1')
+const BLOCKED = localReplies.BLOCKED.bytes.toString('latin1')
 
 /** More than the kernel holds of the replies for a client that does not read: they are ten times as long. */
 const FLOOD = 300_000
@@ -26,12 +26,12 @@ before(() => {
 after(() => clock[Symbol.dispose]())
 
 async function greeted(t: TestContext, listener: 'plain' | 'smtps' = 'plain'): Promise<GreetedSession> {
-  const rig = await ClientLegRig.open({ listener, env, limits: { tickMs: 10, linger: { ms: 300, bytes: 1_000_000 } } })
+  const rig = await ClientRig.open({ listener, env, limits: { tickMs: 10, linger: { ms: 300, bytes: 1_000_000 } } })
   t.after(() => rig.close())
   return await rig.greeted()
 }
 
-/** Resolves with the number of commands that were answered, once that number stands still. */
+/** Resolves with the number of commands that were answered, once that number no longer changes. */
 async function answered({ recorded }: GreetedSession): Promise<number> {
   for (let count = -1; ; ) {
     if (count === recorded.events.length) return recorded.all('exchange').length
@@ -49,12 +49,12 @@ async function flooded(session: GreetedSession): Promise<number> {
 
 describe('A client that never reads local replies', () => {
   for (const listener of ['plain', 'smtps'] as const) {
-    test(`is not read any more (${listener}), and is answered in full, in order, once it reads`, async (t) => {
+    test(`is no longer read (${listener}), and gets every reply in order once it reads`, async (t) => {
       const session = await greeted(t, listener)
       const kept = await retainedBytes()
       const count = await flooded(session)
       assert.ok(count < FLOOD / 2, `${count} commands were answered`)
-      // what was reported is kept by the test: about 250 bytes an event
+      // the test keeps what was reported: about 250 bytes an event
       const more = (await retainedBytes()) - kept - count * 250
       assert.ok(more < 8 * 1024 * 1024, `${more} bytes more`)
       void session.client.send('NOOP\r\n')
@@ -69,7 +69,7 @@ describe('A client that never reads local replies', () => {
   test('meets the idle limit', async (t) => {
     const session = await greeted(t)
     await flooded(session)
-    // again, where the machine stalled and the proxy had not yet stopped reading
+    // again, if the machine stalled and the proxy had not yet stopped reading
     while (session.upstream.ending === undefined) {
       clock.passes(IDLE_MS)
       await pause(100)
@@ -79,7 +79,7 @@ describe('A client that never reads local replies', () => {
     await session.end()
     const { by, reason } = session.recorded.one('session-close')
     assert.deepEqual([by, reason], ['proxy', 'idle'])
-    assert.equal(session.recorded.all('exchange').at(-1)?.reply.code, IDLE.code)
+    assert.equal(session.recorded.all('exchange').at(-1)?.reply.code, localReplies.IDLE.code)
   })
 
   test('is noticed when it resets its connection', async (t) => {
@@ -105,7 +105,7 @@ describe('A client that never reads local replies', () => {
 })
 
 describe('Many local replies', () => {
-  test('are 100 a turn at most, so that other sessions get theirs', async (t) => {
+  test('are at most 100 in a turn, so that other sessions get theirs', async (t) => {
     const session = await greeted(t)
     const { recorded } = session
     const count = 5000

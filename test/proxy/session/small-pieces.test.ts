@@ -15,21 +15,21 @@ import { ByteQueue } from '../../../proxy/dialogue/byte-queue.ts'
 import { Framing, MAX_HELD_BYTES } from '../../../proxy/dialogue/framing.ts'
 import { HeldBytes } from '../../../proxy/dialogue/held-bytes.ts'
 import { makeAuthority } from '../../support/certificates.ts'
-import { ClientLegRig } from '../../support/client-leg-rig.ts'
+import { ClientRig } from '../../support/client-rig.ts'
 import type { Peer } from '../../support/peers.ts'
 import { retainedBytes } from '../../support/retained.ts'
 import { sendRecords } from '../../support/small-records.ts'
 
 const MEBIBYTE = 1024 * 1024
 
-/** Calls `use` with `count` Buffers of one byte, each with an ArrayBuffer of its own, as Node's TLS makes them. */
+/** Calls `use` with `count` Buffers of one byte, each with its own ArrayBuffer, as Node's TLS makes them. */
 function pieceByPiece(text: string, use: (piece: Buffer, index: number) => void): void {
   for (let index = 0; index < text.length; index += 1)
     use(Buffer.from(Uint8Array.of(text.charCodeAt(index)).buffer), index)
 }
 
 describe('A queue of bytes', () => {
-  test('returns what came, in order, whatever the pieces were, and a single piece without a copy', () => {
+  test('returns what was pushed, in order, however it was cut, and a single piece without a copy', () => {
     const text = 'abcdefgh'.repeat(1000)
     const queue = new ByteQueue()
     assert.equal(queue.empty, true)
@@ -45,7 +45,7 @@ describe('A queue of bytes', () => {
     assert.equal(queue.take(), alone)
   })
 
-  test('needs little more memory than it has bytes: 64 KiB in pieces of one byte', async () => {
+  test('needs little more memory than it holds bytes: 64 KiB in pieces of one byte', async () => {
     const before = await retainedBytes()
     const queue = new ByteQueue()
     pieceByPiece('x'.repeat(MAX_HELD_BYTES), (piece) => queue.push(piece))
@@ -78,7 +78,7 @@ describe('Held copies', () => {
     assert.deepEqual(held.shift(), { bytes: Buffer.from('new'), at: 200 })
   })
 
-  test('need little more memory than they have bytes, after DATA', async () => {
+  test('need little more memory than they hold bytes, after DATA', async () => {
     const silent = { command() {}, saslResponse() {}, endOfBody() {}, overflow() {} }
     const before = await retainedBytes()
     const framing = new Framing(silent)
@@ -110,7 +110,7 @@ class FullSocket extends Writable {
 }
 
 describe('The writer to the upstream', () => {
-  test('is full after 64 small writes that the kernel does not take, and free again when it took one', async () => {
+  test('is full after 64 small writes that the kernel does not take, and free again when it takes one', async () => {
     const socket = new FullSocket()
     let freed = 0
     const writer = new UpstreamWriter(socket, () => freed++)
@@ -135,7 +135,7 @@ describe('The writer to the upstream', () => {
     assert.equal(writer.full, true)
   })
 
-  test('does not ask for more when the socket fails', async () => {
+  test('does not report that it is free when the socket fails', async () => {
     const socket = new FullSocket()
     const writer = new UpstreamWriter(socket, () => assert.fail('nothing can be written'))
     for (let count = 0; count < 65; count += 1) writer.write(Buffer.from('x'))
@@ -155,7 +155,7 @@ const MAX_RECORDS_IN_A_READ = (64 * 1024) / 22
 describe('A client inside TLS that sends records of one byte', () => {
   for (const when of ['before the greeting', 'after DATA'] as const) {
     test(`costs less than 1 MiB ${when}`, async (t) => {
-      const rig = await ClientLegRig.open({ listener: 'smtps' })
+      const rig = await ClientRig.open({ listener: 'smtps' })
       const client = tls.connect({ port: rig.port, ...rig.clientTls })
       client.setNoDelay(true).on('data', () => {})
       t.after(() => rig.close())
@@ -171,7 +171,7 @@ describe('A client inside TLS that sends records of one byte', () => {
     })
   }
 
-  /** No event shows that the proxy has read all that it wants to: looks for some seconds. Returns the last figure. */
+  /** No event shows that the proxy has stopped reading: samples for some seconds. Returns the last figure. */
   async function settledAt(enough: (bytes: number) => boolean): Promise<number> {
     for (let look = 0; ; look += 1) {
       await pause(500)
@@ -181,7 +181,7 @@ describe('A client inside TLS that sends records of one byte', () => {
   }
 
   /** The client has sent DATA, and the upstream does not answer. */
-  async function askForBody(rig: ClientLegRig, client: tls.TLSSocket, upstream: Peer): Promise<void> {
+  async function askForBody(rig: ClientRig, client: tls.TLSSocket, upstream: Peer): Promise<void> {
     await rig.preamble(upstream)
     for (const [said, answer] of [
       ['MAIL FROM:<a@example.com>\r\n', '250 ok\r\n'],
@@ -216,7 +216,7 @@ describe('The connection of a client inside TLS', () => {
     return { client, connection, read }
   }
 
-  test('reads the TCP socket once a turn, where the records are very small', async (t) => {
+  test('reads the TCP socket once a turn if the records are very small', async (t) => {
     const { client, connection, read } = await connected(t)
     const count = 30_000
     connection.pause()
@@ -233,7 +233,7 @@ describe('The connection of a client inside TLS', () => {
     assert.ok(most <= 2 * MAX_RECORDS_IN_A_READ, `${most} records in one turn`)
   })
 
-  test('stays paused when its owner pauses it while it lets others have a turn', async (t) => {
+  test('stays paused if its owner pauses it while it rests for other sockets', async (t) => {
     const { client, connection, read } = await connected(t)
     connection.listen({
       data: () => {

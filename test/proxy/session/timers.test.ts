@@ -1,12 +1,12 @@
 /**
- * Time: whose timer decides, and what is said when it does. The proxy's own are longer than AhaSend's on purpose, and none
- * of them puts a word where a verdict belongs (RFC 5321 4.5.3.2). The test puts the proxy's clock forward; only linger,
- * dial and AhaSend's own limit take real time.
+ * Timers: which timer decides, and what the client then reads. The proxy's are longer than AhaSend's on purpose, and none of
+ * them sends a local reply in place of a final reply (RFC 5321 4.5.3.2). The test puts the proxy's clock forward; only
+ * linger, dial and AhaSend's own limit take real time.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import * as words from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { AUTH_PLAIN, ask, mail } from '../../simulator/client.ts'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { Clock } from '../../support/clock.ts'
@@ -18,15 +18,15 @@ import { retainedOctets } from '../../support/retained.ts'
 import { drop } from '../../support/session-end.ts'
 
 const ACCEPTED = '250 2.0.0 r-000123\r\n'
-const IDLE = words.IDLE.bytes.toString()
-const DRAINING = words.DRAINING.bytes.toString()
+const IDLE = localReplies.IDLE.bytes.toString()
+const DRAINING = localReplies.DRAINING.bytes.toString()
 
-/** Sessions are looked at often. */
+/** Sessions are checked often. */
 const tickMs = 10
-/** Time for some looks, and for what was sent to be read. */
+/** Time for some checks, and for what was sent to be read. */
 const LOOKS_MS = 100
 
-/** By the clock of the test. Long, so that only the test lets it pass, and never a machine that stalls. */
+/** By the clock of the test. Long, so that only the test can let it pass, and not a machine that stalls. */
 const IDLE_MS = 60_000
 const idleEnv = { PROXY_IDLE_TIMEOUT: '60s' }
 
@@ -36,8 +36,8 @@ before(() => {
 })
 after(() => clock[Symbol.dispose]())
 
-describe('A session that the proxy understands no more', () => {
-  test('may be waiting for a verdict, and is given as long: its idle limit is that of a final reply (R11, R14)', async (t) => {
+describe('An opaque session', () => {
+  test('may be waiting for a final reply, so its idle limit is that of a final reply (R11, R14)', async (t) => {
     const stage = await Stage.open('plain', { env: idleEnv, limits: { tickMs, finalReplyMs: 10 * IDLE_MS } })
     t.after(() => stage.close())
     const session = await sessionAt('dot unanswered', stage)
@@ -53,7 +53,7 @@ describe('A session that the proxy understands no more', () => {
 })
 
 describe('The upstream’s idle limit', () => {
-  test('is what the client meets, between mails and in a body: the upstream’s words, at its time (TMO-01, AHA-07)', async () => {
+  test('ends the session, between messages and in a body: with the upstream’s reply, at its time (TMO-01, AHA-07)', async () => {
     const idleMs = 2500
     await using simulator = await startSimulator({ idleMs })
     await using rig = await startDialRig([`localhost:${simulator.port}`], { caFile: simulator.caFile } as Trust)
@@ -86,7 +86,7 @@ describe('The proxy’s own idle limit', () => {
   })
   after(() => stage.close())
 
-  test('does not touch a mail whose verdict is awaited: it comes after twice that time, and is delivered (DAT-14)', async () => {
+  test('does not end a session that awaits a final reply: it comes after twice that time, and is delivered (DAT-14)', async () => {
     const session = await sessionAt('dot unanswered', stage)
     clock.passes(2 * IDLE_MS)
     await pause(LOOKS_MS)
@@ -96,7 +96,7 @@ describe('The proxy’s own idle limit', () => {
     await drop(session)
   })
 
-  test('does not touch a client that sends an octet now and then, nor a reply that comes octet by octet (TMO-03, TMO-05)', async () => {
+  test('does not end a session whose client sends a byte now and then, nor one whose reply comes byte by byte (TMO-03, TMO-05)', async () => {
     const session = await sessionAt('between mails', stage)
     const read = session.client.log.length
     for (const octet of 'NOOP\r\n') {
@@ -113,13 +113,13 @@ describe('The proxy’s own idle limit', () => {
     await drop(session)
   })
 
-  /** Less than half the limit: also when the last octet is read only now, the limit is not reached. */
+  /** Less than half the limit: even if the last byte is read only now, the limit is not reached. */
   async function someTime(): Promise<void> {
     clock.passes(0.4 * IDLE_MS)
     await pause(LOOKS_MS)
   }
 
-  test('speaks to a client that has half a command written, and the half does not go up', async () => {
+  test('sends 421 to a client that has sent half a command, and the half does not go up', async () => {
     const session = await sessionAt('between mails', stage)
     const sent = session.upstream.log.length
     await session.client.send('MAIL FRO')
@@ -131,7 +131,7 @@ describe('The proxy’s own idle limit', () => {
     await drop(session)
   })
 
-  test('waits for a farewell’s reader no longer than the linger', async () => {
+  test('waits for the client to read the last reply no longer than the linger', async () => {
     const session = await sessionAt('between mails', stage)
     const told = Date.now() // not put forward by the clock of the test
     await isSentAway(session)
@@ -149,7 +149,7 @@ describe('The proxy’s own idle limit', () => {
     await upstream.end()
   }
 
-  test('reads no more behind a farewell than the linger allows', async (t) => {
+  test('reads no more after the last reply than the linger allows', async (t) => {
     // the time of this linger is longer than the test waits for the end
     const patient = await Stage.open('plain', {
       env: idleEnv,
@@ -188,14 +188,14 @@ describe('The proxy’s own idle limit', () => {
   })
 })
 
-describe('The limits of the dial and of the verdict (R14)', () => {
+describe('The limits of the dial and of the final reply (R14)', () => {
   let trust: Trust
   before(async () => {
     trust = await makeTrust()
   })
   after(() => trust.remove())
 
-  test('an upstream that stalls behind STARTTLS costs the client the dial timeout, and a 421 (TMO-06)', async () => {
+  test('an upstream that stalls after STARTTLS costs the client the dial timeout, and a 421 (TMO-06)', async () => {
     await using scene = await startScene(trust, { env: { PROXY_DIAL_TIMEOUT: '2s' } })
     const began = performance.now()
     const { client, peer } = await scene.meet()
@@ -211,7 +211,7 @@ describe('The limits of the dial and of the verdict (R14)', () => {
     await client.end()
   })
 
-  test('a verdict that nobody waits for any more, and that never comes, is awaited as long as one may take (DIS-10)', async (t) => {
+  test('a final reply that never comes, and whose client has gone, is awaited for as long as one may take (DIS-10)', async (t) => {
     const finalReplyMs = 60_000
     const stage = await Stage.open('plain', { limits: { tickMs, finalReplyMs } })
     t.after(() => stage.close())
@@ -230,7 +230,7 @@ describe('The limits of the dial and of the verdict (R14)', () => {
 describe('A drain', () => {
   const drainQuietMs = 60_000
 
-  /** One stage a test: a drain ends it. */
+  /** Each test has its own stage, because a drain ends it. */
   async function draining(
     t: TestContext,
     state: State,
@@ -241,7 +241,7 @@ describe('A drain', () => {
     return { ...session, drained: stage.server.drain() }
   }
 
-  test('never glues its 421 to a 250: it waits until the client has been quiet (LIF-02)', async (t) => {
+  test('never sends its 421 right after a 250: it waits until the client has been quiet (LIF-02)', async (t) => {
     const session = await draining(t, 'dot unanswered')
     clock.passes(2 * drainQuietMs)
     await pause(LOOKS_MS)
@@ -258,7 +258,7 @@ describe('A drain', () => {
     await over(session)
   })
 
-  test('leaves the last word to the upstream when the client says QUIT behind its 250 (LIF-02)', async (t) => {
+  test('leaves the last reply to the upstream if the client sends QUIT after its 250 (LIF-02)', async (t) => {
     const session = await draining(t, 'dot unanswered')
     await session.upstream.send(ACCEPTED)
     assert.equal(await session.client.readReply(), ACCEPTED)
@@ -271,7 +271,7 @@ describe('A drain', () => {
     assert.equal(session.client.log.unread.length, 0)
   })
 
-  test('also when the QUIT came in one segment with the dot (PIP-10)', async (t) => {
+  test('also if the QUIT came in one segment with the dot (PIP-10)', async (t) => {
     const session = await draining(t, 'in the body')
     await session.client.send('.\r\nQUIT\r\n')
     await session.upstream.readUntil('QUIT\r\n')
@@ -284,7 +284,7 @@ describe('A drain', () => {
   })
 
   for (const line of ['MAIL FROM:<a@example.com>', 'RSET', 'NOOP', 'EHLO app.example', 'STARTTLS', 'FOO']) {
-    test(`answers ${line} between mails by its 421, which nobody sees upstream (LIF-02)`, async (t) => {
+    test(`answers ${line} between messages with its 421, and relays nothing (LIF-02)`, async (t) => {
       const session = await draining(t, 'mail accepted')
       const sent = session.upstream.log.length
       await session.client.send(`${line}\r\n`)
@@ -304,7 +304,7 @@ describe('A drain', () => {
   })
 
   for (const state of ['MAIL unanswered', 'in the envelope', 'DATA unanswered', 'in the body'] as const) {
-    test(`lets a mail finish that is ${state} (LIF-02)`, async (t) => {
+    test(`lets a message finish that is ${state} (LIF-02)`, async (t) => {
       const session = await draining(t, state)
       clock.passes(2 * drainQuietMs)
       await pause(LOOKS_MS)
@@ -317,7 +317,7 @@ describe('A drain', () => {
     })
   }
 
-  /** Plays the rest of a mail. */
+  /** Plays the rest of a message. */
   async function finish({ client, upstream }: StagedSession, state: State): Promise<void> {
     const { over: done } = STATES[state]
     for (const [index, { said, answer }] of MAIL.slice(done).entries()) {
@@ -330,7 +330,7 @@ describe('A drain', () => {
     }
   }
 
-  /** The session is over, the drain is, and nothing was cut. */
+  /** The session and the drain are over, and nothing was cut. */
   async function over(session: StagedSession & { readonly drained: Promise<number> }): Promise<void> {
     assert.equal(await session.client.closed(), 'fin')
     await session.client.end()

@@ -2,18 +2,18 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { type ClientLeg, rewriteEhlo } from '../../../proxy/smtp/ehlo.ts'
+import { type ClientSecurity, rewriteEhlo } from '../../../proxy/smtp/ehlo.ts'
 import { ReplyReader } from '../../../proxy/smtp/reply.ts'
 import { cutAtAll, octets } from '../../support/segmentation.ts'
 
-const LEGS: readonly ClientLeg[] = ['tls', 'clear', 'clear-starttls', 'clear-starttls-required']
+const SECURITIES: readonly ClientSecurity[] = ['tls', 'plain', 'starttls-offered', 'starttls-required']
 
 /** Assembles a reply from chunks and rewrites it, as the relay does. */
-function rewrite(chunks: readonly Buffer[], leg: ClientLeg): string {
+function rewrite(chunks: readonly Buffer[], security: ClientSecurity): string {
   const found: string[] = []
   const reader = new ReplyReader()
   for (const chunk of chunks) {
-    reader.push(chunk, ({ bytes }) => found.push(rewriteEhlo(bytes, leg).bytes.toString('latin1')))
+    reader.push(chunk, ({ bytes }) => found.push(rewriteEhlo(bytes, security).bytes.toString('latin1')))
   }
   assert.equal(found.length, 1, 'one reply')
   return found[0]!
@@ -23,7 +23,7 @@ function rewrite(chunks: readonly Buffer[], leg: ClientLeg): string {
  * The rewrite once more, in another way: by whole lines of text, no care for speed. Only well-formed replies, as the
  * generator makes them.
  */
-function reference(text: string, leg: ClientLeg): string {
+function reference(text: string, security: ClientSecurity): string {
   const [first = '', ...rest] = text.match(/[^\n]*\n/g) ?? []
   const keywords = rest.map(
     (line) =>
@@ -35,8 +35,8 @@ function reference(text: string, leg: ClientLeg): string {
   )
   const gone = new Set(['STARTTLS', 'XCLIENT', 'XFORWARD', 'XEXCH50', 'X-LINK2STATE', 'BURL', 'ETRN', 'ATRN', 'TURN'])
   gone.add('CHECKPOINT')
-  if (leg !== 'tls') gone.add('REQUIRETLS')
-  if (leg === 'clear-starttls-required') gone.add('AUTH')
+  if (security !== 'tls') gone.add('REQUIRETLS')
+  if (security === 'starttls-required') gone.add('AUTH')
   if (!keywords.includes('CHUNKING')) gone.add('BINARYMIME')
   const lines = [first]
   rest.forEach((line, index) => {
@@ -45,7 +45,7 @@ function reference(text: string, leg: ClientLeg): string {
     const shown = keyword === 'AUTH' ? withoutBadMechanisms(line) : line
     if (shown !== undefined) lines.push(shown)
   })
-  if (leg.startsWith('clear-starttls')) lines.splice(Math.max(1, lines.length - 1), 0, '250-STARTTLS\r\n')
+  if (security.startsWith('starttls')) lines.splice(Math.max(1, lines.length - 1), 0, '250-STARTTLS\r\n')
   return lines.map((line, index) => `250${index === lines.length - 1 ? ' ' : '-'}${line.slice(4)}`).join('')
 }
 
@@ -85,8 +85,8 @@ describe('a random EHLO reply (EHL-24)', () => {
 
   test('is rewritten as by the reference, for every cut (10,000 replies)', () => {
     fc.assert(
-      fc.property(ehlo, fc.constantFrom(...LEGS), cuts, (text, leg, positions) => {
-        assert.equal(rewrite(cutAtAll(octets(text), positions), leg), reference(text, leg))
+      fc.property(ehlo, fc.constantFrom(...SECURITIES), cuts, (text, security, positions) => {
+        assert.equal(rewrite(cutAtAll(octets(text), positions), security), reference(text, security))
       }),
       { numRuns: 10_000 },
     )
@@ -94,9 +94,9 @@ describe('a random EHLO reply (EHL-24)', () => {
 
   test('is rewritten once: a second time changes nothing', () => {
     fc.assert(
-      fc.property(ehlo, fc.constantFrom(...LEGS), (text, leg) => {
-        const { bytes } = rewriteEhlo(octets(text), leg)
-        assert.equal(rewriteEhlo(bytes, leg).bytes.toString('latin1'), bytes.toString('latin1'))
+      fc.property(ehlo, fc.constantFrom(...SECURITIES), (text, security) => {
+        const { bytes } = rewriteEhlo(octets(text), security)
+        assert.equal(rewriteEhlo(bytes, security).bytes.toString('latin1'), bytes.toString('latin1'))
       }),
       { numRuns: 10_000 },
     )
@@ -104,9 +104,9 @@ describe('a random EHLO reply (EHL-24)', () => {
 
   test('keeps the octets of the lines it keeps, and their order', () => {
     fc.assert(
-      fc.property(ehlo, fc.constantFrom(...LEGS), (text, leg) => {
+      fc.property(ehlo, fc.constantFrom(...SECURITIES), (text, security) => {
         const before = (text.match(/[^\n]*\n/g) ?? []).map((each) => each.slice(4))
-        const { bytes } = rewriteEhlo(octets(text), leg)
+        const { bytes } = rewriteEhlo(octets(text), security)
         const after = (bytes.toString('latin1').match(/[^\n]*\n/g) ?? []).map((each) => each.slice(4))
         let from = 0
         for (const each of after) {

@@ -1,15 +1,15 @@
 /** The list of extensions that a client sees: the upstream's own, but for what the policy takes away or adds. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type ClientLeg, offers, type RewrittenEhlo, rewriteEhlo } from '../../../proxy/smtp/ehlo.ts'
+import { type ClientSecurity, offers, type RewrittenEhlo, rewriteEhlo } from '../../../proxy/smtp/ehlo.ts'
 import { ReplyReader } from '../../../proxy/smtp/reply.ts'
 import { octets, segmentations } from '../../support/segmentation.ts'
 
 /** Assembles a reply from chunks and rewrites it, as the relay does. */
-function rewrite(chunks: readonly Buffer[], leg: ClientLeg): RewrittenEhlo {
+function rewrite(chunks: readonly Buffer[], security: ClientSecurity): RewrittenEhlo {
   const found: RewrittenEhlo[] = []
   const reader = new ReplyReader()
-  for (const chunk of chunks) reader.push(chunk, ({ bytes }) => found.push(rewriteEhlo(bytes, leg)))
+  for (const chunk of chunks) reader.push(chunk, ({ bytes }) => found.push(rewriteEhlo(bytes, security)))
   assert.equal(found.length, 1, 'one reply')
   return found[0]!
 }
@@ -21,7 +21,7 @@ function reply(...lines: readonly string[]): string {
 
 interface Case {
   readonly what: string
-  readonly leg: ClientLeg
+  readonly security: ClientSecurity
   readonly from: string
   readonly to: string
   readonly removed?: readonly string[]
@@ -45,173 +45,178 @@ const TRUSTING = [
 const CASES: readonly Case[] = [
   {
     what: 'in the clear, STARTTLS is added, and the last line stays the last (EHL-02)',
-    leg: 'clear-starttls',
+    security: 'starttls-offered',
     from: reply(...AHASEND),
     to: reply(...AHASEND.slice(0, -1), 'STARTTLS', 'AUTH PLAIN'),
     added: ['STARTTLS'],
   },
   {
     what: 'to a list of nothing (EHL-02)',
-    leg: 'clear-starttls',
+    security: 'starttls-offered',
     from: reply('h'),
     to: reply('h', 'STARTTLS'),
     added: ['STARTTLS'],
   },
   {
     what: 'without a certificate nothing changes (EHL-03)',
-    leg: 'clear',
+    security: 'plain',
     from: reply(...AHASEND),
     to: reply(...AHASEND),
   },
-  { what: 'nor inside TLS (EHL-03)', leg: 'tls', from: reply(...AHASEND), to: reply(...AHASEND) },
+  { what: 'nor inside TLS (EHL-03)', security: 'tls', from: reply(...AHASEND), to: reply(...AHASEND) },
   {
     what: 'inside TLS, the STARTTLS of an upstream that is wrong about it goes (EHL-04)',
-    leg: 'tls',
+    security: 'tls',
     from: reply('h', 'SIZE 1', 'STARTTLS', 'HELP'),
     to: reply('h', 'SIZE 1', 'HELP'),
     removed: ['STARTTLS'],
   },
   {
     what: 'when the last line goes, the mark of the last line moves (EHL-05)',
-    leg: 'tls',
+    security: 'tls',
     from: reply('h', 'SIZE 1', 'STARTTLS'),
     to: reply('h', 'SIZE 1'),
     removed: ['STARTTLS'],
   },
   {
     what: 'to the first line, when nothing else is left (EHL-06)',
-    leg: 'tls',
+    security: 'tls',
     from: reply('h', 'STARTTLS'),
     to: reply('h'),
     removed: ['STARTTLS'],
   },
   {
     what: 'STARTTLS in any letters, with blanks behind it, as often as it stands there (EHL-07)',
-    leg: 'tls',
+    security: 'tls',
     from: reply('h', 'StartTls ', 'STARTTLS\t', 'starttls', 'HELP'),
     to: reply('h', 'HELP'),
     removed: ['STARTTLS', 'STARTTLS', 'STARTTLS'],
   },
   {
     what: 'the first line is a name, whatever it says (EHL-08)',
-    leg: 'tls',
+    security: 'tls',
     from: reply('STARTTLS.example.net greets you', 'SIZE'),
     to: reply('STARTTLS.example.net greets you', 'SIZE'),
   },
   {
     what: 'also when it is a keyword (EHL-08)',
-    leg: 'clear',
+    security: 'plain',
     from: reply('XCLIENT', 'SIZE'),
     to: reply('XCLIENT', 'SIZE'),
   },
   {
     what: 'and offers nothing (EHL-08)',
-    leg: 'tls',
+    security: 'tls',
     from: reply('CHUNKING at your service', 'BINARYMIME', 'SIZE'),
     to: reply('CHUNKING at your service', 'SIZE'),
     removed: ['BINARYMIME'],
   },
   {
     what: 'where STARTTLS is required, AUTH is not offered before it, in either spelling (EHL-09)',
-    leg: 'clear-starttls-required',
+    security: 'starttls-required',
     from: BOTH_AUTHS,
     to: reply('h', 'STARTTLS', 'SIZE'),
     removed: ['AUTH', 'AUTH'],
     added: ['STARTTLS'],
   },
-  { what: 'and inside TLS it is (EHL-09)', leg: 'tls', from: BOTH_AUTHS, to: BOTH_AUTHS },
-  { what: 'elsewhere AUTH is offered in the clear (EHL-10)', leg: 'clear', from: BOTH_AUTHS, to: BOTH_AUTHS },
+  { what: 'and inside TLS it is (EHL-09)', security: 'tls', from: BOTH_AUTHS, to: BOTH_AUTHS },
+  { what: 'elsewhere AUTH is offered in the clear (EHL-10)', security: 'plain', from: BOTH_AUTHS, to: BOTH_AUTHS },
   {
     what: 'mechanisms that do not survive the end of TLS go (EHL-11)',
-    leg: 'tls',
+    security: 'tls',
     from: reply('h', 'AUTH GSSAPI DIGEST-MD5 EXTERNAL PLAIN', 'SIZE'),
     to: reply('h', 'AUTH PLAIN', 'SIZE'),
     removed: ['GSSAPI', 'DIGEST-MD5', 'EXTERNAL'],
   },
   {
     what: 'channel bindings too, reported by their family (EHL-11)',
-    leg: 'tls',
+    security: 'tls',
     from: reply('h', 'AUTH SCRAM-SHA-256-PLUS scram-sha-1-plus GS2-KRB5 LOGIN', 'auth=external PLAIN'),
     to: reply('h', 'AUTH LOGIN', 'auth=PLAIN'),
     removed: ['*-PLUS', '*-PLUS', 'GS2-*', 'EXTERNAL'],
   },
   {
     what: 'and the line with them when nothing is left (EHL-11)',
-    leg: 'clear-starttls',
+    security: 'starttls-offered',
     from: reply('h', 'SIZE', 'AUTH GSSAPI'),
     to: reply('h', 'STARTTLS', 'SIZE'),
     removed: ['GSSAPI'],
     added: ['STARTTLS'],
   },
-  { what: 'an AUTH without mechanisms stays (EHL-11)', leg: 'tls', from: reply('h', 'AUTH'), to: reply('h', 'AUTH') },
+  {
+    what: 'an AUTH without mechanisms stays (EHL-11)',
+    security: 'tls',
+    from: reply('h', 'AUTH'),
+    to: reply('h', 'AUTH'),
+  },
   {
     what: 'names that only begin or end like those stay (EHL-11)',
-    leg: 'tls',
+    security: 'tls',
     from: reply('h', 'AUTH EXTERNALX XGSSAPI PLUS'),
     to: reply('h', 'AUTH EXTERNALX XGSSAPI PLUS'),
   },
-  ...(['tls', 'clear'] as const).map((leg) => ({
-    what: `what hands trust or roles to the client goes (${leg}) (EHL-12)`,
-    leg,
+  ...(['tls', 'plain'] as const).map((security) => ({
+    what: `what hands trust or roles to the client goes (${security}) (EHL-12)`,
+    security,
     from: reply('h', ...TRUSTING, 'SIZE'),
     to: reply('h', 'SIZE'),
     removed: TRUSTING.map((line) => line.split(' ')[0]!),
   })),
   {
     what: 'what is unknown passes (EHL-13)',
-    leg: 'clear',
+    security: 'plain',
     from: reply('h', 'X-FUTURE 1', 'XCLIENTS', 'X', 'ETRN-X'),
     to: reply('h', 'X-FUTURE 1', 'XCLIENTS', 'X', 'ETRN-X'),
   },
   {
     what: 'CHUNKING and BINARYMIME pass together (EHL-14)',
-    leg: 'tls',
+    security: 'tls',
     from: reply('h', 'BINARYMIME', 'CHUNKING'),
     to: reply('h', 'BINARYMIME', 'CHUNKING'),
   },
   {
     what: 'BINARYMIME alone does not (EHL-14)',
-    leg: 'tls',
+    security: 'tls',
     from: reply('h', '8BITMIME', 'BINARYMIME'),
     to: reply('h', '8BITMIME'),
     removed: ['BINARYMIME'],
   },
   {
     what: 'REQUIRETLS goes where the path is not all TLS (EHL-15)',
-    leg: 'clear',
+    security: 'plain',
     from: reply('h', 'REQUIRETLS', 'SIZE'),
     to: reply('h', 'SIZE'),
     removed: ['REQUIRETLS'],
   },
   {
     what: 'and stays where it is (EHL-15)',
-    leg: 'tls',
+    security: 'tls',
     from: reply('h', 'REQUIRETLS'),
     to: reply('h', 'REQUIRETLS'),
   },
   ...['SIZE', 'SIZE 0', 'SIZE 20971520', 'LIMITS RCPTMAX=50 MAILMAX=10000'].map((line) => ({
     what: `${line} keeps its octets (EHL-16)`,
-    leg: 'tls' as const,
+    security: 'tls' as const,
     from: reply('h', line, 'HELP'),
     to: reply('h', line, 'HELP'),
   })),
   {
     what: 'lines that end in LF alone keep it (EHL-23)',
-    leg: 'tls',
+    security: 'tls',
     from: '250-h\n250-STARTTLS\n250-SIZE\n250 HELP\n',
     to: '250-h\n250-SIZE\n250 HELP\n',
     removed: ['STARTTLS'],
   },
   {
     what: 'also when STARTTLS is added (EHL-23)',
-    leg: 'clear-starttls',
+    security: 'starttls-offered',
     from: '250-h\n250 SIZE\n',
     to: '250-h\n250-STARTTLS\r\n250 SIZE\n',
     added: ['STARTTLS'],
   },
   {
     what: 'octets above 127, NUL and bare CR are kept (EHL-26)',
-    leg: 'tls',
+    security: 'tls',
     from: reply(
       'h\u0080\u00ff',
       'X-\u00c3\u00a9 \0\r\u2028'.replace('\u2028', '\u00e2\u0080\u00a8'),
@@ -223,37 +228,37 @@ const CASES: readonly Case[] = [
   },
   {
     what: 'a keyword that only JavaScript takes for STARTTLS stays (R9)',
-    leg: 'tls',
+    security: 'tls',
     from: reply('h', Buffer.from('\u017ftarttls').toString('latin1'), 'X\rSTARTTLS', 'SIZE'),
     to: reply('h', Buffer.from('\u017ftarttls').toString('latin1'), 'X\rSTARTTLS', 'SIZE'),
   },
   {
     what: 'a last line that is only a code stays the last',
-    leg: 'clear-starttls',
+    security: 'starttls-offered',
     from: '250-h\r\n250\r\n',
     to: '250-h\r\n250-STARTTLS\r\n250\r\n',
     added: ['STARTTLS'],
   },
   {
     what: 'a first line that is only a code gets its dash',
-    leg: 'clear-starttls',
+    security: 'starttls-offered',
     from: '250\r\n',
     to: '250-\r\n250 STARTTLS\r\n',
     added: ['STARTTLS'],
   },
   {
     what: 'a reply with another code in it is not ours to change',
-    leg: 'tls',
+    security: 'tls',
     from: '250-h\r\n550-STARTTLS\r\n250 SIZE\r\n',
     to: '250-h\r\n550-STARTTLS\r\n250 SIZE\r\n',
   },
 ]
 
 describe('The EHLO reply, wherever the network cut it', () => {
-  for (const { what, leg, from, to, removed = [], added = [] } of CASES) {
+  for (const { what, security, from, to, removed = [], added = [] } of CASES) {
     test(what, () => {
       for (const { how, chunks } of segmentations(octets(from))) {
-        const got = rewrite(chunks, leg)
+        const got = rewrite(chunks, security)
         assert.equal(got.bytes.toString('latin1'), to, how)
         assert.deepEqual({ removed: got.removed, added: got.added }, { removed, added }, how)
       }
@@ -268,7 +273,7 @@ describe('The EHLO reply, wherever the network cut it', () => {
   test('of 900 lines costs no more than its octets (EHL-22)', () => {
     const bytes = octets(reply('h', ...Array.from({ length: 899 }, (_, index) => `X-${index} ${'x'.repeat(60)}`)))
     const began = performance.now()
-    for (let times = 0; times < 50; times += 1) rewriteEhlo(bytes, 'clear-starttls')
+    for (let times = 0; times < 50; times += 1) rewriteEhlo(bytes, 'starttls-offered')
     assert.ok(performance.now() - began < 1000)
   })
 })

@@ -1,10 +1,10 @@
 /**
  * The preamble that the proxy speaks to an upstream before any client byte goes there: greeting, EHLO, STARTTLS. Ids
- * that begin with GRT and TLU are those of the catalogue's groups of connecting and of TLS on the upstream's leg.
+ * that begin with GRT and TLU are those of the catalogue's groups of connecting and of TLS on the upstream's connection.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import * as words from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { MAX_REPLY_BYTES, MAX_REPLY_LINES } from '../../../proxy/smtp/reply.ts'
 import { makeTrust, type Trust } from '../../support/dial-rig.ts'
 import { failsClosed, type UnfitUpstream } from '../../support/fail-closed.ts'
@@ -58,7 +58,7 @@ interface Case extends UnfitUpstream {
   readonly ids: string
 }
 
-const NOT_OFFERED = { word: words.UNTRUSTED, error: 'starttls_not_offered' } as const
+const NOT_OFFERED = { word: localReplies.UNTRUSTED, error: 'starttls_not_offered' } as const
 
 const EHLO_CASES: readonly Case[] = [
   {
@@ -103,7 +103,7 @@ const EHLO_CASES: readonly Case[] = [
       await answersEhlo('')(peer)
       await fin(peer)
     },
-    word: words.UNREACHABLE,
+    word: localReplies.UNREACHABLE,
     error: 'connect_reset',
     replyCode: 220,
   },
@@ -112,7 +112,7 @@ const EHLO_CASES: readonly Case[] = [
     what: 'EHLO is not answered',
     play: answersEhlo(''),
     dialTimeoutMs: SHORT_MS,
-    word: words.UNTRUSTED,
+    word: localReplies.UNTRUSTED,
     error: 'tls_failed',
     replyCode: 220,
   },
@@ -120,7 +120,7 @@ const EHLO_CASES: readonly Case[] = [
     ids: 'TLU-03',
     what: 'the answer to EHLO has too many octets',
     play: answersEhlo(`250-${'x'.repeat(MAX_REPLY_BYTES)}`),
-    word: words.UNTRUSTED,
+    word: localReplies.UNTRUSTED,
     error: 'starttls_not_offered',
     replyCode: 0,
   },
@@ -128,14 +128,14 @@ const EHLO_CASES: readonly Case[] = [
     ids: 'TLU-03',
     what: 'the answer to EHLO has too many lines',
     play: answersEhlo('250-x\r\n'.repeat(MAX_REPLY_LINES + 1)),
-    word: words.UNTRUSTED,
+    word: localReplies.UNTRUSTED,
     error: 'starttls_not_offered',
     replyCode: 0,
   },
 ]
 
-const REFUSED = { word: words.UNTRUSTED, error: 'starttls_refused' } as const
-const LOST = { word: words.UNREACHABLE, error: 'connect_reset', replyCode: 250 } as const
+const REFUSED = { word: localReplies.UNTRUSTED, error: 'starttls_refused' } as const
+const LOST = { word: localReplies.UNREACHABLE, error: 'connect_reset', replyCode: 250 } as const
 
 const STARTTLS_CASES: readonly Case[] = [
   ...['454 later', '502 what', '501 no', '354 go', '250 ok', '421 busy', '220-go\r\n554 no', 'garbage'].map(
@@ -163,13 +163,13 @@ const STARTTLS_CASES: readonly Case[] = [
     what: 'STARTTLS is not answered',
     play: atStarttls(silence),
     dialTimeoutMs: SHORT_MS,
-    word: words.UNTRUSTED,
+    word: localReplies.UNTRUSTED,
     error: 'tls_failed',
     replyCode: 250,
   },
 ]
 
-const INJECTED = { word: words.UNTRUSTED, error: 'starttls_injection' } as const
+const INJECTED = { word: localReplies.UNTRUSTED, error: 'starttls_injection' } as const
 
 const INJECTION_CASES: readonly Case[] = [
   {
@@ -211,14 +211,14 @@ const INJECTION_CASES: readonly Case[] = [
     ids: 'TLU-08',
     what: 'a reply behind the 220 in a segment of its own, where TLS is expected',
     play: atHandshake(answer('250-evil\r\n250 AUTH PLAIN\r\n')),
-    word: words.UNTRUSTED,
+    word: localReplies.UNTRUSTED,
     error: 'tls_failed',
     detail: /^ERR_SSL_/,
     replyCode: 220,
   },
 ]
 
-const FAILED = { word: words.UNTRUSTED, error: 'tls_failed', replyCode: 220 } as const
+const FAILED = { word: localReplies.UNTRUSTED, error: 'tls_failed', replyCode: 220 } as const
 
 const HANDSHAKE_CASES: readonly Case[] = [
   {

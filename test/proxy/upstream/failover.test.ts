@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { DialError } from '../../../proxy/events/closed-sets.ts'
-import * as words from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { openBlackHole } from '../../support/black-hole.ts'
 import { makeTrust, startDialRig, type Trust } from '../../support/dial-rig.ts'
 import { OpenResources } from '../../support/open-resources.ts'
@@ -157,7 +157,7 @@ describe('When no upstream can serve', () => {
       await using pair = await startPair(SHARED)
       const began = performance.now()
       const client = await pair.rig.connect()
-      assert.equal(await client.readReply(), words.UNREACHABLE.bytes.toString())
+      assert.equal(await client.readReply(), localReplies.UNREACHABLE.bytes.toString())
       const took = performance.now() - began
       assert.ok(took >= 4990 && took < 9900, `${took} ms: not twice as long`)
       await client.end()

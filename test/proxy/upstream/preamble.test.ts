@@ -28,7 +28,7 @@ describe('The preamble of an upstream that behaves', () => {
       assert.equal(await peer.readLine(), 'EHLO [127.0.0.1]\r\n')
       await send(peer, CAPABILITIES)
       assert.equal(await peer.readLine(), 'STARTTLS\r\n')
-      assert.equal(client.log.length, 0, 'nothing for the client before the leg is safe')
+      assert.equal(client.log.length, 0, 'nothing for the client before the connection is safe')
       await send(peer, '220 go\r\n')
       await peer.secureAsServer(trust.identity)
       assert.equal(peer.tls?.servername, 'localhost')

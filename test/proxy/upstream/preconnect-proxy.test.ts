@@ -18,8 +18,8 @@ class WarmStage {
   readonly server: ProxyServer
   readonly recorder = new Recorder()
   /** The upstream's ends, in the order in which they were dialled. Inside TLS unless refused. */
-  readonly legs: Peer[] = []
-  /** The legs of sessions. */
+  readonly connections: Peer[] = []
+  /** The connections of sessions. */
   readonly used = new Set<Peer>()
   #secured = 0
   /** What the upstream greets with; `#` is the connection's number. */
@@ -49,12 +49,12 @@ class WarmStage {
   }
 
   /** A client that has read its greeting, and said something that reaches its upstream: which one is told. */
-  async session(): Promise<{ readonly client: Peer; readonly greeting: string; readonly leg: Peer }> {
+  async session(): Promise<{ readonly client: Peer; readonly greeting: string; readonly connection: Peer }> {
     const client = await connectClient({ port: this.server.bound[0]!.port })
     const greeting = await client.readReply()
-    const leg = this.legs[Number(/(\d+)\r\n/.exec(greeting)?.[1]) - 1]!
-    this.used.add(leg)
-    return { client, greeting, leg }
+    const connection = this.connections[Number(/(\d+)\r\n/.exec(greeting)?.[1]) - 1]!
+    this.used.add(connection)
+    return { client, greeting, connection }
   }
 
   /** Begins so many sessions, one after the other. */
@@ -67,8 +67,8 @@ class WarmStage {
   /** Waits until so many connections were made and secured. Returns the one that nobody uses. */
   async dialled(count: number): Promise<Peer> {
     while (this.#secured < count) await new Promise<void>((look) => this.#waiting.push(look))
-    const [unused] = this.legs.filter((leg) => !this.used.has(leg))
-    assert.ok(unused, 'a leg waits')
+    const [unused] = this.connections.filter((connection) => !this.used.has(connection))
+    assert.ok(unused, 'a connection waits')
     return unused
   }
 
@@ -81,11 +81,11 @@ class WarmStage {
 
   async #play(): Promise<void> {
     while (this.#running) {
-      const leg = await this.#upstream.accept().catch(() => undefined)
-      if (!leg) continue
-      this.legs.push(leg)
-      const greeting = this.greeting.replace('#', String(this.legs.length))
-      void playPreamble(leg, { identity: trust.identity, greeting }).then(
+      const connection = await this.#upstream.accept().catch(() => undefined)
+      if (!connection) continue
+      this.connections.push(connection)
+      const greeting = this.greeting.replace('#', String(this.connections.length))
+      void playPreamble(connection, { identity: trust.identity, greeting }).then(
         () => {
           this.#secured += 1
           for (const look of this.#waiting.splice(0)) look()
@@ -97,16 +97,16 @@ class WarmStage {
 }
 
 describe('A proxy that dials ahead', () => {
-  test('gives a leg that waits to the next client, greeting and all, and dials another', async () => {
+  test('gives a connection that waits to the next client, greeting and all, and dials another', async () => {
     const warm = await WarmStage.open(2)
     const sessions = await warm.sessions(5)
     const waiting = await warm.dialled(6)
     const next = await warm.session()
-    assert.equal(next.leg, waiting, 'its greeting tells')
+    assert.equal(next.connection, waiting, 'its greeting tells')
     assert.equal(next.greeting, next.client.log.all.toString())
     await next.client.send('EHLO app.example\r\n')
-    assert.equal(await next.leg.readLine(), 'EHLO app.example\r\n')
-    await next.leg.send('250 mail.example\r\n')
+    assert.equal(await next.connection.readLine(), 'EHLO app.example\r\n')
+    await next.connection.send('250 mail.example\r\n')
     assert.equal(await next.client.readReply(), '250 mail.example\r\n')
     await warm.dialled(7)
     assert.ok(warm.recorder.dials.length >= 1, 'a dial for nobody in particular is told to the telemetry')
@@ -129,46 +129,46 @@ describe('A proxy that dials ahead', () => {
     await warm.close()
   })
 
-  test('never gives one leg to two clients', async () => {
+  test('never gives one connection to two clients', async () => {
     const warm = await WarmStage.open(2)
     const sessions = await warm.sessions(30)
-    assert.equal(new Set(sessions.map(({ leg }) => leg)).size, sessions.length)
-    for (const { client, leg } of sessions) {
+    assert.equal(new Set(sessions.map(({ connection }) => connection)).size, sessions.length)
+    for (const { client, connection } of sessions) {
       await client.send('QUIT\r\n')
-      assert.equal(await leg.readLine(), 'QUIT\r\n')
-      await leg.send('221 bye\r\n')
-      await leg.end()
+      assert.equal(await connection.readLine(), 'QUIT\r\n')
+      await connection.send('221 bye\r\n')
+      await connection.end()
       assert.equal(await client.readReply(), '221 bye\r\n')
       await client.end()
     }
     const next = await warm.session()
-    assert.ok(!sessions.some(({ leg }) => leg === next.leg), 'not even after its client has gone')
+    assert.ok(!sessions.some(({ connection }) => connection === next.connection), 'not even after its client has gone')
     next.client.destroy()
     await warm.close()
   })
 
-  test('throws a leg away that the upstream has spoilt', async () => {
+  test('throws a connection away that the upstream has spoilt', async () => {
     const warm = await WarmStage.open(1)
     const sessions = await warm.sessions(5)
     const waiting = await warm.dialled(6)
     await waiting.send('421 4.3.2 mail.example idle too long\r\n')
     await waiting.closed()
     const next = await warm.session()
-    assert.notEqual(next.leg, waiting)
+    assert.notEqual(next.connection, waiting)
     for (const { client } of [...sessions, next]) client.destroy()
     await warm.close()
   })
 
-  test('closes the legs that wait when it drains, before the mails in flight have ended', async () => {
+  test('closes the connections that wait when it drains, before the mails in flight have ended', async () => {
     const warm = await WarmStage.open(1)
     const sessions = await warm.sessions(5)
     const waiting = await warm.dialled(6)
     const drained = warm.server.drain()
     await waiting.closed()
     assert.equal(warm.server.activeSessions, 5)
-    for (const { client, leg } of sessions) {
+    for (const { client, connection } of sessions) {
       client.destroy()
-      leg.destroy()
+      connection.destroy()
     }
     assert.equal(await drained, 0)
     await warm.close()

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict'
 import net from 'node:net'
 import { describe, test } from 'node:test'
 import type { Dial } from '../../../proxy/events/dial.ts'
-import type { DialResult, UpstreamLeg } from '../../../proxy/upstream/dialer.ts'
-import { shareOf, WarmLegs } from '../../../proxy/upstream/preconnect.ts'
+import type { DialledUpstream, DialResult } from '../../../proxy/upstream/dialer.ts'
+import { Preconnections, shareOf } from '../../../proxy/upstream/preconnect.ts'
 
 const SECOND = 1000
 
-function legWith(greeting: string, refused = false): UpstreamLeg {
+function connectionWith(greeting: string, refused = false): DialledUpstream {
   const socket = new net.Socket()
   const reply = { bytes: Buffer.from(greeting), code: Number(greeting.slice(0, 3)) }
   return { socket, tcp: socket, greeting: reply, server: { host: 'send.example', port: 587, tls: true }, refused }
@@ -28,13 +28,13 @@ function dialled(at: number, ms: number): Dial {
 
 /** A pool whose dials end when the test says so. */
 class Pool {
-  readonly warm: WarmLegs
+  readonly warm: Preconnections
   /** Dials that have not ended. */
   readonly open: ((result: DialResult) => void)[] = []
   #dials = 0
 
   constructor(max: number) {
-    this.warm = new WarmLegs(max, () => {
+    this.warm = new Preconnections(max, () => {
       this.#dials += 1
       return new Promise((settle) => this.open.push(settle))
     })
@@ -45,21 +45,21 @@ class Pool {
     return this.#dials
   }
 
-  /** So many sessions begin, one millisecond apart, from `at` on; returns the last one's leg. */
-  arrive(count: number, at: number): UpstreamLeg | undefined {
-    let leg: UpstreamLeg | undefined
-    for (let number = 0; number < count; number += 1) leg = this.warm.take(at + number)?.leg
-    return leg
+  /** So many sessions begin, one millisecond apart, from `at` on; returns the last one's connection. */
+  arrive(count: number, at: number): DialledUpstream | undefined {
+    let connection: DialledUpstream | undefined
+    for (let number = 0; number < count; number += 1) connection = this.warm.take(at + number)?.connection
+    return connection
   }
 
-  /** The oldest dial ends, having taken `ms`, with this leg or with none. */
-  async end(leg: UpstreamLeg | undefined, at: number, ms = 10): Promise<void> {
-    this.open.shift()!({ dial: dialled(at - ms, ms), ...(leg && { leg }) })
+  /** The oldest dial ends, having taken `ms`, with this connection or with none. */
+  async end(connection: DialledUpstream | undefined, at: number, ms = 10): Promise<void> {
+    this.open.shift()!({ dial: dialled(at - ms, ms), ...(connection && { connection }) })
     await new Promise((turn) => setImmediate(turn))
   }
 }
 
-describe('Legs dialled ahead', () => {
+describe('Connections dialled ahead', () => {
   test('are not dialled when PROXY_WARM_CONNECTIONS is 0', () => {
     const pool = new Pool(0)
     assert.equal(pool.arrive(100, 0), undefined)
@@ -88,36 +88,36 @@ describe('Legs dialled ahead', () => {
     const pool = new Pool(4)
     pool.arrive(100, 0) // 10 sessions a second
     assert.equal(pool.dials, 1, 'how long a dial lasts is not known yet')
-    await pool.end(legWith('220 a\r\n'), 200, 100)
+    await pool.end(connectionWith('220 a\r\n'), 200, 100)
     pool.warm.tick(200)
     assert.equal(pool.dials, 3, 'one, and two for 200 ms')
-    await pool.end(legWith('220 b\r\n'), 10 * SECOND - 1, 5 * SECOND)
+    await pool.end(connectionWith('220 b\r\n'), 10 * SECOND - 1, 5 * SECOND)
     pool.warm.tick(SECOND)
     assert.equal(pool.dials, 4, 'four at most: two wait, two are dialled')
   })
 
   test('are given away once, the freshest first', async () => {
     const pool = new Pool(3)
-    const legs = ['220 a\r\n', '220 b\r\n', '220 c\r\n'].map((greeting) => legWith(greeting))
+    const connections = ['220 a\r\n', '220 b\r\n', '220 c\r\n'].map((greeting) => connectionWith(greeting))
     pool.arrive(100, 0)
-    for (const [index, leg] of legs.entries()) {
-      await pool.end(leg, 200 + index, 2 * SECOND)
+    for (const [index, connection] of connections.entries()) {
+      await pool.end(connection, 200 + index, 2 * SECOND)
       pool.warm.tick(200 + index)
     }
     assert.equal(pool.warm.size, 3)
     assert.deepEqual(
-      [0, 1, 2].map(() => pool.warm.take(300)?.leg.greeting.bytes.toString()),
+      [0, 1, 2].map(() => pool.warm.take(300)?.connection.greeting.bytes.toString()),
       ['220 c\r\n', '220 b\r\n', '220 a\r\n'],
     )
     assert.equal(pool.warm.take(300), undefined)
   })
 
-  test('come with their own dial, so that a session can say how its leg was reached', async () => {
+  test('come with their own dial, so that a session can say how its connection was reached', async () => {
     const pool = new Pool(2)
     pool.arrive(50, 0)
-    await pool.end(legWith('220 a\r\n'), 1000, 2 * SECOND)
+    await pool.end(connectionWith('220 a\r\n'), 1000, 2 * SECOND)
     pool.warm.tick(1000)
-    await pool.end(legWith('220 b\r\n'), 2000, 700)
+    await pool.end(connectionWith('220 b\r\n'), 2000, 700)
     assert.deepEqual(
       [0, 1].map(() => pool.warm.take(2001)?.dial),
       [dialled(1300, 700), dialled(-1000, 2 * SECOND)],
@@ -127,7 +127,7 @@ describe('Legs dialled ahead', () => {
   test('are dialled anew as they are taken', async () => {
     const pool = new Pool(1)
     pool.arrive(5, 0)
-    await pool.end(legWith('220 a\r\n'), 10)
+    await pool.end(connectionWith('220 a\r\n'), 10)
     assert.ok(pool.warm.take(20))
     assert.equal(pool.dials, 2)
   })
@@ -140,39 +140,39 @@ describe('Legs dialled ahead', () => {
   for (const [what, spoil] of SPOILS) {
     test(`are thrown away when the upstream ${what}`, async () => {
       const pool = new Pool(1)
-      const leg = legWith('220 a\r\n')
+      const connection = connectionWith('220 a\r\n')
       pool.arrive(5, 0)
-      await pool.end(leg, 10)
-      spoil(leg.socket)
+      await pool.end(connection, 10)
+      spoil(connection.socket)
       await new Promise((turn) => setImmediate(turn))
       assert.equal(pool.warm.size, 0)
-      assert.equal(leg.socket.destroyed, true)
+      assert.equal(connection.socket.destroyed, true)
       assert.equal(pool.warm.take(20), undefined)
     })
   }
 
   test('that were given away are nobody else’s to judge', async () => {
     const pool = new Pool(1)
-    const leg = legWith('220 a\r\n')
+    const connection = connectionWith('220 a\r\n')
     pool.arrive(5, 0)
-    await pool.end(leg, 10)
-    assert.equal(pool.warm.take(20)?.leg, leg)
-    leg.socket.push('250 ok\r\n')
+    await pool.end(connection, 10)
+    assert.equal(pool.warm.take(20)?.connection, connection)
+    connection.socket.push('250 ok\r\n')
     await new Promise((turn) => setImmediate(turn))
-    assert.equal(leg.socket.destroyed, false)
-    assert.equal(leg.socket.read()?.toString(), '250 ok\r\n', 'what came is still there for its session')
-    leg.socket.destroy()
+    assert.equal(connection.socket.destroyed, false)
+    assert.equal(connection.socket.read()?.toString(), '250 ok\r\n', 'what came is still there for its session')
+    connection.socket.destroy()
   })
 
   test('are closed after twenty seconds: AhaSend closes a silent connection after sixty', async () => {
     const pool = new Pool(1)
-    const leg = legWith('220 a\r\n')
+    const connection = connectionWith('220 a\r\n')
     pool.arrive(5, 0)
-    await pool.end(leg, 10)
+    await pool.end(connection, 10)
     pool.warm.tick(20 * SECOND)
-    assert.equal(leg.socket.destroyed, false)
+    assert.equal(connection.socket.destroyed, false)
     pool.warm.tick(20 * SECOND + 11)
-    assert.equal(leg.socket.destroyed, true)
+    assert.equal(connection.socket.destroyed, true)
     assert.equal(pool.warm.take(20 * SECOND + 12), undefined)
   })
 
@@ -184,17 +184,17 @@ describe('Legs dialled ahead', () => {
     assert.equal(pool.dials, 1)
   })
 
-  const FAILURES: readonly (readonly [string, () => UpstreamLeg | undefined])[] = [
+  const FAILURES: readonly (readonly [string, () => DialledUpstream | undefined])[] = [
     ['failed', () => undefined],
-    ['ended in a refusal', () => legWith('421 4.3.2 load shedding\r\n', true)],
+    ['ended in a refusal', () => connectionWith('421 4.3.2 load shedding\r\n', true)],
   ]
   for (const [what, make] of FAILURES) {
     test(`are not dialled for thirty seconds after a dial that ${what}`, async () => {
       const pool = new Pool(1)
-      const leg = make()
+      const connection = make()
       pool.arrive(5, 0)
-      await pool.end(leg, 10)
-      assert.equal(leg?.socket.destroyed ?? true, true)
+      await pool.end(connection, 10)
+      assert.equal(connection?.socket.destroyed ?? true, true)
       for (let at = 0; at < 29 * SECOND; at += 100) assert.equal(pool.warm.take(at), undefined)
       assert.equal(pool.dials, 1)
       pool.arrive(5, 31 * SECOND)
@@ -227,7 +227,7 @@ describe('Legs dialled ahead', () => {
 
   test('are closed at the end, those too that are only being dialled', async () => {
     const pool = new Pool(2)
-    const [waiting, late] = [legWith('220 a\r\n'), legWith('220 b\r\n')]
+    const [waiting, late] = [connectionWith('220 a\r\n'), connectionWith('220 b\r\n')]
     pool.arrive(50, 0)
     await pool.end(waiting, 100, 2 * SECOND)
     pool.warm.tick(100)

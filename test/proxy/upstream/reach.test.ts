@@ -5,7 +5,7 @@ import net from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import nodemailer from 'nodemailer'
 import type { DialError } from '../../../proxy/events/closed-sets.ts'
-import * as words from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { parseConfig } from '../../../proxy/settings/settings.ts'
 import { DEFAULT_ACCOUNT, startSimulator } from '../../simulator/simulator.ts'
 import { openBlackHole } from '../../support/black-hole.ts'
@@ -46,9 +46,9 @@ interface Failure {
 async function isUnreachable(rig: DialRig, { error, detail }: Failure): Promise<RecordedSession> {
   const index = rig.recorder.sessions.length
   const client = await rig.connect()
-  assert.equal(await client.readReply(), words.UNREACHABLE.bytes.toString())
+  assert.equal(await client.readReply(), localReplies.UNREACHABLE.bytes.toString())
   assert.equal(await client.closed(), 'fin')
-  assert.equal(client.log.length, words.UNREACHABLE.bytes.length)
+  assert.equal(client.log.length, localReplies.UNREACHABLE.bytes.length)
   await client.end()
   const session = await rig.recorder.ended(index)
   assert.deepEqual([session.one('dial').error, session.one('dial').detail], [error, detail])
@@ -118,7 +118,7 @@ describe('An upstream that cannot be reached', () => {
     await using rig = await startDialRig(['mail.test:587'], trust, { env: { PROXY_DIAL_TIMEOUT: '300ms' } })
     const failing = Array.from({ length: 5 }, async () => {
       const client = await rig.connect()
-      assert.equal(await client.readReply(), words.UNREACHABLE.bytes.toString())
+      assert.equal(await client.readReply(), localReplies.UNREACHABLE.bytes.toString())
       await client.end()
     })
     await Promise.all(failing)
@@ -234,7 +234,7 @@ describe('An upstream that is the proxy itself', () => {
         env: { PROXY_LISTEN: `smtp://127.0.0.1:${port}`, PROXY_MAX_SESSIONS: '20' },
       })
       const client = await rig.connect()
-      assert.equal(await client.readReply(), words.SESSION_LIMIT.bytes.toString())
+      assert.equal(await client.readReply(), localReplies.SESSION_LIMIT.bytes.toString())
       assert.equal(await client.closed(), 'fin')
       await client.end()
       await rig.recorder.closed(21)

@@ -6,8 +6,8 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import * as tls from 'node:tls'
 import type { Dial } from '../../../proxy/events/dial.ts'
-import * as words from '../../../proxy/session/local-replies.ts'
-import { Dialer, type UpstreamLeg } from '../../../proxy/upstream/dialer.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
+import { Dialer, type DialledUpstream } from '../../../proxy/upstream/dialer.ts'
 import { makeAuthority, makeSelfSigned } from '../../support/certificates.ts'
 import { makeTrust, type Scene, startScene, type Trust } from '../../support/dial-rig.ts'
 import { Names } from '../../support/names.ts'
@@ -57,10 +57,10 @@ async function startHall({ caFile }: Trust): Promise<Hall> {
       const dialing = dialer.dial({ host: 'localhost', port: upstream.port, tls: true }, 5000, NEVER)
       const peer = await upstream.accept()
       await secureBy(peer, context)
-      const { dial, leg } = await dialing
-      assert.ok(leg, dial.error)
-      await readsTickets(peer, leg)
-      leg.socket.destroy()
+      const { dial, connection } = await dialing
+      assert.ok(connection, dial.error)
+      await readsTickets(peer, connection)
+      connection.socket.destroy()
       return dial
     },
     [Symbol.asyncDispose]: () => upstream.close(),
@@ -68,8 +68,8 @@ async function startHall({ caFile }: Trust): Promise<Hall> {
 }
 
 /** What the upstream says behind its tickets shows that they were read. */
-async function readsTickets(peer: Peer, leg: UpstreamLeg): Promise<void> {
-  await Promise.all([peer.send('250 ok\r\n'), once(leg.socket, 'data')])
+async function readsTickets(peer: Peer, connection: DialledUpstream): Promise<void> {
+  await Promise.all([peer.send('250 ok\r\n'), once(connection.socket, 'data')])
 }
 
 describe('The TLS session of the last connection', () => {
@@ -98,7 +98,7 @@ describe('The TLS session of the last connection', () => {
       assert.equal(dial.resumed, false)
       const { client, peer } = await scene.meet()
       await isRefused(peer, tls.createSecureContext({ ...somebody, ...versions }))
-      assert.equal(await client.readReply(), words.UNTRUSTED.bytes.toString())
+      assert.equal(await client.readReply(), localReplies.UNTRUSTED.bytes.toString())
       assert.equal(peer.log.length, 0)
       await client.end()
     })
@@ -114,7 +114,7 @@ describe('The TLS session of the last connection', () => {
         const { client, peer } = await scene.meet()
         await isRefused(peer, context)
         assert.equal(peer.tls?.isSessionReused(), false)
-        assert.equal(await client.readReply(), words.UNTRUSTED.bytes.toString())
+        assert.equal(await client.readReply(), localReplies.UNTRUSTED.bytes.toString())
         await client.end()
         const { error, resumed } = (await scene.recorder.ended(turn)).one('dial')
         assert.deepEqual([error, resumed], ['tls_untrusted', false])
@@ -130,10 +130,10 @@ describe('The TLS session of the last connection', () => {
         const dialing = dialer.dial({ host, port: upstream.port, tls: true }, 5000, NEVER)
         const peer = await upstream.accept()
         await secureBy(peer, context).catch(() => {})
-        const { dial, leg } = await dialing
-        if (!leg) return dial.error
-        await readsTickets(peer, leg)
-        leg.socket.destroy()
+        const { dial, connection } = await dialing
+        if (!connection) return dial.error
+        await readsTickets(peer, connection)
+        connection.socket.destroy()
         return dial.resumed
       }
       assert.equal(await dialed('localhost', upstreams[0]), false)
@@ -181,15 +181,15 @@ describe('The TLS session of the last connection', () => {
     const dialer = new Dialer(trust.caFile, () => time)
     const dialled = async (at: number) => {
       time = at
-      const { dial, leg } = await dialer.dial({ host: 'localhost', port: upstream.port, tls: true }, 5000, NEVER)
-      assert.ok(leg, dial.error)
+      const { dial, connection } = await dialer.dial({ host: 'localhost', port: upstream.port, tls: true }, 5000, NEVER)
+      assert.ok(connection, dial.error)
       let tickets = 0
-      leg.socket.on('session', () => {
+      connection.socket.on('session', () => {
         tickets += 1
       })
       upstream.say('250 ok')
-      await once(leg.socket, 'data')
-      leg.socket.destroy()
+      await once(connection.socket, 'data')
+      connection.socket.destroy()
       return [dial.resumed, tickets > 0]
     }
     assert.deepEqual(await dialled(0), [false, true])
@@ -209,7 +209,7 @@ describe('The TLS session of the last connection', () => {
     await pause(notAfter.getTime() - Date.now() + 50)
     const { client, peer } = await scene.meet()
     await isRefused(peer, context)
-    assert.equal(await client.readReply(), words.UNTRUSTED.bytes.toString())
+    assert.equal(await client.readReply(), localReplies.UNTRUSTED.bytes.toString())
     await client.end()
     const { error, detail } = (await scene.recorder.ended(2)).one('dial')
     assert.deepEqual([error, detail], ['tls_untrusted', 'CERT_HAS_EXPIRED'])

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import * as tls from 'node:tls'
-import * as words from '../../../proxy/session/local-replies.ts'
+import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { type CertificateRequest, makeAuthority, makeSelfSigned } from '../../support/certificates.ts'
 import { makeTrust, startScene, type Trust } from '../../support/dial-rig.ts'
 import { failsClosed } from '../../support/fail-closed.ts'
@@ -114,7 +114,7 @@ describe('The certificate of the upstream', () => {
         const context = tls.createSecureContext({ ...identity, minVersion: version, maxVersion: version })
         if (detail) {
           const play = (peer: Peer) => isRefused(peer, context)
-          const expected = { word: words.UNTRUSTED, error: 'tls_untrusted', replyCode: 220 } as const
+          const expected = { word: localReplies.UNTRUSTED, error: 'tls_untrusted', replyCode: 220 } as const
           await failsClosed({ what, host, play, detail, ...expected }, trust)
         } else {
           await using scene = await startScene(trust, { host })
@@ -130,7 +130,7 @@ describe('The certificate of the upstream', () => {
   }
 
   test('a private authority is trusted when PROXY_UPSTREAM_CA_FILE names it, and only then (TLU-06)', async () => {
-    const expected = { word: words.UNTRUSTED, error: 'tls_untrusted', replyCode: 220 } as const
+    const expected = { word: localReplies.UNTRUSTED, error: 'tls_untrusted', replyCode: 220 } as const
     const another = await makeTrust()
     const detail = 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'
     const refused = { play: (peer: Peer) => isRefused(peer, tls.createSecureContext(trust.identity)), detail }
@@ -147,7 +147,7 @@ describe('The certificate of the upstream', () => {
     const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED
     process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'
     try {
-      const expected = { word: words.UNTRUSTED, error: 'tls_untrusted', replyCode: 220 } as const
+      const expected = { word: localReplies.UNTRUSTED, error: 'tls_untrusted', replyCode: 220 } as const
       const play = (peer: Peer) => isRefused(peer, tls.createSecureContext(trust.identity))
       const detail = 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'
       await failsClosed({ what: 'verification turned off in Node', play, detail, ...expected }, undefined)
@@ -184,7 +184,7 @@ describe('The version of TLS (R16)', () => {
     await upstream.close()
 
     const play = (peer: Peer) => isRefused(peer, context)
-    const expected = { word: words.UNTRUSTED, error: 'tls_failed', replyCode: 220, detail: /^ERR_SSL_/ } as const
+    const expected = { word: localReplies.UNTRUSTED, error: 'tls_failed', replyCode: 220, detail: /^ERR_SSL_/ } as const
     await failsClosed({ what: 'TLS 1.1', play, ...expected }, trust)
   })
 })

@@ -2,7 +2,7 @@
  * Greeted sessions through a proxy in this process, for tests of what happens between client and proxy: which listener,
  * which certificate, who may come in. The certificate is loaded from files, as in production.
  *
- *     const rig = await ClientLegRig.open({ listener: 'starttls' })
+ *     const rig = await ClientRig.open({ listener: 'starttls' })
  *     const session = await rig.greeted()
  *     assert.equal(await session.relayed('NOOP\r\n', '250 ok\r\n'), '250 ok\r\n')
  *     await session.end()
@@ -20,7 +20,7 @@ import { connectClient, type Identity, type Peer, playPreamble, ScriptedUpstream
 /** Kinds of listener; all but `plain` have a certificate. */
 export type Listener = 'plain' | 'starttls' | 'starttls-required' | 'smtps'
 
-export interface ClientLegOptions {
+export interface ClientRigOptions {
   readonly listener: Listener
   /** Settings besides. */
   readonly env?: Readonly<Record<string, string>>
@@ -52,7 +52,7 @@ export interface Arrival {
 
 type CertificateFile = 'cert.pem' | 'key.pem'
 
-export class ClientLegRig {
+export class ClientRig {
   readonly upstream: ScriptedUpstream
   readonly server: ProxyServer
   /** Everything that the proxy reports. */
@@ -75,7 +75,7 @@ export class ClientLegRig {
   }
 
   /** Starts the proxy and a scripted upstream. */
-  static async open({ listener, env, limits }: ClientLegOptions): Promise<ClientLegRig> {
+  static async open({ listener, env, limits }: ClientRigOptions): Promise<ClientRig> {
     const trust = await makeTrust()
     const files = writeTemporaryFiles({ 'cert.pem': trust.identity.cert, 'key.pem': trust.identity.key })
     const certificate = loadCertificate({ certFile: files.paths['cert.pem'], keyFile: files.paths['key.pem'] })
@@ -98,7 +98,7 @@ export class ClientLegRig {
       ...(limits && { limits }),
       ...(listener !== 'plain' && { certificate }),
     })
-    return new ClientLegRig({ upstream, server, recorder, listener, certificate }, { trust, files })
+    return new ClientRig({ upstream, server, recorder, listener, certificate }, { trust, files })
   }
 
   /** The proxy's port. */
@@ -197,9 +197,9 @@ export class GreetedSession {
   readonly client: Peer
   readonly upstream: Peer
   readonly recorded: RecordedSession
-  readonly #rig: ClientLegRig
+  readonly #rig: ClientRig
 
-  constructor(rig: ClientLegRig, client: Peer, upstream: Peer, recorded: RecordedSession) {
+  constructor(rig: ClientRig, client: Peer, upstream: Peer, recorded: RecordedSession) {
     this.#rig = rig
     this.client = client
     this.upstream = upstream
