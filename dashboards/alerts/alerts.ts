@@ -1,7 +1,8 @@
 /** All alerts, and the recording rules that they need. */
 
 import { countsOf } from '../promql/counts.ts'
-import { HOUR, type Making, type Recording, RuleMaker } from '../promql/rule-maker.ts'
+import { HOUR } from '../promql/durations.ts'
+import { type Making, type Recording, RuleMaker } from '../promql/rule-maker.ts'
 import { ahasendAlerts } from './ahasend.ts'
 import type { Alert } from './alert.ts'
 import { alertingAlerts } from './alerting.ts'

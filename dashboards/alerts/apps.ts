@@ -1,7 +1,9 @@
 /** Alerts about what apps do: their credentials, their domains, their messages, their connections. */
 
 import { acceptedLogins, BY_CLIENT, type Counts, goesOn } from '../promql/counts.ts'
-import { DAY, HOUR, joined, MINUTE, type RuleMaker } from '../promql/rule-maker.ts'
+import { DAY, HOUR, MINUTE } from '../promql/durations.ts'
+import { joined } from '../promql/expressions.ts'
+import type { RuleMaker } from '../promql/rule-maker.ts'
 import { type Alert, dashboards } from './alert.ts'
 import { IDLE, MESSAGE_FORMAT, RECIPIENTS, REFUSED_LOGINS } from './thresholds.ts'
 

@@ -1,4 +1,5 @@
-import { type Count, joined, type RuleMaker } from '../promql/rule-maker.ts'
+import { joined } from '../promql/expressions.ts'
+import type { Count, RuleMaker } from '../promql/rule-maker.ts'
 import { type BurnRate, ENOUGH_ERRORS, OBJECTIVE } from './thresholds.ts'
 
 /** A share of attempts that fail. */

@@ -2,7 +2,9 @@
 
 import { labels } from '../names.ts'
 import { BY_INSTANCE, BY_JOB, type Counts, refused } from '../promql/counts.ts'
-import { HOUR, joined, MINUTE, type RuleMaker } from '../promql/rule-maker.ts'
+import { HOUR, MINUTE } from '../promql/durations.ts'
+import { joined } from '../promql/expressions.ts'
+import type { RuleMaker } from '../promql/rule-maker.ts'
 import { burning } from './ahasend.ts'
 import { type Alert, dashboards } from './alert.ts'
 import type { ErrorShare } from './burn-rate.ts'

@@ -2,7 +2,9 @@
 
 import { labels } from '../names.ts'
 import { BY_ENTRY, type Counts, enteredTls, goesOn } from '../promql/counts.ts'
-import { DAY, HOUR, joined, MINUTE, type RuleMaker } from '../promql/rule-maker.ts'
+import { DAY, HOUR, MINUTE } from '../promql/durations.ts'
+import { joined } from '../promql/expressions.ts'
+import type { RuleMaker } from '../promql/rule-maker.ts'
 import { type Alert, dashboards } from './alert.ts'
 import { TLS_FAILURES } from './thresholds.ts'
 

@@ -20,18 +20,20 @@ import {
   DRAINED_PER_MINUTE,
   ENDED_PER_MINUTE,
   flowing,
+  NO_ACTION_CAUSES,
+  refusedPerMinute,
+  TURNED_AWAY_PER_MINUTE,
+} from '../promql/mail.ts'
+import {
   growth,
   measured,
-  NO_ACTION_CAUSES,
   orZero,
   quantile,
   RANGE,
   RATE_INTERVAL,
   RECENT,
   rarePerMinute,
-  refusedPerMinute,
   sum,
-  TURNED_AWAY_PER_MINUTE,
 } from '../promql/queries.ts'
 import { dashboard } from './dashboard.ts'
 

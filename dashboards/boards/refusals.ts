@@ -17,17 +17,8 @@ import {
 } from '../panels/links.ts'
 import { rangeTexts, stat, text, zeroIsGood } from '../panels/panels.ts'
 import { cell, table } from '../panels/tables.ts'
-import {
-  growth,
-  orZero,
-  perMinute,
-  RANGE,
-  REFUSAL,
-  rarePerMinute,
-  refused,
-  refusedPerMinute,
-  sum,
-} from '../promql/queries.ts'
+import { REFUSAL, refused, refusedPerMinute } from '../promql/mail.ts'
+import { growth, orZero, perMinute, RANGE, rarePerMinute, sum } from '../promql/queries.ts'
 import { dashboard } from './dashboard.ts'
 
 const allRefusals = tracesLink(

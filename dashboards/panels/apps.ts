@@ -1,7 +1,8 @@
 /** The table of apps and the outcomes of their mail. */
 import * as units from '@grafana/grafana-foundation-sdk/units'
 import { dashboards } from '../alerts/alert.ts'
-import { acceptedShare, ended, growth, RANGE, REFUSED_TEMPORARILY, sum, turnedAway } from '../promql/queries.ts'
+import { acceptedShare, ended, REFUSED_TEMPORARILY, turnedAway } from '../promql/mail.ts'
+import { growth, RANGE, sum } from '../promql/queries.ts'
 import { dashboardLink, variable } from './links.ts'
 import { cell, table } from './tables.ts'
 

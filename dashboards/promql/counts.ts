@@ -1,7 +1,9 @@
 /** Counts that several alerts share. */
 import type { replyCauses } from '../../otel/names/names.ts'
 import type { AnyMetricKey, GroupKey, Matchers } from '../names.ts'
-import { type Count, HOUR, joined, type RuleMaker } from './rule-maker.ts'
+import { HOUR } from './durations.ts'
+import { joined } from './expressions.ts'
+import type { Count, RuleMaker } from './rule-maker.ts'
 
 /** The labels that an alert keeps: which app's mail, and which upstream. */
 export const BY_CLIENT = ['job', 'server.address', 'smtp.client.name'] as const satisfies readonly GroupKey[]
