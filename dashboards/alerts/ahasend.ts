@@ -1,7 +1,7 @@
 /** Alerts about AhaSend itself: the account, its servers, the network path to them. */
 
 import { labels } from '../names.ts'
-import { BY_INSTANCE, BY_JOB, BY_SERVER, type Counts, goesOn, greetings } from '../promql/counts.ts'
+import { BY_INSTANCE, BY_JOB, BY_SERVER, type Counts, continues, greetings } from '../promql/counts.ts'
 import { HOUR, MINUTE } from '../promql/durations.ts'
 import { joined } from '../promql/expressions.ts'
 import type { RuleMaker } from '../promql/rule-maker.ts'
@@ -187,7 +187,7 @@ function droppingSessions(make: RuleMaker, { dropped, accepted }: Counts): Alert
     expr: joined(
       'or',
       none(DROPPED.fast, 5 * MINUTE),
-      joined('and', none(DROPPED.slow, SELDOM, HOUR), goesOn(make, dropped)),
+      joined('and', none(DROPPED.slow, SELDOM, HOUR), continues(make, dropped)),
     ),
     for: 5 * MINUTE,
     summary: 'Sessions with AhaSend close without a reply, and AhaSend accepts no mail.',
