@@ -7,6 +7,7 @@ import { ahasendAlerts } from './ahasend.ts'
 import type { Alert } from './alert.ts'
 import { alertingAlerts } from './alerting.ts'
 import { appAlerts } from './apps.ts'
+import { errorBudgetAlerts } from './error-budget.ts'
 import { limitAlerts } from './limits.ts'
 import { proxyAlerts } from './proxy.ts'
 import { tlsAlerts } from './tls.ts'
@@ -20,7 +21,7 @@ export interface Rules {
 export function rulesOf(making: Making = {}): Rules {
   const make = new RuleMaker(making)
   const counts = countsOf(make)
-  const topics = [ahasendAlerts, appAlerts, limitAlerts, proxyAlerts, tlsAlerts, alertingAlerts]
+  const topics = [ahasendAlerts, appAlerts, limitAlerts, errorBudgetAlerts, proxyAlerts, tlsAlerts, alertingAlerts]
   const alerts = topics.flatMap((alertsOf) => alertsOf(make, counts))
   const { recordings } = make
   return {

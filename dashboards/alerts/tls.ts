@@ -1,14 +1,14 @@
 /** The alert about apps that fail to establish TLS with the proxy. */
 
 import { labels } from '../names.ts'
-import { BY_ENTRY, type Counts, continues, enteredTls } from '../promql/counts.ts'
+import { BY_LISTENER, type Counts, continues, enteredTls } from '../promql/counts.ts'
 import { DAY, HOUR, MINUTE } from '../promql/durations.ts'
 import { joined } from '../promql/expressions.ts'
 import type { RuleMaker } from '../promql/rule-maker.ts'
 import { type Alert, dashboards } from './alert.ts'
 import { TLS_FAILURES } from './thresholds.ts'
 
-const AT_THIS_LISTENER = `on (${labels(...BY_ENTRY)})`
+const AT_THIS_LISTENER = `on (${labels(...BY_LISTENER)})`
 const OF_THIS_APP = `on (${labels('job', 'smtp.client.name')})`
 
 /**
@@ -55,7 +55,7 @@ function outage(make: RuleMaker, counts: Counts): string {
     `${make.count(counts.tlsFailed, window)} >= ${TLS_FAILURES.none}`,
     continues(make, counts.tlsFailed, window),
   )
-  const couldToday = make.sum(BY_ENTRY, make.increase(enteredTls(make), DAY))
+  const couldToday = make.sum(BY_LISTENER, make.increase(enteredTls(make), DAY))
   const stopped = joined(`unless ${AT_THIS_LISTENER}`, lasts, entered(make, counts, window))
   const silent = joined(`unless ${OF_THIS_APP}`, stopped, `${make.count(counts.accepted, window)} > 0`)
   return joined(`and ${AT_THIS_LISTENER}`, silent, `${couldToday} > 0`)

@@ -11,9 +11,9 @@ export const BY_SERVER = ['job', 'server.address'] as const satisfies readonly G
 export const BY_JOB = ['job'] as const satisfies readonly GroupKey[]
 export const BY_INSTANCE = ['job', 'instance'] as const satisfies readonly GroupKey[]
 const BY_REASON = ['job', 'smtp.session.close_reason'] as const satisfies readonly GroupKey[]
-/** An application at a listener. */
-export const BY_ENTRY = ['job', 'smtp.listener', 'smtp.client.name'] as const satisfies readonly GroupKey[]
-const BY_TLS_FAILURE = [...BY_ENTRY, 'error.type'] as const satisfies readonly GroupKey[]
+/** An app at a listener. */
+export const BY_LISTENER = ['job', 'smtp.listener', 'smtp.client.name'] as const satisfies readonly GroupKey[]
+const BY_TLS_FAILURE = [...BY_LISTENER, 'error.type'] as const satisfies readonly GroupKey[]
 
 /** Every count, by the name that alerts use. */
 export type Counts = ReturnType<typeof countsOf>
@@ -79,7 +79,7 @@ function growths(make: RuleMaker) {
     idleDisconnects: growth(make, 'idle_disconnect', BY_CLIENT, upstreamReplies(make, 'idle_timeout')),
     loginsAccepted: growth(make, 'login_accepted', BY_CLIENT, acceptedLogins(make)),
     tlsFailed: growth(make, 'app_tls_failed', BY_TLS_FAILURE, handshakes),
-    tlsEntered: growth(make, 'app_tls_entered', BY_ENTRY, enteredTls(make)),
+    tlsEntered: growth(make, 'app_tls_entered', BY_LISTENER, enteredTls(make)),
     loadShedding: growth(make, 'load_shedding', BY_SERVER, shedding),
     internalErrors: growth(make, 'internal_error', BY_SERVER, internalErrors(make)),
   }
