@@ -6,6 +6,7 @@ import {
   endedSessions,
   growth,
   perMinute,
+  quantile,
   rarePerMinute,
   rareSessionsPerMinute,
   sum,
@@ -118,4 +119,9 @@ export function refused(window: DashboardWindow): string {
 /** Refusals per minute, by series. */
 export function refusedPerMinute(): string {
   return `${rarePerMinute('replies', REFUSAL)}\nor\n${rarePerMinute('replies', PARTLY)}`
+}
+
+/** A quantile (0 to 1) of the time from the last byte of a message to its final reply. */
+export function finalReplyTime(q: number, window: string): string {
+  return quantile(q, window, 'commandDuration', { 'smtp.command': 'END-OF-MESSAGE' })
 }

@@ -125,6 +125,11 @@ export function orZero(expr: string): string {
   return `${expr} or on () (0 * ${SCRAPED})`
 }
 
+/** The number of events in the time range of the dashboard, including the first one. */
+export function countInRange<Key extends AnyMetricKey>(key: Key, matchers: Matchers<Key>): string {
+  return orZero(sum(growth(RANGE, key, matchers)))
+}
+
 /** An expression while a proxy is scraped, otherwise no value: recent samples of a dead proxy are out of date. */
 export function whileScraped(expr: string): string {
   return `(${expr}) and on () ${SCRAPED}`
