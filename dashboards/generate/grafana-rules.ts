@@ -7,10 +7,11 @@ import { panelId } from './dashboards.ts'
 import { annotationsOf, RULES_HEAD, tidy, yaml } from './rule-parts.ts'
 
 const GRAFANA_HEAD = `${RULES_HEAD}
-For a Grafana that evaluates alerts itself, on a Prometheus that takes no rules: copy it to provisioning/alerting/.
-Its data source has the uid prometheus. Not for a Grafana beside a Prometheus that has the rules: all would come twice.
-Grafana has no inhibition: of one outage the sum of all failures is told beside its reason, and a warning beside critical.
-Alerts about alerting are not here: they watch Alertmanager, and of SmtpProxyWatchdog Grafana would tell all for ever.`
+For a Grafana that evaluates alerts itself because its Prometheus accepts no rules. Copy this file to provisioning/alerting/.
+It expects a data source with the uid prometheus. Do not use it if Prometheus has the rules: you would get every alert twice.
+Grafana has no inhibition. In an outage, SmtpProxyErrorBudgetBurning fires in addition to the alert that names the reason,
+and a warning in addition to the critical alert of the same name.
+Alerts about alerting are left out: they watch Alertmanager, and SmtpProxyWatchdog would notify all receivers permanently.`
 
 /** Without recordings: the queries contain all expressions, because Prometheus has none of our rules. */
 export function grafanaRules(): string {
