@@ -1,13 +1,9 @@
 /** Connections without a valid PROXY header: of a load balancer that lost its setting, and of monitors. */
 import { gone, grow, hold, type Scenario, UP } from './scenario.ts'
-import { ended, labelled, mail } from './series.ts'
+import { ended, labelled, mail, missingHeader } from './series.ts'
 
 const headless = (severity: 'critical' | 'warning', count: number, instance = 'proxy:9464') =>
-  ({
-    severity,
-    labels: { instance },
-    description: `${instance} closed ${count} connections from networks in PROXY_TRUST_PROXY_PROTOCOL because they did not begin with a valid PROXY header. Apps on these connections get no reply.`,
-  }) as const
+  missingHeader(severity, count, instance)
 
 const AT_TWO = 'instance="two:9464"'
 const HOURS = 60

@@ -1,6 +1,5 @@
 /** Everything that the alerts are tried with. */
 
-import * as proxyHeaderRollout from '../../../alerts/proxy-header-rollout.ts'
 import * as accountAndLoad from './account-and-load.ts'
 import * as alerting from './alerting.ts'
 import * as answers from './answers.ts'
@@ -9,6 +8,7 @@ import * as limits from './limits.ts'
 import * as noFailures from './no-failures.ts'
 import * as proxy from './proxy.ts'
 import * as proxyHeader from './proxy-header.ts'
+import * as proxyHeaderRollout from './proxy-header-rollout.ts'
 import * as reaching from './reaching.ts'
 import * as refused from './refused.ts'
 import * as resources from './resources.ts'

@@ -1,4 +1,5 @@
 /** Series of a proxy as it is scraped, and labels of alerts. */
+import type { Firing } from './scenario.ts'
 
 export const SERVER = { server_address: 'send.ahasend.com' }
 export const BILLING = { ...SERVER, smtp_client_name: 'billing' }
@@ -45,3 +46,12 @@ export function labelled(series: string, label: string): string {
 
 export const ENDED_SESSIONS = ended('quit')
 export const FINAL_REPLIES = 'smtp_command="END-OF-MESSAGE", server_address="send.ahasend.com"'
+
+/** The alert about connections that do not begin with a valid PROXY header. */
+export function missingHeader(severity: 'critical' | 'warning', count: number, instance: string): Firing {
+  return {
+    severity,
+    labels: { instance },
+    description: `${instance} closed ${count} connections from networks in PROXY_TRUST_PROXY_PROTOCOL because they did not begin with a valid PROXY header. Apps on these connections get no reply.`,
+  }
+}

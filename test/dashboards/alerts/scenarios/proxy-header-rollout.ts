@@ -1,13 +1,9 @@
 /** Connections without a valid PROXY header when instances are replaced or added: of monitors that always did so, or not. */
-import { gone, grow, hold, type Scenario, UP } from '../dashboards/alerts/scenarios/scenario.ts'
-import { ended, labelled, mail } from '../dashboards/alerts/scenarios/series.ts'
+import { gone, grow, hold, type Scenario, UP } from './scenario.ts'
+import { ended, labelled, mail, missingHeader } from './series.ts'
 
 const headless = (severity: 'critical' | 'warning', count: number, instance = 'two:9464') =>
-  ({
-    severity,
-    labels: { instance },
-    description: `${instance} closed ${count} connections from PROXY_TRUST_PROXY_PROTOCOL, because they did not begin with a valid PROXY header. Their applications get no reply at all.`,
-  }) as const
+  missingHeader(severity, count, instance)
 
 const OLD = 'proxy:9464'
 const AT_TWO = 'instance="two:9464"'
