@@ -1,4 +1,5 @@
-/** Runs scenarios with promtool. */
+/** Checks rules and runs scenarios with promtool. */
+import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { prometheusRules } from '../../../../dashboards/generate/alert-files.ts'
@@ -56,6 +57,18 @@ export async function tryScenarios(
   try {
     const args = ['test', 'rules', ...tests.map((name) => join(directory, name))]
     return await run({ file: fileOf('promtool'), args, env: {} }, 120_000)
+  } finally {
+    remove()
+  }
+}
+
+/** Fails with what promtool says unless it accepts the text of a rule file. `lint` selects its style checks. */
+export async function assertValidRules(text: string, lint: 'all' | 'none' = 'all'): Promise<void> {
+  const { paths, remove } = writeTemporaryFiles({ 'rules.yaml': text })
+  try {
+    const args = ['check', 'rules', `--lint=${lint}`, '--lint-fatal', paths['rules.yaml']]
+    const { code, stdout, stderr } = await run({ file: fileOf('promtool'), args, env: {} })
+    assert.equal(code, 0, stdout + stderr)
   } finally {
     remove()
   }
