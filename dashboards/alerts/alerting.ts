@@ -1,6 +1,7 @@
 /** Alerts about alerting itself. */
 
-import { MINUTE, type RuleMaker } from '../promql/rule-maker.ts'
+import { MINUTE } from '../promql/durations.ts'
+import type { RuleMaker } from '../promql/rule-maker.ts'
 import type { Alert } from './alert.ts'
 import { ALERTMANAGER_JOB } from './thresholds.ts'
 

@@ -1,11 +1,13 @@
 /** All alerts, and the recording rules that they need. */
 
 import { countsOf } from '../promql/counts.ts'
-import { HOUR, type Making, type Recording, RuleMaker } from '../promql/rule-maker.ts'
+import { HOUR } from '../promql/durations.ts'
+import { type Making, type Recording, RuleMaker } from '../promql/rule-maker.ts'
 import { ahasendAlerts } from './ahasend.ts'
 import type { Alert } from './alert.ts'
 import { alertingAlerts } from './alerting.ts'
 import { appAlerts } from './apps.ts'
+import { errorBudgetAlerts } from './error-budget.ts'
 import { limitAlerts } from './limits.ts'
 import { proxyAlerts } from './proxy.ts'
 import { tlsAlerts } from './tls.ts'
@@ -19,7 +21,7 @@ export interface Rules {
 export function rulesOf(making: Making = {}): Rules {
   const make = new RuleMaker(making)
   const counts = countsOf(make)
-  const topics = [ahasendAlerts, appAlerts, limitAlerts, proxyAlerts, tlsAlerts, alertingAlerts]
+  const topics = [ahasendAlerts, appAlerts, limitAlerts, errorBudgetAlerts, proxyAlerts, tlsAlerts, alertingAlerts]
   const alerts = topics.flatMap((alertsOf) => alertsOf(make, counts))
   const { recordings } = make
   return {

@@ -1,7 +1,9 @@
 /** Alerts about what apps do: their credentials, their domains, their messages, their connections. */
 
-import { acceptedLogins, BY_CLIENT, type Counts, goesOn } from '../promql/counts.ts'
-import { DAY, HOUR, joined, MINUTE, type RuleMaker } from '../promql/rule-maker.ts'
+import { acceptedLogins, BY_CLIENT, type Counts, continues, upstreamReplies } from '../promql/counts.ts'
+import { DAY, HOUR, MINUTE } from '../promql/durations.ts'
+import { joined } from '../promql/expressions.ts'
+import type { RuleMaker } from '../promql/rule-maker.ts'
 import { type Alert, dashboards } from './alert.ts'
 import { IDLE, MESSAGE_FORMAT, RECIPIENTS, REFUSED_LOGINS } from './thresholds.ts'
 
@@ -71,12 +73,12 @@ function noLoginSucceeds(make: RuleMaker, counts: Counts): string {
 
 /** Some logins are refused and others succeed, or there are too few to judge. */
 function someFail(make: RuleMaker, counts: Counts): string {
-  const goesOnFast = joined(
+  const continuesFast = joined(
     'and',
     `${make.count(counts.loginsRefused, 5 * MINUTE)} > 0`,
     `${before(make, counts, 10 * MINUTE)} > 0`,
   )
-  return joined('or', goesOnFast, goesOn(make, counts.loginsRefused))
+  return joined('or', continuesFast, continues(make, counts.loginsRefused))
 }
 
 /** At least `least` logins were refused within the window, and none was accepted. */
@@ -95,10 +97,7 @@ function couldLogIn(make: RuleMaker): string {
 
 /** Logins refused within five minutes, `ago` seconds ago. */
 function before(make: RuleMaker, counts: Counts, ago: number): string {
-  const refused = make.select.series('replies', {
-    'smtp.reply.cause': 'invalid_credentials',
-    'smtp.reply.origin': 'upstream',
-  })
+  const refused = upstreamReplies(make, 'invalid_credentials')
   return make.sum(counts.loginsRefused.by, make.increaseBefore(refused, 5 * MINUTE, ago))
 }
 

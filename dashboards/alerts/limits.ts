@@ -2,7 +2,8 @@
 import { metrics } from '../../otel/names/names.ts'
 import type { GroupKey } from '../names.ts'
 import type { Counts } from '../promql/counts.ts'
-import { type Count, HOUR, type RuleMaker } from '../promql/rule-maker.ts'
+import { HOUR } from '../promql/durations.ts'
+import type { Count, RuleMaker } from '../promql/rule-maker.ts'
 import { type Alert, dashboards, type Wording } from './alert.ts'
 import { LIMITS } from './thresholds.ts'
 

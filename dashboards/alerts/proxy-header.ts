@@ -2,7 +2,9 @@
 
 import { labels } from '../names.ts'
 import { BY_INSTANCE, BY_JOB, type Counts, refused } from '../promql/counts.ts'
-import { DAY, HOUR, inParentheses, joined, MINUTE, type RuleMaker } from '../promql/rule-maker.ts'
+import { DAY, HOUR, MINUTE } from '../promql/durations.ts'
+import { inParentheses, joined } from '../promql/expressions.ts'
+import type { RuleMaker } from '../promql/rule-maker.ts'
 import { type Alert, dashboards } from './alert.ts'
 import { WITHOUT_HEADER } from './thresholds.ts'
 

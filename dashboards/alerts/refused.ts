@@ -1,7 +1,9 @@
 /** The alert about sessions that the proxy refuses because of its limits or its allow-list. */
 
 import type { Counts } from '../promql/counts.ts'
-import { joined, MINUTE, type RuleMaker } from '../promql/rule-maker.ts'
+import { MINUTE } from '../promql/durations.ts'
+import { joined } from '../promql/expressions.ts'
+import type { RuleMaker } from '../promql/rule-maker.ts'
 import { type Alert, dashboards } from './alert.ts'
 import { TURNED_AWAY } from './thresholds.ts'
 

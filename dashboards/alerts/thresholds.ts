@@ -1,6 +1,6 @@
 /** The targets, windows and thresholds of the alerts. */
 
-import { DAY, HOUR, MINUTE } from '../promql/rule-maker.ts'
+import { DAY, HOUR, MINUTE } from '../promql/durations.ts'
 import type { Severity } from './alert.ts'
 
 /** The scrape job of the proxy. Only `up` needs it. */

@@ -1,12 +1,14 @@
 /** The alert about apps that fail to establish TLS with the proxy. */
 
 import { labels } from '../names.ts'
-import { BY_ENTRY, type Counts, enteredTls, goesOn } from '../promql/counts.ts'
-import { DAY, HOUR, joined, MINUTE, type RuleMaker } from '../promql/rule-maker.ts'
+import { BY_LISTENER, type Counts, continues, enteredTls } from '../promql/counts.ts'
+import { DAY, HOUR, MINUTE } from '../promql/durations.ts'
+import { joined } from '../promql/expressions.ts'
+import type { RuleMaker } from '../promql/rule-maker.ts'
 import { type Alert, dashboards } from './alert.ts'
 import { TLS_FAILURES } from './thresholds.ts'
 
-const AT_THIS_LISTENER = `on (${labels(...BY_ENTRY)})`
+const AT_THIS_LISTENER = `on (${labels(...BY_LISTENER)})`
 const OF_THIS_APP = `on (${labels('job', 'smtp.client.name')})`
 
 /**
@@ -17,7 +19,7 @@ export function tlsAlerts(make: RuleMaker, counts: Counts): readonly Alert[] {
   const failed = (window: number) => make.count(counts.tlsFailed, window)
   const none = (window: number) =>
     joined(`unless ${AT_THIS_LISTENER}`, `${failed(window)} >= ${TLS_FAILURES.none}`, entered(make, counts, window))
-  const persists = goesOn(make, counts.tlsFailed)
+  const persists = continues(make, counts.tlsFailed)
   const seldom = joined('and', none(HOUR), persists)
   const some = joined('and', `${failed(HOUR)} >= ${TLS_FAILURES.some}`, persists)
   const when = (condition: string) => joined('and', `${failed(HOUR)} > 0`, condition)
@@ -51,9 +53,9 @@ function outage(make: RuleMaker, counts: Counts): string {
   const lasts = joined(
     'and',
     `${make.count(counts.tlsFailed, window)} >= ${TLS_FAILURES.none}`,
-    goesOn(make, counts.tlsFailed, window),
+    continues(make, counts.tlsFailed, window),
   )
-  const couldToday = make.sum(BY_ENTRY, make.increase(enteredTls(make), DAY))
+  const couldToday = make.sum(BY_LISTENER, make.increase(enteredTls(make), DAY))
   const stopped = joined(`unless ${AT_THIS_LISTENER}`, lasts, entered(make, counts, window))
   const silent = joined(`unless ${OF_THIS_APP}`, stopped, `${make.count(counts.accepted, window)} > 0`)
   return joined(`and ${AT_THIS_LISTENER}`, silent, `${couldToday} > 0`)

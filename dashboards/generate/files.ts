@@ -1,14 +1,8 @@
-/** All generated files, by their path in dashboards/. */
-import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
-import { limits } from '../boards/limits.ts'
-import { mailHealth } from '../boards/mail-health.ts'
-import { proxy } from '../boards/proxy.ts'
-import { refusals } from '../boards/refusals.ts'
+/** All generated files: dashboards, alerts and Alertmanager's configuration. */
 import { alertFiles } from './alert-files.ts'
+import { allDashboards } from './dashboards.ts'
 
-/** The dashboards, in the order in which an operator uses them. */
-export const allDashboards: readonly Dashboard[] = [mailHealth, refusals, limits, proxy]
-
+/** The content of each generated file, by its path in dashboards/. */
 export function generatedFiles(): Readonly<Record<string, string>> {
   return { ...dashboardFiles(), ...alertFiles() }
 }

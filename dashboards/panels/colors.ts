@@ -1,8 +1,18 @@
-/** Colours of label values. A value has the same colour on every dashboard. */
+/**
+ * Colours of label values. A value has the same colour on every dashboard. A new value of a closed set does not compile until
+ * it has a colour here.
+ */
+import type { AttributesOf, appTlsErrors, dialErrors, telemetryLosses } from '../../otel/names/names.ts'
+
+type Replies = AttributesOf<'replies'>
+type Outcome = AttributesOf<'transactions'>['smtp.transaction.outcome']
+type Verdict = AttributesOf<'recipients'>['smtp.recipient.verdict']
+type CloseReason = AttributesOf<'sessionDuration'>['smtp.session.close_reason']
 
 /** For values that are not a problem. */
 const NEUTRAL = '#8e8e8e'
 
+/** `away` and `drained` are the last words of two more series of "Messages by outcome". */
 export const outcomeColors = {
   accepted: 'green',
   tempfail: 'orange',
@@ -11,9 +21,13 @@ export const outcomeColors = {
   aborted: NEUTRAL,
   away: 'dark-orange',
   drained: NEUTRAL,
-} as const
+} as const satisfies Readonly<Record<Outcome | 'away' | 'drained', string>>
 
-export const verdictColors = { accepted: 'green', tempfail: 'orange', permfail: 'red' } as const
+export const verdictColors = {
+  accepted: 'green',
+  tempfail: 'orange',
+  permfail: 'red',
+} as const satisfies Readonly<Record<Verdict, string>>
 
 export const causeColors = {
   idle_timeout: NEUTRAL,
@@ -33,10 +47,11 @@ export const causeColors = {
   partially_queued: 'dark-blue',
   unsubscribe_link: 'light-orange',
   upstream_unreachable: 'semi-dark-purple',
+  upstream_lost: 'semi-dark-orange',
   session_limit: 'dark-green',
   not_allowed: 'light-green',
   local_resources_exhausted: 'semi-dark-red',
-} as const
+} as const satisfies Readonly<Record<Replies['smtp.reply.cause'], string>>
 
 export const commandColors = {
   CONNECT: 'orange',
@@ -46,7 +61,7 @@ export const commandColors = {
   DATA: 'light-purple',
   'END-OF-MESSAGE': 'purple',
   UNSOLICITED: 'red',
-} as const
+} as const satisfies Readonly<Partial<Record<Replies['smtp.command'], string>>>
 
 export const closeColors = {
   quit: 'green',
@@ -63,7 +78,7 @@ export const closeColors = {
   proxy_header: 'light-red',
   tls_failed: 'light-purple',
   error: 'dark-red',
-} as const
+} as const satisfies Readonly<Record<CloseReason, string>>
 
 export const appTlsColors = {
   app_tls_certificate_rejected: 'red',
@@ -76,7 +91,7 @@ export const appTlsColors = {
   app_tls_timeout: 'yellow',
   app_tls_closed: NEUTRAL,
   app_tls_failed: 'dark-red',
-} as const
+} as const satisfies Readonly<Record<(typeof appTlsErrors)[number], string>>
 
 export const dialColors = {
   greeting_refused: 'orange',
@@ -85,10 +100,13 @@ export const dialColors = {
   connect_refused: 'red',
   connect_timeout: 'dark-red',
   connect_reset: 'light-red',
+  starttls_not_offered: 'light-blue',
+  starttls_refused: 'blue',
+  starttls_injection: 'dark-blue',
   tls_untrusted: 'dark-purple',
   tls_failed: 'light-purple',
   local_resources_exhausted: 'yellow',
-} as const
+} as const satisfies Readonly<Record<(typeof dialErrors)[number], string>>
 
 export const lossColors = {
   queue_full: 'orange',
@@ -96,4 +114,4 @@ export const lossColors = {
   stdout_full: 'dark-orange',
   rate_limited: NEUTRAL,
   observer: 'dark-red',
-} as const
+} as const satisfies Readonly<Record<(typeof telemetryLosses)[number] | 'observer', string>>

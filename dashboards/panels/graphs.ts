@@ -1,7 +1,10 @@
-/** Graphs over time: lines for measurements, stacked areas for parts of a total, bars for unwanted events. */
+/** Graphs over time: lines for measurements, stacked areas for parts of a total, bars for unwanted events, heatmaps. */
 import * as common from '@grafana/grafana-foundation-sdk/common'
 import * as grafana from '@grafana/grafana-foundation-sdk/dashboard'
+import * as heatmaps from '@grafana/grafana-foundation-sdk/heatmap'
+import { PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus'
 import * as graphs from '@grafana/grafana-foundation-sdk/timeseries'
+import * as units from '@grafana/grafana-foundation-sdk/units'
 import { override, overrideOfWord, type Panel, type PanelInfo, type Query, target, withInfo } from './panels.ts'
 
 export interface Graph extends PanelInfo {
@@ -36,7 +39,7 @@ export function areas(spec: Graph): Panel {
   return graph(spec).lineWidth(0).fillOpacity(70).stacking(STACKED)
 }
 
-export interface Events extends Graph {
+export interface Events extends Omit<Graph, 'unit'> {
   /** The text of the panel while there are no events. */
   readonly noValue: string
 }
@@ -46,7 +49,7 @@ export interface Events extends Graph {
  */
 export function events({ noValue, queries, ...spec }: Events): Panel {
   const positive = queries.map(({ expr, ...query }) => ({ ...query, expr: `${expr} > 0` }))
-  const panel = graph({ ...spec, queries: positive })
+  const panel = graph({ ...spec, unit: units.Short, queries: positive })
     .drawStyle(common.GraphDrawStyle.Bars)
     .lineWidth(0)
     .fillOpacity(90)
@@ -76,4 +79,23 @@ function graph({ queries, colors = {}, dataLinks = [], ...spec }: Graph, overrid
 
 function fixed(fixedColor: string) {
   return { color: { mode: grafana.FieldColorModeId.Fixed, fixedColor } }
+}
+
+/** A histogram over time: brighter cells have more events. */
+export interface Heatmap extends PanelInfo {
+  /** Buckets by `le`. */
+  readonly expr: string
+}
+
+export function heatmap({ expr, unit, ...spec }: Heatmap): Panel {
+  const query = target({ expr, legend: '{{le}}' }, 0).range().format(PromQueryFormat.Heatmap)
+  const panel = new heatmaps.PanelBuilder()
+    // at least the window of the rate, or each session appears in several columns
+    .withTarget(query.interval('1m'))
+    .calculate(false)
+    .yAxis(new heatmaps.YAxisConfigBuilder().unit(unit).axisPlacement(common.AxisPlacement.Left))
+    .color(new heatmaps.HeatmapColorOptionsBuilder().mode(heatmaps.HeatmapColorMode.Scheme).scheme('Oranges').steps(64))
+    .cellGap(1)
+    .showLegend()
+  return withInfo(panel, { ...spec, unit })
 }

@@ -1,6 +1,5 @@
-/** Links from a panel to traces in Tempo, to a runbook and to another dashboard. */
+/** Links from a panel to a runbook and to another dashboard. Links to traces are in traces.ts. */
 import { DashboardLinkBuilder, DashboardLinkType } from '@grafana/grafana-foundation-sdk/dashboard'
-import { type AttributeKey, type DetailKey, spans } from '../../otel/names/names.ts'
 import type { Alert, DashboardUid } from '../alerts/alert.ts'
 import { runbookOf } from '../alerts/runbook.ts'
 
@@ -10,61 +9,6 @@ export function variable(name: string, format?: string): string {
 }
 
 export const PROMETHEUS = variable('prometheus_datasource')
-const TEMPO = variable('tempo_datasource')
-/** The selected apps as a regular expression. */
-export const CLIENTS = variable('client', 'pipe')
-
-/** The condition on a span attribute. `raw` goes into the query unchanged, for variables that Grafana replaces. */
-type Expected =
-  | string
-  | number
-  | boolean
-  | { readonly matches: string }
-  | { readonly atLeast: number }
-  | { readonly raw: string }
-
-type Conditions = { readonly [Key in AttributeKey | DetailKey]?: Expected }
-
-/** Conditions on one span, in TraceQL: its name, its attributes, and the further conditions in `more`. */
-export function spanWith(conditions: Conditions, name?: keyof typeof spans, ...more: readonly string[]): string {
-  const attributes = Object.entries(conditions).map(([key, value]) => condition(`span.${key}`, value))
-  return `{ ${[...(name ? [`name = "${spans[name]}"`] : []), ...attributes, ...more].join(' && ')} }`
-}
-
-function condition(attribute: string, expected: Expected): string {
-  if (typeof expected === 'string') return `${attribute} = "${expected}"`
-  if (typeof expected !== 'object') return `${attribute} = ${expected}`
-  if ('atLeast' in expected) return `${attribute} >= ${expected.atLeast}`
-  return 'raw' in expected ? `${attribute} = ${expected.raw}` : `${attribute} =~ "${expected.matches}"`
-}
-
-/** Traces that contain a matching span for each condition. The reply and the app are on different spans of a trace. */
-export function traceWith(...spanConditions: readonly string[]): string {
-  return spanConditions.join(' && ')
-}
-
-/** A span that has the app: that of the message, or that of the session if no message began. */
-export const OF_SELECTED_APPS = spanWith({ 'smtp.client.name': { matches: CLIENTS } })
-
-/** A link to the traces of a TraceQL query, in Explore, for the dashboard's time range. */
-export function tracesLink(title: string, traceql: string): DashboardLinkBuilder {
-  return linkTo(title, exploreUrl(traceql))
-}
-
-/** A span with the code and the cause of a series. */
-const ofTheSeries = spanWith({
-  'smtp.reply.code': { raw: variable('__field.labels.smtp_reply_code') },
-  'smtp.reply.cause': variable('__field.labels.smtp_reply_cause'),
-})
-
-/** A link from a series of replies by code and cause to its traces. */
-export const tracesOfCode = tracesLink('Traces of this code', traceWith(ofTheSeries, OF_SELECTED_APPS))
-
-/** A link from a series of replies by app, code and cause to its traces. */
-export const tracesOfAppAndCode = tracesLink(
-  'Traces of this app and code',
-  traceWith(ofTheSeries, spanWith({ 'smtp.client.name': variable('__field.labels.smtp_client_name') })),
-)
 
 /** A link to the runbook of an alert. */
 export function runbookLink(alert: Alert['name']): DashboardLinkBuilder {
@@ -79,22 +23,7 @@ export function dashboardLink(title: string, uid: DashboardUid, clients?: string
   return linkTo(title, `/d/${uid}?${query.join('&')}`, false)
 }
 
-function linkTo(title: string, url: string, targetBlank = true): DashboardLinkBuilder {
+/** A link to an address, which opens in a new tab unless `targetBlank` is false. */
+export function linkTo(title: string, url: string, targetBlank = true): DashboardLinkBuilder {
   return new DashboardLinkBuilder(title).type(DashboardLinkType.Link).url(url).targetBlank(targetBlank)
-}
-
-/**
- * Explore's URL as Grafana documents it (10.2 and later). References to variables stay unencoded, so that Grafana can
- * replace them. Where a URL is decoded a second time (@braintree/sanitize-url since 7.0.2), an ampersand would end the
- * parameter, so it is written as a JSON escape.
- */
-function exploreUrl(query: string): string {
-  const datasource = { type: 'tempo', uid: TEMPO }
-  const pane = {
-    datasource: TEMPO,
-    queries: [{ refId: 'A', datasource, queryType: 'traceql', query, limit: 50, tableType: 'traces' }],
-    range: { from: variable('__from'), to: variable('__to') },
-  }
-  const panes = encodeURIComponent(JSON.stringify({ traces: pane }).replaceAll('&', '\\u0026'))
-  return `/explore?schemaVersion=1&panes=${panes.replaceAll(/%24%7B.*?%7D/g, decodeURIComponent)}`
 }

@@ -4,7 +4,8 @@ import * as grafana from '@grafana/grafana-foundation-sdk/dashboard'
 import { PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus'
 import * as tables from '@grafana/grafana-foundation-sdk/table'
 import * as units from '@grafana/grafana-foundation-sdk/units'
-import { noValueText, override, type Panel, type PanelInfo, target, thresholds, withInfo } from './panels.ts'
+import { override, type Panel, type PanelInfo, target, withInfo } from './panels.ts'
+import { noValueText, thresholds } from './values.ts'
 
 const COLORED = {
   'custom.cellOptions': { type: 'color-text' },

@@ -1,4 +1,4 @@
-/** Who is told of alerts: the configuration that is made of the environment, as amtool and Alertmanager see it. */
+/** Alertmanager's configuration from the environment: what the program writes, and how amtool reads it. */
 import assert from 'node:assert/strict'
 import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,7 +11,7 @@ import { configFor, type Env, type Labels } from '../../support/alertmanager.ts'
 import { writeTemporaryFiles } from '../../support/certificates.ts'
 import { fileOf, missing, unless } from '../../support/programs.ts'
 
-const EVERYBODY: Env = {
+const ALL_RECEIVERS: Env = {
   ALERT_WEBHOOK_URL: 'https://hooks.example.com/alerts?token=abc',
   ALERT_SLACK_URL: 'https://hooks.slack.example/services/T/B/x',
   ALERT_SLACK_CHANNEL: '#mail',
@@ -25,12 +25,12 @@ const EVERYBODY: Env = {
   ALERT_HEARTBEAT_URL: 'https://hc-ping.example/8a1c1d5e',
 }
 
-/** Runs the program that writes the file. */
-async function write(env: Env, look: (file: string, outcome: Outcome) => Promise<void> | void): Promise<void> {
+/** Runs the program that writes the file, then `check`. */
+async function write(env: Env, check: (file: string, outcome: Outcome) => Promise<void> | void): Promise<void> {
   const { directory, remove } = writeTemporaryFiles({})
   const file = join(directory, 'alertmanager.yml')
   try {
-    await look(file, await program(file, env))
+    await check(file, await program(file, env))
   } finally {
     remove()
   }
@@ -45,56 +45,56 @@ function amtool(...args: readonly string[]): Promise<Outcome> {
   return run({ file: fileOf('amtool'), args, env: {} })
 }
 
-const WAYS: Readonly<Record<string, Env>> = {
-  nobody: {},
+const RECEIVERS: Readonly<Record<string, Env>> = {
+  'no receiver': {},
   'a webhook': { ALERT_WEBHOOK_URL: 'http://127.0.0.1:9/x' },
   Slack: { ALERT_SLACK_URL: 'https://hooks.slack.example/services/T/B/x' },
   PagerDuty: { ALERT_PAGERDUTY_KEY: 'key' },
   email: { ALERT_EMAIL_TO: 'a@b.example', ALERT_EMAIL_FROM: 'c@d.example', ALERT_EMAIL_SMARTHOST: 'mail.example:25' },
-  'email in the clear': {
+  'unencrypted email': {
     ALERT_EMAIL_TO: 'a@b.example',
     ALERT_EMAIL_FROM: 'c@d.example',
     ALERT_EMAIL_SMARTHOST: 'localhost:25',
     ALERT_EMAIL_TLS: 'off',
   },
   'a heartbeat': { ALERT_HEARTBEAT_URL: 'https://hc-ping.example/8a1c1d5e' },
-  everybody: EVERYBODY,
+  'all receivers': ALL_RECEIVERS,
 }
 
-for (const [who, env] of Object.entries(WAYS)) {
-  test(`Alertmanager takes what is written for ${who}`, unless(missing('amtool')), async () => {
+for (const [receiver, env] of Object.entries(RECEIVERS)) {
+  test(`Alertmanager accepts the configuration for ${receiver}`, unless(missing('amtool')), async () => {
     await write(env, async (file, { code, stdout, stderr }) => {
       assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
-      assert.match(stdout, who === 'nobody' ? /: no receivers\n$/ : /: \w/)
+      assert.match(stdout, receiver === 'no receiver' ? /: no receivers\n$/ : /: \w/)
       const checked = await amtool('check-config', file)
       assert.equal(checked.code, 0, checked.stdout + checked.stderr)
     })
   })
 }
 
-test('nothing that is printed is a secret, and only the owner of the file may read it', () =>
-  write(EVERYBODY, async (file, { stdout }) => {
+test('the output contains no secret, and only the owner of the file may read it', () =>
+  write(ALL_RECEIVERS, async (file, { stdout }) => {
     assert.equal(stdout, `${file}: webhook, Slack, email, PagerDuty; heartbeat\n`)
     assert.equal(statSync(file).mode & 0o777, 0o600)
-    // a file that an earlier version left
+    // a file of an earlier version
     chmodSync(file, 0o644)
-    assert.equal((await program(file, EVERYBODY)).code, 0)
+    assert.equal((await program(file, ALL_RECEIVERS)).code, 0)
     assert.equal(statSync(file).mode & 0o777, 0o600)
   }))
 
-const UNWRITABLE: readonly (readonly [why: string, path: (directory: string) => string, says: RegExp])[] = [
+const UNWRITABLE: readonly (readonly [reason: string, path: (directory: string) => string, message: RegExp])[] = [
   ['its directory does not exist', (directory) => join(directory, 'none', 'a.yml'), /ENOENT\)\. Create its directory/],
   ['it is a directory', (directory) => directory, /EISDIR\)\. It is a directory: choose a file in it/],
   ['the kernel refuses it', () => '/proc/version', /: cannot be written \(E[A-Z]+\)\. /],
 ]
 
-for (const [why, path, says] of UNWRITABLE) {
-  test(`a file that cannot be written because ${why} is one line and exit code 1`, async (context) => {
+for (const [reason, path, message] of UNWRITABLE) {
+  test(`a file that cannot be written because ${reason} gives one line and exit code 1`, async (context) => {
     const { directory, remove } = writeTemporaryFiles({})
     context.after(remove)
-    const { code, stdout, stderr } = await program(path(directory), EVERYBODY)
+    const { code, stdout, stderr } = await program(path(directory), ALL_RECEIVERS)
     assert.deepEqual({ code, stdout, lines: stderr.trimEnd().split('\n').length }, { code: 1, stdout: '', lines: 1 })
-    assert.match(stderr, says)
+    assert.match(stderr, message)
     assert.ok(stderr.startsWith(`${path(directory)}: `))
   })
 }
@@ -107,15 +107,15 @@ const MISSPELLED: readonly (readonly [variable: string, meant: string])[] = [
 ]
 
 for (const [variable, meant] of MISSPELLED) {
-  test(`${variable} is refused, because ${meant} is meant, and nothing is written`, () =>
+  test(`${variable} is refused as a misspelling of ${meant}, and no file is written`, () =>
     write({ [variable]: 'the-secret' }, (file, { code, stdout, stderr }) => {
-      const said = `${variable}: there is no such setting. Did you mean ${meant}?\n`
-      assert.deepEqual({ code, stdout, stderr }, { code: 2, stdout: '', stderr: said })
+      const expected = `${variable}: there is no such setting. Did you mean ${meant}?\n`
+      assert.deepEqual({ code, stdout, stderr }, { code: 2, stdout: '', stderr: expected })
       assert.equal(existsSync(file), false)
     }))
 }
 
-test('variables of other programs are no mistake; those that begin with ALERT_ are a warning', () =>
+test('variables of other programs are accepted; unknown names that begin with ALERT_ are a warning', () =>
   write(
     {
       ALERT_LOUDNESS: 'the-secret',
@@ -136,7 +136,7 @@ test('with a heartbeat alone, the output says that there are no receivers', () =
     assert.equal(stdout, `${file}: no receivers; heartbeat\n`)
   }))
 
-const MISTAKES: readonly (readonly [env: Env, ...told: string[]])[] = [
+const MISTAKES: readonly (readonly [env: Env, ...messages: string[]])[] = [
   [
     { ALERT_WEBHOOK_URL: 'hooks', ALERT_HEARTBEAT_URL: 'hc-ping.example/8a1c1d5e' },
     'ALERT_WEBHOOK_URL: got "hooks", expected an http or https URL. Correct it, or unset it.',
@@ -164,22 +164,22 @@ const MISTAKES: readonly (readonly [env: Env, ...told: string[]])[] = [
   ],
 ]
 
-for (const [env, ...told] of MISTAKES) {
-  test(`${JSON.stringify(env)} is refused with all that is wrong, and nothing is written`, () =>
+for (const [env, ...messages] of MISTAKES) {
+  test(`${JSON.stringify(env)} is refused with all mistakes, and no file is written`, () =>
     write(env, (file, { code, stdout, stderr }) => {
-      assert.deepEqual({ code, stdout, told: stderr.trimEnd().split('\n') }, { code: 2, stdout: '', told })
+      assert.deepEqual({ code, stdout, messages: stderr.trimEnd().split('\n') }, { code: 2, stdout: '', messages })
       assert.equal(existsSync(file), false)
     }))
 }
 
-test('an empty variable is an unset one', () => {
-  const empty = Object.fromEntries(Object.keys(EVERYBODY).map((name) => [name, '']))
+test('an empty variable counts as unset', () => {
+  const empty = Object.fromEntries(Object.keys(ALL_RECEIVERS).map((name) => [name, '']))
   assert.deepEqual(readNotifications(empty), readNotifications({}))
 })
 
 const REPEATS = fc.tuple(...['d', 'h', 'm', 's'].map((unit) => fc.option(fc.nat(12_000).map((n) => `${n}${unit}`))))
 
-test('Alertmanager takes whatever ALERT_REPEAT may be', unless(missing('amtool')), async (context) => {
+test('Alertmanager accepts every valid ALERT_REPEAT', unless(missing('amtool')), async (context) => {
   const texts = [
     '1d12h',
     '9999d',
@@ -187,9 +187,9 @@ test('Alertmanager takes whatever ALERT_REPEAT may be', unless(missing('amtool')
     '1s',
     ...fc.sample(REPEATS, 60).map((parts) => parts.join('')),
   ]
-  const tried = [...texts, ...fc.sample(REPEATS, 20).map((parts) => parts.toReversed().join(''))].filter(Boolean)
-  const accepted = tried.filter((text) => 'notifications' in readNotifications({ ALERT_REPEAT: text }))
-  context.diagnostic(`${accepted.length} of ${tried.length} accepted: ${accepted.join(' ')}`)
+  const candidates = [...texts, ...fc.sample(REPEATS, 20).map((parts) => parts.toReversed().join(''))].filter(Boolean)
+  const accepted = candidates.filter((text) => 'notifications' in readNotifications({ ALERT_REPEAT: text }))
+  context.diagnostic(`${accepted.length} of ${candidates.length} accepted: ${accepted.join(' ')}`)
   assert.ok(accepted.length > 10)
   const files = writeTemporaryFiles(
     Object.fromEntries(accepted.map((text, at) => [`${at}.yml`, JSON.stringify(configFor({ ALERT_REPEAT: text }))])),
@@ -208,13 +208,13 @@ const ROUTES: readonly (readonly [labels: Labels, receiver: string, env?: Env])[
   [{ alertname: 'AhaSendCredentialsRejected', severity: 'warning' }, 'notify'],
   [{ alertname: 'AhaSendMailInDoubt', severity: 'warning' }, 'notify'],
   [{ alertname: 'AhaSendIdleDisconnects', severity: 'info' }, 'none'],
-  [{ alertname: 'SomebodyElses' }, 'none'],
+  [{ alertname: 'AlertOfAnotherSystem' }, 'none'],
   [WATCHDOG, 'heartbeat'],
   [{ ...WATCHDOG, alertname: 'Watchdog' }, 'none'],
-  [WATCHDOG, 'none', { ...EVERYBODY, ALERT_HEARTBEAT_URL: '' }],
+  [WATCHDOG, 'none', { ...ALL_RECEIVERS, ALERT_HEARTBEAT_URL: '' }],
 ]
 
-for (const [labels, receiver, env = EVERYBODY] of ROUTES) {
+for (const [labels, receiver, env = ALL_RECEIVERS] of ROUTES) {
   test(`${JSON.stringify(labels)} goes to ${receiver}`, unless(missing('amtool')), async () => {
     await write(env, async (file) => {
       const named = Object.entries(labels).map(([name, value]) => `${name}=${value}`)
@@ -224,14 +224,14 @@ for (const [labels, receiver, env = EVERYBODY] of ROUTES) {
   })
 }
 
-test('PagerDuty is called for critical alerts only', () => {
-  const { receivers } = configFor(EVERYBODY)
-  const called = receivers.filter((receiver) => 'pagerduty_configs' in receiver).map(({ name }) => name)
-  assert.deepEqual(called, ['page'])
+test('PagerDuty receives only critical alerts', () => {
+  const { receivers } = configFor(ALL_RECEIVERS)
+  const names = receivers.filter((receiver) => 'pagerduty_configs' in receiver).map(({ name }) => name)
+  assert.deepEqual(names, ['page'])
 })
 
-test('each app with refused credentials is an incident of its own', () => {
-  const { routes } = configFor(EVERYBODY).route
+test('refused credentials of different apps are different incidents', () => {
+  const { routes } = configFor(ALL_RECEIVERS).route
   const groups = routes.map((route) => ('group_by' in route ? [route.matchers.at(-1), ...route.group_by] : []))
   assert.deepEqual(
     groups.filter((group) => group.length > 0),
@@ -250,8 +250,12 @@ test('inhibitions and routes name alerts that exist', () => {
   )
 })
 
-test('the file for people with an Alertmanager of their own tells nobody', unless(missing('amtool')), async () => {
-  const file = join(import.meta.dirname, '../../..', 'otel', 'stack', 'alertmanager.yml')
-  assert.equal((await amtool('check-config', file)).code, 0)
-  assert.doesNotMatch(readFileSync(file, 'utf8'), /_configs:/)
-})
+test(
+  'the configuration for operators with their own Alertmanager has no receivers',
+  unless(missing('amtool')),
+  async () => {
+    const file = join(import.meta.dirname, '../../..', 'otel', 'stack', 'alertmanager.yml')
+    assert.equal((await amtool('check-config', file)).code, 0)
+    assert.doesNotMatch(readFileSync(file, 'utf8'), /_configs:/)
+  },
+)

@@ -1,4 +1,4 @@
-/** Which alerts are silent while others fire, in a real Alertmanager. */
+/** Which alerts are inhibited while others fire, in a real Alertmanager. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -22,74 +22,74 @@ function alert(alertname: AlertName, severity: string, labels: Labels = {}): Lab
   return { alertname, severity, job: JOB, ...labels }
 }
 
-/** What fires together, and which of it is silent. */
-const TOGETHER: readonly {
-  readonly sentence: string
-  readonly heard: readonly Labels[]
-  readonly silent: readonly Labels[]
+/** Alerts that fire at the same time, and which of them notify. */
+const CASES: readonly {
+  readonly name: string
+  readonly notifies: readonly Labels[]
+  readonly inhibited: readonly Labels[]
 }[] = [
   {
-    sentence: 'a disabled account silences what its app sees of it, not what another app sees, nor another outage',
-    heard: [
+    name: 'a disabled account inhibits the symptoms of its app, but neither those of other apps nor other outages',
+    notifies: [
       alert('AhaSendAccountDisabled', 'critical', BILLING),
-      // of two apps under one name the account of one is disabled, and the other one's secret is wrong
+      // two apps share a name: the account of one is disabled, and the password of the other is wrong
       alert('AhaSendCredentialsRejected', 'critical', BILLING),
       alert('AhaSendCredentialsRejected', 'critical', WEB),
       alert('AhaSendUnreachable', 'warning', { ...SERVER, error_type: 'connect_timeout' }),
       alert('AhaSendUnreachable', 'warning', { server_address: 'send-us.ahasend.com', error_type: 'greeting_refused' }),
       alert('SmtpProxyErrorBudgetBurning', 'critical'),
     ],
-    silent: [
+    inhibited: [
       alert('AhaSendDomainNotConfigured', 'warning', BILLING),
       alert('AhaSendRecipientsRejected', 'warning', BILLING),
       alert('AhaSendUnreachable', 'warning', { ...SERVER, error_type: 'greeting_refused' }),
     ],
   },
   {
-    sentence: 'an instance that reaches nothing is heard beside a disabled account',
-    heard: [
+    name: 'an instance that reaches no upstream notifies in addition to a disabled account',
+    notifies: [
       alert('AhaSendAccountDisabled', 'critical', BILLING),
       alert('AhaSendUnreachable', 'critical', { instance: 'one:9464' }),
     ],
-    silent: [],
+    inhibited: [],
   },
   {
-    sentence: 'an instance that reaches nothing silences the warning of each upstream, and the sum of it',
-    heard: [alert('AhaSendUnreachable', 'critical', { instance: 'one:9464' })],
-    silent: [
+    name: 'an instance that reaches no upstream inhibits the warning of each upstream and the error budget',
+    notifies: [alert('AhaSendUnreachable', 'critical', { instance: 'one:9464' })],
+    inhibited: [
       alert('AhaSendUnreachable', 'warning', { ...SERVER, error_type: 'connect_timeout' }),
       alert('AhaSendUnreachable', 'warning', { server_address: 'send-us.ahasend.com', error_type: 'tls_untrusted' }),
       alert('SmtpProxyErrorBudgetBurning', 'critical'),
     ],
   },
   {
-    sentence: 'sessions that are dropped silence the sum of it',
-    heard: [alert('AhaSendDroppingSessions', 'critical', SERVER)],
-    silent: [alert('SmtpProxyErrorBudgetBurning', 'critical')],
+    name: 'dropped sessions inhibit the error budget',
+    notifies: [alert('AhaSendDroppingSessions', 'critical', SERVER)],
+    inhibited: [alert('SmtpProxyErrorBudgetBurning', 'critical')],
   },
   {
-    sentence: 'alerts of other people are left alone',
-    heard: [
+    name: 'alerts of other systems are not inhibited',
+    notifies: [
       { alertname: 'DiskFull', severity: 'critical', job: JOB },
       { alertname: 'DiskFull', severity: 'warning', job: JOB },
     ],
-    silent: [],
+    inhibited: [],
   },
   {
-    sentence: 'load shedding silences the sum of it, and dials that it failed',
-    heard: [
+    name: 'load shedding inhibits the error budget and the dials that it refuses',
+    notifies: [
       alert('AhaSendLoadShedding', 'critical', SERVER),
       alert('AhaSendMailInDoubt', 'warning', BILLING),
       alert('AhaSendUnreachable', 'warning', { ...SERVER, error_type: 'tls_untrusted' }),
     ],
-    silent: [
+    inhibited: [
       alert('SmtpProxyErrorBudgetBurning', 'critical'),
       alert('AhaSendUnreachable', 'warning', { ...SERVER, error_type: 'greeting_refused' }),
     ],
   },
   {
-    sentence: 'what is critical is not told as a warning too',
-    heard: [
+    name: 'a critical alert inhibits the warning of the same name',
+    notifies: [
       alert('AhaSendLoadShedding', 'critical', SERVER),
       alert('AhaSendLoadShedding', 'warning', { server_address: 'send-us.ahasend.com' }),
       alert('SmtpProxyRefusingSessions', 'critical', { smtp_session_close_reason: 'session_limit' }),
@@ -97,72 +97,72 @@ const TOGETHER: readonly {
       alert('SmtpProxyCertificateExpiring', 'warning', { instance: 'two:9464' }),
       alert('SmtpProxyCertificateExpiring', 'critical', { instance: 'one:9464' }),
     ],
-    silent: [
+    inhibited: [
       alert('AhaSendLoadShedding', 'warning', SERVER),
       alert('SmtpProxyRefusingSessions', 'warning', { smtp_session_close_reason: 'session_limit' }),
       alert('SmtpProxyCertificateExpiring', 'warning', { instance: 'one:9464' }),
     ],
   },
   {
-    sentence: 'without a proxy that answers nothing else is told, but for another job, and the heartbeat goes on',
-    heard: [
+    name: 'a proxy that does not answer inhibits all other alerts of its job, except the heartbeat',
+    notifies: [
       alert('SmtpProxyDown', 'critical'),
       alert('SmtpProxyWatchdog', 'none'),
       { alertname: 'SmtpProxyWatchdog', severity: 'none' },
       { alertname: 'AhaSendAccountDisabled', severity: 'critical', job: 'another' },
     ],
-    silent: [
+    inhibited: [
       alert('AhaSendAccountDisabled', 'critical', BILLING),
       alert('SmtpProxyRestarting', 'warning', { instance: 'one:9464' }),
     ],
   },
   {
-    sentence: 'one proxy of several that is down silences nothing',
-    heard: [
+    name: 'one of several proxies that is down inhibits nothing',
+    notifies: [
       alert('SmtpProxyDown', 'warning', { instance: 'one:9464' }),
       alert('AhaSendAccountDisabled', 'critical', BILLING),
     ],
-    silent: [],
+    inhibited: [],
   },
 ]
 
-describe('together', { ...unless(alertmanagerMissing()), concurrency: false }, () => {
-  for (const { sentence, heard, silent } of TOGETHER) {
-    test(sentence, async () => {
+describe('of alerts that fire at the same time', { ...unless(alertmanagerMissing()), concurrency: false }, () => {
+  for (const { name, notifies, inhibited } of CASES) {
+    test(name, async () => {
       await using alertmanager = await startAlertmanager(JSON.stringify(configFor({})))
-      await alertmanager.fire([...heard, ...silent])
-      const known = await judged(alertmanager)
-      assert.equal(known.length, heard.length + silent.length)
-      const suppressed = known.filter(isSuppressed).map(({ labels }) => labels)
-      assert.deepEqual(new Set(suppressed.map(keyOf)), new Set(silent.map(keyOf)))
+      await alertmanager.fire([...notifies, ...inhibited])
+      const known = await processed(alertmanager)
+      assert.equal(known.length, notifies.length + inhibited.length)
+      const suppressed = known.filter(isInhibited).map(({ labels }) => labels)
+      assert.deepEqual(new Set(suppressed.map(keyOf)), new Set(inhibited.map(keyOf)))
     })
   }
 })
 
 const LIMIT_MS = 30_000
 
-/** A job of its own, in which a warning is silent: see "what is critical is not told as a warning too". */
+/** Alerts of a separate job, the warning of which is inhibited by the critical one. */
 const LAST = (['critical', 'warning'] as const).map((severity) => ({
   ...alert('AhaSendLoadShedding', severity),
   job: 'last',
 }))
 
 /**
- * What Alertmanager knows once it knows too what silences what: it takes in alerts in the order in which they come, but
- * answers with them before that. So when the last one is silent, it has looked at all.
+ * The alerts that Alertmanager knows after it has applied the inhibitions. It processes alerts in the order of arrival, but
+ * lists them earlier: when the last warning is inhibited, all alerts before it are processed.
  */
-async function judged(alertmanager: Alertmanager): Promise<readonly KnownAlert[]> {
+async function processed(alertmanager: Alertmanager): Promise<readonly KnownAlert[]> {
   const isLast = ({ labels }: KnownAlert) => labels.job === 'last'
   await alertmanager.fire(LAST)
   const end = performance.now() + LIMIT_MS
-  while (!(await alertmanager.alerts()).some((one) => isLast(one) && isSuppressed(one))) {
-    assert.ok(performance.now() < end, 'the warning of the last job is told beside what is critical there')
+  while (!(await alertmanager.alerts()).some((one) => isLast(one) && isInhibited(one))) {
+    assert.ok(performance.now() < end, 'Alertmanager did not inhibit the warning of the last job in time')
     await pause(100)
   }
   return (await alertmanager.alerts()).filter((one) => !isLast(one))
 }
 
-function isSuppressed({ status }: KnownAlert): boolean {
+function isInhibited({ status }: KnownAlert): boolean {
   return status.state === 'suppressed'
 }
 

@@ -1,4 +1,4 @@
-/** What people read in Slack, in mails and in PagerDuty, as a real Alertmanager writes it. */
+/** The notifications in Slack, email and PagerDuty, as a real Alertmanager sends them. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -37,11 +37,11 @@ interface Incident {
   readonly links: readonly { readonly text: string; readonly href: string }[]
 }
 
-/** Everybody whom Alertmanager may tell, on the loopback interface. */
-class Told implements AsyncDisposable {
+/** Slack, PagerDuty and a mail server on the loopback interface. */
+class Receivers implements AsyncDisposable {
   readonly slack = new Arrivals<SlackMessage>()
   readonly incidents = new Arrivals<Incident>()
-  readonly mails = new Arrivals<string>()
+  readonly emails = new Arrivals<string>()
   readonly #http = createServer(async (request, response) => {
     const body: unknown = await json(request)
     if (request.url === '/slack') this.slack.came(body as SlackMessage)
@@ -55,11 +55,11 @@ class Told implements AsyncDisposable {
   })
 
   #came(mail: string, done: () => void): void {
-    this.mails.came(mail)
+    this.emails.came(mail)
     done()
   }
 
-  /** Starts them; returns the environment that names them. */
+  /** Starts the servers and returns the settings that select them. */
   async start(): Promise<{ readonly env: Labels; readonly pagerduty: string }> {
     this.#http.listen(0, '127.0.0.1')
     const smtp = this.#smtp.listen(0, '127.0.0.1')
@@ -85,16 +85,16 @@ class Told implements AsyncDisposable {
   }
 }
 
-/** The configuration that is written, but that Alertmanager waits for no company and PagerDuty is here. */
-function hurried(config: ReturnType<typeof configFor>, pagerduty: string): string {
+/** The generated configuration, without waiting times and with our PagerDuty. */
+function configWith(config: ReturnType<typeof configFor>, pagerduty: string): string {
   return atOnce(config).replaceAll('"routing_key"', `"url":${JSON.stringify(pagerduty)},"routing_key"`)
 }
 
 async function stage(stack: AsyncDisposableStack) {
-  const told = stack.use(new Told())
-  const { env, pagerduty } = await told.start()
-  const alertmanager = stack.use(await startAlertmanager(hurried(configFor(env), pagerduty)))
-  return { told, alertmanager }
+  const receivers = stack.use(new Receivers())
+  const { env, pagerduty } = await receivers.start()
+  const alertmanager = stack.use(await startAlertmanager(configWith(configFor(env), pagerduty)))
+  return { receivers, alertmanager }
 }
 
 function alert(alertname: AlertName, labels: Labels): PostedAlert {
@@ -109,11 +109,11 @@ function alert(alertname: AlertName, labels: Labels): PostedAlert {
   }
 }
 
-function over(one: PostedAlert): PostedAlert {
+function resolved(one: PostedAlert): PostedAlert {
   return { ...one, endsAt: new Date(Date.now() - 1000).toISOString() }
 }
 
-/** Quoted-printable, as text. */
+/** The text of a message in quoted-printable encoding. */
 function decoded(mail: string): string {
   const bytes = mail
     .replaceAll(/=\r?\n/g, '')
@@ -126,34 +126,34 @@ const TWO = alert('SmtpProxyCertificateExpiring', { instance: 'two:9464' })
 const RUNBOOK = 'https://runbooks.example/SmtpProxyCertificateExpiring.md'
 const DASHBOARD = 'https://grafana.example/d/ahasend-proxy?viewPanel=4'
 
-describe('of two alerts, of which one is then over', { ...unless(alertmanagerMissing()), concurrency: false }, () => {
-  test('Slack says which fires and which is over, with links to what fires', async () => {
+describe('for two alerts, of which one resolves', { ...unless(alertmanagerMissing()), concurrency: false }, () => {
+  test('Slack shows which alert fires, with links, and which is resolved', async () => {
     await using stack = new AsyncDisposableStack()
-    const { told, alertmanager } = await stage(stack)
+    const { receivers, alertmanager } = await stage(stack)
     await alertmanager.tell([ONE, TWO])
-    const [first] = (await told.slack.after(0, LIMIT_MS)).attachments
+    const [first] = (await receivers.slack.after(0, LIMIT_MS)).attachments
     assert.deepEqual(
       [first?.title, first?.title_link, first?.fallback],
       ['critical: This & that is wrong.', DASHBOARD, 'critical: This & that is wrong.'],
     )
     const links = `<${RUNBOOK}|Runbook> <${DASHBOARD}|Dashboard>`
     assert.equal(first?.text.trim(), `What happened at one:9464.\n${links}\nWhat happened at two:9464.\n${links}`)
-    await alertmanager.tell([over(ONE)])
-    const [then] = (await told.slack.after(1, LIMIT_MS)).attachments
+    await alertmanager.tell([resolved(ONE)])
+    const [then] = (await receivers.slack.after(1, LIMIT_MS)).attachments
     assert.equal(then?.text.trim(), `What happened at two:9464.\n${links}\nResolved: What happened at one:9464.`)
-    await alertmanager.tell([over(TWO)])
-    const [last] = (await told.slack.after(2, LIMIT_MS)).attachments
+    await alertmanager.tell([resolved(TWO)])
+    const [last] = (await receivers.slack.after(2, LIMIT_MS)).attachments
     assert.equal(last?.title, 'resolved: This & that is wrong.')
     assert.equal(last?.text.trim(), 'Resolved: What happened at two:9464.')
   })
 
-  test('a mail says it as text and as HTML, and links to no Alertmanager', async () => {
+  test('an email shows it as text and as HTML, without links to Alertmanager', async () => {
     await using stack = new AsyncDisposableStack()
-    const { told, alertmanager } = await stage(stack)
+    const { receivers, alertmanager } = await stage(stack)
     await alertmanager.tell([ONE, TWO])
-    await told.mails.after(0, LIMIT_MS)
-    await alertmanager.tell([over(ONE)])
-    const mail = decoded(await told.mails.after(1, LIMIT_MS))
+    await receivers.emails.after(0, LIMIT_MS)
+    await alertmanager.tell([resolved(ONE)])
+    const mail = decoded(await receivers.emails.after(1, LIMIT_MS))
     assert.match(mail, /^Subject: critical: This & that is wrong\.$/m)
     assert.ok(mail.includes(`\nWhat happened at two:9464.\nRunbook: ${RUNBOOK}\nDashboard: ${DASHBOARD}\n`), mail)
     assert.ok(mail.includes('\nResolved: What happened at one:9464.\n'), mail)
@@ -163,16 +163,16 @@ describe('of two alerts, of which one is then over', { ...unless(alertmanagerMis
     assert.deepEqual([...new Set(urls)].sort(), [DASHBOARD, RUNBOOK])
   })
 
-  test('PagerDuty has an incident for each app with refused credentials, and one for all instances', async () => {
+  test('PagerDuty gets one incident for each app with refused credentials, and one for all instances', async () => {
     await using stack = new AsyncDisposableStack()
-    const { told, alertmanager } = await stage(stack)
+    const { receivers, alertmanager } = await stage(stack)
     const apps = ['billing', 'web'].map((smtp_client_name) => alert('AhaSendCredentialsRejected', { smtp_client_name }))
     await alertmanager.tell([...apps, ONE, TWO])
-    await told.incidents.after(2, LIMIT_MS)
+    await receivers.incidents.after(2, LIMIT_MS)
     await pause(1500)
-    assert.equal(told.incidents.all.length, 3)
-    assert.equal(new Set(told.incidents.all.map(({ dedup_key }) => dedup_key)).size, 3)
-    for (const { event_action, client_url, links } of told.incidents.all) {
+    assert.equal(receivers.incidents.all.length, 3)
+    assert.equal(new Set(receivers.incidents.all.map(({ dedup_key }) => dedup_key)).size, 3)
+    for (const { event_action, client_url, links } of receivers.incidents.all) {
       assert.deepEqual([event_action, client_url], ['trigger', DASHBOARD])
       assert.equal(links[1]?.href, DASHBOARD)
     }

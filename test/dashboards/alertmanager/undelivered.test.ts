@@ -1,4 +1,4 @@
-/** An address that answers 500 is told of by the ways that are left: a real Prometheus and a real Alertmanager. */
+/** A failing receiver is reported through the other receivers, by a real Prometheus and a real Alertmanager. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -11,17 +11,17 @@ import { Arrivals, atOnce, configFor, startAlertmanager } from '../../support/al
 import { unless } from '../../support/programs.ts'
 import { startPrometheus } from '../../support/prometheus.ts'
 
-/** Alertmanager tries again for ten seconds, however short its intervals are. */
+/** Alertmanager retries for ten seconds, however short its intervals are. */
 const LIMIT_MS = 60_000
-/** Quarters of an hour are 15 seconds. */
+/** The factor for all times in the rules: 15 minutes take 15 seconds. */
 const SCALE = 1 / 60
 
-/** Answers 500 at /broken and 200 elsewhere; `told` is what came elsewhere. */
-async function startBoth(stack: AsyncDisposableStack) {
-  const told = new Arrivals<string>()
+/** A server that answers 500 at /broken and 200 elsewhere; `received` holds the bodies of all other requests. */
+async function startReceivers(stack: AsyncDisposableStack) {
+  const received = new Arrivals<string>()
   const server = createServer(async (request, response) => {
     const body = await text(request)
-    if (request.url !== '/broken') told.came(body)
+    if (request.url !== '/broken') received.came(body)
     response.writeHead(request.url === '/broken' ? 500 : 200).end('ok')
   })
   server.listen(0, '127.0.0.1')
@@ -30,12 +30,12 @@ async function startBoth(stack: AsyncDisposableStack) {
     server.closeAllConnections()
     server.close()
   })
-  return { told, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+  return { received, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
 }
 
-test('a webhook that answers 500 is told of by Slack, with a link to the runbook', unless(stageMissing()), async () => {
+test('Slack reports a webhook that answers 500, with a link to the runbook', unless(stageMissing()), async () => {
   await using stack = new AsyncDisposableStack()
-  const { told, url } = await startBoth(stack)
+  const { received, url } = await startReceivers(stack)
   const config = configFor({ ALERT_WEBHOOK_URL: `${url}/broken`, ALERT_SLACK_URL: `${url}/slack` })
   const alertmanager = stack.use(await startAlertmanager(atOnce(config)))
   const prometheus = stack.use(
@@ -50,7 +50,7 @@ test('a webhook that answers 500 is told of by Slack, with a link to the runbook
   await alertmanager.fire([{ alertname: 'AhaSendMailInDoubt', severity: 'warning', job: 'ahasend-smtp-proxy' }])
   const [sample] = await prometheus.waitFor('ALERTS{alertname="SmtpProxyAlertsNotDelivered"}', undefined, LIMIT_MS)
   assert.equal(sample?.labels.integration, 'webhook')
-  const message = await told.first((body) => body.includes('SmtpProxyAlertsNotDelivered'), LIMIT_MS)
+  const message = await received.first((body) => body.includes('SmtpProxyAlertsNotDelivered'), LIMIT_MS)
   assert.match(message, /Alertmanager failed to notify webhook \d+ times in 15 minutes\./)
   assert.match(message, /runbooks\/SmtpProxyAlertsNotDelivered\.md\|Runbook/)
   assert.doesNotMatch(message, /Dashboard/)

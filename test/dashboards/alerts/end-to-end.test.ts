@@ -1,6 +1,6 @@
 /**
- * From what AhaSend says to who is told: an app, the proxy as a process, a real Prometheus with the generated rules and a
- * real Alertmanager with a webhook. The rules' minutes are three seconds; nothing else about them is changed.
+ * From AhaSend's reply to the notification: an app, the proxy as a process, a real Prometheus with the generated rules and a
+ * real Alertmanager with a webhook. A minute of the rules takes three seconds; otherwise they are unchanged.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
@@ -17,11 +17,11 @@ import { idleUntilClosed } from '../../support/running-proxy.ts'
 
 const SCALE = 1 / 20
 const EVERY_MS = 500
-/** Alertmanager itself is not hurried: a group of critical alerts waits five seconds. */
+/** Alertmanager's times are not scaled: a group of critical alerts waits five seconds. */
 const LIMIT_MS = 90_000
 
-/** A stage on which mail has been flowing for some of the rules' minutes, and nobody was told anything. */
-async function calm(context: TestContext): Promise<{ stage: AlertStage; app: App }> {
+/** Everything runs, mail has been flowing for a few of the rules' minutes, and no notification was sent. */
+async function startCalmly(context: TestContext): Promise<{ stage: AlertStage; app: App }> {
   const stage = await startAlertStage({ timeScale: SCALE, everyMs: EVERY_MS })
   context.after(() => stage[Symbol.asyncDispose]())
   const app = new App(stage.proxy, 100)
@@ -32,8 +32,8 @@ async function calm(context: TestContext): Promise<{ stage: AlertStage; app: App
   return { stage, app }
 }
 
-test('a single 521 is told, with the app that it hit', unless(stageMissing()), async (context) => {
-  const { stage, app } = await calm(context)
+test('a single 521 is notified with the affected app', unless(stageMissing()), async (context) => {
+  const { stage, app } = await startCalmly(context)
   const from = performance.now()
   stage.simulator.faults.set('account-disabled', { times: 1 })
   const call = await stage.webhook.calls.first(tells('AhaSendAccountDisabled'), LIMIT_MS)
@@ -46,7 +46,7 @@ test('a single 521 is told, with the app that it hit', unless(stageMissing()), a
   assert.equal(stage.webhook.calls.all.length, 1)
 })
 
-test('the first 521 of a proxy that was just started is told too', unless(stageMissing()), async (context) => {
+test('the first 521 of a proxy that just started is notified too', unless(stageMissing()), async (context) => {
   const stage = await startAlertStage({ timeScale: SCALE, everyMs: EVERY_MS })
   context.after(() => stage[Symbol.asyncDispose]())
   stage.simulator.faults.set('521-at-ehlo', { times: 1 })
@@ -56,14 +56,14 @@ test('the first 521 of a proxy that was just started is told too', unless(stageM
   assert.equal(app.codes.filter((code) => code === 521).length, 1)
 })
 
-test('a 421 storm is told as load shedding, and as nothing else', unless(stageMissing()), async (context) => {
-  const { stage } = await calm(context)
+test('a 421 storm is notified only as load shedding', unless(stageMissing()), async (context) => {
+  const { stage } = await startCalmly(context)
   const from = performance.now()
   stage.simulator.faults.set('load-shedding')
   const call = await stage.webhook.calls.first(tells('AhaSendLoadShedding'), LIMIT_MS)
   sayTime(context, 'a 421 storm', from, call)
   assertTellsOfLoadShedding(call, 'localhost')
-  // the sum of all failures is as high, and has nothing to add
+  // the error budget burns as fast, but its alert adds no information
   await stage.prometheus.waitFor('job:smtp_proxy_mail_failure_ratio:increase1h > 0.1')
   await stage.prometheus.waitFor('job:smtp_proxy_mail_failure_ratio:increase5m > 0.1')
   const budget = 'ALERTS{alertname="SmtpProxyErrorBudgetBurning", severity="critical", alertstate="firing"}'
@@ -71,26 +71,26 @@ test('a 421 storm is told as load shedding, and as nothing else', unless(stageMi
   assert.equal(stage.webhook.calls.all.length, 1)
 })
 
-test('a storm of idle disconnects pages nobody', unless(stageMissing()), async (context) => {
-  const { stage } = await calm(context)
-  // long enough for an app that is not idle, on a machine that stalls
+test('a storm of idle disconnects is not notified', unless(stageMissing()), async (context) => {
+  const { stage } = await startCalmly(context)
+  // long enough for apps that are not idle, even on a machine that stalls
   stage.simulator.faults.set('idle-5000')
   await idleUntilClosed(stage.proxy.port, 200)
   const idle = 'smtp_proxy_replies_total{smtp_command="UNSOLICITED", smtp_reply_cause="idle_timeout"}'
   await stage.prometheus.waitFor(`sum(${idle}) >= 200`)
-  // the hint to the app's developer is on its way: so the rules saw the storm
+  // the info alert for the app's developer is raised, so the rules saw the storm
   await stage.prometheus.waitFor(
     'ALERTS{alertname="AhaSendIdleDisconnects", severity="info", smtp_client_name="billing"}',
   )
   assert.deepEqual(await stage.prometheus.query('ALERTS{alertstate="firing", severity!~"info|none"}'), [])
-  // and what has to be told is still told, first of all
+  // the next critical alert is the first notification
   stage.simulator.faults.set('account-disabled', { times: 1 })
   await stage.webhook.calls.first(tells('AhaSendAccountDisabled'), LIMIT_MS)
   assert.equal(stage.webhook.calls.all.length, 1)
 })
 
-test('a proxy that dies is told, and nothing of what follows from it', unless(stageMissing()), async (context) => {
-  const { stage } = await calm(context)
+test('a proxy that dies is notified, but none of the consequences', unless(stageMissing()), async (context) => {
+  const { stage } = await startCalmly(context)
   const from = performance.now()
   await stage.proxy.stop('SIGKILL')
   const call = await stage.webhook.calls.first(tells('SmtpProxyDown'), LIMIT_MS)

@@ -1,6 +1,7 @@
 /**
- * Every alert for real: what a button on the page of faults does, or a test where there is no button, is what its rule
- * sees in a real Prometheus that scrapes a real proxy. The rules' minutes are seconds; nothing else about them is changed.
+ * Every alert in a real Prometheus that scrapes a real proxy. A button on the page of faults raises it, or an incident below
+ * if there is no button. A minute of the rules takes a second; otherwise they are unchanged. A new alert needs an entry in
+ * FROM_THE_START, BUTTONS, INCIDENTS or SILENT.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -21,17 +22,18 @@ import { type Labels, type Prometheus, prometheusMissing, startPrometheus } from
 import type { ProxyProcess } from '../../support/proxy-process.ts'
 import { enterTls, failTls, idleUntilClosed, loggedIn, startBefore } from '../../support/running-proxy.ts'
 
-type Wanted = `${AlertName} ${Severity}`
+/** An alert and its severity. */
+type Raised = `${AlertName} ${Severity}`
 
 const SCALE = 1 / 60
 const JOB = 'ahasend-smtp-proxy'
 const DAY_MS = 86_400_000
-/** The address of an application that PROXY_CLIENTS does not name: it sends no mail. */
+/** The address of an app that is not in PROXY_CLIENTS. It sends no mail. */
 const STRANGER = '127.0.0.2'
-/** Nobody listens on it. */
+/** A port without a listener. */
 const DEAD_PORT = 1
 const MOST_SESSIONS = 150
-/** From here the proxy expects PROXY headers. */
+/** The address from which the proxy expects PROXY headers. */
 const BALANCER = '127.0.0.9'
 const LIMIT_MS = 60_000
 
@@ -41,7 +43,7 @@ interface Stage {
   readonly prometheus: Prometheus
 }
 
-/** Mail flows, certificates end tomorrow, spans get lost, and of two proxies one is dead. */
+/** Mail flows, certificates expire tomorrow, spans are lost, and one of two proxies is dead. */
 async function startStage(stack: AsyncDisposableStack): Promise<Stage> {
   const authority = await makeAuthority()
   const certificate = await authority.issue({ notAfter: new Date(Date.now() + DAY_MS) })
@@ -70,8 +72,8 @@ async function startStage(stack: AsyncDisposableStack): Promise<Stage> {
   return { simulator, proxy, prometheus }
 }
 
-/** What is wrong from the beginning, without anybody pressing anything. */
-const FROM_THE_START: readonly Wanted[] = [
+/** Alerts that fire from the start, without a button. */
+const FROM_THE_START: readonly Raised[] = [
   'AhaSendCertificateExpiring critical',
   'AhaSendCertificateExpiring warning',
   'SmtpProxyCertificateExpiring critical',
@@ -81,8 +83,8 @@ const FROM_THE_START: readonly Wanted[] = [
   'SmtpProxyWatchdog none',
 ]
 
-/** What each button of the page of faults raises, and how soon does not matter. */
-const BUTTONS: Readonly<Record<string, readonly Wanted[]>> = {
+/** The alerts that each button of the page of faults raises. The time does not matter. */
+const BUTTONS: Readonly<Record<string, readonly Raised[]>> = {
   'all-well': [],
   'one-521': ['AhaSendAccountDisabled critical'],
   'load-shedding': [
@@ -103,10 +105,10 @@ const BUTTONS: Readonly<Record<string, readonly Wanted[]>> = {
   'idle-disconnects': ['AhaSendIdleDisconnects info'],
 }
 
-/** What else applications have to do while a button is in force. */
-const BESIDES: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
+/** What apps must do while a button is active, to raise its alerts. */
+const TRAFFIC: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
   'slow-replies': async ({ proxy }) => {
-    await Promise.all(Array.from({ length: 20 }, () => oneMail(proxy, {})))
+    await Promise.all(Array.from({ length: 20 }, () => sendOne(proxy, {})))
   },
   'idle-disconnects': async ({ proxy, prometheus }) => {
     const idle = 'sum(smtp_proxy_replies_total{smtp_reply_cause="idle_timeout"})'
@@ -117,63 +119,63 @@ const BESIDES: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
   },
 }
 
-/** What no button does. */
+/** Incidents without a button. */
 const INCIDENTS: readonly {
   readonly name: string
-  readonly raises: readonly Wanted[]
+  readonly raises: readonly Raised[]
   readonly happens: (stage: Stage) => Promise<void>
 }[] = [
   {
-    // later than the sum of all failures looks back for an alert that named the reason
-    name: 'logins that AhaSend puts off',
+    // after the buttons: the error budget is silent for half an hour after an alert that names the reason
+    name: 'AhaSend refuses logins temporarily',
     raises: ['SmtpProxyErrorBudgetBurning critical'],
     happens: async ({ simulator }) => simulator.faults.set('454-at-auth'),
   },
   {
-    name: 'sessions that end without a word',
+    name: 'AhaSend closes sessions without a reply',
     raises: ['AhaSendDroppingSessions critical'],
     happens: async ({ simulator }) => simulator.faults.set('close-at-ehlo'),
   },
   {
-    name: 'a mail of 17 MiB',
+    name: 'a message of 17 MiB',
     raises: ['AhaSendMessageSizeLimit info'],
     happens: ({ proxy }) =>
-      oneMail(proxy, { body: `Subject: large\r\n\r\n${`${'x'.repeat(998)}\r\n`.repeat(17_800)}` }),
+      sendOne(proxy, { body: `Subject: large\r\n\r\n${`${'x'.repeat(998)}\r\n`.repeat(17_800)}` }),
   },
   {
-    name: 'a mail that is too big',
+    name: 'a message that is too large',
     raises: ['AhaSendMessageSizeLimit warning'],
     happens: async ({ proxy, simulator }) => {
       simulator.faults.set('552-at-end-of-message', { text: '5.3.4 message too big', times: 1 })
-      await oneMail(proxy, {})
+      await sendOne(proxy, {})
     },
   },
   {
-    name: 'mails for 45 and for 51 recipients',
+    name: 'messages to 45 and to 51 recipients',
     raises: ['AhaSendRecipientLimit info', 'AhaSendRecipientLimit warning'],
     happens: async ({ proxy }) => {
-      await toMany(proxy, 45)
-      await toMany(proxy, 51)
+      await sendToMany(proxy, 45)
+      await sendToMany(proxy, 51)
     },
   },
   {
-    name: 'a connection that has carried too much',
+    name: 'a connection that reaches its limit',
     raises: ['AhaSendConnectionLimit warning'],
     happens: async ({ proxy, simulator }) => {
       simulator.faults.set('421-at-rcpt', { text: '4.5.3 too many recipients on this connection', times: 1 })
-      await oneMail(proxy, {})
+      await sendOne(proxy, {})
     },
   },
   {
-    name: 'a mail that is queued for some of its recipients',
+    name: 'a message that is queued for some of its recipients',
     raises: ['AhaSendPartiallyQueued warning'],
     happens: async ({ proxy, simulator }) => {
       simulator.faults.set('250-at-end-of-message', { text: `PARTIAL ids=${'0'.repeat(32)}`, times: 1 })
-      await oneMail(proxy, {})
+      await sendOne(proxy, {})
     },
   },
   {
-    name: 'sessions that nobody understands',
+    name: 'sessions that the proxy cannot parse',
     raises: ['SmtpProxySessionsOpaque warning'],
     happens: async ({ proxy, prometheus }) => {
       for (const total of [3, 20]) {
@@ -213,7 +215,7 @@ const INCIDENTS: readonly {
     },
   },
   {
-    name: 'an application that cannot enter TLS any more',
+    name: 'an app that can no longer establish TLS',
     raises: ['SmtpProxyAppTlsFailing critical', 'SmtpProxyAppTlsFailing warning'],
     happens: async ({ proxy, prometheus }) => {
       let tries = true
@@ -225,10 +227,10 @@ const INCIDENTS: readonly {
     },
   },
   {
-    name: 'a proxy that has no file descriptor left',
+    name: 'a proxy without free file descriptors',
     raises: ['SmtpProxyOutOfResources critical', 'SmtpProxyOutOfResources warning'],
     happens: async ({ proxy }) => {
-      // soon after each other: the rule's five minutes are five seconds here
+      // in quick succession: the rule's five minutes take five seconds here
       assert.equal((await exhaustDescriptors(proxy, 8)).length, 8)
     },
   },
@@ -239,25 +241,27 @@ const INCIDENTS: readonly {
   },
 ]
 
-/** What must not be seen here, and why. promtool shows that the rules work: test/alerts/. */
-const SILENT: Readonly<Partial<Record<Wanted, string>>> = {
-  'AhaSendConnectionLimit info': 'no connection carried 9,000 mails',
-  'SmtpProxyAbsent critical': 'what is not looked for any more is remembered for five minutes',
-  'SmtpProxyRestarting warning': 'a restart of the same process takes a supervisor',
+/** Alerts that must not fire here, with the reason. The scenarios test their rules. */
+const SILENT: Readonly<Partial<Record<Raised, string>>> = {
+  'AhaSendConnectionLimit info': 'no connection carries 9,000 messages',
+  'SmtpProxyAbsent critical': 'Prometheus keeps the samples of a removed target for five minutes',
+  'SmtpProxyRestarting warning': 'a restart of the same process needs a supervisor',
   'SmtpProxyObserverFailing warning': 'a failing observer would be a bug',
-  'SmtpProxyAlertsNotDelivered warning': 'there is no Alertmanager: see alerts-undelivered.test.ts',
+  'SmtpProxyAlertsNotDelivered warning':
+    'there is no Alertmanager: see test/dashboards/alertmanager/undelivered.test.ts',
   'SmtpProxyMetricsOverflowing warning': 'labels come from closed sets, which are smaller than the limits',
 }
 
-/** A mail on a connection of its own, to whatever end. */
-async function oneMail(proxy: ProxyProcess, content: Parameters<typeof mail>[0]): Promise<void> {
+/** Sends a message on its own connection, whatever its outcome. */
+async function sendOne(proxy: ProxyProcess, content: Parameters<typeof mail>[0]): Promise<void> {
   const client = await connectClient({ port: proxy.port, limitMs: 20_000 })
   await client.readReply()
   await send(client, ['EHLO app.example', AUTH_PLAIN, ...mail(content)])
   client.destroy()
 }
 
-async function toMany(proxy: ProxyProcess, count: number): Promise<void> {
+/** Sends a message to `count` recipients. */
+async function sendToMany(proxy: ProxyProcess, count: number): Promise<void> {
   const [client] = await loggedIn(proxy, 1)
   const [from = '', , ...rest] = mail()
   await ask(client!, from)
@@ -266,17 +270,17 @@ async function toMany(proxy: ProxyProcess, count: number): Promise<void> {
   client!.destroy()
 }
 
-function nameOf({ alertname, severity }: Labels): Wanted {
-  return `${alertname} ${severity}` as Wanted
+function nameOf({ alertname, severity }: Labels): Raised {
+  return `${alertname} ${severity}` as Raised
 }
 
-function selectorOf(wanted: Wanted): string {
-  const [name, severity] = wanted.split(' ')
+function selectorOf(alert: Raised): string {
+  const [name, severity] = alert.split(' ')
   return `ALERTS{alertname="${name}", severity="${severity}"}`
 }
 
-/** What was raised so far. Pending counts, but not of what rules that are evaluated before the first scrape take for absent. */
-async function raisedIn({ prometheus }: Stage): Promise<Set<Wanted>> {
+/** The alerts raised so far, including pending ones, except a pending SmtpProxyAbsent from before the first scrape. */
+async function raisedIn({ prometheus }: Stage): Promise<Set<Raised>> {
   const selectors = ['ALERTS{alertname!="SmtpProxyAbsent"}', 'ALERTS{alertstate="firing"}']
   const found = await Promise.all(selectors.map((selector) => prometheus.series(selector)))
   return new Set(found.flat().map(nameOf))
@@ -292,18 +296,17 @@ describe('every alert', unless(prometheusMissing()), () => {
 
   after(() => stack.disposeAsync())
 
-  const isQuiet = (wanted: Wanted) =>
-    stage.prometheus.waitFor(selectorOf(wanted), ({ length }) => length === 0, LIMIT_MS)
-  const isRaised = (wanted: Wanted) => stage.prometheus.waitFor(selectorOf(wanted), undefined, LIMIT_MS)
+  const isQuiet = (alert: Raised) => stage.prometheus.waitFor(selectorOf(alert), ({ length }) => length === 0, LIMIT_MS)
+  const isRaised = (alert: Raised) => stage.prometheus.waitFor(selectorOf(alert), undefined, LIMIT_MS)
 
-  for (const wanted of FROM_THE_START)
-    test(`${wanted} is raised from the beginning`, async () => {
-      await isRaised(wanted)
+  for (const alert of FROM_THE_START)
+    test(`${alert} is raised from the start`, async () => {
+      await isRaised(alert)
     })
 
-  test('while all is well, nothing else is', async () => {
+  test('without failures, no other alert is raised', async () => {
     const raised = await raisedIn(stage)
-    // a scrape that takes too long, as on a slow machine, is one that fails
+    // on a slow machine, a scrape can exceed its timeout and fail
     raised.delete('SmtpProxyDown critical')
     assert.deepEqual(raised, new Set(FROM_THE_START))
   })
@@ -311,46 +314,47 @@ describe('every alert', unless(prometheusMissing()), () => {
   for (const [id, raises] of Object.entries(BUTTONS))
     test(`the button ${id} raises ${raises.join(', ') || 'nothing'}`, async () => {
       const { simulator } = stage
-      for (const wanted of raises) await isQuiet(wanted)
+      for (const alert of raises) await isQuiet(alert)
       assert.ok(rehearse(id, simulator.faults))
-      await BESIDES[id]?.(stage)
-      for (const wanted of raises) await isRaised(wanted)
+      await TRAFFIC[id]?.(stage)
+      for (const alert of raises) await isRaised(alert)
       rehearse('all-well', simulator.faults)
     })
 
-  test('no button makes sessions end without a word, neither unreachable nor idle ones', async () => {
+  test('no button raises AhaSendDroppingSessions, not even unreachable or idle-disconnects', async () => {
     assert.deepEqual(await stage.prometheus.series('ALERTS{alertname="AhaSendDroppingSessions"}'), [])
   })
 
   for (const { name, raises, happens } of INCIDENTS)
     test(`${name}: ${raises.join(', ')}`, async () => {
-      for (const wanted of raises) await isQuiet(wanted)
+      for (const alert of raises) await isQuiet(alert)
       await happens(stage)
-      for (const wanted of raises) await isRaised(wanted)
+      for (const alert of raises) await isRaised(alert)
       rehearse('all-well', stage.simulator.faults)
     })
 
-  test('the alerts that rules look for have fired', async () => {
+  test('the alerts that rules look up in ALERTS have fired', async () => {
     const selectors = rulesOf().alerts.flatMap(({ expr }) => selectorsIn(expr).filter(({ name }) => name === 'ALERTS'))
     assert.notEqual(selectors.length, 0)
     for (const { name, conditions } of selectors)
       assert.notDeepEqual(await stage.prometheus.series(`${name}{${conditions}}`), [], conditions)
   })
 
-  test('nothing else was raised', async () => {
+  test('no alert of the list SILENT was raised', async () => {
     assert.deepEqual(
-      [...(await raisedIn(stage))].filter((wanted) => SILENT[wanted] !== undefined),
+      [...(await raisedIn(stage))].filter((alert) => SILENT[alert] !== undefined),
       [],
     )
   })
 })
 
-test('the page of faults has no button beside these', () => {
+test('BUTTONS lists every button of the page of faults', () => {
   assert.deepEqual(REHEARSALS.map(({ id }) => id).sort(), Object.keys(BUTTONS).sort())
 })
 
-test('no alert is left out', () => {
-  const tried = [...FROM_THE_START, ...Object.values(BUTTONS).flat(), ...INCIDENTS.flatMap(({ raises }) => raises)]
-  const all = rulesOf().alerts.map(({ name, severity }): Wanted => `${name} ${severity}`)
-  assert.deepEqual([...new Set([...tried, ...(Object.keys(SILENT) as Wanted[])])].sort(), all.sort())
+test('every alert is on one of the lists', () => {
+  const listed = [...FROM_THE_START, ...Object.values(BUTTONS).flat(), ...INCIDENTS.flatMap(({ raises }) => raises)]
+  const all = rulesOf().alerts.map(({ name, severity }): Raised => `${name} ${severity}`)
+  const known = [...new Set([...listed, ...(Object.keys(SILENT) as Raised[])])]
+  assert.deepEqual(known.sort(), all.sort(), 'list each alert in FROM_THE_START, BUTTONS, INCIDENTS or SILENT')
 })

@@ -1,6 +1,6 @@
 /**
- * The rules in a real Prometheus that scrapes a real proxy, while mail goes wrong in every way that the simulated AhaSend
- * knows: what they ask for is there, and they can be evaluated.
+ * The rules in a real Prometheus that scrapes a real proxy, while the simulated AhaSend produces every failure that it knows:
+ * every series that a rule selects exists, and every rule can be evaluated.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -22,7 +22,7 @@ import { startBefore } from '../../support/running-proxy.ts'
 
 const { recordings, alerts } = rulesOf()
 const named = [...recordings.short, ...recordings.long, ...alerts]
-/** Prometheus' own ALERTS are there when an alert fires: see alerts-live.test.ts. */
+/** Without ALERTS, which exists while an alert fires: see live.test.ts. */
 const selectors = new Set(
   named
     .flatMap(({ expr }) => selectorsIn(expr))
@@ -30,14 +30,15 @@ const selectors = new Set(
     .map(({ name, conditions }) => `${name}{${conditions}}`),
 )
 
-/** Of one address; more than mixed mail needs. */
+/** Sessions of one address. Mixed mail needs fewer. */
 const MOST_SESSIONS = 20
-/** From here the proxy expects PROXY headers. */
+/** The address from which the proxy expects PROXY headers. */
 const BALANCER = '127.0.0.4'
 
-const NOBODY = 'http://127.0.0.1:1/'
+/** A port without a listener. */
+const DEAD_URL = 'http://127.0.0.1:1/'
 
-/** Metrics of the proxy under every kind of mail, and what else the rules look at. */
+/** Prometheus with the metrics of a proxy after all kinds of mail, and with those of Alertmanager. */
 async function startStage(stack: AsyncDisposableStack): Promise<Prometheus> {
   const simulator = stack.use(await startSimulator())
   const { certPem, keyPem } = await (await makeAuthority()).issue()
@@ -53,8 +54,8 @@ async function startStage(stack: AsyncDisposableStack): Promise<Prometheus> {
       PROXY_TLS_KEY_FILE: files.paths['tls.key'],
     }),
   )
-  // whom to tell, so that it counts; it is told nothing
-  const alertmanager = stack.use(await startAlertmanager(JSON.stringify(configFor({ ALERT_WEBHOOK_URL: NOBODY }))))
+  // with a receiver, so that Alertmanager exports its counters; no alert is sent
+  const alertmanager = stack.use(await startAlertmanager(JSON.stringify(configFor({ ALERT_WEBHOOK_URL: DEAD_URL }))))
   const targets = [
     { job: 'ahasend-smtp-proxy', url: `http://127.0.0.1:${proxy.adminPort}/metrics` },
     { job: 'alertmanager', url: `http://${alertmanager.address}/metrics` },
@@ -64,14 +65,14 @@ async function startStage(stack: AsyncDisposableStack): Promise<Prometheus> {
   await sendMixedMail(proxy.port, simulator, newBook(), 1)
   for (const [fault, text] of LIMITS) await refusedMail(proxy.port, simulator, fault, text)
   await refusedLogin(proxy.port)
-  await loginPutOff(proxy.port, simulator)
+  await loginRefusedTemporarily(proxy.port, simulator)
   await idleDisconnect(proxy.port, simulator)
   await aboveTheLimit(proxy.port)
   await withoutHeader(proxy.port)
   return prometheus
 }
 
-/** Limits that would take long to reach. */
+/** Refusals at limits that take long to reach. */
 const LIMITS = [
   ['552-at-end-of-message', '5.3.4 message too big'],
   ['421-at-rcpt', '4.5.3 too many recipients on this connection'],
@@ -95,7 +96,7 @@ async function refusedLogin(port: number): Promise<void> {
   client.destroy()
 }
 
-async function loginPutOff(port: number, { faults }: Simulator): Promise<void> {
+async function loginRefusedTemporarily(port: number, { faults }: Simulator): Promise<void> {
   faults.set('454-at-auth', { times: 1 })
   const client = await connectClient({ port })
   await client.readReply()
@@ -104,7 +105,7 @@ async function loginPutOff(port: number, { faults }: Simulator): Promise<void> {
 }
 
 async function idleDisconnect(port: number, { faults }: Simulator): Promise<void> {
-  // longer than any step of a dial takes: those must not be idle
+  // longer than any step of a dial, which must not count as idle
   faults.set('idle-2000')
   const client = await connectClient({ port })
   assert.match(await client.readReply(), /^220 /)
@@ -134,7 +135,7 @@ interface EvaluatedRules {
   }
 }
 
-describe('under mail of every kind', unless(stageMissing()), () => {
+describe('after all kinds of mail', unless(stageMissing()), () => {
   const stack = new AsyncDisposableStack()
   let prometheus: Prometheus
 
@@ -145,7 +146,7 @@ describe('under mail of every kind', unless(stageMissing()), () => {
   after(() => stack.disposeAsync())
 
   for (const selector of selectors) {
-    test(`${selector} is there`, async () => {
+    test(`${selector} exists`, async () => {
       await prometheus.waitFor(selector, ({ length }) => length > 0, 5000)
     })
   }

@@ -1,4 +1,4 @@
-/** The runbooks: one for each alert, all in the same order, and all that they point at exists. */
+/** The runbooks: one for each alert, with the same headings, and everything that they refer to exists. */
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,10 +8,9 @@ import { type AlertName, alertNames } from '../../../dashboards/alerts/alert.ts'
 import { attributes, commands, details, labelOf, spans } from '../../../otel/names/names.ts'
 import { OTEL_ROWS } from '../../../otel/settings/table.ts'
 import { ROWS as PROXY_ROWS } from '../../../proxy/settings/table.ts'
-import { run } from '../../clients/command.ts'
-import { writeTemporaryFiles } from '../../support/certificates.ts'
 import { DASHBOARDS, groupingsIn, panelsOf, readDashboards, selectorsIn, TABLE } from '../../support/dashboards.ts'
-import { fileOf, missing, unless } from '../../support/programs.ts'
+import { missing, unless } from '../../support/programs.ts'
+import { assertValidRules } from './scenarios/promtool.ts'
 
 const FOLDER = join(DASHBOARDS, 'runbooks')
 
@@ -23,25 +22,25 @@ const HEADINGS = [
   'When it is nothing',
 ]
 
-/** Lines that somebody who was woken up reads at once. */
+/** Lines that an operator on call reads without scrolling. */
 const PAGE = 60
 
 const dashboards = readDashboards()
 
-test('there is one for each alert, and none for others', () => {
+test('each alert has a runbook, and each runbook belongs to an alert', () => {
   const files = readdirSync(FOLDER).map((file) => file.replace(/\.md$/, ''))
-  assert.deepEqual(files.toSorted(), alertNames.toSorted())
+  assert.deepEqual(files.toSorted(), alertNames.toSorted(), 'add or remove files in dashboards/runbooks')
 })
 
-test('configurations that a command checks are those that compose.yaml starts with', () => {
+test('commands check the configuration files that compose.yaml uses', () => {
   const compose = readFileSync(join(DASHBOARDS, '..', 'compose.yaml'), 'utf8')
   const texts = readdirSync(FOLDER).map((file) => readFileSync(join(FOLDER, file), 'utf8'))
-  const checked = texts.flatMap((text) => [...text.matchAll(/\bcheck config (\/\S+?)`/g)].map(([, path]) => path))
-  assert.notEqual(checked.length, 0)
-  for (const path of checked) assert.ok(compose.includes(`--config.file=${path}\n`), path)
+  const paths = texts.flatMap((text) => [...text.matchAll(/\bcheck config (\/\S+?)`/g)].map(([, path]) => path))
+  assert.notEqual(paths.length, 0)
+  for (const path of paths) assert.ok(compose.includes(`--config.file=${path}\n`), path)
 })
 
-/** The parts of a runbook by their headings. */
+/** The sections of a runbook by their headings. */
 function partsOf(text: string): ReadonlyMap<string, string> {
   const parts = text.split(/^## /m).slice(1)
   return new Map(
@@ -52,14 +51,14 @@ function partsOf(text: string): ReadonlyMap<string, string> {
   )
 }
 
-/** What stands between fences of a language. */
+/** The fenced code of a language. */
 function fenced(text: string, language: string): string[] {
   return [...text.matchAll(new RegExp(`^ *\`\`\`${language}\\n([^\`]*)\`\`\``, 'gm'))].map(([, code = '']) =>
     code.trim(),
   )
 }
 
-/** Queries in the middle of a sentence. */
+/** Queries inside sentences. */
 function inlineQueries(text: string): string[] {
   return [...text.matchAll(/(?<!`)`([^`\n]*\bsmtp_proxy_[^`\n]*)`/g)].map(([, code = '']) => code)
 }
@@ -70,17 +69,17 @@ for (const name of alertNames) {
     const parts = partsOf(text)
     const confirm = parts.get('How to confirm in three minutes') ?? ''
 
-    test('has the headings of all runbooks, and something below each', () => {
+    test('has the headings of all runbooks, each with text below it', () => {
       assert.ok(text.startsWith(`# ${name}\n`))
       assert.deepEqual([...parts.keys()], HEADINGS)
       for (const [heading, part] of parts) assert.ok(part.length > 20, heading)
     })
 
-    test('is read on one page', () => {
+    test('fits on one page', () => {
       assert.ok(text.split('\n').length <= PAGE, `more than ${PAGE} lines`)
     })
 
-    test('confirms by a panel, a query and a trace', () => {
+    test('confirms the problem with a panel, a query and a trace', () => {
       assert.match(confirm, /^1\. Panel: "/m)
       assert.match(confirm, /^2\. Query: /m)
       assert.match(confirm, /^3\. Trace: /m)
@@ -91,11 +90,14 @@ for (const name of alertNames) {
     test('names panels and alerts that exist', () => {
       const [, panel, title] = /Panel: "([^"]*)" on "([^"]*)"/.exec(confirm) ?? []
       const dashboard = dashboards.find((one) => one.title === title)
-      assert.ok(dashboard && panelsOf(dashboard).some((one) => one.title === panel), `${panel} on ${title}`)
+      assert.ok(
+        dashboard && panelsOf(dashboard).some((one) => one.title === panel),
+        `there is no panel "${panel}" on "${title}"`,
+      )
       for (const [, quoted = ''] of text.matchAll(/"([^"\n]*)"/g)) {
         if (!/^[A-Z]\w+ \w/.test(quoted)) continue
         const titles = dashboards.flatMap((one) => [one.title, ...panelsOf(one).map(({ title }) => title)])
-        assert.ok(titles.includes(quoted), quoted)
+        assert.ok(titles.includes(quoted), `no dashboard or panel has the title "${quoted}"`)
       }
       const others = text.match(/\b(AhaSend|SmtpProxy)[A-Z]\w+/g) ?? []
       assert.deepEqual(
@@ -104,11 +106,11 @@ for (const name of alertNames) {
       )
     })
 
-    test('asks for metrics and labels that exist', () => {
+    test('uses metrics and labels that exist', () => {
       for (const query of [...fenced(text, 'promql'), ...inlineQueries(text)]) assertKnown(query)
     })
 
-    test('asks for spans and attributes that exist', () => {
+    test('uses spans and attributes that exist', () => {
       for (const query of fenced(text, 'traceql')) assertTraceql(query)
     })
 
@@ -126,7 +128,7 @@ for (const name of alertNames) {
 
 const OTHERS = ['up', '__name__', 'otel_metric_overflow', 'integration', 'reason']
 
-/** What Prometheus and Alertmanager count, and the labels by which it may be asked for. */
+/** Metrics of Prometheus and Alertmanager, and the labels that queries may use. */
 const OF_OTHERS: Readonly<Record<string, readonly string[]>> = {
   up: ['job'],
   ALERTS: ['alertname'],
@@ -138,13 +140,13 @@ function assertKnown(query: string): void {
     query.replaceAll(/\{[^}]*\}|"[^"]*"|\[[^\]]*\]/g, '').match(/\b(smtp_proxy|process|nodejs|v8js)_\w+/g) ?? []
   for (const name of names) {
     const known = [name, name.replace(/_(bucket|count|sum)$/, '')].some((one) => TABLE.has(one))
-    assert.ok(known, name)
+    assert.ok(known, `there is no metric ${name}`)
   }
   const labels = ['job', 'instance', 'le', ...OTHERS, ...Object.keys(attributes).map((key) => key.replaceAll('.', '_'))]
-  for (const label of groupingsIn(query)) assert.ok(labels.includes(label), label)
-  for (const { metric, labels: asked } of selectorsIn(query)) {
+  for (const label of groupingsIn(query)) assert.ok(labels.includes(label), `there is no label ${label}`)
+  for (const { metric, labels: used } of selectorsIn(query)) {
     const attributesOf = TABLE.get(metric)?.attributes.map((key) => labelOf(key)) ?? OF_OTHERS[metric] ?? []
-    for (const label of asked) assert.ok(attributesOf.includes(label), `${metric}: ${label}`)
+    for (const label of used) assert.ok(attributesOf.includes(label), `${metric} has no label ${label}`)
   }
 }
 
@@ -169,7 +171,7 @@ function assertValue(key: string, value: string): void {
   if (known && value !== 'nil') assert.ok(known.includes(JSON.parse(value)), `${key} = ${value}`)
 }
 
-test('promtool understands every query', unless(missing('promtool')), async () => {
+test('promtool accepts every query', unless(missing('promtool')), async () => {
   const rules = alertNames.flatMap((name) => {
     const text = readFileSync(join(FOLDER, `${name}.md`), 'utf8')
     return [...fenced(text, 'promql'), ...inlineQueries(text)].map((expr) => ({
@@ -177,14 +179,5 @@ test('promtool understands every query', unless(missing('promtool')), async () =
       expr,
     }))
   })
-  const { paths, remove } = writeTemporaryFiles({
-    'rules.yaml': JSON.stringify({ groups: [{ name: 'runbooks', rules }] }),
-  })
-  try {
-    const args = ['check', 'rules', '--lint=none', paths['rules.yaml']]
-    const { code, stdout, stderr } = await run({ file: fileOf('promtool'), args, env: {} })
-    assert.equal(code, 0, stdout + stderr)
-  } finally {
-    remove()
-  }
+  await assertValidRules(JSON.stringify({ groups: [{ name: 'runbooks', rules }] }), 'none')
 })

@@ -1,12 +1,11 @@
-/** The dashboards as files: what is committed is what the code writes, and everything they name exists. */
+/** The generated dashboards: their layout, and that every metric, label, link and panel that they refer to exists. */
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { parse } from 'yaml'
 import type { AlertName } from '../../../dashboards/alerts/alert.ts'
 import { rulesOf } from '../../../dashboards/alerts/alerts.ts'
-import { generatedFiles } from '../../../dashboards/generate/files.ts'
 import { attributes, details, labelOf, spans } from '../../../otel/names/names.ts'
 import {
   DASHBOARDS,
@@ -22,25 +21,10 @@ import {
 
 const dashboards = readDashboards()
 
-describe('generated', () => {
-  for (const [path, content] of Object.entries(generatedFiles())) {
-    test(`${path} is what the code writes`, () => {
-      assert.equal(
-        readFileSync(join(DASHBOARDS, path), 'utf8'),
-        content,
-        'npm run dashboards, and commit what it writes',
-      )
-    })
-  }
+/** More panels than this do not answer one question. */
+const MOST_PANELS = 12
 
-  test('nothing else lies there', () => {
-    const paths = Object.keys(generatedFiles()).filter((path) => path.startsWith('generated/'))
-    const known = paths.map((path) => path.replace('generated/', ''))
-    assert.deepEqual(readdirSync(join(DASHBOARDS, 'generated')).toSorted(), known.toSorted())
-  })
-})
-
-test('there are four dashboards, under the uids that links rest on', () => {
+test('there are four dashboards with fixed uids, because links use them', () => {
   assert.deepEqual(
     dashboards.map(({ uid }) => uid),
     ['ahasend-limits', 'ahasend-mail-health', 'ahasend-proxy', 'ahasend-refusals'],
@@ -56,13 +40,13 @@ for (const dashboard of dashboards) {
   describe(dashboard.title, () => {
     const panels = panelsOf(dashboard)
 
-    test('has a dozen panels at most, each with an id and a title of its own', () => {
-      assert.ok(panels.length <= 12, `${panels.length} panels`)
+    test('has at most twelve panels, each with its own id and title', () => {
+      assert.ok(panels.length <= MOST_PANELS, `${panels.length} panels: remove one, or use another dashboard`)
       assert.equal(new Set(dashboard.panels.map(({ id }) => id)).size, dashboard.panels.length)
       assert.equal(new Set(panels.map(({ title }) => title)).size, panels.length)
     })
 
-    test('has its panels beside and below each other, inside the 24 columns', () => {
+    test('places its panels within 24 columns, without overlap', () => {
       for (const [index, panel] of dashboard.panels.entries()) {
         assert.ok(panel.gridPos.x + panel.gridPos.w <= 24, panel.title)
         const others = dashboard.panels.slice(index + 1).filter((other) => overlap(panel, other))
@@ -74,18 +58,18 @@ for (const dashboard of dashboards) {
       }
     })
 
-    test('asks a question first, and answers it with a word', () => {
+    test('begins with a question and a panel that answers Yes or No', () => {
       const [heading, answer] = dashboard.panels
       assert.match(`${heading?.title}`, /\?$/)
       assert.match(JSON.stringify(answer?.fieldConfig), /"text":"(Yes|No)"/)
     })
 
-    test('asks for metrics and labels of the table only', () => {
+    test('uses only metrics and labels of the table', () => {
       for (const { where, expr } of queriesOf(dashboard)) assertKnown(where, expr)
       for (const { name, query } of dashboard.templating.list) assertKnown(name, query)
     })
 
-    test('names a data source nowhere but as a default of a variable', () => {
+    test('names data sources only as defaults of variables', () => {
       const { templating: _, ...rest } = dashboard
       const uids = [...JSON.stringify(rest).matchAll(/"uid":"([^"]*)"/g)].map(([, uid]) => uid)
       assert.deepEqual(
@@ -96,24 +80,25 @@ for (const dashboard of dashboards) {
   })
 }
 
-/** Labels that a Collector adds to what it hands on. */
-const BY_A_COLLECTOR = ['otel_scope_name', 'otel_scope_version', 'otel_scope_schema_url']
+/** Labels that a Collector adds. */
+const COLLECTOR_LABELS = ['otel_scope_name', 'otel_scope_version', 'otel_scope_schema_url']
 
-/** Every selector's metric has its labels, and what is grouped by is a label of one of them. */
+/** Fails unless each metric has the labels of its selector, and each grouping is a label of one of the metrics. */
 function assertKnown(where: string, expr: string): void {
-  const labels = new Set(['job', 'instance', ...BY_A_COLLECTOR])
-  for (const { metric, name, labels: asked } of selectorsIn(expr)) {
+  const labels = new Set(['job', 'instance', ...COLLECTOR_LABELS])
+  for (const { metric, name, labels: used } of selectorsIn(expr)) {
     const definition = TABLE.get(metric)
     assert.ok(definition, `${where}: there is no metric ${name}`)
     const known = ['job', 'instance', ...definition.attributes.map((key) => labelOf(key))]
     if (name.endsWith('_bucket')) known.push('le')
-    for (const label of asked) assert.ok(known.includes(label), `${where}: ${name} has no label ${label}`)
+    for (const label of used) assert.ok(known.includes(label), `${where}: ${name} has no label ${label}`)
     for (const label of known) labels.add(label)
   }
-  for (const label of groupingsIn(expr)) assert.ok(labels.has(label), `${where}: nothing there has a label ${label}`)
+  for (const label of groupingsIn(expr))
+    assert.ok(labels.has(label), `${where}: no metric of the query has a label ${label}`)
 }
 
-test('marks name labels that every mark has; Grafana leaves the name of any other as it is', () => {
+test('annotations use only labels that all of them have, because Grafana shows the name of a missing label', () => {
   const always = { Restarts: ['instance'], Alerts: ['alertname', 'severity'] } as const
   for (const { annotations } of dashboards)
     for (const { name, titleFormat, textFormat } of annotations.list) {
@@ -130,7 +115,7 @@ describe('links', () => {
   )
   const beginningWith = (start: string) => links.filter(({ url }) => url.startsWith(start))
 
-  test('lead to traces, runbooks and dashboards, and nowhere else', () => {
+  test('lead only to traces, runbooks and dashboards', () => {
     const known = ['/explore?', '/d/', 'https://github.com/AhaSend/ahasend-smtp-proxy/blob/main/dashboards/runbooks/']
     for (const start of known) assert.notEqual(beginningWith(start).length, 0, start)
     assert.deepEqual(
@@ -139,14 +124,14 @@ describe('links', () => {
     )
   })
 
-  test('to runbooks end at a file', () => {
+  test('to runbooks lead to an existing file', () => {
     const missing = beginningWith('https:').filter(({ url }) => {
       return !existsSync(join(DASHBOARDS, 'runbooks', url.split('/').at(-1) ?? ''))
     })
     assert.deepEqual(missing, [])
   })
 
-  test('to dashboards end at one', () => {
+  test('to dashboards lead to an existing one', () => {
     for (const { where, url } of beginningWith('/d/')) {
       const uid = /^\/d\/([^?]+)\?/.exec(url)?.[1]
       assert.ok(
@@ -157,17 +142,17 @@ describe('links', () => {
   })
 
   for (const { where, url } of beginningWith('/explore?')) {
-    test(`${where} is a query of traces that Explore can read`, () => {
+    test(`${where} is a TraceQL query that Explore can read`, () => {
       assertTraceql(traceqlOf(url))
     })
 
-    test(`${where} is the same query where Grafana decodes the address once more`, () => {
+    test(`${where} is the same query if Grafana decodes the URL a second time`, () => {
       assert.equal(traceqlOf(decodeURIComponent(url)), traceqlOf(url))
     })
   }
 })
 
-/** Explore's query once Grafana has filled in the variables. Throws when that is no JSON. */
+/** Explore's query after Grafana has replaced the variables. Throws if the parameter is not JSON. */
 function traceqlOf(url: string): string {
   const filled = url.replaceAll(/\$\{[^}]*\}/g, '250')
   const panes = new URL(filled, 'http://grafana').searchParams.get('panes') ?? ''
@@ -182,7 +167,7 @@ function traceqlOf(url: string): string {
   return traces.queries[0].query
 }
 
-/** Spans in braces, joined by &&; each attribute and each name is one that the proxy's spans have. */
+/** Fails unless the query is spans in braces, joined by &&, with names and attributes of the proxy's spans. */
 function assertTraceql(query: string): void {
   assert.match(query, /^\{ [^{}]+ \}( && \{ [^{}]+ \})*$/)
   const conditions = query.split(/[{}]|&&/).map((part) => part.trim())
@@ -194,12 +179,12 @@ function assertTraceql(query: string): void {
   }
 }
 
-/** No dashboard shows it. */
+/** Alerts without a panel. */
 const ABOUT_ALERTING: readonly AlertName[] = ['SmtpProxyAlertsNotDelivered', 'SmtpProxyWatchdog']
 
-test('every alert names a panel that exists and leads to its runbook', () => {
+test('every alert names an existing panel with a link to its runbook', () => {
   for (const { name, panel } of rulesOf({}).alerts) {
-    assert.equal(panel === undefined, ABOUT_ALERTING.includes(name), name)
+    assert.equal(panel === undefined, ABOUT_ALERTING.includes(name), `${name}: set \`panel\` in dashboards/alerts`)
     if (panel === undefined) continue
     const [uid, title] = panel
     const found = dashboards.filter((one) => one.uid === uid).flatMap(panelsOf)
@@ -207,7 +192,7 @@ test('every alert names a panel that exists and leads to its runbook', () => {
     assert.ok(shown, `${name}: ${uid} has no panel "${title}"`)
     assert.ok(
       linksOf(shown).some(({ title: link }) => link === `Runbook: ${name}`),
-      `${uid}, "${title}" has no link to the runbook of ${name}`,
+      `panel "${title}" of ${uid} needs runbookLink('${name}') in dashboards/boards`,
     )
   }
 })
@@ -215,7 +200,7 @@ test('every alert names a panel that exists and leads to its runbook', () => {
 describe('provisioning', () => {
   const read = (path: string) => parse(readFileSync(join(DASHBOARDS, 'provisioning', path), 'utf8')) as unknown
 
-  test('gives data sources the uids that variables begin with', () => {
+  test('gives data sources the uids that are the defaults of the variables', () => {
     const { datasources } = read('datasources/ahasend.yaml') as {
       readonly datasources: readonly { readonly uid: string; readonly type: string }[]
     }
@@ -225,7 +210,7 @@ describe('provisioning', () => {
     }
   })
 
-  test('loads the generated dashboards, and lets nobody change them', () => {
+  test('loads the generated dashboards as read-only', () => {
     const { providers } = read('dashboards/ahasend.yaml') as {
       readonly providers: readonly { readonly allowUiUpdates: boolean; readonly options: { readonly path: string } }[]
     }
@@ -234,7 +219,7 @@ describe('provisioning', () => {
     const compose = readFileSync(join(DASHBOARDS, '..', 'compose.yaml'), 'utf8')
     assert.ok(
       compose.includes(`./dashboards/generated:${provider.options.path}:ro`),
-      'compose.yaml mounts them elsewhere',
+      'compose.yaml mounts them at another path',
     )
   })
 })

@@ -1,6 +1,6 @@
 /**
- * The dashboards before a real Prometheus that scrapes a real proxy while mail goes wrong in every way that the simulated
- * AhaSend knows: each query is understood, and says something, or is on the list of those that must be silent.
+ * The queries of the dashboards in a real Prometheus that scrapes a real proxy, while the simulated AhaSend produces every
+ * failure that it knows. Each query returns data, or is on the list of queries that must return none.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -20,9 +20,13 @@ import { failTls, loggedIn, startBefore } from '../../support/running-proxy.ts'
 const dashboards = readDashboards()
 const JOB = 'ahasend-smtp-proxy'
 
-/** What has nothing to say under this traffic, and why. A query that speaks must leave the list. */
-const SILENT: Readonly<Record<string, string>> = {
-  'AhaSend: the proxy itself / Telemetry losses / A': 'the log is read and nothing is exported, so nothing is lost',
+/**
+ * Queries without data under this traffic, with the reason. For a new panel, produce its event in `before`, or add it here. A
+ * query that returns data must leave the list.
+ */
+const EMPTY: Readonly<Record<string, string>> = {
+  'AhaSend: the proxy itself / Telemetry losses / A':
+    'the log is read and nothing is exported, so no telemetry is lost',
   'AhaSend: the proxy itself / Telemetry losses / B': 'a failing observer would be a bug',
 }
 
@@ -33,7 +37,7 @@ interface Stage {
   readonly prometheus: Prometheus
 }
 
-async function startStage(env: Readonly<Record<string, string>> = {}): Promise<Stage> {
+async function startProxyAndPrometheus(env: Readonly<Record<string, string>> = {}): Promise<Stage> {
   const simulator = await startSimulator({ ledger: 'records' })
   const proxy = await startBefore(simulator, { ...CLIENT_SETTINGS, ...env })
   const url = `http://127.0.0.1:${proxy.adminPort}/metrics`
@@ -42,46 +46,46 @@ async function startStage(env: Readonly<Record<string, string>> = {}): Promise<S
   return { simulator, proxy, prometheus }
 }
 
-async function stopStage({ simulator, proxy, prometheus }: Stage): Promise<void> {
+async function stopAll({ simulator, proxy, prometheus }: Stage): Promise<void> {
   await proxy.stop('SIGKILL')
   await prometheus.stop()
   await simulator.close()
 }
 
-describe('under mail of every kind', unless(prometheusMissing()), () => {
+describe('with mail of every kind', unless(prometheusMissing()), () => {
   let stage: Stage
 
   before(async () => {
-    // mixed mail plans each connection, so none is dialled ahead
-    stage = await startStage({ PROXY_WARM_CONNECTIONS: '0' })
+    // mixed mail plans each connection, so none is preconnected
+    stage = await startProxyAndPrometheus({ PROXY_WARM_CONNECTIONS: '0' })
     await sendMixedMail(stage.proxy.port, stage.simulator, newBook(), 1)
     await becomeOpaque(stage.proxy)
     await refuseAgain(stage)
     await failTls(stage.proxy.port)
   })
 
-  after(() => stopStage(stage))
+  after(() => stopAll(stage))
 
-  const silent = ({ where }: Asked) => where in SILENT
+  const isEmpty = ({ where }: Asked) => where in EMPTY
 
   for (const dashboard of dashboards) {
-    for (const asked of queriesOf(dashboard).filter((one) => !silent(one))) {
-      test(`${asked.where} says something`, async () => {
-        await stage.prometheus.waitFor(filledIn(asked.expr), (samples) => samples.length > 0, 5000)
+    for (const query of queriesOf(dashboard).filter((one) => !isEmpty(one))) {
+      test(`${query.where} returns data`, async () => {
+        await stage.prometheus.waitFor(filledIn(query.expr), (samples) => samples.length > 0, 5000)
       })
     }
 
-    for (const asked of queriesOf(dashboard).filter(silent)) {
-      test(`${asked.where} is silent: ${SILENT[asked.where]}`, async () => {
-        assert.deepEqual(await stage.prometheus.query(filledIn(asked.expr)), [])
+    for (const query of queriesOf(dashboard).filter(isEmpty)) {
+      test(`${query.where} returns no data: ${EMPTY[query.where]}`, async () => {
+        assert.deepEqual(await stage.prometheus.query(filledIn(query.expr)), [])
       })
     }
 
-    test(`every metric and label that ${dashboard.title} names was scraped`, async () => {
+    test(`Prometheus scraped every metric and label of ${dashboard.title}`, async () => {
       for (const { where, expr } of queriesOf(dashboard)) await assertScraped(stage.prometheus, where, expr)
     })
 
-    test(`every choice of ${dashboard.title} has values`, async () => {
+    test(`every variable of ${dashboard.title} has values`, async () => {
       for (const { name, type, query } of dashboard.templating.list) {
         const [, of = '', label = ''] = /^label_values\((.*), (\w+)\)$/.exec(query) ?? []
         if (type !== 'query') continue
@@ -90,22 +94,23 @@ describe('under mail of every kind', unless(prometheusMissing()), () => {
       }
     })
 
-    test(`Prometheus understands what ${dashboard.title} marks on its graphs`, async () => {
+    test(`Prometheus accepts the annotations of ${dashboard.title}`, async () => {
       const [restarts, alerts] = dashboard.annotations.list
-      // the proxy has just started, where points are so far apart
+      // the proxy is younger than the interval between two points
       const restarted = filledIn(`${restarts?.expr}`, { __interval_ms: '600000' })
       await stage.prometheus.waitFor(restarted, ({ length }) => length === 1, 5000)
-      assert.deepEqual(await stage.prometheus.query(filledIn(`${alerts?.expr}`)), [], 'there are no rules here')
+      assert.deepEqual(await stage.prometheus.query(filledIn(`${alerts?.expr}`)), [], 'this Prometheus has no rules')
     })
   }
 
-  test('what must be silent is asked by a dashboard', () => {
-    const asked = new Set(dashboards.flatMap(queriesOf).map(({ where }) => where))
-    for (const where of Object.keys(SILENT)) assert.ok(asked.has(where), where)
+  test('every query on the list of empty queries exists', () => {
+    const existing = new Set(dashboards.flatMap(queriesOf).map(({ where }) => where))
+    for (const where of Object.keys(EMPTY))
+      assert.ok(existing.has(where), `no dashboard has the query "${where}": remove it from EMPTY`)
   })
 })
 
-/** A session in which a verb that nobody knows may have a payload. */
+/** A session with an unknown command that may have a payload. */
 async function becomeOpaque(proxy: ProxyProcess): Promise<void> {
   const [client] = await loggedIn(proxy, 1)
   await client!.send('FOO 10\r\npayload\r\n')
@@ -113,7 +118,7 @@ async function becomeOpaque(proxy: ProxyProcess): Promise<void> {
   client!.destroy()
 }
 
-/** One more stranger than mixed mail has, once the series of that one was scraped: a graph shows growth. */
+/** Another client outside PROXY_ALLOW, after the series of the first one was scraped: a graph shows only growth. */
 async function refuseAgain({ proxy, prometheus }: Stage): Promise<void> {
   await prometheus.waitFor('smtp_proxy_session_duration_seconds_count{smtp_session_close_reason="not_allowed"}')
   const client = await connectClient({ port: proxy.port, localAddress: STRANGER })
@@ -121,21 +126,22 @@ async function refuseAgain({ proxy, prometheus }: Stage): Promise<void> {
   client.destroy()
 }
 
-/** Series of each metric exist, and have each label that is compared; `error_type` is absent where nothing failed. */
+/** Fails unless each metric has series, and all of them have the labels of its selectors. Only failures have `error_type`. */
 async function assertScraped(prometheus: Prometheus, where: string, expr: string): Promise<void> {
   for (const { name, labels } of selectorsIn(expr)) {
     const found = await prometheus.series(name)
     for (const label of labels) {
       const having = found.filter((one) => label in one)
       assert.ok(having.length > 0, `${where}: no series of ${name} has a label ${label}`)
-      if (label !== 'error_type') assert.equal(having.length, found.length, `${where}: ${name} lacks ${label} at times`)
+      if (label !== 'error_type')
+        assert.equal(having.length, found.length, `${where}: some series of ${name} have no label ${label}`)
     }
   }
 }
 
 describe('"Is mail flowing?"', unless(prometheusMissing()), () => {
   const [{ expr = '' } = {}] = dashboards.flatMap(queriesOf).filter(({ where }) => where.includes('Is mail flowing?'))
-  /** The last three seconds in place of the last five minutes. */
+  /** The query over the last three seconds instead of the last five minutes. */
   const flowing = filledIn(expr)
     .replaceAll(/\b5m\b/g, '3s')
     .replaceAll('< 300', '< 3')
@@ -144,23 +150,23 @@ describe('"Is mail flowing?"', unless(prometheusMissing()), () => {
   let sent: Promise<void>
 
   before(async () => {
-    stage = await startStage()
+    stage = await startProxyAndPrometheus()
   })
 
   after(async () => {
     sending = false
     await sent
-    await stopStage(stage)
+    await stopAll(stage)
   })
 
   const becomes = (wanted: (value: number) => boolean) =>
     stage.prometheus.waitFor(flowing, ([sample]) => sample !== undefined && wanted(sample.value), 20_000)
 
-  test('is -1, "No mail", while nobody sends', async () => {
+  test('is -1, "No mail", while no app sends', async () => {
     await becomes((value) => value === -1)
   })
 
-  test('is 1, "Yes", while mail is accepted or refused for its own sake', async () => {
+  test('is 1, "Yes", while messages are accepted, or refused because of the message', async () => {
     sent = keepSending(stage.proxy.port, () => sending)
     await becomes((value) => value === 1)
   })
@@ -172,14 +178,14 @@ describe('"Is mail flowing?"', unless(prometheusMissing()), () => {
     await becomes((value) => value === 1)
   })
 
-  test('is 0, "No", while AhaSend sheds load, though not one mail is refused', async () => {
+  test('is 0, "No", while AhaSend sheds load, although no message is refused', async () => {
     stage.simulator.faults.set('load-shedding')
     await becomes((value) => Math.abs(value) < 1e-9)
     stage.simulator.faults.clear()
     await becomes((value) => value === 1)
   })
 
-  test('is nothing, "No proxy seen", as soon as the proxy is gone, whatever the last minutes were', async () => {
+  test('is empty, "No proxy seen", as soon as the proxy is gone, whatever it measured before', async () => {
     await stage.proxy.stop('SIGKILL')
     await stage.prometheus.waitFor(flowing, (samples) => samples.length === 0, 20_000)
   })
@@ -189,33 +195,33 @@ describe('the first refusal of its kind', unless(prometheusMissing()), () => {
   let stage: Stage
 
   before(async () => {
-    stage = await startStage({ PROXY_WARM_CONNECTIONS: '0' })
+    stage = await startProxyAndPrometheus({ PROXY_WARM_CONNECTIONS: '0' })
   })
 
-  after(() => stopStage(stage))
+  after(() => stopAll(stage))
 
-  const shown = (seconds: number) => ({
+  const rangeOf = (seconds: number) => ({
     __range: `${seconds}s`,
     __range_s: `${seconds}`,
     __rate_interval: `${seconds}s`,
   })
-  /** What a panel shows, of the last seconds alone. */
+  /** The query of a panel over the last seconds. */
   const panel = (title: string, seconds: number) => {
     const [{ expr = '' } = {}] = dashboards.flatMap(queriesOf).filter(({ where }) => where.includes(` / ${title} / `))
-    return filledIn(expr, shown(seconds))
+    return filledIn(expr, rangeOf(seconds))
   }
   const refused = async (fault: string) => {
     stage.simulator.faults.set(fault, { times: 1 })
     await sendOne(stage.proxy.port, 'you@example.net')
   }
 
-  test('is one in a proxy that has just started', async () => {
-    // a 521 at a command where nobody waits for one, so that its series begins with it
+  test('counts as one in a proxy that just started', async () => {
+    // a 521 to a command that had none before, so that its series begins with it
     await refused('521-at-ehlo')
     await stage.prometheus.waitFor(panel('Account disabled (521)', 600), ([one]) => one?.value === 1)
   })
 
-  test('is one in a proxy that has been there for longer than what is shown', async () => {
+  test('counts as one in a proxy that is older than the time range', async () => {
     await stage.prometheus.waitFor('process_uptime_seconds offset 4s > 0')
     await refused('550-at-rcpt')
     const ofThisCode = ({ labels }: { readonly labels: Readonly<Record<string, string>> }) =>
@@ -224,13 +230,13 @@ describe('the first refusal of its kind', unless(prometheusMissing()), () => {
       await stage.prometheus.waitFor(panel(title, 4), (samples) => samples.find(ofThisCode)?.value === 1, 5000)
   })
 
-  test('is none any more when it is older than what is shown', async () => {
+  test('no longer counts when it is older than the time range', async () => {
     const none = ([one]: readonly { readonly value: number }[]) => one?.value === 0
     await stage.prometheus.waitFor(panel('Is anything refused?', 4), none, 10_000)
   })
 })
 
-/** Twenty mails a second, each on a connection of its own, one in three with a refused recipient. */
+/** Sends twenty messages a second, each on its own connection, one in three to a recipient that is refused. */
 async function keepSending(port: number, more: () => boolean): Promise<void> {
   for (let count = 0; more(); count += 1) {
     const to = count % 3 === 0 ? 'fault+553-at-rcpt@example.net' : 'you@example.net'
@@ -240,7 +246,7 @@ async function keepSending(port: number, more: () => boolean): Promise<void> {
 
 async function sendOne(port: number, to: string): Promise<void> {
   const transport = createTransport({ host: '127.0.0.1', port, auth: DEFAULT_ACCOUNT })
-  // that mails fail is what this is about
+  // the test expects failures
   await transport.sendMail({ from: 'app@example.com', to, text: 'one' }).catch(() => undefined)
   transport.close()
 }

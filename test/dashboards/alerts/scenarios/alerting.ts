@@ -1,4 +1,4 @@
-/** Alerting itself. */
+/** Alerts about alerting itself. */
 import { gone, grow, hold, type Scenario } from './scenario.ts'
 
 const alive = {
@@ -10,7 +10,7 @@ const alive = {
 
 export const WATCHDOG: readonly Scenario[] = [
   {
-    name: 'fires always, whether there is a proxy or not',
+    name: 'always fires, with or without a proxy',
     alert: 'SmtpProxyWatchdog',
     series: { up: [hold(1, 10), gone(10), hold(0, 10)] },
     fires: [
@@ -34,7 +34,7 @@ const by = (integration: string, reason: string, job = 'alertmanager') =>
 
 export const NOT_DELIVERED: readonly Scenario[] = [
   {
-    name: 'a way that fails is told by its name, until a quarter of an hour after the last failure',
+    name: 'a failing receiver fires by its name until 15 minutes after its last failure',
     alert: 'SmtpProxyAlertsNotDelivered',
     series: {
       [by('slack', 'clientError')]: [hold(0, 20), grow(0, 0.2, 15), hold(3, 40)],
@@ -44,7 +44,7 @@ export const NOT_DELIVERED: readonly Scenario[] = [
     fires: [[19.75], [26, failing('slack', 1)], [36, failing('slack', 3)], [60]],
   },
   {
-    name: 'one failure is enough, for whatever reason',
+    name: 'one failure for any reason fires',
     alert: 'SmtpProxyAlertsNotDelivered',
     series: {
       [by('email', 'clientError')]: [hold(7, 50)],
@@ -53,7 +53,7 @@ export const NOT_DELIVERED: readonly Scenario[] = [
     fires: [[19.75], [20.25, failing('email', 1)], [34, failing('email', 1)], [36]],
   },
   {
-    name: "somebody else's Alertmanager is none of ours",
+    name: "another Alertmanager's failures do not fire",
     alert: 'SmtpProxyAlertsNotDelivered',
     series: { [by('slack', 'clientError', 'another')]: [hold(0, 20), grow(0, 1, 20)] },
     fires: [[25], [39]],

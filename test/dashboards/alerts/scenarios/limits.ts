@@ -1,5 +1,5 @@
-/** AhaSend's limits. */
-import { grow, hold, type Scenario, UP } from './scenario.ts'
+/** Alerts about AhaSend's limits. */
+import { grow, hold, LONG_RUNNING, type Scenario } from './scenario.ts'
 import { BILLING, reply } from './series.ts'
 
 const CLIENT = 'smtp_transaction_outcome="accepted", smtp_client_name="billing"'
@@ -13,11 +13,11 @@ const nearSize = {
 
 export const MESSAGE_SIZE: readonly Scenario[] = [
   {
-    name: 'a mail above 15 MiB is a hint for an hour, one of 10 MiB is none',
+    name: 'a message above 15 MiB is an info for an hour, a message of 10 MiB does not fire',
     alert: 'AhaSendMessageSizeLimit',
     every: 1,
     series: {
-      ...UP,
+      ...LONG_RUNNING,
       [size('1024')]: [grow(0, 1, 120)],
       [size('1.048576e+07')]: [grow(0, 1, 120)],
       [size('1.572864e+07')]: [grow(0, 1, 20), grow(21, 1, 100)],
@@ -27,10 +27,10 @@ export const MESSAGE_SIZE: readonly Scenario[] = [
     fires: [[19], [25], [31, nearSize], [85, nearSize], [95]],
   },
   {
-    name: 'a mail that is refused as too big is a warning, from the first on',
+    name: 'the first message that is refused as too big is a warning',
     alert: 'AhaSendMessageSizeLimit',
     every: 1,
-    series: { ...UP, [reply('END-OF-MESSAGE', 552, 'message_too_big')]: [hold(0, 20), hold(1, 70)] },
+    series: { ...LONG_RUNNING, [reply('END-OF-MESSAGE', 552, 'message_too_big')]: [hold(0, 20), hold(1, 70)] },
     fires: [
       [19],
       [
@@ -47,20 +47,20 @@ export const MESSAGE_SIZE: readonly Scenario[] = [
   },
 ]
 
-const inMails = (bound: string) =>
+const inMessages = (bound: string) =>
   `smtp_proxy_message_recipients_bucket{smtp_transaction_outcome="accepted", le="${bound}"}`
 
 export const RECIPIENT_LIMIT: readonly Scenario[] = [
   {
-    name: 'a mail with more than 40 recipients is a hint for an hour, one with 30 is none',
+    name: 'a message with more than 40 recipients is an info for an hour, a message with 30 does not fire',
     alert: 'AhaSendRecipientLimit',
     every: 1,
     series: {
-      ...UP,
-      [inMails('20')]: [grow(0, 1, 10), grow(9, 1, 10), grow(19, 1, 100)],
-      [inMails('40')]: [grow(0, 1, 20), grow(20, 1, 100)],
-      [inMails('50')]: [grow(0, 1, 20), grow(21, 1, 100)],
-      [inMails('+Inf')]: [grow(0, 1, 20), grow(21, 1, 100)],
+      ...LONG_RUNNING,
+      [inMessages('20')]: [grow(0, 1, 10), grow(9, 1, 10), grow(19, 1, 100)],
+      [inMessages('40')]: [grow(0, 1, 20), grow(20, 1, 100)],
+      [inMessages('50')]: [grow(0, 1, 20), grow(21, 1, 100)],
+      [inMessages('+Inf')]: [grow(0, 1, 20), grow(21, 1, 100)],
     },
     fires: [
       [19],
@@ -76,10 +76,10 @@ export const RECIPIENT_LIMIT: readonly Scenario[] = [
     ],
   },
   {
-    name: 'recipients beyond the limit are a warning, from the first on',
+    name: 'the first recipients above the limit are a warning',
     alert: 'AhaSendRecipientLimit',
     every: 1,
-    series: { ...UP, [reply('RCPT', 452, 'too_many_recipients')]: [hold(0, 20), hold(3, 70)] },
+    series: { ...LONG_RUNNING, [reply('RCPT', 452, 'too_many_recipients')]: [hold(0, 20), hold(3, 70)] },
     fires: [
       [19],
       [
@@ -101,11 +101,11 @@ const perSession = (bound: string) =>
 
 export const CONNECTION_LIMIT: readonly Scenario[] = [
   {
-    name: 'a connection with more than 9,000 mails is a hint, for an hour',
+    name: 'a connection with more than 9,000 messages is an info for an hour',
     alert: 'AhaSendConnectionLimit',
     every: 1,
     series: {
-      ...UP,
+      ...LONG_RUNNING,
       [perSession('9000')]: [grow(0, 1, 20), grow(20, 1, 100)],
       [perSession('10000')]: [grow(0, 1, 20), grow(21, 1, 100)],
       [perSession('+Inf')]: [grow(0, 1, 20), grow(21, 1, 100)],
@@ -125,10 +125,10 @@ export const CONNECTION_LIMIT: readonly Scenario[] = [
     ],
   },
   {
-    name: 'a refusal at the limit is a warning, from the first on',
+    name: 'the first refusal at the limit is a warning',
     alert: 'AhaSendConnectionLimit',
     every: 1,
-    series: { ...UP, [reply('RCPT', 421, 'connection_limit')]: [hold(0, 20), hold(2, 70)] },
+    series: { ...LONG_RUNNING, [reply('RCPT', 421, 'connection_limit')]: [hold(0, 20), hold(2, 70)] },
     fires: [
       [19],
       [

@@ -1,4 +1,5 @@
-/** Scenarios as promtool takes them. */
+/** Checks rules and runs scenarios with promtool. */
+import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { prometheusRules } from '../../../../dashboards/generate/alert-files.ts'
@@ -25,14 +26,14 @@ export interface Group {
   readonly rules: readonly Rule[]
 }
 
-/** The generated rules. */
+/** The groups of the generated rule file. */
 export function generatedGroups(): readonly Group[] {
   return (parse(prometheusRules()) as { readonly groups: readonly Group[] }).groups
 }
 
 /**
- * Tries scenarios of one alert on the generated rules: exit code 0 when all of it comes true. `grafana` is where
- * prometheus.yml says that Grafana is.
+ * Runs scenarios of one alert on the generated rules. Exit code 0 means that all expectations hold. `grafana` is the
+ * address of Grafana in prometheus.yml.
  */
 export async function tryScenarios(
   scenarios: readonly Scenario[],
@@ -46,7 +47,7 @@ export async function tryScenarios(
     files[`tests-${every}.yaml`] = JSON.stringify({
       rule_files: ['rules.yaml'],
       evaluation_interval: `${every * 60}s`,
-      // else in any order, and an alert rests on what was recorded just now or one evaluation ago
+      // otherwise the order is random, and an alert uses values that were recorded now or one evaluation ago
       group_eval_order: needed.map(({ name }) => name).toReversed(),
       tests: some.map((scenario) => testOf(scenario, needed, grafana)),
     })
@@ -61,28 +62,38 @@ export async function tryScenarios(
   }
 }
 
+/** Fails with what promtool says unless it accepts the text of a rule file. `lint` selects its style checks. */
+export async function assertValidRules(text: string, lint: 'all' | 'none' = 'all'): Promise<void> {
+  const { paths, remove } = writeTemporaryFiles({ 'rules.yaml': text })
+  try {
+    const args = ['check', 'rules', `--lint=${lint}`, '--lint-fatal', paths['rules.yaml']]
+    const { code, stdout, stderr } = await run({ file: fileOf('promtool'), args, env: {} })
+    assert.equal(code, 0, stdout + stderr)
+  } finally {
+    remove()
+  }
+}
+
+/** Stands for the name of a rule that is no recording: no expression contains it. */
 const NONE = 'no name of a recording'
 
-/** Whether a rule asks whether an alert fired. */
-function asksFor({ expr }: Rule, { alert }: Rule): boolean {
+/** Whether a rule depends on whether an alert fired. */
+function dependsOn({ expr }: Rule, { alert }: Rule): boolean {
   return alert !== undefined && firedIn(expr).includes(alert)
 }
 
-/** The alerts that an expression asks ALERTS for. */
+/** The alerts that an expression looks up in ALERTS. */
 export function firedIn(expr: string): string[] {
   const named = expr.matchAll(/ALERTS\{alertname=~"([^"]*)"/g)
   return [...named].flatMap(([, names = '']) => names.split('|'))
 }
 
-/**
- * The rules of an alert and the recordings and alerts that they rest on, as they were generated: the others would cost
- * time.
- */
+/** The rules of an alert, and the recordings and alerts that they depend on. All other rules would only take time. */
 function neededBy(groups: readonly Group[], alert: string): Group[] {
   const rules = groups.flatMap((group) => group.rules)
   const needed = new Set(rules.filter((rule) => rule.alert === alert))
   for (const rule of needed) {
-    for (const other of rules) if (rule.expr.includes(other.record ?? NONE) || asksFor(rule, other)) needed.add(other)
+    for (const other of rules) if (rule.expr.includes(other.record ?? NONE) || dependsOn(rule, other)) needed.add(other)
   }
   const kept = groups.map((group) => ({ ...group, rules: group.rules.filter((rule) => needed.has(rule)) }))
   return kept.filter(({ rules }) => rules.length > 0)
@@ -103,7 +114,7 @@ function testOf(scenario: Scenario, groups: readonly Group[], grafana?: string) 
   }
 }
 
-/** What promtool wants to see of a firing alert: what the rule says, with the description of the scenario. */
+/** What promtool expects of a firing alert: the texts of the rule, with the description of the scenario. */
 function expected(
   alert: string,
   { severity, labels, description }: Firing,

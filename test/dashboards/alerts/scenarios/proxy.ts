@@ -1,14 +1,14 @@
-/** The proxy itself. */
+/** Alerts about the proxy itself. */
 
-import { gone, grow, hold, type Scenario, steps, UP } from './scenario.ts'
+import { gone, grow, hold, LONG_RUNNING, type Scenario, steps } from './scenario.ts'
 import { ENDED_SESSIONS } from './series.ts'
 
-const SEEN = 'smtp_proxy_observer_failures_total'
+const OBSERVER_FAILURES = 'smtp_proxy_observer_failures_total'
 const INSTANCE = { instance: 'proxy:9464' }
 
 export const DOWN: readonly Scenario[] = [
   {
-    name: 'a proxy that is not reached for a minute pages, until it is reached',
+    name: 'a proxy that cannot be reached for a minute is critical until it can be reached',
     alert: 'SmtpProxyDown',
     series: { up: [hold(1, 10), hold(0, 5), hold(1, 5)] },
     fires: [
@@ -19,7 +19,7 @@ export const DOWN: readonly Scenario[] = [
     ],
   },
   {
-    name: 'one of two is a warning',
+    name: 'one of two proxies is a warning',
     alert: 'SmtpProxyDown',
     series: {
       'up{instance="one:9464"}': [hold(1, 10), hold(0, 5), hold(1, 5)],
@@ -39,7 +39,7 @@ export const DOWN: readonly Scenario[] = [
     ],
   },
   {
-    name: 'a restart of half a minute is nothing',
+    name: 'a restart of half a minute does not fire',
     alert: 'SmtpProxyDown',
     series: { up: [hold(1, 10), hold(0, 0.5), hold(1, 5)] },
     fires: [[9.75], [10.25], [11], [12]],
@@ -54,25 +54,25 @@ const unknown = {
 
 export const ABSENT: readonly Scenario[] = [
   {
-    name: 'a proxy that is no target any more pages after five minutes, and a target is enough',
+    name: 'a proxy that is no longer a target is critical after five minutes and resolves when it is a target again',
     alert: 'SmtpProxyAbsent',
-    series: { up: [hold(1, 10), gone(20), hold(1, 10)], [SEEN]: [hold(0, 10), gone(20), hold(0, 10)] },
+    series: { up: [hold(1, 10), gone(20), hold(1, 10)], [OBSERVER_FAILURES]: [hold(0, 10), gone(20), hold(0, 10)] },
     fires: [[9.75], [12], [21, unknown], [30.25]],
   },
   {
-    name: 'a proxy that pushes its metrics is not absent, and one that is down has an alert of its own',
+    name: 'a proxy that sends its metrics over OTLP is not absent, and neither is a target that is down',
     alert: 'SmtpProxyAbsent',
-    series: { up: [gone(30), hold(0, 30)], [SEEN]: [hold(0, 30), gone(30)] },
+    series: { up: [gone(30), hold(0, 30)], [OBSERVER_FAILURES]: [hold(0, 30), gone(30)] },
     fires: [[1], [10], [29], [36], [45], [59]],
   },
   {
-    name: 'the proxy of another job, such as one under test, does not stand for it',
+    name: 'a proxy of another job, such as one under test, does not resolve it',
     alert: 'SmtpProxyAbsent',
     series: {
       up: [hold(1, 10), gone(20), hold(1, 10)],
-      [SEEN]: [hold(0, 10), gone(20), hold(0, 10)],
+      [OBSERVER_FAILURES]: [hold(0, 10), gone(20), hold(0, 10)],
       'up{job="under-test"}': [hold(1, 40)],
-      [`${SEEN}{job="under-test"}`]: [hold(0, 40)],
+      [`${OBSERVER_FAILURES}{job="under-test"}`]: [hold(0, 40)],
     },
     fires: [[9.75], [12], [21, unknown], [30.25]],
   },
@@ -80,10 +80,10 @@ export const ABSENT: readonly Scenario[] = [
 
 export const RESTARTING: readonly Scenario[] = [
   {
-    name: 'three starts in a quarter of an hour are told, one or two are not',
+    name: 'three starts in 15 minutes fire, one or two do not',
     alert: 'SmtpProxyRestarting',
     series: {
-      [SEEN]: [hold(0, 60)],
+      [OBSERVER_FAILURES]: [hold(0, 60)],
       process_uptime_seconds: [grow(9000, 60, 10), grow(5, 60, 3), grow(5, 60, 3), grow(5, 60, 3), grow(185, 60, 40)],
     },
     fires: [
@@ -103,39 +103,10 @@ export const RESTARTING: readonly Scenario[] = [
     ],
   },
   {
-    name: 'another program that starts again and again is not ours',
+    name: 'another program that restarts repeatedly does not fire',
     alert: 'SmtpProxyRestarting',
     series: { process_uptime_seconds: [grow(9000, 60, 10), grow(5, 60, 3), grow(5, 60, 3), grow(5, 60, 10)] },
     fires: [[9], [17], [20]],
-  },
-]
-
-const DAY = 86_400
-const certificate = (severity: 'critical' | 'warning', time: string) =>
-  ({
-    severity,
-    labels: INSTANCE,
-    description: `The certificate in PROXY_TLS_CERT_FILE at proxy:9464 expires in ${time}. From then on, apps that verify the certificate cannot send mail.`,
-  }) as const
-
-export const LISTENER_CERTIFICATE: readonly Scenario[] = [
-  {
-    name: 'is a warning in its last two weeks, critical in its last three days, and nothing when it was renewed',
-    alert: 'SmtpProxyCertificateExpiring',
-    every: 60,
-    series: {
-      'smtp_proxy_certificate_not_after_seconds{tls_side="listener"}': [
-        hold(20 * DAY, 19 * 1440),
-        hold(99 * DAY, 1440),
-      ],
-      'smtp_proxy_certificate_not_after_seconds{tls_side="upstream"}': [hold(0, 20 * 1440)],
-    },
-    fires: [
-      [5 * 1440],
-      [10 * 1440, certificate('warning', '10d 0h 0m 0s')],
-      [18 * 1440, certificate('warning', '2d 0h 0m 0s'), certificate('critical', '2d 0h 0m 0s')],
-      [19.5 * 1440],
-    ],
   },
 ]
 
@@ -143,10 +114,14 @@ const opaque = 'smtp_proxy_session_opaque_total{smtp_opaque_reason="reply_mismat
 
 export const OPAQUE: readonly Scenario[] = [
   {
-    name: 'some in a hundred sessions are told, until an hour after the last',
+    name: 'a few opaque sessions in a hundred fire until an hour after the last one',
     alert: 'SmtpProxySessionsOpaque',
     every: 1,
-    series: { ...UP, [opaque]: [hold(0, 60), grow(0, 1, 10), hold(10, 80)], [ENDED_SESSIONS]: [grow(0, 5, 150)] },
+    series: {
+      ...LONG_RUNNING,
+      [opaque]: [hold(0, 60), grow(0, 1, 10), hold(10, 80)],
+      [ENDED_SESSIONS]: [grow(0, 5, 150)],
+    },
     fires: [
       [59],
       [62],
@@ -163,10 +138,10 @@ export const OPAQUE: readonly Scenario[] = [
     ],
   },
   {
-    name: 'a few of thousands are nothing',
+    name: 'a few opaque sessions in thousands do not fire',
     alert: 'SmtpProxySessionsOpaque',
     every: 1,
-    series: { ...UP, [opaque]: [hold(0, 60), hold(5, 60)], [ENDED_SESSIONS]: [grow(0, 50, 120)] },
+    series: { ...LONG_RUNNING, [opaque]: [hold(0, 60), hold(5, 60)], [ENDED_SESSIONS]: [grow(0, 50, 120)] },
     fires: [[59], [62], [70], [119]],
   },
 ]
@@ -180,15 +155,18 @@ const failing = (count: number) =>
 
 export const OBSERVER: readonly Scenario[] = [
   {
-    name: 'one failure is told for a quarter of an hour',
+    name: 'one failure fires for 15 minutes',
     alert: 'SmtpProxyObserverFailing',
-    series: { ...UP, [SEEN]: [hold(0, 20), hold(1, 30)] },
+    series: { ...LONG_RUNNING, [OBSERVER_FAILURES]: [hold(0, 20), hold(1, 30)] },
     fires: [[19.75], [20.25, failing(1)], [36]],
   },
   {
-    name: 'the first failure after a restart is told, also if there was one before it',
+    name: 'the first failure after a restart fires, even if one was counted before the restart',
     alert: 'SmtpProxyObserverFailing',
-    series: { process_uptime_seconds: [grow(9000, 60, 20), grow(5, 60, 40)], [SEEN]: [hold(1, 20), hold(1, 40)] },
+    series: {
+      process_uptime_seconds: [grow(9000, 60, 20), grow(5, 60, 40)],
+      [OBSERVER_FAILURES]: [hold(1, 20), hold(1, 40)],
+    },
     fires: [[19.75], [20.25, failing(1)], [36]],
   },
 ]
@@ -204,15 +182,15 @@ const lost = (loss: string) => `smtp_proxy_telemetry_lost_total{telemetry_signal
 
 export const LOST: readonly Scenario[] = [
   {
-    name: 'a receiver that stays away is told within half an hour, until a quarter of an hour after it is back',
+    name: 'a receiver that stays down fires within half an hour, until 15 minutes after it is back',
     alert: 'SmtpProxyTelemetryLost',
-    series: { ...UP, [lost('export_failed')]: [hold(0, 20), grow(0, 20, 40), hold(800, 20)] },
+    series: { ...LONG_RUNNING, [lost('export_failed')]: [hold(0, 20), grow(0, 20, 40), hold(800, 20)] },
     fires: [[19], [30], [42, losing(300, 'export_failed')], [74, losing(15, 'export_failed')], [76]],
   },
   {
-    name: 'bursts each twelve minutes are told without gaps',
+    name: 'a burst every twelve minutes fires without gaps',
     alert: 'SmtpProxyTelemetryLost',
-    series: { ...UP, [lost('queue_full')]: [hold(0, 12), ...steps(0, 12, 10), hold(10, 40)] },
+    series: { ...LONG_RUNNING, [lost('queue_full')]: [hold(0, 12), ...steps(0, 12, 10), hold(10, 40)] },
     fires: [
       [11],
       [25],
@@ -225,10 +203,10 @@ export const LOST: readonly Scenario[] = [
     ],
   },
   {
-    name: 'a restart of the receiver is nothing, nor what is held back on purpose',
+    name: 'a restart of the receiver does not fire, and neither do records that the rate limit drops',
     alert: 'SmtpProxyTelemetryLost',
     series: {
-      ...UP,
+      ...LONG_RUNNING,
       [lost('export_failed')]: [hold(0, 20), grow(0, 20, 4), hold(80, 60)],
       [lost('rate_limited')]: [grow(0, 20, 80)],
     },
@@ -238,7 +216,7 @@ export const LOST: readonly Scenario[] = [
 
 export const OVERFLOWING: readonly Scenario[] = [
   {
-    name: 'a metric with too many series is told, by its name',
+    name: 'a metric with too many series fires with its name',
     alert: 'SmtpProxyMetricsOverflowing',
     series: {
       'smtp_proxy_replies_total{smtp_command="OTHER"}': [hold(5, 30)],

@@ -1,5 +1,5 @@
-/** Sessions that the proxy refuses, with a reply or without one. */
-import { grow, hold, type Scenario, UP } from './scenario.ts'
+/** The alert about sessions that the proxy refuses, with or without a reply. */
+import { grow, hold, LONG_RUNNING, type Scenario } from './scenario.ts'
 import { ended, reply } from './series.ts'
 
 const refusing = (severity: 'critical' | 'warning', reason: string, count: number) =>
@@ -13,10 +13,10 @@ const replied = (cause: string) => reply('CONNECT', 421, cause, { origin: 'proxy
 
 export const REFUSING: readonly Scenario[] = [
   {
-    name: 'a session limit that is reached pages while it refuses applications; the 421 of each is not counted again',
+    name: 'a reached session limit is critical while it refuses apps, and the 421 of a session is not counted again',
     alert: 'SmtpProxyRefusingSessions',
     series: {
-      ...UP,
+      ...LONG_RUNNING,
       [ended('session_limit')]: [hold(0, 20), grow(0, 4, 5), hold(20, 40)],
       [replied('session_limit')]: [hold(0, 20), grow(0, 4, 5), hold(20, 40)],
     },
@@ -28,9 +28,9 @@ export const REFUSING: readonly Scenario[] = [
     ],
   },
   {
-    name: 'so do 600 a minute for 40 minutes on a listener with TLS from the first byte, where there is no reply',
+    name: '600 refused sessions a minute on a listener with TLS from the first byte, which sends no reply, are critical',
     alert: 'SmtpProxyRefusingSessions',
-    series: { ...UP, [ended('session_limit')]: [hold(0, 20), grow(0, 600, 40), hold(24_000, 40)] },
+    series: { ...LONG_RUNNING, [ended('session_limit')]: [hold(0, 20), grow(0, 600, 40), hold(24_000, 40)] },
     fires: [
       [19.75],
       [21, refusing('critical', 'session_limit', 600), refusing('warning', 'session_limit', 600)],
@@ -39,16 +39,16 @@ export const REFUSING: readonly Scenario[] = [
     ],
   },
   {
-    name: 'one stranger is a warning, the first one too',
+    name: 'the first connection from outside PROXY_ALLOW is a warning',
     alert: 'SmtpProxyRefusingSessions',
-    series: { ...UP, [ended('not_allowed')]: [hold(0, 20), hold(1, 40)] },
+    series: { ...LONG_RUNNING, [ended('not_allowed')]: [hold(0, 20), hold(1, 40)] },
     fires: [[19.75], [20.25, refusing('warning', 'not_allowed', 1)], [51]],
   },
   {
-    name: 'a drain is nothing, nor are dials that fail',
+    name: 'a drain does not fire, and neither do failed dials',
     alert: 'SmtpProxyRefusingSessions',
     series: {
-      ...UP,
+      ...LONG_RUNNING,
       [ended('drained')]: [hold(0, 20), grow(0, 100, 20)],
       [ended('dial_failed')]: [hold(0, 20), grow(0, 100, 20)],
     },

@@ -1,12 +1,12 @@
-/** The way to AhaSend: whether it is reached, and whether it stays. */
+/** Alerts about connections to AhaSend: whether the proxy can open them, and whether they last. */
 
-import { gone, grow, hold, type Scenario, steps, UP } from './scenario.ts'
-import { dials, ended, labelled, mail, reply, SERVER } from './series.ts'
+import { gone, grow, hold, LONG_RUNNING, type Scenario, steps } from './scenario.ts'
+import { dials, ended, messages, reply, SERVER, withLabel } from './series.ts'
 
-const turnedAway = (instance?: string) => reply('CONNECT', 421, 'upstream_unreachable', { origin: 'proxy', instance })
-const accepted = mail('accepted')
+const refusedApps = (instance?: string) => reply('CONNECT', 421, 'upstream_unreachable', { origin: 'proxy', instance })
+const accepted = messages('accepted')
 
-const nobodyServed = (count: number, instance = 'proxy:9464') =>
+const noneServed = (count: number, instance = 'proxy:9464') =>
   ({
     severity: 'critical',
     labels: { instance },
@@ -24,51 +24,51 @@ const OTHER_UPSTREAM = dials().replace('send.', 'send-us.')
 
 export const UNREACHABLE: readonly Scenario[] = [
   {
-    name: 'when nobody can be served it pages within minutes, and is over when one is',
+    name: 'a proxy that can serve no app is critical within minutes and resolves when it serves one',
     alert: 'AhaSendUnreachable',
     series: {
-      ...UP,
+      ...LONG_RUNNING,
       [dials()]: [grow(0, 4, 20), hold(80, 20), grow(80, 4, 20)],
       [dials('connect_timeout')]: [hold(0, 20), grow(0, 4, 20), hold(80, 20)],
-      [turnedAway()]: [hold(0, 20), grow(0, 4, 20), hold(80, 20)],
+      [refusedApps()]: [hold(0, 20), grow(0, 4, 20), hold(80, 20)],
     },
-    fires: [[19], [21], [26, nobodyServed(20)], [39.75, nobodyServed(20), dead(60, 'connect_timeout')], [40.5]],
+    fires: [[19], [21], [26, noneServed(20)], [39.75, noneServed(20), dead(60, 'connect_timeout')], [40.5]],
   },
   {
-    name: 'three mails an hour that cannot be served page within the hour',
+    name: 'three failed connections an hour are critical within the hour',
     alert: 'AhaSendUnreachable',
     series: {
-      ...UP,
+      ...LONG_RUNNING,
       [dials()]: [hold(9, 320)],
       [dials('resolve_failed')]: [hold(0, 100), ...steps(0, 20, 4), hold(4, 140)],
-      [turnedAway()]: [hold(0, 100), ...steps(0, 20, 4), hold(4, 140)],
+      [refusedApps()]: [hold(0, 100), ...steps(0, 20, 4), hold(4, 140)],
     },
     fires: [
       [99],
       [101],
       [125],
-      [142, nobodyServed(3)],
-      [179, nobodyServed(4), dead(4, 'resolve_failed')],
+      [142, noneServed(3)],
+      [179, noneServed(4), dead(4, 'resolve_failed')],
       [230, dead(3, 'resolve_failed')],
       [270],
     ],
   },
   {
-    name: 'one failed dial is nothing, also as the first of its series after a restart',
+    name: 'one failed dial does not fire, even as the first of its series after a restart',
     alert: 'AhaSendUnreachable',
     series: {
       process_uptime_seconds: [grow(100_000, 60, 20), grow(5, 60, 70)],
       [dials()]: [hold(9, 20), hold(0, 70)],
       [dials('tls_failed')]: [hold(1, 20), hold(1, 70)],
-      [turnedAway()]: [hold(1, 20), hold(1, 70)],
+      [refusedApps()]: [hold(1, 20), hold(1, 70)],
     },
     fires: [[19], [21], [30], [80]],
   },
   {
-    name: 'a dead upstream before another is a warning with its reason',
+    name: 'a dead upstream before a working one is a warning with its reason',
     alert: 'AhaSendUnreachable',
     series: {
-      ...UP,
+      ...LONG_RUNNING,
       [dials()]: [grow(0, 1, 20), hold(20, 30), grow(20, 1, 30)],
       [dials('tls_untrusted')]: [hold(0, 20), grow(0, 1, 30), hold(30, 30)],
       [OTHER_UPSTREAM]: [grow(0, 1, 80)],
@@ -76,11 +76,11 @@ export const UNREACHABLE: readonly Scenario[] = [
     fires: [[19], [30], [42, dead(15, 'tls_untrusted')], [51]],
   },
   {
-    name: 'a dead upstream before another is a warning at ten mails an hour too',
+    name: 'a dead upstream before a working one is a warning even at ten messages an hour',
     alert: 'AhaSendUnreachable',
     every: 1,
     series: {
-      ...UP,
+      ...LONG_RUNNING,
       [dials()]: [...steps(0, 6, 50), hold(50, 300), ...steps(50, 6, 10)],
       [dials('connect_timeout')]: [hold(0, 300), ...steps(0, 6, 50), hold(50, 60)],
       [OTHER_UPSTREAM]: [hold(0, 300), ...steps(0, 6, 50), hold(50, 60)],
@@ -88,37 +88,37 @@ export const UNREACHABLE: readonly Scenario[] = [
     fires: [[299], [330], [430, dead(20, 'connect_timeout')], [599, dead(19, 'connect_timeout')], [602]],
   },
   {
-    name: 'one of several instances that reaches nothing pages, whatever the others do',
+    name: 'one of several instances that reaches no upstream is critical, whatever the others do',
     alert: 'AhaSendUnreachable',
     series: {
       'process_uptime_seconds{instance="a"}': [grow(1e5, 60, 120)],
       'process_uptime_seconds{instance="b"}': [grow(1e5, 60, 120)],
-      [labelled(dials(), 'instance="a"')]: [grow(0, 10, 120)],
-      [labelled(accepted, 'instance="a"')]: [grow(0, 10, 120)],
-      [labelled(dials(), 'instance="b"')]: [hold(50, 100), grow(50, 1, 20)],
-      [labelled(dials('connect_timeout'), 'instance="b"')]: [hold(0, 20), grow(0, 10, 80), hold(800, 20)],
-      [turnedAway('b')]: [hold(0, 20), grow(0, 10, 80), hold(800, 20)],
+      [withLabel(dials(), 'instance="a"')]: [grow(0, 10, 120)],
+      [withLabel(accepted, 'instance="a"')]: [grow(0, 10, 120)],
+      [withLabel(dials(), 'instance="b"')]: [hold(50, 100), grow(50, 1, 20)],
+      [withLabel(dials('connect_timeout'), 'instance="b"')]: [hold(0, 20), grow(0, 10, 80), hold(800, 20)],
+      [refusedApps('b')]: [hold(0, 20), grow(0, 10, 80), hold(800, 20)],
     },
-    fires: [[19], [25, nobodyServed(50, 'b')], [95, nobodyServed(50, 'b')], [101]],
+    fires: [[19], [25, noneServed(50, 'b')], [95, noneServed(50, 'b')], [101]],
   },
   {
-    name: 'three that cannot connect are nothing while older connections carry mail',
+    name: 'three failed connections do not fire while older connections carry mail',
     alert: 'AhaSendUnreachable',
     every: 1,
     series: {
-      ...UP,
+      ...LONG_RUNNING,
       [accepted]: [grow(0, 10, 300)],
       [dials()]: [grow(0, 1, 5), hold(5, 295)],
       [dials('connect_timeout')]: [hold(0, 200), ...steps(0, 20, 2), hold(2, 60)],
-      [turnedAway()]: [hold(0, 200), ...steps(0, 10, 3), hold(3, 70)],
+      [refusedApps()]: [hold(0, 200), ...steps(0, 10, 3), hold(3, 70)],
     },
     fires: [[199], [225], [240], [260]],
   },
   {
-    name: 'a client that says EHLO after a greeting of 521 is no connection that was turned away',
+    name: 'an EHLO after a greeting of 521 does not count as a refused connection',
     alert: 'AhaSendUnreachable',
     series: {
-      ...UP,
+      ...LONG_RUNNING,
       [dials()]: [grow(0, 4, 10), hold(40, 12)],
       [reply('CONNECT', 521, 'account_disabled')]: [hold(0, 10), grow(0, 4, 12)],
       [reply('EHLO', 421, 'upstream_unreachable', { origin: 'proxy' })]: [hold(0, 10), grow(0, 4, 12)],
@@ -136,10 +136,10 @@ const dropping = (count: number) =>
 
 export const DROPPING: readonly Scenario[] = [
   {
-    name: 'sessions that all end behind their greeting page within minutes, until a mail is accepted',
+    name: 'sessions that all close after the greeting are critical within minutes, until a message is accepted',
     alert: 'AhaSendDroppingSessions',
     series: {
-      ...UP,
+      ...LONG_RUNNING,
       [reply('CONNECT', 220, 'none')]: [grow(0, 10, 100)],
       [dials()]: [grow(0, 10, 100)],
       [accepted]: [grow(0, 10, 60), hold(600, 20), grow(600, 10, 20)],
@@ -148,32 +148,32 @@ export const DROPPING: readonly Scenario[] = [
     fires: [[59], [64], [72, dropping(50)], [79, dropping(50)], [80.75], [90]],
   },
   {
-    name: 'three mails an hour that end so page within the hour, resets too',
+    name: 'three dropped sessions an hour, here resets, are critical within the hour',
     alert: 'AhaSendDroppingSessions',
     every: 1,
     series: {
-      ...UP,
+      ...LONG_RUNNING,
       [accepted]: [...steps(0, 20, 5), hold(5, 120), ...steps(5, 20, 3)],
       [ended('upstream_reset')]: [gone(100), ...steps(0, 20, 6), hold(6, 60)],
     },
     fires: [[99], [125], [146, dropping(3)], [170, dropping(4)], [219, dropping(4)], [222], [270]],
   },
   {
-    name: 'an idle pool that a restart of AhaSend closes at night is nothing',
+    name: 'an idle pool that a restart of AhaSend closes at night does not fire',
     alert: 'AhaSendDroppingSessions',
-    series: { ...UP, [accepted]: [hold(9, 200)], [ended('upstream_closed')]: [hold(0, 60), hold(60, 140)] },
+    series: { ...LONG_RUNNING, [accepted]: [hold(9, 200)], [ended('upstream_closed')]: [hold(0, 60), hold(60, 140)] },
     fires: [[59], [61], [64.75], [66], [70], [89], [91], [119], [150]],
   },
   {
-    name: 'sessions that end so beside mail that is accepted are nothing, nor idle ones, nor those that reach nobody',
+    name: 'dropped sessions do not fire while messages are accepted, and neither do idle sessions or failed dials',
     alert: 'AhaSendDroppingSessions',
     series: {
-      ...UP,
+      ...LONG_RUNNING,
       [accepted]: [grow(0, 1, 30), gone(90)],
       [ended('upstream_closed')]: [grow(0, 5, 30), gone(90)],
       [ended('upstream_421')]: [grow(0, 60, 120)],
       [ended('dial_failed')]: [grow(0, 60, 120)],
-      // a client's handshake that fails, the probe of a load balancer
+      // a failed handshake of a client, such as the probe of a load balancer
       [ended('error')]: [grow(0, 60, 120)],
     },
     fires: [[10], [29], [60], [119]],

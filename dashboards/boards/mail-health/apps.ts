@@ -1,13 +1,15 @@
-/** The table of apps and the outcomes of their mail. */
+/** The third row: the apps and the outcomes of their mail. */
 import * as units from '@grafana/grafana-foundation-sdk/units'
-import { dashboards } from '../alerts/alert.ts'
-import { acceptedShare, ended, growth, RANGE, REFUSED_TEMPORARILY, sum, turnedAway } from '../promql/queries.ts'
-import { dashboardLink, variable } from './links.ts'
-import { cell, table } from './tables.ts'
+import { dashboards } from '../../alerts/alert.ts'
+import { dashboardLink, variable } from '../../panels/links.ts'
+import { cell, table } from '../../panels/tables.ts'
+import { acceptedShare, ended, REFUSED_TEMPORARILY, turnedAway } from '../../promql/mail.ts'
+import { growth, RANGE, sum } from '../../promql/queries.ts'
+import type { Row } from '../dashboard.ts'
 
 const CLIENT = 'smtp.client.name'
 
-export const apps = table({
+const outcomesByApp = table({
   title: 'Apps',
   description:
     'Each app (PROXY_CLIENTS) in the selected time range: finished messages, the share that was accepted, and the ' +
@@ -43,3 +45,9 @@ export const apps = table({
   sortBy: ['Accepted', false],
   noValue: 'No proxy seen',
 })
+
+export const apps: Row = {
+  heading: 'Which apps are affected?',
+  height: 7,
+  panels: [[24, outcomesByApp]],
+}
