@@ -15,16 +15,12 @@ import { watchLoop } from '../proxy/server/event-loop.ts'
 import { fitDefault, openFilesNote, ownOpenFilesLimit } from '../proxy/server/fd-limit.ts'
 import { type MailServer, startServer } from '../proxy/server/server.ts'
 import { startWorkers, Workers } from '../proxy/server/workers.ts'
+import { foreignVariables, misspelledVariables } from '../proxy/settings/checks.ts'
 import type { Config, ListenAddress } from '../proxy/settings/config.ts'
-import {
-  configWarnings,
-  describeConfig,
-  foreignVariables,
-  helpText,
-  misspelledVariables,
-  parseConfig,
-} from '../proxy/settings/settings.ts'
+import { helpText } from '../proxy/settings/help.ts'
+import { describeConfig, parseConfig } from '../proxy/settings/settings.ts'
 import { graceLeft } from '../proxy/settings/stop-grace.ts'
+import { configWarnings } from '../proxy/settings/warnings.ts'
 import { check } from './check.ts'
 import { onSignals } from './signals.ts'
 import { statusOf } from './status.ts'

@@ -1,5 +1,5 @@
 /** Finds unknown names of variables: misspelled settings, and names of other programs. Never quotes values. */
-import { type Environment, isServiceLink } from './tables.ts'
+import { type Environment, isSet } from './environment.ts'
 
 /** Names in the environment that share a prefix with known names and are unknown. */
 export interface UnknownNames {
@@ -9,22 +9,39 @@ export interface UnknownNames {
   readonly foreign: readonly string[]
 }
 
-/**
- * Finds unknown names that have a value and the prefix of a known name (`PROXY_`). Ignores names without an underscore
- * and the names that Kubernetes sets for services.
- */
+/** Finds unknown names, and the settings that they misspell. */
 export function unknownNames(env: Environment, known: readonly string[]): UnknownNames {
-  const prefixes = new Set(known.map(prefixOf).filter((prefix) => prefix !== ''))
-  const unknown = Object.entries(env)
-    .filter(([name, value = '']) => prefixes.has(prefixOf(name)) && value.trim() !== '' && !known.includes(name))
-    .filter(([name, value = '']) => !isServiceLink(name, value))
-    .map(([name]) => ({ name, meant: known.find((setting) => misspells(name, setting)) }))
+  const unknown = unknownVariables(env, known).map((name) => ({
+    name,
+    meant: known.find((setting) => misspells(name, setting)),
+  }))
   return {
     misspelled: unknown.flatMap(({ name, meant }) =>
       meant === undefined ? [] : [`${name}: there is no such setting. Did you mean ${meant}?`],
     ),
     foreign: unknown.flatMap(({ name, meant }) => (meant === undefined ? [withSimilar(name, known)] : [])),
   }
+}
+
+/**
+ * Unknown names that have a value and the prefix of a known name (`PROXY_`). Ignores names without an underscore and the
+ * names that Kubernetes sets for services.
+ */
+export function unknownVariables(env: Environment, known: readonly string[]): string[] {
+  const prefixes = new Set(known.map(prefixOf).filter((prefix) => prefix !== ''))
+  return Object.keys(env)
+    .filter((name) => prefixes.has(prefixOf(name)) && isSet(name, env) && !known.includes(name))
+    .filter((name) => !isServiceLink(name, env[name] ?? ''))
+}
+
+/**
+ * Kubernetes sets such variables in pods for each service of their namespace, so a service whose name begins like a
+ * setting is not a mistake (https://kubernetes.io/docs/concepts/services-networking/service/).
+ */
+function isServiceLink(name: string, value: string): boolean {
+  return (
+    /_SERVICE_(?:HOST|PORT)(?:_|$)|_PORT_\d+_(?:TCP|UDP|SCTP)(?:_|$)/.test(name) || /^(?:tcp|udp|sctp):/.test(value)
+  )
 }
 
 /** `PROXY_` of `PROXY_LISTEN`; empty for a name without an underscore. */

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { readEnvExample, withSettings } from './support/env-example.ts'
 import { readReadme, withGeneratedParts } from './support/readme.ts'
 
 test('the generated parts of the README are up to date (npm run readme)', () => {
   const readme = readReadme()
   assert.equal(withGeneratedParts(readme), readme)
+})
+
+test('the generated part of .env.example is up to date (npm run readme)', () => {
+  const example = readEnvExample()
+  assert.equal(withSettings(example), example)
 })

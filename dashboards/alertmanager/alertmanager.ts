@@ -7,8 +7,8 @@
  * writes FILE, which only its owner may read, and exits 0. If the variables are wrong, it reports what is wrong and exits
  * 2. If the file cannot be written, it reports why and exits 1. It needs only Node.
  */
+import type { Environment } from '../../settings/environment.ts'
 import { unknownNames } from '../../settings/names.ts'
-import type { Environment } from '../../settings/tables.ts'
 import type { AlertName } from '../alerts/alert.ts'
 import { NAMED_OUTAGES } from '../alerts/outages.ts'
 import { writeSecretFile } from './secret-file.ts'

@@ -1,30 +1,138 @@
 /**
- * The variables that compose.yaml reads, except PROXY_* (known to the proxy) and ALERT_*. The list makes it possible to
- * report a misspelled variable. A test compares it with compose.yaml.
+ * The variables that compose.yaml itself reads, for .env.example and for reports of misspelled names. A test compares them
+ * with compose.yaml.
  */
-export const STACK_VARIABLES = [
-  'SETTINGS_FILE',
-  'SMTP_PUBLISH',
-  'GRAFANA_PUBLISH',
-  'GRAFANA_URL',
-  'GRAFANA_ADMIN_USER',
-  'GRAFANA_ADMIN_PASSWORD',
-  'GRAFANA_DISABLED_PLUGINS',
-  'PROMETHEUS_RETENTION',
-  'PROMETHEUS_RETENTION_SIZE',
-  'TEMPO_RETENTION',
-  'PROMETHEUS_MEMORY',
-  'ALERTMANAGER_MEMORY',
-  'TEMPO_MEMORY',
-  'GRAFANA_MEMORY',
-  'LOG_DRIVER',
-  'NODE_IMAGE',
-  'PROMETHEUS_IMAGE',
-  'ALERTMANAGER_IMAGE',
-  'TEMPO_IMAGE',
-  'GRAFANA_IMAGE',
-  'REHEARSAL_IMAGE',
+import type { Documented } from '../../settings/documentation.ts'
+
+interface Section {
+  readonly title: string
+  readonly rows: readonly Documented[]
+}
+
+/** The sections of .env.example before those of the programs' own settings. */
+export const STACK_SECTIONS: readonly Section[] = [
+  {
+    title: 'The name of the settings file',
+    rows: [
+      {
+        variable: 'SETTINGS_FILE',
+        default: '.env',
+        meaning:
+          '`proxy-names` and `alertmanager-config` check this file for misspelled names. Compose does not tell them ' +
+          'which file it read: if it is not `.env` beside compose.yaml, name it here, relative to compose.yaml.',
+      },
+    ],
+  },
+  {
+    title: 'Published ports',
+    rows: [
+      {
+        variable: 'SMTP_PUBLISH',
+        default: '127.0.0.1:2525',
+        meaning:
+          'Where applications outside this Compose project reach the proxy: always its port 2525 in the container, ' +
+          'whichever port this publishes. Applications in the same project need no published port: they connect to ' +
+          '`proxy:2525`. Before you publish beyond 127.0.0.1, see `PROXY_ALLOW` and `PROXY_TLS_CERT_FILE` below.',
+      },
+      { variable: 'GRAFANA_PUBLISH', default: '127.0.0.1:3000', meaning: 'Where Grafana is published.' },
+      {
+        variable: 'GRAFANA_URL',
+        default: 'http://localhost:3000',
+        meaning: 'The URL of Grafana that people open. Links in alerts begin with this URL.',
+      },
+    ],
+  },
+  {
+    title: 'Grafana',
+    rows: [
+      { variable: 'GRAFANA_ADMIN_USER', default: 'admin', meaning: 'User name of the Grafana administrator.' },
+      {
+        variable: 'GRAFANA_ADMIN_PASSWORD',
+        default: 'admin',
+        meaning: 'Password of the Grafana administrator. Grafana reads it only at its first start.',
+      },
+      {
+        variable: 'GRAFANA_DISABLED_PLUGINS',
+        default:
+          'elasticsearch,grafana-postgresql-datasource,grafana-pyroscope-datasource,influxdb,jaeger,loki,mssql,mysql,' +
+          'opentsdb,stackdriver,zipkin',
+        meaning: 'Data source plugins that Grafana does not start. Remove those that your own dashboards need.',
+      },
+    ],
+  },
+  {
+    title: 'Retention, memory and CPU limits',
+    rows: [
+      {
+        variable: 'PROMETHEUS_RETENTION',
+        default: '40d',
+        meaning: 'How long Prometheus keeps metrics. The error budget needs 30 days.',
+      },
+      {
+        variable: 'PROMETHEUS_RETENTION_SIZE',
+        default: '5GB',
+        meaning: 'Disk space for metrics. Above it, Prometheus deletes the oldest.',
+      },
+      { variable: 'TEMPO_RETENTION', default: '336h', meaning: 'How long Tempo keeps traces.' },
+      {
+        variable: 'PROXY_MEMORY',
+        default: '1536m',
+        meaning:
+          'Memory limit of the proxy: about 100 KB per session, more if applications use TLS. The default is enough for ' +
+          '`PROXY_MAX_SESSIONS` below.',
+      },
+      { variable: 'PROXY_CPUS', default: '0', meaning: 'CPU limit of the proxy. 0 = all CPUs.' },
+      { variable: 'PROMETHEUS_MEMORY', default: '1g', meaning: 'Memory limit of Prometheus.' },
+      { variable: 'ALERTMANAGER_MEMORY', default: '256m', meaning: 'Memory limit of Alertmanager.' },
+      { variable: 'TEMPO_MEMORY', default: '1g', meaning: 'Memory limit of Tempo.' },
+      { variable: 'GRAFANA_MEMORY', default: '1g', meaning: 'Memory limit of Grafana.' },
+      {
+        variable: 'LOG_DRIVER',
+        default: 'local',
+        meaning: "Docker's logging driver for all containers. `local` keeps at most 100 MB per container.",
+      },
+    ],
+  },
+  {
+    title: 'Images',
+    rows: [
+      { variable: 'PROXY_IMAGE', default: 'ahasend-smtp-proxy', meaning: 'Image of the proxy, which Compose builds.' },
+      { variable: 'NODE_IMAGE', default: 'node:24-bookworm-slim', meaning: 'Image that the proxy is built from.' },
+      { variable: 'PROMETHEUS_IMAGE', default: 'prom/prometheus:v3.5.3', meaning: 'Image of Prometheus.' },
+      { variable: 'ALERTMANAGER_IMAGE', default: 'prom/alertmanager:v0.33.1', meaning: 'Image of Alertmanager.' },
+      { variable: 'TEMPO_IMAGE', default: 'grafana/tempo:3.0.3', meaning: 'Image of Tempo.' },
+      { variable: 'GRAFANA_IMAGE', default: 'grafana/grafana:13.2.3', meaning: 'Image of Grafana.' },
+      {
+        variable: 'REHEARSAL_IMAGE',
+        default: 'ahasend-smtp-proxy-rehearsal',
+        meaning: 'Image of the simulated AhaSend of the rehearsal, which Compose builds.',
+      },
+      {
+        variable: 'REVISION',
+        default: 'unknown',
+        meaning: 'A label of the images: `REVISION=$(git rev-parse HEAD) docker compose build`',
+      },
+    ],
+  },
+  {
+    title: 'Certificates of the proxy',
+    rows: [
+      {
+        variable: 'CERTIFICATES',
+        default: 'certificates',
+        meaning:
+          'A directory of certificates, mounted in the proxy as /certificates: ' +
+          '`PROXY_TLS_CERT_FILE=/certificates/smtp.pem`. User 1000 must be able to read the key. The files must not be ' +
+          "symbolic links to files outside this directory, such as those in certbot's live/.",
+      },
+    ],
+  },
+]
+
+const NAMES = STACK_SECTIONS.flatMap(({ rows }) => rows).map(({ variable }) => variable)
+
+/** All names except PROXY_*, which the proxy knows. Only rehearsal.env sets the last one. */
+export const STACK_VARIABLES: readonly string[] = [
+  ...NAMES.filter((name) => !name.startsWith('PROXY_')),
   'REHEARSAL_PUBLISH',
-  'REVISION',
-  'CERTIFICATES',
-] as const
+]

@@ -1,34 +1,31 @@
 /** Checks beyond a single OpenTelemetry variable: variables that contradict each other, and variables without effect. */
-
-import { mistake } from '../../settings/readers.ts'
-import { type Documented, type Environment, isServiceLink } from '../../settings/tables.ts'
+import { type Environment, isSet } from '../../settings/environment.ts'
+import { missing, mistake } from '../../settings/mistakes.ts'
+import { unknownVariables } from '../../settings/names.ts'
+import { isPair, pairFault } from '../../settings/pem.ts'
+import type { Values } from '../../settings/table.ts'
 import type { OtelSettings } from './effective.ts'
-import {
-  OTEL_ROWS,
-  OTLP_SETTINGS,
-  ownVariable,
-  type ReadSettings,
-  SETTINGS,
-  SIGNALS,
-  type Signal,
-  type Values,
-} from './table.ts'
+import { SETTINGS } from './general.ts'
+import { OTLP_SETTINGS, ownVariable, SIGNALS, type Signal, TABLE } from './table.ts'
+
+/** The settings that could be read. */
+export type ReadValues = Partial<Values<typeof TABLE>>
 
 /** Variables that contradict each other. */
-export function contradictions({ values }: ReadSettings, env: Environment): string[] {
+export function contradictions(values: ReadValues, env: Environment): string[] {
   return [
     ...missingEndpoints(values, env),
     ...tooLarge('spanBatch', 'spanQueue', values, env),
     ...tooLarge('logBatch', 'logQueue', values, env),
     ...tooLarge('metricTimeoutMs', 'metricIntervalMs', values, env),
-    ...new Set(SIGNALS.flatMap((signal) => lonelyFiles(signal, env))),
+    ...new Set(SIGNALS.flatMap((signal) => badIdentity(signal, values, env))),
   ]
 }
 
 const EXPORTERS = { traces: 'tracesExporter', metrics: 'metricsExporter', logs: 'logsExporter' } as const
 
 /** OTLP is selected, but no endpoint is set. */
-function missingEndpoints(values: Partial<Values>, env: Environment): string[] {
+function missingEndpoints(values: ReadValues, env: Environment): string[] {
   const { endpoint } = OTLP_SETTINGS
   return SIGNALS.filter((signal) => values[EXPORTERS[signal]]?.some((exporter) => exporter === 'otlp')).flatMap(
     (signal) => {
@@ -40,21 +37,26 @@ function missingEndpoints(values: Partial<Values>, env: Environment): string[] {
   )
 }
 
-/** A client's key without a certificate, or the reverse. */
-function lonelyFiles(signal: Signal, env: Environment): string[] {
-  const { clientKey, clientCertificate } = OTLP_SETTINGS
-  const setter = (row: Documented) => [ownVariable(row, signal), row.variable].find((variable) => isSet(variable, env))
-  const [key, certificate] = [setter(clientKey), setter(clientCertificate)]
-  if ((key === undefined) === (certificate === undefined)) return []
-  const absent = key === undefined ? clientKey : clientCertificate
-  const expected = `a file, because ${key ?? certificate} is set`
-  return [mistake(absent.variable, { got: 'nothing', expected, fix: 'Set both or neither.' })]
+/** A client's key without a certificate, or the reverse, or the key of another certificate. */
+function badIdentity(signal: Signal, values: ReadValues, env: Environment): string[] {
+  const [key, certificate] = [chosen('clientKey', signal, env), chosen('clientCertificate', signal, env)]
+  if (key && !certificate) return [missing(OTLP_SETTINGS.clientCertificate.variable, TABLE[key].variable, 'a file')]
+  if (!key && certificate) return [missing(OTLP_SETTINGS.clientKey.variable, TABLE[certificate].variable, 'a file')]
+  const [keyFile, certificateFile] = [key && values[key], certificate && values[certificate]]
+  if (!key || !keyFile || !certificateFile || isPair(certificateFile, keyFile)) return []
+  return [mistake(TABLE[key].variable, pairFault(certificateFile, keyFile))]
+}
+
+/** The key of the variable that decides for a signal: its own, or the one for all; undefined when neither is set. */
+function chosen<Key extends keyof typeof OTLP_SETTINGS>(key: Key, signal: Signal, env: Environment) {
+  const keys = [`${signal}.${key}`, key] as const
+  return keys.find((candidate) => isSet(TABLE[candidate].variable, env))
 }
 
 type Number = 'spanBatch' | 'spanQueue' | 'logBatch' | 'logQueue' | 'metricTimeoutMs' | 'metricIntervalMs'
 
 /** A number above its bound. Only one that was set: a default is lowered to the bound. */
-function tooLarge(key: Number, bound: Number, values: Partial<Values>, env: Environment): string[] {
+function tooLarge(key: Number, bound: Number, values: ReadValues, env: Environment): string[] {
   const [value, most] = [values[key], values[bound]]
   if (value === undefined || most === undefined || value <= most || !isSet(SETTINGS[key].variable, env)) return []
   const expected = `at most ${most}, the value of ${SETTINGS[bound].variable}`
@@ -63,12 +65,10 @@ function tooLarge(key: Number, bound: Number, values: Partial<Values>, env: Envi
 
 /** OpenTelemetry variables that are set and that this proxy does not know. Never contains their values. */
 export function ignoredVariables(env: Environment): string[] {
-  const known = new Set(OTEL_ROWS.map(({ variable }) => variable).concat(SIGNALS.flatMap(ownVariables)))
-  return Object.entries(env)
-    .filter(([name, value = '']) => name.startsWith('OTEL_') && value.trim() !== '' && !isServiceLink(name, value))
-    .map(([name]) => name)
-    .filter((name) => !known.has(name))
+  return unknownVariables(env, KNOWN_NAMES)
 }
+
+const KNOWN_NAMES = Object.values(TABLE).map(({ variable }) => variable)
 
 /** A warning that names the OpenTelemetry variables that this proxy does not know; none if it knows all. */
 export function unknownOtelVariables(env: Environment): string[] {
@@ -110,8 +110,4 @@ function grpcPorts(env: Environment): string[] {
 
 function ownVariables(signal: Signal): string[] {
   return Object.values(OTLP_SETTINGS).map((row) => ownVariable(row, signal))
-}
-
-function isSet(variable: string, env: Environment): boolean {
-  return (env[variable]?.trim() ?? '') !== ''
 }

@@ -1,9 +1,5 @@
 /** Types of the settings that OTEL_* variables make. */
-/** A file and what was in it. */
-export interface PemFile {
-  readonly path: string
-  readonly pem: string
-}
+import type { PemFile } from '../../settings/pem.ts'
 
 /** How one signal is exported by OTLP. Headers, endpoint and files may hold secrets. */
 export interface Otlp {

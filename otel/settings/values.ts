@@ -1,26 +1,18 @@
 /** Readers for OpenTelemetry's kinds of values, in addition to those in `settings/readers.ts`. */
 import { validateHeaderName, validateHeaderValue } from 'node:http'
-import { type Faults, listOf, type Reader, type Reading, shown, wrong } from '../../settings/readers.ts'
-
-/** One of some words, in any case, as OpenTelemetry specifies. */
-export function word<T extends string>(...words: readonly T[]): Reader<T> {
-  return (text) => {
-    const found = words.find((candidate) => candidate === text.toLowerCase())
-    return found === undefined ? wrong(text, `one of ${words.join(', ')}`) : { value: found }
-  }
-}
+import { withoutKeys } from '../../settings/mistakes.ts'
+import { choiceInAnyCase, listOf, type Reader, type Reading, wrong } from '../../settings/readers.ts'
 
 /** `true` or `false`, in any case. */
 export const truth: Reader<boolean> = (text) => {
-  const reading = word('true', 'false')(text)
+  const reading = choiceInAnyCase('true', 'false')(text)
   return 'value' in reading ? { value: reading.value === 'true' } : reading
 }
 
-/** Comma-separated words, each once; `none` stands alone, for an empty list. Undefined when empty. */
-export function words<T extends string>(...known: readonly T[]): Reader<readonly T[] | undefined> {
+/** Comma-separated words, each once; `none` stands alone, for an empty list. */
+export function words<T extends string>(...known: readonly T[]): Reader<readonly T[]> {
   return (text) => {
-    if (text === '') return { value: undefined }
-    const reading = listOf(word<string>(...known, 'none'))(text)
+    const reading = listOf(choiceInAnyCase<string>(...known, 'none'))(text)
     if ('faults' in reading) return reading
     const chosen = new Set(reading.value)
     if (chosen.has('none') && chosen.size > 1) return wrong(text, 'none alone, or a list without none')
@@ -28,28 +20,18 @@ export function words<T extends string>(...known: readonly T[]): Reader<readonly
   }
 }
 
-/** Any text; undefined when empty. */
-export const text: Reader<string | undefined> = (given) => ({ value: given || undefined })
-
-/** A number from 0 to 1. */
-export const ratio: Reader<number> = (given) => {
-  const value = /^\d*\.?\d+(?:e-?\d+)?$/i.test(given) ? Number(given) : Number.NaN
-  return value >= 0 && value <= 1 ? { value } : wrong(given, 'a number from 0 to 1')
-}
-
 const ENDPOINT = 'a URL such as http://collector:4318 or https://otlp.example'
 
-/** The URL below which the signals have their paths, ending in a slash; undefined when empty. */
-export const baseEndpoint: Reader<string | undefined> = (given) => {
+/** The URL below which the signals have their paths, ending in a slash. */
+export const baseEndpoint: Reader<string> = (given) => {
   const reading = endpoint(given)
-  if ('faults' in reading || reading.value === undefined) return reading
+  if ('faults' in reading) return reading
   if (new URL(reading.value).search !== '') return wrong(withoutKeys(given), `${ENDPOINT}, without parameters`)
   return { value: reading.value.replace(/\/*$/, '/') }
 }
 
-/** A URL that is used as it is; undefined when empty. */
-export const endpoint: Reader<string | undefined> = (given) => {
-  if (given === '') return { value: undefined }
+/** A URL that is used as it is. */
+export const endpoint: Reader<string> = (given) => {
   const url = URL.parse(given)
   const isWeb = url !== null && /^https?:\/\//i.test(given)
   return isWeb && url.hash === '' ? { value: url.href } : wrong(withoutKeys(given), ENDPOINT)
@@ -94,8 +76,7 @@ function pairs(given: string, isRight: PairCheck, advice: { expected: string; fi
   const decoded = entries.map((entry) => decodedPair(entry, isRight))
   const bad = decoded.flatMap((pair, index) => (pair === undefined ? [index + 1] : []))
   if (bad.length === 0) return { value: Object.fromEntries(decoded.filter((pair) => pair !== undefined)) }
-  const faults = bad.map((place) => ({ got: `entry ${place} of ${entries.length} (not shown)`, ...advice }))
-  return { faults } satisfies Faults
+  return { faults: bad.map((place) => ({ got: `entry ${place} of ${entries.length} (not shown)`, ...advice })) }
 }
 
 /** A pair in the format of W3C baggage: percent-encoded, without metadata after a semicolon. */
@@ -118,14 +99,4 @@ function isHeader(name: string, value: string): boolean {
   } catch {
     return false
   }
-}
-
-/** A URL as log lines may quote it: without credentials, keys in the path and the values of parameters. */
-export function shownUrl(url: string): string {
-  return JSON.parse(shown(withoutKeys(url))) as string
-}
-
-/** Some receivers have the key in the path. Twenty is arbitrary: longer than the words that paths are made of. */
-function withoutKeys(url: string): string {
-  return url.replace(/(?<=[^:/]\/)[^/?#]{20,}/g, '***')
 }

@@ -1,7 +1,7 @@
 import http from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { listenError } from '../net/listen-error.ts'
-import { authority } from '../settings/table.ts'
+import { authority } from '../settings/addresses.ts'
 import { Scrapes } from './scrapes.ts'
 import { type Status, statusPage } from './status-page.ts'
 

@@ -1,7 +1,8 @@
-import { constants, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { constants } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { createSecureContext, type SecureContext } from 'node:tls'
+import { NOT_A_PAIR, readCertificates, readKey } from '../../settings/pem.ts'
 import { CIPHERS, type CipherPolicy } from './cipher-suites.ts'
 
 /** Where the listeners' certificate is. */
@@ -65,17 +66,6 @@ const NO_KEY: IdentityMistake = {
   reason: 'holds no PEM private key, or one that is encrypted, cut short or damaged',
 }
 
-/** Everything that keeps two PEM texts from being an identity; either may be missing and is then not judged. */
-export function identityMistakes(certificate: string | undefined, key: string | undefined): IdentityMistake[] {
-  const alone = [
-    ...(certificate === undefined || readCertificates(certificate).length > 0 ? [] : [NO_CERTIFICATE]),
-    ...(key === undefined || readKey(key) !== undefined ? [] : [NO_KEY]),
-  ]
-  if (alone.length > 0 || certificate === undefined || key === undefined) return alone
-  const identity = buildIdentity(certificate, key)
-  return 'reason' in identity ? [identity] : []
-}
-
 /** Builds the secure context of a certificate and its key, both PEM; says what is wrong when they are none. */
 export function buildIdentity(
   certificate: string,
@@ -87,7 +77,7 @@ export function buildIdentity(
   const privateKey = readKey(key)
   if (privateKey === undefined) return NO_KEY
   if (!own.checkPrivateKey(privateKey)) {
-    return { part: 'pair', reason: 'do not belong together: the key is not that of the first certificate in the file' }
+    return { part: 'pair', reason: NOT_A_PAIR }
   }
   try {
     const context = createSecureContext({
@@ -100,17 +90,6 @@ export function buildIdentity(
     return { context, notAfter: Math.floor(own.validToDate.getTime() / 1000) }
   } catch (error) {
     return { part: 'pair', reason: `are refused by OpenSSL: ${reasonOf(error)}` }
-  }
-}
-
-/** The certificates of a PEM text, in order; none at all when one of them is cut short or does not parse. */
-export function readCertificates(pem: string): readonly X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
-  if (blocks.length !== pem.split('-----BEGIN CERTIFICATE-----').length - 1) return []
-  try {
-    return blocks.map((block) => new X509Certificate(block))
-  } catch {
-    return []
   }
 }
 
@@ -237,14 +216,6 @@ interface FileVersion {
 
 function versionOf(...files: readonly FileVersion[]): string {
   return files.map(({ dev, ino, size, mtimeNs, ctimeNs }) => [dev, ino, size, mtimeNs, ctimeNs].join(':')).join(' ')
-}
-
-function readKey(pem: string): KeyObject | undefined {
-  try {
-    return createPrivateKey(pem)
-  } catch {
-    return undefined
-  }
 }
 
 function describe({ part, reason }: IdentityMistake, { certFile, keyFile }: CertificateFiles): string {

@@ -3,7 +3,7 @@
  * libuv accepts connections with a descriptor that it kept and closes them at once, and Node emits no event.
  */
 import { readFileSync } from 'node:fs'
-import type { Environment } from '../../settings/tables.ts'
+import { type Environment, isSet } from '../../settings/environment.ts'
 import { MAX_REFUSED } from '../connection/refused.ts'
 import { MAX_ATTEMPTS } from '../net/happy-eyeballs.ts'
 import { RAISE_OPEN_FILES } from '../net/shortage.ts'
@@ -69,11 +69,7 @@ export function openFilesLimit(limits: string): number | undefined {
  */
 export function fitDefault(config: Config, env: Environment, limit: number): Config {
   const fit = fitting(config, limit)
-  return isSet(env) || fit < 1 || fit >= config.maxSessions ? config : { ...config, maxSessions: fit }
-}
-
-function isSet(env: Environment): boolean {
-  return (env[SETTING]?.trim() ?? '') !== ''
+  return isSet(SETTING, env) || fit < 1 || fit >= config.maxSessions ? config : { ...config, maxSessions: fit }
 }
 
 /**
@@ -82,7 +78,7 @@ function isSet(env: Environment): boolean {
  */
 export function openFilesNote(sizes: Sizes, env: Environment, limit: number): OpenFilesNote | undefined {
   if (needed(sizes) > limit) return tooFew(sizes, limit)
-  return isSet(env) || sizes.maxSessions >= Number(DEFAULT) ? undefined : lowered(sizes, limit)
+  return isSet(SETTING, env) || sizes.maxSessions >= Number(DEFAULT) ? undefined : lowered(sizes, limit)
 }
 
 function tooFew(sizes: Sizes, limit: number): OpenFilesNote {

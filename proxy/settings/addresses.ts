@@ -1,8 +1,9 @@
 /** Reads the addresses of listeners, upstreams and the admin server: URLs of a restricted form. */
 import { isIP, isIPv4, isIPv6 } from 'node:net'
+import { type Fault, shown } from '../../settings/mistakes.ts'
+import { listOf, type Reader, type Reading, wrong } from '../../settings/readers.ts'
 import { LOCAL_NETWORKS, parseNetworks } from '../net/networks.ts'
 import type { Config, ListenAddress, UpstreamAddress } from './config.ts'
-import { type Fault, listOf, type Reader, type Reading, shown, wrong } from './values.ts'
 
 /** A listener: `smtp://host:port`, `smtp://host:port?starttls=required` or `smtps://host:port`. */
 const listener: Reader<ListenAddress> = (text) => {
@@ -62,6 +63,11 @@ function addresses<T>(read: Reader<T>): Reader<readonly T[]> {
     if (!text.includes('@')) return listOf(read)(text)
     return { faults: [{ got: '(credentials, not shown)', expected: 'URLs without credentials', fix: NO_CREDENTIALS }] }
   }
+}
+
+/** `host:port` as URLs write it (RFC 3986 3.2). */
+export function authority({ host, port }: { readonly host: string; readonly port: number }): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 /** The form of a URL. */

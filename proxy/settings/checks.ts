@@ -1,26 +1,41 @@
 /** Checks beyond a single setting: settings that contradict each other, and unknown variables. Pure. */
+import { type Environment, isSet } from '../../settings/environment.ts'
+import { missing, mistake, shown } from '../../settings/mistakes.ts'
 import { unknownNames } from '../../settings/names.ts'
-import type { Environment } from '../../settings/tables.ts'
+import { pairFault } from '../../settings/pem.ts'
+import type { Values } from '../../settings/table.ts'
+import { buildIdentity } from '../net/listener-certificate.ts'
 import { canonicalAddress, parseNetworks } from '../net/networks.ts'
-import { authority, ROWS, SETTINGS, type Values } from './table.ts'
-import { mistake, shown } from './values.ts'
+import { authority } from './addresses.ts'
+import { ROWS, SETTINGS } from './table.ts'
 
-/** The settings that could be read. The others are absent, so that they are reported only once. */
-export type ReadValues = Partial<Values>
+/** The settings that could be read. */
+export type ReadValues = Partial<Values<typeof SETTINGS>>
 
 /** Settings that contradict each other. */
-export function contradictions(values: ReadValues): string[] {
-  return [...lonelyFiles(values), ...missingCertificate(values), ...sharedAddresses(values), ...loops(values)]
+export function contradictions(values: ReadValues, env: Environment): string[] {
+  return [
+    ...unpairedFile(env),
+    ...badIdentity(values),
+    ...missingCertificate(values),
+    ...sharedAddresses(values),
+    ...loops(values),
+  ]
 }
 
-function lonelyFiles(values: ReadValues): string[] {
-  if (!('certFile' in values && 'keyFile' in values)) return []
-  const { certFile, keyFile } = values
-  if ((certFile === undefined) === (keyFile === undefined)) return []
-  const [present, absent] =
-    certFile === undefined ? (['keyFile', 'certFile'] as const) : (['certFile', 'keyFile'] as const)
-  const expected = `a file, because ${SETTINGS[present].variable} is set`
-  return [mistake(SETTINGS[absent].variable, { got: 'nothing', expected, fix: 'Set both or neither.' })]
+/** A certificate without a key, or the reverse. */
+function unpairedFile(env: Environment): string[] {
+  const { certFile, keyFile } = SETTINGS
+  if (isSet(certFile.variable, env) === isSet(keyFile.variable, env)) return []
+  const [present, absent] = isSet(certFile.variable, env) ? [certFile, keyFile] : [keyFile, certFile]
+  return [missing(absent.variable, present.variable, 'a file')]
+}
+
+/** A certificate with another one's key, or with a key that OpenSSL refuses. */
+function badIdentity({ certFile, keyFile }: ReadValues): string[] {
+  if (certFile === undefined || keyFile === undefined) return []
+  const identity = buildIdentity(certFile.pem, keyFile.pem)
+  return 'reason' in identity ? [mistake(SETTINGS.keyFile.variable, pairFault(certFile, keyFile, identity.reason))] : []
 }
 
 function missingCertificate(values: ReadValues): string[] {

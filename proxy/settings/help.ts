@@ -1,5 +1,4 @@
-/** Renders the table of settings for the terminal and for the README. */
-import { type Documented, helpOf, markdownTable } from '../../settings/tables.ts'
+import { type Documented, helpEntries } from '../../settings/documentation.ts'
 import { ROWS } from './table.ts'
 
 const COMMANDS = `Usage: node app/entry.js [check | --help | --version]
@@ -18,10 +17,5 @@ crash; 2 on a bad configuration.`
 
 /** The text of `--help`, at most 110 columns wide. `more` are settings that other modules read. */
 export function helpText(more: readonly Documented[] = []): string {
-  return `${[COMMANDS, ...[...ROWS, ...more].map(helpOf), EXIT_CODES].join('\n\n')}\n`
-}
-
-/** The README's Markdown table of settings, ending in a newline. */
-export function configTable(): string {
-  return markdownTable(ROWS)
+  return `${[COMMANDS, helpEntries([...ROWS, ...more]), EXIT_CODES].join('\n\n')}\n`
 }

@@ -1,18 +1,14 @@
 /** THE table of settings. The parser, `--help`, the README's table and the start log line are generated from it. */
 import { availableParallelism } from 'node:os'
-import type { Documented } from '../../settings/tables.ts'
+import { duration, durationText } from '../../settings/durations.ts'
+import { certificateFile, keyFile } from '../../settings/pem.ts'
+import { choice, integer, integerOrAuto, optional } from '../../settings/readers.ts'
+import type { Setting, Table } from '../../settings/table.ts'
 import { CIPHER_POLICIES } from '../net/cipher-suites.ts'
 import { LOCAL_NETWORKS } from '../net/networks.ts'
-import { admin, listeners, upstreams } from './addresses.ts'
+import { admin, authority, listeners, upstreams } from './addresses.ts'
 import type { Config } from './config.ts'
-import { choice, clients, duration, integer, integerOrAuto, networks, path, type Reader } from './values.ts'
-
-/** One environment variable. `read` also reads its default. */
-export interface Setting<T> extends Documented {
-  readonly read: Reader<T>
-  /** The value in effect, for the start log line; undefined = none. */
-  readonly effective: (config: Config) => string | number | undefined
-}
+import { clients, networks } from './networks.ts'
 
 export const SETTINGS = {
   listeners: {
@@ -44,7 +40,7 @@ export const SETTINGS = {
     meaning:
       "PEM file of certificate authorities to trust for the upstream, in addition to Node's. Verification cannot be " +
       'turned off.',
-    read: path,
+    read: optional(certificateFile),
     effective: (config) => config.upstreamCaFile,
   },
   certFile: {
@@ -52,7 +48,7 @@ export const SETTINGS = {
     default: '',
     meaning:
       "PEM file of the listeners' certificate, followed by its chain. The proxy reloads it when the file changes.",
-    read: path,
+    read: optional(certificateFile),
     effective: (config) => config.tls?.certFile,
   },
   keyFile: {
@@ -61,7 +57,7 @@ export const SETTINGS = {
     meaning:
       'PEM file of the unencrypted private key for `PROXY_TLS_CERT_FILE`. The proxy reloads it when the file ' +
       'changes.',
-    read: path,
+    read: optional(keyFile),
     effective: (config) => config.tls?.keyFile,
   },
   ciphers: {
@@ -209,15 +205,10 @@ export const SETTINGS = {
     read: choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
     effective: (config) => config.logLevel,
   },
-} satisfies Readonly<Record<string, Setting<unknown>>>
-
-/** The values of the settings, by the table's keys. */
-export type Values = {
-  readonly [Key in keyof typeof SETTINGS]: (typeof SETTINGS)[Key] extends { read: Reader<infer T> } ? T : never
-}
+} satisfies Table<Config>
 
 /** The rows in the table's order. */
-export const ROWS: readonly Setting<unknown>[] = Object.values(SETTINGS)
+export const ROWS: readonly Setting<unknown, Config>[] = Object.values(SETTINGS)
 
 function clientText({ name, networks }: Config['clients'][number]): string {
   const each = String(networks).split(',')
@@ -226,21 +217,4 @@ function clientText({ name, networks }: Config['clients'][number]): string {
 
 function upstreamUrl(upstream: Config['upstreams'][number]): string {
   return `smtp://${authority(upstream)}${upstream.tls ? '' : '?tls=off'}`
-}
-
-/** `host:port` as URLs write it (RFC 3986 3.2). */
-export function authority({ host, port }: { readonly host: string; readonly port: number }): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-}
-
-const UNITS = [
-  ['h', 3_600_000],
-  ['m', 60_000],
-  ['s', 1000],
-] as const
-
-/** A duration as settings write it: in the largest unit that needs no fraction. */
-export function durationText(ms: number): string {
-  const [unit, size] = UNITS.find(([, unitMs]) => ms >= unitMs && ms % unitMs === 0) ?? ['ms', 1]
-  return `${ms / size}${unit}`
 }

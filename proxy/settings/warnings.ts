@@ -1,8 +1,14 @@
-/** Warns where passwords would travel unencrypted outside private networks. Pure. */
-
+/** Warnings about settings that are allowed but probably a mistake. Pure. */
+import { durationText } from '../../settings/durations.ts'
 import { LOCAL_NETWORKS, type NetworkSet, parseNetworks } from '../net/networks.ts'
 import type { Config, ListenAddress } from './config.ts'
+import { EXIT_MS } from './stop-grace.ts'
 import { SETTINGS } from './table.ts'
+
+/** The warnings for the log at start and for `check`. */
+export function configWarnings(config: Config): string[] {
+  return [...plainTextPasswords(config), ...shortIdleTimeout(config), ...shortStopGrace(config)]
+}
 
 const loopback = parseNetworks('127.0.0.0/8,::1')
 
@@ -13,7 +19,7 @@ const notPublic = parseNetworks(`${LOCAL_NETWORKS},100.64.0.0/10,169.254.0.0/16,
  * One sentence or two for each listener that accepts AUTH in plain text while PROXY_ALLOW admits public networks. Only a
  * loopback address is safe to listen on: routers and clouds publish private ones.
  */
-export function plainTextPasswords({ listeners, allow }: Pick<Config, 'listeners' | 'allow'>): string[] {
+function plainTextPasswords({ listeners, allow }: Pick<Config, 'listeners' | 'allow'>): string[] {
   const admitted = publicNetworks(allow)
   if (admitted.length === 0) return []
   const [listen, allowed, certificate, key] = [
@@ -43,4 +49,24 @@ function publicNetworks(allow: NetworkSet): string[] {
       const [address = '', bits] = network.split('/')
       return !notPublic.covers(address, Number(bits))
     })
+}
+
+/** AhaSend closes a connection after this time without data (https://ahasend.com/docs/smtp). */
+const AHASEND_IDLE_MS = 60_000
+
+function shortIdleTimeout({ idleTimeoutMs }: Config): string[] {
+  if (idleTimeoutMs > AHASEND_IDLE_MS) return []
+  return [
+    `${SETTINGS.idleTimeoutMs.variable}: ${durationText(idleTimeoutMs)} is not above the 60s of AhaSend: applications ` +
+      "with idle sessions will see the proxy's 421 instead of AhaSend's. Set more than 60s.",
+  ]
+}
+
+function shortStopGrace({ drainTimeoutMs, stopGraceMs }: Config): string[] {
+  if (stopGraceMs >= drainTimeoutMs + EXIT_MS) return []
+  const [drain, least] = [SETTINGS.drainTimeoutMs.variable, drainTimeoutMs + EXIT_MS]
+  return [
+    `${SETTINGS.stopGraceMs.variable}: ${durationText(stopGraceMs)} is not ${durationText(EXIT_MS)} above ${drain}: the ` +
+      `supervisor may kill the proxy while messages are in flight. Set at least ${durationText(least)}, or lower ${drain}.`,
+  ]
 }

@@ -1,9 +1,10 @@
 /** Writes the generated part of .env.example: `npm run readme`. A test fails when it is out of date. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { ALERT_ROWS } from '../../dashboards/alertmanager/settings.ts'
+import { STACK_SECTIONS } from '../../dashboards/alertmanager/stack-variables.ts'
 import { OTEL_ROWS } from '../../otel/settings/table.ts'
-import { SETTINGS } from '../../proxy/settings/table.ts'
-import type { Documented } from '../../settings/tables.ts'
+import { ROWS } from '../../proxy/settings/table.ts'
+import { type Documented, envExample } from '../../settings/documentation.ts'
 
 const ENV_EXAMPLE = new URL('../../.env.example', import.meta.url)
 
@@ -14,7 +15,6 @@ const IN_COMPOSE: Readonly<Record<string, string>> = { OTEL_EXPORTER_OTLP_ENDPOI
 const FIXED = new Set(['PROXY_ADMIN'])
 
 const BEGIN = '# --- `npm run readme` writes everything below this line ---\n'
-const WIDTH = 118
 
 /** The file as it is on disk. */
 export function readEnvExample(): string {
@@ -26,31 +26,19 @@ export function withSettings(text: string): string {
   const at = text.indexOf(BEGIN)
   if (at < 0) throw new Error(`.env.example has no line "${BEGIN.trim()}"`)
   const parts = [
-    part('Receivers of alerts: until you set one, no one is notified', ALERT_ROWS),
-    part('The proxy', Object.values(SETTINGS)),
-    part("The proxy's telemetry", OTEL_ROWS),
+    ...STACK_SECTIONS.map(({ title, rows }) => envExample(title, rows)),
+    envExample('Receivers of alerts: until you set one, no one is notified', ALERT_ROWS),
+    envExample('The proxy', inCompose(ROWS)),
+    envExample("The proxy's telemetry", inCompose(OTEL_ROWS)),
   ]
   return `${text.slice(0, at)}${BEGIN}\n${parts.join('\n')}`
 }
 
-function part(title: string, rows: readonly Documented[]): string {
-  const entries = rows.filter(({ variable }) => !FIXED.has(variable)).map(entry)
-  return `# --- ${title} ---\n\n${entries.join('\n')}`
-}
-
-function entry(row: Documented): string {
-  const value = IN_COMPOSE[row.variable] ?? row.inImage ?? row.default
-  return `${wrapped(row.meaning.replaceAll('`', ''))}\n#${row.variable}=${value}\n`
-}
-
-function wrapped(text: string): string {
-  const lines = ['#']
-  for (const word of text.split(' ')) {
-    const longer = `${lines.at(-1)} ${word}`
-    if (longer.length <= WIDTH) lines[lines.length - 1] = longer
-    else lines.push(`# ${word}`)
-  }
-  return lines.join('\n')
+/** The settings as they are in compose.yaml. */
+function inCompose(rows: readonly Documented[]): Documented[] {
+  return rows
+    .filter(({ variable }) => !FIXED.has(variable))
+    .map((row) => ({ ...row, default: IN_COMPOSE[row.variable] ?? row.default }))
 }
 
 if (import.meta.main) writeFileSync(ENV_EXAMPLE, withSettings(readEnvExample()))

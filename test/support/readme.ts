@@ -2,8 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { OTEL_ROWS } from '../../otel/settings/table.ts'
 import { CHANGES } from '../../proxy/session/changes.ts'
-import { configTable } from '../../proxy/settings/settings.ts'
-import { markdownTable } from '../../settings/tables.ts'
+import { ROWS } from '../../proxy/settings/table.ts'
+import { markdownTable } from '../../settings/documentation.ts'
 
 const README = new URL('../../README.md', import.meta.url)
 
@@ -15,7 +15,7 @@ export function readReadme(): string {
 /** The README with its generated parts made anew. Throws when a part's marks are missing. */
 export function withGeneratedParts(readme: string): string {
   const changes = CHANGES.map((change) => `- ${change}\n`).join('')
-  const parts = { configuration: configTable(), opentelemetry: markdownTable(OTEL_ROWS), changes }
+  const parts = { configuration: markdownTable(ROWS), opentelemetry: markdownTable(OTEL_ROWS), changes }
   return Object.entries(parts).reduce((text, [name, content]) => replacePart(text, name, content), readme)
 }
 

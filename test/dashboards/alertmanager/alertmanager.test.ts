@@ -145,23 +145,22 @@ const MISTAKES: readonly (readonly [env: Env, ...told: string[]])[] = [
   [
     { ALERT_SLACK_URL: 'ftp://me:secret@x.example', ALERT_REPEAT: '0' },
     'ALERT_SLACK_URL: got "ftp://***@x.example", expected an http or https URL. Correct it, or unset it.',
-    'ALERT_REPEAT: got "0", expected a duration such as 30m, 4h or 1d12h. Correct it, or unset it.',
+    'ALERT_REPEAT: got "0", expected a duration such as 30m, 4h or 1d12h. Correct it, or unset it to use 4h.',
   ],
   [
     { ALERT_EMAIL_TO: 'a@b.example', ALERT_EMAIL_SMARTHOST: 'mail.example' },
     'ALERT_EMAIL_SMARTHOST: got "mail.example", expected host:port, such as mail.example.com:587. Correct it, or unset it.',
-    'ALERT_EMAIL_FROM: not set, but ALERT_EMAIL_TO requires it. Set both or neither.',
-    'ALERT_EMAIL_SMARTHOST: not set, but ALERT_EMAIL_TO requires it. Set both or neither.',
+    'ALERT_EMAIL_FROM: got nothing, expected a value, because ALERT_EMAIL_TO is set. Set both or neither.',
   ],
   [
     { ALERT_EMAIL_TLS: 'starttls', ALERT_REPEAT: '30m4h' },
-    'ALERT_EMAIL_TLS: got "starttls", expected one of required, off. Correct it, or unset it.',
-    'ALERT_REPEAT: got "30m4h", expected a duration such as 30m, 4h or 1d12h. Correct it, or unset it.',
+    'ALERT_EMAIL_TLS: got "starttls", expected one of required, off. Correct it, or unset it to use required.',
+    'ALERT_REPEAT: got "30m4h", expected a duration such as 30m, 4h or 1d12h. Correct it, or unset it to use 4h.',
   ],
   [
     { ALERT_EMAIL_USER: 'me', ALERT_SLACK_CHANNEL: '#mail' },
-    'ALERT_SLACK_URL: not set, but ALERT_SLACK_CHANNEL requires it. Set both or neither.',
-    'ALERT_EMAIL_PASSWORD: not set, but ALERT_EMAIL_USER requires it. Set both or neither.',
+    'ALERT_SLACK_URL: got nothing, expected a value, because ALERT_SLACK_CHANNEL is set. Set both or neither.',
+    'ALERT_EMAIL_PASSWORD: got nothing, expected a value, because ALERT_EMAIL_USER is set. Set both or neither.',
   ],
 ]
 

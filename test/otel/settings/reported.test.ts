@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { ignoredVariables, otelWarnings } from '../../../otel/settings/checks.ts'
+import { SETTINGS } from '../../../otel/settings/general.ts'
 import { describeOtel } from '../../../otel/settings/settings.ts'
-import { OTLP_SETTINGS, ownVariable, SETTINGS, SIGNALS } from '../../../otel/settings/table.ts'
+import { OTLP_SETTINGS, ownVariable, SIGNALS } from '../../../otel/settings/table.ts'
 import { makeAuthority, makeSelfSigned, writeTemporaryFiles } from '../../support/certificates.ts'
 import { mistakesOf, settingsOf } from '../../support/otel-settings.ts'
 
@@ -81,20 +82,6 @@ test('no secret is in a mistake, a warning or the start line (PRV-10)', () => {
   for (const line of own.keyPem.split('\n').slice(1, -2)) assert.ok(!all.includes(line))
 })
 
-test('variables of OpenTelemetry that have no effect here are named, not refused', () => {
-  const env = {
-    OTEL_LOG_LEVEL: 'debug',
-    OTEL_EXPORTER_OTLP_INSECURE: 'true',
-    OTEL_EMPTY: '',
-    OTEL_SERVICE_NAME: 'x',
-    A: 'b',
-  }
-  assert.deepEqual(ignoredVariables(env), ['OTEL_LOG_LEVEL', 'OTEL_EXPORTER_OTLP_INSECURE'])
-  assert.deepEqual(otelWarnings(settingsOf(env), env), [
-    'OTEL_LOG_LEVEL, OTEL_EXPORTER_OTLP_INSECURE: not supported by this proxy and ignored. See --help for supported variables.',
-  ])
-})
-
 test('of an endpoint, long parts of the path are not told: some receivers have their key there', () => {
   const key = 'ZaVnC4dhaV1-AHA-SEND-key'
   const env = { OTEL_EXPORTER_OTLP_ENDPOINT: `https://collector.observability.example/receiver/${key}` }
@@ -112,29 +99,4 @@ test('of an endpoint, long parts of the path are not told: some receivers have t
 
 test('of a telemetry that is turned off, nothing else is in effect', () => {
   assert.deepEqual(describeOtel(settingsOf({ ...ALL, OTEL_SDK_DISABLED: 'true' })), { OTEL_SDK_DISABLED: true })
-})
-
-test('what Kubernetes sets for a service called otel-collector is nobody’s setting', () => {
-  const env = {
-    OTEL_COLLECTOR_SERVICE_HOST: '10.0.0.1',
-    OTEL_COLLECTOR_SERVICE_PORT_OTLP_HTTP: '4318',
-    OTEL_COLLECTOR_PORT: 'tcp://10.0.0.1:4318',
-    OTEL_COLLECTOR_PORT_4318_TCP_ADDR: '10.0.0.1',
-  }
-  assert.deepEqual(ignoredVariables(env), [])
-})
-
-test('a variable of a signal that is not exported by OTLP is warned of', () => {
-  const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://h:4318', OTEL_EXPORTER_OTLP_METRICS_HEADERS: 'a=b' }
-  assert.deepEqual(otelWarnings(settingsOf(env), env), [
-    'OTEL_EXPORTER_OTLP_METRICS_HEADERS has no effect: metrics are not exported by OTLP. To export them, include otlp in OTEL_METRICS_EXPORTER.',
-  ])
-})
-
-test('an endpoint at the port of gRPC is warned of', () => {
-  const env = { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://h:4317/' }
-  assert.deepEqual(otelWarnings(settingsOf(env), env), [
-    'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: port 4317 is usually for gRPC, which this proxy does not support. OTLP over HTTP ' +
-      'usually uses port 4318.',
-  ])
 })

@@ -3,9 +3,8 @@ import assert from 'node:assert/strict'
 import { webcrypto } from 'node:crypto'
 import { test } from 'node:test'
 import tls from 'node:tls'
-import { buildIdentity, identityMistakes, readCertificates } from '../../../proxy/net/listener-certificate.ts'
-import { makeSelfSigned } from '../../support/certificates.ts'
-import { authority, first, handshake, load, second, serve } from '../../support/listener-certificate.ts'
+import { buildIdentity } from '../../../proxy/net/listener-certificate.ts'
+import { authority, first, handshake, load, serve } from '../../support/listener-certificate.ts'
 
 test('the certificate and its key serve handshakes, and notAfter is its end in seconds', async (t) => {
   const notAfter = new Date('2099-12-31T23:59:59Z')
@@ -74,25 +73,4 @@ test('a key that OpenSSL finds too weak is refused with the reason', async () =>
   const mistake = buildIdentity(weak.toString('pem'), key)
   assert.ok('reason' in mistake)
   assert.match(mistake.reason, /refused by OpenSSL: .*key too small/)
-})
-
-test('everything wrong with both files is told at once, and a missing file is not judged', () => {
-  const parts = (certificate?: string, key?: string) => identityMistakes(certificate, key).map(({ part }) => part)
-  assert.deepEqual(parts('x', 'y'), ['certificate', 'key'])
-  assert.deepEqual(parts('x', first.keyPem), ['certificate'])
-  assert.deepEqual(parts(first.certPem, 'y'), ['key'])
-  assert.deepEqual(parts(first.certPem, second.keyPem), ['pair'])
-  assert.deepEqual(parts(first.certPem, first.keyPem), [])
-  assert.deepEqual(parts('x', undefined), ['certificate'])
-  assert.deepEqual(parts(undefined, 'y'), ['key'])
-  assert.deepEqual(parts(undefined, undefined), [])
-})
-
-test('a bundle of certificates is read in order, with or without text between', async () => {
-  const other = await makeSelfSigned({ commonName: 'other' })
-  const subjects = readCertificates(`# ours\r\n${authority.certPem}\n\n# theirs\n${other.certPem}`).map(
-    ({ subject }) => subject,
-  )
-  assert.deepEqual(subjects, ['CN=Throw-away Authority', 'CN=other'])
-  assert.deepEqual(readCertificates('no certificate'), [])
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { availableParallelism } from 'node:os'
 import { after, test } from 'node:test'
 import type { Config, ListenAddress } from '../../../proxy/settings/config.ts'
-import { configTable, configWarnings, describeConfig, helpText, parseConfig } from '../../../proxy/settings/settings.ts'
+import { describeConfig, parseConfig } from '../../../proxy/settings/settings.ts'
 import { ROWS } from '../../../proxy/settings/table.ts'
 import { makeAuthority, writeTemporaryFiles } from '../../support/certificates.ts'
 
@@ -234,50 +234,5 @@ test('a description is flat, leaves out what has no value, and does not open fil
   assert.deepEqual(
     [described.PROXY_ADMIN, described.PROXY_SLOW, described.PROXY_DRAIN_TIMEOUT],
     ['off', '0ms', '60001ms'],
-  )
-})
-
-test('an idle timeout that hides the one of AhaSend is allowed, with a warning', () => {
-  assert.deepEqual(configWarnings(configOf({})), [])
-  assert.deepEqual(configWarnings(configOf({ PROXY_IDLE_TIMEOUT: '61s' })), [])
-  assert.match(
-    configWarnings(configOf({ PROXY_IDLE_TIMEOUT: '60s' })).join(),
-    /^PROXY_IDLE_TIMEOUT: 1m is not above the 60s of AhaSend: .* Set more than 60s\.$/,
-  )
-})
-
-test('a stop grace that is shorter than a drain with its exit is allowed, with a warning', () => {
-  const warnings = (grace: string) => configWarnings(configOf({ PROXY_DRAIN_TIMEOUT: '1m', PROXY_STOP_GRACE: grace }))
-  assert.deepEqual(warnings('65s'), [])
-  assert.match(
-    warnings('64s').join(),
-    /^PROXY_STOP_GRACE: 64s is not 5s above PROXY_DRAIN_TIMEOUT: .* Set at least 65s, or lower/,
-  )
-})
-
-test('--help shows every variable, its meaning and its default, in lines that fit', () => {
-  const help = helpText()
-  for (const { variable, default: byDefault } of ROWS) {
-    assert.match(help, new RegExp(`^${variable}\n {4}\\S`, 'm'))
-    assert.ok(byDefault === '' || help.includes(`Default: ${byDefault}`), variable)
-  }
-  const more = { variable: 'MORE', default: 'much', meaning: 'Settings of other modules.' }
-  assert.ok(helpText([more]).includes('\nMORE\n    Settings of other modules.\n    Default: much\n'))
-  assert.match(help, /container image: smtp:\/\/0\.0\.0\.0:2525/)
-  for (const line of help.split('\n')) assert.ok(line.length <= 110 && line === line.trimEnd(), line)
-})
-
-test('the table for the README has a row of three cells for every variable', () => {
-  const [head, rule, ...rows] = configTable().trimEnd().split('\n')
-  assert.deepEqual([head, rule], ['| variable | default | meaning |', '|---|---|---|'])
-  assert.deepEqual(
-    rows.map((row) => /^\| `(PROXY_[A-Z_]+)` \| [^|]* \| [^|]+ \|$/.exec(row)?.[1]),
-    ROWS.map(({ variable }) => variable),
-  )
-  assert.ok(
-    rows.includes(
-      '| `PROXY_LOG_LEVEL` | `info` | Lowest level of log lines to write: `trace`, `debug`, `info`, `warn`, `error`, ' +
-        '`fatal` or `silent`. |',
-    ),
   )
 })

@@ -1,7 +1,8 @@
-/** Configurations that are allowed but put passwords on a network in plain text. */
+/** Configurations that are allowed but cause a warning. */
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { configWarnings, parseConfig } from '../../../proxy/settings/settings.ts'
+import { parseConfig } from '../../../proxy/settings/settings.ts'
+import { configWarnings } from '../../../proxy/settings/warnings.ts'
 import { makeSelfSigned, writeTemporaryFiles } from '../../support/certificates.ts'
 
 const { certPem, keyPem } = await makeSelfSigned()
@@ -73,5 +74,23 @@ test('The warning names the listener, the networks and what to do, and each such
         '(198.51.100.0/24): anyone who can read the traffic can read the passwords. Append ?starttls=required, use smtps:// ' +
         '(both need PROXY_TLS_CERT_FILE and PROXY_TLS_KEY_FILE), or remove these networks from PROXY_ALLOW.',
     ),
+  )
+})
+
+test('an idle timeout that hides the one of AhaSend is allowed, with a warning', () => {
+  assert.deepEqual(warningsOf({}), [])
+  assert.deepEqual(warningsOf({ PROXY_IDLE_TIMEOUT: '61s' }), [])
+  assert.match(
+    warningsOf({ PROXY_IDLE_TIMEOUT: '60s' }).join(),
+    /^PROXY_IDLE_TIMEOUT: 1m is not above the 60s of AhaSend: .* Set more than 60s\.$/,
+  )
+})
+
+test('a stop grace that is shorter than a drain with its exit is allowed, with a warning', () => {
+  const warnings = (grace: string) => warningsOf({ PROXY_DRAIN_TIMEOUT: '1m', PROXY_STOP_GRACE: grace })
+  assert.deepEqual(warnings('65s'), [])
+  assert.match(
+    warnings('64s').join(),
+    /^PROXY_STOP_GRACE: 64s is not 5s above PROXY_DRAIN_TIMEOUT: .* Set at least 65s, or lower/,
   )
 })

@@ -1,0 +1,29 @@
+/** The variables that compose.yaml reads: their documentation has their names and defaults. */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { STACK_SECTIONS, STACK_VARIABLES } from '../../../dashboards/alertmanager/stack-variables.ts'
+import { COMPOSE_NAMES } from '../../../proxy/settings/checks.ts'
+import { FIXED, isOfProxy, PROXY_VARIABLES, variablesIn } from '../../support/compose.ts'
+
+const inCompose = variablesIn(readFileSync(join(import.meta.dirname, '../../..', 'compose.yaml'), 'utf8'))
+const rows = STACK_SECTIONS.flatMap((section) => section.rows)
+
+test('each row has the default of compose.yaml and a meaning', () => {
+  for (const { variable, default: byDefault, meaning } of rows) {
+    assert.equal(inCompose.get(variable), byDefault, variable)
+    assert.match(meaning, /\S/, variable)
+  }
+})
+
+test('each variable of compose.yaml is known, and those of the proxy that are not settings are documented', () => {
+  const names = [...inCompose.keys()]
+  assert.deepEqual(names.filter((name) => !isOfProxy(name)).sort(), STACK_VARIABLES.toSorted())
+  const ofProxy = names.filter((name) => isOfProxy(name) && ![...PROXY_VARIABLES, ...FIXED].includes(name))
+  assert.deepEqual(ofProxy.sort(), COMPOSE_NAMES.toSorted())
+  assert.deepEqual(
+    COMPOSE_NAMES.filter((name) => !rows.some(({ variable }) => variable === name)),
+    [],
+  )
+})
