@@ -88,6 +88,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'dashboards/generate': ['dashboards/promql', 'dashboards/alerts', 'dashboards/boards', 'dashboards/alertmanager'],
   app: [
     '.',
+    'settings',
     'proxy/smtp',
     'proxy/events',
     'proxy/net',
