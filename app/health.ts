@@ -1,7 +1,7 @@
 /**
- * The image's HEALTHCHECK: requests `/readyz` from the proxy in the same container. Docker starts it every few seconds, so it
- * loads neither the proxy nor Node's HTTP module. The exit code is 0 if the response is 200, or if PROXY_ADMIN is `off` and
- * there is no admin server; otherwise 1. It prints one line with the reason.
+ * The image's HEALTHCHECK: requests `/readyz` from the proxy in the same container. Docker starts it every few seconds,
+ * so it loads neither the proxy nor Node's HTTP module. The exit code is 0 if the response is 200, or if PROXY_ADMIN is
+ * `off` and there is no admin server; otherwise 1. It prints one line with the reason.
  */
 import { connect } from 'node:net'
 

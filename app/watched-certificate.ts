@@ -22,8 +22,8 @@ export class WatchedCertificate {
   readonly #changed: (certificate: ListenerCertificate) => void
 
   /**
-   * Throws if the files do not hold a certificate and its key; the message names the settings and the reason. Calls `changed`
-   * after each reload.
+   * Throws if the files do not hold a certificate and its key; the message names the settings and the reason. Calls
+   * `changed` after each reload.
    */
   constructor(files: ListenerTls, log: CertificateLog, changed: (certificate: ListenerCertificate) => void) {
     const certificate = loadCertificate(files)

@@ -34,8 +34,8 @@ export interface Admin {
   /** The actual port. */
   readonly port: number
   /**
-   * Resolves after the next scrape of /metrics, or after `limitMs`. Undefined if there was no recent scrape, or if `limitMs` is
-   * not above 0. Never rejects.
+   * Resolves after the next scrape of /metrics, or after `limitMs`. Undefined if there was no recent scrape, or if
+   * `limitMs` is not above 0. Never rejects.
    */
   nextScrape(limitMs: number): Promise<void> | undefined
   /** Stops listening and cuts open connections. Never rejects. */
@@ -54,9 +54,9 @@ type Route = () => PlainResponse | Promise<PlainResponse>
 type Routes = ReadonlyMap<string, Route>
 
 /**
- * Starts the HTTP server for operators: `/metrics`, `/livez`, `/readyz` and a status page. It reads no body, keeps nothing,
- * and limits the time and the memory of each client. If it cannot listen, it rejects with an error that names PROXY_ADMIN and
- * the fix.
+ * Starts the HTTP server for operators: `/metrics`, `/livez`, `/readyz` and a status page. It reads no body, keeps
+ * nothing, and limits the time and the memory of each client. If it cannot listen, it rejects with an error that names
+ * PROXY_ADMIN and the fix.
  */
 export function startAdmin(options: AdminOptions): Promise<Admin> {
   const routes = routesOf(options)

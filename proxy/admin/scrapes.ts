@@ -17,8 +17,8 @@ export class Scrapes {
   }
 
   /**
-   * Resolves when a scrape that begins after this call has its page, or after `limitMs`. Undefined if `limitMs` is not above 0,
-   * or if there was no recent scrape, because then probably none will follow.
+   * Resolves when a scrape that begins after this call has its page, or after `limitMs`. Undefined if `limitMs` is not
+   * above 0, or if there was no recent scrape, because then probably none will follow.
    */
   next(limitMs: number): Promise<void> | undefined {
     if (limitMs <= 0 || performance.now() - this.#latest > RECENT_MS) return undefined

@@ -1,4 +1,6 @@
-/** The content of the status page. It contains nothing about single sessions or the environment, and no text from a peer. */
+/**
+ * The content of the status page. It contains nothing about single sessions or the environment, and no text from a peer.
+ */
 export interface Status {
   readonly version: string
   readonly uptimeSeconds: number

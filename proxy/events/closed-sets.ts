@@ -1,9 +1,12 @@
 /**
- * The closed sets of values that events use. Telemetry labels use exactly these values, so a new member is a new label value:
- * document it with the label as well.
+ * The closed sets of values that events use. Telemetry labels use exactly these values, so a new member is a new label
+ * value: document it with the label as well.
  */
 
-/** The command that a reply answers. `CONNECT` is the greeting, `DATA` the 354, `END-OF-MESSAGE` the reply to the final dot. */
+/**
+ * The command that a reply answers. `CONNECT` is the greeting, `DATA` the 354, `END-OF-MESSAGE` the reply to the final
+ * dot.
+ */
 export const commands = [
   'CONNECT',
   'EHLO',
@@ -115,8 +118,8 @@ export const transactionOutcomes = ['accepted', 'tempfail', 'permfail', 'aborted
 export type TransactionOutcome = (typeof transactionOutcomes)[number]
 
 /**
- * Why no reply of the upstream decided a transaction. `drained`: the proxy stopped, and refused the MAIL or cut the message at
- * the drain timeout. `unsubscribe_link`: a 451 that concerns the message and not AhaSend as a whole.
+ * Why no reply of the upstream decided a transaction. `drained`: the proxy stopped, and refused the MAIL or cut the
+ * message at the drain timeout. `unsubscribe_link`: a 451 that concerns the message and not AhaSend as a whole.
  */
 export const transactionErrors = [
   'upstream_lost',
@@ -148,8 +151,8 @@ export type OpaqueReason = (typeof opaqueReasons)[number]
 
 /**
  * Why the client did not get a reply. `incomplete`: the upstream closed in the middle of the reply, so it was dropped.
- * `undelivered`: the reply was complete, but the client connection was closed. `after_fin`: the reply accepts a message, and
- * was written to a client that had closed its sending side without QUIT; most such clients no longer read.
+ * `undelivered`: the reply was complete, but the client connection was closed. `after_fin`: the reply accepts a message,
+ * and was written to a client that had closed its sending side without QUIT; most such clients no longer read.
  */
 export const replyLosses = ['incomplete', 'undelivered', 'after_fin'] as const
 
@@ -183,9 +186,9 @@ export const refusedCuts = ['time', 'bytes', 'limit'] as const
 export type RefusedCut = (typeof refusedCuts)[number]
 
 /**
- * Why the PROXY protocol header of a connection from PROXY_TRUST_PROXY_PROTOCOL was refused. `timeout`: it did not arrive in
- * time. `incomplete`: the connection was closed in the middle of it. `no_header`: the first bytes are not a header. The other
- * values: see ProxyHeaderError in proxy-protocol.ts.
+ * Why the PROXY protocol header of a connection from PROXY_TRUST_PROXY_PROTOCOL was refused. `timeout`: it did not arrive
+ * in time. `incomplete`: the connection was closed in the middle of it. `no_header`: the first bytes are not a header.
+ * The other values: see ProxyHeaderError in proxy-protocol.ts.
  */
 export const proxyHeaderFaults = [
   'timeout',

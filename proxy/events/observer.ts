@@ -15,7 +15,10 @@ export interface Telemetry {
   observerFailed(error: unknown): void
 }
 
-/** How many throws silence an observer for the rest of its session. Arbitrary: one throw may be an accident, three are a bug. */
+/**
+ * How many throws silence an observer for the rest of its session. Arbitrary: one throw may be an accident, three are a
+ * bug.
+ */
 const SILENCE_AFTER = 3
 
 /**

@@ -2,9 +2,9 @@
  * The events of an SMTP session: plain data, no sockets, no handles. They follow the report events of OpenSMTPD
  * (smtpd-filters(7)): a report informs and never decides. A listener can reconstruct the session from these events alone.
  *
- * Events contain nothing that a client or an upstream wrote, except values from closed sets, counts, the hexadecimal message
- * ids of a 250, the header fields in `MessageHeaders` and, only if PROXY_RECORD_ADDRESSES enables them, addresses. Secrets
- * never leave the parser.
+ * Events contain nothing that a client or an upstream wrote, except values from closed sets, counts, the hexadecimal
+ * message ids of a 250, the header fields in `MessageHeaders` and, only if PROXY_RECORD_ADDRESSES enables them,
+ * addresses. Secrets never leave the parser.
  *
  * Every `at` and `end` is in milliseconds since the Unix epoch, from the monotonic clock, with fractions.
  */
@@ -48,8 +48,8 @@ export type SessionEvent =
   /** The client connection is now inside TLS. */
   | { readonly type: 'tls'; readonly at: number; readonly protocol: string; readonly cipher: string }
   /**
-   * The application failed to enter TLS, or left TLS before its first command. At most once, directly before `session-close`.
-   * `detail` is OpenSSL's name of the error.
+   * The application failed to enter TLS, or left TLS before its first command. At most once, directly before
+   * `session-close`. `detail` is OpenSSL's name of the error.
    */
   | { readonly type: 'tls-failed'; readonly at: number; readonly error: AppTlsError; readonly detail?: string }
   /** An AUTH exchange ended. `mechanism` is a registered name or `OTHER`. */
@@ -64,8 +64,8 @@ export type SessionEvent =
     }
   | Handover
   /**
-   * A MAIL command was sent at `at`. `reply` is absent if the connection ended before the reply. `sender` is the part of the
-   * reverse-path that PROXY_RECORD_ADDRESSES allows: the domain or the whole address; empty for the null path.
+   * A MAIL command was sent at `at`. `reply` is absent if the connection ended before the reply. `sender` is the part of
+   * the reverse-path that PROXY_RECORD_ADDRESSES allows: the domain or the whole address; empty for the null path.
    */
   | {
       readonly type: 'tx-begin'
@@ -113,7 +113,10 @@ export type SessionEvent =
       readonly detail?: string
       /** Application bytes relayed from client to upstream. */
       readonly transmit: number
-      /** Application bytes received from the upstream, including those that the proxy removed from an EHLO reply or dropped. */
+      /**
+       * Application bytes received from the upstream, including those that the proxy removed from an EHLO reply or
+       * dropped.
+       */
       readonly receive: number
       /** Transactions whose MAIL was accepted. */
       readonly messages: number

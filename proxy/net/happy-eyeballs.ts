@@ -19,8 +19,8 @@ const OPTIONS = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAlive
 const lookups = new Map<string, Promise<string[]>>()
 
 /**
- * Resolves to all addresses of `host`, with alternating families (RFC 8305 4). Concurrent sessions share one lookup, so that a
- * resolver that does not answer blocks one thread and not all of them. Rejects with the resolver's error.
+ * Resolves to all addresses of `host`, with alternating families (RFC 8305 4). Concurrent sessions share one lookup, so
+ * that a resolver that does not answer blocks one thread and not all of them. Rejects with the resolver's error.
  */
 export function resolve(host: string): Promise<string[]> {
   if (net.isIP(host)) return Promise.resolve([host])
@@ -43,10 +43,11 @@ function alternate(found: readonly { address: string; family: number }[]): strin
 }
 
 /**
- * Connects to the first of `addresses` that answers: Happy Eyeballs (RFC 8305). The next attempt starts when the previous one
- * fails or is slow. At most six attempts run concurrently: the next one ends the oldest. The socket carries bytes only, keeps
- * half-closed connections open and sends immediately. Every address is tried within `timeoutMs`; `signal` ends all attempts.
- * Rejects with a shortage of this machine if there was one, otherwise with the last attempt's error or the signal's reason.
+ * Connects to the first of `addresses` that answers: Happy Eyeballs (RFC 8305). The next attempt starts when the previous
+ * one fails or is slow. At most six attempts run concurrently: the next one ends the oldest. The socket carries bytes
+ * only, keeps half-closed connections open and sends immediately. Every address is tried within `timeoutMs`; `signal`
+ * ends all attempts. Rejects with a shortage of this machine if there was one, otherwise with the last attempt's error or
+ * the signal's reason.
  */
 export function connectAny(
   addresses: readonly string[],

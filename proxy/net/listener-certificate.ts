@@ -94,9 +94,9 @@ export function buildIdentity(
 }
 
 /**
- * Loads the listeners' certificate. Reads the files synchronously, because it runs before the first connection. `ticketKeys`
- * (48 bytes) let several event loops resume each other's TLS sessions. Returns `{ error }` if the files cannot be read or do
- * not hold a certificate and its key.
+ * Loads the listeners' certificate. Reads the files synchronously, because it runs before the first connection.
+ * `ticketKeys` (48 bytes) let several event loops resume each other's TLS sessions. Returns `{ error }` if the files
+ * cannot be read or do not hold a certificate and its key.
  */
 export function loadCertificate(
   files: ListenerTls,
@@ -156,8 +156,8 @@ export class ListenerCertificate {
   }
 
   /**
-   * Refreshes every `intervalMs` until `close`, without keeping the process alive. `onResult` gets every reload, and each error
-   * once until the files or the error change.
+   * Refreshes every `intervalMs` until `close`, without keeping the process alive. `onResult` gets every reload, and each
+   * error once until the files or the error change.
    */
   watch(intervalMs: number, onResult: (result: Exclude<RefreshResult, 'unchanged'>) => void): void {
     this.close()

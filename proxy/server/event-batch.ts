@@ -36,8 +36,8 @@ export class ProcessedCount {
 }
 
 /**
- * Collects the events of one turn of the event loop and sends them together. While too many are unprocessed, sessions become
- * opaque (`overflow`): only their close is still sent, so that they are counted. Mail is not delayed.
+ * Collects the events of one turn of the event loop and sends them together. While too many are unprocessed, sessions
+ * become opaque (`overflow`): only their close is still sent, so that they are counted. Mail is not delayed.
  */
 export class Batch implements Telemetry {
   readonly #send: (entries: readonly BatchEntry[]) => void

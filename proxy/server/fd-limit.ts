@@ -64,8 +64,8 @@ export function openFilesLimit(limits: string): number | undefined {
 }
 
 /**
- * Lowers the number of sessions to what `limit` open files allow, unless PROXY_MAX_SESSIONS is set. The default also stays if
- * the limit allows no session at all.
+ * Lowers the number of sessions to what `limit` open files allow, unless PROXY_MAX_SESSIONS is set. The default also
+ * stays if the limit allows no session at all.
  */
 export function fitDefault(config: Config, env: Environment, limit: number): Config {
   const fit = fitting(config, limit)
@@ -73,8 +73,8 @@ export function fitDefault(config: Config, env: Environment, limit: number): Con
 }
 
 /**
- * Returns a warning if `limit` open files are too few for the configured sessions, an info line if `fitDefault` lowered their
- * number, and undefined if there are enough.
+ * Returns a warning if `limit` open files are too few for the configured sessions, an info line if `fitDefault` lowered
+ * their number, and undefined if there are enough.
  */
 export function openFilesNote(sizes: Sizes, env: Environment, limit: number): OpenFilesNote | undefined {
   if (needed(sizes) > limit) return tooFew(sizes, limit)

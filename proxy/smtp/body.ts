@@ -9,14 +9,17 @@ const DOT = 0x2e
 const END_LINE = 3
 
 /**
- * After this number of dots that are not the end, the search switches from one byte to all five. Base64 has no dots, so the
- * search for one byte, the fastest there is, covers attachments; in text with many dots the search for five bytes is faster.
+ * After this number of dots that are not the end, the search switches from one byte to all five. Base64 has no dots, so
+ * the search for one byte, the fastest there is, covers attachments; in text with many dots the search for five bytes is
+ * faster.
  */
 const FALSE_DOTS = 8
 
 /** Searches the end of one body. Create one per body. */
 export class BodyScanner {
-  /** How many bytes of the needle match at the end of the stream; two at the start, because the line before ended in CRLF. */
+  /**
+   * How many bytes of the needle match at the end of the stream; two at the start, because the line before ended in CRLF.
+   */
   #matched = 2
   #size = 0
 

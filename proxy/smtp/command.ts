@@ -42,8 +42,8 @@ const SPACE = 0x20
 const TAB = 0x09
 
 /**
- * The verb of a command line, in any case. The line may end in CRLF or LF, or be cut after its head. A CR inside the line is
- * data, as it is for servers. A leading space makes the verb unknown.
+ * The verb of a command line, in any case. The line may end in CRLF or LF, or be cut after its head. A CR inside the line
+ * is data, as it is for servers. A leading space makes the verb unknown.
  */
 export function verbOf(line: Buffer): Verb {
   let end = 0
@@ -77,8 +77,8 @@ export function hasArgument(line: Buffer): boolean {
 }
 
 /**
- * True if the line has a control character other than tabs and its ending. Some servers end a line at a bare CR or a NUL, and
- * may therefore see a second command in it.
+ * True if the line has a control character other than tabs and its ending. Some servers end a line at a bare CR or a NUL,
+ * and may therefore see a second command in it.
  */
 export function hasControls(line: Buffer): boolean {
   return withoutEnding(line).some((byte) => byte < SPACE && byte !== TAB)
@@ -144,9 +144,9 @@ const HTTP_METHODS: ReadonlySet<string> = new Set([
 ])
 
 /**
- * True for the first line of an HTTP request (RFC 9112 3), or the head of a long one. A web page can make a browser connect to
- * this port, and the lines of the request body must not run as commands (cross-protocol request forgery). The page chooses the
- * path, so a method and a slash are enough: a long path must not hide the version after it.
+ * True for the first line of an HTTP request (RFC 9112 3), or the head of a long one. A web page can make a browser
+ * connect to this port, and the lines of the request body must not run as commands (cross-protocol request forgery). The
+ * page chooses the path, so a method and a slash are enough: a long path must not hide the version after it.
  */
 export function isHttp(line: Buffer): boolean {
   const text = withoutEnding(line.subarray(0, 2048)).toString('latin1')

@@ -20,8 +20,8 @@ export const REMOVED_KEYWORDS = [
 ] as const
 
 /**
- * Mechanisms that cannot work through a proxy that terminates TLS: channel binding (`*-PLUS`), client certificates (EXTERNAL),
- * and mechanisms whose security layer would change the framing (RFC 4422 3.7).
+ * Mechanisms that cannot work through a proxy that terminates TLS: channel binding (`*-PLUS`), client certificates
+ * (EXTERNAL), and mechanisms whose security layer would change the framing (RFC 4422 3.7).
  */
 export const REMOVED_MECHANISMS = ['GSSAPI', 'GSS-SPNEGO', 'KERBEROS_V4', 'DIGEST-MD5', 'EXTERNAL'] as const
 

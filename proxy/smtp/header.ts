@@ -1,11 +1,11 @@
 /**
- * Reads the few fields of a message's header section (RFC 5322 2.2) that telemetry uses, while the message is relayed. All
- * other bytes are neither kept nor changed.
+ * Reads the few fields of a message's header section (RFC 5322 2.2) that telemetry uses, while the message is relayed.
+ * All other bytes are neither kept nor changed.
  *
- * The section ends at the first empty line. A line ends at its line feed, with or without a carriage return before it: strict
- * servers accept only CRLF, lenient ones accept both, and reading more fields than the server does no harm here. Lines that
- * are not fields are skipped, and so are lines that begin with a dot: dot-stuffing (RFC 5321 4.5.2) changes only such lines,
- * and no field used here begins with a dot.
+ * The section ends at the first empty line. A line ends at its line feed, with or without a carriage return before it:
+ * strict servers accept only CRLF, lenient ones accept both, and reading more fields than the server does no harm here.
+ * Lines that are not fields are skipped, and so are lines that begin with a dot: dot-stuffing (RFC 5321 4.5.2) changes
+ * only such lines, and no field used here begins with a dot.
  */
 
 /** The fields that were found. A malformed, too long or missing field is absent. */
@@ -210,8 +210,8 @@ function traceparentOf(value: string): string | undefined {
 }
 
 /**
- * W3C Trace Context 3.3.1: several fields form one list, in their order. Blanks around commas (from folding) and empty members
- * are ignored. One character above the limit marks a list that is too long.
+ * W3C Trace Context 3.3.1: several fields form one list, in their order. Blanks around commas (from folding) and empty
+ * members are ignored. One character above the limit marks a list that is too long.
  */
 function joined(list: string, value: string): string {
   return (list === '' ? membersOf(value) : [list, ...membersOf(value)]).join(',').slice(0, MAX_TRACESTATE_LENGTH + 1)

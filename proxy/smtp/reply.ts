@@ -12,7 +12,9 @@ const DASH = 0x2d
 
 /** One complete reply, all its lines. */
 export interface Reply {
-  /** Exactly the bytes that the upstream wrote, including line endings. They stay unchanged as long as the buffer is kept. */
+  /**
+   * Exactly the bytes that the upstream wrote, including line endings. They stay unchanged as long as the buffer is kept.
+   */
   readonly bytes: Buffer
   /** The last line's code, 200 to 599, or 0 if it is not a reply line. */
   readonly code: number
@@ -92,7 +94,9 @@ export class ReplyReader {
     return this.#tail.subarray(0, length)
   }
 
-  /** Keeps the unfinished reply. Never writes again to a buffer that a returned reply uses: the reply may still be unsent. */
+  /**
+   * Keeps the unfinished reply. Never writes again to a buffer that a returned reply uses: the reply may still be unsent.
+   */
   #keep(data: Buffer, start: number, lineStart: number): void {
     this.#lineStart = lineStart - start
     if (start === 0 && this.#tailLength > 0) return
@@ -109,8 +113,8 @@ export function lastLineText(reply: Buffer): string {
 }
 
 /**
- * The enhanced status code (RFC 2034) at the start of the text of a reply's last line. Undefined if it is missing or malformed,
- * or if its class differs from that of the code.
+ * The enhanced status code (RFC 2034) at the start of the text of a reply's last line. Undefined if it is missing or
+ * malformed, or if its class differs from that of the code.
  */
 export function enhancedCodeOf(code: number, text: string): string | undefined {
   const found = /^([245])\.[0-9]{1,3}\.[0-9]{1,3}(?= |$)/.exec(text)

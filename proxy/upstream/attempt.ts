@@ -103,7 +103,9 @@ export class Attempt {
     }
   }
 
-  /** Closes the connection, TLS first: Node may crash when TLS still has something to write and the socket below is gone. */
+  /**
+   * Closes the connection, TLS first: Node may crash when TLS still has something to write and the socket below is gone.
+   */
   destroy(): void {
     this.#secureSocket?.destroy()
     this.#tcp?.destroy()
@@ -192,7 +194,9 @@ class Replies {
     })
   }
 
-  /** Stops reading. Keeps the error listener, because an unhandled error would end the process. Returns the unread bytes. */
+  /**
+   * Stops reading. Keeps the error listener, because an unhandled error would end the process. Returns the unread bytes.
+   */
   detach(): Buffer {
     this.#tcp.off('data', this.#data).off('end', this.#end).off('close', this.#end)
     this.#tcp.pause()

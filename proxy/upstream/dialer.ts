@@ -32,12 +32,15 @@ export interface DialResult {
   readonly connection?: DialledUpstream
 }
 
-/** X25519 first, because post-quantum keys cost each handshake CPU and bytes; a server that prefers them can request them. */
+/**
+ * X25519 first, because post-quantum keys cost each handshake CPU and bytes; a server that prefers them can request them.
+ */
 const GROUPS = 'X25519:X25519MLKEM768:prime256v1:secp384r1'
 
 /**
- * Milliseconds after a full handshake during which its TLS session, and the sessions that the upstream issues on resumption,
- * may be resumed. A resumed session shows no certificate, so a renewed certificate is seen after this time at the latest.
+ * Milliseconds after a full handshake during which its TLS session, and the sessions that the upstream issues on
+ * resumption, may be resumed. A resumed session shows no certificate, so a renewed certificate is seen after this time at
+ * the latest.
  */
 const RESUMABLE_MS = 24 * 60 * 60 * 1000
 
@@ -61,8 +64,8 @@ export class Dialer {
   readonly #clock: () => number
 
   /**
-   * Trusts `caFile` in addition to the built-in authorities. `clock`, in milliseconds, measures the age of TLS sessions. Throws
-   * if the file cannot be read or parsed.
+   * Trusts `caFile` in addition to the built-in authorities. `clock`, in milliseconds, measures the age of TLS sessions.
+   * Throws if the file cannot be read or parsed.
    */
   constructor(caFile?: string, clock = now) {
     this.#clock = clock
@@ -151,7 +154,10 @@ export class Dialer {
     return socket
   }
 
-  /** The session to resume, unless its certificate has expired or it is too old: then the upstream must show its certificate. */
+  /**
+   * The session to resume, unless its certificate has expired or it is too old: then the upstream must show its
+   * certificate.
+   */
   #resumable(key: string): CachedSession | undefined {
     const cached = this.#sessions.get(key)
     if (!cached || cached.verified.notAfter * 1000 <= Date.now()) return undefined

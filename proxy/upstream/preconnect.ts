@@ -2,8 +2,8 @@ import type { Dial } from '../events/dial.ts'
 import type { DialledUpstream, DialResult } from './dialer.ts'
 
 /**
- * Preconnected upstream connections. A session that gets one does not wait for the resolver, TCP, the greeting, STARTTLS and
- * TLS. No connection is ever given to a second client: this is preconnecting, not pooling.
+ * Preconnected upstream connections. A session that gets one does not wait for the resolver, TCP, the greeting, STARTTLS
+ * and TLS. No connection is ever given to a second client: this is preconnecting, not pooling.
  */
 
 /** AhaSend closes an idle connection after 60 s, and the client that gets this one needs most of that time. */

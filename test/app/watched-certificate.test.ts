@@ -1,4 +1,7 @@
-/** The log lines about the listeners' certificate. How its files are read: test/proxy/net/listener-certificate-refresh.test.ts. */
+/**
+ * The log lines about the listeners' certificate. How its files are read:
+ * test/proxy/net/listener-certificate-refresh.test.ts.
+ */
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
