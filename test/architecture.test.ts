@@ -166,6 +166,18 @@ test('MAY_IMPORT names every folder that holds source files, and lists no folder
   assert.deepEqual(unused, [])
 })
 
+test('the table of folders in DESIGN.md lists the imports of MAY_IMPORT', () => {
+  const rows = readFileSync(join(ROOT, 'DESIGN.md'), 'utf8').matchAll(
+    /^\| `(?<folder>[\w/]+)` \|.*\| (?<imports>[^|]*) \|$/gm,
+  )
+  const documented = new Map([...rows].map(({ groups }) => [groups?.folder, groups?.imports]))
+  for (const [folder, others] of Object.entries(MAY_IMPORT)) {
+    if (folder === '.') continue
+    const names = others.map((other) => `\`${other === '.' ? 'package.json' : other}\``)
+    assert.equal(documented.get(folder), names.join(', ') || 'nothing', folder)
+  }
+})
+
 test('MAY_IMPORT runs one way: each folder lists only folders above it', () => {
   const order = Object.keys(MAY_IMPORT)
   const back = Object.entries(MAY_IMPORT).flatMap(([folder, others]) =>
