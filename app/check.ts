@@ -28,10 +28,10 @@ function checkCertificate(config: Config, print: (line: string) => void): boolea
     print(`listener certificate: FAILED: ${certificate.error}`)
     return false
   }
-  const left = daysLeft(certificate.notAfter)
-  print(`listener certificate: ${left > 0 ? 'ok' : 'FAILED'}, ${left} days left`)
+  const days = daysLeft(certificate.notAfter)
+  print(`listener certificate: ${days > 0 ? 'ok' : 'FAILED'}, ${days} days left`)
   certificate.close()
-  return left > 0
+  return days > 0
 }
 
 async function checkUpstream(
@@ -48,7 +48,7 @@ async function checkUpstream(
     return false
   }
   print(`${name}: ok in ${Math.round(dial.end - dial.at)} ms at ${dial.peerAddress}, ${security(dial)}`)
-  for (const line of await capabilities(connection, timeoutMs)) print(`  ${line}`)
+  for (const line of await readCapabilities(connection, timeoutMs)) print(`  ${line}`)
   return true
 }
 
@@ -74,13 +74,13 @@ const EXPLANATIONS: Readonly<Record<NonNullable<Dial['error']>, string>> = {
 }
 
 function explain(dial: Dial): string {
-  const facts = [dial.error, dial.replyCode, dial.detail].filter((fact) => fact !== undefined).join(', ')
+  const details = [dial.error, dial.replyCode, dial.detail].filter((detail) => detail !== undefined).join(', ')
   const advice = dial.advice === undefined ? '' : `: ${dial.advice}`
-  return `${dial.error ? EXPLANATIONS[dial.error] : 'unknown'}${advice} (${facts})`
+  return `${dial.error ? EXPLANATIONS[dial.error] : 'unknown'}${advice} (${details})`
 }
 
 /** Requests the EHLO reply inside TLS, then sends QUIT. Returns the lines; none if no reply came in time. */
-function capabilities(connection: DialledUpstream, timeoutMs: number): Promise<string[]> {
+function readCapabilities(connection: DialledUpstream, timeoutMs: number): Promise<string[]> {
   const reader = new ReplyReader()
   return new Promise((settle) => {
     const done = (reply?: Reply) => {

@@ -1,15 +1,15 @@
 /**
- * What Node starts: says what signals do until app/main.ts hears them itself, and only then loads it. Process 1 of a
- * container never gets a signal that it has no handler for, and a `docker stop` may come before all code is loaded.
- * JavaScript and without imports, because Node takes longer to get ready for TypeScript than to start.
+ * The entry point: installs signal handlers and then loads app/main.ts, which replaces them. The kernel delivers to process
+ * 1 of a container only signals that have a handler, and a `docker stop` may arrive before all code is loaded. This file is
+ * JavaScript and has no imports, because Node takes longer to prepare for TypeScript than to start.
  */
 
-/** Nothing is open yet, so nothing has to be drained. */
+/** Nothing is open yet, so there is nothing to drain. */
 const quit = () => process.exit(0)
-/** The certificate is read later anyway. */
+/** The certificate has not been read yet. */
 const ignore = () => {}
 
-// commands (check, --help) end by a signal like any program
+// a signal ends commands such as check and --help like any other program
 if (process.argv.length === 2) process.on('SIGTERM', quit).on('SIGINT', quit).on('SIGHUP', ignore)
 
 await import('./main.ts')

@@ -1,11 +1,11 @@
-/** What the running proxy shows of itself on its status page. */
+/** The facts on the status page of the running proxy. */
 import packageJson from '../package.json' with { type: 'json' }
 import type { Status } from '../proxy/admin/status-page.ts'
 import type { MailServer } from '../proxy/server/server.ts'
 import { CHANGES } from '../proxy/session/changes.ts'
 import type { Config, ListenAddress } from '../proxy/settings/config.ts'
 
-/** The status now. `startedAt` is in milliseconds since the Unix epoch. */
+/** Returns the current status. `startedAt` is in milliseconds since the Unix epoch. */
 export function statusOf(server: MailServer, { upstreams }: Config, startedAt: number): Status {
   return {
     version: packageJson.version,

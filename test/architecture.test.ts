@@ -112,6 +112,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   app: [
     '.',
+    'settings',
     'proxy/smtp',
     'proxy/events',
     'proxy/net',
@@ -187,6 +188,18 @@ test('MAY_IMPORT names every folder that holds source files, and lists no folder
       .map((other) => `${folder} -> ${other}`),
   )
   assert.deepEqual(unused, [])
+})
+
+test('the table of folders in DESIGN.md lists the imports of MAY_IMPORT', () => {
+  const rows = readFileSync(join(ROOT, 'DESIGN.md'), 'utf8').matchAll(
+    /^\| `(?<folder>[\w/]+)` \|.*\| (?<imports>[^|]*) \|$/gm,
+  )
+  const documented = new Map([...rows].map(({ groups }) => [groups?.folder, groups?.imports]))
+  for (const [folder, others] of Object.entries(MAY_IMPORT)) {
+    if (folder === '.') continue
+    const names = others.map((other) => `\`${other === '.' ? 'package.json' : other}\``)
+    assert.equal(documented.get(folder), names.join(', ') || 'nothing', folder)
+  }
 })
 
 test('MAY_IMPORT runs one way: each folder lists only folders above it', () => {

@@ -5,16 +5,16 @@ import { authority } from '../settings/addresses.ts'
 import { Scrapes } from './scrapes.ts'
 import { type Status, statusPage } from './status-page.ts'
 
-/** What clients may take; tests shorten the times. Arbitrary: a probe or a scrape needs far less. */
+/** Limits for clients. Tests shorten the times. Arbitrary: a probe or a scrape needs far less. */
 export const ADMIN_LIMITS = {
-  /** Connections at once. For one more, the one that has been open longest is cut: probes get in, whoever holds on. */
+  /** Concurrent connections. A further one cuts the oldest, so that probes get through even if clients hold connections. */
   connections: 128,
-  /** Requests behind the first are refused, so that a client that reads nothing makes one answer wait and no more. */
+  /** Further requests are refused, so that a client that does not read keeps at most one response in memory. */
   requestsPerConnection: 1,
   headerBytes: 8192,
-  /** For a request to arrive. */
+  /** Time for a request to arrive. */
   requestMs: 5000,
-  /** From the beginning of a connection to its end, for a client that reads slowly, or asks and never reads. */
+  /** The longest lifetime of a connection, for clients that read slowly or not at all. */
   connectionMs: 15_000,
 }
 
@@ -25,24 +25,24 @@ export interface AdminOptions {
   /** The scrape page, in Prometheus' text format. */
   readonly page: () => Promise<string>
   readonly status: () => Status
-  /** True when the proxy listens and does not drain; else why it takes no new sessions. */
+  /** True if the proxy listens and does not drain; otherwise the reason why it accepts no sessions. */
   readonly ready: () => true | string
   readonly limits?: Partial<typeof ADMIN_LIMITS>
 }
 
 export interface Admin {
-  /** The port that it got. */
+  /** The actual port. */
   readonly port: number
   /**
-   * Resolves when /metrics has been scraped once more, or after `limitMs`. Undefined when no one has scraped it lately, or
-   * when `limitMs` is not above 0. Never rejects.
+   * Resolves after the next scrape of /metrics, or after `limitMs`. Undefined if there was no recent scrape, or if
+   * `limitMs` is not above 0. Never rejects.
    */
   nextScrape(limitMs: number): Promise<void> | undefined
-  /** Stops listening and cuts what is open. Never rejects. */
+  /** Stops listening and cuts open connections. Never rejects. */
   close(): Promise<void>
 }
 
-interface Answer {
+interface PlainResponse {
   readonly status: number
   readonly type: 'text/plain; version=0.0.4; charset=utf-8' | 'text/plain; charset=utf-8' | 'text/html; charset=utf-8'
   readonly body: string
@@ -50,13 +50,13 @@ interface Answer {
 
 const SCRAPE_PATH = '/metrics'
 
-type Route = () => Answer | Promise<Answer>
+type Route = () => PlainResponse | Promise<PlainResponse>
 type Routes = ReadonlyMap<string, Route>
 
 /**
  * Starts the HTTP server for operators: `/metrics`, `/livez`, `/readyz` and a status page. It reads no body, keeps
- * nothing, and gives no client much time, memory or trust. Rejects when it cannot listen, with an error that names
- * PROXY_ADMIN and what to do.
+ * nothing, and limits the time and the memory of each client. If it cannot listen, it rejects with an error that names
+ * PROXY_ADMIN and the fix.
  */
 export function startAdmin(options: AdminOptions): Promise<Admin> {
   const routes = routesOf(options)
@@ -70,18 +70,18 @@ export function startAdmin(options: AdminOptions): Promise<Admin> {
       connectionsCheckingInterval: Math.min(1000, limits.requestMs),
     },
     (request, response) => {
-      if (request.method === 'GET' && pathOf(request) === SCRAPE_PATH) observe(response, scrapes.begun())
+      if (request.method === 'GET' && pathOf(request) === SCRAPE_PATH) onceSent(response, scrapes.begun())
       return respond(routes, request, response)
     },
   )
   server.maxRequestsPerSocket = limits.requestsPerConnection
-  server.on('connection', makeRoom(limits))
+  server.on('connection', limitConnections(limits))
   return new Promise((settle, fail) => {
     server.once('error', (error) =>
       fail(listenError('PROXY_ADMIN', `http://${authority(options)}`, error, ', or set it to off')),
     )
     server.listen(options.port, options.host, () => {
-      // A connection that could not be accepted (out of file descriptors) must not end the proxy.
+      // a connection that cannot be accepted (no file descriptor left) must not end the proxy
       server.removeAllListeners('error').on('error', () => {})
       settle({
         port: (server.address() as AddressInfo).port,
@@ -92,15 +92,15 @@ export function startAdmin(options: AdminOptions): Promise<Admin> {
   })
 }
 
-/** Calls `sent` once the whole page was sent and its connection is closed: a connection that is open may be cut. */
-function observe(response: http.ServerResponse, sent: () => void): void {
+/** Calls `sent` once the whole page was sent and its connection is closed: an open connection may still be cut. */
+function onceSent(response: http.ServerResponse, sent: () => void): void {
   response.socket?.once('close', () => {
     if (response.statusCode === 200 && response.writableFinished) sent()
   })
 }
 
-/** Cuts connections that are too old or too many. */
-function makeRoom({ connections, connectionMs }: typeof ADMIN_LIMITS): (socket: Socket) => void {
+/** Cuts connections that are too old, and the oldest if there are too many. */
+function limitConnections({ connections, connectionMs }: typeof ADMIN_LIMITS): (socket: Socket) => void {
   const open = new Set<Socket>()
   return (socket) => {
     const timer = setTimeout(() => socket.destroy(), connectionMs).unref()
@@ -109,10 +109,10 @@ function makeRoom({ connections, connectionMs }: typeof ADMIN_LIMITS): (socket: 
       open.delete(socket)
     })
     open.add(socket)
-    const [longest] = open // a Set keeps the order in which things came
-    if (longest === undefined || open.size <= connections) return
-    open.delete(longest)
-    longest.destroy()
+    const [oldest] = open // a Set keeps the order of insertion
+    if (oldest === undefined || open.size <= connections) return
+    open.delete(oldest)
+    oldest.destroy()
   }
 }
 
@@ -125,23 +125,23 @@ function routesOf({ page, status, ready }: AdminOptions): Routes {
   ])
 }
 
-function readiness(ready: true | string): Answer {
+function readiness(ready: true | string): PlainResponse {
   return ready === true ? text(200, 'ready') : text(503, ready)
 }
 
-function text(status: number, sentence: string): Answer {
-  return { status, type: 'text/plain; charset=utf-8', body: `${sentence}\n` }
+function text(status: number, content: string): PlainResponse {
+  return { status, type: 'text/plain; charset=utf-8', body: `${content}\n` }
 }
 
 async function respond(routes: Routes, request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
   const route = routes.get(pathOf(request))
-  const mayRead = request.method === 'GET' || request.method === 'HEAD'
+  const isRead = request.method === 'GET' || request.method === 'HEAD'
   if (!route) return write(response, text(404, 'not found'))
-  if (!mayRead) return write(response.setHeader('allow', 'GET, HEAD'), text(405, 'GET and HEAD only'))
+  if (!isRead) return write(response.setHeader('allow', 'GET, HEAD'), text(405, 'GET and HEAD only'))
   try {
     write(response, await route())
   } catch {
-    write(response, text(500, 'this page could not be made'))
+    write(response, text(500, 'failed to create this page'))
   }
 }
 
@@ -149,8 +149,8 @@ function pathOf({ url }: http.IncomingMessage): string {
   return url?.split('?', 1)[0] ?? ''
 }
 
-/** The headers keep browsers from running, framing, keeping or reinterpreting anything. */
-function write(response: http.ServerResponse, { status, type, body }: Answer): void {
+/** The headers prevent browsers from running, framing, caching or reinterpreting a page. */
+function write(response: http.ServerResponse, { status, type, body }: PlainResponse): void {
   response.writeHead(status, {
     'content-type': type,
     'content-length': Buffer.byteLength(body),

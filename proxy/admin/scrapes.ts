@@ -1,14 +1,14 @@
-/** How old the latest scrape may be. Twice the longest usual interval, which is Prometheus' default of 1m. */
+/** The age up to which a scrape is recent: twice the longest usual interval, which is Prometheus' default of 1m. */
 const RECENT_MS = 120_000
 
-/** Knows when the metrics were scraped, and waits for the next time. */
+/** Records when the metrics were scraped, and waits for the next scrape. */
 export class Scrapes {
   #latest = Number.NEGATIVE_INFINITY
   #awaited: PromiseWithResolvers<void> | undefined
 
-  /** A scrape arrived. Call the result once its whole page was sent. */
+  /** A scrape has begun. Call the returned function once its whole page was sent. */
   begun(): () => void {
-    // one that was under way when the wait began shows what was counted before
+    // a scrape that began before the wait may show the counts from before the wait
     const awaited = this.#awaited
     return () => {
       this.#latest = performance.now()
@@ -17,8 +17,8 @@ export class Scrapes {
   }
 
   /**
-   * Resolves when a scrape that arrives after this call was answered, or after `limitMs`. Undefined when no one has scraped
-   * lately, so that no wait is in vain, or when there is no time.
+   * Resolves when a scrape that begins after this call has its page, or after `limitMs`. Undefined if `limitMs` is not
+   * above 0, or if there was no recent scrape, because then probably none will follow.
    */
   next(limitMs: number): Promise<void> | undefined {
     if (limitMs <= 0 || performance.now() - this.#latest > RECENT_MS) return undefined

@@ -1,14 +1,16 @@
-/** What the status page tells: nothing of sessions, of the environment, or of what a peer said. */
+/**
+ * The content of the status page. It contains nothing about single sessions or the environment, and no text from a peer.
+ */
 export interface Status {
   readonly version: string
   readonly uptimeSeconds: number
-  /** URLs with the ports that they got. */
+  /** URLs with the actual ports. */
   readonly listeners: readonly string[]
   /** `host:port`, in order of preference. */
   readonly upstreams: readonly string[]
   readonly activeSessions: number
   readonly draining: boolean
-  /** What the proxy changes in what passes, in sentences: everything else passes byte for byte. */
+  /** Sentences that describe what the proxy changes. Everything else passes byte for byte. */
   readonly changes: readonly string[]
 }
 
@@ -17,9 +19,9 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 42rem; margin: 2rem auto
 dt { font-weight: 600; margin-top: .75rem }
 dd { margin: 0 }`
 
-/** The page as HTML, complete: it loads nothing. */
+/** Renders the page as HTML. It loads nothing else. */
 export function statusPage(status: Status): string {
-  const state = status.draining ? 'draining: no new sessions' : 'running'
+  const state = status.draining ? 'draining, no new sessions' : 'running'
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -33,7 +35,7 @@ export function statusPage(status: Status): string {
 <dl>
 <dt>State</dt><dd>${escaped(state)}</dd>
 <dt>Version</dt><dd>${escaped(status.version)}</dd>
-<dt>Up for</dt><dd>${escaped(duration(status.uptimeSeconds))}</dd>
+<dt>Uptime</dt><dd>${escaped(duration(status.uptimeSeconds))}</dd>
 <dt>Active sessions</dt><dd>${status.activeSessions}</dd>
 <dt>Listens on</dt>${list(status.listeners)}
 <dt>Relays to</dt>${list(status.upstreams)}

@@ -1,8 +1,12 @@
 /**
- * The closed sets that events take their values from. Telemetry labels use exactly these values, so a new member is a new
- * label value: add it to the documentation of the label, too.
+ * The closed sets of values that events use. Telemetry labels use exactly these values, so a new member is a new label
+ * value: document it with the label as well.
  */
-/** What a reply answers. `CONNECT` is the greeting, `DATA` the 354, `END-OF-MESSAGE` the reply to the final dot. */
+
+/**
+ * The command that a reply answers. `CONNECT` is the greeting, `DATA` the 354, `END-OF-MESSAGE` the reply to the final
+ * dot.
+ */
 export const commands = [
   'CONNECT',
   'EHLO',
@@ -29,7 +33,7 @@ export const replyOrigins = ['upstream', 'proxy'] as const
 
 export type ReplyOrigin = (typeof replyOrigins)[number]
 
-/** Why a reply was given, as far as code, command, moment and known phrases tell. */
+/** The cause of a reply, derived from its code, its command, the state of the session and known phrases. */
 export const replyCauses = [
   'none',
   'idle_timeout',
@@ -56,7 +60,7 @@ export const replyCauses = [
 
 export type ReplyCause = (typeof replyCauses)[number]
 
-/** How far the dialling of an upstream got when it failed. Never thrown: a value. */
+/** Why a dial failed, and how far it got. A value, never thrown. */
 export const dialErrors = [
   'resolve_failed',
   'connect_refused',
@@ -75,14 +79,14 @@ export const dialErrors = [
 export type DialError = (typeof dialErrors)[number]
 
 /**
- * Why an application did not get into TLS. Never thrown: a value.
+ * Why an application did not enter TLS. A value, never thrown.
  *
  * - `app_tls_certificate_rejected`: it answered the proxy's certificate with an alert.
  * - `app_tls_abandoned`: it closed the connection after it had received the certificate, without an alert. Node.js does
  *   this when it does not trust the certificate.
  * - `app_tls_version`: it offers only TLS 1.1 or older.
  * - `app_tls_no_shared_cipher`: it has no cipher suite, key exchange group or signature algorithm in common with the proxy.
- * - `app_tls_plaintext`: it sent plain text where TLS was due.
+ * - `app_tls_plaintext`: it sent plain text instead of TLS.
  * - `app_tls_alpn`: it demands an application protocol that is not SMTP.
  * - `app_tls_timeout`: it sent nothing, or not all of its handshake.
  * - `app_tls_closed`: it closed or reset the connection before it had received the certificate.
@@ -104,7 +108,7 @@ export const appTlsErrors = [
 
 export type AppTlsError = (typeof appTlsErrors)[number]
 
-/** Parts of a dial, in order; `total` is from the start to the ready (or failed) leg. */
+/** The phases of a dial, in order. `total` lasts from the start until the connection is ready or has failed. */
 export const dialPhases = ['resolve', 'connect', 'greeting', 'starttls', 'total'] as const
 
 export type DialPhase = (typeof dialPhases)[number]
@@ -114,8 +118,8 @@ export const transactionOutcomes = ['accepted', 'tempfail', 'permfail', 'aborted
 export type TransactionOutcome = (typeof transactionOutcomes)[number]
 
 /**
- * Why no reply of the upstream decided a transaction. `drained`: the proxy stopped, and refused
- * the MAIL or cut the message at the drain timeout. `unsubscribe_link`: a 451 that is no trouble of AhaSend's as a whole.
+ * Why no reply of the upstream decided a transaction. `drained`: the proxy stopped, and refused the MAIL or cut the
+ * message at the drain timeout. `unsubscribe_link`: a 451 that concerns the message and not AhaSend as a whole.
  */
 export const transactionErrors = [
   'upstream_lost',
@@ -132,7 +136,7 @@ export const recipientVerdicts = ['accepted', 'tempfail', 'permfail'] as const
 
 export type RecipientVerdict = (typeof recipientVerdicts)[number]
 
-/** Why the proxy stopped understanding a session that it goes on relaying. */
+/** Why the proxy no longer parses a session that it still relays. */
 export const opaqueReasons = [
   'reply_mismatch',
   'early_data_reply',
@@ -146,9 +150,9 @@ export const opaqueReasons = [
 export type OpaqueReason = (typeof opaqueReasons)[number]
 
 /**
- * Why the client does not have a reply. `incomplete`: the upstream closed in the middle of it, so it was dropped.
- * `undelivered`: it was whole, but the client's connection was gone. `after_fin`: it accepts a message, and was written to
- * a client that had closed its sending side without QUIT; most such clients read no more.
+ * Why the client did not get a reply. `incomplete`: the upstream closed in the middle of the reply, so it was dropped.
+ * `undelivered`: the reply was complete, but the client connection was closed. `after_fin`: the reply accepts a message,
+ * and was written to a client that had closed its sending side without QUIT; most such clients no longer read.
  */
 export const replyLosses = ['incomplete', 'undelivered', 'after_fin'] as const
 
@@ -174,17 +178,17 @@ export const closeReasons = [
 export type CloseReason = (typeof closeReasons)[number]
 
 /**
- * Why the proxy closed a refused connection before its client did. `time`: it was open too long. `bytes`: the client sent
- * too much. `limit`: too many were open.
+ * Why the proxy closed a refused connection before the client closed it. `time`: it was open too long. `bytes`: the client
+ * sent too much. `limit`: too many refused connections were open.
  */
 export const refusedCuts = ['time', 'bytes', 'limit'] as const
 
 export type RefusedCut = (typeof refusedCuts)[number]
 
 /**
- * What was wrong with the PROXY protocol header of a connection from PROXY_TRUST_PROXY_PROTOCOL. `timeout`: it did not
- * come in time. `incomplete`: the connection ended in the middle of it. `no_header`: the first bytes begin none. The
- * others: see ProxyHeaderError in proxy-protocol.ts.
+ * Why the PROXY protocol header of a connection from PROXY_TRUST_PROXY_PROTOCOL was refused. `timeout`: it did not arrive
+ * in time. `incomplete`: the connection was closed in the middle of it. `no_header`: the first bytes are not a header.
+ * The other values: see ProxyHeaderError in proxy-protocol.ts.
  */
 export const proxyHeaderFaults = [
   'timeout',
@@ -199,8 +203,8 @@ export const proxyHeaderFaults = [
 export type ProxyHeaderFault = (typeof proxyHeaderFaults)[number]
 
 /**
- * Values of `error.type` of sessions that the proxy refused without a reply: the reason of their close says why. A refusal
- * with a reply has the reply's code.
+ * The values of `error.type` for sessions that the proxy refused without a reply: the reason of their close. For a refusal
+ * with a reply, the value is the reply's code.
  */
 export const refusedSessions = [
   'not_allowed',

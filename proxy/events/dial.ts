@@ -1,4 +1,4 @@
-/** Events of the connections to upstreams. */
+/** The events of upstream connections. */
 import type { DialError, DialPhase } from './closed-sets.ts'
 
 /** One attempt to reach one upstream, whether or not a session was waiting for it. */
@@ -9,34 +9,34 @@ export interface Dial {
   /** The configured host and port. */
   readonly serverAddress: string
   readonly serverPort: number
-  /** The IP address that answered; absent when none did. */
+  /** The IP address that answered; absent if none did. */
   readonly peerAddress?: string
   /** Milliseconds spent in each phase that was entered. */
   readonly phases: Readonly<Partial<Record<DialPhase, number>>>
   /** Absent on success. */
   readonly error?: DialError
-  /** The code of the greeting, of EHLO's or of STARTTLS' reply: the last one that came. */
+  /** The code of the last reply: to the connection (the greeting), EHLO or STARTTLS. */
   readonly replyCode?: number
   /** The name that Node, the resolver or OpenSSL gives to the failure, such as `CERT_HAS_EXPIRED`. */
   readonly detail?: string
-  /** What the operator can raise; with `local_resources_exhausted` only. */
+  /** The advice to the operator; only with `local_resources_exhausted`. */
   readonly advice?: string
-  /** True when the TLS session was resumed. */
+  /** True if the TLS session was resumed. */
   readonly resumed: boolean
   readonly tlsProtocol?: string
   readonly tlsCipher?: string
-  /** When the upstream's certificate ends, in seconds since the Unix epoch. */
+  /** When the upstream's certificate expires, in seconds since the Unix epoch. */
   readonly certificateNotAfter?: number
 }
 
 /**
- * The session got a connection that its last dial alone does not name: a preconnected one, or one that greeted with a
- * refusal. The dial was reported when it ended.
+ * The session got a connection that does not follow from its last dial: a preconnected one, or one that greeted with a
+ * refusal. The dial itself was reported when it ended.
  */
 export interface Handover {
   readonly type: 'handover'
   readonly at: number
   readonly dial: Dial
-  /** True when the connection was preconnected. */
+  /** True if the connection was preconnected. */
   readonly ahead: boolean
 }

@@ -2,10 +2,10 @@
 export interface LoopFigures {
   /** Seconds since its start in which it worked. */
   readonly active: number
-  /** Seconds since its start in which it waited for something to do. */
+  /** Seconds since its start in which it was idle. */
   readonly idle: number
-  /** Seconds that something had to wait for its turn, at the worst since the figures before. */
+  /** The longest delay of a callback since the previous figures, in seconds. */
   readonly delay: number
-  /** Bytes in use on the heap of the loop's thread. */
+  /** Used bytes of the heap of the loop's thread. */
   readonly heap: number
 }

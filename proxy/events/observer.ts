@@ -1,26 +1,29 @@
-/** Who takes the events, and how an observer that throws is kept from doing harm. */
+/** The receivers of events, and the protection against observers that throw. */
 import type { Dial } from './dial.ts'
 import type { SessionEvent, SessionOpen } from './session-event.ts'
 
-/** Takes the events of one session, in order. It cannot answer, alter or stop anything. */
+/** Receives the events of one session, in order. It cannot answer, change or stop anything. */
 export type Observer = (event: SessionEvent) => void
 
-/** Everything that listens to the proxy. */
+/** Receives everything that the proxy reports. */
 export interface Telemetry {
-  /** Called once a session, before its other events. Returns the observer of that session. */
+  /** Called once per session, before its other events. Returns the observer of the session. */
   open(event: SessionOpen): Observer
-  /** A dial that no session was waiting for (a connection dialled ahead). */
+  /** A dial without a session: a connection was preconnected. */
   dial(event: Dial): void
-  /** An observer threw; it is silenced for its session after some throws. */
+  /** An observer threw. After several throws it gets no further events of its session. */
   observerFailed(error: unknown): void
 }
 
-/** How many throws silence an observer for the rest of its session. Arbitrary: enough to tell a bug from bad luck. */
+/**
+ * How many throws silence an observer for the rest of its session. Arbitrary: one throw may be an accident, three are a
+ * bug.
+ */
 const SILENCE_AFTER = 3
 
 /**
- * Wraps an observer so that it cannot hurt: a throw is reported, and after some throws the observer is silenced for
- * the session.
+ * Wraps an observer so that it cannot harm the session: a throw is reported, and after several throws the observer is
+ * silenced for the session.
  */
 export function guard(observer: Observer, failed: (error: unknown) => void): Observer {
   let failures = 0
@@ -35,14 +38,14 @@ export function guard(observer: Observer, failed: (error: unknown) => void): Obs
   }
 }
 
-/** One telemetry made of several: each is guarded, so that one that throws does not hide the session from the rest. */
+/** Combines several receivers. Each is guarded, so that one that throws does not hide the session from the others. */
 export function combine(...parts: readonly Telemetry[]): Telemetry {
   const failed = (error: unknown) => {
     for (const part of parts) {
       try {
         part.observerFailed(error)
       } catch {
-        // the others hear of the first failure; of this one nobody is left to be told
+        // the other parts get the first failure; a second one inside the report is not reported
       }
     }
   }
@@ -54,12 +57,12 @@ export function combine(...parts: readonly Telemetry[]): Telemetry {
       return otherwise
     }
   }
-  const nobody: Observer = () => {}
+  const ignore: Observer = () => {}
   return {
     open(event) {
       const observers = parts.map((part) =>
         guard(
-          attempt(() => part.open(event), nobody),
+          attempt(() => part.open(event), ignore),
           failed,
         ),
       )

@@ -1,8 +1,8 @@
 /**
- * The cipher suites and key exchange groups that applications may use, after Mozilla's Server Side TLS guidelines 5.8
+ * The cipher suites and key exchange groups that applications may use, from Mozilla's Server Side TLS guidelines 5.8
  * (https://github.com/mozilla/ssl-config-generator/releases/tag/v5.8). Suites with ECDSA are for certificates with an
- * elliptic curve key, suites with RSA for those with an RSA key. There is no DHE suite: its key exchange costs a server more
- * than its clients (CVE-2002-20001), and every client of TLS 1.2 has ECDHE.
+ * elliptic curve key, suites with RSA for those with an RSA key. There is no DHE suite: its key exchange costs a server
+ * more than its clients (CVE-2002-20001), and every client of TLS 1.2 has ECDHE.
  */
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 
@@ -11,7 +11,7 @@ export const CIPHER_POLICIES = ['intermediate', 'old'] as const
 
 export type CipherPolicy = (typeof CIPHER_POLICIES)[number]
 
-/** Forward secrecy and authenticated encryption: all of TLS 1.3, and of TLS 1.2 what is as good. */
+/** Forward secrecy and authenticated encryption: all suites of TLS 1.3, and the equivalent suites of TLS 1.2. */
 const INTERMEDIATE = [
   'TLS_AES_128_GCM_SHA256',
   'TLS_AES_256_GCM_SHA384',
@@ -45,10 +45,10 @@ const OLD = [
 
 const GROUPS = 'X25519:prime256v1:secp384r1'
 
-/** With the post-quantum hybrid first, where OpenSSL has it (3.5, with which Node is built since 24.5). */
+/** The post-quantum hybrid comes first where OpenSSL has it (3.5, included in Node since 24.5). */
 const ecdhCurve = supports('X25519MLKEM768') ? `X25519MLKEM768:${GROUPS}` : GROUPS
 
-/** The options of a secure context. The client chooses among good suites; among old ones, the proxy chooses the best. */
+/** The options of a secure context. With `intermediate` the client's preference decides, with `old` the proxy's. */
 export const CIPHERS: Readonly<Record<CipherPolicy, SecureContextOptions>> = {
   intermediate: { ciphers: INTERMEDIATE.join(':'), honorCipherOrder: false, ecdhCurve },
   old: { ciphers: OLD.join(':'), honorCipherOrder: true, ecdhCurve },

@@ -8,10 +8,10 @@ const ATTEMPT_DELAY_MS = 250
 /** RFC 8305 5: the shortest such time, in milliseconds. */
 const MIN_ATTEMPT_DELAY_MS = 10
 
-/** Attempts that run at a time. Each takes a file descriptor. Arbitrary: three of each family, and rarely more exist. */
+/** Concurrent attempts. Each needs a file descriptor. Arbitrary: three of each family; hosts rarely have more addresses. */
 export const MAX_ATTEMPTS = 6
 
-/** How long a connection may be quiet until the kernel asks whether the other side still lives, in milliseconds. */
+/** How long a connection may be idle before the kernel sends a keepalive probe, in milliseconds. */
 const KEEPALIVE_MS = 60_000
 
 const OPTIONS = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS }
@@ -19,8 +19,8 @@ const OPTIONS = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAlive
 const lookups = new Map<string, Promise<string[]>>()
 
 /**
- * All addresses of `host`, the families alternating (RFC 8305 4). Sessions that ask at the same time share one look-up,
- * so that a silent resolver ties up one thread and not all of them. Rejects with the resolver's error.
+ * Resolves to all addresses of `host`, with alternating families (RFC 8305 4). Concurrent sessions share one lookup, so
+ * that a resolver that does not answer blocks one thread and not all of them. Rejects with the resolver's error.
  */
 export function resolve(host: string): Promise<string[]> {
   if (net.isIP(host)) return Promise.resolve([host])
@@ -43,11 +43,11 @@ function alternate(found: readonly { address: string; family: number }[]): strin
 }
 
 /**
- * Connects to the first of `addresses` that answers: Happy Eyeballs (RFC 8305). The next attempt starts when the one before
- * fails or is slow. No attempt is given up before another wins, except that at most six run at a time: the oldest then
- * makes room for the next address. The socket carries bytes only, keeps half-closed connections open and sends at once.
- * `timeoutMs` is the time in which every address is to get its turn; `signal` ends the race. Rejects with a
- * shortage of this machine if there was one, else with the last attempt's error, or with the signal's reason.
+ * Connects to the first of `addresses` that answers: Happy Eyeballs (RFC 8305). The next attempt starts when the previous
+ * one fails or is slow. At most six attempts run concurrently: the next one ends the oldest. The socket carries bytes
+ * only, keeps half-closed connections open and sends immediately. Every address is tried within `timeoutMs`; `signal`
+ * ends all attempts. Rejects with a shortage of this machine if there was one, otherwise with the last attempt's error or
+ * the signal's reason.
  */
 export function connectAny(
   addresses: readonly string[],
@@ -60,23 +60,23 @@ export function connectAny(
   return new Race(addresses, port, attemptDelay(addresses.length, timeoutMs), signal).run()
 }
 
-/** Milliseconds between two attempts. With many addresses it is short enough to try the last one as long as the others. */
+/** Milliseconds between two attempts: short enough that the last of many addresses gets as much time as the others. */
 function attemptDelay(addresses: number, timeoutMs: number): number {
   const share = Math.floor(timeoutMs / (addresses - 1 + MAX_ATTEMPTS))
   return Math.max(MIN_ATTEMPT_DELAY_MS, Math.min(ATTEMPT_DELAY_MS, share))
 }
 
-/** The attempts to reach one of several addresses. */
+/** The concurrent attempts to reach one of several addresses. */
 class Race {
   readonly #addresses: readonly string[]
   readonly #port: number
   readonly #delayMs: number
   readonly #signal: AbortSignal
   readonly #result = Promise.withResolvers<net.Socket>()
-  /** Attempts that are running, the oldest first. */
+  /** Running attempts, the oldest first. */
   readonly #attempts = new Set<net.Socket>()
   #next = 0
-  /** The first attempt that this machine lacked resources for: it explains more than a later refusal. */
+  /** The first shortage of this machine: it explains more than the error of a later attempt. */
   #shortage: Error | undefined
   #timer: NodeJS.Timeout | undefined
 
@@ -103,7 +103,7 @@ class Race {
     const host = this.#addresses[this.#next]
     if (host === undefined) return
     this.#next += 1
-    if (this.#attempts.size === MAX_ATTEMPTS) this.#makeRoom()
+    if (this.#attempts.size === MAX_ATTEMPTS) this.#endOldest()
     const socket = net.connect({ ...OPTIONS, host, port: this.#port })
     this.#attempts.add(socket)
     socket.once('connect', () => this.#connected(socket))
@@ -111,7 +111,7 @@ class Race {
     this.#timer = setTimeout(this.#attempt, this.#delayMs)
   }
 
-  #makeRoom(): void {
+  #endOldest(): void {
     for (const oldest of this.#attempts) {
       this.#attempts.delete(oldest)
       oldest.destroy()

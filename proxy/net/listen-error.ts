@@ -1,6 +1,4 @@
-/** Why a server cannot listen. */
-
-/** A listener could not be opened. The message names the setting and what to do. */
+/** A listener could not be opened. The message names the setting and the fix. */
 export class ListenError extends Error {}
 
 const REASONS: ReadonlyMap<string, string> = new Map([
@@ -13,8 +11,8 @@ const REASONS: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * The error for a setting whose URL cannot be listened on; `alternative` ends the sentence. A code that is not in the table
- * is shown as it is.
+ * Describes why the URL of a setting cannot be listened on. `alternative` is appended to the message. An unknown error code
+ * is shown unchanged.
  */
 export function listenError(
   variable: string,

@@ -5,7 +5,7 @@ import { createSecureContext, type SecureContext } from 'node:tls'
 import { NOT_A_PAIR, readCertificates, readKey } from '../../settings/pem.ts'
 import { CIPHERS, type CipherPolicy } from './cipher-suites.ts'
 
-/** Where the listeners' certificate is. */
+/** The files of the listeners' certificate. */
 export interface CertificateFiles {
   /** PEM: the proxy's own certificate first, then its chain. */
   readonly certFile: string
@@ -13,44 +13,44 @@ export interface CertificateFiles {
   readonly keyFile: string
 }
 
-/** The TLS of the listeners. */
+/** The TLS settings of the listeners. */
 export interface ListenerTls extends CertificateFiles {
   /** The cipher suites that applications may use. Default: `intermediate`. */
   readonly ciphers?: CipherPolicy
 }
 
-/** What a secure context has besides a certificate and its key. */
+/** The parts of a secure context other than the certificate and its key. */
 export interface ContextOptions {
   readonly ciphers?: CipherPolicy | undefined
-  /** 48 bytes, with which several event loops resume each other's TLS sessions. */
+  /** 48 bytes that let several event loops resume each other's TLS sessions. */
   readonly ticketKeys?: Buffer | undefined
 }
 
-/** Something that can answer a TLS handshake. */
+/** A certificate and its key, ready for TLS handshakes. */
 export interface Identity {
   readonly context: SecureContext
-  /** When the certificate ends, in seconds since the Unix epoch. */
+  /** When the certificate expires, in seconds since the Unix epoch. */
   readonly notAfter: number
 }
 
-/** What makes a pair of files no identity, and which of them (`pair`: both). Never quotes the key. */
+/** Why a pair of files is not an identity, and which file is wrong (`pair`: both). Never quotes the key. */
 export interface IdentityMistake {
   readonly part: 'certificate' | 'key' | 'pair'
   readonly reason: string
 }
 
-/** What a look at the files found. After an error the old certificate stays in use. */
+/** The result of checking the files. After an error the old certificate stays in use. */
 export type RefreshResult = 'unchanged' | 'reloaded' | RefreshError
 
 export interface RefreshError {
   readonly error: string
-  /** False when the look before found the same files with the same error. */
+  /** False if the previous check found the same files with the same error. */
   readonly isNew: boolean
 }
 
 /**
- * TLS 1.2 or newer (RFC 8996) and no renegotiation, which Node otherwise allows and which costs the server most of the
- * work.
+ * TLS 1.2 or newer (RFC 8996). No renegotiation, which Node allows by default and which costs the server more than the
+ * client.
  */
 const TLS_OPTIONS = {
   minVersion: 'TLSv1.2',
@@ -66,7 +66,7 @@ const NO_KEY: IdentityMistake = {
   reason: 'holds no PEM private key, or one that is encrypted, cut short or damaged',
 }
 
-/** Builds the secure context of a certificate and its key, both PEM; says what is wrong when they are none. */
+/** Builds the secure context of a certificate and its key, both PEM, or returns the mistake. */
 export function buildIdentity(
   certificate: string,
   key: string,
@@ -94,9 +94,9 @@ export function buildIdentity(
 }
 
 /**
- * Loads the listeners' certificate and keeps watch over its files. Reads synchronously, as it runs before anything is
- * served. `ticketKeys` (48 octets) let several event loops resume each other's TLS sessions. Returns `{ error }` when the
- * files cannot be read or are no certificate with its key.
+ * Loads the listeners' certificate. Reads the files synchronously, because it runs before the first connection.
+ * `ticketKeys` (48 bytes) let several event loops resume each other's TLS sessions. Returns `{ error }` if the files
+ * cannot be read or do not hold a certificate and its key.
  */
 export function loadCertificate(
   files: ListenerTls,
@@ -121,7 +121,7 @@ export class ListenerCertificate {
   #identity: Identity
   /** The files' version that `#identity` was built from. */
   #version: string
-  /** The error of the last look and the files' version, while it lasts. */
+  /** The error of the last check and the files' version; undefined after a successful check. */
   #failure: string | undefined
   #lastRefresh: Promise<unknown> = Promise.resolve()
   #timer: NodeJS.Timeout | undefined
@@ -133,31 +133,31 @@ export class ListenerCertificate {
     this.#version = version
   }
 
-  /** For the next handshake: ask anew each time. Sessions that are in TLS already keep what they began with. */
+  /** The context for the next handshake: read it each time. Sessions inside TLS keep the context that they began with. */
   get context(): SecureContext {
     return this.#identity.context
   }
 
-  /** When the certificate ends, in seconds since the Unix epoch. */
+  /** When the certificate expires, in seconds since the Unix epoch. */
   get notAfter(): number {
     return this.#identity.notAfter
   }
 
   /**
-   * Looks at both files and loads them when either changed, also when a symbolic link on their path now leads
-   * elsewhere (Kubernetes swaps a whole directory so). A pair that is half written, does not match or cannot be read
-   * leaves the old certificate in place and is tried again at the next refresh. Never rejects.
+   * Checks both files and loads them if either changed, or if a symbolic link on their path now leads elsewhere (Kubernetes
+   * replaces a whole directory this way). If the pair is incomplete, does not match or cannot be read, the old certificate
+   * stays in use, and the next refresh tries again. Never rejects.
    */
   refresh(): Promise<RefreshResult> {
-    // One after the other: each caller's look begins after the call.
+    // one after the other, so that each caller's check begins after its call
     const result = this.#lastRefresh.then(() => this.#reload())
     this.#lastRefresh = result
     return result
   }
 
   /**
-   * Refreshes every `intervalMs` until `close`, without keeping the process alive. `onResult` gets every reload, and every
-   * error once: again only when the files or the error change.
+   * Refreshes every `intervalMs` until `close`, without keeping the process alive. `onResult` gets every reload, and each
+   * error once until the files or the error change.
    */
   watch(intervalMs: number, onResult: (result: Exclude<RefreshResult, 'unchanged'>) => void): void {
     this.close()
@@ -170,7 +170,7 @@ export class ListenerCertificate {
     this.#timer = timer
   }
 
-  /** Ends the watch. The certificate stays usable. */
+  /** Stops watching. The certificate stays usable. */
   close(): void {
     clearInterval(this.#timer)
     this.#timer = undefined
@@ -180,7 +180,7 @@ export class ListenerCertificate {
     const { certFile, keyFile } = this.#files
     let version = ''
     try {
-      // The version is taken before the contents: files that change in between are read once more at the next refresh.
+      // the version is read before the contents: files that change in between are read again at the next refresh
       version = versionOf(await stat(certFile, { bigint: true }), await stat(keyFile, { bigint: true }))
       if (version === this.#version) return this.#succeeded('unchanged')
       const identity = buildIdentity(await readFile(certFile, 'utf8'), await readFile(keyFile, 'utf8'), this.#options)

@@ -4,11 +4,11 @@ import ipaddr from 'ipaddr.js'
 /** A set of IP networks. `String(set)` is its comma-separated CIDR notation. */
 export interface NetworkSet {
   /**
-   * True when `address` (IPv4, IPv6 or IPv4-mapped IPv6 text, with or without a zone id) is in one of the networks.
-   * Anything else, `undefined` included, is in none.
+   * True if `address` (IPv4, IPv6 or IPv4-mapped IPv6 text, with or without a zone id) is in one of the networks.
+   * False for anything else, including `undefined`.
    */
   has(address: string | undefined): boolean
-  /** True when one of the networks contains the whole network of `bits` that begins at `address`. */
+  /** True if one of the networks contains the whole network of `bits` that begins at `address`. */
   covers(address: string, bits: number): boolean
   readonly size: number
 }
@@ -27,7 +27,7 @@ interface Network {
 /** One wrong element of a list of networks. */
 export interface NetworkMistake {
   readonly element: string
-  /** What is wrong with it and what to write instead. */
+  /** The mistake, and what to write instead. */
   readonly reason: string
 }
 
@@ -42,7 +42,7 @@ export function readNetworks(
   return { networks: new Networks(readings.filter((reading) => 'bits' in reading)) }
 }
 
-/** As `readNetworks`, for text that is expected to be right: throws a RangeError that names every wrong element. */
+/** Like `readNetworks`, for text that is expected to be valid: throws a RangeError that names every wrong element. */
 export function parseNetworks(text: string): NetworkSet {
   const reading = readNetworks(text)
   if ('networks' in reading) return reading.networks
@@ -50,16 +50,16 @@ export function parseNetworks(text: string): NetworkSet {
 }
 
 /**
- * The one spelling of an address: an IPv4-mapped IPv6 address becomes IPv4, IPv6 is written as RFC 5952 says, a zone id
- * is dropped. Undefined when `address` is none.
+ * The canonical spelling of an address: an IPv4-mapped IPv6 address becomes IPv4, IPv6 follows RFC 5952, and a zone id is
+ * removed. Undefined if `address` is not an address.
  */
 export function canonicalAddress(address: string | undefined): string | undefined {
   return readAddress(address)?.toString()
 }
 
 /**
- * The key that sessions of one client are counted by: its IPv4 address, or the /64 of its IPv6 address, because one
- * host commonly has a whole /64 to choose addresses from (RFC 4291 2.5.1). Text that is no address is its own key.
+ * The key for counting the sessions of one client: its IPv4 address, or the /64 of its IPv6 address, because one host
+ * commonly has a whole /64 to choose addresses from (RFC 4291 2.5.1). Text that is not an address is its own key.
  */
 export function clientKey(address: string): string {
   const parsed = readAddress(address)
@@ -100,14 +100,14 @@ function contains(network: Network, address: Address): boolean {
 }
 
 function readAddress(text: string | undefined): Address | undefined {
-  // isIP first: ipaddr.js also takes the old inet_aton forms (octal, hexadecimal, 127.1), which nothing should mean.
+  // isIP first: ipaddr.js also accepts the old inet_aton forms (octal, hexadecimal, 127.1), which are ambiguous
   if (text === undefined || isIP(text) === 0) return undefined
   const zone = text.indexOf('%')
   const address = parseAddress(zone === -1 ? text : text.slice(0, zone))
   return address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress() ? address.toIPv4Address() : address
 }
 
-/** ipaddr.js takes `::1.2.3.4` for IPv4-mapped, but it is IPv4-compatible IPv6 (RFC 4291 2.5.5.1), somebody else. */
+/** ipaddr.js takes `::1.2.3.4` for IPv4-mapped, but it is IPv4-compatible IPv6 (RFC 4291 2.5.5.1), another address. */
 function parseAddress(text: string): Address {
   return ipaddr.parse(text.replace(/^::(?=\d+\.)/, '::0:'))
 }
@@ -121,7 +121,7 @@ function readNetwork(element: string): Network | NetworkMistake {
   if (bits > longest)
     return { element, reason: `has a prefix longer than /${longest}: write ${text}/${longest} or a shorter prefix` }
   const start = firstAddress(address, bits)
-  // Most likely a slip, and nobody but the writer knows which half of it.
+  // probably a mistake, and only the operator knows whether the address or the prefix is wrong
   if (start.toString() !== address.toString()) {
     return {
       element,
@@ -139,7 +139,7 @@ function firstAddress(address: Address, bits: number): Address {
   return ipaddr.fromByteArray(masked)
 }
 
-/** An IPv4-mapped network (RFC 4291 2.5.5.2) as the IPv4 network that it maps. */
+/** Converts an IPv4-mapped network (RFC 4291 2.5.5.2) to the IPv4 network that it maps. */
 function unmapped({ address, bits }: Network): Network {
   if (address instanceof ipaddr.IPv4 || !address.isIPv4MappedAddress()) return { address, bits }
   return { address: address.toIPv4Address(), bits: bits - 96 }

@@ -1,16 +1,16 @@
 /**
  * Receiver of HAProxy's PROXY protocol, versions 1 and 2 (https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt,
- * "the specification" below). Pure: bytes in, verdict out; the caller owns the socket, the five seconds of patience
- * and the decision whose header is believed.
+ * "the specification" below). Pure: it reads bytes and returns a result. The caller owns the socket and the time limit, and
+ * decides which peers are trusted.
  *
- * The header decides who the client is, so this is a security boundary: whatever is not exactly the protocol is
- * refused, and as soon as it shows. A verdict never depends on how the bytes were cut.
+ * The header determines the client's address, so this is a security boundary: any deviation from the protocol is refused,
+ * and as early as possible. The result never depends on how the bytes are split into chunks.
  */
 import { isIPv4, isIPv6 } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { canonicalAddress } from './networks.ts'
 
-/** Why a header is refused. The connection is then closed without a word. */
+/** Why a header is refused. The connection is then closed without a reply. */
 export type ProxyHeaderError =
   /** The first bytes begin neither version: no header where one is required. */
   | 'no_header'
@@ -23,7 +23,7 @@ export type ProxyHeaderError =
   /** The CRC32c that the header carries is not that of the header. */
   | 'bad_checksum'
 
-/** The client's endpoint as the load balancer saw it; the address in the spelling of `canonicalAddress`. */
+/** The client's endpoint as the load balancer reports it; the address in the spelling of `canonicalAddress`. */
 export interface ProxySource {
   readonly address: string
   /** 0 to 65535. */
@@ -31,8 +31,8 @@ export interface ProxySource {
 }
 
 /**
- * `more`: the header is not complete. Otherwise it is over: `source` is undefined when the header names none that this
- * proxy can use (UNKNOWN, LOCAL, UNSPEC, UDP, UNIX), and the real peer counts; `rest` is what followed the header.
+ * `more`: the header is not complete. `source` is undefined if the header names no client that this proxy can use (UNKNOWN,
+ * LOCAL, UNSPEC, UDP, UNIX); the client is then the peer itself. `rest` holds the bytes after the header.
  */
 export type ProxyHeader =
   | 'more'
@@ -58,13 +58,13 @@ const CRC_LENGTH = 4
 const CR = 0x0d
 const LF = 0x0a
 
-/** Collects the chunks of one connection until its header is over. Never holds more than `MAX_V2_BLOCK` + 16 bytes. */
+/** Collects the chunks of one connection until its header is complete. Holds at most `MAX_V2_BLOCK` + 16 bytes. */
 export class ProxyHeaderReader {
   #held: Buffer = Buffer.alloc(0)
 
-  /** Takes the next bytes. After a verdict other than `more` the reader is done and must not be fed again. */
+  /** Reads the next bytes. After a result other than `more`, do not call it again. */
   push(chunk: Buffer): ProxyHeader {
-    // Copied even when nothing is held: the chunk may lie in a buffer that the next read overwrites.
+    // copied even if nothing is held: the next read may overwrite the buffer of the chunk
     const bytes = Buffer.concat([this.#held, chunk])
     const header = readProxyHeader(bytes)
     this.#held = header === 'more' ? bytes : Buffer.alloc(0)
@@ -92,7 +92,7 @@ function readV1(bytes: Buffer): ProxyHeader {
   return readV1Fields(bytes.toString('latin1', V1_START.length, end), bytes.subarray(end + 2))
 }
 
-/** What stands between `PROXY ` and CRLF: protocol, source and destination address, source and destination port. */
+/** The fields between `PROXY ` and CRLF: protocol, source and destination address, source and destination port. */
 function readV1Fields(text: string, rest: Buffer): ProxyHeader {
   // "The receiver must ignore anything presented before the CRLF" of UNKNOWN.
   if (text === 'UNKNOWN' || text.startsWith('UNKNOWN ')) return { source: undefined, rest }
@@ -114,7 +114,7 @@ function isPort(text: string): boolean {
   return /^(?:0|[1-9]\d{0,4})$/.test(text) && Number(text) <= 65_535
 }
 
-/** What follows the fixed part of version 2, by the address family in the upper half of byte 14 (specification, 2.2). */
+/** The addresses after the fixed part of version 2, by the family in the upper half of byte 14 (specification, 2.2). */
 const FAMILIES: readonly { readonly addressLength: number; readonly named: boolean }[] = [
   { addressLength: 0, named: false }, // UNSPEC
   { addressLength: 4, named: true }, // INET
@@ -128,7 +128,7 @@ const DGRAM = 2
 
 /** Version 2: 16 fixed bytes, then a block of addresses and TLVs (specification, 2.2). */
 function readV2(bytes: Buffer): ProxyHeader {
-  // Refused byte by byte as they come, so that nobody waits for a block that will not be read.
+  // refused at the first wrong byte, so that a client does not wait for a block that will not be read
   const [version, command] = halves(bytes[12])
   if (version === undefined || command === undefined) return 'more'
   if (version !== 2 || command > 1) return { error: 'unsupported' }
@@ -158,12 +158,12 @@ function readV2Block(
   { local, family, transport }: V2Kind,
 ): { readonly source: ProxySource | undefined } | { readonly error: ProxyHeaderError } {
   const nameless = { source: undefined }
-  // "The receiver should ignore address information", and without it nothing says where TLVs would begin.
+  // "The receiver should ignore address information", and without it the start of the TLVs is unknown.
   if (family === UNSPEC || transport === UNSPEC) return nameless
   const { addressLength, named } = FAMILIES[family]!
   const tlvs = V2_FIXED_LENGTH + 2 * (addressLength + (named ? PORT_LENGTH : 0))
   if (header.length < tlvs) return { error: 'malformed' }
-  // LOCAL is the load balancer speaking for itself, as in a health check: whatever the block says is discarded.
+  // LOCAL is a connection of the load balancer itself, such as a health check: the block is discarded
   if (local) return nameless
   const error = checkTlvs(header, tlvs)
   if (error !== undefined) return { error }
@@ -172,8 +172,8 @@ function readV2Block(
 }
 
 function readV2Source(header: Buffer, addressLength: number): ProxySource {
-  const octets = header.subarray(V2_FIXED_LENGTH, V2_FIXED_LENGTH + addressLength)
-  const text = ipaddr.fromByteArray([...octets]).toString()
+  const bytes = header.subarray(V2_FIXED_LENGTH, V2_FIXED_LENGTH + addressLength)
+  const text = ipaddr.fromByteArray([...bytes]).toString()
   return {
     address: canonicalAddress(text) ?? text,
     port: header.readUInt16BE(V2_FIXED_LENGTH + 2 * addressLength),
@@ -203,7 +203,7 @@ function hasChecksum(header: Buffer, position: number): boolean {
   return crc32c(zeroed) === header.readUInt32BE(position)
 }
 
-/** CRC32c (Castagnoli; RFC 9260, appendix A), by the byte. */
+/** CRC32c (Castagnoli; RFC 9260, appendix A), byte by byte. */
 export function crc32c(bytes: Uint8Array): number {
   const crc = bytes.reduce((sum, byte) => CRC32C_TABLE[(sum ^ byte) & 0xff]! ^ (sum >>> 8), 0xffff_ffff)
   return (crc ^ 0xffff_ffff) >>> 0

@@ -1,16 +1,16 @@
 /**
- * Shortages of this machine: a connection is not made because the machine has run out of something that it needs. They say
+ * Shortages of this machine: a connection fails because the machine has no descriptors, ports or memory left. They indicate
  * nothing about the upstream.
  */
 import fs from 'node:fs'
 import net from 'node:net'
 
-/** How to let a process open more files. */
+/** How to raise the limit of open files of a process. */
 export const RAISE_OPEN_FILES = 'ulimit -n, docker run --ulimit nofile=, LimitNOFILE='
 
-const MORE_MEMORY = 'give this machine more memory, or its sockets a larger part of it (sysctl net.ipv4.tcp_mem)'
+const MORE_MEMORY = 'add memory to this machine, or raise the share of its sockets (sysctl net.ipv4.tcp_mem)'
 
-/** What to raise, by the system's error code (socket(2), connect(2)). */
+/** The advice, by the system's error code (socket(2), connect(2)). */
 const ADVICE: ReadonlyMap<unknown, string> = new Map([
   ['EMFILE', `raise the limit of open files of the proxy (${RAISE_OPEN_FILES})`],
   ['ENFILE', 'raise the limit of open files of this machine (sysctl fs.file-max)'],
@@ -19,17 +19,17 @@ const ADVICE: ReadonlyMap<unknown, string> = new Map([
   ['ENOMEM', MORE_MEMORY],
 ])
 
-/** What the operator can raise when `error` is a shortage of this machine; undefined when it is none. */
+/** The advice to the operator if `error` is a shortage of this machine, otherwise undefined. */
 export function shortageOf(error: unknown): string | undefined {
   const { code, address } = (error ?? {}) as { readonly code?: unknown; readonly address?: unknown }
-  // a host whose IPv6 is switched off says EADDRNOTAVAIL of every IPv6 address
+  // a host without IPv6 reports EADDRNOTAVAIL for every IPv6 address
   if (code === 'EADDRNOTAVAIL' && !net.isIPv4(String(address))) return undefined
   return ADVICE.get(code)
 }
 
 /**
- * The system's error when it refuses one more descriptor, undefined while it grants one. Resolvers that cannot open a
- * socket or a file report that the name is unknown, so a failed look-up needs a second opinion.
+ * The system's error if it refuses one more descriptor, otherwise undefined. A resolver that cannot open a socket or a file
+ * reports an unknown name, so a failed lookup alone does not show the cause.
  */
 export function descriptorShortage(): Error | undefined {
   try {

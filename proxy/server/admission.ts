@@ -1,60 +1,60 @@
-/** Who may come in: the count of sessions, in all and for each client, against the caps. */
+/** Counts sessions, in total and per client, and enforces the limits. */
 export interface Admission {
-  /** Counts one more session of `client`, unless a cap is reached. Returns whether it was counted. */
+  /** Counts one more session of `client` and returns true. Returns false if a limit is reached. */
   enter(client: string): boolean
-  /** A session that was counted has gone. */
+  /** A counted session has ended. */
   leave(client: string): void
 }
 
-/** The caps. */
-export interface Caps {
-  /** Sessions at a time. */
+/** The limits. */
+export interface SessionLimits {
+  /** Concurrent sessions. */
   readonly sessions: number
-  /** The same for each client; 0 = no cap. */
+  /** Concurrent sessions per client; 0 = no limit. */
   readonly perClient: number
 }
 
-/** Counts for one event loop: exact. */
+/** Counts the sessions of a single event loop. */
 export class LocalAdmission implements Admission {
-  readonly #caps: Caps
+  readonly #limits: SessionLimits
   readonly #perClient = new Map<string, number>()
   #sessions = 0
 
-  constructor(caps: Caps) {
-    this.#caps = caps
+  constructor(limits: SessionLimits) {
+    this.#limits = limits
   }
 
   enter(client: string): boolean {
-    const mine = this.#perClient.get(client) ?? 0
-    const { sessions, perClient } = this.#caps
-    if (this.#sessions >= sessions || (perClient > 0 && mine >= perClient)) return false
+    const count = this.#perClient.get(client) ?? 0
+    const { sessions, perClient } = this.#limits
+    if (this.#sessions >= sessions || (perClient > 0 && count >= perClient)) return false
     this.#sessions += 1
-    this.#perClient.set(client, mine + 1)
+    this.#perClient.set(client, count + 1)
     return true
   }
 
   leave(client: string): void {
     this.#sessions -= 1
-    const mine = (this.#perClient.get(client) ?? 1) - 1
-    if (mine > 0) this.#perClient.set(client, mine)
+    const count = (this.#perClient.get(client) ?? 1) - 1
+    if (count > 0) this.#perClient.set(client, count)
     else this.#perClient.delete(client)
   }
 }
 
-/** Slots for clients; the one before them counts all sessions. */
+/** Slots for clients. The slot before them counts all sessions. */
 const SLOTS = 2 ** 20
 
 /**
- * Counts for several event loops, in memory that they share. Clients are counted by a hash of their address: two that
- * fall together share a cap, which of a thousand clients happens to one.
+ * Counts the sessions of several event loops in shared memory. Clients are counted by a hash of their address: two clients
+ * with the same hash share a limit, which happens to about one client in a thousand.
  */
 export class SharedAdmission implements Admission {
-  readonly #caps: Caps
+  readonly #limits: SessionLimits
   readonly #counts: Int32Array
 
   /** `memory` comes from `SharedAdmission.memory()`, the same for all loops. */
-  constructor(caps: Caps, memory: SharedArrayBuffer) {
-    this.#caps = caps
+  constructor(limits: SessionLimits, memory: SharedArrayBuffer) {
+    this.#limits = limits
     this.#counts = new Int32Array(memory)
   }
 
@@ -63,7 +63,7 @@ export class SharedAdmission implements Admission {
   }
 
   enter(client: string): boolean {
-    const { sessions, perClient } = this.#caps
+    const { sessions, perClient } = this.#limits
     if (!this.#take(0, sessions)) return false
     if (this.#take(slotOf(client), perClient > 0 ? perClient : Number.POSITIVE_INFINITY)) return true
     Atomics.sub(this.#counts, 0, 1)
@@ -75,15 +75,15 @@ export class SharedAdmission implements Admission {
     Atomics.sub(this.#counts, slotOf(client), 1)
   }
 
-  /** Counts first and looks then, so that two loops never both take the last place. */
-  #take(slot: number, cap: number): boolean {
-    if (Atomics.add(this.#counts, slot, 1) < cap) return true
+  /** Increments before it compares, so that two loops never both take the last place. */
+  #take(slot: number, limit: number): boolean {
+    if (Atomics.add(this.#counts, slot, 1) < limit) return true
     Atomics.sub(this.#counts, slot, 1)
     return false
   }
 }
 
-/** FNV-1a, over the text of an address. */
+/** FNV-1a of the text of an address. */
 function slotOf(client: string): number {
   let hash = 0x811c9dc5
   for (let index = 0; index < client.length; index += 1) {

@@ -1,22 +1,22 @@
-/** What an event loop that relays tells the one that observes: in batches, and never more than that one can take. */
+/** Forwards the events of a worker to the main thread: in batches, and never more than the main thread can process. */
 import type { Dial } from '../events/dial.ts'
 import type { Observer, Telemetry } from '../events/observer.ts'
 import type { SessionEvent, SessionOpen } from '../events/session-event.ts'
 
-/** An event of the worker's session of that number; a dial of no session; or an observer's failure. */
-export type News =
+/** An event of a session (the worker numbers its sessions), a dial without a session, or the failure of an observer. */
+export type BatchEntry =
   | { readonly session: number; readonly event: SessionEvent }
   | { readonly session?: never; readonly event: Dial }
   | { readonly session?: never; readonly event?: never; readonly failure: string }
 
 /**
- * Events that may be told and not yet heard. Some two seconds of work for the loop that observes, and some 20 MB; a
- * loop that is so late does not catch up by being told more.
+ * Entries that may be sent and not yet processed: about two seconds of work for the main thread, and about 20 MB. Sending
+ * more would not help a main thread that is this far behind to catch up.
  */
-export const MAX_UNHEARD = 50_000
+export const MAX_UNPROCESSED = 50_000
 
-/** How many events of one worker were heard: counted by the thread that observes, read by the one that relays. */
-export class Heard {
+/** The number of entries of one worker that were processed: written by the main thread, read by the worker. */
+export class ProcessedCount {
   readonly memory: SharedArrayBuffer
   readonly #count: Int32Array
 
@@ -25,44 +25,44 @@ export class Heard {
     this.#count = new Int32Array(memory)
   }
 
-  add(events: number): void {
-    Atomics.add(this.#count, 0, events)
+  add(entries: number): void {
+    Atomics.add(this.#count, 0, entries)
   }
 
-  /** Of `told` events; both counts begin anew at 2^32. */
-  missing(told: number): number {
-    return (told - Atomics.load(this.#count, 0)) | 0
+  /** How many of `sent` entries are not processed yet. Both counts wrap around at 2^32. */
+  missingOf(sent: number): number {
+    return (sent - Atomics.load(this.#count, 0)) | 0
   }
 }
 
 /**
- * Collects what happens in one turn of the loop and tells it together. When too much was not heard yet, sessions go
- * blind: of each is told that it is opaque (`overflow`), and its close, so that they stay counted. Mail goes on.
+ * Collects the events of one turn of the event loop and sends them together. While too many are unprocessed, sessions
+ * become opaque (`overflow`): only their close is still sent, so that they are counted. Mail is not delayed.
  */
 export class Batch implements Telemetry {
-  readonly #tell: (news: readonly News[]) => void
-  readonly #heard: Heard
-  #news: News[] = []
+  readonly #send: (entries: readonly BatchEntry[]) => void
+  readonly #processed: ProcessedCount
+  #entries: BatchEntry[] = []
   #sessions = 0
-  #told = 0
+  #sent = 0
 
-  /** `tell` passes on the news of one turn; who hears them counts them in `heard`. */
-  constructor(tell: (news: readonly News[]) => void, heard: Heard) {
-    this.#tell = tell
-    this.#heard = heard
+  /** `send` gets the entries of one turn. Their receiver adds their number to `processed`. */
+  constructor(send: (entries: readonly BatchEntry[]) => void, processed: ProcessedCount) {
+    this.#send = send
+    this.#processed = processed
   }
 
   open(event: SessionOpen): Observer {
     this.#sessions += 1
     const session = this.#sessions
-    let blind = false
+    let opaque = false
     this.#add({ session, event })
     return (next) => {
-      if (!blind && this.#isBehind()) {
-        blind = true
+      if (!opaque && this.#isOverflowing()) {
+        opaque = true
         this.#add({ session, event: { type: 'session-opaque', at: next.at, reason: 'overflow' } })
       }
-      if (!blind || next.type === 'session-close') this.#add({ session, event: next })
+      if (!opaque || next.type === 'session-close') this.#add({ session, event: next })
     }
   }
 
@@ -74,19 +74,19 @@ export class Batch implements Telemetry {
     this.#add({ failure: error instanceof Error ? error.name : 'unknown' })
   }
 
-  /** Tells what was not told yet, if only that nothing happened. */
+  /** Sends the collected entries, even if there are none. */
   flush = (): void => {
-    const news = this.#news
-    this.#news = []
-    this.#tell(news)
+    const entries = this.#entries
+    this.#entries = []
+    this.#send(entries)
   }
 
-  #isBehind(): boolean {
-    return this.#heard.missing(this.#told) > MAX_UNHEARD
+  #isOverflowing(): boolean {
+    return this.#processed.missingOf(this.#sent) > MAX_UNPROCESSED
   }
 
-  #add(news: News): void {
-    this.#told = (this.#told + 1) | 0
-    if (this.#news.push(news) === 1) setImmediate(this.flush)
+  #add(entry: BatchEntry): void {
+    this.#sent = (this.#sent + 1) | 0
+    if (this.#entries.push(entry) === 1) setImmediate(this.flush)
   }
 }

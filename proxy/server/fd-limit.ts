@@ -1,6 +1,6 @@
 /**
- * Whether the process may open as many files as its sessions need sockets. Nothing reports it later: when none is left,
- * libuv accepts connections with a descriptor that it kept and closes them at once, and Node emits no event.
+ * Checks at start whether the process may open enough files for its sockets. Nothing reports a shortage later: when no
+ * descriptor is left, libuv accepts connections with a reserved one and closes them immediately, and Node emits no event.
  */
 import { readFileSync } from 'node:fs'
 import { type Environment, isSet } from '../../settings/environment.ts'
@@ -10,38 +10,38 @@ import { RAISE_OPEN_FILES } from '../net/shortage.ts'
 import type { Config } from '../settings/config.ts'
 import { SETTINGS } from '../settings/table.ts'
 
-/** The client's and the upstream's, while a session relays. */
-const FOR_A_SESSION = 2
-/** More while it dials: the other attempts, and a connection that greeted with 421 and is kept. */
-const MORE_FOR_A_DIAL = MAX_ATTEMPTS - 1 + 1
-/** Arbitrary: sessions that dial addresses without an answer. With more of them, fewer sessions relay. */
+/** Sockets of a session that relays: client and upstream. */
+const PER_SESSION = 2
+/** Further sockets of a session that dials: the other attempts, and a kept connection that greeted with 421. */
+const PER_DIAL = MAX_ATTEMPTS - 1 + 1
+/** Arbitrary: sessions that dial addresses that do not answer. If there are more, fewer sessions can relay. */
 const SLOW_DIALS = 20
 /** Measured: 7 to 13. */
-const FOR_A_WORKER = 16
+const PER_WORKER = 16
 /** Arbitrary: Node's own 25, the admin server's 128 clients, and exports. */
-const FOR_THE_REST = 256
+const REST = 256
 
-/** Settings that decide how many descriptors are needed. */
+/** The settings that determine how many descriptors are needed. */
 type Sizes = Pick<Config, 'maxSessions' | 'warmConnections' | 'workers'>
 
-/** Descriptors besides those of sessions that relay. */
-function besides({ warmConnections, workers }: Sizes): number {
-  return warmConnections + FOR_A_WORKER * workers + SLOW_DIALS * MORE_FOR_A_DIAL + MAX_REFUSED + FOR_THE_REST
+/** Descriptors in addition to those of sessions that relay. */
+function overhead({ warmConnections, workers }: Sizes): number {
+  return warmConnections + PER_WORKER * workers + SLOW_DIALS * PER_DIAL + MAX_REFUSED + REST
 }
 
-/** All descriptors, at PROXY_MAX_SESSIONS. */
+/** All descriptors that PROXY_MAX_SESSIONS sessions need. */
 function needed(sizes: Sizes): number {
-  return FOR_A_SESSION * sizes.maxSessions + besides(sizes)
+  return PER_SESSION * sizes.maxSessions + overhead(sizes)
 }
 
-/** How many sessions fit into `limit` open files; 0 or less when none does. */
+/** The number of sessions that `limit` open files allow; 0 or less if none. */
 function fitting(sizes: Sizes, limit: number): number {
-  return Math.floor((limit - besides(sizes)) / FOR_A_SESSION)
+  return Math.floor((limit - overhead(sizes)) / PER_SESSION)
 }
 
 const { variable: SETTING, default: DEFAULT } = SETTINGS.maxSessions
 
-/** What the log says of descriptors that are too few. */
+/** A log line about a limit of open files that is too low. */
 export interface OpenFilesNote {
   readonly level: 'info' | 'warn'
   readonly message: string
@@ -49,7 +49,7 @@ export interface OpenFilesNote {
     readonly setting: string
     /** The number of sessions in effect. */
     readonly sessions: number
-    /** Open files at the number of sessions that was wanted. */
+    /** Open files that the wanted number of sessions needs. */
     readonly needed: number
     /** Open files that the system allows. */
     readonly limit: number
@@ -57,15 +57,15 @@ export interface OpenFilesNote {
   }
 }
 
-/** The soft limit of open files in the text of /proc/self/limits; Infinity for `unlimited`, undefined when it is not there. */
+/** The soft limit of open files in the text of /proc/self/limits; Infinity for `unlimited`, undefined if it is missing. */
 export function openFilesLimit(limits: string): number | undefined {
   const [, soft] = /^Max open files +(\d+|unlimited) /m.exec(limits) ?? []
   return soft === 'unlimited' ? Number.POSITIVE_INFINITY : soft === undefined ? undefined : Number(soft)
 }
 
 /**
- * The configuration with as many sessions as fit into `limit` open files, where PROXY_MAX_SESSIONS is not set. What is set
- * stays, and so does the default when not one session fits.
+ * Lowers the number of sessions to what `limit` open files allow, unless PROXY_MAX_SESSIONS is set. The default also
+ * stays if the limit allows no session at all.
  */
 export function fitDefault(config: Config, env: Environment, limit: number): Config {
   const fit = fitting(config, limit)
@@ -73,8 +73,8 @@ export function fitDefault(config: Config, env: Environment, limit: number): Con
 }
 
 /**
- * A warning when `limit` open files are too few for the sessions that the configuration allows, an information when
- * `fitDefault` lowered their number, undefined when there are enough.
+ * Returns a warning if `limit` open files are too few for the configured sessions, an info line if `fitDefault` lowered
+ * their number, and undefined if there are enough.
  */
 export function openFilesNote(sizes: Sizes, env: Environment, limit: number): OpenFilesNote | undefined {
   if (needed(sizes) > limit) return tooFew(sizes, limit)
@@ -100,7 +100,7 @@ function raiseTo(files: number): string {
   return `raise the limit of open files to ${files} (${RAISE_OPEN_FILES})`
 }
 
-/** The limit of this process, which Node has raised as far as it may; Infinity where there is no /proc. */
+/** The limit of this process, which Node has already raised to the hard limit; Infinity where there is no /proc. */
 export function ownOpenFilesLimit(): number {
   try {
     return openFilesLimit(readFileSync('/proc/self/limits', 'latin1')) ?? Number.POSITIVE_INFINITY

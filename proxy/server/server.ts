@@ -19,66 +19,66 @@ import { Preconnections } from '../upstream/preconnect.ts'
 import { type Admission, LocalAdmission } from './admission.ts'
 import { Ticker } from './ticker.ts'
 
-/** Times and sizes that are no settings; tests shorten them. */
+/** Times and sizes that are not settings. Tests shorten them. */
 export const LIMITS = {
   linger: { ms: 10_000, bytes: 64 * 1024 * 1024 },
-  /** Of one event loop: several share the connections. */
+  /** For one event loop; several share the connections. */
   refused: limitsFor(1),
   handshakeMs: 30_000,
   /** RFC 5321 4.5.3.2.6. */
   finalReplyMs: 600_000,
   drainQuietMs: 1000,
-  /** Over how long the farewells of idle sessions are spread at a drain, so that they do not all come back at once. */
+  /** A drain spreads the 421 to idle sessions over this time, so that clients do not all reconnect at the same time. */
   drainSpreadMs: 5000,
   proxyHeaderMs: 5000,
-  /** How often sessions are looked at. */
+  /** How often the time limits of sessions are checked. */
   tickMs: 1000,
 }
 
-/** Connections that wait to be accepted; the kernel may allow fewer. */
+/** Connections that may wait to be accepted; the kernel may allow fewer. */
 const BACKLOG = 4096
 const KEEPALIVE_MS = 60_000
 
 export interface ServerOptions {
   readonly config: Config
   readonly telemetry: Telemetry
-  /** The listeners' certificate, when one is configured. */
+  /** The listeners' certificate, if one is configured. */
   readonly certificate?: Pick<ListenerCertificate, 'context'>
   readonly limits?: Partial<typeof LIMITS>
-  /** Counts sessions against the caps; several event loops share one. */
+  /** Enforces the session limits; several event loops share one. */
   readonly admission?: Admission
-  /** True when other event loops listen on the same ports (SO_REUSEPORT). */
+  /** True if other event loops listen on the same ports (SO_REUSEPORT). */
   readonly reusePort?: boolean
-  /** A listener is gone although nobody closed it. */
+  /** A listener closed unexpectedly. */
   readonly lost?: (listener: ListenAddress, error: Error) => void
-  /** A connection could not be accepted; the listener goes on. Node hardly ever tells: see proxy/server/fd-limit.ts. */
+  /** A connection could not be accepted; the listener continues. Node rarely reports this: see proxy/server/fd-limit.ts. */
   readonly acceptFailed?: (listener: ListenAddress, error: Error) => void
 }
 
-/** A listener with the address that it got. */
+/** A listener with its actual address. */
 export interface Bound {
   readonly listener: ListenAddress
   readonly address: string
   readonly port: number
 }
 
-/** What relays mail: one event loop, or several. */
+/** Relays mail, with one event loop or several. */
 export interface MailServer {
   readonly bound: readonly Bound[]
   readonly draining: boolean
-  /** Sessions that are open; connections that were refused are none. */
+  /** Open sessions, without refused connections. */
   readonly activeSessions: number
   /** How many refused connections the proxy closed before their clients did, by reason. */
   refusedCuts(): RefusedCuts
-  /** Application octets of the sessions that are open. */
+  /** Application bytes of the open sessions. */
   liveBytes(): { transmit: number; receive: number }
-  /** Ends politely what can be, within the drain timeout. Resolves with the number of sessions that were cut. */
+  /** Ends sessions between messages, within the drain timeout. Resolves with the number of sessions that were cut. */
   drain(): Promise<number>
-  /** Ends everything at once. Resolves when all sessions are gone. */
+  /** Ends everything immediately. Resolves when no session is left. */
   close(): Promise<void>
 }
 
-/** Opens all listeners, or none: rejects with ListenError. */
+/** Opens all listeners. If one fails, closes the others and rejects with ListenError. */
 export async function startServer(options: ServerOptions): Promise<ProxyServer> {
   const server = new ProxyServer(options)
   try {
@@ -90,7 +90,7 @@ export async function startServer(options: ServerOptions): Promise<ProxyServer> 
   }
 }
 
-/** The server room: listeners, the sessions that live, the caps, and the one clock that looks after them. */
+/** The listeners, the open sessions and their limits, and the one timer that checks them. */
 export class ProxyServer implements SessionHost, MailServer {
   readonly limits: typeof LIMITS
   readonly idleMs: number
@@ -102,14 +102,14 @@ export class ProxyServer implements SessionHost, MailServer {
   readonly #options: ServerOptions
   readonly #config: Config
   readonly #dialer: Dialer
-  readonly #warm: Preconnections
+  readonly #preconnections: Preconnections
   readonly #servers = new Set<net.Server>()
   readonly #sessions = new Set<Session>()
   readonly #admission: Admission
   readonly #ticker: Ticker
   readonly #stopDialling = new AbortController()
   #draining = false
-  /** Called when the last session has left. */
+  /** Called when the last session has ended. */
   readonly #emptied = new Set<() => void>()
 
   constructor(options: ServerOptions) {
@@ -124,7 +124,7 @@ export class ProxyServer implements SessionHost, MailServer {
       options.admission ??
       new LocalAdmission({ sessions: options.config.maxSessions, perClient: options.config.maxSessionsPerClient })
     this.#dialer = new Dialer(options.config.upstreamCaFile)
-    this.#warm = new Preconnections(options.config.warmConnections, () => this.#dialAhead())
+    this.#preconnections = new Preconnections(options.config.warmConnections, () => this.#preconnect())
     const tickMs = Math.min(this.limits.tickMs, Math.max(10, this.idleMs / 4))
     this.#ticker = new Ticker(tickMs, (at, late) => this.#tick(at, late))
   }
@@ -133,7 +133,6 @@ export class ProxyServer implements SessionHost, MailServer {
     return this.#draining
   }
 
-  /** Sessions that are open; connections that were refused are none. */
   get activeSessions(): number {
     return this.#sessions.size
   }
@@ -142,7 +141,6 @@ export class ProxyServer implements SessionHost, MailServer {
     return this.refused.cuts
   }
 
-  /** Application octets of the sessions that are open. */
   liveBytes(): { transmit: number; receive: number } {
     let transmit = 0
     let receive = 0
@@ -177,8 +175,8 @@ export class ProxyServer implements SessionHost, MailServer {
 
   /**
    * Stops accepting, ends sessions between messages with a 421, and waits for messages in flight, at most for the drain
-   * timeout; then ends what is left, connections that were refused included. Resolves with the number of sessions that
-   * were cut. Those that only waited for their client to close do not count, nor do those that were not greeted yet.
+   * timeout. Then ends the remaining sessions and refused connections. Resolves with the number of sessions that were cut,
+   * not counting those that only waited for their client to close and those that were not greeted yet.
    */
   async drain(): Promise<number> {
     this.#draining = true
@@ -191,7 +189,6 @@ export class ProxyServer implements SessionHost, MailServer {
     return cut
   }
 
-  /** Ends everything at once. Resolves when all sessions are gone. */
   async close(): Promise<void> {
     this.#draining = true
     this.#stopListening()
@@ -217,7 +214,7 @@ export class ProxyServer implements SessionHost, MailServer {
 
   #stopListening(): void {
     for (const server of this.#servers) server.close()
-    this.#warm.close()
+    this.#preconnections.close()
     this.#stopDialling.abort()
     this.#servers.clear()
   }
@@ -228,7 +225,7 @@ export class ProxyServer implements SessionHost, MailServer {
   }
 
   #accept(tcp: net.Socket, listener: ListenAddress): void {
-    // a client that reset its connection before it was accepted has no address any more
+    // a connection that the client reset before it was accepted has no address
     if (this.#draining || tcp.remoteAddress === undefined) return void tcp.destroy()
     const session = new Session(tcp, listener, this)
     this.#sessions.add(session)
@@ -236,12 +233,12 @@ export class ProxyServer implements SessionHost, MailServer {
   }
 
   #tick(at: number, late: boolean): void {
-    this.#warm.tick(at)
+    this.#preconnections.tick(at)
     if (late) return
     for (const session of this.#sessions) session.tick(at)
   }
 
-  // ------------------------------------------------------------------------------------------ what sessions ask for
+  // ------------------------------------------------------------------------------------------ SessionHost
 
   secureContext(): SecureContext | undefined {
     return this.#options.certificate?.context
@@ -266,13 +263,13 @@ export class ProxyServer implements SessionHost, MailServer {
 
   async reach(signal: AbortSignal, report: (event: Dial | Handover) => void): Promise<Reached> {
     const at = now()
-    const ahead = this.#warm.take(at)
-    if (!ahead) return dialInOrder(this.#dialer, this.#config.upstreams, this.#config.dialTimeoutMs, signal, report)
-    report({ type: 'handover', at, dial: ahead.dial, ahead: true })
-    return ahead
+    const ready = this.#preconnections.take(at)
+    if (!ready) return dialInOrder(this.#dialer, this.#config.upstreams, this.#config.dialTimeoutMs, signal, report)
+    report({ type: 'handover', at, dial: ready.dial, ahead: true })
+    return ready
   }
 
-  async #dialAhead(): Promise<DialResult> {
+  async #preconnect(): Promise<DialResult> {
     const { signal } = this.#stopDialling
     const result = await this.#dialer.dial(this.#config.upstreams[0]!, this.#config.dialTimeoutMs, signal)
     this.#options.telemetry.dial(result.dial)

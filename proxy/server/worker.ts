@@ -1,4 +1,4 @@
-/** One event loop of several: a thread that relays. What happens in it is told to the main thread, in batches. */
+/** One of several event loops: a thread that relays mail and sends its events to the main thread, in batches. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { limitsFor, NO_CUTS, type RefusedCuts } from '../connection/refused.ts'
 import type { LoopFigures } from '../events/loop-figures.ts'
@@ -7,32 +7,33 @@ import type { Config, ListenAddress } from '../settings/config.ts'
 import { parseConfig } from '../settings/settings.ts'
 import { shareOf } from '../upstream/preconnect.ts'
 import { SharedAdmission } from './admission.ts'
-import { Batch, Heard, type News } from './event-batch.ts'
-import { watchLoop } from './event-loop.ts'
+import { Batch, type BatchEntry, ProcessedCount } from './event-batch.ts'
+import { reportLoop } from './event-loop.ts'
 import { fitDefault, ownOpenFilesLimit } from './fd-limit.ts'
 import { type Bound, ProxyServer } from './server.ts'
 
-/** What the main thread gives a worker at its start. */
+/** The data that a worker gets at its start. */
 export interface WorkerStart {
   /** The number of this worker, from 0. */
   readonly index: number
-  /** Where to listen: the ports are those that the first worker got. */
+  /** The listeners, with the ports that the first worker got. */
   readonly listeners: readonly ListenAddress[]
+  /** The session counts that all workers share: see SharedAdmission. */
   readonly counts: SharedArrayBuffer
-  /** Where the main thread counts the events that it heard of this worker. */
-  readonly heard: SharedArrayBuffer
-  /** So that a TLS session may be resumed at any worker. */
+  /** The number of this worker's events that the main thread has processed: see ProcessedCount. */
+  readonly processed: SharedArrayBuffer
+  /** Shared by all workers, so that a client may resume its TLS session at any of them. */
   readonly ticketKeys: Buffer
 }
 
-/** What the main thread tells a worker. */
+/** Commands of the main thread. */
 export type ToWorker = 'drain' | 'close' | 'refresh'
 
-/** What a worker tells the main thread. */
+/** Messages to the main thread. */
 export type FromWorker =
   | { readonly type: 'listening'; readonly bound: readonly Bound[] }
-  | { readonly type: 'refused'; readonly message: string }
-  | { readonly type: 'batch'; readonly news: readonly News[]; readonly live: Live }
+  | { readonly type: 'start-failed'; readonly message: string }
+  | { readonly type: 'batch'; readonly entries: readonly BatchEntry[]; readonly live: Live }
   | { readonly type: 'loop'; readonly figures: LoopFigures }
   | {
       readonly type: 'listener-failed'
@@ -43,7 +44,7 @@ export type FromWorker =
   | { readonly type: 'drained'; readonly cut: number }
   | { readonly type: 'closed' }
 
-/** What a scrape wants to know of sessions that are open; true at the moment of the batch it comes with. */
+/** The figures of the open sessions, for a scrape, as of the batch that contains them. */
 export interface Live {
   readonly sessions: number
   readonly transmit: number
@@ -51,23 +52,26 @@ export interface Live {
   readonly refusedCuts: RefusedCuts
 }
 
-/** How often the live figures are told when nothing else is. */
+/** How often the live figures are sent if there is nothing else to send. */
 const LIVE_MS = 1000
 
 const port = parentPort!
 
-function tell(message: FromWorker): void {
+function send(message: FromWorker): void {
   port.postMessage(message)
 }
 
 async function work(start: WorkerStart): Promise<void> {
-  const own = configured()
+  const own = readConfig()
   const warmConnections = shareOf(own.warmConnections, start.index, own.workers)
   const config = { ...own, listeners: start.listeners, warmConnections }
   const certificate = config.tls && loadCertificate(config.tls, Buffer.from(start.ticketKeys))
-  if (certificate && 'error' in certificate) return tell({ type: 'refused', message: certificate.error })
+  if (certificate && 'error' in certificate) return send({ type: 'start-failed', message: certificate.error })
   let live = (): Live => ({ sessions: 0, transmit: 0, receive: 0, refusedCuts: NO_CUTS })
-  const batch = new Batch((news) => tell({ type: 'batch', news, live: live() }), new Heard(start.heard))
+  const batch = new Batch(
+    (entries) => send({ type: 'batch', entries, live: live() }),
+    new ProcessedCount(start.processed),
+  )
   const server = new ProxyServer({
     config,
     telemetry: batch,
@@ -78,37 +82,37 @@ async function work(start: WorkerStart): Promise<void> {
     limits: { refused: limitsFor(config.workers) },
     reusePort: true,
     ...(certificate && { certificate }),
-    lost: (listener, { message }) => tell({ type: 'listener-failed', listener, message, lost: true }),
-    acceptFailed: (listener, { message }) => tell({ type: 'listener-failed', listener, message, lost: false }),
+    lost: (listener, { message }) => send({ type: 'listener-failed', listener, message, lost: true }),
+    acceptFailed: (listener, { message }) => send({ type: 'listener-failed', listener, message, lost: false }),
   })
   live = () => ({ sessions: server.activeSessions, ...server.liveBytes(), refusedCuts: server.refusedCuts() })
   setInterval(batch.flush, LIVE_MS).unref()
-  watchLoop((figures) => tell({ type: 'loop', figures }))
-  obey(server, batch, () => certificate?.refresh())
+  reportLoop((figures) => send({ type: 'loop', figures }))
+  handleCommands(server, batch, () => certificate?.refresh())
   await listen(server, config)
 }
 
 async function listen(server: ProxyServer, config: Config): Promise<void> {
   try {
     for (const listener of config.listeners) await server.listen(listener)
-    tell({ type: 'listening', bound: server.bound })
+    send({ type: 'listening', bound: server.bound })
   } catch (error) {
-    tell({ type: 'refused', message: (error as Error).message })
+    send({ type: 'start-failed', message: (error as Error).message })
   }
 }
 
-function obey(server: ProxyServer, batch: Batch, refresh: () => unknown): void {
+function handleCommands(server: ProxyServer, batch: Batch, refresh: () => unknown): void {
   port.on('message', async (command: ToWorker) => {
     if (command === 'refresh') return void refresh()
     const cut = command === 'drain' ? await server.drain() : 0
     await server.close()
     batch.flush()
-    tell(command === 'drain' ? { type: 'drained', cut } : { type: 'closed' })
+    send(command === 'drain' ? { type: 'drained', cut } : { type: 'closed' })
   })
 }
 
-/** The main thread has found no mistake in it. */
-function configured(): Config {
+/** The main thread has already checked the same environment. */
+function readConfig(): Config {
   const parsed = parseConfig(process.env)
   if ('config' in parsed) return fitDefault(parsed.config, process.env, ownOpenFilesLimit())
   throw new Error(parsed.mistakes.join('\n'))

@@ -6,26 +6,27 @@ import type { Observer, Telemetry } from '../events/observer.ts'
 import { ListenError } from '../net/listen-error.ts'
 import type { Config, ListenAddress } from '../settings/config.ts'
 import { SharedAdmission } from './admission.ts'
-import { Heard, type News } from './event-batch.ts'
+import { type BatchEntry, ProcessedCount } from './event-batch.ts'
 import type { Bound, MailServer } from './server.ts'
 import type { FromWorker, Live, ToWorker, WorkerStart } from './worker.ts'
 
-/** Octets of the keys that encrypt TLS session tickets, as Node wants them. */
-const TICKET_KEYS = 48
+/** Bytes of the keys that encrypt TLS session tickets; Node requires this length. */
+const TICKET_KEY_BYTES = 48
 
 export interface WorkersOptions {
   readonly config: Config
   readonly telemetry: Telemetry
-  /** A listener is gone although nobody closed it. */
+  /** A listener closed unexpectedly. */
   readonly lost: (listener: ListenAddress, error: Error) => void
-  /** A thread threw, or ended although nobody ended it: a bug. */
+  /** A thread threw or exited unexpectedly: a bug. */
   readonly crashed: (error: unknown) => void
+  /** A connection could not be accepted; the listener continues. */
   readonly acceptFailed: (listener: ListenAddress, error: Error) => void
-  /** A thread tells how its loop does, about once a second. Threads count from 0. */
+  /** Gets the figures of each thread's event loop, about once a second. Threads count from 0. */
   readonly observeLoop?: (loop: number, figures: LoopFigures) => void
 }
 
-/** Opens the listeners in `config.workers` threads, or in none: rejects with ListenError. */
+/** Opens the listeners in `config.workers` threads. If one fails, ends all threads and rejects with ListenError. */
 export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   const workers = new Workers(options)
   try {
@@ -38,13 +39,13 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
 }
 
 /**
- * Several event loops that share the listeners (SO_REUSEPORT: the kernel deals the connections out). Mail stays in its
- * thread; events come here, so that there is one telemetry and one scrape page.
+ * Several event loops that share the listeners (SO_REUSEPORT: the kernel distributes the connections). Mail stays in its
+ * thread. Events are sent to this thread, so that there is one telemetry and one scrape page.
  */
 export class Workers implements MailServer {
   readonly #options: WorkersOptions
   readonly #counts = SharedAdmission.memory()
-  readonly #ticketKeys = randomBytes(TICKET_KEYS)
+  readonly #ticketKeys = randomBytes(TICKET_KEY_BYTES)
   readonly #loops: Loop[] = []
   #draining = false
 
@@ -52,7 +53,7 @@ export class Workers implements MailServer {
     this.#options = options
   }
 
-  /** The first thread finds the ports where any will do; the others take the same. */
+  /** Starts the first thread, and then the others on the ports that it got: a configured port may be 0. */
   async start(): Promise<void> {
     const { config } = this.#options
     const first = await this.#startLoop(config.listeners)
@@ -84,9 +85,9 @@ export class Workers implements MailServer {
     return this.#loops.map(({ live }) => live.refusedCuts).reduce(addCuts, NO_CUTS)
   }
 
-  /** The threads re-read their certificate. */
+  /** Makes the threads load their certificate again. */
   refresh(): void {
-    for (const loop of this.#loops) loop.tell('refresh')
+    for (const loop of this.#loops) loop.send('refresh')
   }
 
   async drain(): Promise<number> {
@@ -109,13 +110,13 @@ export class Workers implements MailServer {
   }
 }
 
-/** One thread, as the main thread sees it. */
+/** The main thread's side of one thread. */
 class Loop {
   readonly #worker: Worker
   readonly #options: WorkersOptions
   readonly #index: number
   readonly #observers = new Map<number, Observer>()
-  readonly #heard = new Heard()
+  readonly #processed = new ProcessedCount()
   readonly listening: Promise<void>
   #ended: Promise<number> | undefined
   #settle: (cut: number) => void = () => {}
@@ -123,43 +124,43 @@ class Loop {
   bound: readonly Bound[] = []
   live: Live = { sessions: 0, transmit: 0, receive: 0, refusedCuts: NO_CUTS }
 
-  constructor(start: Omit<WorkerStart, 'heard'>, options: WorkersOptions) {
+  constructor(start: Omit<WorkerStart, 'processed'>, options: WorkersOptions) {
     this.#options = options
     this.#index = start.index
     this.listening = new Promise((settle, fail) => {
       this.#started = { settle, fail }
     })
     this.#worker = new Worker(new URL('./worker.ts', import.meta.url), {
-      workerData: { ...start, heard: this.#heard.memory } satisfies WorkerStart,
+      workerData: { ...start, processed: this.#processed.memory } satisfies WorkerStart,
     })
-    this.#worker.on('message', (message: FromWorker) => this.#hear(message))
-    this.#worker.on('error', (error) => this.#died(error))
-    this.#worker.on('exit', () => this.#died(new Error('the thread ended')))
+    this.#worker.on('message', (message: FromWorker) => this.#receive(message))
+    this.#worker.on('error', (error) => this.#exited(error))
+    this.#worker.on('exit', () => this.#exited(new Error('the thread exited')))
   }
 
-  tell(message: ToWorker): void {
+  send(message: ToWorker): void {
     this.#worker.postMessage(message)
   }
 
-  /** Resolves with the number of sessions that were cut, when the thread is gone. */
+  /** Resolves with the number of sessions that were cut, once the thread has exited. */
   end(how: 'drain' | 'close'): Promise<number> {
     this.#ended ??= new Promise<number>((settle) => {
       this.#settle = settle
     }).finally(() => this.#worker.terminate())
-    this.tell(how)
+    this.send(how)
     return this.#ended
   }
 
-  #hear(message: FromWorker): void {
+  #receive(message: FromWorker): void {
     switch (message.type) {
       case 'listening':
         this.bound = message.bound
         return this.#started?.settle()
-      case 'refused':
+      case 'start-failed':
         return this.#started?.fail(new ListenError(message.message))
       case 'batch':
-        for (const news of message.news) this.#pass(news)
-        this.#heard.add(message.news.length)
+        for (const entry of message.entries) this.#report(entry)
+        this.#processed.add(message.entries.length)
         this.live = message.live
         return
       case 'loop':
@@ -173,22 +174,22 @@ class Loop {
     }
   }
 
-  #pass(news: News): void {
+  #report(entry: BatchEntry): void {
     const { telemetry } = this.#options
-    if ('failure' in news) return telemetry.observerFailed(new Error(news.failure))
-    const { session, event } = news
+    if ('failure' in entry) return telemetry.observerFailed(new Error(entry.failure))
+    const { session, event } = entry
     if (session === undefined) return telemetry.dial(event)
     if (event.type === 'session-open') this.#observers.set(session, telemetry.open(event))
     else this.#observers.get(session)?.(event)
     if (event.type === 'session-close') this.#observers.delete(session)
   }
 
-  /** A thread ends when it is told to; any other end is a bug, and the process must not go on with half its loops. */
-  #died(error: Error): void {
+  /** Any exit without a command is a bug, and the process must not continue with some of its loops missing. */
+  #exited(error: Error): void {
     this.#settle(0)
     if (this.#ended) return
     this.#ended = Promise.resolve(0)
-    this.#started?.fail(new ListenError('a worker ended before it could listen'))
+    this.#started?.fail(new ListenError('a worker exited before it could listen'))
     this.#options.crashed(error)
   }
 }

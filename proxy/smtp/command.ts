@@ -1,6 +1,6 @@
-/** The grammar of command lines (RFC 5321 4.1). Bytes only: no string is made of anything but a known word. */
+/** The grammar of command lines (RFC 5321 4.1). It creates strings only from known words. */
 
-/** The verbs whose framing is known: each is one line, and what follows is decided by the verb and its reply. */
+/** The verbs with known framing: each is one line, and the verb and its reply determine what follows. */
 const VERBS = [
   'EHLO',
   'HELO',
@@ -42,8 +42,8 @@ const SPACE = 0x20
 const TAB = 0x09
 
 /**
- * The verb of a command line, letters in any case. The line may end in CRLF, in LF, or be cut after its head.
- * A CR inside the line is data, as it is to servers; a leading space makes the verb unknown.
+ * The verb of a command line, in any case. The line may end in CRLF or LF, or be cut after its head. A CR inside the line
+ * is data, as it is for servers. A leading space makes the verb unknown.
  */
 export function verbOf(line: Buffer): Verb {
   let end = 0
@@ -55,7 +55,7 @@ export function verbOf(line: Buffer): Verb {
   return 'UNKNOWN'
 }
 
-/** ASCII only: `toUpperCase` on anything else can turn other letters into these. */
+/** ASCII only: `toUpperCase` can turn other letters into ASCII letters. */
 function isLetter(byte: number): boolean {
   return (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a)
 }
@@ -67,7 +67,7 @@ function isWordEnd(line: Buffer, at: number): boolean {
   return at > 0 && (byte === SPACE || byte === TAB)
 }
 
-/** True when the line holds something besides its verb and blanks. */
+/** True if the line has anything after its verb other than blanks. */
 export function hasArgument(line: Buffer): boolean {
   const text = withoutEnding(line)
   let at = 0
@@ -77,11 +77,11 @@ export function hasArgument(line: Buffer): boolean {
 }
 
 /**
- * True when the line holds a control character besides tabs and its ending. Some servers end a line at a bare CR or a
- * NUL, and so may see another command in it.
+ * True if the line has a control character other than tabs and its ending. Some servers end a line at a bare CR or a NUL,
+ * and may therefore see a second command in it.
  */
 export function hasControls(line: Buffer): boolean {
-  return withoutEnding(line).some((octet) => octet < SPACE && octet !== TAB)
+  return withoutEnding(line).some((byte) => byte < SPACE && byte !== TAB)
 }
 
 function withoutEnding(line: Buffer): Buffer {
@@ -105,7 +105,7 @@ const MECHANISMS: ReadonlySet<string> = new Set([
   'EXTERNAL',
 ])
 
-/** The SASL mechanism that an AUTH line (RFC 4954 4) names, or `OTHER`. Nothing behind the name is looked at. */
+/** The SASL mechanism that an AUTH line (RFC 4954 4) names, or `OTHER`. Ignores everything after the name. */
 export function mechanismOf(line: Buffer): string {
   const word =
     withoutEnding(line.subarray(0, 64))
@@ -115,16 +115,16 @@ export function mechanismOf(line: Buffer): string {
   return MECHANISMS.has(name) ? name : 'OTHER'
 }
 
-/** One BDAT chunk (RFC 3030): `size` octets follow the line. */
+/** One BDAT chunk (RFC 3030): `size` bytes follow the line. */
 export interface Chunk {
   readonly size: number
   readonly last: boolean
 }
 
-/** No mail is near this; above it a length is taken for an attack on number parsing. */
+/** Far above any message. A larger number is an attack on number parsing. */
 const MAX_CHUNK = 2 ** 40
 
-/** The chunk that a BDAT line announces, or undefined when the line is malformed (its octets are then unknown). */
+/** The chunk that a BDAT line announces, or undefined if the line is malformed and the size of the chunk is unknown. */
 export function chunkOf(line: Buffer): Chunk | undefined {
   const match = /^BDAT[ \t]+([0-9]{1,13})(?:[ \t]+(LAST))?[ \t]*$/i.exec(withoutEnding(line).toString('latin1'))
   if (!match) return undefined
@@ -144,9 +144,9 @@ const HTTP_METHODS: ReadonlySet<string> = new Set([
 ])
 
 /**
- * True for the first line of an HTTP request (RFC 9112 3), or the head of a long one: a browser that was told to talk to
- * this port must not get the lines of its body run as commands (cross-protocol request forgery). A page chooses the
- * path, so a method and a slash are enough: a path of any length must not hide the version behind it.
+ * True for the first line of an HTTP request (RFC 9112 3), or the head of a long one. A web page can make a browser
+ * connect to this port, and the lines of the request body must not run as commands (cross-protocol request forgery). The
+ * page chooses the path, so a method and a slash are enough: a long path must not hide the version after it.
  */
 export function isHttp(line: Buffer): boolean {
   const text = withoutEnding(line.subarray(0, 2048)).toString('latin1')

@@ -1,12 +1,12 @@
 /**
- * What the proxy changes in an EHLO reply (RFC 5321 4.1.1.1), and nothing else. The policy is data: the tables below
- * are what the README and the status page show.
+ * The changes that the proxy makes to an EHLO reply (RFC 5321 4.1.1.1). The policy is data: the README and the status page
+ * show the tables below.
  */
 
 /** Whether the client connection is inside TLS; if not, whether the listener offers or requires STARTTLS. */
 export type ClientSecurity = 'tls' | 'plain' | 'starttls-offered' | 'starttls-required'
 
-/** Extensions that hand trust, roles or framing to the peer; a client of ours must not reach them at AhaSend. */
+/** Extensions that give the peer trust, another role or control over framing. Clients must not reach them at AhaSend. */
 export const REMOVED_KEYWORDS = [
   'XCLIENT',
   'XFORWARD',
@@ -20,18 +20,18 @@ export const REMOVED_KEYWORDS = [
 ] as const
 
 /**
- * Mechanisms that do not survive a proxy that ends TLS: channel binding (`*-PLUS`), client certificates (EXTERNAL), and
- * those whose security layer would change the framing (RFC 4422 3.7).
+ * Mechanisms that cannot work through a proxy that terminates TLS: channel binding (`*-PLUS`), client certificates
+ * (EXTERNAL), and mechanisms whose security layer would change the framing (RFC 4422 3.7).
  */
 export const REMOVED_MECHANISMS = ['GSSAPI', 'GSS-SPNEGO', 'KERBEROS_V4', 'DIGEST-MD5', 'EXTERNAL'] as const
 
 const KEYWORDS: ReadonlySet<string> = new Set(REMOVED_KEYWORDS)
 const MECHANISMS: ReadonlySet<string> = new Set(REMOVED_MECHANISMS)
 
-/** An EHLO reply for the client. */
+/** The EHLO reply for the client. */
 export interface RewrittenEhlo {
   readonly bytes: Buffer
-  /** Names from the tables above, `STARTTLS`, `REQUIRETLS`, `BINARYMIME`, `AUTH` or mechanisms; nothing else. */
+  /** Only names from the tables above, `STARTTLS`, `REQUIRETLS`, `BINARYMIME`, `AUTH` or mechanisms. */
   readonly removed: readonly string[]
   readonly added: readonly string[]
 }
@@ -46,7 +46,7 @@ const DASH = 0x2d
 const SPACE = 0x20
 const STARTTLS = 'STARTTLS'
 
-/** True when a 250 reply to EHLO lists `keyword` (upper case). */
+/** True if a 250 reply to EHLO lists `keyword` (upper case). */
 export function offers(reply: Buffer, keyword: string): boolean {
   return linesOf(reply)
     .slice(1)
@@ -54,8 +54,8 @@ export function offers(reply: Buffer, keyword: string): boolean {
 }
 
 /**
- * The EHLO reply for a client whose connection has this security. Each kept line keeps its bytes; when the last line
- * changes, the mark that makes it the last moves. A reply whose lines do not all begin with `250` comes back as it is.
+ * The EHLO reply for a client whose connection has this security. Kept lines keep their bytes, except that the separator of
+ * the last line moves if the last line changes. A reply in which a line does not begin with `250` is returned unchanged.
  */
 export function rewriteEhlo(reply: Buffer, security: ClientSecurity): RewrittenEhlo {
   const lines = linesOf(reply)
@@ -75,20 +75,20 @@ export function offersStarttls(security: ClientSecurity): boolean {
   return security === 'starttls-offered' || security === 'starttls-required'
 }
 
-/** The line, a shorter one, or none; names what went. */
+/** Returns the line, a shorter one, or none, and adds the removed names to `removed`. */
 function keep(line: Line, security: ClientSecurity, chunking: boolean, removed: string[]): Line[] {
-  if (mustGo(line.keyword, security, chunking)) {
+  if (mustRemove(line.keyword, security, chunking)) {
     removed.push(line.keyword)
     return []
   }
   return line.keyword === 'AUTH' ? withoutMechanisms(line, removed) : [line]
 }
 
-function mustGo(keyword: string, security: ClientSecurity, chunking: boolean): boolean {
+function mustRemove(keyword: string, security: ClientSecurity, chunking: boolean): boolean {
   if (KEYWORDS.has(keyword) || keyword === STARTTLS) return true
-  if (keyword === 'BINARYMIME') return !chunking // RFC 3030 3: it is sent by BDAT only
+  if (keyword === 'BINARYMIME') return !chunking // RFC 3030 3: it requires BDAT
   if (keyword === 'REQUIRETLS') return security !== 'tls' // RFC 8689: the whole path must be inside TLS
-  return keyword === 'AUTH' && security === 'starttls-required' // RFC 4954 4: not before TLS where TLS is demanded
+  return keyword === 'AUTH' && security === 'starttls-required' // RFC 4954 4: not before TLS if TLS is required
 }
 
 function withoutMechanisms(line: Line, removed: string[]): Line[] {
@@ -108,14 +108,14 @@ function isRemovedMechanism(name: string): boolean {
   return MECHANISMS.has(upper) || upper.endsWith('-PLUS') || upper.startsWith('GS2-')
 }
 
-/** The name as it may be reported: from the table, or its family; an upstream's own words stay out. */
+/** The name for reports: from the table, or its family. Text from an upstream is never reported. */
 function mechanismName(name: string): string {
   const upper = name.toUpperCase()
   if (MECHANISMS.has(upper)) return upper
   return upper.endsWith('-PLUS') ? '*-PLUS' : 'GS2-*'
 }
 
-/** Before the last keyword, so that every line of the upstream keeps its bytes. */
+/** Inserts STARTTLS before the last keyword, so that every line of the upstream keeps its bytes. */
 function withStarttls(lines: readonly Line[]): Line[] {
   const line = { bytes: Buffer.from(`250-${STARTTLS}\r\n`), keyword: STARTTLS }
   const at = Math.max(1, lines.length - 1)
@@ -126,7 +126,7 @@ function join(lines: readonly Line[]): Buffer {
   return Buffer.concat(lines.map((line, index) => mark(line.bytes, index === lines.length - 1 ? SPACE : DASH)))
 }
 
-/** The line with `separator` behind its code; the same bytes when it has it already. */
+/** The line with `separator` after its code; the same buffer if it already has it. */
 function mark(line: Buffer, separator: number): Buffer {
   const current = line[3]
   if (current === separator) return line
@@ -147,7 +147,7 @@ function linesOf(reply: Buffer): Line[] {
   return lines
 }
 
-/** Up to the first blank or `=` (some servers write `AUTH=LOGIN` for old clients), letters in upper case. */
+/** The text up to the first blank or `=` (some servers write `AUTH=LOGIN` for old clients), in upper case. */
 function keywordOf(line: Buffer): string {
   const word = /^[A-Za-z0-9-]{1,40}(?=[ \t=\r\n]|$)/.exec(line.toString('latin1', 4, 64))
   return word ? word[0].toUpperCase() : ''

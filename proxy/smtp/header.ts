@@ -1,18 +1,18 @@
 /**
- * What a message's header section (RFC 5322 2.2) says to telemetry, found while the body streams by. The octets are
- * looked at and neither kept nor changed, except those of the few fields below.
+ * Reads the few fields of a message's header section (RFC 5322 2.2) that telemetry uses, while the message is relayed.
+ * All other bytes are neither kept nor changed.
  *
  * The section ends at the first empty line. A line ends at its line feed, with or without a carriage return before it:
- * strict servers know CRLF only, lenient ones take both, and to see more fields than the server does no harm here. A
- * line that is no field is passed over. So is a line that begins with a dot: a client stuffs lines that begin with one
- * (RFC 5321 4.5.2), which no field of interest does.
+ * strict servers accept only CRLF, lenient ones accept both, and reading more fields than the server does no harm here.
+ * Lines that are not fields are skipped, and so are lines that begin with a dot: dot-stuffing (RFC 5321 4.5.2) changes
+ * only such lines, and no field used here begins with a dot.
  */
 
-/** What was found. A field that is malformed, too long or not there is absent. */
+/** The fields that were found. A malformed, too long or missing field is absent. */
 export interface HeaderFacts {
-  /** W3C trace context: version 00 whole, of later versions the part that version 00 knows. */
+  /** W3C trace context: all of version 00; of later versions, the part that version 00 defines. */
   readonly traceparent?: string
-  /** Printable ASCII; only beside a `traceparent`, as W3C Trace Context 2.3 demands. */
+  /** Printable ASCII; only together with a `traceparent`, as W3C Trace Context 2.3 requires. */
   readonly tracestate?: string
   /** True or absent. */
   readonly sandbox?: boolean
@@ -21,11 +21,11 @@ export interface HeaderFacts {
   readonly messageId?: string
 }
 
-/** Octets of a message in which fields are looked for. Arbitrary: senders need a few thousand. */
+/** The number of bytes of a message in which fields are searched. Arbitrary: real header sections have a few thousand. */
 export const MAX_HEADER_BYTES = 64 * 1024
-/** Octets of one field, with its name and folding. Arbitrary: above the longest value that is of use. */
+/** The longest field in bytes, including its name and folding. Arbitrary: above the longest usable value. */
 export const MAX_FIELD_BYTES = 2048
-/** W3C Trace Context 3.3.1.5 asks to propagate at least so much; a longer list is absent. */
+/** W3C Trace Context 3.3.1.5 requires support for at least this length. A longer list is absent. */
 export const MAX_TRACESTATE_LENGTH = 512
 /** AhaSend's limits on `ahasend-tags`. */
 export const MAX_TAGS = 10
@@ -37,40 +37,40 @@ const LF = 0x0a
 const CR = 0x0d
 const SPACE = 0x20
 const TAB = 0x09
-/** The bit in which the two cases of an ASCII letter differ. */
+/** The bit that distinguishes the two cases of an ASCII letter. */
 const LOWER_CASE = 0x20
 
 const NAMES = ['traceparent', 'tracestate', 'ahasend-sandbox', 'ahasend-tags'].map((name) => Buffer.from(name))
 const NAMES_AND_ID = [...NAMES, Buffer.from('message-id')]
 
-/** A field as it was folded; blanks before the colon are the obsolete syntax of RFC 5322 4.5. */
+/** A folded field. Blanks before the colon are the obsolete syntax of RFC 5322 4.5. */
 const FIELD = /^([a-z-]+)[ \t]*:(.*)$/is
 
-/** Reads the header section of one message. Make a new one for each. */
+/** Reads the header section of one message. Create one per message. */
 export class HeaderScanner {
   readonly #names: readonly Buffer[]
   readonly #found = new Findings()
-  /** Octets that may still be looked at; 0 behind the end. */
+  /** Bytes that may still be read; 0 after the end of the section. */
   #left = MAX_HEADER_BYTES
-  /** Octets of the unfinished line. */
+  /** Bytes of the unfinished line. */
   #lineBytes = 0
   #beganWithCr = false
-  /** The present field is of interest, as far as its octets tell. */
+  /** True while the bytes of the current field match one of the names. */
   #keeps = false
   #kept: Buffer[] = []
   #keptBytes = 0
 
-  /** With `messageId` that field is looked for, too. */
+  /** With `messageId`, also reads that field. */
   constructor(messageId = false) {
     this.#names = messageId ? NAMES_AND_ID : NAMES
   }
 
-  /** True when nothing that follows will be looked at. */
+  /** True if all further bytes will be ignored. */
   get done(): boolean {
     return this.#left === 0
   }
 
-  /** Reads octets of the message: those of `chunk` from `from` to before `to`. The buffer is not kept. */
+  /** Reads the bytes of `chunk` from `from` to before `to`. Does not keep the buffer. */
   push(chunk: Buffer, from: number, to: number): void {
     const limit = Math.min(to, from + this.#left)
     for (let at = from; at < limit && this.#left > 0; ) {
@@ -84,8 +84,8 @@ export class HeaderScanner {
   }
 
   /**
-   * What was found, or undefined; nothing is looked at any more. A line without its end is not believed, nor is the field
-   * that it continues.
+   * Returns the fields that were found, or undefined, and ignores all further bytes. An unfinished line does not count, nor
+   * does the field that it continues.
    */
   finish(): HeaderFacts | undefined {
     if (this.#lineBytes === 0) this.#endField()
@@ -94,7 +94,7 @@ export class HeaderScanner {
     return this.#found.facts()
   }
 
-  /** A part of a line, or all of it; `whole` when its end is there. */
+  /** Reads a part of a line. `whole` is true if it includes the end of the line. */
   #read(chunk: Buffer, at: number, end: number, whole: boolean): void {
     if (this.#lineBytes === 0) this.#beginLine(chunk, at, end)
     this.#lineBytes += end - at
@@ -102,7 +102,7 @@ export class HeaderScanner {
     if (whole) this.#endLine()
   }
 
-  /** A line that begins with a blank continues the field before it; any other ends that field. */
+  /** A line that begins with a blank continues the previous field. Any other line ends it. */
   #beginLine(chunk: Buffer, at: number, end: number): void {
     const first = chunk[at]!
     if (first === SPACE || first === TAB) return
@@ -137,13 +137,13 @@ export class HeaderScanner {
   }
 }
 
-/** Plain loops: this runs for each line of each header section. */
+/** Plain loops, because this runs for each line of each header section. */
 function mayBeginOneOf(names: readonly Buffer[], chunk: Buffer, at: number, end: number): boolean {
   for (const name of names) if (mayBeginWith(name, chunk, at, end)) return true
   return false
 }
 
-/** True when the octets, as far as they are there, could spell `name`, letters in any case. */
+/** True if the available bytes match the beginning of `name`, in any case. */
 function mayBeginWith(name: Buffer, chunk: Buffer, at: number, end: number): boolean {
   const length = Math.min(name.length, end - at)
   for (let index = 0; index < length; index += 1) {
@@ -152,14 +152,14 @@ function mayBeginWith(name: Buffer, chunk: Buffer, at: number, end: number): boo
   return true
 }
 
-/** RFC 5322 2.2.3: the line ends before blanks go, the blanks stay. */
+/** RFC 5322 2.2.3: removes the line ends before blanks, and keeps the blanks. */
 function unfold(value: string): string {
   return value.replace(/\r?\n(?=[ \t])/g, '').trim()
 }
 
-/** What the fields said so far, bounded whatever their number. */
+/** The values of the fields so far. Their size is bounded, however many fields there are. */
 class Findings {
-  /** Of a field that may stand once: its value; null when it stood twice, so that nobody knows which one counts. */
+  /** The value of a field that may occur once; null if it occurred twice, because it is unclear which one counts. */
   #traceparent: string | null | undefined
   #messageId: string | null | undefined
   #tracestate = ''
@@ -201,7 +201,7 @@ class Findings {
   }
 }
 
-/** W3C Trace Context 3.2.2: lower case only; version ff and ids of zeros are invalid; only later versions go on. */
+/** W3C Trace Context 3.2.2: lower case only; version ff and ids of zeros are invalid; only later versions may be longer. */
 const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?=$|-)/
 
 function traceparentOf(value: string): string | undefined {
@@ -210,8 +210,8 @@ function traceparentOf(value: string): string | undefined {
 }
 
 /**
- * W3C Trace Context 3.3.1: several fields are one list, in their order; blanks around commas (a fold leaves some) and empty
- * members mean nothing. One character too many marks what is too long.
+ * W3C Trace Context 3.3.1: several fields form one list, in their order. Blanks around commas (from folding) and empty
+ * members are ignored. One character above the limit marks a list that is too long.
  */
 function joined(list: string, value: string): string {
   return (list === '' ? membersOf(value) : [list, ...membersOf(value)]).join(',').slice(0, MAX_TRACESTATE_LENGTH + 1)
@@ -226,12 +226,12 @@ function tracestateOf(list: string): string | undefined {
   return list.length <= MAX_TRACESTATE_LENGTH && /^[\x20-\x7e]+$/.test(list) ? list : undefined
 }
 
-/** The tags that AhaSend takes: what is empty, too long or not printable is left out. */
+/** The tags that AhaSend accepts: none that is empty, too long or not printable. */
 function tagsOf(value: string): string[] {
   return membersOf(value).filter((tag) => !/[\p{Cc}\ufffd]/u.test(tag) && [...tag].length <= MAX_TAG_LENGTH)
 }
 
-/** RFC 5322 3.6.4, without a look at what is between the brackets. */
+/** RFC 5322 3.6.4, without checking the text between the brackets. */
 function messageIdOf(value: string): string | undefined {
   const found = /^<[^<>\s\p{Cc}\ufffd]+>$/u.test(value)
   return found && Buffer.byteLength(value) <= MAX_MESSAGE_ID_LENGTH ? value : undefined

@@ -1,8 +1,8 @@
-/** The grammar of replies (RFC 5321 4.2): assembled whole, byte-exact, bounded. */
+/** The grammar of replies (RFC 5321 4.2). Replies are assembled whole and byte-exact, up to a limit. */
 
-/** Octets of one reply. AhaSend's longest is near 200; RFC 5321 4.5.3.1.5 asks for 512 a line. */
+/** The longest reply in bytes. AhaSend's longest has about 200; RFC 5321 4.5.3.1.5 requires 512 per line. */
 export const MAX_REPLY_BYTES = 64 * 1024
-/** Lines of one reply: as in Postfix' and Dovecot's habit, an arbitrary bound far above any EHLO list. */
+/** The number of lines of one reply. Arbitrary: like the limits of Postfix and Dovecot, far above any EHLO list. */
 export const MAX_REPLY_LINES = 1000
 
 const LF = 0x0a
@@ -12,9 +12,11 @@ const DASH = 0x2d
 
 /** One complete reply, all its lines. */
 export interface Reply {
-  /** Exactly what the upstream wrote, line endings included. Valid as long as it is kept. */
+  /**
+   * Exactly the bytes that the upstream wrote, including line endings. They stay unchanged as long as the buffer is kept.
+   */
   readonly bytes: Buffer
-  /** The last line's code, 200 to 599, or 0 when that line is no reply line. */
+  /** The last line's code, 200 to 599, or 0 if it is not a reply line. */
   readonly code: number
 }
 
@@ -24,7 +26,7 @@ function codeAt(bytes: Buffer, from: number): number {
   return code >= 200 && code <= 599 && isSeparator(bytes[from + 3]) ? code : 0
 }
 
-/** NaN poisons the sum, so one test at the end covers all three places. */
+/** NaN makes the sum NaN, so one test at the end covers all three digits. */
 function digit(byte: number | undefined): number {
   return byte !== undefined && byte >= 0x30 && byte <= 0x39 ? byte - 0x30 : Number.NaN
 }
@@ -33,27 +35,27 @@ function isSeparator(byte: number | undefined): boolean {
   return byte === SPACE || byte === DASH || byte === CR || byte === LF || byte === undefined
 }
 
-/** True when the line at `from` says that another follows: three digits and a dash. */
+/** True if another line follows the line at `from`: it begins with three digits and a dash. */
 function continues(bytes: Buffer, from: number): boolean {
   return bytes[from + 3] === DASH && !Number.isNaN(digit(bytes[from]) + digit(bytes[from + 1]) + digit(bytes[from + 2]))
 }
 
-/** Cuts a stream of bytes into whole replies. A line ends at LF; any line without the continuation dash ends a reply. */
+/** Splits a stream of bytes into whole replies. A line ends at LF. A line without the continuation dash ends a reply. */
 export class ReplyReader {
   #tail: Buffer = Buffer.alloc(0)
   #tailLength = 0
-  /** Where in the tail the unfinished line begins. */
+  /** The index in the tail at which the unfinished line begins. */
   #lineStart = 0
   #lines = 0
 
-  /** Octets of an unfinished reply. */
+  /** Bytes of an unfinished reply. */
   get unfinished(): number {
     return this.#tailLength
   }
 
   /**
-   * Calls `whole` for each reply that `chunk` completes. Returns false when a reply is longer than allowed, finished or
-   * not; the reader is then of no more use.
+   * Calls `whole` for each reply that `chunk` completes. Returns false if a reply, finished or not, is longer than allowed.
+   * After that, do not use the reader any more.
    */
   push(chunk: Buffer, whole: (reply: Reply) => void): boolean {
     const searched = this.#tailLength
@@ -75,11 +77,11 @@ export class ReplyReader {
     return this.#isBounded(this.#tailLength)
   }
 
-  #isBounded(octets: number): boolean {
-    return octets <= MAX_REPLY_BYTES && this.#lines <= MAX_REPLY_LINES
+  #isBounded(bytes: number): boolean {
+    return bytes <= MAX_REPLY_BYTES && this.#lines <= MAX_REPLY_LINES
   }
 
-  /** Grows by doubling, so that a reply that comes byte by byte costs linear time. */
+  /** Grows by doubling, so that a reply that arrives byte by byte costs linear time. */
   #append(chunk: Buffer): Buffer {
     const length = this.#tailLength + chunk.length
     if (this.#tail.length < length) {
@@ -92,7 +94,9 @@ export class ReplyReader {
     return this.#tail.subarray(0, length)
   }
 
-  /** Keeps what is unfinished. A tail that gave away a reply is not written to again: the reply may still be unsent. */
+  /**
+   * Keeps the unfinished reply. Never writes again to a buffer that a returned reply uses: the reply may still be unsent.
+   */
   #keep(data: Buffer, start: number, lineStart: number): void {
     this.#lineStart = lineStart - start
     if (start === 0 && this.#tailLength > 0) return
@@ -101,7 +105,7 @@ export class ReplyReader {
   }
 }
 
-/** The text of the last line behind its code, as latin1, at most 2,000 characters. Never kept, never exported. */
+/** The text of the last line after its code, as latin1, at most 2,000 characters. It is never kept or exported. */
 export function lastLineText(reply: Buffer): string {
   const end = reply.at(-1) === LF ? reply.length - 1 : reply.length
   const start = reply.lastIndexOf(LF, end - 1) + 1
@@ -109,8 +113,8 @@ export function lastLineText(reply: Buffer): string {
 }
 
 /**
- * The enhanced status code (RFC 2034) at the start of a reply's last line. Undefined when there is none, when it is
- * malformed, or when its class is not the code's own.
+ * The enhanced status code (RFC 2034) at the start of the text of a reply's last line. Undefined if it is missing or
+ * malformed, or if its class differs from that of the code.
  */
 export function enhancedCodeOf(code: number, text: string): string | undefined {
   const found = /^([245])\.[0-9]{1,3}\.[0-9]{1,3}(?= |$)/.exec(text)

@@ -11,22 +11,22 @@ export function now(): number {
   return performance.timeOrigin + performance.now()
 }
 
-/** Ends a dial; `Dialer.dial` makes a value of it, and throws nothing itself. */
+/** Ends a dial. `Dialer.dial` turns it into a value and never throws. */
 export class DialFailed extends Error {
   readonly reason: DialError
   readonly detail: string | undefined
-  /** What the operator can do about a shortage of this machine. */
+  /** How the operator can fix a shortage of this machine. */
   readonly advice: string | undefined
   constructor(reason: DialError, cause?: unknown) {
     super(reason)
     this.reason = reason
-    this.advice = shortageOf(cause)
+    this.advice = reason === 'local_resources_exhausted' ? shortageOf(cause) : undefined
     const code = (cause as { code?: unknown } | undefined)?.code
     this.detail = typeof code === 'string' && /^[A-Z0-9_/]{1,64}$/.test(code) ? code : undefined
   }
 }
 
-/** One dial in progress: its signal, its clock, its replies. */
+/** One dial in progress: its signal, its phases and their times, and the upstream's replies. */
 export class Attempt {
   readonly server: UpstreamAddress
   readonly signal: AbortSignal
@@ -52,7 +52,7 @@ export class Attempt {
     return Math.max(0, this.#at + this.#timeoutMs - now())
   }
 
-  /** Runs one phase against the signal and takes its time. */
+  /** Runs and times one phase. Rejects when the signal aborts. */
   async during<T>(phase: DialPhase, run: () => Promise<T>): Promise<T> {
     this.#phase = phase
     const started = now()
@@ -69,9 +69,9 @@ export class Attempt {
     this.#replies = new Replies(tcp)
   }
 
-  /** Sends a command. A reply that is there before was injected to be taken for the answer (nostarttls.secvuln.info). */
-  async ask(line: string): Promise<Reply> {
-    if (this.#replies!.ahead) throw new DialFailed('starttls_injection')
+  /** Sends a command. A reply that arrived before it was injected to pass for the real one (nostarttls.secvuln.info). */
+  async command(line: string): Promise<Reply> {
+    if (this.#replies!.hasUnread) throw new DialFailed('starttls_injection')
     this.#tcp?.write(line)
     return this.reply()
   }
@@ -83,8 +83,8 @@ export class Attempt {
   }
 
   /**
-   * Gives the socket away, paused. Returns what was read behind the last reply: the upstream's next words in the clear,
-   * injected bytes before TLS (RFC 3207 5).
+   * Hands over the paused socket. Returns the bytes that were read after the last reply. Before TLS they are injected
+   * (RFC 3207 5); without TLS they belong to the session.
    */
   handOver(): Buffer {
     return this.#replies!.detach()
@@ -103,13 +103,15 @@ export class Attempt {
     }
   }
 
-  /** Closes the connection, TLS first: Node may crash when TLS still has something to write and the socket below is gone. */
+  /**
+   * Closes the connection, TLS first: Node may crash when TLS still has something to write and the socket below is gone.
+   */
   destroy(): void {
     this.#secureSocket?.destroy()
     this.#tcp?.destroy()
   }
 
-  /** What an error that ended the dial means in the phase in which it came. */
+  /** Translates the error that ended the dial, by the phase in which it occurred. */
   failureOf(error: unknown): DialFailed {
     if (error instanceof DialFailed) return error
     const shortage = this.#shortageIn(error)
@@ -118,7 +120,7 @@ export class Attempt {
       : new DialFailed(this.#reasonOf(error), error)
   }
 
-  /** The phases that need descriptors, ports and memory of this machine. */
+  /** The shortage of this machine that an error indicates. Only two phases need descriptors, ports and memory. */
   #shortageIn(error: unknown): unknown {
     if (this.#phase !== 'resolve' && this.#phase !== 'connect') return undefined
     if (shortageOf(error) !== undefined) return error
@@ -133,7 +135,7 @@ export class Attempt {
     return 'tls_failed'
   }
 
-  /** What is known of the dial now that it has ended; `failure` is absent when it succeeded. */
+  /** The event of the dial, which has ended. `failure` is absent if it succeeded. */
   facts(failure?: Pick<DialFailed, 'reason' | 'detail' | 'advice'>): Dial {
     const end = now()
     return {
@@ -159,15 +161,15 @@ function connectReason(code: unknown): DialError {
   return typeof code === 'string' && code !== 'ETIMEDOUT' ? 'connect_refused' : 'connect_timeout'
 }
 
-/** What stands for a reply without an end: a wrong answer to everything. */
+/** Stands for a reply that is too long. No command accepts code 0. */
 const ENDLESS: Reply = { bytes: Buffer.alloc(0), code: 0 }
 
-/** The replies to the proxy's own few commands, one at a time. */
+/** Reads the replies to the proxy's own commands, one at a time. */
 class Replies {
   readonly #tcp: net.Socket
   readonly #reader = new ReplyReader()
   readonly #ready: Reply[] = []
-  /** All that was read, and how many octets of it were taken as replies. */
+  /** All bytes that were read, and how many of them `next` has returned. */
   readonly #read: Buffer[] = []
   #taken = 0
   #waiting: { settle: (reply: Reply) => void; fail: (error: Error) => void } | undefined
@@ -178,8 +180,8 @@ class Replies {
     tcp.on('data', this.#data).on('error', this.#error).on('end', this.#end).on('close', this.#end)
   }
 
-  /** True when something was read that nobody took yet. */
-  get ahead(): boolean {
+  /** True if bytes were read that `next` has not returned. */
+  get hasUnread(): boolean {
     return this.#ready.length > 0 || this.#reader.unfinished > 0
   }
 
@@ -192,7 +194,9 @@ class Replies {
     })
   }
 
-  /** Stops listening, except for errors, which would otherwise end the process. Returns what nobody took. */
+  /**
+   * Stops reading. Keeps the error listener, because an unhandled error would end the process. Returns the unread bytes.
+   */
   detach(): Buffer {
     this.#tcp.off('data', this.#data).off('end', this.#end).off('close', this.#end)
     this.#tcp.pause()
@@ -231,7 +235,7 @@ class Replies {
   }
 }
 
-/** `work`, or the signal's reason. What `work` comes to after that is nobody's concern, a rejection included. */
+/** Settles like `work`, or rejects with the signal's reason if it aborts first. Ignores a later rejection of `work`. */
 export function raced<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((settle, fail) => {
     const aborted = () => fail(signal.reason)

@@ -11,39 +11,42 @@ import { Attempt, DialFailed, now, raced } from './attempt.ts'
 
 export { now }
 
-/** A connection to an upstream that has greeted and, unless configured otherwise, is inside verified TLS. */
+/** A connection to an upstream that has sent its greeting and, unless configured otherwise, is inside verified TLS. */
 export interface DialledUpstream {
-  /** Bytes of the session: the TLS socket, or the TCP socket itself. */
+  /** The socket that carries the session: the TLS socket, or the TCP socket itself. */
   readonly socket: net.Socket
-  /** The TCP socket below: the one that can be reset. */
+  /** The underlying TCP socket, which can be reset. */
   readonly tcp: net.Socket
   readonly greeting: Reply
   readonly server: UpstreamAddress
   /**
-   * True when the greeting was a refusal (4yz, 5yz). Nothing was negotiated then, the connection is unencrypted, and of the
-   * client's bytes only QUIT may go up.
+   * True if the greeting was a refusal (4yz, 5yz). Then nothing was negotiated, the connection is unencrypted, and of the
+   * client's bytes only QUIT may be relayed.
    */
   readonly refused: boolean
 }
 
-/** What came of dialling: the facts for the telemetry, and the connection if there is one. */
+/** The result of a dial: the event for telemetry, and the connection if there is one. */
 export interface DialResult {
   readonly dial: Dial
   readonly connection?: DialledUpstream
 }
 
-/** X25519 first saves a round of post-quantum keys on each connection; a server that wants them may still ask. */
+/**
+ * X25519 first, because post-quantum keys cost each handshake CPU and bytes; a server that prefers them can request them.
+ */
 const GROUPS = 'X25519:X25519MLKEM768:prime256v1:secp384r1'
 
 /**
- * Milliseconds after a full handshake for which its TLS session, and what the upstream gives out when that is resumed, may
- * be resumed. A resumed session shows no certificate: a renewed one is seen after this time at the latest.
+ * Milliseconds after a full handshake during which its TLS session, and the sessions that the upstream issues on
+ * resumption, may be resumed. A resumed session shows no certificate, so a renewed certificate is seen after this time at
+ * the latest.
  */
 const RESUMABLE_MS = 24 * 60 * 60 * 1000
 
-/** What a full handshake showed. Sessions that are resumed from it inherit it. */
-interface Shown {
-  /** When the certificate ends, in seconds since the Unix epoch. */
+/** The certificate that a full handshake verified. Resumed sessions inherit it. */
+interface Verified {
+  /** When the certificate expires, in seconds since the Unix epoch. */
   readonly notAfter: number
   /** When it was verified, by the dialer's clock. */
   readonly at: number
@@ -51,18 +54,18 @@ interface Shown {
 
 interface CachedSession {
   readonly session: Buffer
-  readonly shown: Shown
+  readonly verified: Verified
 }
 
-/** Dials upstreams. Holds what all dials share: the TLS context and, for each upstream, the TLS session to resume. */
+/** Dials upstreams. All dials share a TLS context and, for each upstream, the TLS session to resume. */
 export class Dialer {
   readonly #context: tls.SecureContext
   readonly #sessions = new Map<string, CachedSession>()
   readonly #clock: () => number
 
   /**
-   * `caFile` is trusted beside the built-in authorities. `clock`, in milliseconds, tells how old TLS sessions are. Throws
-   * what reading or parsing the file throws.
+   * Trusts `caFile` in addition to the built-in authorities. `clock`, in milliseconds, measures the age of TLS sessions.
+   * Throws if the file cannot be read or parsed.
    */
   constructor(caFile?: string, clock = now) {
     this.#clock = clock
@@ -75,13 +78,13 @@ export class Dialer {
     })
   }
 
-  /** Makes a connection, or says why not, within `timeoutMs`. `signal` gives up earlier. Never throws. */
+  /** Connects within `timeoutMs`, or until `signal` aborts. A failure is part of the result. Never throws. */
   async dial(server: UpstreamAddress, timeoutMs: number, signal: AbortSignal): Promise<DialResult> {
     const end = new AbortController()
-    const giveUp = () => end.abort()
-    const timer = setTimeout(giveUp, timeoutMs)
-    signal.addEventListener('abort', giveUp, { once: true })
-    if (signal.aborted) giveUp()
+    const abort = () => end.abort()
+    const timer = setTimeout(abort, timeoutMs)
+    signal.addEventListener('abort', abort, { once: true })
+    if (signal.aborted) abort()
     const attempt = new Attempt(server, timeoutMs, end.signal)
     try {
       const connection = await this.#prepare(attempt)
@@ -91,7 +94,7 @@ export class Dialer {
       return { dial: attempt.facts(attempt.failureOf(error)) }
     } finally {
       clearTimeout(timer)
-      signal.removeEventListener('abort', giveUp)
+      signal.removeEventListener('abort', abort)
     }
   }
 
@@ -114,11 +117,11 @@ export class Dialer {
     return { socket: secured, tcp, greeting, server, refused }
   }
 
-  /** EHLO, STARTTLS, handshake: fails closed at each step (RFC 3207). Nothing of the client has been sent yet. */
+  /** EHLO, STARTTLS, handshake: fails closed at each step (RFC 3207). No client byte has been sent yet. */
   async #secure(attempt: Attempt, tcp: net.Socket): Promise<tls.TLSSocket> {
-    const ehlo = await attempt.ask(`EHLO ${addressLiteral(tcp.localAddress)}\r\n`)
+    const ehlo = await attempt.command(`EHLO ${addressLiteral(tcp.localAddress)}\r\n`)
     if (ehlo.code !== 250 || !offers(ehlo.bytes, 'STARTTLS')) throw new DialFailed('starttls_not_offered')
-    const ready = await attempt.ask('STARTTLS\r\n')
+    const ready = await attempt.command('STARTTLS\r\n')
     if (ready.code !== 220) throw new DialFailed('starttls_refused')
     if (attempt.handOver().length > 0) throw new DialFailed('starttls_injection')
     return this.#handshake(attempt, tcp)
@@ -139,55 +142,58 @@ export class Dialer {
       ...(cached && { session: cached.session }),
     })
     attempt.securing(socket)
-    let shown: Shown = { notAfter: 0, at: 0 }
+    let verified: Verified = { notAfter: 0, at: 0 }
     socket.once('secureConnect', () => {
-      const resumed = socket.isSessionReused() ? cached?.shown : undefined
-      shown = resumed ?? { notAfter: certificateEnd(socket), at: this.#clock() }
+      const inherited = socket.isSessionReused() ? cached?.verified : undefined
+      verified = inherited ?? { notAfter: expiryOf(socket), at: this.#clock() }
     })
-    // before the wait: TLS 1.2 gives its session together with the end of the handshake
-    socket.on('session', (session) => this.#sessions.set(key, { session, shown }))
-    await secured(socket, attempt.signal)
-    attempt.secured(socket, shown.notAfter)
+    // registered before the handshake ends, because TLS 1.2 issues its session at that moment
+    socket.on('session', (session) => this.#sessions.set(key, { session, verified }))
+    await handshake(socket, attempt.signal)
+    attempt.secured(socket, verified.notAfter)
     return socket
   }
 
-  /** A session outlives neither its certificate nor its day: the upstream has to show one again. */
+  /**
+   * The session to resume, unless its certificate has expired or it is too old: then the upstream must show its
+   * certificate.
+   */
   #resumable(key: string): CachedSession | undefined {
     const cached = this.#sessions.get(key)
-    if (!cached || cached.shown.notAfter * 1000 <= Date.now()) return undefined
-    return this.#clock() - cached.shown.at < RESUMABLE_MS ? cached : undefined
+    if (!cached || cached.verified.notAfter * 1000 <= Date.now()) return undefined
+    return this.#clock() - cached.verified.at < RESUMABLE_MS ? cached : undefined
   }
 }
 
-/** Waits for a verified handshake. A FIN in the middle of it comes without an error. */
-function secured(socket: tls.TLSSocket, signal: AbortSignal): Promise<void> {
-  const handshake = new Promise<void>((settle, fail) => {
+/** Waits for a verified handshake. A FIN during the handshake emits no error event. */
+function handshake(socket: tls.TLSSocket, signal: AbortSignal): Promise<void> {
+  const finished = new Promise<void>((settle, fail) => {
     const failed = (error?: Error) => {
       fail(new DialFailed(socket.authorizationError ? 'tls_untrusted' : 'tls_failed', error))
     }
     const ended = () => failed()
     socket.on('error', failed).once('end', ended).once('close', ended)
     socket.once('secureConnect', () => {
-      // the listener for errors stays: an error between here and the relay must not end the process
+      // the error listener stays: an error before the relay starts must not end the process
       socket.off('end', ended).off('close', ended)
       settle()
     })
   })
-  return raced(handshake, signal)
+  return raced(finished, signal)
 }
 
-/** As Node's own, but without its way back to the CN: only the subjectAltName names a server (RFC 9525 2). */
+/** Like Node's own check, but without its fallback to the CN: only the subjectAltName names a server (RFC 9525 2). */
 function checkServerIdentity(host: string, certificate: tls.PeerCertificate): Error | undefined {
   return tls.checkServerIdentity(host, { ...certificate, subject: { ...certificate.subject, CN: '' } })
 }
 
-/** Not by getPeerX509Certificate, which takes the certificate out of the TLS session that is to be kept (Node 24). */
-function certificateEnd(socket: tls.TLSSocket): number {
+/** Does not use getPeerX509Certificate, which removes the certificate from the TLS session that is to be kept (Node 24). */
+function expiryOf(socket: tls.TLSSocket): number {
   const { valid_to: text } = socket.getPeerCertificate()
   return text === undefined ? 0 : Math.floor(Date.parse(text) / 1000)
 }
 
-/** RFC 5321 4.1.3: who has no name to give gives its address. The upstream forgets it at STARTTLS. */
+/** RFC 5321 4.1.3: a client without a name sends its address. The upstream forgets it at STARTTLS. */
 function addressLiteral(address = '127.0.0.1'): string {
   return net.isIPv6(address) ? `[IPv6:${address}]` : `[${address}]`
 }

@@ -2,17 +2,17 @@ import type { Dial, Handover } from '../events/dial.ts'
 import type { UpstreamAddress } from '../settings/config.ts'
 import { type Dialer, type DialledUpstream, type DialResult, now } from './dialer.ts'
 
-/** What a session gets: a connection, or the last upstream's failure. */
+/** The result for a session: a connection, or the last upstream's failure. */
 export type Reached = { readonly connection: DialledUpstream } | { readonly connection?: never; readonly failure: Dial }
 
-/** Sees each dial when it ends, and then the handover of a connection whose dial counts as failed. */
+/** Gets each dial when it ends, and then the handover of a connection whose dial counts as failed. */
 export type Report = (event: Dial | Handover) => void
 
 /**
- * Dials the upstreams in order of preference until one answers. The next is dialled only when the one before could not be
- * had, or greeted with 421; any other greeting is the upstream's answer and the session's. The first connection that
- * greeted with 421 stays open meanwhile: its 421 is the answer when no later upstream has one. Each upstream gets its fair
- * share of the time that is left, so that a dead first upstream leaves time for the second. Never throws.
+ * Dials the upstreams in order of preference until one accepts the session. Dials the next one only if the previous one
+ * failed or greeted with 421; the session gets any other greeting. The first connection that greeted with 421 stays open
+ * meanwhile: if all later upstreams fail as well, the session gets that 421. Each upstream gets an equal share of the
+ * remaining time, so that a dead first upstream leaves time for the second. Never throws.
  */
 export async function dialInOrder(
   dialer: Dialer,
@@ -40,7 +40,7 @@ export async function dialInOrder(
   return kept ? handOver(kept, report) : { failure: last! }
 }
 
-/** A refused dial does not show whether the session gets its connection, so the handover is reported. */
+/** Reports the handover of a refused connection, because its dial does not show whether a session got it. */
 function handOver({ dial, connection }: Required<DialResult>, report: Report): Reached {
   if (connection.refused) report({ type: 'handover', at: now(), dial, ahead: false })
   return { connection }

@@ -2,36 +2,36 @@ import type { Dial } from '../events/dial.ts'
 import type { DialledUpstream, DialResult } from './dialer.ts'
 
 /**
- * Connections dialled ahead of need. A session that finds one waiting pays no round trip for resolving, connecting,
- * greeting, STARTTLS and TLS. A connection that was given to a client is never given to another: this is dialling early,
- * not pooling.
+ * Preconnected upstream connections. A session that gets one does not wait for the resolver, TCP, the greeting, STARTTLS
+ * and TLS. No connection is ever given to a second client: this is preconnecting, not pooling.
  */
 
-/** AhaSend closes a silent connection after 60 s; the client that gets this one must have most of that left. */
+/** AhaSend closes an idle connection after 60 s, and the client that gets this one needs most of that time. */
 const MAX_AGE_MS = 20_000
-/** The recent past that says how many sessions to expect. */
+/** The number of sessions in this time predicts the next ones. */
 const WINDOW_MS = 10_000
-/** Below this many sessions in the window a waiting connection would mostly wait in vain. */
+/** With fewer sessions in the window, most preconnected connections would expire unused. */
 const MIN_ARRIVALS = 5
-/** How long no connection is preconnected after the end of a failed dial; sessions dial for themselves. */
+/** How long nothing is preconnected after a failed dial. Sessions still dial for themselves. */
 const PAUSE_MS = 30_000
 
-/** The part of `max` connections that event loop number `index`, from 0, of `loops` may hold. The parts add up to `max`. */
+/** How many of `max` connections event loop number `index` (from 0) of `loops` may hold. The shares add up to `max`. */
 export function shareOf(max: number, index: number, loops: number): number {
   return Math.floor((max + index) / loops)
 }
 
-/** A connection that was dialled ahead, and how. */
+/** A preconnected connection, and its dial. */
 export interface Preconnected {
   readonly connection: DialledUpstream
   readonly dial: Dial
 }
 
 interface Waiting extends Preconnected {
-  /** Stops watching the waiting connection. */
+  /** Removes the listeners that discard the connection. */
   readonly release: () => void
 }
 
+/** Keeps as many connections ready as the recent sessions suggest. */
 export class Preconnections {
   readonly #max: number
   readonly #dial: () => Promise<DialResult>
@@ -42,18 +42,18 @@ export class Preconnections {
   #pausedUntil = 0
   #closed = false
 
-  /** Keeps at most `max` connections; 0 turns it off. `dial` makes one, and has reported it. */
+  /** Keeps at most `max` connections ready; 0 turns it off. `dial` makes one and reports its dial. */
   constructor(max: number, dial: () => Promise<DialResult>) {
     this.#max = max
     this.#dial = dial
   }
 
-  /** Connections that wait. */
+  /** Connections that are ready. */
   get size(): number {
     return this.#waiting.length
   }
 
-  /** A session wants a connection: the freshest, or undefined. Dials the next ones for those who come after. `at` in ms. */
+  /** Returns the newest connection for a session, or undefined. Dials replacements. `at` is in milliseconds. */
   take(at: number): Preconnected | undefined {
     if (this.#max === 0) return undefined
     this.#arrivals.push(at)
@@ -65,21 +65,21 @@ export class Preconnections {
     return waiting && { connection: waiting.connection, dial: waiting.dial }
   }
 
-  /** Called every second or so. */
+  /** Discards old connections and dials new ones. Called about once a second. */
   tick(at: number): void {
     if (this.#max === 0) return
     this.#expire(at)
     this.#refill(at)
   }
 
-  /** Closes what waits. */
+  /** Closes all connections, including those that are still being dialled. */
   close(): void {
     this.#closed = true
     for (const { connection } of this.#waiting) connection.socket.destroy()
     this.#waiting = []
   }
 
-  /** Enough for those who arrive while one dial lasts, twice over for bursts. */
+  /** Twice the number of sessions that arrive during one dial, because they arrive in bursts. */
   #wanted(at: number): number {
     this.#arrivals = this.#arrivals.filter((arrival) => at - arrival < WINDOW_MS)
     if (this.#arrivals.length < MIN_ARRIVALS || at < this.#pausedUntil || this.#closed) return 0
@@ -101,20 +101,20 @@ export class Preconnections {
     if (!connection || connection.refused || this.#closed) {
       connection?.socket.destroy()
       this.#pausedUntil = dial.end + PAUSE_MS
-    } else this.#waiting.push(this.#watch(connection, dial))
+    } else this.#waiting.push(this.#guard(connection, dial))
   }
 
-  /** A waiting connection on which anything happens (a 421, a close) is no good any more. */
-  #watch(connection: DialledUpstream, dial: Dial): Waiting {
-    const spoilt = () => {
+  /** Discards a waiting connection as soon as anything happens on it, such as a 421 or a close. */
+  #guard(connection: DialledUpstream, dial: Dial): Waiting {
+    const discard = () => {
       this.#waiting = this.#waiting.filter((waiting) => waiting.connection !== connection)
       connection.socket.destroy()
     }
-    connection.socket.on('data', spoilt).on('end', spoilt).on('close', spoilt)
+    connection.socket.on('data', discard).on('end', discard).on('close', discard)
     connection.socket.resume()
     const release = () => {
       connection.socket.pause()
-      connection.socket.off('data', spoilt).off('end', spoilt).off('close', spoilt)
+      connection.socket.off('data', discard).off('end', discard).off('close', discard)
     }
     return { connection, dial, release }
   }

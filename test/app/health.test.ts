@@ -1,4 +1,4 @@
-/** `app/health.ts`: what the image's HEALTHCHECK runs, before admin servers that answer and that do not. */
+/** `app/health.ts`, the image's HEALTHCHECK, with admin servers that respond and admin servers that do not. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -11,11 +11,11 @@ import { SETTINGS } from '../../proxy/settings/table.ts'
 
 const HEALTH = new URL('../../app/health.ts', import.meta.url)
 
-/** The exit code and what was said. */
-async function health(env: Readonly<Record<string, string>>): Promise<readonly [code: number, told: string]> {
+/** The exit code and the printed line. */
+async function health(env: Readonly<Record<string, string>>): Promise<readonly [code: number, printed: string]> {
   const child = spawn(process.execPath, [HEALTH.pathname], { env, stdio: ['ignore', 'pipe', 'inherit'] })
-  const [told, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])
-  return [code as number, told.trimEnd()]
+  const [printed, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])
+  return [code as number, printed.trimEnd()]
 }
 
 async function listening(t: TestContext, server: Server, host = '127.0.0.1'): Promise<number> {
@@ -25,60 +25,60 @@ async function listening(t: TestContext, server: Server, host = '127.0.0.1'): Pr
   return (server.address() as AddressInfo).port
 }
 
-/** An admin server that gives this status to `/readyz` and 404 to all else. */
+/** An admin server that responds with this status to `/readyz` and with 404 to everything else. */
 function admin(status: number): Server {
   return createHttpServer((request, response) => {
     response.writeHead(request.url === '/readyz' ? status : 404, { connection: 'close' }).end()
   })
 }
 
-test('a proxy that is ready is healthy', async (t) => {
+test('a ready proxy is healthy', async (t) => {
   const port = await listening(t, admin(200))
   assert.deepEqual(await health({ PROXY_ADMIN: `http://127.0.0.1:${port}` }), [0, 'HTTP/1.1 200 OK'])
 })
 
-test('an address that means all of this machine is asked on this machine', async (t) => {
+test('an unspecified listening address reaches the proxy on this machine', async (t) => {
   const port = await listening(t, admin(200), '0.0.0.0')
   assert.deepEqual(await health({ PROXY_ADMIN: `http://0.0.0.0:${port}` }), [0, 'HTTP/1.1 200 OK'])
 })
 
-test('a proxy that drains is not healthy', async (t) => {
+test('a draining proxy is not healthy', async (t) => {
   const port = await listening(t, admin(503))
   assert.deepEqual(await health({ PROXY_ADMIN: `http://127.0.0.1:${port}` }), [1, 'HTTP/1.1 503 Service Unavailable'])
 })
 
-test('nobody there is not healthy', async (t) => {
+test('a refused connection is not healthy', async (t) => {
   const server = createServer()
   const port = await listening(t, server)
   server.close()
-  const [code, told] = await health({ PROXY_ADMIN: `http://127.0.0.1:${port}` })
+  const [code, printed] = await health({ PROXY_ADMIN: `http://127.0.0.1:${port}` })
   assert.equal(code, 1)
-  assert.match(told, /ECONNREFUSED/)
+  assert.match(printed, /ECONNREFUSED/)
 })
 
-test('a proxy that does not answer is not healthy, and the check does not wait for ever', async (t) => {
+test('a proxy that does not respond is not healthy, and the check times out', async (t) => {
   const held = createServer((socket) => void t.after(() => socket.destroy()))
   const port = await listening(t, held)
-  assert.deepEqual(await health({ PROXY_ADMIN: `http://127.0.0.1:${port}` }), [1, 'no answer within 2500 ms'])
+  assert.deepEqual(await health({ PROXY_ADMIN: `http://127.0.0.1:${port}` }), [1, 'no response within 2500 ms'])
 })
 
-test('a proxy that closes without an answer is not healthy', async (t) => {
+test('a proxy that closes without a response is not healthy', async (t) => {
   const port = await listening(
     t,
     createServer((socket) => void socket.resume().end()),
   )
-  assert.deepEqual(await health({ PROXY_ADMIN: `http://127.0.0.1:${port}` }), [1, 'closed without an answer'])
+  assert.deepEqual(await health({ PROXY_ADMIN: `http://127.0.0.1:${port}` }), [1, 'closed without a response'])
 })
 
-test('an IPv6 address is asked without its brackets', async (t) => {
+test('an IPv6 address is used without its brackets', async (t) => {
   const port = await listening(t, admin(200), '::1')
   assert.deepEqual(await health({ PROXY_ADMIN: `http://[::1]:${port}` }), [0, 'HTTP/1.1 200 OK'])
 })
 
-test('without an admin server there is nobody to ask', async () => {
-  assert.deepEqual(await health({ PROXY_ADMIN: 'off' }), [0, 'PROXY_ADMIN is off: nobody to ask'])
+test('without an admin server, the check succeeds', async () => {
+  assert.deepEqual(await health({ PROXY_ADMIN: 'off' }), [0, 'PROXY_ADMIN is off: there is no admin server'])
 })
 
-test('without PROXY_ADMIN it asks where the proxy listens by default', () => {
+test('without PROXY_ADMIN, the check uses the default address of the proxy', () => {
   assert.ok(readFileSync(HEALTH, 'utf8').includes(`DEFAULT_ADMIN = '${SETTINGS.admin.default}'`))
 })

@@ -1,4 +1,4 @@
-/** The scripts of package.json as npm runs them: signals reach the program, and what the README pipes can be read. */
+/** The scripts of package.json, run by npm: signals reach the program, and the pipes in the README work. */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -21,10 +21,10 @@ const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   readonly scripts: Readonly<Record<string, string>>
 }
 
-/** npm starts in about a second, and on a machine that stalls in many. */
+/** npm starts in about a second, but takes much longer on a busy machine. */
 const LIMIT_MS = 60_000
 
-/** A command in a process group of its own, as a terminal starts it. What is left of the group ends with the test. */
+/** Starts a command in its own process group, as a terminal does. The group is killed after the test. */
 function start(context: TestContext, command: readonly [string, ...string[]], env: NodeJS.ProcessEnv = {}) {
   const [file, ...args] = command
   const quiet = { npm_config_update_notifier: 'false', npm_config_logs_max: '0' }
@@ -38,7 +38,7 @@ function start(context: TestContext, command: readonly [string, ...string[]], en
   return child
 }
 
-/** Signals every process of the child's group. Returns false when there is none left. */
+/** Signals every process of the child's group. Returns false if none is left. */
 function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals | 0): boolean {
   assert.ok(pid !== undefined)
   try {

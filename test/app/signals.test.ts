@@ -1,9 +1,9 @@
-/** Which signals count: listeners that this process emits to itself, and a clock that stands still. */
+/** Which signals count. The test emits the signals itself and controls the clock. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { onSignals } from '../../app/signals.ts'
 
-/** Sends signals at given milliseconds, and returns what they did. */
+/** Sends signals at the given milliseconds, and returns their actions. */
 function signalled(context: TestContext, ...signals: readonly (readonly [NodeJS.Signals, number])[]): string[] {
   const done: string[] = []
   const clock = context.mock.method(performance, 'now', () => 0)
@@ -29,7 +29,7 @@ test('the first signal drains, a later one stops', (context) => {
   assert.deepEqual(signalled(context, ['SIGTERM', 5000], ['SIGTERM', 7000]), ['drain SIGTERM', 'stop SIGTERM'])
 })
 
-test('the same signal within two seconds is one signal: npm passes on what its process group got', (context) => {
+test('the same signal within two seconds is one signal: npm forwards the signal that its process group received', (context) => {
   const group = [
     ['SIGINT', 5000],
     ['SIGINT', 5000],
@@ -42,7 +42,7 @@ test('another signal stops immediately', (context) => {
   assert.deepEqual(signalled(context, ['SIGTERM', 5000], ['SIGINT', 5000]), ['drain SIGTERM', 'stop SIGINT'])
 })
 
-test('each SIGHUP reloads, and none counts as a stop', (context) => {
+test('each SIGHUP reloads, and none counts as a second signal', (context) => {
   const signals = [
     ['SIGHUP', 0],
     ['SIGHUP', 1],

@@ -1,222 +1,68 @@
-/** What happens when the files of the listeners' certificate change, well or badly. */
+/**
+ * The log lines about the listeners' certificate. How its files are read:
+ * test/proxy/net/listener-certificate-refresh.test.ts.
+ */
 import assert from 'node:assert/strict'
-import { createPrivateKey } from 'node:crypto'
-import { once } from 'node:events'
-import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { test } from 'node:test'
-import { loadCertificate, type RefreshResult } from '../../proxy/net/listener-certificate.ts'
-import { type Certificate, writeTemporaryFiles } from '../support/certificates.ts'
-import { authority, first, handshake, load, loaded, second, serve } from '../support/listener-certificate.ts'
+import { rmSync } from 'node:fs'
+import { type TestContext, test } from 'node:test'
+import { WatchedCertificate } from '../../app/watched-certificate.ts'
+import { writeTemporaryFiles } from '../support/certificates.ts'
+import { first, load, second } from '../support/listener-certificate.ts'
 
-const garbage = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
-const encryptedKey = createPrivateKey(first.keyPem).export({
-  type: 'pkcs8',
-  format: 'pem',
-  cipher: 'aes-256-cbc',
-  passphrase: 'a passphrase',
-}) as string
-
-function errorOf(result: RefreshResult): string {
-  assert.ok(typeof result === 'object', String(result))
-  return result.error
+function watched(t: TestContext) {
+  const { files, write } = load(t)
+  const lines: [level: string, message: string, fields: object][] = []
+  let changes = 0
+  const certificate = new WatchedCertificate(
+    { certFile: files.paths['tls.crt'], keyFile: files.paths['tls.key'] },
+    {
+      info: (fields, message) => lines.push(['info', message, fields]),
+      error: (fields, message) => lines.push(['error', message, fields]),
+    },
+    () => {
+      changes += 1
+    },
+  )
+  t.after(() => certificate.close())
+  return { certificate, write, lines, changes: () => changes }
 }
 
-test('files that stay as they are need no reload', async (t) => {
-  const { certificate } = load(t)
-  const { context } = certificate
-  assert.equal(await certificate.refresh(), 'unchanged')
-  assert.equal(certificate.context, context)
+test('a reload of unchanged files is logged, with the expiry', async (t) => {
+  const { certificate, lines, changes } = watched(t)
+  await certificate.reload()
+  const notAfter = new Date(certificate.certificate.notAfter * 1000).toISOString()
+  assert.deepEqual([lines, changes()], [[['info', 'certificate unchanged', { notAfter }]], 0])
 })
 
-test('a replaced pair is loaded: new handshakes show it, sessions in TLS go on', async (t) => {
-  const { certificate, write } = load(t)
-  const { dial } = await serve(t, certificate)
-  const before = dial()
-  assert.equal(await handshake(before), 'first')
+test('a reload of a new pair is logged and reported', async (t) => {
+  const { certificate, write, lines, changes } = watched(t)
   write('tls.crt', second.certPem)
   write('tls.key', second.keyPem)
-  assert.equal(await certificate.refresh(), 'reloaded')
-  assert.equal(await certificate.refresh(), 'unchanged')
-  assert.equal(await handshake(dial()), 'second')
-  const [hello] = await once(before, 'data')
-  assert.equal(String(hello), 'hello')
-})
-
-test('a session ticket of the old certificate leads to a full handshake, not to an error', async (t) => {
-  const { certificate, write } = load(t)
-  const { dial } = await serve(t, certificate)
-  const before = dial()
-  const [session] = await once(before, 'session')
-  const resumed = dial({ session })
-  await handshake(resumed)
-  assert.equal(resumed.isSessionReused(), true)
-  write('tls.crt', second.certPem)
-  write('tls.key', second.keyPem)
-  assert.equal(await certificate.refresh(), 'reloaded')
-  const later = dial({ session })
-  assert.equal(await handshake(later), 'second')
-  assert.equal(later.isSessionReused(), false)
-})
-
-test('while only half of a new pair is there the old one serves, and the other half completes the reload', async (t) => {
-  for (const [one, other] of [
-    ['tls.crt', 'tls.key'],
-    ['tls.key', 'tls.crt'],
-  ] as const) {
-    const texts = { 'tls.crt': second.certPem, 'tls.key': second.keyPem }
-    const { certificate, write } = load(t)
-    const { context } = certificate
-    write(one, texts[one])
-    assert.match(errorOf(await certificate.refresh()), /tls\.crt and .*tls\.key do not belong together/)
-    assert.match(errorOf(await certificate.refresh()), /do not belong together/)
-    assert.equal(certificate.context, context)
-    write(other, texts[other])
-    assert.equal(await certificate.refresh(), 'reloaded')
-    assert.notEqual(certificate.context, context)
-  }
-})
-
-/** What happens to a file, which one, and what the error says of it. */
-const DAMAGES: readonly (readonly [
-  title: string,
-  file: 'tls.crt' | 'tls.key',
-  text: string | undefined,
-  says: RegExp,
-])[] = [
-  ['is deleted', 'tls.crt', undefined, /ENOENT.*tls\.crt/],
-  ['is deleted', 'tls.key', undefined, /ENOENT.*tls\.key/],
-  ['is empty', 'tls.crt', '', /tls\.crt holds no PEM certificate/],
-  ['is empty', 'tls.key', '', /tls\.key holds no PEM private key/],
-  ['is cut short', 'tls.crt', second.certPem.slice(0, -40), /tls\.crt holds no PEM certificate/],
-  ['is cut short', 'tls.key', second.keyPem.slice(0, -40), /tls\.key holds no PEM private key/],
-  ['has a chain cut short', 'tls.crt', first.certPem + authority.certPem.slice(0, 300), /tls\.crt holds no PEM/],
-  ['has a chain of garbage', 'tls.crt', first.certPem + garbage, /tls\.crt holds no PEM certificate/],
-  ['is encrypted', 'tls.key', encryptedKey, /tls\.key holds no PEM private key, or one that is encrypted/],
-  ['has the authority first', 'tls.crt', authority.certPem + first.certPem, /not that of the first certificate/],
-]
-
-for (const [title, file, text, says] of DAMAGES) {
-  test(`${file} ${title}: the old pair goes on serving, and a good one is taken again`, async (t) => {
-    const { certificate, write, files } = load(t)
-    const { context } = certificate
-    if (text === undefined) rmSync(files.paths[file])
-    else write(file, text)
-    assert.match(errorOf(await certificate.refresh()), says)
-    assert.equal(certificate.context, context)
-    assert.equal(await handshake((await serve(t, certificate)).dial()), 'first')
-    write('tls.crt', first.certPem)
-    write('tls.key', first.keyPem)
-    assert.equal(await certificate.refresh(), 'reloaded')
-  })
-
-  test(`${file} ${title}: nothing is loaded at start, and the reason is a value`, (t) => {
-    const { write, files } = load(t)
-    if (text === undefined) rmSync(files.paths[file])
-    else write(file, text)
-    const result = loadCertificate({ certFile: files.paths['tls.crt'], keyFile: files.paths['tls.key'] })
-    assert.ok('error' in result)
-    assert.match(result.error, says)
-  })
-}
-
-test('no error quotes the key', async (t) => {
-  const { certificate, write } = load(t)
-  write('tls.key', second.keyPem.replace('MII', 'MIJ'))
-  const line = second.keyPem.split('\n')[1] ?? ''
-  assert.ok(!errorOf(await certificate.refresh()).includes(line.slice(0, 16)))
-})
-
-test('a directory that Kubernetes swaps by its symbolic link is noticed', async (t) => {
-  const { directory, remove } = writeTemporaryFiles({})
-  t.after(remove)
-  const publish = (version: string, { certPem, keyPem }: Certificate) => {
-    mkdirSync(join(directory, version))
-    writeFileSync(join(directory, version, 'tls.crt'), certPem)
-    writeFileSync(join(directory, version, 'tls.key'), keyPem)
-    symlinkSync(version, join(directory, '..data_tmp'))
-    renameSync(join(directory, '..data_tmp'), join(directory, '..data'))
-  }
-  publish('..2026_01', first)
-  const [certFile, keyFile] = ['tls.crt', 'tls.key'].map((name) => {
-    symlinkSync(join('..data', name), join(directory, name))
-    return join(directory, name)
-  }) as [string, string]
-  const certificate = loaded({ certFile, keyFile })
-  assert.equal(await certificate.refresh(), 'unchanged')
-  publish('..2026_02', second)
-  rmSync(join(directory, '..2026_01'), { recursive: true })
-  assert.equal(await certificate.refresh(), 'reloaded')
-  assert.equal(await handshake((await serve(t, certificate)).dial()), 'second')
-})
-
-test('refreshes asked for at once run one after the other', async (t) => {
-  const { certificate, write } = load(t)
-  write('tls.crt', second.certPem)
-  write('tls.key', second.keyPem)
-  const results = await Promise.all([certificate.refresh(), certificate.refresh(), certificate.refresh()])
-  assert.deepEqual(results, ['reloaded', 'unchanged', 'unchanged'])
-})
-
-test('an error is new when the files or the error changed, or after a good look', async (t) => {
-  const { certificate, write, files } = load(t)
-  const isNew = async () => {
-    const result = await certificate.refresh()
-    assert.ok(typeof result === 'object', String(result))
-    return result.isNew
-  }
-  write('tls.key', second.keyPem)
-  assert.deepEqual([await isNew(), await isNew(), await isNew()], [true, false, false])
-  write('tls.key', second.keyPem)
-  assert.deepEqual([await isNew(), await isNew()], [true, false], 'the same error of other files')
-  rmSync(files.paths['tls.key'])
-  assert.deepEqual([await isNew(), await isNew()], [true, false], 'another error')
-  write('tls.key', first.keyPem)
-  assert.equal(await certificate.refresh(), 'reloaded')
-  rmSync(files.paths['tls.key'])
-  assert.deepEqual([await isNew(), await isNew()], [true, false], 'after a good look')
-})
-
-test('the watch reports an error once, and reloads', { timeout: 10_000 }, async (t) => {
-  t.mock.timers.enable({ apis: ['setInterval'] })
-  const { certificate, write } = load(t)
-  const reported: RefreshResult[] = []
-  certificate.watch(60_000, (result) => reported.push(result))
-  const afterAMinute = async () => {
-    t.mock.timers.tick(60_000)
-    // One look runs after the other: when this one is done, so is the watch's.
-    await certificate.refresh()
-  }
-  write('tls.key', second.keyPem)
-  for (let minute = 0; minute < 3; minute += 1) await afterAMinute()
-  write('tls.crt', second.certPem)
-  await afterAMinute()
+  await certificate.reload()
   assert.deepEqual(
-    reported.map((result) => (typeof result === 'object' ? 'error' : result)),
-    ['error', 'reloaded'],
+    [lines.map(([level, message]) => [level, message]), changes()],
+    [[['info', 'certificate reloaded']], 1],
   )
 })
 
-test('the watch says nothing when nothing changed, and nothing after close, also of a look under way', async (t) => {
-  t.mock.timers.enable({ apis: ['setInterval'] })
-  const { certificate, write } = load(t)
-  const told: RefreshResult[] = []
-  certificate.watch(60_000, (result) => told.push(result))
-  t.mock.timers.tick(60_000)
-  // One look runs after the other: when this one is done, so is the watch's.
-  await certificate.refresh()
-  write('tls.key', 'nothing')
-  t.mock.timers.tick(60_000)
-  certificate.close()
-  t.mock.timers.tick(600_000)
-  await certificate.refresh()
-  assert.deepEqual(told, [])
+test('a failed reload is logged with the reason and the expiry of the certificate in use', async (t) => {
+  const { certificate, write, lines, changes } = watched(t)
+  write('tls.key', 'no key')
+  await certificate.reload()
+  const [[level, message, fields] = []] = lines
+  assert.deepEqual([level, message], ['error', 'certificate not reloaded, the old one stays in use'])
+  assert.match((fields as { error: string }).error, /tls\.key holds no PEM private key/)
+  assert.equal(changes(), 0)
 })
 
-test('the watch does not keep the process alive', (t) => {
-  const { certificate } = load(t)
-  const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length
-  const before = timers()
-  certificate.watch(3_600_000, () => {})
-  assert.equal(timers(), before)
+test('the start fails without a valid pair, and the error names the settings', (t) => {
+  const files = writeTemporaryFiles({ 'tls.crt': first.certPem, 'tls.key': first.keyPem })
+  t.after(files.remove)
+  rmSync(files.paths['tls.key'])
+  const options = { certFile: files.paths['tls.crt'], keyFile: files.paths['tls.key'] }
+  const log = { info() {}, error() {} }
+  assert.throws(
+    () => new WatchedCertificate(options, log, () => {}),
+    /^Error: PROXY_TLS_CERT_FILE, PROXY_TLS_KEY_FILE: ENOENT/,
+  )
 })

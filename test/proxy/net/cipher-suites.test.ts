@@ -88,12 +88,12 @@ for (const [policy, allowed, refused] of [
 describe('The order of cipher suites', () => {
   const ciphers = 'ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256'
 
-  test('is that of the client with intermediate: all suites are good', async (t) => {
+  test('with intermediate, the client decides: all suites are good', async (t) => {
     const chosen = await negotiated(t, 'intermediate', EC, { maxVersion: 'TLSv1.2', ciphers })
     assert.equal(chosen, 'ECDHE-ECDSA-CHACHA20-POLY1305')
   })
 
-  test('is that of the proxy with old: a client that can do better must', async (t) => {
+  test('with old, the proxy decides: a client that supports a good suite gets it', async (t) => {
     const chosen = await negotiated(t, 'old', RSA, {
       maxVersion: 'TLSv1.2',
       ciphers: 'AES128-SHA:ECDHE-RSA-AES256-GCM-SHA384',

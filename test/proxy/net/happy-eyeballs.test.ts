@@ -1,4 +1,4 @@
-/** Names, addresses, and the race for the first connection. The catalogue's ids are those of the connect group. */
+/** Names, addresses, and the concurrent attempts to connect. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net from 'node:net'
@@ -9,15 +9,15 @@ import { Names } from '../../support/names.ts'
 import { OpenResources } from '../../support/open-resources.ts'
 import { ScriptedUpstream } from '../../support/peers.ts'
 
-/** Loopback addresses at which nobody listens on the port of a test's upstream. */
+/** Loopback addresses without a listener on the port of a test's upstream. */
 const REFUSING = ['127.0.0.2', '127.0.0.3', '127.0.0.4']
 
 const never = new AbortController().signal
 
-/** PROXY_DIAL_TIMEOUT unless it is set. */
+/** The default of PROXY_DIAL_TIMEOUT. */
 const TIMEOUT_MS = 10_000
 
-/** For tests in which the timers of this process are mocked: node:test's own is not. */
+/** For tests that mock the timers of this process. The timer of node:test is not mocked. */
 const TIMED = { timeout: 10_000 }
 
 let upstream: ScriptedUpstream
@@ -34,11 +34,11 @@ afterEach(async () => {
 
 interface Race {
   readonly port?: number
-  /** That of a test with a timeout: a race that goes on behind it would keep this process alive. */
+  /** The signal of a test with a timeout: attempts that continue after it would keep this process alive. */
   readonly signal?: AbortSignal
 }
 
-/** Connects, checks where to, and hangs up. */
+/** Connects, checks the address, and closes. */
 async function reaches(address: string, addresses: readonly string[], race: Race = {}): Promise<void> {
   const socket = await connectAny(addresses, race.port ?? upstream.port, TIMEOUT_MS, race.signal ?? never)
   assert.equal(socket.remoteAddress, address)
@@ -46,15 +46,15 @@ async function reaches(address: string, addresses: readonly string[], race: Race
 }
 
 describe('connectAny', () => {
-  test('goes on with the next address at once when one refuses (GRT-09)', TIMED, async (context) => {
-    // the 250 ms of a slow address never pass: who waits for them meets the timeout of this test
+  test('tries the next address immediately after a refusal (GRT-09)', TIMED, async (context) => {
+    // the 250 ms for a slow address never pass: an attempt that waits for them runs into the timeout of this test
     context.mock.timers.enable({ apis: ['setTimeout'] })
     await reaches('127.0.0.1', [...REFUSING, '127.0.0.1'], context)
     await upstream.accept()
     assert.equal(upstream.connections, 1)
   })
 
-  test('rejects with the last error when all refuse (GRT-06)', async () => {
+  test('rejects with the last error if all refuse (GRT-06)', async () => {
     await assert.rejects(connectAny(REFUSING, upstream.port, TIMEOUT_MS, never), {
       code: 'ECONNREFUSED',
       address: REFUSING.at(-1),
@@ -63,7 +63,7 @@ describe('connectAny', () => {
   })
 
   test(
-    'tries the next address beside one that is silent, and drops the loser (GRT-07, GRT-09)',
+    'tries the next address while one does not answer, and closes the slower connection (GRT-07, GRT-09)',
     TIMED,
     async (context) => {
       await using hole = await openBlackHole('127.0.0.2')
@@ -85,37 +85,37 @@ describe('connectAny', () => {
     },
   )
 
-  test('gives up a silent address when told to, not before (GRT-07)', async () => {
+  test('gives up on an address that does not answer only when the signal aborts (GRT-07)', async () => {
     await using hole = await openBlackHole('127.0.0.2')
     const giveUp = new AbortController()
     const connecting = connectAny(['127.0.0.2', '127.0.0.3'], hole.port, TIMEOUT_MS, giveUp.signal)
     const second = await Promise.race([connecting.catch(() => 'given up'), new Promise((go) => setTimeout(go, 400))])
-    assert.equal(second, undefined, 'that the second address refused does not end the first attempt')
+    assert.equal(second, undefined, 'the refusal of the second address does not end the first attempt')
     giveUp.abort(new Error('enough'))
     await assert.rejects(connecting, { message: 'enough' })
   })
 
-  test('opens nothing when it is told to give up before it began (DIS-11)', async () => {
+  test('opens no socket if the signal has already aborted (DIS-11)', async () => {
     await assert.rejects(connectAny(['127.0.0.1'], upstream.port, TIMEOUT_MS, AbortSignal.abort(new Error('late'))), {
       message: 'late',
     })
     assert.equal(upstream.connections, 0)
   })
 
-  test('closes the connection that is given up in the moment in which it is made (DIS-11)', async () => {
+  test('closes a connection that is established at the moment of the abort (DIS-11)', async () => {
     const giveUp = new AbortController()
     const connecting = connectAny(['127.0.0.1'], upstream.port, TIMEOUT_MS, giveUp.signal)
     giveUp.abort(new Error('enough'))
     await assert.rejects(connecting, { message: 'enough' })
   })
 
-  test('speaks IPv6 (GRT-14)', async () => {
+  test('connects over IPv6 (GRT-14)', async () => {
     await using server = net.createServer().listen({ host: '::1', port: 0 })
     await once(server, 'listening')
     await reaches('::1', ['::1'], { port: (server.address() as net.AddressInfo).port })
   })
 
-  test('keeps the other direction open behind a FIN (DIS-02)', async () => {
+  test('keeps the other direction open after a FIN (DIS-02)', async () => {
     const socket = await connectAny(['127.0.0.1'], upstream.port, TIMEOUT_MS, never)
     const peer = await upstream.accept()
     await peer.end()
@@ -124,7 +124,7 @@ describe('connectAny', () => {
     assert.equal(await peer.readLine(), 'QUIT\r\n')
   })
 
-  test('an RST that nobody listens for yet does not end the process (DIS-06)', async () => {
+  test('an RST before anyone listens for errors does not end the process (DIS-06)', async () => {
     const socket = await connectAny(['127.0.0.1'], upstream.port, TIMEOUT_MS, never)
     const peer = await upstream.accept()
     const gone = new Promise((close) => socket.once('close', close))
@@ -133,10 +133,10 @@ describe('connectAny', () => {
   })
 })
 
-/** Stands in for the network: no address ever answers. Records when each attempt begins and how many are open. */
+/** Replaces the network: no address ever answers. Records when each attempt begins and how many are open. */
 class SilentNetwork {
   readonly began: { readonly host: string; readonly at: number; readonly socket: net.Socket }[] = []
-  /** The largest number of sockets that were open at one time. */
+  /** The largest number of sockets that were open at the same time. */
   mostOpen = 0
   now = 0
 
@@ -162,7 +162,7 @@ class SilentNetwork {
   }
 }
 
-describe('connectAny, when no address answers', () => {
+describe('connectAny, if no address answers', () => {
   const addresses = (count: number) => Array.from({ length: count }, (_, index) => `192.0.2.${index}`)
 
   async function race(context: TestContext, count: number, timeoutMs: number): Promise<SilentNetwork> {
@@ -173,7 +173,7 @@ describe('connectAny, when no address answers', () => {
     const { open } = network
     giveUp.abort(new Error('timeout'))
     await assert.rejects(connecting, { message: 'timeout' })
-    assert.deepEqual(network.open, [], 'every socket is closed in the end')
+    assert.deepEqual(network.open, [], 'every socket is closed at the end')
     assert.deepEqual(open, addresses(count).slice(-6), 'the last attempts last until the timeout')
     return network
   }
@@ -184,7 +184,7 @@ describe('connectAny, when no address answers', () => {
     [41, 5_000],
     [200, 10_000],
   ] as const) {
-    test(`RFC 8305: ${count} addresses and ${timeoutMs} ms: each gets its turn, six at a time`, async (context) => {
+    test(`RFC 8305: ${count} addresses and ${timeoutMs} ms: each is tried, at most six at the same time`, async (context) => {
       const { began, mostOpen } = await race(context, count, timeoutMs)
       assert.deepEqual(
         began.map(({ host }) => host),
@@ -198,7 +198,7 @@ describe('connectAny, when no address answers', () => {
     })
   }
 
-  test('RFC 8305: of up to six addresses none is given up, and each waits 250 ms for the one before', async (context) => {
+  test('RFC 8305: up to six attempts all continue, and each starts 250 ms after the previous one', async (context) => {
     const { began } = await race(context, 6, TIMEOUT_MS)
     assert.deepEqual(
       began.map(({ at }) => at),
@@ -234,21 +234,21 @@ describe('resolve', () => {
   ]
 
   for (const [what, found, expected] of ORDERS) {
-    test(`lets the families alternate (RFC 8305 section 4): ${what} (GRT-09)`, async () => {
+    test(`alternates the families (RFC 8305 section 4): ${what} (GRT-09)`, async () => {
       using names = new Names({ 'mail.test': found })
       assert.deepEqual(await resolve('mail.test'), expected)
       assert.deepEqual(names.asked, ['mail.test'])
     })
   }
 
-  test('asks nobody about an address (GRT-08)', async () => {
+  test('does not look up an address (GRT-08)', async () => {
     using names = new Names({})
     assert.deepEqual(await resolve('192.0.2.1'), ['192.0.2.1'])
     assert.deepEqual(await resolve('2001:db8::1'), ['2001:db8::1'])
     assert.deepEqual(names.asked, [])
   })
 
-  test('those who ask at the same time share one look-up; the next one asks again (GRT-08)', async () => {
+  test('concurrent calls share one lookup; the next call looks up again (GRT-08)', async () => {
     const { promise, resolve: answer } = Promise.withResolvers<string[]>()
     using names = new Names({ 'mail.test': promise, 'other.test': ['192.0.2.9'] })
     const asking = [resolve('mail.test'), resolve('mail.test'), resolve('other.test')]
@@ -259,7 +259,7 @@ describe('resolve', () => {
     assert.deepEqual(names.asked, ['mail.test', 'other.test', 'mail.test'])
   })
 
-  test('rejects all who asked with the error of the resolver, and remembers no failure (GRT-08)', async () => {
+  test('rejects all concurrent calls with the resolver’s error, and does not cache a failure (GRT-08)', async () => {
     using names = new Names({ 'mail.test': 'EAI_AGAIN' })
     const both = await Promise.allSettled([resolve('mail.test'), resolve('mail.test')])
     assert.deepEqual(
@@ -271,11 +271,11 @@ describe('resolve', () => {
     assert.deepEqual(names.asked, ['mail.test', 'mail.test'])
   })
 
-  test('a name that does not exist is an error of this machine, too (GRT-08)', async () => {
+  test('a name that does not exist is an error of the real resolver as well (GRT-08)', async () => {
     await assert.rejects(resolve('mail.invalid'), (error: NodeJS.ErrnoException) => /^E/.test(error.code ?? ''))
   })
 })
 
-test('no address at all is a failure, not a wait for the timeout', async () => {
+test('an empty list of addresses fails immediately', async () => {
   await assert.rejects(connectAny([], 25, 10_000, new AbortController().signal), /no address/)
 })

@@ -1,4 +1,4 @@
-/** What the listeners' certificate serves, and what is refused as one. */
+/** The listeners' certificate in handshakes, and files that are refused. */
 import assert from 'node:assert/strict'
 import { webcrypto } from 'node:crypto'
 import { test } from 'node:test'
@@ -6,7 +6,7 @@ import tls from 'node:tls'
 import { buildIdentity } from '../../../proxy/net/listener-certificate.ts'
 import { authority, first, handshake, load, serve } from '../../support/listener-certificate.ts'
 
-test('the certificate and its key serve handshakes, and notAfter is its end in seconds', async (t) => {
+test('the certificate and its key serve handshakes, and notAfter is the expiry in seconds', async (t) => {
   const notAfter = new Date('2099-12-31T23:59:59Z')
   const { certificate } = load(t, await authority.issue({ commonName: 'long', notAfter }))
   assert.equal(certificate.notAfter, 4_102_444_799)
@@ -14,7 +14,7 @@ test('the certificate and its key serve handshakes, and notAfter is its end in s
   assert.equal(await handshake(dial()), 'long')
 })
 
-test('a chain behind the certificate is sent along, and notAfter is that of the certificate itself', async (t) => {
+test('the chain after the certificate is sent as well, and notAfter is that of the certificate itself', async (t) => {
   const notAfter = new Date('2099-12-31T23:59:59Z')
   const own = await authority.issue({ notAfter })
   const { certificate } = load(t, { ...own, certPem: `${own.certPem}\n${authority.certPem}` })
@@ -29,7 +29,7 @@ test('one file may hold both the certificate and the key', (t) => {
   load(t, { certPem: both, keyPem: both })
 })
 
-test('TLS 1.2 and 1.3 are spoken', async (t) => {
+test('TLS 1.2 and 1.3 are accepted', async (t) => {
   const { dial } = await serve(t, load(t).certificate)
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     const socket = dial({ minVersion: version, maxVersion: version })
@@ -38,7 +38,7 @@ test('TLS 1.2 and 1.3 are spoken', async (t) => {
   }
 })
 
-test('TLS 1.1 is not spoken, even where Node is told to allow it', async (t) => {
+test('TLS 1.1 is refused, even if Node is configured to allow it', async (t) => {
   const { DEFAULT_CIPHERS, DEFAULT_MIN_VERSION } = tls
   t.after(() => Object.assign(tls, { DEFAULT_CIPHERS, DEFAULT_MIN_VERSION }))
   Object.assign(tls, { DEFAULT_CIPHERS: 'DEFAULT@SECLEVEL=0', DEFAULT_MIN_VERSION: 'TLSv1' })
@@ -59,7 +59,7 @@ test('a client cannot renegotiate', async (t) => {
 })
 
 test('a key that OpenSSL finds too weak is refused with the reason', async () => {
-  // Imported late: it needs what the certificates of the support folder load before it.
+  // imported late, because it needs what test/support/certificates.ts loads first
   const { X509CertificateGenerator, PemConverter } = await import('@peculiar/x509')
   const algorithm = {
     name: 'RSASSA-PKCS1-v1_5',

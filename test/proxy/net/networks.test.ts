@@ -10,7 +10,7 @@ import {
   readNetworks,
 } from '../../../proxy/net/networks.ts'
 
-/** Text to what it reads as. */
+/** Text, and the networks that it is read as. */
 const READ_AS: readonly (readonly [text: string, networks: string])[] = [
   ['', ''],
   ['   ', ''],
@@ -35,7 +35,7 @@ for (const [text, networks] of READ_AS) {
   })
 }
 
-/** Text, the element that is wrong, and what is said of it. */
+/** Text, the wrong element, and the reason. */
 const MISTAKES: readonly (readonly [text: string, element: string, reason: RegExp])[] = [
   ['10.0.0.0/8,nonsense', 'nonsense', /is not a network/],
   ['10.0.0.0/8,', '', /is not a network/],
@@ -46,13 +46,13 @@ const MISTAKES: readonly (readonly [text: string, element: string, reason: RegEx
   ['10.0.0.0/-1', '10.0.0.0/-1', /is not a network/],
   ['10.0.0.0/8/8', '10.0.0.0/8/8', /is not a network/],
   ['10.0.0.0/255.0.0.0', '10.0.0.0/255.0.0.0', /is not a network/],
-  // The old inet_aton forms: nobody can tell what was meant.
+  // The old inet_aton forms are ambiguous.
   ['127.1', '127.1', /is not a network/],
   ['010.0.0.0/8', '010.0.0.0/8', /is not a network/],
   ['0x7f.0.0.1', '0x7f.0.0.1', /is not a network/],
   ['fe80::1%eth0', 'fe80::1%eth0', /is not a network/],
   ['localhost', 'localhost', /is not a network/],
-  // Set bits behind the prefix are a slip: the sentence offers both readings.
+  // Set bits after the prefix are a mistake: the message offers both corrections.
   ['10.1.2.3/8', '10.1.2.3/8', /10\.0\.0\.0\/8 for the network, or 10\.1\.2\.3 for the single address/],
   ['2001:db8::1/32', '2001:db8::1/32', /2001:db8::\/32 for the network/],
   ['::ffff:10.0.0.0/90', '::ffff:10.0.0.0/90', /is not the first address of a \/90/],
@@ -74,7 +74,7 @@ test('every wrong element of a list is named', () => {
   assert.throws(() => parseNetworks('a, 10.0.0.0/8, b/9'), { name: 'RangeError', message: /"a" .*"b\/9" /s })
 })
 
-/** Networks, an address and whether they contain it. */
+/** Networks, an address, and whether they contain it. */
 const MEMBERS: readonly (readonly [networks: string, address: string | undefined, contained: boolean])[] = [
   ['10.0.0.0/8', '10.255.255.255', true],
   ['10.0.0.0/8', '11.0.0.0', false],
@@ -91,7 +91,7 @@ const MEMBERS: readonly (readonly [networks: string, address: string | undefined
   ['::/0', '::ffff:10.1.2.3', false],
   ['::/0', '10.1.2.3', false],
   ['0.0.0.0/0', '::1', false],
-  // Not mapped, though it ends alike (RFC 4291 2.5.5.1).
+  // IPv4-compatible, not IPv4-mapped (RFC 4291 2.5.5.1).
   ['10.0.0.0/8', '::10.1.2.3', false],
   ['::10.0.0.0/104', '10.1.2.3', false],
   ['::10.0.0.0/104', '::10.1.2.3', true],
@@ -100,7 +100,7 @@ const MEMBERS: readonly (readonly [networks: string, address: string | undefined
   ['10.0.0.0/8', '::ffff:10.1.2.3%1', true],
   ['2001:db8::/33', '2001:db8:7fff::1', true],
   ['2001:db8::/33', '2001:db8:8000::1', false],
-  // What is no address is nowhere.
+  // Text that is not an address is in no network.
   ['0.0.0.0/0,::/0', '', false],
   ['0.0.0.0/0,::/0', undefined, false],
   ['0.0.0.0/0,::/0', 'localhost', false],
@@ -117,7 +117,7 @@ for (const [networks, address, contained] of MEMBERS) {
   })
 }
 
-test('the local networks are loopback and the private ranges, and nothing beside them', () => {
+test('the local networks are loopback and the private ranges, and nothing else', () => {
   const local = parseNetworks(LOCAL_NETWORKS)
   for (const inside of ['127.255.0.1', '10.0.0.1', '172.16.0.1', '172.31.255.255', '192.168.255.1', '::1', 'fd12::1']) {
     assert.ok(local.has(inside), inside)
@@ -170,7 +170,7 @@ function hostOf(address: string): string {
   return new URL(`http://[${address}]/`).hostname
 }
 
-/** Address and the key that its sessions are counted by. */
+/** An address, and the key that its sessions are counted under. */
 const KEYS: readonly (readonly [address: string, key: string])[] = [
   ['10.1.2.3', '10.1.2.3'],
   ['::ffff:10.1.2.3', '10.1.2.3'],
@@ -188,7 +188,7 @@ for (const [address, key] of KEYS) {
   test(`sessions from "${address}" are counted under "${key}"`, () => assert.equal(clientKey(address), key))
 }
 
-/** Address and its one spelling. */
+/** An address, and its canonical spelling. */
 const SPELLINGS: readonly (readonly [address: string | undefined, spelling: string | undefined])[] = [
   ['10.1.2.3', '10.1.2.3'],
   ['::ffff:10.1.2.3', '10.1.2.3'],
@@ -203,5 +203,5 @@ const SPELLINGS: readonly (readonly [address: string | undefined, spelling: stri
 ]
 
 for (const [address, spelling] of SPELLINGS) {
-  test(`the one spelling of ${address} is ${spelling}`, () => assert.equal(canonicalAddress(address), spelling))
+  test(`the canonical spelling of ${address} is ${spelling}`, () => assert.equal(canonicalAddress(address), spelling))
 }

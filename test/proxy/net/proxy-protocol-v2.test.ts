@@ -1,4 +1,4 @@
-/** Version 2 of the PROXY protocol at the level of bytes; the specification is named in the source file. */
+/** Version 2 of the PROXY protocol at the level of bytes. The source file names the specification. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { crc32c, MAX_V2_BLOCK } from '../../../proxy/net/proxy-protocol.ts'
@@ -33,7 +33,7 @@ const UNIX_BLOCK = Buffer.concat([Buffer.from('/proc/source'), Buffer.alloc(204)
 const SSL_TLV = tlv(0x20, Buffer.concat([Buffer.from('0100000000', 'hex'), tlv(0x21, 'TLSv1.3'), tlv(0x22, 'a name')]))
 const CLIENT = '10.212.4.44 45138'
 
-/** Version 2: what it is, the bytes, and the verdict. */
+/** Version 2: a title, the bytes, and the result. */
 const V2: readonly (readonly [title: string, header: Buffer, verdict: Verdict])[] = [
   ['TCP over IPv4', v2(PROXY, TCP4, V4_BLOCK), CLIENT],
   ['TCP over IPv6', v2(PROXY, TCP6, V6_BLOCK), '2001:db8::1 65534'],
@@ -41,7 +41,7 @@ const V2: readonly (readonly [title: string, header: Buffer, verdict: Verdict])[
   ['TLVs of known and unknown types', v2(PROXY, TCP4, V4_BLOCK, tlv(2, 'host'), SSL_TLV, tlv(0xea, 'x')), CLIENT],
   ['an empty TLV', v2(PROXY, TCP4, V4_BLOCK, tlv(4, '')), CLIENT],
   ['the longest block', v2(PROXY, TCP4, V4_BLOCK, tlv(4, Buffer.alloc(MAX_V2_BLOCK - 15))), CLIENT],
-  // What names no TCP client: the connection counts as the load balancer's own.
+  // Headers without a TCP client: the connection counts as the load balancer's own.
   ['LOCAL', v2(LOCAL, UNSPEC), 'peer'],
   ['LOCAL with a block to skip', v2(LOCAL, UNSPEC, Buffer.from('asdfghjkl')), 'peer'],
   ['LOCAL with addresses', v2(LOCAL, TCP4, V4_BLOCK), 'peer'],
@@ -54,10 +54,10 @@ const V2: readonly (readonly [title: string, header: Buffer, verdict: Verdict])[
   ['UDP over IPv6', v2(PROXY, UDP6, V6_BLOCK), 'peer'],
   ['UNIX stream', v2(PROXY, UNIX_STREAM, UNIX_BLOCK), 'peer'],
   ['UNIX datagram', v2(PROXY, UNIX_DGRAM, UNIX_BLOCK, tlv(4, 'x')), 'peer'],
-  // No header at all.
+  // Not a header.
   ['a wrong letter in the signature', Buffer.from('\r\n\r\n\0\r\nQUIP\n\x20\x00\x00\x00', 'latin1'), 'no_header'],
   ['CRLF CRLF of an impatient client', Buffer.from('\r\n\r\n'), 'no_header'],
-  // What the specification does not assign.
+  // Values that the specification does not assign.
   ['version 1 in binary', v2(0x11, TCP4, V4_BLOCK), 'unsupported'],
   ['version 3', v2(0x31, TCP4, V4_BLOCK), 'unsupported'],
   ['command 2', v2(0x22, TCP4, V4_BLOCK), 'unsupported'],
@@ -76,7 +76,7 @@ const V2: readonly (readonly [title: string, header: Buffer, verdict: Verdict])[
   ['two bytes behind the addresses', v2(PROXY, TCP4, V4_BLOCK, Buffer.of(4, 0)), 'malformed'],
   ['a TLV that is longer than its space', v2(PROXY, TCP4, V4_BLOCK, Buffer.of(4, 0, 1)), 'malformed'],
   [
-    'a TLV that takes the mail along',
+    'a TLV that extends into the mail',
     v2(PROXY, TCP4, V4_BLOCK, Buffer.of(2, 0xff, 0xff), Buffer.alloc(9)),
     'malformed',
   ],
@@ -91,7 +91,7 @@ const V2: readonly (readonly [title: string, header: Buffer, verdict: Verdict])[
 for (const [title, header, verdict] of V2) {
   test(`version 2: ${title} is ${verdict} (PXP-10)`, () => {
     if (header.length < 500) return expectVerdict(header, verdict)
-    // Every cut of a long header would take seconds and add nothing to the cuts of the short ones.
+    // every split of a long header would take seconds and add nothing to the splits of the short ones
     const bytes = Buffer.concat([header, Buffer.from(REST)])
     const byBytes = Array.from(bytes, (byte) => Buffer.of(byte))
     for (const chunks of [[bytes], byBytes]) assert.equal(read(chunks).verdict, verdict)
@@ -110,7 +110,7 @@ test('version 2: a wrong version, command or family is refused at its byte', () 
   assert.equal(read([Buffer.from([...SIGNATURE, PROXY, 0x41])]).verdict, 'unsupported')
 })
 
-/** The header with the CRC32c that belongs into the four zero bytes at `position`. */
+/** The header with its CRC32c in the four zero bytes at `position`. */
 function withChecksum(header: Buffer, position: number): Buffer {
   const bytes = Buffer.from(header)
   bytes.writeUInt32BE(crc32c(bytes), position)
@@ -120,7 +120,7 @@ function withChecksum(header: Buffer, position: number): Buffer {
 const CRC_TLV = tlv(3, Buffer.alloc(4))
 const WITH_CRC = withChecksum(v2(PROXY, TCP4, V4_BLOCK, CRC_TLV, tlv(2, 'host')), 16 + 12 + 3)
 
-test('CRC32c is that of the published vectors', () => {
+test('CRC32c matches the published vectors', () => {
   // RFC 3720 B.4, and the check value of CRC-32/ISCSI.
   assert.equal(crc32c(Buffer.from('123456789')), 0xe306_9283)
   assert.equal(crc32c(Buffer.alloc(32)), 0x8a91_36aa)
@@ -129,27 +129,27 @@ test('CRC32c is that of the published vectors', () => {
   assert.equal(crc32c(Buffer.alloc(0)), 0)
 })
 
-test('version 2: a right checksum is accepted', () => expectVerdict(WITH_CRC, CLIENT))
+test('version 2: a correct checksum is accepted', () => expectVerdict(WITH_CRC, CLIENT))
 
-test('version 2: with one bit flipped, a header with a checksum names no client any more', () => {
+test('version 2: with one bit flipped, a header with a checksum names no client', () => {
   const crcType = 16 + V4_BLOCK.length
   for (let bit = 0; bit < WITH_CRC.length * 8; bit += 1) {
     const bytes = Buffer.from(WITH_CRC)
     const at = bit >> 3
     bytes[at] = bytes[at]! ^ (1 << (bit & 7))
     const { verdict } = read([Buffer.concat([bytes, Buffer.alloc(MAX_V2_BLOCK)])])
-    // The one thing that a checksum cannot protect: that it is there.
+    // a checksum cannot protect its own presence
     assert.equal(verdict.includes(' '), at === crcType, `bit ${bit}: ${verdict}`)
   }
 })
 
-test('version 2: a checksum of another length, or two of them, are malformed', () => {
+test('version 2: a checksum of another length, and two checksums, are malformed', () => {
   expectVerdict(v2(PROXY, TCP4, V4_BLOCK, tlv(3, Buffer.alloc(3))), 'malformed')
   expectVerdict(v2(PROXY, TCP4, V4_BLOCK, tlv(3, Buffer.alloc(5))), 'malformed')
   expectVerdict(v2(PROXY, TCP4, V4_BLOCK, CRC_TLV, CRC_TLV), 'malformed')
 })
 
-test('version 2: a checksum of zeroes is no licence', () => {
+test('version 2: a checksum of zeros is not accepted', () => {
   expectVerdict(v2(PROXY, TCP4, V4_BLOCK, CRC_TLV), 'bad_checksum')
   expectVerdict(v2(PROXY, UDP4, V4_BLOCK, CRC_TLV), 'bad_checksum')
 })

@@ -1,4 +1,4 @@
-/** The receiver of the PROXY protocol, version 1 and what both have in common, at the level of bytes. */
+/** The receiver of the PROXY protocol at the level of bytes: version 1, and what both versions have in common. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -7,7 +7,7 @@ import { expectVerdict, read, type Verdict, verdictOf } from '../../support/prox
 
 const LONGEST_V6 = 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'
 
-/** Version 1: the line without CRLF, and the verdict. */
+/** Version 1: the line without CRLF, and the result. */
 const V1: readonly (readonly [line: string, verdict: Verdict])[] = [
   ['PROXY TCP4 192.0.2.1 198.51.100.2 56324 25', '192.0.2.1 56324'],
   ['PROXY TCP4 1.2.3.4 5.6.7.8 0 65535', '1.2.3.4 0'],
@@ -20,7 +20,7 @@ const V1: readonly (readonly [line: string, verdict: Verdict])[] = [
   ['PROXY UNKNOWN whatever this is', 'peer'],
   ['PROXY UNKNOWN 192.0.2.1 198.51.100.2 56324 25', 'peer'],
   [`PROXY UNKNOWN ${LONGEST_V6} ${LONGEST_V6} 65535 65535`, 'peer'],
-  // No header at all.
+  // Not a header.
   ['EHLO app', 'no_header'],
   ['GET / HTTP/1.1', 'no_header'],
   ['proxy TCP4 1.2.3.4 5.6.7.8 1 1', 'no_header'],
@@ -83,7 +83,7 @@ const V1: readonly (readonly [line: string, verdict: Verdict])[] = [
   ['PROXY TCP4 1.2.3.4\x00 5.6.7.8 1 1', 'malformed'],
   ['PROXY UNKNOWN\nPROXY TCP4 1.2.3.4 5.6.7.8 1 1', 'malformed'],
   ['PROXY UNKNOWN \xe9', 'malformed'],
-  // Length: 107 bytes with CRLF are the most there can be.
+  // Length: the longest header has 107 bytes, including CRLF.
   [`PROXY UNKNOWN ${'*'.repeat(91)}`, 'peer'],
   [`PROXY UNKNOWN ${'*'.repeat(92)}`, 'header_too_long'],
   [`PROXY TCP4 ${'1'.repeat(200)}`, 'header_too_long'],
@@ -109,12 +109,12 @@ const SIGNATURE = Buffer.from('0d0a0d0a000d0a515549540a', 'hex')
 const V2_BODY = '2111001a' + '0ad4042c' + '0a0b0c0d' + 'b0520019' + '030004e40ce23d' + '020004686f7374'
 const V2_HEADER = Buffer.concat([SIGNATURE, Buffer.from(V2_BODY, 'hex')])
 
-test('both versions are told apart by their first bytes', () => {
+test('the first bytes determine the version', () => {
   expectVerdict(V2_HEADER, '10.212.4.44 45138')
   expectVerdict('PROXY TCP4 10.212.4.44 10.11.12.13 45138 25\r\n', '10.212.4.44 45138')
 })
 
-test('no bytes make the reader throw, and cuts never change the verdict (PXP-10)', () => {
+test('no bytes make the reader throw, and chunks never change the result (PXP-10)', () => {
   const almost = fc.tuple(
     fc.constantFrom(V2_HEADER, Buffer.from('PROXY TCP4 1.2.3.4 5.6.7.8 1 1\r\n')),
     fc.nat(),
@@ -137,7 +137,7 @@ test('no bytes make the reader throw, and cuts never change the verdict (PXP-10)
   )
 })
 
-test('what the reader holds is its own copy', () => {
+test('the reader copies the bytes that it holds', () => {
   const shared = Buffer.from('PROXY TCP4 1.2.3.4 5.6.7.8 1 1\r\n')
   const reader = new ProxyHeaderReader()
   const chunk = Buffer.from(shared.subarray(0, 20))
@@ -146,7 +146,7 @@ test('what the reader holds is its own copy', () => {
   assert.equal(verdictOf(reader.push(shared.subarray(20))), '1.2.3.4 1')
 })
 
-test('an empty chunk changes nothing', () => {
+test('an empty chunk has no effect', () => {
   const reader = new ProxyHeaderReader()
   assert.equal(reader.push(Buffer.alloc(0)), 'more')
   assert.equal(verdictOf(reader.push(Buffer.from('PROXY UNKNOWN\r\n'))), 'peer')

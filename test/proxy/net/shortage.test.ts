@@ -1,4 +1,4 @@
-/** Connections that fail because this machine has run out of something, not because of the upstream. */
+/** Connections that fail for a shortage of this machine, not because of the upstream. */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import net from 'node:net'
@@ -18,7 +18,7 @@ function failure(code: string, address?: string): Error {
   return Object.assign(new Error(code), { code, address })
 }
 
-describe('what is a shortage of this machine', () => {
+describe('a shortage of this machine', () => {
   const SHORTAGES: readonly (readonly [string, RegExp])[] = [
     ['EMFILE', /limit of open files .*ulimit -n/],
     ['ENFILE', /fs\.file-max/],
@@ -27,20 +27,20 @@ describe('what is a shortage of this machine', () => {
     ['ENOMEM', /memory/],
   ]
   for (const [code, advice] of SHORTAGES) {
-    test(`${code} is one, and the advice says what to raise`, () =>
+    test(`${code} is one, and the advice names the limit to raise`, () =>
       assert.match(shortageOf(failure(code, IPV4)) ?? '', advice))
   }
 
-  test('EADDRNOTAVAIL for an IPv6 address is none: a host without IPv6 says so', () =>
+  test('EADDRNOTAVAIL for an IPv6 address is not one: a host without IPv6 reports it', () =>
     assert.equal(shortageOf(failure('EADDRNOTAVAIL', '2001:db8::1')), undefined))
 
   for (const error of [failure('ECONNREFUSED', IPV4), failure('ETIMEDOUT', IPV4), failure('toString'), undefined, 1]) {
-    test(`${(error as NodeJS.ErrnoException | undefined)?.code ?? error} is none`, () =>
+    test(`${(error as NodeJS.ErrnoException | undefined)?.code ?? error} is not one`, () =>
       assert.equal(shortageOf(error), undefined))
   }
 })
 
-describe('a dial that fails for a shortage', () => {
+describe('a dial that fails for a shortage of descriptors', () => {
   let trust: Trust
   before(async () => {
     trust = await makeTrust(['mail.test'])
@@ -65,7 +65,7 @@ describe('a dial that fails for a shortage', () => {
     await dialOf('mail.test')
   })
 
-  test('the resolver says that there is no answer, and there is no descriptor left either', async (context) => {
+  test('the resolver reports no answer, and no descriptor is left', async (context) => {
     const { openSync } = fs
     context.mock.method(fs, 'openSync', (path: string, flags?: fs.OpenMode, mode?: fs.Mode) => {
       if (path === '/dev/null') throw failure('EMFILE')
@@ -75,7 +75,7 @@ describe('a dial that fails for a shortage', () => {
     await dialOf('mail.test')
   })
 
-  test('the first address meets the shortage and the last one refuses: the shortage is reported', async (context) => {
+  test('the first address fails for the shortage and the last one refuses: the shortage is reported', async (context) => {
     const { connect } = net
     const failing = { '192.0.2.1': 'EMFILE', '192.0.2.2': 'ECONNREFUSED' } as Readonly<Record<string, string>>
     context.mock.method(net, 'connect', (options: net.TcpNetConnectOpts) => {
@@ -90,7 +90,7 @@ describe('a dial that fails for a shortage', () => {
 
 describe('a proxy without a descriptor left (MEM-03)', unless(prlimitMissing()), () => {
   for (const host of ['127.0.0.1', 'localhost']) {
-    test(`at ${host}: the client gets 421 4.3.2, and the log says what to raise`, async () => {
+    test(`at ${host}: the client gets 421 4.3.2, and the log has the advice`, async () => {
       await using simulator = await startSimulator()
       await using proxy = await startProxy({
         PROXY_UPSTREAM: `smtp://${host}:${simulator.port}`,

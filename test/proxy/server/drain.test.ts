@@ -1,4 +1,4 @@
-/** What a drain counts as cut, whom it refuses, and how the sessions that it ends are reported. */
+/** Which sessions a drain counts as cut, what it refuses, and how it reports the sessions that it ends. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { DRAINING } from '../../../proxy/session/local-replies.ts'
@@ -32,7 +32,7 @@ test('a client that does not close after its 421 is not counted as cut', async (
   client.destroy()
 })
 
-test('a message that is under way at the timeout is counted as cut', async (t) => {
+test('a message in flight at the timeout is counted as cut', async (t) => {
   const stage = await open(t, { env: { PROXY_DRAIN_TIMEOUT: '1s' }, limits: { tickMs: 10 } })
   const { client, upstream } = await sessionAt('in the body', stage)
   assert.equal(await stage.server.drain(), 1)
@@ -41,8 +41,8 @@ test('a message that is under way at the timeout is counted as cut', async (t) =
 })
 
 for (const command of ['TURN', 'XCLIENT NAME=x', 'MAIL FROM:<a@example.com>'])
-  test(`a drain answers 421 to ${command}, which other replies of the proxy do not prevent`, async (t) => {
-    // silence is not what ends the session
+  test(`a drain answers 421 to ${command}, not one of the other local replies`, async (t) => {
+    // the session must not end because the client is idle
     const stage = await open(t, { limits: { tickMs: 10, drainQuietMs: 60_000, drainSpreadMs: 1 } })
     const { client } = await idle(stage)
     const drained = stage.server.drain()
@@ -52,10 +52,10 @@ for (const command of ['TURN', 'XCLIENT NAME=x', 'MAIL FROM:<a@example.com>'])
     assert.equal(await drained, 0)
   })
 
-test('a session that the proxy ends while it dials is reported as drained by the proxy', async (t) => {
+test('a session that the proxy ends during the dial is reported as drained by the proxy', async (t) => {
   const stage = await open(t, {})
   const client = await connectClient({ port: stage.port, transcript: stage.upstream.transcript })
-  const upstream = await stage.upstream.accept() // it never greets
+  const upstream = await stage.upstream.accept() // it never sends a greeting
   await stage.server.close()
   const close = stage.recorder.sessions[0]?.events.find((event) => event.type === 'session-close')
   assert.deepEqual([close?.by, close?.reason], ['proxy', 'drained'])
@@ -63,7 +63,7 @@ test('a session that the proxy ends while it dials is reported as drained by the
   upstream.destroy()
 })
 
-test('a drain says nothing to a client whose upstream has closed: its 421 could not be sent any more', async (t) => {
+test('a drain sends no reply to a client whose upstream has closed: a 421 could not be delivered any more', async (t) => {
   const limits = { tickMs: 10, drainQuietMs: 1, drainSpreadMs: 1 }
   const stage = await open(t, { env: { PROXY_DRAIN_TIMEOUT: '1s' }, limits })
   const session = await idle(stage)
@@ -71,7 +71,7 @@ test('a drain says nothing to a client whose upstream has closed: its 421 could 
   assert.equal(await session.client.closed(), 'fin')
   assert.equal(await stage.server.drain(), 0, 'nothing was cut')
   const events = await session.events()
-  const said = events.filter((event) => event.type === 'exchange' && event.reply.origin === 'proxy')
-  assert.deepEqual(said, [])
+  const replies = events.filter((event) => event.type === 'exchange' && event.reply.origin === 'proxy')
+  assert.deepEqual(replies, [])
   session.client.destroy()
 })

@@ -1,4 +1,4 @@
-/** What is said at start when there are fewer file descriptors than sessions need. */
+/** The log line at start if there are fewer file descriptors than sessions need. */
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
@@ -31,15 +31,15 @@ describe('the soft limit of open files', () => {
 })
 
 const DEFAULTS = { warmConnections: 8, workers: 1, maxSessions: 10_000 }
-/** 20 dials of 6 more, 256 refused connections, 256 for the rest, and those of DEFAULTS. */
-const BESIDES = 120 + 256 + 256 + 8 + 16
+/** 20 dials with 6 more sockets each, 256 refused connections, 256 for the rest, and those of DEFAULTS. */
+const OVERHEAD = 120 + 256 + 256 + 8 + 16
 
-describe('PROXY_MAX_SESSIONS is set: two descriptors for each session, and some for the rest', () => {
-  /** Settings, a limit, what is needed, and the sessions that would fit; nothing when it is enough. */
+describe('PROXY_MAX_SESSIONS is set: each session needs two descriptors, in addition to the overhead', () => {
+  /** Settings, a limit, the needed descriptors, and the sessions that would fit; neither if the limit is high enough. */
   const CASES: readonly (readonly [Partial<typeof DEFAULTS>, number, number?, number?])[] = [
     [{}, Number.POSITIVE_INFINITY],
-    [{}, 20_000 + BESIDES],
-    [{}, 19_999 + BESIDES, 20_000 + BESIDES, 9_999],
+    [{}, 20_000 + OVERHEAD],
+    [{}, 19_999 + OVERHEAD, 20_000 + OVERHEAD, 9_999],
     [{}, 20_000, 20_656, 9_672],
     [{}, 1024, 20_656, 184],
     [{ maxSessions: 350 }, 1024, 1356, 184],
@@ -52,7 +52,7 @@ describe('PROXY_MAX_SESSIONS is set: two descriptors for each session, and some 
     test(`${JSON.stringify(sizes)} with ${limit}: ${needed ?? 'enough'}`, () => {
       const config = configured(sizes)
       const set = { PROXY_MAX_SESSIONS: `${config.maxSessions}` }
-      assert.equal(fitDefault(config, set, limit), config, 'what is set stays')
+      assert.equal(fitDefault(config, set, limit), config, 'a set value stays')
       const note = openFilesNote(config, set, limit)
       assert.equal(note?.level, needed && 'warn')
       assert.deepEqual([note?.facts.needed, note?.facts.limit], needed ? [needed, limit] : [undefined, undefined])
@@ -66,11 +66,11 @@ describe('PROXY_MAX_SESSIONS is not set: 10,000 sessions, or as many as fit', ()
   const CASES: readonly (readonly [number, number, OpenFilesNote['level']?])[] = [
     [Number.POSITIVE_INFINITY, 10_000],
     [1_048_576, 10_000],
-    [20_000 + BESIDES, 10_000],
+    [20_000 + OVERHEAD, 10_000],
     [20_000, 9_672, 'info'],
     [1024, 184, 'info'],
-    [BESIDES + 2, 1, 'info'],
-    [BESIDES + 1, 10_000, 'warn'],
+    [OVERHEAD + 2, 1, 'info'],
+    [OVERHEAD + 1, 10_000, 'warn'],
   ]
   for (const [limit, sessions, level] of CASES) {
     test(`${limit} open files: ${sessions} sessions`, () => {
@@ -100,23 +100,23 @@ test('a proxy warns once, at its start', { skip: !existsSync('/proc/self/limits'
   await using proxy = await startProxy({ ...UPSTREAM, PROXY_MAX_SESSIONS: '1000000' })
   const notes = notesOf(proxy)
   const limit = openFilesLimit(readFileSync(`/proc/${proxy.pid}/limits`, 'latin1'))
-  if (limit === undefined || limit >= 2_000_000 + BESIDES) return assert.deepEqual(notes, [])
+  if (limit === undefined || limit >= 2_000_000 + OVERHEAD) return assert.deepEqual(notes, [])
   assert.equal(notes.length, 1)
   const { level, msg, setting, sessions, needed, advice } = notes[0]!
   assert.deepEqual([level, msg], ['warn', 'file descriptor limit too low for PROXY_MAX_SESSIONS'])
-  assert.deepEqual([setting, sessions, needed], ['PROXY_MAX_SESSIONS', 1_000_000, 2_000_000 + BESIDES])
+  assert.deepEqual([setting, sessions, needed], ['PROXY_MAX_SESSIONS', 1_000_000, 2_000_000 + OVERHEAD])
   assert.equal(notes[0]!.limit, limit)
   assert.match(String(advice), /^raise the limit of open files to 2000656 /)
 })
 
-test('a proxy with enough says nothing', async () => {
+test('a proxy with enough descriptors logs nothing', async () => {
   await using proxy = await startProxy({ ...UPSTREAM, PROXY_MAX_SESSIONS: '100' })
   assert.deepEqual(notesOf(proxy), [])
 })
 
 for (const workers of ['1', '2']) {
   test(
-    `with 800 open files and PROXY_WORKERS=${workers} a proxy takes the sessions that fit, and warns of nothing`,
+    `with 800 open files and PROXY_WORKERS=${workers}, a proxy accepts the sessions that fit, and does not warn`,
     unless(prlimitMissing()),
     async () => {
       await using simulator = await startSimulator()

@@ -1,44 +1,15 @@
+/** Several event loops (PROXY_WORKERS): one set of listeners, session limits and metrics. */
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { createTransport } from 'nodemailer'
-import { LocalAdmission, SharedAdmission } from '../../../proxy/server/admission.ts'
 import { AUTH_PLAIN, ask } from '../../simulator/client.ts'
 import { type Simulator, startSimulator } from '../../simulator/simulator.ts'
 import { type Authority, makeAuthority, type TemporaryFiles, writeTemporaryFiles } from '../../support/certificates.ts'
 import { inThreads } from '../../support/in-threads.ts'
 import { connectClient, startTls } from '../../support/peers.ts'
 import { type ProxyProcess, startProxy } from '../../support/proxy-process.ts'
-
-const CAPS = { sessions: 3, perClient: 2 }
-
-for (const [name, make] of [
-  ['one event loop', () => new LocalAdmission(CAPS)],
-  ['shared memory', () => new SharedAdmission(CAPS, SharedAdmission.memory())],
-] as const) {
-  test(`the caps hold, and a place is free again when a session leaves (${name})`, () => {
-    const admission = make()
-    assert.deepEqual(
-      ['a', 'a', 'a', 'b', 'b'].map((client) => admission.enter(client)),
-      [true, true, false, true, false],
-    )
-    admission.leave('a')
-    assert.deepEqual(
-      ['b', 'b', 'a'].map((client) => admission.enter(client)),
-      [true, false, false],
-    )
-  })
-}
-
-test('no cap a client is no cap, and two loops share the count of all', () => {
-  const memory = SharedAdmission.memory()
-  const [one, other] = [
-    new SharedAdmission({ sessions: 3, perClient: 0 }, memory),
-    new SharedAdmission({ sessions: 3, perClient: 0 }, memory),
-  ]
-  assert.deepEqual([one.enter('a'), other.enter('a'), one.enter('a'), other.enter('a')], [true, true, true, false])
-})
 
 describe('three event loops (PROXY_WORKERS=3)', () => {
   let simulator: Simulator
@@ -61,7 +32,7 @@ describe('three event loops (PROXY_WORKERS=3)', () => {
       PROXY_TLS_KEY_FILE: files.paths['key.pem'],
       PROXY_MAX_SESSIONS: '40',
       PROXY_WARM_CONNECTIONS: '0',
-      PROXY_DRAIN_TIMEOUT: '9s', // farewells are spread over a third of it
+      PROXY_DRAIN_TIMEOUT: '9s', // the 421s to idle sessions are spread over a third of it
     })
   })
   after(async () => {
@@ -70,7 +41,7 @@ describe('three event loops (PROXY_WORKERS=3)', () => {
     files?.remove()
   })
 
-  test('mails go through, whichever loop gets the connection and whichever made the TLS ticket (TLC-18)', async () => {
+  test('messages are relayed, whichever loop accepts the connection and whichever issued the TLS ticket (TLC-18)', async () => {
     const transport = {
       host: '127.0.0.1',
       port: proxy.port,
@@ -78,13 +49,13 @@ describe('three event loops (PROXY_WORKERS=3)', () => {
       tls: { ca, servername: 'localhost' },
       auth: { user: 'app', pass: 'secret' },
     }
-    const mails = Array.from({ length: 30 }, (_, index) =>
-      createTransport(transport).sendMail({ from: 'a@example.com', to: 'b@example.net', text: `mail ${index}` }),
+    const messages = Array.from({ length: 30 }, (_, index) =>
+      createTransport(transport).sendMail({ from: 'a@example.com', to: 'b@example.net', text: `message ${index}` }),
     )
-    for (const { response } of await Promise.all(mails)) assert.match(response, /^250 /)
+    for (const { response } of await Promise.all(messages)) assert.match(response, /^250 /)
   })
 
-  test('one page counts the mails of all loops', async () => {
+  test('one page counts the messages of all loops', async () => {
     await untilIdle()
     const page = await proxy.metrics()
     assert.match(page, /^smtp_proxy_transactions_total\{smtp_transaction_outcome="accepted",.*\} 30$/m)
@@ -95,38 +66,40 @@ describe('three event loops (PROXY_WORKERS=3)', () => {
     )
   })
 
-  test('each loop that relays mail tells how busy and how late it is, and what its heap holds', async () => {
-    const told = (page: string, name: string) => [
+  test('each loop that relays mail reports its load, its delay and its heap', async () => {
+    const seriesOf = (page: string, name: string) => [
       ...page.matchAll(new RegExp(`^${name}\\{smtp_loop="(\\d+)".*$`, 'gm')),
     ]
     let page = ''
-    while (told(page, 'smtp_proxy_loop_delay_seconds_count').length < 3) page = await proxy.metrics()
+    while (seriesOf(page, 'smtp_proxy_loop_delay_seconds_count').length < 3) page = await proxy.metrics()
     for (const name of ['smtp_proxy_loop_time_seconds_total', 'smtp_proxy_loop_heap_bytes']) {
-      const loops = new Set(told(page, name).map(([, loop]) => loop))
+      const loops = new Set(seriesOf(page, name).map(([, loop]) => loop))
       assert.deepEqual([...loops].toSorted(), ['0', '1', '2'], name)
     }
     assert.doesNotMatch(page, /^smtp_proxy_loop_heap_bytes.* (0|\d{1,6})$/m)
   })
 
-  test('the cap of sessions holds over all loops (MEM-02)', async () => {
+  test('the limit of sessions applies to all loops together (MEM-02)', async () => {
     const clients = await Promise.all(Array.from({ length: 50 }, () => connectClient({ port: proxy.port })))
     const greetings = await Promise.all(clients.map((client) => client.readReply()))
     assert.equal(greetings.filter((greeting) => greeting.startsWith('220 ')).length, 40)
     assert.equal(greetings.filter((greeting) => greeting.startsWith('421 4.3.2 ')).length, 10)
-    // each loop closes the refused connections that it has, and all count
+    // each loop closes its own refused connections, and all are counted
     const cut = /^smtp_proxy_refused_cut_total\{smtp_refused_cut="time".*\} 10$/m
     while (!cut.test(await proxy.metrics())) await new Promise((turn) => setTimeout(turn, 20))
     for (const client of clients) client.destroy()
     await untilIdle()
   })
 
-  test('when the certificate files change, every loop serves the new certificate, without a signal (TLC-16)', async () => {
+  test('when the certificate files change, every loop serves the new certificate without a signal (TLC-16)', async () => {
     const { certPem, keyPem } = await authority.issue({ dnsNames: ['localhost', 'renewed.example'] })
     writeFileSync(files.paths['key.pem'], keyPem)
     writeFileSync(files.paths['cert.pem'], certPem)
     await proxy.line(({ msg }) => msg === 'certificate reloaded', 15_000)
-    // the loops read it after they were told to: until the last has, one handshake in three may still show the old one
-    for (let fresh = 0; fresh < 12; fresh += 1) if (!(await namesOfCertificate()).includes('renewed.example')) fresh = 0
+    // the loops load it one by one: until the last one has, some handshakes still show the old certificate
+    for (let renewed = 0; renewed < 12; renewed += 1) {
+      if (!(await namesOfCertificate()).includes('renewed.example')) renewed = 0
+    }
   })
 
   async function namesOfCertificate(): Promise<string> {
@@ -139,7 +112,7 @@ describe('three event loops (PROXY_WORKERS=3)', () => {
     return names
   }
 
-  test('SIGTERM drains all loops: a mail in flight gets its answer, and the exit code is 0 (LIF-02)', async () => {
+  test('SIGTERM drains all loops: a message in flight gets its reply, and the exit code is 0 (LIF-02)', async () => {
     const [busy, idle] = [await connectClient({ port: proxy.port }), await connectClient({ port: proxy.port })]
     for (const client of [busy, idle]) await client.readReply()
     const mail = ['EHLO app', AUTH_PLAIN, 'MAIL FROM:<a@example.com>', 'RCPT TO:<b@example.net>', 'DATA']
@@ -162,7 +135,7 @@ describe('three event loops (PROXY_WORKERS=3)', () => {
   }
 })
 
-test('more event loops than PROXY_WARM_CONNECTIONS: connections are preconnected all the same', async () => {
+test('connections are preconnected even with more event loops than PROXY_WARM_CONNECTIONS', async () => {
   await using simulator = await startSimulator()
   await using proxy = await startProxy({
     PROXY_WORKERS: '9',
@@ -171,7 +144,7 @@ test('more event loops than PROXY_WARM_CONNECTIONS: connections are preconnected
     PROXY_UPSTREAM_CA_FILE: simulator.caFile,
   })
   let [sessions, dials] = [0, 0]
-  // the kernel deals connections out at random, and a loop preconnects from its fifth session in ten seconds on
+  // the kernel distributes connections at random, and a loop preconnects from its fifth session in ten seconds on
   for (; dials <= sessions && sessions < 500; sessions += 50) {
     const clients = await Promise.all(Array.from({ length: 50 }, () => connectClient({ port: proxy.port })))
     for (const client of clients) await client.readReply()
@@ -185,7 +158,7 @@ test('more event loops than PROXY_WARM_CONNECTIONS: connections are preconnected
   assert.ok(dials > sessions, `${dials} dials for ${sessions} sessions`)
 })
 
-test('a port that is taken is told once, by its setting, and the exit code is 1', async () => {
+test('a port that is taken is reported once, with its setting, and the exit code is 1', async () => {
   await using first = await startProxy({ PROXY_UPSTREAM: 'smtp://127.0.0.1:9?tls=off' })
   const second = startProxy({
     PROXY_WORKERS: '2',
@@ -195,7 +168,7 @@ test('a port that is taken is told once, by its setting, and the exit code is 1'
   await assert.rejects(second, /PROXY_LISTEN: cannot listen on .*: the port is taken/)
 })
 
-/** Two threads that relay, in which this happens when the proxy listens, and not before. */
+/** A proxy with two workers, in which this code runs once the proxy listens. */
 async function startWithBug(context: TestContext, bug: string): Promise<ProxyProcess> {
   const threads = inThreads(`setInterval(() => { if (triggered()) ${bug} }, 20)`)
   context.after(threads.remove)
@@ -205,13 +178,13 @@ async function startWithBug(context: TestContext, bug: string): Promise<ProxyPro
   return proxy
 }
 
-test('a loop that ends without an exception ends the process too (LIF-10)', async (context) => {
+test('a worker that exits without an exception ends the process as well (LIF-10)', async (context) => {
   await using proxy = await startWithBug(context, 'process.exit(3)')
   assert.equal(await proxy.exited, 1)
   assert.equal(proxy.lines.at(-1)?.msg, 'stop')
 })
 
-test('an exception in one loop ends the process: where it came from is told, its message is not (LIF-10)', async (context) => {
+test('an exception in a worker ends the process: the log has its stack, but not its message (LIF-10)', async (context) => {
   await using proxy = await startWithBug(context, "throw new RangeError('CANARY user@example.com')")
   const line = await proxy.line(({ msg }) => msg === 'crash')
   assert.equal(line.type, 'RangeError')

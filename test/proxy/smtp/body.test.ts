@@ -1,4 +1,7 @@
-/** Where a body ends: exactly at CRLF.CRLF (RFC 5321 4.1.1.4), whatever stands before it and wherever it is cut. */
+/**
+ * The end of a body: exactly CRLF.CRLF (RFC 5321 4.1.1.4), whatever the body contains and however it is split into
+ * chunks.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -6,12 +9,12 @@ import { BodyScanner } from '../../../proxy/smtp/body.ts'
 import { cutAtAll, octets, segmentations } from '../../support/segmentation.ts'
 
 interface Found {
-  /** The count of octets up to the end of the body, the final dot's line included; -1 when it goes on. */
+  /** The number of bytes up to the end of the body, including the final dot's line; -1 if the body continues. */
   readonly end: number
   readonly size: number
 }
 
-/** What a scanner finds in the chunks. Like its user it stops reading where the body ended. */
+/** The result of a scanner for these chunks. It stops reading at the end of the body, as the dialogue does. */
 function scan(chunks: readonly Buffer[]): Found {
   const scanner = new BodyScanner()
   let before = 0
@@ -23,35 +26,38 @@ function scan(chunks: readonly Buffer[]): Found {
   return { end: -1, size: scanner.size }
 }
 
-/** The definition, with no thought for speed: the octets behind the 354 follow a CRLF. */
+/** The definition, without optimisation: the bytes after the 354 follow a CRLF. */
 function reference(bytes: Buffer): Found {
   const needle = `\r\n${bytes.toString('latin1')}`.indexOf('\r\n.\r\n')
   return needle < 0 ? { end: -1, size: bytes.length } : { end: needle + 3, size: needle }
 }
 
-/** Bodies, and behind the bar what follows them: commands, which are not the scanner's. */
+/** Bodies, and after the bar the commands that follow. */
 const BODIES: readonly (readonly [what: string, stream: string])[] = [
   ['a message', 'Subject: x\r\n\r\nHello\r\n.\r\n|QUIT\r\n'],
   ['an empty message', '.\r\n|QUIT\r\n'],
   ['one empty line', '\r\n.\r\n|'],
   ['a dot at the start that is stuffed', '..\r\n.\r\n|'],
-  ['a dot at the start with text behind it', '.x\r\n.\r\n|'],
+  ['a dot at the start, followed by text', '.x\r\n.\r\n|'],
   ['dots of every kind', '..\r\n..x\r\n...\r\n. \r\n.x\r\n.\r\n|'],
   ['two ends in a row: the first counts', 'x\r\n.\r\n|.\r\n'],
-  ['an end whose CR was a CR before', 'x\r\r\n.\r\n|'],
-  ['CRs in front of the dot line', 'x\r\n\r\r\r\n.\r\n|'],
-  ['almost, then again from the CR', 'x\r\n.\r\r\n.\r\n|'],
+  ['an end after an additional CR', 'x\r\r\n.\r\n|'],
+  ['CRs before the dot line', 'x\r\n\r\r\r\n.\r\n|'],
+  ['almost an end, and an end that begins at its CR', 'x\r\n.\r\r\n.\r\n|'],
   ['CRLF twice', 'x\r\n\r\n.\r\n|'],
-  ['a dot line behind a dot line', 'x\r\n..\r\n.\r\n|'],
+  ['a dot line after a stuffed dot line', 'x\r\n..\r\n.\r\n|'],
   ['lines that look like commands', 'QUIT\r\nDATA\r\nSTARTTLS\r\nBDAT 5 LAST\r\n250 ok\r\n.\r\n|'],
-  ['NUL and octets above 127', '\0\u0080\u00ff\r\n\0.\r\n.\r\n|'],
-  ['many dots, so that the search changes its way', `${'. '.repeat(40)}\r\n.\r\n|`],
+  ['NUL and bytes above 127', '\0\u0080\u00ff\r\n\0.\r\n.\r\n|'],
+  ['many dots, so that the search switches to all five bytes', `${'. '.repeat(40)}\r\n.\r\n|`],
   ['many dot lines', `${'.x\r\n'.repeat(40)}.\r\n|`],
-  ['a dot every other octet, right up to the end', `${'.\r'.repeat(40)}\n.\r\n|`],
+  ['a dot every other byte, directly before the end', `${'.\r'.repeat(40)}\n.\r\n|`],
   ['a long line', `${'x'.repeat(3000)}\r\n.\r\n|`],
 ]
 
-/** What some servers took for an end, so that others' mail was smuggled behind it (smtpsmuggling.com, VU#302671). */
+/**
+ * Sequences that some servers accepted as an end, which allowed mail to be smuggled after it (smtpsmuggling.com,
+ * VU#302671).
+ */
 const NO_ENDS: readonly string[] = [
   '\n.\n',
   '\n.\r',
@@ -79,7 +85,7 @@ const NO_ENDS: readonly string[] = [
   '\n\r.\n\r',
 ]
 
-describe('A body ends at CRLF.CRLF, wherever the network cut it (R10)', () => {
+describe('A body ends at CRLF.CRLF, for all chunks (R10)', () => {
   for (const [what, stream] of BODIES) {
     test(what, () => {
       const end = stream.indexOf('|')
@@ -96,7 +102,7 @@ describe('A body ends at CRLF.CRLF, wherever the network cut it (R10)', () => {
     })
   }
 
-  test('not before it came whole', () => {
+  test('not before all of it has arrived', () => {
     for (const start of ['', '.', '.\r', 'x', 'x\r', 'x\r\n', 'x\r\n.', 'x\r\n.\r']) {
       for (const { how, chunks } of segmentations(octets(start))) {
         assert.deepEqual(scan(chunks), { end: -1, size: start.length }, `${JSON.stringify(start)} ${how}`)
@@ -104,7 +110,7 @@ describe('A body ends at CRLF.CRLF, wherever the network cut it (R10)', () => {
     }
   })
 
-  test('and what stands before the body in its first chunk is not looked at', () => {
+  test('bytes before the body in its first chunk are ignored', () => {
     const bytes = octets('DATA\r\n.\r\nbody\r\n.\r\n')
     const scanner = new BodyScanner()
     assert.equal(scanner.push(bytes, 'DATA\r\n.\r\n'.length), bytes.length)
@@ -114,8 +120,8 @@ describe('A body ends at CRLF.CRLF, wherever the network cut it (R10)', () => {
   })
 })
 
-describe('Whatever a body holds (BYT-11)', () => {
-  /** Rich in what an end is made of. */
+describe('For any body (BYT-11)', () => {
+  /** Mostly parts of an end. */
   const ALPHABET = [
     '\r',
     '\n',
@@ -137,12 +143,12 @@ describe('Whatever a body holds (BYT-11)', () => {
     .map((picks) => octets(picks.map((pick) => ALPHABET[pick]).join('')))
   const cuts = fc.array(fc.nat({ max: 200 }), { maxLength: 6 })
 
-  test('end and size are those of the definition, for every cut (100,000 bodies)', () => {
+  test('end and size match the definition, for all chunks (100,000 bodies)', () => {
     fc.assert(
       fc.property(body, cuts, (bytes, positions) => {
         const { end, size } = scan(cutAtAll(bytes, positions))
         const expected = reference(bytes)
-        // deepEqual would take longer than all the rest
+        // deepEqual would take longer than everything else
         if (end === expected.end && size === expected.size) return
         assert.deepEqual({ end, size }, expected)
       }),

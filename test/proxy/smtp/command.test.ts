@@ -1,4 +1,4 @@
-/** The grammar of commands: what a line is, whatever its letters and whatever stands in it. */
+/** The grammar of command lines. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Framing } from '../../../proxy/dialogue/framing.ts'
@@ -19,14 +19,14 @@ const VERBS = (
   'ONEX BURL XCLIENT XFORWARD'
 ).split(' ') as Verb[]
 
-/** Lines without their line end. The second column is the verb. */
+/** Lines without their line end, and their verb. */
 const LINES: readonly (readonly [line: string, verb: Verb])[] = [
   ['EHLO app.example', 'EHLO'],
   ['eHlO  Foo.Example  ', 'EHLO'],
   ['StartTLS', 'STARTTLS'],
   ['STARTTLS now', 'STARTTLS'],
   ['MAIL FROM:<a@b.example>', 'MAIL'],
-  // AhaSend's own example has the blank behind the colon, which RFC 5321 4.1.1.2 does not
+  // AhaSend's own example has a blank after the colon, which RFC 5321 4.1.1.2 does not allow
   ['MAIL FROM: <a@b.example>', 'MAIL'],
   ['RCPT TO: <c@d.example>', 'RCPT'],
   ['NOOP\targument', 'NOOP'],
@@ -50,7 +50,7 @@ const LINES: readonly (readonly [line: string, verb: Verb])[] = [
   ['\0', 'UNKNOWN'],
   ['\u00ffEHLO', 'UNKNOWN'],
   ['EHLO\u00ff', 'UNKNOWN'],
-  // a bare CR is data (RFC 5321 2.3.8), and neither ends a line nor a word
+  // a bare CR is data (RFC 5321 2.3.8), and ends neither a line nor a word
   ['DATA\rX', 'UNKNOWN'],
   ['DATA\r', 'UNKNOWN'],
   ['X\rDATA', 'UNKNOWN'],
@@ -58,8 +58,8 @@ const LINES: readonly (readonly [line: string, verb: Verb])[] = [
 ]
 
 /**
- * Where JavaScript's own text functions go wrong: U+017F in upper case is S, `/u` folds it too, `\s` and `.` know more
- * line ends and blanks than SMTP does. Here as UTF-8, as it would come over the wire.
+ * Characters that JavaScript's text functions treat differently: U+017F in upper case is S, `/u` folds it as well, and
+ * `\s` and `.` know more line ends and blanks than SMTP. Encoded as UTF-8, as they would arrive.
  */
 const TRAPS = ['\u017fTARTTLS', '\u017ftarttls', 'R\u017fET', 'QU\u0131T', '\ufeffQUIT', '\uff31\uff35\uff29\uff34']
 const NO_BLANKS = ['\u0085', '\u00a0', '\u2028', '\u2029', '\u3000', '\v', '\f', '\u001c']
@@ -86,13 +86,13 @@ describe('The verb of a command line', () => {
     })
   }
 
-  test('a long line is known by its head', () => {
+  test('the head of a long line is enough', () => {
     for (const length of [512, 1000, 2048, 65_536]) assert.equal(verbOf(octets(`MAIL ${'x'.repeat(length)}`)), 'MAIL')
     assert.equal(verbOf(octets('x'.repeat(65_536))), 'UNKNOWN')
   })
 })
 
-/** Every command that the framing finds in a stream of octets, with what is left of an unfinished line. */
+/** The commands that the framing finds in a stream, and whether a line is unfinished. */
 function commandsIn(chunks: readonly Buffer[]): { commands: [Verb, Chunk | undefined][]; inLine: boolean } {
   const commands: [Verb, Chunk | undefined][] = []
   const framing = new Framing({
@@ -112,7 +112,7 @@ function commandsIn(chunks: readonly Buffer[]): { commands: [Verb, Chunk | undef
   return { commands, inLine: framing.inLine }
 }
 
-describe('A stream of commands is cut at its line feeds, wherever the network cut it', () => {
+describe('A stream of commands is split at its line feeds, for all chunks', () => {
   for (const ending of ['\r\n', '\n']) {
     test(`every line of the table, one after the other, ending in ${JSON.stringify(ending)}`, () => {
       const lines = ALL_LINES.filter(([line]) => ending === '\r\n' || !line.endsWith('\r'))
@@ -124,7 +124,7 @@ describe('A stream of commands is cut at its line feeds, wherever the network cu
     })
   }
 
-  test('an unfinished line is none', () => {
+  test('an unfinished line is not a command', () => {
     for (const { how, chunks } of segmentations(octets('NOOP\r\nQUIT\r'))) {
       assert.deepEqual(commandsIn(chunks), { commands: [withoutChunk('NOOP')], inLine: true }, how)
     }
@@ -137,7 +137,7 @@ describe('A stream of commands is cut at its line feeds, wherever the network cu
     }
   })
 
-  test('what a BDAT announces is no command', () => {
+  test('the chunk of a BDAT is not a command', () => {
     const stream = octets('BDAT 18\r\nQUIT\r\nSTARTTLS\r\n\r\nBDAT 0 LAST\r\nQUIT\r\n')
     const expected = [['BDAT', { size: 18, last: false }], ['BDAT', { size: 0, last: true }], withoutChunk('QUIT')]
     for (const { how, chunks } of segmentations(stream)) assert.deepEqual(commandsIn(chunks).commands, expected, how)
@@ -194,7 +194,7 @@ describe('The mechanism of an AUTH line', () => {
     [`AUTH PLAIN ${'x'.repeat(12_288)}\r\n`, 'PLAIN'],
     ['AUTH\r\n', 'OTHER'],
     ['AUTH \r\n', 'OTHER'],
-    // a client that forgets the mechanism sends its secret in its place
+    // a client that omits the mechanism sends its secret there
     ['AUTH AGpvZQBzZWNyZXQ=\r\n', 'OTHER'],
     ['AUTH PLAINX\r\n', 'OTHER'],
     ['AUTH P\0AIN\r\n', 'OTHER'],
@@ -231,7 +231,7 @@ describe('The chunk that a BDAT line announces (RFC 3030 2)', () => {
     ['BDAT -1\r\n', undefined],
     ['BDAT +5\r\n', undefined],
     ['BDAT 5 5\r\n', undefined],
-    // what Number() would take: more digits than a double holds, hexadecimal, exponents, fractions, nothing at all
+    // text that Number() would accept: more digits than a double holds, hexadecimal, exponents, fractions
     ['BDAT 9007199254740993\r\n', undefined],
     ['BDAT 18446744073709551616\r\n', undefined],
     ['BDAT 0x10\r\n', undefined],
@@ -240,7 +240,7 @@ describe('The chunk that a BDAT line announces (RFC 3030 2)', () => {
     ['BDAT Infinity\r\n', undefined],
     [utf8('BDAT \u0665\r\n'), undefined],
     [utf8('BDAT 5 LA\u017fT\r\n'), undefined],
-    // a bare CR ends no line, and `.` and `$` are not to think so
+    // a bare CR does not end a line, although `.` and `$` treat it as a line end
     ['BDAT 5\r6\r\n', undefined],
     ['BDAT 5\rLAST\r\n', undefined],
     ['BDAT 5\r\r\n', undefined],
@@ -254,7 +254,7 @@ describe('The chunk that a BDAT line announces (RFC 3030 2)', () => {
   }
 })
 
-describe('An HTTP request is told from a command', () => {
+describe('An HTTP request is distinguished from a command', () => {
   const long = `/${'a'.repeat(4000)}`
   const cases: readonly (readonly [line: string, http: boolean])[] = [
     ['GET / HTTP/1.1\r\n', true],
@@ -262,7 +262,7 @@ describe('An HTTP request is told from a command', () => {
     ['OPTIONS * HTTP/1.1\r\n', true],
     ['CONNECT mail.example:25 HTTP/1.1\r\n', true],
     ['PUT http://mail.example/ HTTP/1.1\r\n', true],
-    // a page may choose the path, so its length must not hide the request
+    // a web page chooses the path, so a long path must not hide the request
     [`POST ${long} HTTP/1.1\r\n`, true],
     [`POST ${long}`, true],
     ['GET\r\n', false],

@@ -1,4 +1,4 @@
-/** EHL-24: random EHLO replies, rewritten by the product and by a second implementation that shares nothing with it. */
+/** EHL-24: random EHLO replies, rewritten by the product and by an independent implementation. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -20,8 +20,8 @@ function rewrite(chunks: readonly Buffer[], security: ClientSecurity): string {
 }
 
 /**
- * The rewrite once more, in another way: by whole lines of text, no care for speed. Only well-formed replies, as the
- * generator makes them.
+ * A second implementation of the rewrite: by whole lines of text, without optimisation. It accepts only well-formed
+ * replies, as the generator creates them.
  */
 function reference(text: string, security: ClientSecurity): string {
   const [first = '', ...rest] = text.match(/[^\n]*\n/g) ?? []
@@ -83,7 +83,7 @@ describe('a random EHLO reply (EHL-24)', () => {
     .map((lines) => lines.map(([text, end], at) => `250${at === lines.length - 1 ? ' ' : '-'}${text}${end}`).join(''))
   const cuts = fc.array(fc.nat(), { maxLength: 6 })
 
-  test('is rewritten as by the reference, for every cut (10,000 replies)', () => {
+  test('is rewritten like the reference, for all chunks (10,000 replies)', () => {
     fc.assert(
       fc.property(ehlo, fc.constantFrom(...SECURITIES), cuts, (text, security, positions) => {
         assert.equal(rewrite(cutAtAll(octets(text), positions), security), reference(text, security))
@@ -92,7 +92,7 @@ describe('a random EHLO reply (EHL-24)', () => {
     )
   })
 
-  test('is rewritten once: a second time changes nothing', () => {
+  test('does not change if it is rewritten a second time', () => {
     fc.assert(
       fc.property(ehlo, fc.constantFrom(...SECURITIES), (text, security) => {
         const { bytes } = rewriteEhlo(octets(text), security)
@@ -102,7 +102,7 @@ describe('a random EHLO reply (EHL-24)', () => {
     )
   })
 
-  test('keeps the octets of the lines it keeps, and their order', () => {
+  test('keeps the bytes and the order of the lines that stay', () => {
     fc.assert(
       fc.property(ehlo, fc.constantFrom(...SECURITIES), (text, security) => {
         const before = (text.match(/[^\n]*\n/g) ?? []).map((each) => each.slice(4))

@@ -1,4 +1,4 @@
-/** What a header section says to telemetry; every case runs whole, octet by octet and cut at each octet. */
+/** The header fields for telemetry. Every case runs as a whole, byte by byte, and split at each byte. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -20,7 +20,7 @@ type Expected = HeaderFacts | undefined
 function scan(chunks: readonly Buffer[], messageId = true): Expected {
   const scanner = new HeaderScanner(messageId)
   for (const chunk of chunks) {
-    // a buffer of the read pool: what stands around the octets, and in them later, is not this message's
+    // like a buffer of the read pool: the bytes around the chunk, and later those in it, belong to other messages
     const block = Buffer.concat([octets('\r\n\r\n'), chunk, octets('\nahasend-tags: stray\n')])
     scanner.push(block, 4, 4 + chunk.length)
     block.fill('x')
@@ -28,15 +28,19 @@ function scan(chunks: readonly Buffer[], messageId = true): Expected {
   return scanner.finish()
 }
 
-/** The value of a `traceparent` field, and what is taken of it. */
+/** The value of a `traceparent` field, and the part that is used. */
 const PARENTS: readonly (readonly [what: string, value: string, taken: string | undefined])[] = [
   ['version 00', PARENT, PARENT],
-  ['flags that nobody knows', `00-${TRACE}-${SPAN}-ff`, `00-${TRACE}-${SPAN}-ff`],
+  ['unknown flags', `00-${TRACE}-${SPAN}-ff`, `00-${TRACE}-${SPAN}-ff`],
   ['blanks around it', ` \t${PARENT} \t`, PARENT],
   ['a later version', `cc-${TRACE}-${SPAN}-01`, `cc-${TRACE}-${SPAN}-01`],
-  ['of a later version what version 00 knows', `01-${TRACE}-${SPAN}-01-what-the-future`, `01-${TRACE}-${SPAN}-01`],
-  ['a later version that goes on without a dash', `01-${TRACE}-${SPAN}-01x`, undefined],
-  ['version 00 that goes on', `${PARENT}-more`, undefined],
+  [
+    'the part of a later version that version 00 defines',
+    `01-${TRACE}-${SPAN}-01-what-the-future`,
+    `01-${TRACE}-${SPAN}-01`,
+  ],
+  ['a later version that continues without a dash', `01-${TRACE}-${SPAN}-01x`, undefined],
+  ['version 00 that continues', `${PARENT}-more`, undefined],
   ['version ff', `ff-${TRACE}-${SPAN}-01`, undefined],
   ['a trace id of zeros', `00-${'0'.repeat(32)}-${SPAN}-01`, undefined],
   ['a span id of zeros', `00-${TRACE}-${'0'.repeat(16)}-01`, undefined],
@@ -44,30 +48,30 @@ const PARENTS: readonly (readonly [what: string, value: string, taken: string | 
   ['one digit too few', `00-${TRACE.slice(1)}-${SPAN}-01`, undefined],
   ['one digit too many', `00-${TRACE}0-${SPAN}-01`, undefined],
   ['no flags', `00-${TRACE}-${SPAN}`, undefined],
-  ['letters that are no digits', `00-${TRACE.replace('0', 'g')}-${SPAN}-01`, undefined],
+  ['letters that are not hexadecimal digits', `00-${TRACE.replace('0', 'g')}-${SPAN}-01`, undefined],
   ['quotes', `"${PARENT}"`, undefined],
   ['nothing', '', undefined],
 ]
 
-/** Messages, and what they say. */
+/** Messages, and the fields that are found. */
 const MESSAGES: readonly (readonly [what: string, message: string, facts: Expected])[] = [
   ['nothing of interest', 'From: a@b\r\nTo: c@d\r\nSubject: e\r\n\r\nhello\r\n.\r\n', undefined],
   ['no header section: an empty line', `\r\ntraceparent: ${PARENT}\r\n.\r\n`, undefined],
   ['no header section: a bare line feed', `\ntraceparent: ${PARENT}\r\n.\r\n`, undefined],
   ['nothing but the dot', '.\r\n', undefined],
   ['nothing at all', '', undefined],
-  ['text in place of a header', 'hello\r\nAhaSend-Sandbox: true\r\n\r\n', { sandbox: true }],
+  ['text instead of a header', 'hello\r\nAhaSend-Sandbox: true\r\n\r\n', { sandbox: true }],
   ['the first field', `traceparent: ${PARENT}\r\nTo: a\r\n\r\n`, { traceparent: PARENT }],
   ['the last field', `To: a\r\ntraceparent: ${PARENT}\r\n\r\n`, { traceparent: PARENT }],
   ['the last field before the dot', `To: a\r\ntraceparent: ${PARENT}\r\n.\r\n`, { traceparent: PARENT }],
-  ['the last field before nothing', `To: a\r\ntraceparent: ${PARENT}\r\n`, { traceparent: PARENT }],
+  ['the last field before the end of the input', `To: a\r\ntraceparent: ${PARENT}\r\n`, { traceparent: PARENT }],
   ['a field in the body', `To: a\r\n\r\ntraceparent: ${PARENT}\r\n.\r\n`, undefined],
-  ['a field behind a bare empty line', `To: a\n\ntraceparent: ${PARENT}\n.\r\n`, undefined],
+  ['a field after an empty line with a bare line feed', `To: a\n\ntraceparent: ${PARENT}\n.\r\n`, undefined],
   ['a line of two carriage returns is not empty', '\r\r\nAhaSend-Sandbox: 1\r\n\r\n', { sandbox: true }],
-  ['a carriage return is no line end', 'To: a\rAhaSend-Sandbox: 1\r\n\r\n', undefined],
+  ['a carriage return is not a line end', 'To: a\rAhaSend-Sandbox: 1\r\n\r\n', undefined],
   ['a line of blanks continues the field', `traceparent:\r\n \r\n\t\r\n ${PARENT}\r\n\r\n`, { traceparent: PARENT }],
   ['a name in any case', `TRACEparent: ${PARENT}\r\n\r\n`, { traceparent: PARENT }],
-  ['blanks before the colon, none behind', `traceparent \t :${PARENT}\r\n\r\n`, { traceparent: PARENT }],
+  ['blanks before the colon, none after it', `traceparent \t :${PARENT}\r\n\r\n`, { traceparent: PARENT }],
   ['a fold before the colon', `traceparent\r\n : ${PARENT}\r\n\r\n`, undefined],
   ['a folded value', `traceparent:\r\n\t${PARENT}\r\nTo: a\r\n\r\n`, { traceparent: PARENT }],
   ['a fold inside the value', `traceparent: 00-${TRACE}\r\n -${SPAN}-01\r\n\r\n`, undefined],
@@ -107,12 +111,12 @@ const MESSAGES: readonly (readonly [what: string, message: string, facts: Expect
   ['two message ids', 'Message-ID: <a@b>\r\nMessage-ID: <c@d>\r\n\r\n', undefined],
   ['a stuffed field', `..traceparent: ${PARENT}\r\n.AhaSend-Sandbox: 1\r\n\r\n`, undefined],
   ['a stuffed line in between', '..\r\n..x\r\nAhaSend-Sandbox: 1\r\n\r\n', { sandbox: true }],
-  ['a line that is not whole', 'AhaSend-Sandbox: true\r\nahasend-tags: o', { sandbox: true }],
-  ['a field that goes on in a line that is not whole', 'ahasend-tags: one,\r\n tw', undefined],
-  ['a field whose carriage return came, its line feed not', 'AhaSend-Sandbox: true\r', undefined],
+  ['an unfinished line', 'AhaSend-Sandbox: true\r\nahasend-tags: o', { sandbox: true }],
+  ['a field that continues in an unfinished line', 'ahasend-tags: one,\r\n tw', undefined],
+  ['a field with its carriage return, but without its line feed', 'AhaSend-Sandbox: true\r', undefined],
 ]
 
-describe('A header section says', () => {
+describe('The fields of a header section', () => {
   for (const [what, message, facts] of MESSAGES) {
     test(what, () => {
       for (const { how, chunks } of segmentations(octets(message))) assert.deepEqual(scan(chunks), facts, how)
@@ -120,7 +124,7 @@ describe('A header section says', () => {
   }
 })
 
-describe('A traceparent is taken as W3C Trace Context 3.2 has it', () => {
+describe('A traceparent is read according to W3C Trace Context 3.2', () => {
   for (const [what, value, traceparent] of PARENTS) {
     test(`${what}: ${traceparent === undefined ? 'no' : 'yes'}`, () => {
       const message = octets(`To: a\r\ntraceparent:${value}\r\n\r\n`)
@@ -144,7 +148,7 @@ describe('A header section is bounded', () => {
     return found
   }
 
-  test('fields up to its last octet count, and none beyond', () => {
+  test('fields count up to the last byte of the limit, and not after it', () => {
     const padding = (length: number) => `${'x'.repeat(length - 2)}\r\n`
     const fits = MAX_HEADER_BYTES - SANDBOX.length
     assert.deepEqual(bounded(`${padding(fits)}${SANDBOX}`), { sandbox: true })
@@ -152,7 +156,7 @@ describe('A header section is bounded', () => {
     assert.equal(bounded(`${padding(MAX_HEADER_BYTES)}${SANDBOX}`), undefined)
   })
 
-  test('a field up to its last octet counts, and none beyond; its neighbours do', () => {
+  test('a field counts up to its limit; a longer one does not, but its neighbours do', () => {
     const field = (length: number) => `ahasend-tags: ${','.repeat(length - 'ahasend-tags: one\r\n'.length)}one\r\n`
     assert.deepEqual(bounded(`${field(MAX_FIELD_BYTES)}${SANDBOX}`), { sandbox: true, tags: ['one'] })
     assert.deepEqual(bounded(`${field(MAX_FIELD_BYTES + 1)}${SANDBOX}`), { sandbox: true })
@@ -169,13 +173,13 @@ describe('A header section is bounded', () => {
     assert.equal(bounded(state(fits + 1).replace('\r\n\r\n', '\r\ntracestate: c\r\n\r\n'))?.tracestate, undefined)
   })
 
-  test('a message id of 998 octets counts, a longer one does not', () => {
+  test('a message id of 998 bytes counts, a longer one does not', () => {
     const message = (length: number) => `Message-ID: <${'a'.repeat(length - 2)}>\r\n\r\n`
     assert.equal(bounded(message(998), true)?.messageId?.length, 998)
     assert.equal(bounded(message(999), true), undefined)
   })
 
-  test('it is done at the empty line, at its limit, and when it was asked', () => {
+  test('it is done at the empty line, at its limit, and after finish', () => {
     const scanner = new HeaderScanner()
     scanner.push(octets('To: a\r\n\r'), 0, 8)
     assert.equal(scanner.done, false)
@@ -186,19 +190,19 @@ describe('A header section is bounded', () => {
     assert.equal(long.done, false)
     long.push(octets('x'), 0, 1)
     assert.equal(long.done, true)
-    const asked = new HeaderScanner()
-    assert.equal(asked.finish(), undefined)
-    asked.push(octets(SANDBOX), 0, SANDBOX.length)
-    assert.deepEqual([asked.done, asked.finish()], [true, undefined])
+    const finished = new HeaderScanner()
+    assert.equal(finished.finish(), undefined)
+    finished.push(octets(SANDBOX), 0, SANDBOX.length)
+    assert.deepEqual([finished.done, finished.finish()], [true, undefined])
   })
 })
 
-test('A Message-ID is looked for only when somebody wants it', () => {
+test('A Message-ID is read only if it is enabled', () => {
   assert.equal(scan([octets('Message-ID: <a@b>\r\n\r\n')], false), undefined)
 })
 
-describe('Whatever a header section holds', () => {
-  /** Rich in what lines and fields are made of. */
+describe('For any header section', () => {
+  /** Mostly parts of lines and fields. */
   const PIECES = [
     '\r',
     '\n',
@@ -221,7 +225,7 @@ describe('Whatever a header section holds', () => {
   const message = fc.array(fc.constantFrom(...PIECES), { maxLength: 20 }).map((pieces) => octets(pieces.join('')))
   const cuts = fc.array(fc.nat({ max: 400 }), { maxLength: 6 })
 
-  test('it says what the definition says, for every cut (30,000 messages)', () => {
+  test('the fields match the definition, for all chunks (30,000 messages)', () => {
     fc.assert(
       fc.property(message, cuts, (bytes, positions) => {
         assert.deepEqual(scan(cutAtAll(bytes, positions)), reference(bytes.toString('latin1')))
@@ -230,7 +234,7 @@ describe('Whatever a header section holds', () => {
     )
   })
 
-  /** The definition, with no thought for speed or length: whole lines, up to the first empty one, unfolded. */
+  /** The definition, without optimisation or limits: whole lines, up to the first empty one, unfolded. */
   function reference(message: string): Expected {
     const lines = message.split('\n').map((line) => line.replace(/\r$/, ''))
     const rest = lines.pop()!

@@ -1,10 +1,10 @@
-/** What is recorded of the paths in MAIL and RCPT (RFC 5321 4.1.2), where somebody asked for it. */
+/** The recorded parts of the paths in MAIL and RCPT (RFC 5321 4.1.2). */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { recipientOf, senderOf } from '../../../proxy/smtp/path.ts'
 
-/** What stands behind `FROM:` or `TO:`; what `full` and `domain` make of it. */
+/** The text after `FROM:` or `TO:`, and the recorded parts with `full` and with `domain`. */
 const PATHS: readonly (readonly [argument: string, full?: string, domain?: string])[] = [
   ['<a@b.example>', 'a@b.example', 'b.example'],
   [' \t<a@b.example>', 'a@b.example', 'b.example'],
@@ -68,7 +68,7 @@ describe('A path', () => {
     })
   }
 
-  test('of nobody is a sender, and no recipient', () => {
+  test('that is null is a sender, but not a recipient', () => {
     for (const scope of ['full', 'domain'] as const) {
       assert.equal(senderOf(Buffer.from('MAIL FROM:<> SIZE=1\r\n'), scope), '')
       assert.equal(recipientOf(Buffer.from('RCPT TO:<>\r\n'), scope), undefined)
@@ -76,8 +76,8 @@ describe('A path', () => {
     assert.equal(senderOf(Buffer.from('MAIL FROM:<>\r\n'), 'none'), undefined)
   })
 
-  test('has 256 octets at most, its brackets included', () => {
-    const path = (octets: number) => `<${'a'.repeat(octets - '<@b.example>'.length)}@b.example>`
+  test('has at most 256 bytes, including its brackets', () => {
+    const path = (bytes: number) => `<${'a'.repeat(bytes - '<@b.example>'.length)}@b.example>`
     assert.equal(senderOf(Buffer.from(`MAIL FROM:${path(256)}\r\n`), 'domain'), 'b.example')
     assert.equal(senderOf(Buffer.from(`MAIL FROM:${path(257)}\r\n`), 'domain'), undefined)
     const umlauts = `<${'ü'.repeat(123)}@b.example>`
@@ -85,17 +85,17 @@ describe('A path', () => {
     assert.equal(senderOf(Buffer.from(`MAIL FROM:${umlauts}\r\n`), 'full'), undefined)
   })
 
-  test('that is not UTF-8 is none', () => {
+  test('that is not UTF-8 is not recorded', () => {
     assert.equal(senderOf(Buffer.from('MAIL FROM:<gr\xfc\xdfe@b.example>\r\n', 'latin1'), 'full'), undefined)
   })
 
-  test('of the other command is none', () => {
+  test('of the other command is not recorded', () => {
     assert.equal(senderOf(Buffer.from('RCPT TO:<a@b.example>\r\n'), 'full'), undefined)
     assert.equal(recipientOf(Buffer.from('MAIL FROM:<a@b.example>\r\n'), 'full'), undefined)
     assert.equal(senderOf(Buffer.from('MAIL <a@b.example>\r\n'), 'full'), undefined)
   })
 
-  test('is read in no time, whatever stands in it', () => {
+  test('is read quickly and within its limits, for any text', () => {
     const piece = fc.constantFrom('<', '>', '"', '\\', '@', ',', ':', ' ', '[', ']', 'a', '.', '\u00fc', '\xff')
     const argument = fc.array(piece, { maxLength: 500, size: 'max' }).map((pieces) => pieces.join(''))
     fc.assert(

@@ -1,4 +1,4 @@
-/** The grammar of replies: where one ends, and what its last line says. */
+/** The grammar of replies: where a reply ends, and the content of its last line. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -14,14 +14,14 @@ import {
 import { cutAtAll, octets, segmentations } from '../../support/segmentation.ts'
 
 interface Found {
-  /** One entry a reply: its octets and its code. */
+  /** One entry per reply: its bytes and its code. */
   readonly replies: readonly (readonly [text: string, code: number])[]
   readonly unfinished: number
-  /** False once the reader has said that a reply is too long. */
+  /** False if the reader reported that a reply is too long. */
   readonly bounded: boolean
 }
 
-/** What a reader finds in the chunks; replies are looked at only at the end, when later chunks were read too. */
+/** The result of a reader. The replies are compared only at the end, after later chunks were read. */
 function read(chunks: readonly Buffer[]): Found {
   const reader = new ReplyReader()
   const replies: Reply[] = []
@@ -35,7 +35,7 @@ function read(chunks: readonly Buffer[]): Found {
 
 interface Case {
   readonly what: string
-  /** The replies in the order in which they come, and behind them what is unfinished. */
+  /** The replies in their order; `rest` is the unfinished one after them. */
   readonly replies: readonly (readonly [text: string, code: number])[]
   readonly rest?: string
 }
@@ -58,36 +58,36 @@ const CASES: readonly Case[] = [
   { what: 'empty lines that continue', replies: [['250-\r\n250-\r\n250 \r\n', 250]] },
   { what: 'half a line', replies: [['250 ok\r\n', 250]], rest: '250 o' },
   { what: 'a CR without its LF', replies: [], rest: '250 ok\r' },
-  { what: 'a line that continues, and nothing behind it', replies: [], rest: '250-ok\r\n' },
+  { what: 'a line that continues, and nothing after it', replies: [], rest: '250-ok\r\n' },
   { what: 'nothing', replies: [] },
   { what: 'mixed codes: the last counts', replies: [['250-a\r\n550 b\r\n', 550]] },
-  { what: 'a last line that is none', replies: [['250-a\r\nabc\r\n', 0]] },
+  { what: 'a last line without a code', replies: [['250-a\r\nabc\r\n', 0]] },
   { what: 'four digits', replies: [['2500 x\r\n', 0]] },
   { what: 'two digits', replies: [['25 x\r\n', 0]] },
   { what: 'letters', replies: [['abc\r\n', 0]] },
   { what: 'an empty line', replies: [['\r\n', 0]] },
   { what: 'LF alone and nothing else', replies: [['\n', 0]] },
-  { what: 'a tab behind the code', replies: [['250\tok\r\n', 0]] },
+  { what: 'a tab after the code', replies: [['250\tok\r\n', 0]] },
   { what: 'a blank before the code', replies: [[' 250 ok\r\n', 0]] },
   { what: 'codes out of range', replies: ['199', '600', '099', '000', '999'].map((code) => [`${code} x\r\n`, 0]) },
   { what: 'codes at the edge', replies: [200, 299, 399, 499, 599].map((code) => [`${code} x\r\n`, code]) },
   { what: 'a continued code out of range', replies: [['999-a\r\n999 b\r\n', 0]] },
   {
-    what: 'what Number() would take for a code',
+    what: 'text that Number() would accept as a code',
     replies: ['2e2', '+25', '-25', '0x1', '1.5', '  2'].map((code) => [`${code} x\r\n`, 0]),
   },
   { what: 'digits of another script', replies: [[Buffer.from('\u0662\u0665\u0660 x\r\n').toString('latin1'), 0]] },
   { what: 'a bare CR is data', replies: [['250 a\rb\r\r\n', 250]] },
   { what: 'a bare CR does not begin a line', replies: [['250-a\r250 b\r\n250 c\r\n', 250]] },
-  { what: 'NUL and octets above 127', replies: [['250 \0\u0080\u00c3\u00ff\r\n', 250]] },
+  { what: 'NUL and bytes above 127', replies: [['250 \0\u0080\u00c3\u00ff\r\n', 250]] },
   {
     what: 'line ends of Unicode are data',
     replies: [[Buffer.from('250-a\u2028250 b\u2029\u0085\v\f\r\n250 c\r\n').toString('latin1'), 250]],
   },
-  { what: '2,000 octets of text', replies: [[`250 ${'x'.repeat(2000)}\r\n`, 250]] },
+  { what: '2,000 bytes of text', replies: [[`250 ${'x'.repeat(2000)}\r\n`, 250]] },
 ]
 
-describe('A stream of replies is cut behind each last line, wherever the network cut it', () => {
+describe('A stream of replies is split after each last line, for all chunks', () => {
   for (const { what, replies, rest = '' } of CASES) {
     test(what, () => {
       const stream = octets(replies.map(([text]) => text).join('') + rest)
@@ -96,7 +96,7 @@ describe('A stream of replies is cut behind each last line, wherever the network
     })
   }
 
-  test('a reply stays as it is while later ones are read', () => {
+  test('a reply does not change while later ones are read', () => {
     const reader = new ReplyReader()
     const replies: Reply[] = []
     for (const part of ['25', '0 first\r\n25', '0 second\r\n', '250 third\r\n2']) {
@@ -113,23 +113,23 @@ describe('A reply is bounded (R2)', () => {
   const atTheLimit = `250 ${'x'.repeat(MAX_REPLY_BYTES - 6)}\r\n`
   const lines = '250-x\r\n'.repeat(MAX_REPLY_LINES - 1)
   const cases: readonly (readonly [what: string, text: string, found: Partial<Found>])[] = [
-    [`of ${MAX_REPLY_BYTES} octets: whole`, atTheLimit, { replies: [[atTheLimit, 250]], bounded: true }],
-    ['of one octet more: refused', `250 x${atTheLimit.slice(4)}`, { replies: [], bounded: false }],
-    ['unfinished at the limit: waited for', atTheLimit.slice(0, -1), { replies: [], bounded: true }],
+    [`of ${MAX_REPLY_BYTES} bytes: accepted`, atTheLimit, { replies: [[atTheLimit, 250]], bounded: true }],
+    ['of one byte more: refused', `250 x${atTheLimit.slice(4)}`, { replies: [], bounded: false }],
+    ['unfinished at the limit: not refused yet', atTheLimit.slice(0, -1), { replies: [], bounded: true }],
     ['unfinished and longer: refused', `250 ${'x'.repeat(MAX_REPLY_BYTES)}`, { replies: [], bounded: false }],
     [
-      `of ${MAX_REPLY_LINES} lines: whole`,
+      `of ${MAX_REPLY_LINES} lines: accepted`,
       `${lines}250 x\r\n`,
       { replies: [[`${lines}250 x\r\n`, 250]], bounded: true },
     ],
     ['of one line more: refused', `${lines}250-x\r\n250 x\r\n`, { replies: [], bounded: false }],
     [
-      'behind one that is whole',
+      'too long after an accepted one: refused',
       `250 ok\r\n${lines}250-x\r\n250 x\r\n`,
       { replies: [['250 ok\r\n', 250]], bounded: false },
     ],
     [
-      'and many short ones are not',
+      'many short ones: accepted',
       '250 ok\r\n'.repeat(20_000),
       { replies: Array.from({ length: 20_000 }, () => ['250 ok\r\n', 250] as const), bounded: true },
     ],
@@ -143,11 +143,11 @@ describe('A reply is bounded (R2)', () => {
     })
   }
 
-  test('and coming octet by octet it costs linear time', () => {
+  test('that arrives byte by byte takes linear time', () => {
     const chunks = cutInto(octets(atTheLimit), 1)
     const began = performance.now()
     for (let times = 0; times < 4; times += 1) read(chunks)
-    assert.ok(performance.now() - began < 2000, 'a reader that copied all for each octet would need a minute')
+    assert.ok(performance.now() - began < 2000, 'a reader that copied everything for each byte would need a minute')
   })
 })
 
@@ -157,8 +157,8 @@ function cutInto(bytes: Buffer, size: number): Buffer[] {
   )
 }
 
-describe('Whatever an upstream says (BYT-11)', () => {
-  /** Made of what replies are made of, so that lines, codes and continuations come up often. */
+describe('For any bytes of an upstream (BYT-11)', () => {
+  /** Mostly parts of replies, so that lines, codes and continuations are frequent. */
   const stream = fc
     .array(fc.constantFrom('2', '5', '0', '250', '250-', '354 ', '-', ' ', 'x', '\r', '\n', '\r\n', '\0', '\u00ff'), {
       maxLength: 60,
@@ -166,7 +166,7 @@ describe('Whatever an upstream says (BYT-11)', () => {
     .map((parts) => octets(parts.join('')))
   const cuts = fc.array(fc.nat(), { maxLength: 12 })
 
-  test('replies and what is unfinished are the input again, and the same for every cut', () => {
+  test('the replies and the unfinished rest make up the input, for all chunks', () => {
     fc.assert(
       fc.property(stream, cuts, (bytes, positions) => {
         const whole = read([bytes])
@@ -178,7 +178,7 @@ describe('Whatever an upstream says (BYT-11)', () => {
     )
   })
 
-  test('a reply is what a slow reader, line by line, takes for one', () => {
+  test('the replies match those of a simple reader, line by line', () => {
     fc.assert(
       fc.property(stream, (bytes) => {
         const lines = bytes.toString('latin1').match(/[^\n]*\n/g) ?? []
@@ -264,7 +264,7 @@ describe('The message ids of a final reply', () => {
   ]
   for (const [text, ids] of cases) test(text, () => assert.deepEqual(messageIdsOf(text), ids))
 
-  test('are at most 50, as many as a mail may have recipients', () => {
+  test('are at most 50, the maximum number of recipients of a message', () => {
     assert.equal(messageIdsOf(`OK ids=${Array.from({ length: 60 }, () => id).join(' ')}`)?.length, 50)
   })
 })

@@ -1,6 +1,6 @@
 /**
- * The preamble that the proxy speaks to an upstream before any client byte goes there: greeting, EHLO, STARTTLS. Ids
- * that begin with GRT and TLU are those of the catalogue's groups of connecting and of TLS on the upstream's connection.
+ * The preamble with an upstream that fails: greeting, EHLO, STARTTLS, handshake. No client byte is relayed before it
+ * ends.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -13,7 +13,7 @@ import type { Peer } from '../../support/peers.ts'
 const GREETING = '220 mail.example ESMTP\r\n'
 const CAPABILITIES = '250-mail.example\r\n250-PIPELINING\r\n250 STARTTLS\r\n'
 
-/** How long a dial may take where the upstream falls silent: enough for it to come so far. */
+/** The dial timeout for upstreams that stop answering: long enough to reach that point. */
 const SHORT_MS = 2000
 
 let trust: Trust
@@ -22,7 +22,7 @@ before(async () => {
 })
 after(() => trust.remove())
 
-/** An upstream that behaves up to the proxy's EHLO, which it answers so. */
+/** An upstream that behaves until it answers the proxy's EHLO with this reply. */
 function answersEhlo(reply: string): UnfitUpstream['play'] {
   return async (peer) => {
     await peer.send(GREETING)
@@ -31,7 +31,7 @@ function answersEhlo(reply: string): UnfitUpstream['play'] {
   }
 }
 
-/** An upstream that behaves up to STARTTLS, and then does this. */
+/** An upstream that behaves until it receives STARTTLS, and then does this. */
 function atStarttls(act: (peer: Peer) => Promise<unknown>): UnfitUpstream['play'] {
   return async (peer) => {
     await answersEhlo(CAPABILITIES)(peer)
@@ -40,7 +40,7 @@ function atStarttls(act: (peer: Peer) => Promise<unknown>): UnfitUpstream['play'
   }
 }
 
-/** An upstream that says 220 to STARTTLS, waits for the ClientHello, and then does this. */
+/** An upstream that answers STARTTLS with 220, waits for the ClientHello, and then does this. */
 function atHandshake(act: (peer: Peer) => Promise<unknown>): UnfitUpstream['play'] {
   return atStarttls(async (peer) => {
     await peer.send('220 go\r\n')
@@ -70,7 +70,7 @@ const EHLO_CASES: readonly Case[] = [
   },
   {
     ids: 'TLU-02',
-    what: 'only the greeting line of the EHLO reply says STARTTLS',
+    what: 'only the first line of the EHLO reply contains STARTTLS',
     play: answersEhlo('250-STARTTLS\r\n250 PIPELINING\r\n'),
     replyCode: 250,
     ...NOT_OFFERED,
@@ -84,21 +84,21 @@ const EHLO_CASES: readonly Case[] = [
   },
   ...['502 what', '500 what', '554 no', '421 4.3.2 shutting down', '354 go', 'garbage'].map((reply) => ({
     ids: 'TLU-12',
-    what: `EHLO is answered ${reply}, and HELO is no way out`,
+    what: `the reply to EHLO is ${reply}, and HELO is not tried`,
     play: answersEhlo(`${reply}\r\n`),
     replyCode: Number.parseInt(reply, 10) || 0,
     ...NOT_OFFERED,
   })),
   {
     ids: 'TLU-12',
-    what: 'the lines of a refusal of EHLO list STARTTLS',
+    what: 'a refusal of EHLO lists STARTTLS',
     play: answersEhlo('502-mail.example\r\n502 STARTTLS\r\n'),
     replyCode: 502,
     ...NOT_OFFERED,
   },
   {
     ids: 'TLU-03',
-    what: 'a FIN instead of the answer to EHLO',
+    what: 'a FIN instead of a reply to EHLO',
     play: async (peer) => {
       await answersEhlo('')(peer)
       await fin(peer)
@@ -109,7 +109,7 @@ const EHLO_CASES: readonly Case[] = [
   },
   {
     ids: 'TMO-06',
-    what: 'EHLO is not answered',
+    what: 'no reply to EHLO',
     play: answersEhlo(''),
     dialTimeoutMs: SHORT_MS,
     word: localReplies.UNTRUSTED,
@@ -118,7 +118,7 @@ const EHLO_CASES: readonly Case[] = [
   },
   {
     ids: 'TLU-03',
-    what: 'the answer to EHLO has too many octets',
+    what: 'the reply to EHLO has too many bytes',
     play: answersEhlo(`250-${'x'.repeat(MAX_REPLY_BYTES)}`),
     word: localReplies.UNTRUSTED,
     error: 'starttls_not_offered',
@@ -126,7 +126,7 @@ const EHLO_CASES: readonly Case[] = [
   },
   {
     ids: 'TLU-03',
-    what: 'the answer to EHLO has too many lines',
+    what: 'the reply to EHLO has too many lines',
     play: answersEhlo('250-x\r\n'.repeat(MAX_REPLY_LINES + 1)),
     word: localReplies.UNTRUSTED,
     error: 'starttls_not_offered',
@@ -141,17 +141,23 @@ const STARTTLS_CASES: readonly Case[] = [
   ...['454 later', '502 what', '501 no', '354 go', '250 ok', '421 busy', '220-go\r\n554 no', 'garbage'].map(
     (reply) => ({
       ids: 'TLU-03',
-      what: `STARTTLS is answered ${JSON.stringify(reply)}`,
+      what: `the reply to STARTTLS is ${JSON.stringify(reply)}`,
       play: atStarttls(answer(`${reply}\r\n`)),
       replyCode: Number(/(\d{3}) [^\r]*$/.exec(reply)?.[1] ?? 0),
       ...REFUSED,
     }),
   ),
-  { ids: 'TLU-03', what: 'STARTTLS is answered by a FIN', play: atStarttls(fin), ...LOST },
-  { ids: 'TLU-03', what: 'STARTTLS is answered by an RST', play: atStarttls(rst), ...LOST, detail: 'ECONNRESET' },
+  { ids: 'TLU-03', what: 'a FIN instead of a reply to STARTTLS', play: atStarttls(fin), ...LOST },
   {
     ids: 'TLU-03',
-    what: 'STARTTLS is answered by half a 220 and a FIN',
+    what: 'an RST instead of a reply to STARTTLS',
+    play: atStarttls(rst),
+    ...LOST,
+    detail: 'ECONNRESET',
+  },
+  {
+    ids: 'TLU-03',
+    what: 'half a 220 to STARTTLS, and a FIN',
     play: atStarttls(async (peer) => {
       await peer.send('220 go')
       await peer.end()
@@ -160,7 +166,7 @@ const STARTTLS_CASES: readonly Case[] = [
   },
   {
     ids: 'TMO-06',
-    what: 'STARTTLS is not answered',
+    what: 'no reply to STARTTLS',
     play: atStarttls(silence),
     dialTimeoutMs: SHORT_MS,
     word: localReplies.UNTRUSTED,
@@ -174,42 +180,42 @@ const INJECTED = { word: localReplies.UNTRUSTED, error: 'starttls_injection' } a
 const INJECTION_CASES: readonly Case[] = [
   {
     ids: 'TLU-08',
-    what: 'a whole reply behind the 220',
+    what: 'a whole reply after the 220',
     play: atStarttls(answer('220 go\r\n250-evil\r\n250 AUTH PLAIN\r\n')),
     replyCode: 220,
     ...INJECTED,
   },
   {
     ids: 'TLU-08',
-    what: 'a line without an end behind the 220, which would be glued to the first reply inside TLS',
+    what: 'an unfinished line after the 220, which would become part of the first reply inside TLS',
     play: atStarttls(answer('220 go\r\n250-evil')),
     replyCode: 220,
     ...INJECTED,
   },
   {
     ids: 'TLU-08',
-    what: 'one octet behind the 220',
+    what: 'one byte after the 220',
     play: atStarttls(answer('220 go\r\n\r')),
     replyCode: 220,
     ...INJECTED,
   },
   {
     ids: 'TLU-08',
-    what: 'the answer to STARTTLS comes with the answer to EHLO',
+    what: 'the reply to STARTTLS arrives with the reply to EHLO',
     play: answersEhlo(`${CAPABILITIES}220 go\r\n`),
     replyCode: 250,
     ...INJECTED,
   },
   {
     ids: 'TLU-08',
-    what: 'the answers to EHLO and STARTTLS come with the greeting',
+    what: 'the replies to EHLO and STARTTLS arrive with the greeting',
     play: (peer) => peer.send(`${GREETING}${CAPABILITIES}220 go\r\n`),
     replyCode: 220,
     ...INJECTED,
   },
   {
     ids: 'TLU-08',
-    what: 'a reply behind the 220 in a segment of its own, where TLS is expected',
+    what: 'an unencrypted reply in its own segment after the 220',
     play: atHandshake(answer('250-evil\r\n250 AUTH PLAIN\r\n')),
     word: localReplies.UNTRUSTED,
     error: 'tls_failed',
@@ -223,7 +229,7 @@ const FAILED = { word: localReplies.UNTRUSTED, error: 'tls_failed', replyCode: 2
 const HANDSHAKE_CASES: readonly Case[] = [
   {
     ids: 'TLU-09',
-    what: 'the handshake is never answered',
+    what: 'no answer in the handshake',
     play: atHandshake(silence),
     dialTimeoutMs: SHORT_MS,
     ...FAILED,
@@ -237,7 +243,7 @@ const HANDSHAKE_CASES: readonly Case[] = [
   },
   {
     ids: 'TLU-10',
-    what: 'the upstream answers with the alert handshake_failure',
+    what: 'the upstream sends the alert handshake_failure',
     play: atHandshake(answer('\x15\x03\x03\x00\x02\x02\x28')),
     detail: /^ERR_SSL_.*HANDSHAKE_FAILURE$/,
     ...FAILED,
@@ -256,7 +262,7 @@ const HANDSHAKE_CASES: readonly Case[] = [
   { ids: 'TLU-10', what: 'an RST in the handshake', play: atHandshake(rst), detail: 'ECONNRESET', ...FAILED },
 ]
 
-describe('where the upstream cannot be trusted, the client is told and not one of its bytes goes up (R8)', () => {
+describe('if the upstream cannot be trusted, the client gets a reply and none of its bytes are relayed (R8)', () => {
   for (const failing of [...EHLO_CASES, ...STARTTLS_CASES, ...INJECTION_CASES, ...HANDSHAKE_CASES]) {
     test(`${failing.what} (${failing.ids})`, async () => {
       const { phases, at, end, resumed } = await failsClosed(failing, trust)

@@ -15,7 +15,7 @@ before(async () => {
 })
 after(() => trust.remove())
 
-/** The only session was turned away with the words of `upstream`, and its telemetry says so. */
+/** The only session got the 421 of `upstream`, and its events report this. */
 function isLoadShedding({ rig }: UpstreamPair, upstream: ScriptedUpstream): void {
   const session = rig.recorder.sessions[0]!
   const { code, cause, origin } = session.one('greeting').reply
@@ -24,7 +24,7 @@ function isLoadShedding({ rig }: UpstreamPair, upstream: ScriptedUpstream): void
   assert.deepEqual([dial.serverPort, dial.replyCode, ahead], [upstream.port, 421, false])
 }
 
-describe('A 421 of the preferred upstream is the answer when no other upstream has one', () => {
+describe('The client gets the 421 of the preferred upstream if no other upstream accepts the session', () => {
   test('of several 421 greetings the client gets that of the preferred upstream (AHA-08, GRT-05)', async () => {
     await using pair = await startUpstreamPair(trust)
     const client = await pair.rig.connect()
@@ -42,10 +42,10 @@ describe('A 421 of the preferred upstream is the answer when no other upstream h
     isLoadShedding(pair, pair.first)
   })
 
-  /** How the second upstream fails after the first greeted with 421: what it does, and what the telemetry calls it. */
+  /** How the second upstream fails after the first greeted with 421, and the error of the dial. */
   const DOWN: readonly (readonly [string, (second: ScriptedUpstream) => Promise<unknown>, DialError])[] = [
-    ['closes without a word', async (second) => (await second.accept()).end(), 'connect_reset'],
-    ['says nothing', async () => {}, 'greeting_timeout'],
+    ['closes without a greeting', async (second) => (await second.accept()).end(), 'connect_reset'],
+    ['sends nothing', async () => {}, 'greeting_timeout'],
     [
       'offers no STARTTLS',
       async (second) => {
@@ -82,7 +82,7 @@ describe('A 421 of the preferred upstream is the answer when no other upstream h
     })
   }
 
-  test('the second greets with 421 and the first is down: the 421 counts for the second (AHA-08)', async () => {
+  test('the second greets with 421 and the first is down: the 421 is reported for the second (AHA-08)', async () => {
     await using pair = await startUpstreamPair(trust)
     const client = await pair.rig.connect()
     await (await pair.first.accept()).reset()
@@ -96,7 +96,7 @@ describe('A 421 of the preferred upstream is the answer when no other upstream h
     isLoadShedding(pair, pair.second)
   })
 
-  /** What may happen to the connection of the first upstream while the second is dialled. */
+  /** Events on the connection of the first upstream while the second is dialled. */
   const MEANWHILE: readonly (readonly [string, string, (peer: Peer) => Promise<unknown>])[] = [
     ['a FIN', BUSY, (peer) => peer.end()],
     ['an RST', BUSY, (peer) => peer.reset()],
@@ -107,7 +107,7 @@ describe('A 421 of the preferred upstream is the answer when no other upstream h
     ],
   ]
   for (const [what, relayed, act] of MEANWHILE) {
-    test(`${what} of the first upstream after its 421 does not keep the 421 from the client (AHA-08)`, async () => {
+    test(`the client gets the 421 of the first upstream despite ${what} after it (AHA-08)`, async () => {
       using resources = new OpenResources()
       {
         await using pair = await startUpstreamPair(trust)
@@ -130,7 +130,7 @@ describe('A 421 of the preferred upstream is the answer when no other upstream h
 
 describe('The connection that greeted with 421 is closed', () => {
   for (const greeting of ['554 5.3.2 no\r\n', '521 5.3.2 no mail here\r\n', '450 4.3.2 later\r\n']) {
-    test(`when the second greets with ${greeting.slice(0, 3)}, which is the answer (AHA-09)`, async () => {
+    test(`if the second greets with ${greeting.slice(0, 3)}, which the client gets (AHA-09)`, async () => {
       await using pair = await startUpstreamPair(trust)
       const client = await pair.rig.connect()
       const first = await pair.first.accept()
@@ -146,7 +146,7 @@ describe('The connection that greeted with 421 is closed', () => {
     })
   }
 
-  test('when the client leaves while the second is dialled (AHA-09, DIS-11)', async () => {
+  test('if the client leaves while the second is dialled (AHA-09, DIS-11)', async () => {
     using resources = new OpenResources()
     {
       await using pair = await startUpstreamPair(trust)

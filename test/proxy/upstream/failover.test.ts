@@ -1,4 +1,4 @@
-/** Several upstreams in order of preference: when the next one is dialled, and when not. */
+/** Several upstreams in order of preference: when the next one is dialled and when it is not. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { DialError } from '../../../proxy/events/closed-sets.ts'
@@ -22,16 +22,16 @@ function startPair(env?: Readonly<Record<string, string>>): Promise<UpstreamPair
   return startUpstreamPair(trust, env)
 }
 
-/** Long enough for an upstream to be dialled on a machine that stalls, in half of it. */
+/** Half of this time is long enough to dial an upstream on a busy machine. */
 const SHARED = { PROXY_DIAL_TIMEOUT: '5s' }
 
-/** How the preferred upstream may be unable to serve: what it does, and what the telemetry calls it. */
+/** How the preferred upstream fails, and the error of the dial. */
 const UNABLE: readonly (readonly [string, (peer: Peer) => Promise<unknown>, DialError])[] = [
   ['greets with 421', (peer) => peer.send(BUSY), 'greeting_refused'],
   ['greets with 421 and a FIN', (peer) => peer.send(BUSY).then(() => peer.end()), 'greeting_refused'],
-  ['closes without a word', (peer) => peer.end(), 'connect_reset'],
-  ['resets without a word', (peer) => peer.reset(), 'connect_reset'],
-  ['greets as no mail server does', (peer) => peer.send('HTTP/1.1 400 Bad Request\r\n\r\n'), 'greeting_refused'],
+  ['closes without a greeting', (peer) => peer.end(), 'connect_reset'],
+  ['resets without a greeting', (peer) => peer.reset(), 'connect_reset'],
+  ['sends a greeting that is not SMTP', (peer) => peer.send('HTTP/1.1 400 Bad Request\r\n\r\n'), 'greeting_refused'],
   [
     'offers no STARTTLS',
     async (peer) => {
@@ -41,12 +41,12 @@ const UNABLE: readonly (readonly [string, (peer: Peer) => Promise<unknown>, Dial
     },
     'starttls_not_offered',
   ],
-  ['says nothing in its share of the time', async () => {}, 'greeting_timeout'],
+  ['sends nothing in its share of the time', async () => {}, 'greeting_timeout'],
 ]
 
-describe('The next upstream is dialled when the one before cannot serve', () => {
+describe('The next upstream is dialled if the previous one fails', () => {
   for (const [what, act, error] of UNABLE) {
-    test(`the first ${what}; the client learns nothing of it, and the first nothing of the client (AHA-09)`, async () => {
+    test(`the first ${what}; the client does not notice, and the first gets no client byte (AHA-09)`, async () => {
       using resources = new OpenResources()
       {
         await using pair = await startPair(SHARED)
@@ -80,7 +80,7 @@ describe('The next upstream is dialled when the one before cannot serve', () => 
     assert.equal(used!.serverPort, pair.second.port)
   })
 
-  test('the first drops what it gets: the second still has its share of PROXY_DIAL_TIMEOUT (AHA-09, GRT-07)', async () => {
+  test('the first drops all packets: the second still gets its share of PROXY_DIAL_TIMEOUT (AHA-09, GRT-07)', async () => {
     await using hole = await openBlackHole('127.0.0.2')
     const second = await ScriptedUpstream.start()
     const upstreams = [`127.0.0.2:${hole.port}`, `localhost:${second.port}`]
@@ -97,7 +97,7 @@ describe('The next upstream is dialled when the one before cannot serve', () => 
 
 describe('The next upstream is not dialled', () => {
   for (const greeting of ['554 5.3.2 no\r\n', '521 5.3.2 no mail here\r\n', '450 4.3.2 later\r\n']) {
-    test(`when the first greets with ${greeting.slice(0, 3)}, which is its answer (AHA-09)`, async () => {
+    test(`if the first greets with ${greeting.slice(0, 3)}, which the client gets (AHA-09)`, async () => {
       await using pair = await startPair()
       const client = await pair.rig.connect()
       const peer = await pair.first.accept()
@@ -111,14 +111,14 @@ describe('The next upstream is not dialled', () => {
     })
   }
 
-  /** How an upstream that has greeted may be lost. */
+  /** How the connection to an upstream is lost after its greeting. */
   const LOSSES: readonly (readonly [string, (peer: Peer) => Promise<unknown>])[] = [
     ['a FIN', (peer) => peer.end()],
     ['an RST', (peer) => peer.reset()],
     ['a 421 and a FIN', (peer) => peer.send(BUSY).then(() => peer.end())],
   ]
   for (const [what, lose] of LOSSES) {
-    test(`once a greeting was relayed, whatever follows: ${what} (AHA-09, R13)`, async () => {
+    test(`after a greeting was relayed, despite ${what} (AHA-09, R13)`, async () => {
       await using pair = await startPair()
       const client = await pair.rig.connect()
       const peer = await pair.first.accept()
@@ -134,7 +134,7 @@ describe('The next upstream is not dialled', () => {
     })
   }
 
-  test('when the client has left meanwhile (AHA-09, DIS-11)', async () => {
+  test('if the client has left meanwhile (AHA-09, DIS-11)', async () => {
     using resources = new OpenResources()
     {
       await using pair = await startPair()
@@ -150,8 +150,8 @@ describe('The next upstream is not dialled', () => {
   })
 })
 
-describe('When no upstream can serve', () => {
-  test('each is tried once, within PROXY_DIAL_TIMEOUT altogether, and the client is told (AHA-09, GRT-10)', async () => {
+describe('If all upstreams fail', () => {
+  test('each is dialled once, within PROXY_DIAL_TIMEOUT in total, and the client gets a 421 (AHA-09, GRT-10)', async () => {
     using resources = new OpenResources()
     {
       await using pair = await startPair(SHARED)
@@ -170,7 +170,7 @@ describe('When no upstream can serve', () => {
   })
 
   const CLIENTS = 50
-  test(`load shedding: ${CLIENTS} clients make ${CLIENTS} upstream connections, and not one more (AHA-08)`, async () => {
+  test(`load shedding: ${CLIENTS} clients cause ${CLIENTS} upstream connections, and no more (AHA-08)`, async () => {
     using resources = new OpenResources()
     const upstream = await ScriptedUpstream.start()
     {

@@ -1,4 +1,4 @@
-/** The preamble of an upstream that behaves: what the proxy says by itself, and that it says nothing else. */
+/** The preamble with an upstream that behaves: the proxy sends exactly its own commands. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { makeTrust, startScene, type Trust } from '../../support/dial-rig.ts'
@@ -13,8 +13,8 @@ before(async () => {
 })
 after(() => trust.remove())
 
-describe('The preamble of an upstream that behaves', () => {
-  /** Ways in which the same replies may come. */
+describe('The preamble with an upstream that behaves', () => {
+  /** How the same replies may be split into segments. */
   const WAYS: readonly (readonly [string, (peer: Peer, reply: string) => Promise<void>])[] = [
     ['whole', (peer, reply) => peer.send(reply)],
     ['octet by octet', (peer, reply) => peer.trickle(reply)],
@@ -39,7 +39,7 @@ describe('The preamble of an upstream that behaves', () => {
     })
   }
 
-  test('the proxy takes up no offer of trust inside TLS, and hides it from the client (TLU-14)', async () => {
+  test('the proxy does not use trust extensions that are offered inside TLS, and hides them from the client (TLU-14)', async () => {
     await using scene = await startScene(trust)
     const { client, peer } = await scene.meet()
     await playPreamble(peer, { identity: trust.identity })
@@ -53,7 +53,7 @@ describe('The preamble of an upstream that behaves', () => {
     assert.equal(peer.log.all.toString(), 'EHLO app.example\r\nNOOP\r\n')
   })
 
-  test('without TLS by configuration there is no preamble, and what follows the greeting is relayed (TLU-01)', async () => {
+  test('with ?tls=off there is no preamble, and bytes after the greeting are relayed (TLU-01)', async () => {
     await using scene = await startScene(undefined, { clear: true })
     const { client, peer } = await scene.meet()
     await peer.send(`${GREETING}421 4.3.2 mail.example shutting down\r\n`)

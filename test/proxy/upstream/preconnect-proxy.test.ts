@@ -1,4 +1,4 @@
-/** The proxy that dials ahead of need: what clients and the upstream see of it. */
+/** A proxy that preconnects, as clients and the upstream see it. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { type ProxyServer, startServer } from '../../../proxy/server/server.ts'
@@ -13,16 +13,16 @@ before(async () => {
 })
 after(() => trust.remove())
 
-/** The proxy before an upstream that greets each connection with its number, and plays the preamble by itself. */
-class WarmStage {
+/** The proxy, with an upstream that greets each connection with its number and completes the preamble. */
+class Stage {
   readonly server: ProxyServer
   readonly recorder = new Recorder()
-  /** The upstream's ends, in the order in which they were dialled. Inside TLS unless refused. */
+  /** The upstream's sockets, in the order of their dials. Inside TLS unless refused. */
   readonly connections: Peer[] = []
   /** The connections of sessions. */
   readonly used = new Set<Peer>()
   #secured = 0
-  /** What the upstream greets with; `#` is the connection's number. */
+  /** The upstream's greeting; `#` is the connection's number. */
   greeting = '220 mail.example ESMTP #\r\n'
   readonly #upstream: ScriptedUpstream
   #running = true
@@ -35,7 +35,7 @@ class WarmStage {
     void this.#play()
   }
 
-  static async open(warmConnections: number): Promise<WarmStage> {
+  static async open(warmConnections: number): Promise<Stage> {
     const upstream = await ScriptedUpstream.start()
     const parsed = parseConfig({
       PROXY_LISTEN: 'smtp://127.0.0.1:0',
@@ -45,10 +45,10 @@ class WarmStage {
     })
     if ('mistakes' in parsed) throw new Error(parsed.mistakes.join('\n'))
     const recorder = new Recorder()
-    return new WarmStage(await startServer({ config: parsed.config, telemetry: recorder }), upstream, recorder)
+    return new Stage(await startServer({ config: parsed.config, telemetry: recorder }), upstream, recorder)
   }
 
-  /** A client that has read its greeting, and said something that reaches its upstream: which one is told. */
+  /** A client that has read its greeting, and the connection that the greeting came from. */
   async session(): Promise<{ readonly client: Peer; readonly greeting: string; readonly connection: Peer }> {
     const client = await connectClient({ port: this.server.bound[0]!.port })
     const greeting = await client.readReply()
@@ -57,16 +57,16 @@ class WarmStage {
     return { client, greeting, connection }
   }
 
-  /** Begins so many sessions, one after the other. */
-  async sessions(count: number): Promise<Awaited<ReturnType<WarmStage['session']>>[]> {
+  /** Begins this number of sessions, one after the other. */
+  async sessions(count: number): Promise<Awaited<ReturnType<Stage['session']>>[]> {
     const begun = []
     while (begun.length < count) begun.push(await this.session())
     return begun
   }
 
-  /** Waits until so many connections were made and secured. Returns the one that nobody uses. */
+  /** Waits until this number of connections were made and secured. Returns the unused one. */
   async dialled(count: number): Promise<Peer> {
-    while (this.#secured < count) await new Promise<void>((look) => this.#waiting.push(look))
+    while (this.#secured < count) await new Promise<void>((settle) => this.#waiting.push(settle))
     const [unused] = this.connections.filter((connection) => !this.used.has(connection))
     assert.ok(unused, 'a connection waits')
     return unused
@@ -88,7 +88,7 @@ class WarmStage {
       void playPreamble(connection, { identity: trust.identity, greeting }).then(
         () => {
           this.#secured += 1
-          for (const look of this.#waiting.splice(0)) look()
+          for (const settle of this.#waiting.splice(0)) settle()
         },
         () => {},
       )
@@ -96,42 +96,42 @@ class WarmStage {
   }
 }
 
-describe('A proxy that dials ahead', () => {
-  test('gives a connection that waits to the next client, greeting and all, and dials another', async () => {
-    const warm = await WarmStage.open(2)
-    const sessions = await warm.sessions(5)
-    const waiting = await warm.dialled(6)
-    const next = await warm.session()
-    assert.equal(next.connection, waiting, 'its greeting tells')
+describe('A proxy that preconnects', () => {
+  test('gives a ready connection with its greeting to the next client, and dials another', async () => {
+    const stage = await Stage.open(2)
+    const sessions = await stage.sessions(5)
+    const waiting = await stage.dialled(6)
+    const next = await stage.session()
+    assert.equal(next.connection, waiting, 'its greeting has the number')
     assert.equal(next.greeting, next.client.log.all.toString())
     await next.client.send('EHLO app.example\r\n')
     assert.equal(await next.connection.readLine(), 'EHLO app.example\r\n')
     await next.connection.send('250 mail.example\r\n')
     assert.equal(await next.client.readReply(), '250 mail.example\r\n')
-    await warm.dialled(7)
-    assert.ok(warm.recorder.dials.length >= 1, 'a dial for nobody in particular is told to the telemetry')
-    const told = warm.recorder.sessions.map(({ events }) =>
+    await stage.dialled(7)
+    assert.ok(stage.recorder.dials.length >= 1, 'a dial without a session is reported')
+    const reported = stage.recorder.sessions.map(({ events }) =>
       events.filter(({ type }) => type === 'dial' || type === 'handover'),
     )
-    const handover = told.at(-1)![0]
-    assert.ok(handover?.type === 'handover' && told.at(-1)!.length === 1, 'in place of its dial')
-    assert.equal(handover.dial, warm.recorder.dials[0])
+    const handover = reported.at(-1)![0]
+    assert.ok(handover?.type === 'handover' && reported.at(-1)!.length === 1, 'instead of a dial')
+    assert.equal(handover.dial, stage.recorder.dials[0])
     assert.ok(handover.at >= handover.dial.end)
     assert.deepEqual(
-      told
+      reported
         .slice(0, -1)
         .flat()
         .filter(({ type }) => type !== 'dial'),
       [],
-      'who dialled says so',
+      'the other sessions dialled themselves',
     )
     for (const { client } of [...sessions, next]) client.destroy()
-    await warm.close()
+    await stage.close()
   })
 
   test('never gives one connection to two clients', async () => {
-    const warm = await WarmStage.open(2)
-    const sessions = await warm.sessions(30)
+    const stage = await Stage.open(2)
+    const sessions = await stage.sessions(30)
     assert.equal(new Set(sessions.map(({ connection }) => connection)).size, sessions.length)
     for (const { client, connection } of sessions) {
       await client.send('QUIT\r\n')
@@ -141,51 +141,51 @@ describe('A proxy that dials ahead', () => {
       assert.equal(await client.readReply(), '221 bye\r\n')
       await client.end()
     }
-    const next = await warm.session()
+    const next = await stage.session()
     assert.ok(!sessions.some(({ connection }) => connection === next.connection), 'not even after its client has gone')
     next.client.destroy()
-    await warm.close()
+    await stage.close()
   })
 
-  test('throws a connection away that the upstream has spoilt', async () => {
-    const warm = await WarmStage.open(1)
-    const sessions = await warm.sessions(5)
-    const waiting = await warm.dialled(6)
+  test('discards a connection on which the upstream sent a reply', async () => {
+    const stage = await Stage.open(1)
+    const sessions = await stage.sessions(5)
+    const waiting = await stage.dialled(6)
     await waiting.send('421 4.3.2 mail.example idle too long\r\n')
     await waiting.closed()
-    const next = await warm.session()
+    const next = await stage.session()
     assert.notEqual(next.connection, waiting)
     for (const { client } of [...sessions, next]) client.destroy()
-    await warm.close()
+    await stage.close()
   })
 
-  test('closes the connections that wait when it drains, before the mails in flight have ended', async () => {
-    const warm = await WarmStage.open(1)
-    const sessions = await warm.sessions(5)
-    const waiting = await warm.dialled(6)
-    const drained = warm.server.drain()
+  test('closes ready connections at the start of a drain, before messages in flight have finished', async () => {
+    const stage = await Stage.open(1)
+    const sessions = await stage.sessions(5)
+    const waiting = await stage.dialled(6)
+    const drained = stage.server.drain()
     await waiting.closed()
-    assert.equal(warm.server.activeSessions, 5)
+    assert.equal(stage.server.activeSessions, 5)
     for (const { client, connection } of sessions) {
       client.destroy()
       connection.destroy()
     }
     assert.equal(await drained, 0)
-    await warm.close()
+    await stage.close()
   })
 
-  test('leaves an upstream that refuses in peace', async () => {
-    const warm = await WarmStage.open(2)
-    const sessions = await warm.sessions(4)
-    warm.greeting = '421 4.3.2 mail.example load shedding #\r\n'
+  test('stops preconnecting to an upstream that refuses', async () => {
+    const stage = await Stage.open(2)
+    const sessions = await stage.sessions(4)
+    stage.greeting = '421 4.3.2 mail.example load shedding #\r\n'
     for (let number = 0; number < 6; number += 1) {
-      const session = await warm.session()
+      const session = await stage.session()
       assert.match(session.greeting, /^421 4\.3\.2 mail\.example load shedding/)
       sessions.push(session)
     }
-    const ahead = warm.recorder.dials.length
-    assert.ok(ahead <= 1, `${ahead} dials ahead of need, and then a pause`)
+    const dials = stage.recorder.dials.length
+    assert.ok(dials <= 1, `${dials} dials without a session, and then a pause`)
     for (const { client } of sessions) client.destroy()
-    await warm.close()
+    await stage.close()
   })
 })

@@ -1,4 +1,4 @@
-/** Names, addresses and ports of upstreams as a client of the proxy sees them: the catalogue's groups GRT and REL. */
+/** Names, addresses and ports of upstreams, as a client of the proxy sees them. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net from 'node:net'
@@ -27,7 +27,7 @@ before(async () => {
 })
 after(() => trust.remove())
 
-/** A port at which nobody listens: it was free a moment ago. */
+/** A port without a listener: it was free a moment ago. */
 async function freePort(): Promise<number> {
   const server = net.createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -42,7 +42,7 @@ interface Failure {
   readonly detail?: string
 }
 
-/** A client connects, and is told that the upstream cannot be reached; nothing is left. Returns its session. */
+/** A client connects and gets the 421 for an unreachable upstream. Returns its session after the end. */
 async function isUnreachable(rig: DialRig, { error, detail }: Failure): Promise<RecordedSession> {
   const index = rig.recorder.sessions.length
   const client = await rig.connect()
@@ -56,7 +56,7 @@ async function isUnreachable(rig: DialRig, { error, detail }: Failure): Promise<
   return session
 }
 
-/** How long that takes, in milliseconds. */
+/** The same. Returns the time that it took, in milliseconds. */
 async function waitUntilUnreachable(rig: DialRig, failure: Failure): Promise<number> {
   const began = performance.now()
   await isUnreachable(rig, failure)
@@ -64,14 +64,14 @@ async function waitUntilUnreachable(rig: DialRig, failure: Failure): Promise<num
 }
 
 describe('An upstream that cannot be reached', () => {
-  test('a closed port: one 421 4.4.1 at once, and a FIN (GRT-06)', async () => {
+  test('a closed port: a 421 4.4.1 immediately, and a FIN (GRT-06)', async () => {
     using resources = new OpenResources()
     {
       await using rig = await startDialRig([`127.0.0.1:${await freePort()}`], trust)
       const refused = { error: 'connect_refused', detail: 'ECONNREFUSED' } as const
       const session = await isUnreachable(rig, refused)
       const waits = [await waitUntilUnreachable(rig, refused), await waitUntilUnreachable(rig, refused)]
-      // the faster of two: a machine that stalls once is not taken for a proxy that waits
+      // the faster of two, so that one stall of the machine does not count as a wait
       assert.ok(Math.min(...waits) < 1500, `${waits} ms`)
       assert.deepEqual(Object.keys(session.one('dial').phases), ['resolve', 'connect', 'total'])
       assert.equal(session.one('dial').peerAddress, undefined)
@@ -79,7 +79,7 @@ describe('An upstream that cannot be reached', () => {
     await resources.allClosed('the refused dial')
   })
 
-  test('an address that drops what it gets: 421 when PROXY_DIAL_TIMEOUT is over, and the socket is closed (GRT-07)', async () => {
+  test('an address that drops all packets: a 421 after PROXY_DIAL_TIMEOUT, and the socket is closed (GRT-07)', async () => {
     await using hole = await openBlackHole('127.0.0.2')
     using resources = new OpenResources()
     {
@@ -91,14 +91,14 @@ describe('An upstream that cannot be reached', () => {
     await resources.allClosed('the silent dial')
   })
 
-  /** What a resolver may come to; the client is told the same each time, the telemetry can tell them apart. */
+  /** Failures of the resolver. The client always gets the same reply; the events differ. */
   const RESOLVERS: readonly (readonly [string, Answer, string | undefined])[] = [
     ['there is no such name', 'ENOTFOUND', 'ENOTFOUND'],
     ['the resolver failed', 'EAI_AGAIN', 'EAI_AGAIN'],
-    ['the resolver is silent', new Promise(() => {}), undefined],
+    ['the resolver does not answer', new Promise(() => {}), undefined],
   ]
   for (const [index, [what, answer, detail]] of RESOLVERS.entries()) {
-    test(`${what}: 421, and no name in it (GRT-08)`, async () => {
+    test(`${what}: a 421 without the name (GRT-08)`, async () => {
       const name = `resolver-${index}.test`
       using resources = new OpenResources()
       using names = new Names({ [name]: answer })
@@ -112,7 +112,7 @@ describe('An upstream that cannot be reached', () => {
     })
   }
 
-  test('a silent resolver is asked once for all who wait, and may still fail when nobody does (GRT-08)', async () => {
+  test('waiting sessions share one lookup of a slow resolver, which may fail after they have ended (GRT-08)', async () => {
     const { promise, reject } = Promise.withResolvers<string[]>()
     using names = new Names({ 'mail.test': promise })
     await using rig = await startDialRig(['mail.test:587'], trust, { env: { PROXY_DIAL_TIMEOUT: '300ms' } })
@@ -123,7 +123,7 @@ describe('An upstream that cannot be reached', () => {
     })
     await Promise.all(failing)
     assert.deepEqual(names.asked, ['mail.test'])
-    reject(new Error('too late for anybody'))
+    reject(new Error('after all sessions'))
     await promise.catch(() => {})
     names.set('mail.test', 'ENOTFOUND')
     await isUnreachable(rig, { error: 'resolve_failed', detail: 'ENOTFOUND' })
@@ -131,13 +131,13 @@ describe('An upstream that cannot be reached', () => {
   })
 })
 
-/** A client that is greeted through the proxy. */
+/** A client that got its greeting through the proxy. */
 async function isGreeted(client: Peer, peer: Peer): Promise<void> {
   await playPreamble(peer, { identity: trust.identity })
   assert.equal(await client.readReply(), '220 mail.example ESMTP\r\n')
 }
 
-/** A command and its answer make the whole way. */
+/** A command and its reply pass between client and upstream. */
 async function talks(client: Peer, peer: Peer): Promise<void> {
   await client.send('NOOP\r\n')
   assert.equal(await peer.readLine(), 'NOOP\r\n')
@@ -145,8 +145,8 @@ async function talks(client: Peer, peer: Peer): Promise<void> {
   assert.equal(await client.readReply(), '250 ok\r\n')
 }
 
-describe('A name that stands for several addresses', () => {
-  test('the session works over the second address when the first refuses (GRT-09)', async () => {
+describe('A name with several addresses', () => {
+  test('the session works over the second address if the first refuses (GRT-09)', async () => {
     using _names = new Names({ 'mail.test': ['127.0.0.2', '127.0.0.1'] })
     await using scene = await startScene(trust, { host: 'mail.test' })
     const { client, peer } = await scene.meet()
@@ -157,7 +157,7 @@ describe('A name that stands for several addresses', () => {
     assert.equal(scene.recorder.sessions[0]!.one('dial').peerAddress, '127.0.0.1')
   })
 
-  test('new sessions follow the name, old ones go on; so when it vanishes, and when it is back (REL-11)', async () => {
+  test('new sessions follow the name, and old ones continue, also while the name does not resolve (REL-11)', async () => {
     using names = new Names({ 'mail.test': ['127.0.0.1'] })
     await using scene = await startScene(trust, { host: 'mail.test' })
     const old = await scene.meet()
@@ -180,7 +180,7 @@ describe('Address families', () => {
     ['[::1]', '127.0.0.1'],
     ['127.0.0.1', '::1'],
   ] as const) {
-    test(`a mail from a listener on ${listen} to an upstream at ${host} (GRT-14)`, async () => {
+    test(`a message from a listener on ${listen} to an upstream at ${host} (GRT-14)`, async () => {
       await using simulator = await startSimulator({ host, keepBodies: true })
       const upstream = `${net.isIPv6(host) ? `[${host}]` : host}:${simulator.port}`
       await using rig = await startDialRig([upstream], undefined, {
@@ -203,7 +203,7 @@ describe('Address families', () => {
 })
 
 describe('A slow upstream', () => {
-  test('greets late, within PROXY_DIAL_TIMEOUT: a client library waits for it and sends (GRT-03)', async () => {
+  test('greets late, but within PROXY_DIAL_TIMEOUT: a client library waits and then sends (GRT-03)', async () => {
     await using simulator = await startSimulator({ faults: { 'slow-700-at-greeting': {} } })
     await using rig = await startDialRig([`localhost:${simulator.port}`], undefined, {
       env: { PROXY_UPSTREAM_CA_FILE: simulator.caFile },
@@ -218,14 +218,14 @@ describe('A slow upstream', () => {
 })
 
 describe('An upstream that is the proxy itself', () => {
-  test('is refused at start where the configuration shows it (GRT-15)', () => {
+  test('is refused at start if the configuration shows it (GRT-15)', () => {
     for (const host of ['127.0.0.1', 'localhost']) {
       const parsed = parseConfig({ PROXY_LISTEN: 'smtp://127.0.0.1:2525', PROXY_UPSTREAM: `smtp://${host}:2525` })
       assert.ok('mistakes' in parsed && parsed.mistakes.some((mistake) => mistake.startsWith('PROXY_UPSTREAM')))
     }
   })
 
-  test('behind a name, is a loop that PROXY_MAX_SESSIONS ends: 421 for the client, and nothing is left (GRT-15)', async () => {
+  test('behind a name is a loop that PROXY_MAX_SESSIONS ends: the client gets a 421, and no session is left (GRT-15)', async () => {
     using _names = new Names({ 'mail.test': ['127.0.0.1'] })
     using resources = new OpenResources()
     {

@@ -1,4 +1,4 @@
-/** TLS sessions of upstreams: resumed where they may be, and nowhere else. Ids of the groups TLU and REL. */
+/** When TLS sessions of upstreams are resumed, and when they are not. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -25,7 +25,7 @@ before(async () => {
 })
 after(() => trust.remove())
 
-/** One session that talks and ends. Returns its dial, and whether the upstream resumed. */
+/** One session that relays a command and ends. Returns its dial. */
 async function session(scene: Scene, context: tls.SecureContext): Promise<Dial> {
   const index = scene.recorder.sessions.length
   const { client, peer } = await scene.meet()
@@ -40,14 +40,14 @@ async function session(scene: Scene, context: tls.SecureContext): Promise<Dial> 
   return dial
 }
 
-/** One upstream, and a dialer whose clock is the test's. */
-interface Hall {
-  /** One dial at a time of that clock, to an upstream that secures itself by `context`. */
+/** One upstream, and a dialer whose clock the test sets. */
+interface ClockedDialer {
+  /** Dials at this time of the clock, to an upstream that uses `context` for TLS. */
   dialled(at: number, context: tls.SecureContext): Promise<Dial>
   [Symbol.asyncDispose](): Promise<void>
 }
 
-async function startHall({ caFile }: Trust): Promise<Hall> {
+async function startClockedDialer({ caFile }: Trust): Promise<ClockedDialer> {
   let time = 0
   const upstream = await ScriptedUpstream.start()
   const dialer = new Dialer(caFile, () => time)
@@ -67,14 +67,14 @@ async function startHall({ caFile }: Trust): Promise<Hall> {
   }
 }
 
-/** What the upstream says behind its tickets shows that they were read. */
+/** Waits until the tickets were read: the upstream's next bytes arrive after them. */
 async function readsTickets(peer: Peer, connection: DialledUpstream): Promise<void> {
   await Promise.all([peer.send('250 ok\r\n'), once(connection.socket, 'data')])
 }
 
 describe('The TLS session of the last connection', () => {
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
-    test(`is resumed by each next one, and still known by its certificate's end (${version}) (TLU-11)`, async () => {
+    test(`is resumed by each next one, which still reports the certificate's expiry (${version}) (TLU-11)`, async () => {
       const context = tls.createSecureContext({ ...trust.identity, minVersion: version, maxVersion: version })
       await using scene = await startScene(trust)
       const dials: Dial[] = []
@@ -89,7 +89,7 @@ describe('The TLS session of the last connection', () => {
       }
     })
 
-    test(`an upstream that forgot it is verified anew (${version}) (TLU-11)`, async () => {
+    test(`is replaced by a full handshake if the upstream forgot it (${version}) (TLU-11)`, async () => {
       const versions = { minVersion: version, maxVersion: version } as const
       const somebody = identityOf(await (await makeAuthority('Somebody Else')).issue({}))
       await using scene = await startScene(trust)
@@ -103,7 +103,7 @@ describe('The TLS session of the last connection', () => {
       await client.end()
     })
 
-    test(`is never one that was not trusted (${version}) (TLU-11)`, async () => {
+    test(`is not kept if the certificate was not trusted (${version}) (TLU-11)`, async () => {
       const context = tls.createSecureContext({
         ...identityOf(await makeSelfSigned({})),
         minVersion: version,
@@ -147,19 +147,19 @@ describe('The TLS session of the last connection', () => {
   }
 
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
-    test(`is a day old at most, however often it is resumed, so that a renewed certificate is seen (${version}) (TLU-11)`, async () => {
+    test(`is resumed for a day at most, so that a renewed certificate is seen (${version}) (TLU-11)`, async () => {
       const versions = { minVersion: version, maxVersion: version, ticketKeys: randomBytes(48) }
       const renewed = identityOf(await trust.authority.issue({ notAfter: new Date(Date.now() + 90 * DAY_MS) }))
-      await using hall = await startHall(trust)
+      await using clocked = await startClockedDialer(trust)
       const old = tls.createSecureContext({ ...trust.identity, ...versions })
       const next = tls.createSecureContext({ ...renewed, ...versions })
       const dials = [
-        await hall.dialled(0, old),
-        await hall.dialled(12 * HOUR_MS, old),
-        await hall.dialled(DAY_MS - 1, next),
-        await hall.dialled(DAY_MS, next),
-        await hall.dialled(2 * DAY_MS - 1, next),
-        await hall.dialled(2 * DAY_MS, next),
+        await clocked.dialled(0, old),
+        await clocked.dialled(12 * HOUR_MS, old),
+        await clocked.dialled(DAY_MS - 1, next),
+        await clocked.dialled(DAY_MS, next),
+        await clocked.dialled(2 * DAY_MS - 1, next),
+        await clocked.dialled(2 * DAY_MS, next),
       ]
       assert.deepEqual(
         dials.map(({ resumed }) => resumed),
@@ -173,7 +173,7 @@ describe('The TLS session of the last connection', () => {
     })
   }
 
-  test('is a day old at most, also where each resumption brings a new ticket (TLU-11)', async (context) => {
+  test('is resumed for a day at most, even if each resumption issues a new ticket (TLU-11)', async (context) => {
     if (!(await hasOpenssl())) return context.skip('openssl is not installed')
     const upstream = await startOpensslUpstream(trust.certFile, trust.keyFile)
     context.after(() => upstream.close())
@@ -198,7 +198,7 @@ describe('The TLS session of the last connection', () => {
     assert.deepEqual(await dialled(2 * DAY_MS - 1), [true, true])
   })
 
-  test('does not outlive the certificate: running sessions go on, new ones fail closed (REL-10)', async () => {
+  test('is not resumed after the certificate has expired: running sessions continue, new ones fail closed (REL-10)', async () => {
     const notAfter = new Date(Math.ceil(Date.now() / 1000 + 5) * 1000) // whole seconds; until then two sessions begin
     const context = tls.createSecureContext(identityOf(await trust.authority.issue({ notAfter })))
     await using scene = await startScene(trust)

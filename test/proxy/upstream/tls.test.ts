@@ -1,4 +1,4 @@
-/** Whom the proxy trusts upstream: certificates and versions of the catalogue's group TLU. */
+/** Which upstream certificates and TLS versions the proxy accepts. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import * as tls from 'node:tls'
@@ -22,9 +22,9 @@ interface CertificateCase {
   readonly what: string
   readonly host: string
   readonly request: CertificateRequest
-  /** Who issues it. Default: the authority that the proxy trusts. */
+  /** The issuer. Default: the authority that the proxy trusts. */
   readonly by?: 'itself' | 'somebody else'
-  /** OpenSSL's or Node's name for what is wrong; absent when nothing is. */
+  /** OpenSSL's or Node's name of the error; absent if the certificate is accepted. */
   readonly detail?: string
 }
 
@@ -52,7 +52,7 @@ const CERTIFICATES: readonly CertificateCase[] = [
   },
   {
     ids: 'TLU-05',
-    what: 'of an authority that nobody knows',
+    what: 'of an unknown authority',
     host: 'localhost',
     request: {},
     by: 'somebody else',
@@ -60,7 +60,7 @@ const CERTIFICATES: readonly CertificateCase[] = [
   },
   {
     ids: 'TLU-05',
-    what: 'that vouches for itself',
+    what: 'that is self-signed',
     host: 'localhost',
     request: {},
     by: 'itself',
@@ -68,7 +68,7 @@ const CERTIFICATES: readonly CertificateCase[] = [
   },
   {
     ids: 'TLU-05',
-    what: 'with the name in its CN only',
+    what: 'with the name only in its CN',
     host: 'localhost',
     request: { commonName: 'localhost', noSan: true },
     detail: WRONG_NAME,
@@ -76,7 +76,7 @@ const CERTIFICATES: readonly CertificateCase[] = [
   { ids: 'TLU-05', what: 'with a wildcard', host: 'mail.one.test', request: { dnsNames: ['*.one.test'] } },
   {
     ids: 'TLU-05',
-    what: 'with a wildcard that would have to stand for two labels',
+    what: 'with a wildcard that would have to match two labels',
     host: 'a.mail.one.test',
     request: { dnsNames: ['*.one.test'] },
     detail: WRONG_NAME,
@@ -84,14 +84,14 @@ const CERTIFICATES: readonly CertificateCase[] = [
   { ids: 'TLU-05', what: 'for the configured address', host: '127.0.0.1', request: { ipAddresses: ['127.0.0.1'] } },
   {
     ids: 'TLU-05',
-    what: 'for the address, where a name is configured',
+    what: 'for the address, if a name is configured',
     host: 'localhost',
     request: { commonName: 'localhost', ipAddresses: ['127.0.0.1'] },
     detail: WRONG_NAME,
   },
   {
     ids: 'TLU-05',
-    what: 'for a name, where the address is configured',
+    what: 'for a name, if the address is configured',
     host: '127.0.0.1',
     request: { dnsNames: ['localhost'] },
     detail: WRONG_NAME,
@@ -129,13 +129,13 @@ describe('The certificate of the upstream', () => {
     }
   }
 
-  test('a private authority is trusted when PROXY_UPSTREAM_CA_FILE names it, and only then (TLU-06)', async () => {
+  test('a private authority is trusted only if PROXY_UPSTREAM_CA_FILE names it (TLU-06)', async () => {
     const expected = { word: localReplies.UNTRUSTED, error: 'tls_untrusted', replyCode: 220 } as const
     const another = await makeTrust()
     const detail = 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'
     const refused = { play: (peer: Peer) => isRefused(peer, tls.createSecureContext(trust.identity)), detail }
-    await failsClosed({ what: 'nobody named', ...refused, ...expected }, undefined)
-    await failsClosed({ what: 'somebody else named', ...refused, ...expected }, another)
+    await failsClosed({ what: 'no authority', ...refused, ...expected }, undefined)
+    await failsClosed({ what: 'another authority', ...refused, ...expected }, another)
     another.remove()
     await using scene = await startScene(trust)
     const { client, peer } = await scene.meet()
@@ -143,7 +143,7 @@ describe('The certificate of the upstream', () => {
     await talks(client, peer)
   })
 
-  test('is verified even if NODE_TLS_REJECT_UNAUTHORIZED=0 tells Node not to verify (R16)', async () => {
+  test('is verified even if NODE_TLS_REJECT_UNAUTHORIZED=0 turns verification off in Node (R16)', async () => {
     const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED
     process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'
     try {
@@ -157,7 +157,7 @@ describe('The certificate of the upstream', () => {
     }
   })
 
-  test('the proxy has no certificate of its own to show, even where the upstream asks for one (TLU-15)', async () => {
+  test('the proxy sends no client certificate, even if the upstream requests one (TLU-15)', async () => {
     for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       await using scene = await startScene(trust)
       const { client, peer } = await scene.meet()
@@ -172,14 +172,14 @@ describe('The certificate of the upstream', () => {
 describe('The version of TLS (R16)', () => {
   const OLD = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const
 
-  test('nothing older than 1.2 (TLU-07)', async () => {
+  test('versions older than 1.2 are refused (TLU-07)', async () => {
     const context = tls.createSecureContext({ ...trust.identity, ...OLD })
     const upstream = await ScriptedUpstream.start()
     const client = await connectClient({ port: upstream.port })
     const peer = await upstream.accept()
     const options = { ca: trust.authority.certPem, servername: 'localhost', ...OLD }
     await Promise.all([peer.secureAsServer(context), client.secureAsClient(options)])
-    assert.equal(peer.tls?.getProtocol(), 'TLSv1.1', 'a client that may would speak 1.1 with this upstream')
+    assert.equal(peer.tls?.getProtocol(), 'TLSv1.1', 'a client that allows 1.1 gets 1.1 from this upstream')
     client.destroy()
     await upstream.close()
 

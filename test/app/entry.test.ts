@@ -1,4 +1,4 @@
-/** Signals that come while the proxy starts: before its code is there, and before its listeners are. */
+/** Signals that arrive while the proxy starts: before its code is loaded, and before its listeners are open. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net from 'node:net'
@@ -7,24 +7,24 @@ import { setTimeout } from 'node:timers/promises'
 import { type InThreads, inThreads } from '../support/in-threads.ts'
 import { type SpawnedProxy, spawnProxy, startProxy } from '../support/proxy-process.ts'
 
-/** How long an end may take. Only a process that hangs reaches it: most of it is the start. */
+/** How long a process may take to start and exit. Only a process that hangs reaches it. */
 const LIMIT_MS = 20_000
 const ENV = { PROXY_UPSTREAM: 'smtp://127.0.0.1:1' }
 
-/** The proxy gets `signal` from itself at the moment when it begins to load so manieth of its modules; entry.js is the first. */
-function signalledAt(signal: NodeJS.Signals, manieth: number): SpawnedProxy {
+/** The proxy sends itself `signal` when it begins to load its module number `index`. Number 1 is entry.js. */
+function signalledAt(signal: NodeJS.Signals, index: number): SpawnedProxy {
   const hook = `
     import { registerHooks } from 'node:module'
     let loaded = 0
     registerHooks({ load(url, context, next) {
       if (url.includes('/app/entry.js') || loaded > 0) loaded += 1
-      if (loaded === ${manieth}) process.kill(process.pid, '${signal}')
+      if (loaded === ${index}) process.kill(process.pid, '${signal}')
       return next(url, context)
     } })`
   return spawnProxy(ENV, { nodeOptions: ['--import', `data:text/javascript,${encodeURIComponent(hook)}`] })
 }
 
-/** The exit code, or null after a signal's own end. Fails when it takes too long. */
+/** The exit code, or null if a signal ended the process. Fails if it takes too long. */
 async function endOf(proxy: SpawnedProxy): Promise<number | null> {
   const timer = new AbortController()
   const late = setTimeout(LIMIT_MS, 'late' as const, { signal: timer.signal })
@@ -38,7 +38,7 @@ async function endOf(proxy: SpawnedProxy): Promise<number | null> {
 describe('a signal while the code is loaded (LIF-13)', () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     for (const module of [2, 3, 100, 300, 420]) {
-      test(`${signal} at module ${module} ends it with exit code 0, and it never listened`, async () => {
+      test(`${signal} at module ${module} ends the proxy with exit code 0 before it listens`, async () => {
         const proxy = signalledAt(signal, module)
         assert.equal(await endOf(proxy), 0)
         assert.deepEqual([proxy.lines, proxy.stderr], [[], ''])
@@ -46,14 +46,14 @@ describe('a signal while the code is loaded (LIF-13)', () => {
     }
   }
 
-  test('SIGHUP has nothing to re-read yet, and the proxy listens', async () => {
+  test('SIGHUP is ignored, and the proxy listens', async () => {
     const proxy = signalledAt('SIGHUP', 2)
     await proxy.line(({ msg, listener }) => msg === 'listening' && listener !== 'admin')
     assert.equal(await proxy.stop(), 0)
   })
 
-  test('a check is ended by the signal itself, like any program', async () => {
-    // it never greets, so that the check waits
+  test('a check is ended by the signal itself, like any other program', async () => {
+    // it never sends a greeting, so that the check waits
     const silent = net.createServer().listen(0, '127.0.0.1')
     await once(silent, 'listening')
     const { port } = silent.address() as net.AddressInfo
@@ -66,13 +66,13 @@ describe('a signal while the code is loaded (LIF-13)', () => {
 
 describe('a SIGTERM at any time of the start (LIF-13)', () => {
   const STEPS = 10
-  // SIGHUP is the last that entry.js listens to: when this is written, it hears SIGTERM
+  // SIGHUP is the last handler that entry.js installs: after this line, SIGTERM has a handler
   const witness = `
     import { writeSync } from 'node:fs'
-    process.on('newListener', (event) => { if (event === 'SIGHUP') writeSync(2, 'hears') })`
+    process.on('newListener', (event) => { if (event === 'SIGHUP') writeSync(2, 'handled') })`
   const options = { nodeOptions: ['--import', `data:text/javascript,${encodeURIComponent(witness)}`] }
 
-  test('ends it with exit code 0; as long as it hears nothing, by the signal itself', async (t) => {
+  test('ends it with exit code 0, or by the signal itself before a handler is installed', async (t) => {
     const usual = await startTime()
     for (let step = 0; step <= STEPS; step += 1) {
       const proxy = spawnProxy(ENV, options)
@@ -82,7 +82,7 @@ describe('a SIGTERM at any time of the start (LIF-13)', () => {
       const code = await endOf(proxy)
       t.diagnostic(`after ${Math.round(afterMs)} of ${Math.round(usual)} ms: ${code ?? 'SIGTERM'} ${proxy.stderr}`)
       assert.ok(code === 0 || (code === null && proxy.stderr === ''), `step ${step}: ${code} ${proxy.stderr}`)
-      assert.match(proxy.stderr, /^(hears)*$/)
+      assert.match(proxy.stderr, /^(handled)*$/)
     }
   })
 
@@ -94,7 +94,7 @@ describe('a SIGTERM at any time of the start (LIF-13)', () => {
 })
 
 describe('a SIGTERM while the listeners are opened (LIF-13)', () => {
-  /** A proxy that got the signal, and whose threads do not listen until `threads` are told so. */
+  /** A proxy that received the signal, and whose threads do not listen before `threads.trigger()`. */
   async function signalled(
     context: TestContext,
   ): Promise<{ readonly proxy: SpawnedProxy; readonly threads: InThreads }> {
@@ -110,14 +110,14 @@ describe('a SIGTERM while the listeners are opened (LIF-13)', () => {
     return { proxy, threads }
   }
 
-  test('lets them open and drains', async (context) => {
+  test('waits until they are open, and drains them', async (context) => {
     const { proxy, threads } = await signalled(context)
     threads.trigger()
     assert.equal(await endOf(proxy), 0)
     assert.deepEqual([proxy.lines.at(-1)?.msg, proxy.stderr], ['stop', ''])
   })
 
-  test('a second signal ends it at once, with exit code 1', async (context) => {
+  test('a second signal ends it immediately, with exit code 1', async (context) => {
     const { proxy } = await signalled(context)
     process.kill(proxy.pid, 'SIGINT')
     assert.equal(await endOf(proxy), 1)

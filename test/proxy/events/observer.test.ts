@@ -39,7 +39,7 @@ test('an observer that throws is reported each time, and silenced after the thir
   assert.deepEqual([calls, failures.length], [3, 3])
 })
 
-test('a telemetry that fails does not hide the session from the others', () => {
+test('a receiver that fails does not hide the session from the others', () => {
   const seen: string[] = []
   let failures = 0
   const good: Telemetry = {

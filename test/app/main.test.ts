@@ -1,4 +1,4 @@
-/** How the proxy starts as a process: what it says of itself, and of settings with which it cannot start. */
+/** The command line, and the start of the proxy: its log lines, and its errors for settings with which it cannot start. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net from 'node:net'
@@ -6,8 +6,40 @@ import { after, before, describe, test } from 'node:test'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
 import { type Authority, makeAuthority, writeTemporaryFiles } from '../support/certificates.ts'
 import { connectClient } from '../support/peers.ts'
+import { runProxyCommand } from '../support/proxy-command.ts'
 import { type ProxyOptions, type ProxyProcess, startProxy } from '../support/proxy-process.ts'
 import { assertSilent, startBefore, status } from '../support/running-proxy.ts'
+
+describe('the command line', () => {
+  test('--version is that of package.json', async () => {
+    assert.match((await runProxyCommand(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/)
+  })
+
+  test('--help names every setting and exits 0', async () => {
+    const { code, stdout } = await runProxyCommand(['--help'])
+    assert.equal(code, 0)
+    for (const variable of ['PROXY_LISTEN', 'PROXY_UPSTREAM', 'PROXY_DRAIN_TIMEOUT'])
+      assert.match(stdout, new RegExp(variable))
+  })
+
+  test('check-names reports misspelled names and ignores the values', async () => {
+    const env = { PROXY_LISTN: 'x', PROXY_URL: 'x', OTEL_SERVICE_NAM: 'x', PROXY_IDLE_TIMEOUT: 'not a time' }
+    const { code, stdout, stderr } = await runProxyCommand(['check-names'], env)
+    assert.equal(code, 2)
+    assert.equal(stderr, 'PROXY_LISTN: there is no such setting. Did you mean PROXY_LISTEN?\n')
+    assert.match(stdout, /^warning: PROXY_URL: [^\n]*\nwarning: [^\n]*OTEL_SERVICE_NAM[^\n]*\n$/)
+    assert.equal((await runProxyCommand(['check-names'], { PROXY_LISTEN: 'smtp://127.0.0.1:0' })).code, 0)
+  })
+
+  // members of Object.prototype are not commands
+  for (const argument of ['chek', 'constructor', 'toString', '__proto__', 'hasOwnProperty']) {
+    test(`unknown arguments (${argument}) are refused with the help, exit code 2`, async () => {
+      const { code, stderr } = await runProxyCommand([argument])
+      assert.equal(code, 2)
+      assert.match(stderr, new RegExp(`^unknown arguments: ${argument}\\n[\\s\\S]*PROXY_LISTEN`))
+    })
+  }
+})
 
 let simulator: Simulator
 before(async () => {
@@ -21,7 +53,7 @@ function start(env: Readonly<Record<string, string>> = {}, options: ProxyOptions
 }
 
 describe('A start', () => {
-  test('says where it listens: a line for each listener and one for the admin server', async () => {
+  test('logs a line for each listener and one for the admin server', async () => {
     const listeners = ['smtp://127.0.0.1:0', 'smtp://[::1]:0', 'smtp://127.0.0.1:0']
     await using proxy = await start({ PROXY_LISTEN: listeners.join(',') })
     const lines = proxy.lines.filter(({ msg }) => msg === 'listening')
@@ -42,7 +74,7 @@ describe('A start', () => {
     assertSilent(proxy)
   })
 
-  test('warns of an idle timeout that would hide the upstream’s own (TMO-02)', async () => {
+  test('warns about an idle timeout that is shorter than the upstream’s (TMO-02)', async () => {
     await using proxy = await start({ PROXY_IDLE_TIMEOUT: '30s' })
     const warning = await proxy.line(({ msg }) => String(msg).includes('PROXY_IDLE_TIMEOUT'))
     assert.match(String(warning.msg), /60s/)
@@ -50,16 +82,16 @@ describe('A start', () => {
     assert.equal((config as Record<string, unknown>).PROXY_IDLE_TIMEOUT, '30s')
   })
 
-  test('warns of variables that other programs use, and starts', async () => {
+  test('warns about variables of other programs, and starts', async () => {
     await using proxy = await start({ PROXY_URL: 'http://hunter2@10.0.0.1:3128' })
     const warning = await proxy.line(({ msg }) => String(msg).startsWith('PROXY_URL: '))
     assert.equal(warning.level, 'warn')
     assert.doesNotMatch(JSON.stringify(proxy.lines), /hunter2/)
   })
 
-  test('with an upstream that cannot be reached is alive and ready: sessions are answered, by a 421 (LIF-06)', async () => {
+  test('with an unreachable upstream is alive and ready: sessions get a 421 (LIF-06)', async () => {
     await using proxy = await start({ PROXY_UPSTREAM: 'smtp://127.0.0.1:1' })
-    for (let look = 0; look < 3; look += 1) {
+    for (let attempt = 0; attempt < 3; attempt += 1) {
       assert.deepEqual([await status(proxy, '/livez'), await status(proxy, '/readyz')], [200, 200])
       const client = await connectClient({ port: proxy.port })
       assert.match(await client.readReply(), /^421 4\.4\.1 /)
@@ -83,10 +115,10 @@ describe('A start that must fail', () => {
   })
   after(() => taken.close())
 
-  /** Settings, the exit code, and what is said of them. */
+  /** Settings, the exit code, and the error message. */
   const CASES: readonly (readonly [string, () => Record<string, string>, number, RegExp])[] = [
     ['a listener without a scheme', () => ({ PROXY_LISTEN: '127.0.0.1:2525' }), 2, /PROXY_LISTEN/],
-    ['a port that is none', () => ({ PROXY_LISTEN: 'smtp://127.0.0.1:99999' }), 2, /PROXY_LISTEN/],
+    ['a port above 65535', () => ({ PROXY_LISTEN: 'smtp://127.0.0.1:99999' }), 2, /PROXY_LISTEN/],
     ['smtps without a certificate', () => ({ PROXY_LISTEN: 'smtps://127.0.0.1:0' }), 2, /PROXY_TLS_CERT_FILE/],
     [
       'an upstream that speaks TLS from the first byte (AHA-10)',
@@ -95,7 +127,7 @@ describe('A start that must fail', () => {
       /PROXY_UPSTREAM/,
     ],
     [
-      'an upstream in the clear far away',
+      'an unencrypted upstream on another machine',
       () => ({ PROXY_UPSTREAM: 'smtp://send.example:25?tls=off' }),
       2,
       /PROXY_UPSTREAM/,
@@ -125,18 +157,23 @@ describe('A start that must fail', () => {
       /PROXY_TLS_KEY_FILE/,
     ],
     ['a certificate without its key', () => ({ PROXY_TLS_CERT_FILE: '/nowhere/cert.pem' }), 2, /PROXY_TLS_KEY_FILE/],
-    ['networks that are none', () => ({ PROXY_ALLOW: '10.0.0.0/99' }), 2, /PROXY_ALLOW/],
+    ['an invalid network', () => ({ PROXY_ALLOW: '10.0.0.0/99' }), 2, /PROXY_ALLOW/],
     ['a client without a network', () => ({ PROXY_CLIENTS: 'billing' }), 2, /PROXY_CLIENTS/],
-    ['a load balancer that is none', () => ({ PROXY_TRUST_PROXY_PROTOCOL: 'me' }), 2, /PROXY_TRUST_PROXY_PROTOCOL/],
+    [
+      'a load balancer that is not a network',
+      () => ({ PROXY_TRUST_PROXY_PROTOCOL: 'me' }),
+      2,
+      /PROXY_TRUST_PROXY_PROTOCOL/,
+    ],
     ['too many sessions', () => ({ PROXY_MAX_SESSIONS: '-1' }), 2, /PROXY_MAX_SESSIONS/],
-    ['a dial that outlasts its clients', () => ({ PROXY_DIAL_TIMEOUT: '60s' }), 2, /PROXY_DIAL_TIMEOUT/],
+    ['a dial timeout that is longer than clients wait', () => ({ PROXY_DIAL_TIMEOUT: '60s' }), 2, /PROXY_DIAL_TIMEOUT/],
     ['a time without a unit', () => ({ PROXY_IDLE_TIMEOUT: '300' }), 2, /PROXY_IDLE_TIMEOUT/],
-    ['a drain for ever', () => ({ PROXY_DRAIN_TIMEOUT: 'never' }), 2, /PROXY_DRAIN_TIMEOUT/],
+    ['a drain without a limit', () => ({ PROXY_DRAIN_TIMEOUT: 'never' }), 2, /PROXY_DRAIN_TIMEOUT/],
     ['an admin server without a scheme', () => ({ PROXY_ADMIN: '9464' }), 2, /PROXY_ADMIN/],
     ['an unknown log level', () => ({ PROXY_LOG_LEVEL: 'loud' }), 2, /PROXY_LOG_LEVEL/],
     ['a setting that does not exist', () => ({ PROXY_LISTENER: 'x' }), 2, /PROXY_LISTENER.*PROXY_LISTEN/s],
     [
-      'several mistakes at once, all of them told',
+      'several mistakes, all of which are reported',
       () => ({ PROXY_WORKERS: 'x', PROXY_SLOW: 'y' }),
       2,
       /PROXY_WORKERS[\s\S]*PROXY_SLOW|PROXY_SLOW[\s\S]*PROXY_WORKERS/,
@@ -161,24 +198,24 @@ describe('A start that must fail', () => {
       /PROXY_ADMIN: cannot listen on http:\/\/no-such-host\.invalid:9464: the (host name does not|resolver)/,
     ],
     [
-      'an address that this machine has not',
+      'an address that this machine does not have',
       () => ({ PROXY_LISTEN: 'smtp://192.0.2.1:2525' }),
       1,
       /PROXY_LISTEN: .* no such address/,
     ],
   ]
-  for (const [what, env, code, said] of CASES) {
-    test(`ends with exit code ${code}, at once, and names the setting: ${what} (LIF-07)`, async () => {
+  for (const [what, env, code, message] of CASES) {
+    test(`exits immediately with code ${code} and names the setting: ${what} (LIF-07)`, async () => {
       const began = performance.now()
       const error = await failureOf(env())
       assert.ok(performance.now() - began < 10_000, 'does not wait for anything')
       assert.match(error, new RegExp(`ended with ${code};`))
-      assert.match(error, said)
+      assert.match(error, message)
       assert.doesNotMatch(error, /^\s+at /m, 'no stack')
     })
   }
 
-  test('a key that is not the certificate’s is named, and never shown (LIF-07)', async () => {
+  test('a key that does not match the certificate is named, and never shown (LIF-07)', async () => {
     const [one, other] = [await authority.issue(), await authority.issue()]
     const files = writeTemporaryFiles({
       'cert.pem': one.certPem,
@@ -199,7 +236,7 @@ describe('A start that must fail', () => {
     }
   })
 
-  /** The exit code and the standard error of a start that does not come to listening, without its stack. */
+  /** The exit code and the standard error of a start that fails before the proxy listens. */
   async function failureOf(env: Readonly<Record<string, string>>): Promise<string> {
     try {
       const proxy = await startProxy(env)

@@ -1,4 +1,4 @@
-/** How the proxy ends as a process, and what its clients see of that. */
+/** The end of the proxy as a process, and its effect on clients. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -25,32 +25,32 @@ function start(env: Readonly<Record<string, string>> = {}, options: ProxyOptions
 }
 
 describe('A drain', () => {
-  test('the listener closes, readiness ends, idle sessions are told 421, but not all at once (LIF-01)', async () => {
+  test('closes the listener, is no longer ready, and ends idle sessions with a 421, spread over time (LIF-01)', async () => {
     await using proxy = await start({ PROXY_DRAIN_TIMEOUT: '9s' })
     const clients = await loggedIn(proxy, 100)
     const exited = proxy.stop('SIGTERM')
     await proxy.line(({ msg }) => msg === 'drain')
     assert.deepEqual([await status(proxy, '/readyz'), await status(proxy, '/livez')], [503, 200])
     await assert.rejects(connectClient({ port: proxy.port }), { code: 'ECONNREFUSED' })
-    const told = await Promise.all(clients.map(untilTold))
-    const spread = Math.max(...told) - Math.min(...told)
-    assert.ok(spread > 900 && spread < 6000, `over a third of PROXY_DRAIN_TIMEOUT, not all at once: ${spread} ms`)
+    const times = await Promise.all(clients.map(farewellOf))
+    const spread = Math.max(...times) - Math.min(...times)
+    assert.ok(spread > 900 && spread < 6000, `spread over a third of PROXY_DRAIN_TIMEOUT: ${spread} ms`)
     assert.equal(await exited, 0)
     assert.ok(!proxy.lines.some((line) => 'cut' in line), 'within PROXY_DRAIN_TIMEOUT')
     assertSilent(proxy)
   })
 
-  test('SIGINT is as good as SIGTERM (LIF-01)', async () => {
+  test('SIGINT has the same effect as SIGTERM (LIF-01)', async () => {
     await using proxy = await start({ PROXY_DRAIN_TIMEOUT: '6s' })
     const [client] = (await loggedIn(proxy, 1)) as [Peer]
     const exited = proxy.stop('SIGINT')
-    await untilTold(client)
+    await farewellOf(client)
     assert.equal(await exited, 0)
     assertSilent(proxy)
   })
 
-  /** Waits for the farewell, closes, and returns the time at which it came. */
-  async function untilTold(client: Peer): Promise<number> {
+  /** Waits for the 421, closes, and returns the time at which the 421 arrived. */
+  async function farewellOf(client: Peer): Promise<number> {
     assert.equal(await client.readReply(), DRAINING)
     const at = performance.now()
     assert.equal(await client.closed(), 'fin')
@@ -58,7 +58,7 @@ describe('A drain', () => {
     return at
   }
 
-  test('mails in flight are finished: their 250 and their 221 are the upstream’s, only the next mail is told 421 (LIF-02)', async () => {
+  test('messages in flight finish: they get the upstream’s 250 and 221, and only the next message gets a 421 (LIF-02)', async () => {
     await using proxy = await start({ PROXY_DRAIN_TIMEOUT: '20s' })
     const before = simulator.ledger.summary().messages.accepted
     const clients = await loggedIn(proxy, 50)
@@ -71,7 +71,7 @@ describe('A drain', () => {
         if (number % 2 === 0) assert.match(await ask(client, 'QUIT'), /^221 /)
         else assert.equal(`${await ask(client, 'MAIL FROM:<next@example.com>')}\r\n`, DRAINING)
         assert.equal(await client.closed(), 'fin')
-        assert.equal(client.log.unread.length, 0, 'and nothing behind it')
+        assert.equal(client.log.unread.length, 0, 'and nothing after it')
         await client.end()
       }),
     )
@@ -81,7 +81,7 @@ describe('A drain', () => {
     assert.ok(!proxy.lines.some((line) => 'cut' in line))
   })
 
-  test('a session that never finishes is cut by a reset at the drain timeout, its mail is not ended, exit code 0 (LIF-03)', async () => {
+  test('a session that never finishes is reset at the drain timeout, and its message is not completed; exit code 0 (LIF-03)', async () => {
     await using proxy = await start({ PROXY_DRAIN_TIMEOUT: '1s' })
     const [client] = (await loggedIn(proxy, 1)) as [Peer]
     const before = simulator.ledger.summary().messages
@@ -97,7 +97,7 @@ describe('A drain', () => {
     assert.equal(simulator.ledger.summary().messages.received, before.received)
   })
 
-  test('a second signal ends it at once, with no word to a mail whose verdict is awaited, exit code 1 (LIF-04)', async () => {
+  test('a second signal ends it immediately, without a reply to a message that awaits its verdict; exit code 1 (LIF-04)', async () => {
     await using proxy = await start({ PROXY_DRAIN_TIMEOUT: '30s' })
     const clients = await loggedIn(proxy, 2)
     const [unfinished, unanswered] = clients as [Peer, Peer]
@@ -117,7 +117,7 @@ describe('A drain', () => {
     await proxy.line(({ msg }) => msg === 'stopped immediately')
   })
 
-  test('a signal that comes while the proxy still starts ends it, too (LIF-13)', async () => {
+  test('a signal during the start also ends the proxy (LIF-13)', async () => {
     const env = { PROXY_LISTEN: 'smtp://127.0.0.1:0', PROXY_ADMIN: 'off', PROXY_UPSTREAM: 'smtp://127.0.0.1:1' }
     const child = spawn(process.execPath, ['app/main.ts'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
     const ended = once(child, 'close')
@@ -128,7 +128,7 @@ describe('A drain', () => {
 })
 
 describe('A kill', () => {
-  test('takes no mail that its client did not end, and says nothing (LIF-08)', async () => {
+  test('completes no message that its client did not end, and sends no reply (LIF-08)', async () => {
     await using proxy = await start()
     const before = simulator.ledger.summary().messages
     const clients = await loggedIn(proxy, 20)
@@ -154,7 +154,7 @@ async function until(done: () => boolean): Promise<void> {
 }
 
 describe('Under traffic', () => {
-  test('a hundred SIGHUPs, and new certificates, disturb no client (LIF-05, TLC-16)', async () => {
+  test('a hundred SIGHUPs and new certificates interrupt no client (LIF-05, TLC-16)', async () => {
     const authority = await makeAuthority()
     const first = await authority.issue()
     const files = writeTemporaryFiles({ 'cert.pem': first.certPem, 'key.pem': first.keyPem })
@@ -171,7 +171,7 @@ describe('Under traffic', () => {
       assert.equal(await status(proxy, '/livez'), 200, 'the signal is delivered one by one')
     }
     over = true
-    assert.ok((await sending).every((mails) => mails > 0))
+    assert.ok((await sending).every((messages) => messages > 0))
     await proxy.line(({ msg }) => msg === 'certificate reloaded')
     assert.equal(await proxy.stop(), 0)
     assert.equal(proxy.stderr, '')
@@ -183,10 +183,10 @@ describe('Under traffic', () => {
       writeFileSync(files.paths['cert.pem'], certPem)
     }
 
-    /** Sends mails, each in a session of its own; returns how many. Rejects at the first that is not accepted. */
+    /** Sends messages, each in its own session. Returns their number. Rejects if one is not accepted. */
     async function sendUntil(done: () => boolean): Promise<number> {
-      for (let mails = 0; ; mails += 1) {
-        if (done() && mails > 0) return mails
+      for (let messages = 0; ; messages += 1) {
+        if (done() && messages > 0) return messages
         const client = await connectClient({
           port: proxy.port,
           tls: { ca: authority.certPem, servername: 'localhost' },
@@ -200,8 +200,8 @@ describe('Under traffic', () => {
     }
   })
 
-  test('a bug ends it with exit code 1; where it was is logged, what it quoted is not (LIF-10)', async () => {
-    // a stand-in for a bug: the process throws out of the blue, quoting what a client said
+  test('a bug ends it with exit code 1; the log has the stack, but not the message (LIF-10)', async () => {
+    // simulates a bug: an exception that quotes a client
     const bug = "process.on('SIGUSR2', () => { throw new TypeError('SEC' + 'RET, said by a client') })"
     await using proxy = await start(
       {},
@@ -217,7 +217,7 @@ describe('Under traffic', () => {
     assert.doesNotMatch(JSON.stringify(proxy.lines) + proxy.stderr, /SECRET/)
   })
 
-  test('a promise that nobody caught is a bug, too (LIF-10)', async () => {
+  test('an unhandled rejection is a bug as well (LIF-10)', async () => {
     const bug = "process.on('SIGUSR2', () => { void Promise.reject(new Error('SEC' + 'RET')) })"
     await using proxy = await start(
       {},
@@ -227,7 +227,7 @@ describe('Under traffic', () => {
     assert.doesNotMatch(JSON.stringify(proxy.lines) + proxy.stderr, /SECRET/)
   })
 
-  test('Node has nothing to warn of (LIF-11)', async () => {
+  test('Node reports no warning (LIF-11)', async () => {
     await using proxy = await start({}, { nodeOptions: ['--trace-warnings', '--throw-deprecation'] })
     const clients = await loggedIn(proxy, 20)
     for (const [number, client] of clients.entries()) {
@@ -242,7 +242,7 @@ describe('Under traffic', () => {
 })
 
 describe('SIGHUP', () => {
-  test('is logged, also when there is nothing to reload, and a bad pair with its reason', async () => {
+  test('is logged, even if nothing changed; a bad pair is logged with the reason', async () => {
     const authority = await makeAuthority()
     const { certPem, keyPem } = await authority.issue()
     const files = writeTemporaryFiles({ 'cert.pem': certPem, 'key.pem': keyPem })

@@ -1,4 +1,4 @@
-/** What a drain cuts is still scraped: the admin server stays until then, but not longer than it is of use. */
+/** Messages that a drain cuts are still scraped: the admin server stays until the next scrape, but not without need. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
@@ -15,7 +15,7 @@ before(async () => {
 })
 after(() => simulator.close())
 
-/** A proxy with a message in mid-body that no drain can wait for. */
+/** A proxy with an unfinished body, which the drain will cut. */
 async function startAmidBody(env: Readonly<Record<string, string>> = {}): Promise<ProxyProcess> {
   const proxy = await startBefore(simulator, { PROXY_DRAIN_TIMEOUT: '300ms', ...env })
   const [client] = await loggedIn(proxy, 1)
@@ -24,11 +24,11 @@ async function startAmidBody(env: Readonly<Record<string, string>> = {}): Promis
 }
 
 function waiting({ msg }: Readonly<Record<string, unknown>>): boolean {
-  return msg === 'waiting for a last scrape'
+  return msg === 'waiting for the last scrape'
 }
 
 describe('A drain that cut messages', () => {
-  test('keeps /metrics until the next scrape, which has them, and ends right after it (MET-10)', async () => {
+  test('keeps /metrics until the next scrape, which includes them, and exits directly after it (MET-10)', async () => {
     await using proxy = await startAmidBody()
     await proxy.metrics()
     const exited = proxy.stop()
@@ -51,7 +51,7 @@ describe('A drain that cut messages', () => {
   })
 
   test('waits no longer than PROXY_STOP_GRACE allows (MET-10)', async () => {
-    // 5 s of it are for the exit
+    // 5 s of this are reserved for the exit
     await using proxy = await startAmidBody({ PROXY_STOP_GRACE: '5500ms' })
     await proxy.metrics()
     const exited = proxy.stop()

@@ -1,0 +1,50 @@
+/** The settings that the environment holds: those of the proxy (`PROXY_*`) and those of OpenTelemetry (`OTEL_*`). */
+import { ignoredVariables, otelWarnings, unknownOtelVariables } from '../otel/settings/checks.ts'
+import type { OtelSettings } from '../otel/settings/effective.ts'
+import { describeOtel, parseOtel } from '../otel/settings/settings.ts'
+import packageJson from '../package.json' with { type: 'json' }
+import { fitDefault, ownOpenFilesLimit } from '../proxy/server/fd-limit.ts'
+import { foreignVariables, misspelledVariables } from '../proxy/settings/checks.ts'
+import type { Config } from '../proxy/settings/config.ts'
+import { describeConfig, parseConfig } from '../proxy/settings/settings.ts'
+import { configWarnings } from '../proxy/settings/warnings.ts'
+import type { Environment } from '../settings/environment.ts'
+
+export interface Settings {
+  readonly config: Config
+  readonly otel: OtelSettings
+}
+
+/** Reads all settings. Returns every mistake if there is one. */
+export function readSettings(env: Environment): Settings | { readonly mistakes: readonly string[] } {
+  const proxy = parseConfig(env)
+  const otel = parseOtel(env)
+  if ('config' in proxy && 'settings' in otel) {
+    return { config: fitDefault(proxy.config, env, ownOpenFilesLimit()), otel: otel.settings }
+  }
+  return { mistakes: [proxy, otel].flatMap((parsed) => ('mistakes' in parsed ? parsed.mistakes : [])) }
+}
+
+/** Settings that are valid but probably not intended. */
+export function warningsOf({ config, otel }: Settings, env: Environment): string[] {
+  return [...foreignVariables(env), ...configWarnings(config), ...otelWarnings(otel, env)]
+}
+
+/** Checks the names of the variables only. Their values may be missing: see compose.yaml. */
+export function checkNames(env: Environment): { readonly mistakes: readonly string[]; readonly warnings: string[] } {
+  return {
+    mistakes: misspelledVariables(env),
+    warnings: [...foreignVariables(env), ...unknownOtelVariables(env)],
+  }
+}
+
+/** The versions and the settings in effect, without secrets. */
+export function describeSettings({ config, otel }: Settings, env: Environment): object {
+  const ignored = ignoredVariables(env)
+  return {
+    version: packageJson.version,
+    node: process.version,
+    config: { ...describeConfig(config), ...describeOtel(otel) },
+    ...(ignored.length > 0 && { ignored }),
+  }
+}
