@@ -12,30 +12,31 @@ import { createLoopMetrics, type ObserveLoop } from './event-loop.ts'
 import { type Cell, type Configured, cellsOf, histogramOf, observable, seriesLimit } from './instruments.ts'
 import { type PeerCounts, Peers } from './peer-counts.ts'
 
-/** Application octets each way. */
+/** Bytes in each direction, without TLS overhead. */
 export interface Bytes {
   readonly transmit: number
   readonly receive: number
 }
 
-/** How many refused connections the proxy closed before their clients did. They are counted without an event each. */
+/** The number of refused connections that the proxy closed before their clients did. There are no events for them. */
 type Cuts = Readonly<Record<RefusedCut, number>>
 
-/** The metrics of the proxy, and what they cannot know from events. */
+/** The metrics of the proxy, and the inputs that do not come from events. */
 export interface Metrics extends Telemetry {
   /**
-   * Names the reader of the bytes of sessions that are open, called at each scrape, so that long sessions count before
-   * they close. A session must leave its sum in the turn of its session-close event. The last call wins.
+   * Sets the function that returns the bytes of open sessions. It runs at each scrape, so that long sessions count before
+   * they close. A session must leave the sum in the same turn as its session-close event. The last call wins.
    */
   observeLiveBytes(read: () => Bytes): void
-  /** Names the reader of the number of refused connections that were cut, called at each scrape. The last call wins. */
+  /** Sets the function that returns the number of cut connections. It runs at each scrape. The last call wins. */
   observeRefusedCuts(read: () => Cuts): void
-  /** When the listeners' certificate ends, in seconds since the Unix epoch; undefined when there is none. */
+  /** When the listeners' certificate expires, in seconds since the Unix epoch. Undefined if there is none. */
   setListenerCertificate(notAfter: number | undefined): void
+  /** Receives the figures of the event loops that relay mail. */
   readonly observeLoop: ObserveLoop
 }
 
-/** Turns what happens into the metrics of the table. Series that alerts wait for exist from the start, at 0. */
+/** Creates the metrics of the table. Series that alerts read exist from the start, at 0. */
 export function createMetrics(provider: MeterProvider, options: Configured): Metrics {
   const instruments = createInstruments(provider.getMeter(scope.name, scope.version), seriesLimit(options))
   const io = new RelayedBytes(instruments.meter)
@@ -47,7 +48,7 @@ export function createMetrics(provider: MeterProvider, options: Configured): Met
   })
   const dial = (event: Dial) => {
     countDial(instruments, event)
-    certificates.seen(event)
+    certificates.dialled(event)
   }
   startAtZero(instruments, peers, options)
   return {
@@ -92,8 +93,8 @@ function createInstruments(meter: Meter, limit: number) {
   }
 }
 
-/** What all sessions count into. */
-interface Sinks {
+/** What all sessions share. */
+interface Shared {
   readonly instruments: Instruments
   readonly peers: Peers
   readonly io: RelayedBytes
@@ -102,7 +103,7 @@ interface Sinks {
 
 /** Counts the events of one session. */
 class SessionMetrics {
-  readonly #sinks: Sinks
+  readonly #shared: Shared
   readonly #instruments: Instruments
   readonly #client: string
   readonly #openedAt: number
@@ -113,24 +114,24 @@ class SessionMetrics {
   #opaque = false
   #closed = false
 
-  constructor(open: SessionOpen, sinks: Sinks) {
-    this.#sinks = sinks
-    this.#instruments = sinks.instruments
+  constructor(open: SessionOpen, shared: Shared) {
+    this.#shared = shared
+    this.#instruments = shared.instruments
     this.#client = open.clientName
     this.#openedAt = open.at
-    this.#counts = sinks.peers.of(open.serverAddress, open.clientName)
-    this.#active = sinks.instruments.sessionActive.at({ 'smtp.client.name': open.clientName })
+    this.#counts = shared.peers.of(open.serverAddress, open.clientName)
+    this.#active = shared.instruments.sessionActive.at({ 'smtp.client.name': open.clientName })
     this.#active.value += 1
-    this.#appTls = sinks.instruments.appTls.open(open)
+    this.#appTls = shared.instruments.appTls.open(open)
   }
 
-  /** Replies are counted where they were answered; the events that sum up (auth, tx-begin) repeat them. */
+  /** Counts replies at `greeting` and `exchange` events only: `auth` and the `tx-` events repeat them. */
   observe(event: SessionEvent): void {
     this.#appTls(event)
     switch (event.type) {
       case 'dial':
         return this.#dialled(event)
-      case 'handover': // its dial was counted when it ended
+      case 'handover': // its dial is already counted
         return this.#reached(event.dial)
       case 'greeting':
         return this.#replied('CONNECT', event)
@@ -160,13 +161,13 @@ class SessionMetrics {
   }
 
   #dialled(event: Dial): void {
-    this.#sinks.dial(event)
+    this.#shared.dial(event)
     if (!event.error) this.#reached(event)
   }
 
-  /** From here on this upstream answers. */
+  /** From now on the session counts for this upstream. */
   #reached({ serverAddress }: Dial): void {
-    this.#counts = this.#sinks.peers.of(serverAddress, this.#client)
+    this.#counts = this.#shared.peers.of(serverAddress, this.#client)
   }
 
   #replied(
@@ -198,7 +199,7 @@ class SessionMetrics {
     if (this.#closed) return
     this.#closed = true
     this.#active.value -= 1
-    this.#sinks.io.closed(event)
+    this.#shared.io.closed(event)
     const server = { 'server.address': this.#counts.server }
     this.#instruments.sessionMessages.record(event.messages, server)
     this.#instruments.sessionDuration.record(seconds(this.#openedAt, event.at), {
@@ -209,7 +210,7 @@ class SessionMetrics {
   }
 }
 
-/** Both ways of dialling count the same: for a session, and ahead of need. */
+/** Counts a dial, whether it is for a session or a preconnect. */
 function countDial(instruments: Instruments, event: Dial): void {
   const server = { 'server.address': event.serverAddress }
   const error = event.error && { 'error.type': event.error }
@@ -222,7 +223,7 @@ function countDial(instruments: Instruments, event: Dial): void {
   }
 }
 
-/** A counter that first appears at 1 has, for Prometheus, not increased: the first event would raise no alert. */
+/** For Prometheus, a counter that first appears at 1 has not increased: the first event would not fire an alert. */
 function startAtZero(instruments: Instruments, peers: Peers, options: Configured): void {
   const clients = ['other', ...options.clients]
   for (const client of clients) instruments.sessionActive.at({ 'smtp.client.name': client })
@@ -238,10 +239,10 @@ function startAtZero(instruments: Instruments, peers: Peers, options: Configured
   instruments.observerFailures.at({})
 }
 
-/** The bytes of closed sessions, and at each scrape those of open ones. What was once told is never taken back. */
+/** The bytes of closed sessions plus, at each scrape, those of open ones. A reported value never decreases. */
 class RelayedBytes {
   #closed: Bytes = { transmit: 0, receive: 0 }
-  #told: Bytes = { transmit: 0, receive: 0 }
+  #reported: Bytes = { transmit: 0, receive: 0 }
   #live: () => Bytes = () => ({ transmit: 0, receive: 0 })
 
   constructor(meter: Meter) {
@@ -262,11 +263,11 @@ class RelayedBytes {
 
   #total(): Bytes {
     const { transmit, receive } = sum(this.#closed, this.#live())
-    this.#told = {
-      transmit: Math.max(this.#told.transmit, transmit),
-      receive: Math.max(this.#told.receive, receive),
+    this.#reported = {
+      transmit: Math.max(this.#reported.transmit, transmit),
+      receive: Math.max(this.#reported.receive, receive),
     }
-    return this.#told
+    return this.#reported
   }
 }
 
@@ -274,7 +275,7 @@ function sum(one: Bytes, other: Bytes): Bytes {
   return { transmit: one.transmit + other.transmit, receive: one.receive + other.receive }
 }
 
-/** Clocks of events are monotonic; a difference below 0 would be refused by the histogram. */
+/** A histogram rejects negative values, which a clock that jumps back would cause. */
 function seconds(from: number, to: number): number {
   return Math.max(0, to - from) / 1000
 }
