@@ -188,7 +188,7 @@ test('where a span cannot be made, the line is written all the same, and the fai
     throw new Error('a bug in the traces')
   }
   const { log, lines } = logged()
-  const traces = { open: () => ({ mail: broken, close: broken }), dial() {} } as unknown as Traces
+  const traces = { open: () => ({ message: broken, close: broken }), dial() {} } as unknown as Traces
   let failures = 0
   const records = createRecords({ log, traces, recordAddresses: 'none' })
   const observerFailed = () => {
