@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { LookupAddress, LookupOptions } from 'node:dns'
 import { test } from 'node:test'
-import { oneAtATime } from '../../../otel/export/lookup.ts'
+import { serialLookup } from '../../../otel/export/lookup.ts'
 
 const HERE: LookupAddress[] = [
   { address: '127.0.0.1', family: 4 },
@@ -12,7 +12,7 @@ const HERE: LookupAddress[] = [
 function scripted() {
   const asked: string[] = []
   const answers: PromiseWithResolvers<LookupAddress[]>[] = []
-  const lookup = oneAtATime((host) => {
+  const lookup = serialLookup((host) => {
     asked.push(host)
     answers.push(Promise.withResolvers())
     return answers.at(-1)!.promise
@@ -60,7 +60,7 @@ test('one name at a time, also when the one before was not found', async () => {
 
 test('by default, the names of this machine', async () => {
   const found = await new Promise((settle) =>
-    oneAtATime()('localhost', { all: true }, (_, addresses) => settle(addresses)),
+    serialLookup()('localhost', { all: true }, (_, addresses) => settle(addresses)),
   )
   assert.ok((found as LookupAddress[]).some(({ address }) => address === '127.0.0.1' || address === '::1'))
 })

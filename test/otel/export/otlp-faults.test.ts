@@ -25,15 +25,15 @@ const FAULTS: readonly (readonly [answer: Answer, reason: string, limit?: Readon
   [413, 'HTTP 413'],
   [500, 'HTTP 500'],
   [302, 'HTTP 302'],
-  [429, 'HTTP 429, 502, 503 or 504, also when tried again', ONCE],
-  [503, 'HTTP 429, 502, 503 or 504, also when tried again', ONCE],
-  [{ retryAfter: '3600' }, 'HTTP 429, 502, 503 or 504, also when tried again'],
+  [429, 'HTTP 429, 502, 503 or 504, also after retries', ONCE],
+  [503, 'HTTP 429, 502, 503 or 504, also after retries', ONCE],
+  [{ retryAfter: '3600' }, 'HTTP 429, 502, 503 or 504, also after retries'],
   ['reset', 'ECONNRESET', ONCE],
   ['hang', 'ETIMEDOUT', SOON],
   ['deaf', 'ETIMEDOUT', SOON],
   ['drip', 'ETIMEDOUT', SOON],
-  ['flood', 'the answer was too long'],
-  ['upgrade', 'no end', SOON],
+  ['flood', 'response too long'],
+  ['upgrade', 'the export did not end', SOON],
 ]
 
 describe('a receiver that answers', LIMIT, () => {
@@ -211,7 +211,7 @@ describe('the end', LIMIT, () => {
     for (let line = 0; line < 3; line += 1) rig.sdk.emit!({ level: 'info', message: 'line', attributes: {} })
     await rig.sdk.shutdown()
     const told = Object.fromEntries(rig.warnings.map((warning) => [warning['telemetry.signal'], warning]))
-    assert.equal(told.traces?.reason, 'not exported in time at the end')
+    assert.equal(told.traces?.reason, 'not exported before shutdown')
     assert.deepEqual([told.traces?.lost, told.logs?.lost], [700, 3])
     assert.ok(Number(told.metrics?.lost) > 0)
     assert.equal(rig.warnings.length, 3)
