@@ -49,7 +49,7 @@ export function sessionAttributes({ session, close, refusal }: SessionRecord): A
     ...(opaque && { 'smtp.opaque.reason': opaque }),
     ...(earlyTalker && { 'smtp.session.early_talker': true }),
     ...(session.dialCount > 0 && { 'smtp.dial.count': session.dialCount }),
-    ...(session.dialledAhead && { 'smtp.dial.ahead': true }),
+    ...(session.preconnected && { 'smtp.dial.ahead': true }),
   }
 }
 

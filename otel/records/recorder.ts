@@ -84,7 +84,7 @@ class Recorder {
       open,
       ...(recordAddresses !== 'none' && { clientAddress: open.clientAddress }),
       server: open.serverAddress,
-      dialledAhead: false,
+      preconnected: false,
       dials: this.#dials,
       dialCount: 0,
     }
@@ -138,7 +138,7 @@ class Recorder {
   #reached(dial: Dial, ahead: boolean): void {
     this.#facts.upstream = dial
     this.#facts.server = dial.serverAddress
-    this.#facts.dialledAhead = ahead
+    this.#facts.preconnected = ahead
   }
 
   /** Most MAIL and RCPT commands arrive again as `tx-` events, which assign them to their message. */

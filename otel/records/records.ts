@@ -27,7 +27,7 @@ export interface SessionFacts {
   /** The dial that opened the upstream connection. */
   readonly upstream?: Dial
   /** True if that connection was preconnected. */
-  readonly dialledAhead: boolean
+  readonly preconnected: boolean
   /** The first dials for this session. */
   readonly dials: readonly Dial[]
   /** The number of dials, including those beyond `dials`. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Cells, MAX_SERIES } from '../../../otel/metrics/instruments.ts'
+import { MAX_SERIES } from '../../../otel/metrics/instruments.ts'
 import type { CommandName } from '../../../proxy/events/closed-sets.ts'
 import type { ReplyFacts } from '../../../proxy/events/reply.ts'
 import { scraped } from '../../support/scrape.ts'
@@ -350,18 +350,6 @@ test('an upstream that answers with every code there is fills the cap, and is st
   const sum = Object.values(counted).reduce((total, value) => total + value, 0)
   assert.equal(sum, commands.length * 400)
   assert.match(await page(), /^smtp_proxy_replies_total\{otel_metric_overflow="true"\} [1-9]/m)
-})
-
-test('above its limit, a counter adds what is new to one series', () => {
-  const cells = new Cells<{ readonly name: string }>(2)
-  for (const name of ['a', 'b', 'c', 'd', 'a']) cells.at({ name }).value += 1
-  const told: unknown[] = []
-  cells.observe({ observe: (value, labels) => told.push([value, labels]) })
-  assert.deepEqual(told, [
-    [2, { name: 'a' }],
-    [1, { name: 'b' }],
-    [2, { 'otel.metric.overflow': true }],
-  ])
 })
 
 test('nothing that identifies a client or a session is on the page (PRV-14)', async () => {
