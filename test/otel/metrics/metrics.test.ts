@@ -15,7 +15,7 @@ function replyLabels(command: CommandName, facts: ReplyFacts, rest = peer): stri
   )
 }
 
-test('one mail: each reply is counted once, under its command', async () => {
+test('one message: each reply is counted once, under its command', async () => {
   const { metrics, series } = scraped()
   oneMail().tell(metrics)
   assert.deepEqual(await series('smtp_proxy_replies_total'), {
@@ -30,7 +30,7 @@ test('one mail: each reply is counted once, under its command', async () => {
   })
 })
 
-test('one mail: one transaction, one recipient, one size', async () => {
+test('one message: one transaction, one recipient, one size', async () => {
   const { metrics, series } = scraped()
   oneMail({}, 2000).tell(metrics)
   const accepted = 'smtp_transaction_outcome="accepted"'
@@ -42,7 +42,7 @@ test('one mail: one transaction, one recipient, one size', async () => {
   assert.deepEqual(await series('smtp_proxy_message_recipients_sum'), { [`{${accepted}}`]: 1 })
 })
 
-test('times are told in seconds, in the bucket that they belong to (MET-05)', async () => {
+test('durations are in seconds, each in its bucket (MET-05)', async () => {
   const { metrics, series } = scraped()
   new SessionStory()
     .greeted(reply(220), 120)
@@ -70,14 +70,14 @@ test('times are told in seconds, in the bucket that they belong to (MET-05)', as
   })
 })
 
-test('a clock that stands still or jumps back gives 0, not nothing', async () => {
+test('if the clock stands still or jumps back, the duration is 0', async () => {
   const { metrics, series } = scraped()
   new SessionStory().exchange('NOOP', reply(250), -5).closed('quit').tell(metrics)
   const counts = await series('smtp_proxy_command_duration_seconds_count')
   assert.deepEqual(counts, { '{smtp_command="NOOP",server_address="send.example"}': 1 })
 })
 
-test('what nobody asked for has no duration', async () => {
+test('unsolicited replies, and replies in opaque sessions, have no duration', async () => {
   const { metrics, series } = scraped()
   new SessionStory()
     .exchange('UNSOLICITED', reply(421, { cause: 'idle_timeout' }), 0)
@@ -92,7 +92,7 @@ test('what nobody asked for has no duration', async () => {
   assert.deepEqual(await series('smtp_proxy_session_opaque_total'), { '{smtp_opaque_reason="reply_mismatch"}': 1 })
 })
 
-test('three recipients, one refused: one mail, two accepted, one not', async () => {
+test('three recipients, one refused: one message, two accepted, one refused', async () => {
   const { metrics, series } = scraped()
   const refused = reply(553, { cause: 'recipient_rejected' })
   new SessionStory().mail().rcpt().rcpt(refused).rcpt().data().accepted(900).tell(metrics)
@@ -106,7 +106,7 @@ test('three recipients, one refused: one mail, two accepted, one not', async () 
   assert.deepEqual(await series('smtp_proxy_message_recipients_sum'), { '{smtp_transaction_outcome="accepted"}': 3 })
 })
 
-test('a mail has an error type when it failed, and a size when its body began', async () => {
+test('a message has an error type if it failed, and a size if its body began', async () => {
   const { metrics, series } = scraped()
   const disabled = reply(521, { cause: 'account_disabled' })
   new SessionStory()
@@ -143,7 +143,7 @@ test('a mail has an error type when it failed, and a size when its body began', 
 })
 
 for (const code of [0, 100, 199, 600, 999, 250.5, Number.NaN]) {
-  test(`the code ${code} is no label of its own`, async () => {
+  test(`the code ${code} is counted as 0`, async () => {
     const { metrics, series } = scraped()
     new SessionStory().exchange('NOOP', reply(code)).mail().refused('MAIL', reply(code)).tell(metrics)
     assert.equal((await series('smtp_proxy_replies_total'))[replyLabels('NOOP', reply(0))], 1)
@@ -152,14 +152,14 @@ for (const code of [0, 100, 199, 600, 999, 250.5, Number.NaN]) {
   })
 }
 
-test("the proxy's own replies are told apart (MET-02)", async () => {
+test('local replies have the origin proxy (MET-02)', async () => {
   const { metrics, series } = scraped()
-  const word = reply(421, { origin: 'proxy', cause: 'upstream_unreachable' })
-  new SessionStory().greeted(word).closed('dial_failed').tell(metrics)
-  assert.deepEqual(await series('smtp_proxy_replies_total'), { [replyLabels('CONNECT', word)]: 1 })
+  const refusal = reply(421, { origin: 'proxy', cause: 'upstream_unreachable' })
+  new SessionStory().greeted(refusal).closed('dial_failed').tell(metrics)
+  assert.deepEqual(await series('smtp_proxy_replies_total'), { [replyLabels('CONNECT', refusal)]: 1 })
 })
 
-test('the same words are told apart by who said them', async () => {
+test('equal replies of the upstream and the proxy are counted separately', async () => {
   const { metrics, series } = scraped()
   const upstream = reply(421, { cause: 'idle_timeout' })
   const proxy = reply(421, { cause: 'idle_timeout', origin: 'proxy' })
@@ -172,14 +172,14 @@ test('the same words are told apart by who said them', async () => {
 
 test('a dial that fails does not make a session count for its upstream', async () => {
   const { metrics, series } = scraped({ servers: ['send.example', 'send-us.example'] })
-  const word = reply(421, { origin: 'proxy', cause: 'upstream_unreachable' })
+  const refusal = reply(421, { origin: 'proxy', cause: 'upstream_unreachable' })
   new SessionStory()
     .dials({ error: 'connect_refused' })
     .dials({ error: 'connect_refused', serverAddress: 'send-us.example' })
-    .greeted(word)
+    .greeted(refusal)
     .closed('dial_failed')
     .tell(metrics)
-  assert.deepEqual(await series('smtp_proxy_replies_total'), { [replyLabels('CONNECT', word)]: 1 })
+  assert.deepEqual(await series('smtp_proxy_replies_total'), { [replyLabels('CONNECT', refusal)]: 1 })
 })
 
 test('a session is active from its first event to its close, and closes once (MET-03)', async () => {
@@ -216,7 +216,7 @@ test('a session counts for the preferred upstream until a dial reaches another',
   })
 })
 
-test('a session that gets a leg dialled ahead counts for the upstream that it leads to; the dial is not counted again', async () => {
+test('a session on a preconnected connection counts for its upstream; the dial is not counted again', async () => {
   const { metrics, series } = scraped({ servers: ['send.example', 'send-us.example'] })
   const observe = new SessionStory().tell(metrics)
   observe({ type: 'handover', at: 1_000_000, dial: dial({ serverAddress: 'send-us.example' }), ahead: true })
@@ -226,7 +226,7 @@ test('a session that gets a leg dialled ahead counts for the upstream that it le
   assert.deepEqual(await series('smtp_proxy_upstream_dials_total'), {})
 })
 
-test('a dial ahead of need counts like a dial in a session', async () => {
+test('a preconnect counts like a dial in a session', async () => {
   const ahead = scraped()
   ahead.metrics.dial(dial({ certificateNotAfter: 1_900_000_000 }))
   const within = scraped()
@@ -238,7 +238,7 @@ test('a dial ahead of need counts like a dial in a session', async () => {
   }
 })
 
-test('each phase of a dial that was entered is measured, and always the total', async () => {
+test('each phase that a dial entered has a duration, and always the total', async () => {
   const { metrics, series } = scraped()
   metrics.dial(dial({ error: 'connect_timeout', at: 0, end: 10_000, phases: { resolve: 5, connect: 9995 } }))
   assert.deepEqual(await series('smtp_proxy_upstream_dial_duration_seconds_sum'), {
@@ -248,25 +248,25 @@ test('each phase of a dial that was entered is measured, and always the total', 
   })
 })
 
-test('bytes move while a session is open, and never go back', async () => {
+test('bytes count while a session is open, and never decrease', async () => {
   const { metrics, series } = scraped()
   const bytes = () => series('smtp_proxy_io_bytes_total', { zeros: true })
-  const told = (transmit: number, receive: number) => ({
+  const relayed = (transmit: number, receive: number) => ({
     '{network_io_direction="transmit"}': transmit,
     '{network_io_direction="receive"}': receive,
   })
-  assert.deepEqual(await bytes(), told(0, 0))
+  assert.deepEqual(await bytes(), relayed(0, 0))
   let live = { transmit: 500, receive: 70 }
   metrics.observeLiveBytes(() => live)
-  assert.deepEqual(await bytes(), told(500, 70))
+  assert.deepEqual(await bytes(), relayed(500, 70))
   live = { transmit: 0, receive: 0 }
-  assert.deepEqual(await bytes(), told(500, 70), 'a session that vanished without a word')
+  assert.deepEqual(await bytes(), relayed(500, 70), 'a session that vanished without a close event')
   new SessionStory().closed('quit', 600, 80).tell(metrics)
   live = { transmit: 10, receive: 0 }
-  assert.deepEqual(await bytes(), told(610, 80))
+  assert.deepEqual(await bytes(), relayed(610, 80))
 })
 
-test('refused connections that were cut are counted as the proxy counts them', async () => {
+test('cut connections are reported as the proxy counts them', async () => {
   const { metrics, series } = scraped()
   const cuts = () => series('smtp_proxy_refused_cut_total', { zeros: true })
   const counted = (time: number, bytes: number, limit: number) => ({
@@ -296,7 +296,7 @@ test('lost replies and failures of observers are counted', async () => {
   assert.deepEqual(await series('smtp_proxy_observer_failures_total'), { '': 1 })
 })
 
-test('what alerts wait for is there before it happens, for each upstream and client', async () => {
+test('the series that alerts read exist from the start, for each upstream and client', async () => {
   const { series } = scraped({ servers: ['a.example', 'b.example'], clients: ['billing'] })
   const zeros = { zeros: true }
   const replies = await series('smtp_proxy_replies_total', zeros)
@@ -331,14 +331,14 @@ test('what alerts wait for is there before it happens, for each upstream and cli
   assert.deepEqual(await series('smtp_proxy_observer_failures_total', zeros), { '': 0 })
 })
 
-test('a second scrape tells the same', async () => {
+test('a second scrape returns the same page', async () => {
   const { metrics, page } = scraped()
   oneMail().tell(metrics)
   const first = await page()
   assert.equal(await page(), first)
 })
 
-test('an upstream that answers with every code there is fills the cap, and is still counted', async () => {
+test('an upstream that sends every possible code reaches the limit, and all its replies are still counted', async () => {
   const { metrics, page, series } = scraped()
   const observer = new SessionStory().tell(metrics)
   const commands = ['MAIL', 'RCPT', 'NOOP', 'RSET', 'VRFY', 'HELO', 'EHLO'] as const

@@ -4,22 +4,22 @@ import { test } from 'node:test'
 import { labelName, metricName, type NamedMetric } from '../../../otel/metrics/prometheus-names.ts'
 import { attributes, labelOf, metrics, runtimeAttributes, runtimeMetrics } from '../../../otel/names/names.ts'
 
-/** What github.com/prometheus/otlptranslator 1.0.0 says of the same metrics, run with Prometheus' default options. */
+/** The names that github.com/prometheus/otlptranslator 1.0.0 returns with Prometheus' default options. */
 const translations: readonly (readonly [NamedMetric['kind'], string, unit: string, prometheus: string])[] = [
-  // a counter ends with _total, once, and after its unit
+  // the name of a counter ends with _total, once, after its unit
   ['counter', 'requests', '', 'requests_total'],
   ['counter', 'requests.total', '', 'requests_total'],
   ['counter', 'total.requests', '', 'requests_total'],
   ['counter', 'process.cpu.time', 's', 'process_cpu_time_seconds_total'],
   ['counter', 'smtp.proxy.io', 'By', 'smtp_proxy_io_bytes_total'],
-  // 1 is no unit, but makes a gauge a ratio: nothing else
+  // the unit 1 adds only a suffix to gauges: _ratio
   ['gauge', 'nodejs.eventloop.utilization', '1', 'nodejs_eventloop_utilization_ratio'],
   ['gauge', 'hit.ratio', '1', 'hit_ratio'],
   ['gauge', 'ratio.of.hits', '1', 'of_hits_ratio'],
   ['counter', 'some.events', '1', 'some_events_total'],
   ['updowncounter', 'some.things', '1', 'some_things'],
   ['histogram', 'some.sizes', '1', 'some_sizes'],
-  // what stands in braces is no unit
+  // text in braces is not a unit
   ['counter', 'some.things', '{thing}', 'some_things_total'],
   ['updowncounter', 'process.unix.file_descriptor.count', '{file_descriptor}', 'process_unix_file_descriptor_count'],
   // units are spelled out
@@ -37,11 +37,11 @@ const translations: readonly (readonly [NamedMetric['kind'], string, unit: strin
   ['gauge', 'some.heat', 'Cel', 'some_heat_celsius'],
   ['gauge', 'some.tone', 'Hz', 'some_tone_hertz'],
   ['gauge', 'some.way', 'm', 'some_way_meters'],
-  // units that are not known are taken as they are
+  // unknown units are kept
   ['gauge', 'some.thing', 'furlong', 'some_thing_furlong'],
   ['gauge', 'some.thing', 'a b', 'some_thing_a_b'],
   ['gauge', 'some.thing', ' s ', 'some_thing_seconds'],
-  // a unit that the name says already is not said twice
+  // a unit that is part of the name is not repeated
   ['gauge', 'age_seconds', 's', 'age_seconds'],
   ['gauge', 'bytes.in.use', 'By', 'bytes_in_use'],
   ['counter', 'cpu.seconds', 's', 'cpu_seconds_total'],
@@ -52,7 +52,7 @@ const translations: readonly (readonly [NamedMetric['kind'], string, unit: strin
   ['gauge', 'some.flow', 'By/{thing}', 'some_flow_bytes'],
   ['gauge', 'some.flow', '{thing}/m', 'some_flow_per_minute'],
   ['gauge', 'some.flow', 'By/furlong', 'some_flow_bytes_per_furlong'],
-  // letters, digits, colons and single underscores are left
+  // letters, digits, colons and single underscores stay
   ['gauge', 'some-thing/of__mine', '', 'some_thing_of_mine'],
   ['gauge', '9.lives', '', '_9_lives'],
 ]
@@ -74,12 +74,12 @@ for (const [key, label] of [
 }
 
 for (const { name, kind, unit, prometheus } of [...Object.values(metrics), ...Object.values(runtimeMetrics)]) {
-  test(`${name} is called ${prometheus} by Prometheus' OTLP receiver, too`, () => {
+  test(`${name} has the same name in Prometheus' OTLP receiver, ${prometheus}`, () => {
     assert.equal(metricName({ name, kind, unit }), prometheus)
   })
 }
 
-test("attributes have the labels that Prometheus' OTLP receiver gives them, too", () => {
+test("attributes have the same labels in Prometheus' OTLP receiver", () => {
   for (const key of [...objectKeys(attributes), ...objectKeys(runtimeAttributes)])
     assert.equal(labelOf(key), labelName(key))
 })

@@ -10,7 +10,7 @@ import { oneMail, SessionStory } from '../../support/session-events.ts'
 
 const definitions: readonly MetricDefinition[] = Object.values(table)
 
-/** A page on which every metric of the table has something to tell. */
+/** A page on which every metric of the table has a value. */
 async function fullPage(): Promise<string> {
   const { metrics, provider, page } = scraped()
   createLosses().expose(provider)
@@ -24,7 +24,7 @@ async function fullPage(): Promise<string> {
 const prometheusTypes = { counter: 'counter', updowncounter: 'gauge', gauge: 'gauge', histogram: 'histogram' } as const
 
 for (const metric of definitions) {
-  test(`${metric.name} is scraped as ${metric.prometheus}, explained and typed once`, async () => {
+  test(`${metric.name} is scraped as ${metric.prometheus}, with one help text and one type`, async () => {
     const lines = (await fullPage()).split('\n')
     const about = lines.filter((line) => line.startsWith('# ') && line.split(' ')[2] === metric.prometheus)
     assert.deepEqual(about, [
@@ -51,7 +51,7 @@ for (const metric of definitions) {
   }
 }
 
-test('the page is text format 0.0.4, line for line, and holds nothing but the table', async () => {
+test('every line of the page is text format 0.0.4, and all metrics are in the table', async () => {
   const page = await fullPage()
   const label = '[a-z_]+="(?:[^"\\\\\\n]|\\\\.)*"'
   const sample = new RegExp(`^([a-z_]+)(?:\\{${label}(?:,${label})*\\})? [0-9.e+]+$`)
@@ -65,7 +65,7 @@ test('the page is text format 0.0.4, line for line, and holds nothing but the ta
   }
 })
 
-test('who measures is told once, not on each series', async () => {
+test('the resource is on the page once, not on each series', async () => {
   const page = await fullPage()
   assert.match(page, /^target_info\{.*service_name="/m)
   assert.doesNotMatch(page, /otel_scope/)
@@ -88,7 +88,7 @@ test("metrics of each kind are scraped under the names of Prometheus' OTLP recei
   ])
 })
 
-test('a resource with keys that are no labels, or become the same, does not spoil the page', async () => {
+test('resource keys that are not valid labels, or become the same label, do not make the page invalid', async () => {
   const { reader, page } = createPrometheus()
   const resource = resourceFromAttributes({ '1st': 'x', 'a.b': 'one', a_b: 'two', 'a/b': ['three', 'four'] })
   new MeterProvider({ readers: [reader], resource }).getMeter('node').createCounter('some.things').add(1)
@@ -96,7 +96,7 @@ test('a resource with keys that are no labels, or become the same, does not spoi
   assert.equal(labels, '{key_1st="x",a_b="one;[\\"three\\",\\"four\\"];two"}')
 })
 
-test('scrapes that come at once are answered together; the next one afresh', async () => {
+test('concurrent scrapes share one page; the next one gets a new page', async () => {
   const { metrics, page } = scraped()
   let reads = 0
   metrics.observeLiveBytes(() => {
@@ -109,7 +109,7 @@ test('scrapes that come at once are answered together; the next one afresh', asy
   assert.match(await page(), /smtp_proxy_io_bytes_total\{network_io_direction="transmit"\} 2\n/)
 })
 
-test('a metric that cannot be read does not take the page with it', async () => {
+test('a metric that cannot be read does not prevent the page', async () => {
   const { metrics, page } = scraped()
   metrics.observeLiveBytes(() => {
     throw new Error('canary')

@@ -17,7 +17,7 @@ import {
 const definitions: readonly MetricDefinition[] = Object.values(metrics)
 const attributeKeys = Object.keys(attributes) as (keyof typeof attributes)[]
 
-test('the values of an attribute are few, different and plain', () => {
+test('the values of an attribute are unique and plain words', () => {
   for (const [key, definition] of Object.entries<AttributeDefinition>(attributes)) {
     if (!('values' in definition)) continue
     assert.equal(new Set(definition.values).size, definition.values.length, key)
@@ -25,7 +25,7 @@ test('the values of an attribute are few, different and plain', () => {
   }
 })
 
-test('what has no bound is never an attribute of a metric', () => {
+test('attributes with unbounded values are not labels of metrics', () => {
   const labels = new Set<string>(definitions.flatMap((metric) => metric.attributes))
   for (const key of Object.keys(details)) assert.ok(!labels.has(key), key)
 })
@@ -38,7 +38,7 @@ test('every attribute is used by a metric', () => {
   )
 })
 
-test('every label of the table has a closed set of values, or says which settings or codes it takes them from', () => {
+test('every label has a closed set of values, except those whose values come from settings or reply codes', () => {
   const open = Object.entries(attributes).flatMap(([key, definition]) => ('values' in definition ? [] : [key]))
   assert.deepEqual(open, [
     'smtp.reply.code',

@@ -1,4 +1,4 @@
-/** Where the commands of a session belong: each to the mail it was said in, else to the session, and to no two. */
+/** Each command of a session belongs either to the message in which it was sent or to the session. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createLogger } from '../../../otel/export/logger.ts'
@@ -12,8 +12,8 @@ import type { SessionEvent } from '../../../proxy/events/session-event.ts'
 import { oneMail, reply, SessionStory } from '../../support/session-events.ts'
 import { traced, treeOf } from '../../support/span-tree.ts'
 
-/** The trees, each line with its name and code alone. */
-function told(story: SessionStory): string[] {
+/** The span trees of a session, each line with only the name and the code. */
+function treesOf(story: SessionStory): string[] {
   const { telemetry, spans } = traced()
   story.tell(telemetry)
   return treeOf(spans()).map((line) => {
@@ -25,7 +25,7 @@ function told(story: SessionStory): string[] {
 describe('A command belongs', () => {
   const cases: readonly (readonly [what: string, story: SessionStory, trees: readonly string[]])[] = [
     [
-      'a MAIL refused inside a mail: to that mail',
+      'a MAIL refused inside a message: to that message',
       new SessionStory().mail().exchange('MAIL', reply(503)).rcpt().data().accepted(1).closed('quit'),
       [
         'smtp.transaction 250',
@@ -38,7 +38,7 @@ describe('A command belongs', () => {
       ],
     ],
     [
-      'a MAIL accepted inside a mail: to the mail that it begins',
+      'a MAIL accepted after RSET: to the message that it begins',
       new SessionStory().mail().exchange('RSET', reply(250)).reset().mail().rcpt().data().accepted(1).closed('quit'),
       [
         'smtp.transaction -',
@@ -53,24 +53,24 @@ describe('A command belongs', () => {
       ],
     ],
     [
-      'a MAIL whose answer is no verdict: to the session',
+      'a MAIL with an invalid reply code: to the session',
       new SessionStory().exchange('MAIL', reply(0)).closed('quit'),
       ['smtp.session -', '  MAIL 0'],
     ],
     [
-      'a RCPT whose answer is no verdict: to the mail',
+      'a RCPT with an invalid reply code: to the message',
       new SessionStory().mail().exchange('RCPT', reply(0)).exchange('RSET', reply(250)).reset().closed('quit'),
       ['smtp.transaction -', '  MAIL 250', '  RCPT 0', '  RSET 250', 'smtp.session -'],
     ],
     [
-      'a RCPT outside a mail: to the session',
+      'a RCPT outside a message: to the session',
       new SessionStory().exchange('RCPT', reply(503)).closed('quit'),
       ['smtp.session -', '  RCPT 503'],
     ],
   ]
-  for (const [what, story, trees] of cases) test(what, () => assert.deepEqual(told(story), trees))
+  for (const [what, story, trees] of cases) test(what, () => assert.deepEqual(treesOf(story), trees))
 
-  test('a body that began without MAIL has no MAIL, least of all one that failed', () => {
+  test('a body that began without MAIL has no span for MAIL', () => {
     const { telemetry, spans } = traced()
     const observe = new SessionStory().exchange('DATA', reply(354)).tell(telemetry)
     observe({ type: 'tx-begin', at: 1_000_010, end: 1_000_010 })
@@ -84,18 +84,14 @@ describe('A command belongs', () => {
 
 for (const [what, story, code] of [
   ['a refused AUTH decides', new SessionStory().exchange('AUTH', reply(535)), 535],
+  ['a 503 that follows a refused message does not decide', new SessionStory().exchange('DATA', reply(503)), undefined],
   [
-    'a 503 that only follows from a refused mail does not decide',
-    new SessionStory().exchange('DATA', reply(503)),
-    undefined,
-  ],
-  [
-    'the refusal of a command that no mail needs does not decide',
+    'the refusal of a command that no message needs does not decide',
     new SessionStory().exchange('VRFY', reply(502)),
     undefined,
   ],
 ] as const) {
-  test(`${what} what is said of the session`, () => {
+  test(`${what} the reply of the session`, () => {
     const { telemetry, spans } = traced()
     story.closed('quit').tell(telemetry)
     assert.equal(spans().find(({ name }) => name === 'smtp.session')?.attributes['smtp.reply.code'], code)
@@ -106,22 +102,22 @@ describe('A refusal that did not keep the client from sending mail does not deci
   const session = () => new SessionStory().greeted().exchange('EHLO', reply(250))
   const cases: readonly (readonly [what: string, story: SessionStory, code: number | undefined])[] = [
     [
-      'a mechanism refused before another one',
+      'a refused mechanism before an accepted one',
       session().authenticated('CRAM-MD5', reply(504)).authenticated(),
       undefined,
     ],
     [
-      'EHLO refused before HELO',
+      'a refused EHLO before HELO',
       new SessionStory().exchange('EHLO', reply(502)).exchange('HELO', reply(250)),
       undefined,
     ],
-    ['STARTTLS refused before a mail', session().exchange('STARTTLS', reply(454)).mail().reset(), undefined],
+    ['a refused STARTTLS before a message', session().exchange('STARTTLS', reply(454)).mail().reset(), undefined],
     [
-      'but EHLO behind a refused AUTH changes nothing',
+      'but EHLO after a refused AUTH does not change that AUTH decides',
       session().authenticated('PLAIN', reply(535)).exchange('EHLO', reply(250)),
       535,
     ],
-    ['nor does anything behind a 421', session().exchange('AUTH', reply(421)).mail().reset(), 421],
+    ['nor does any command after a 421', session().exchange('AUTH', reply(421)).mail().reset(), 421],
   ]
   for (const [what, story, code] of cases) {
     test(what, () => {
@@ -134,8 +130,8 @@ describe('A refusal that did not keep the client from sending mail does not deci
   }
 })
 
-describe('A command that was never answered', () => {
-  /** The span of `command` in a mail whose MAIL was not answered, and that ended so. */
+describe('A command without a reply', () => {
+  /** The span of `command` in a message whose MAIL got no reply and that ended with `end`. */
   const spanOf = (command: CommandName, end: SessionEvent) => {
     const { telemetry, spans } = traced()
     const observe = new SessionStory().tell(telemetry)
@@ -146,7 +142,7 @@ describe('A command that was never answered', () => {
   const recipients = { accepted: 1, tempfail: 0, permfail: 0 }
   const end = { at: 1_000_100, size: 10, hasBody: true, recipients }
 
-  test('failed for the reason for which its mail did', () => {
+  test('has the error of its message', () => {
     const unanswered = { command: 'END-OF-MESSAGE', at: 1_000_050 } as const
     const error = 'final_reply_timeout'
     const lost = { type: 'tx-lost', stage: 'final-reply', outcome: 'in_doubt', error, unanswered, ...end } as const
@@ -155,7 +151,7 @@ describe('A command that was never answered', () => {
     assert.equal(spanOf('MAIL', early)?.attributes['error.type'], 'idle_timeout')
   })
 
-  test('is no failure when the client did not wait', () => {
+  test('is not a failure if the client did not wait', () => {
     const span = spanOf('MAIL', { type: 'tx-reset', outcome: 'aborted', ...end })
     assert.ok(span)
     assert.equal(span.attributes['error.type'], undefined)
@@ -163,7 +159,7 @@ describe('A command that was never answered', () => {
   })
 })
 
-test('of more commands than are remembered, the last refusal is, and is not counted as omitted', () => {
+test('the last refusal is recorded even above the limit, and not counted as omitted', () => {
   const story = new SessionStory()
   for (let number = 0; number < 40; number += 1) story.exchange('NOOP', reply(250))
   const { telemetry, spans } = traced()
@@ -183,7 +179,7 @@ function logged(losses = uncounted) {
   return { log: new Log(logger, losses), lines }
 }
 
-test('where a span cannot be made, the line is written all the same, and the failure is told', () => {
+test('if a span throws, the line is still written, and the failure is reported', () => {
   const broken = () => {
     throw new Error('a bug in the traces')
   }
@@ -202,7 +198,7 @@ test('where a span cannot be made, the line is written all the same, and the fai
   assert.equal(failures, 1)
 })
 
-test('at the end, what was held back is told without waiting for the second to be over', () => {
+test('flush reports suppressed lines without waiting for the end of the second', () => {
   const counted: [Signal, Loss, number | undefined][] = []
   const losses = {
     ...uncounted,
