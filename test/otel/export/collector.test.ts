@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test'
 import { mail, send } from '../../simulator/client.ts'
 import { type Simulator, startSimulator } from '../../simulator/simulator.ts'
 import { type Collector, collectorMissing, startCollector } from '../../support/collector.ts'
+import { only } from '../../support/named-spans.ts'
 import type { Span } from '../../support/otlp-json.ts'
 import type { Peer } from '../../support/peers.ts'
 import { unless } from '../../support/programs.ts'
@@ -62,12 +63,6 @@ async function spansOf(collector: Collector, sessions = 1): Promise<readonly Spa
   return collector.spans((spans) => spans.filter(({ name }) => name === 'smtp.session').length >= sessions)
 }
 
-function named(spans: readonly Span[], name: string): Span {
-  const found = spans.filter((span) => span.name === name)
-  assert.equal(found.length, 1, `${found.length} spans are called ${name}`)
-  return found[0] as Span
-}
-
 function childrenOf(parent: Span, spans: readonly Span[]): string[] {
   const children = spans.filter((span) => span.parentSpanId === parent.spanId)
   for (const { traceId } of children) assert.equal(traceId, parent.traceId)
@@ -83,8 +78,8 @@ test(
     const { collector, proxy } = await stage(context)
     assert.deepEqual(await session(proxy, [mail()]), ['250 250 354 250'])
     const spans = await spansOf(collector)
-    const transaction = named(spans, 'smtp.transaction')
-    const owner = named(spans, 'smtp.session')
+    const transaction = only(spans, 'smtp.transaction')
+    const owner = only(spans, 'smtp.session')
     assert.equal(transaction.kind, 'SERVER')
     assert.equal(transaction.parentSpanId, '')
     assert.notEqual(transaction.traceId, owner.traceId)
@@ -105,7 +100,7 @@ test(
 test('a refused message is an error whose type is the code', needsCollector, async (context) => {
   const { collector, proxy } = await stage(context)
   assert.deepEqual(await session(proxy, [mail({ from: 'fault+521-at-mail@example.com' })]), ['521'])
-  const { status, attributes } = named(await spansOf(collector), 'smtp.transaction')
+  const { status, attributes } = only(await spansOf(collector), 'smtp.transaction')
   assert.equal(status.code, 'ERROR')
   assert.equal(attributes['error.type'], '521')
 })
@@ -115,7 +110,7 @@ test("a message with a traceparent joins the app's trace", needsCollector, async
   const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
   const header = `traceparent: 00-${traceId}-00f067aa0ba902b7-01\r\ntracestate: vendor=value\r\n`
   assert.deepEqual(await session(proxy, [mail({ body: `${header}Subject: x\r\n\r\nx\r\n` })]), ['250 250 354 250'])
-  const transaction = named(await spansOf(collector), 'smtp.transaction')
+  const transaction = only(await spansOf(collector), 'smtp.transaction')
   assert.equal(transaction.traceId, traceId)
   assert.equal(transaction.parentSpanId, '00f067aa0ba902b7')
   assert.equal(transaction.traceState, 'vendor=value')
@@ -131,7 +126,7 @@ test('log records have the ids of their spans', needsCollector, async (context) 
     ['session', 'smtp.session'],
   ] as const) {
     const record = logs.find((candidate) => candidate.body === body)
-    const { traceId, spanId } = named(spans, name)
+    const { traceId, spanId } = only(spans, name)
     assert.deepEqual({ traceId: record?.traceId, spanId: record?.spanId }, { traceId, spanId })
   }
 })

@@ -9,7 +9,9 @@ import type { Traces } from '../../../otel/records/traces.ts'
 import type { CommandName } from '../../../proxy/events/closed-sets.ts'
 import { combine } from '../../../proxy/events/observer.ts'
 import type { SessionEvent } from '../../../proxy/events/session-event.ts'
-import { oneMail, reply, SessionStory } from '../../support/session-events.ts'
+import type { MessageHeaders } from '../../../proxy/events/transaction.ts'
+import { named, only } from '../../support/named-spans.ts'
+import { dial, oneMail, reply, SessionStory } from '../../support/session-events.ts'
 import { traced, treeOf } from '../../support/span-tree.ts'
 
 /** The span trees of a session, each line with only the name and the code. */
@@ -214,4 +216,71 @@ test('flush reports suppressed lines without waiting for the end of the second',
     lines.slice(10).map(({ msg, suppressed }) => [msg, suppressed]),
     [['lines suppressed', 15]],
   )
+})
+
+describe('Spans and log lines', () => {
+  const withBody = (headers: MessageHeaders = {}) =>
+    new SessionStory().dials().greeted().mail().rcpt().data().headers(headers)
+
+  test('of a message have the same attributes, and the line has the ids of the span', () => {
+    const { telemetry, spans, lines } = traced()
+    withBody({ sandbox: true }).refused('END-OF-MESSAGE', reply(552), 70).closed('quit').tell(telemetry)
+    for (const [name, msg] of [
+      ['smtp.transaction', 'transaction'],
+      ['smtp.session', 'session'],
+    ] as const) {
+      const {
+        level: _,
+        time,
+        msg: __,
+        duration_ms,
+        trace_id,
+        span_id,
+        trace_flags,
+        dial: ___,
+        ...line
+      } = lines().find((one) => one.msg === msg) ?? {}
+      const span = only(spans(), name)
+      assert.deepEqual({ ...span.attributes }, line)
+      assert.equal(trace_id, span.spanContext().traceId)
+      assert.equal(span_id, span.spanContext().spanId)
+    }
+  })
+
+  test('only the span of a message has its tags', () => {
+    const { telemetry, spans, lines } = traced()
+    withBody({ tags: ['welcome', 'eu'] })
+      .accepted(1)
+      .tell(telemetry)
+    assert.deepEqual(only(spans(), 'smtp.transaction').attributes['ahasend.tags'], ['welcome', 'eu'])
+    assert.ok(!JSON.stringify(lines()).includes('welcome'))
+  })
+
+  test('of a session on a preconnected connection have its upstream and say that it was preconnected', () => {
+    const ahead = dial({ serverAddress: 'second.example', serverPort: 2525, peerAddress: '198.51.100.9' })
+    const all = traced()
+    const observe = new SessionStory().tell(all.telemetry)
+    observe({ type: 'handover', at: 1_000_000, dial: ahead, ahead: true })
+    for (const event of withBody().accepted(1).closed('quit').events.slice(1)) observe(event)
+    const { attributes } = only(all.spans(), 'smtp.session')
+    assert.equal(attributes['smtp.dial.ahead'], true)
+    assert.equal(attributes['server.address'], 'second.example')
+    assert.equal(attributes['network.peer.address'], '198.51.100.9')
+    assert.equal(only(all.spans(), 'smtp.transaction').attributes['server.port'], 2525)
+    assert.equal(named(all.spans(), 'smtp.dial').length, 0)
+  })
+})
+
+test('a session that gets the 421 of its first upstream names that upstream and its dial', () => {
+  const refused = dial({ error: 'greeting_refused', replyCode: 421, serverPort: 2525, peerAddress: '198.51.100.9' })
+  const { telemetry, lines } = traced()
+  const observe = new SessionStory().tell(telemetry)
+  observe(refused)
+  observe(dial({ error: 'connect_refused', serverAddress: 'second.example' }))
+  observe({ type: 'handover', at: 1_000_000, dial: refused, ahead: false })
+  for (const event of new SessionStory().closed('upstream_421').events) observe(event)
+  const line = lines().find(({ msg }) => msg === 'session')!
+  assert.deepEqual([line['server.address'], line['server.port']], ['send.example', 2525])
+  assert.equal(line['smtp.dial.ahead'], undefined)
+  assert.equal((line.dial as typeof line)['error.type'], 'greeting_refused')
 })

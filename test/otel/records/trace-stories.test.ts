@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { collectorMissing } from '../../support/collector.ts'
+import { only } from '../../support/named-spans.ts'
 import type { Span } from '../../support/otlp-json.ts'
 import { unless } from '../../support/programs.ts'
 import { outlineOf, STORIES, type Story, type Told, tell } from '../../support/trace-stories.ts'
@@ -139,12 +140,6 @@ const MORE: Partial<Record<keyof typeof STORIES, (result: Told) => void>> = {
     const { startMs, endMs } = only(spans, 'END-OF-MESSAGE')
     assert.ok(endMs - startMs > 4490, 'the span shows where the time went')
   },
-}
-
-function only(spans: readonly Span[], name: string): Span {
-  const found = spans.filter((span) => span.name === name)
-  assert.equal(found.length, 1, `${found.length} spans are called ${name}`)
-  return found[0] as Span
 }
 
 /** Spans of one process lie within the times of their parent. */

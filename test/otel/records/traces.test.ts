@@ -1,15 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { SpanStatusCode } from '@opentelemetry/api'
-import {
-  AlwaysOffSampler,
-  ParentBasedSampler,
-  type ReadableSpan,
-  type Sampler,
-  TraceIdRatioBasedSampler,
-} from '@opentelemetry/sdk-trace'
+import { AlwaysOffSampler, ParentBasedSampler, type Sampler, TraceIdRatioBasedSampler } from '@opentelemetry/sdk-trace'
 import type { Loss, Signal } from '../../../otel/export/losses.ts'
 import type { MessageHeaders } from '../../../proxy/events/transaction.ts'
+import { named, only } from '../../support/named-spans.ts'
 import { dial, oneMail, reply, SessionStory } from '../../support/session-events.ts'
 import { type Traced, type TracedOptions, traced } from '../../support/span-tree.ts'
 
@@ -17,16 +12,6 @@ const never = new AlwaysOffSampler()
 /** The trace of an app's request, as in its `traceparent`. */
 const TRACE = '0af7651916cd43dd8448eb211c80319c'
 const PARENT = 'b7ad6b7169203331'
-
-function named(spans: readonly ReadableSpan[], name: string): readonly ReadableSpan[] {
-  return spans.filter((span) => span.name === name)
-}
-
-function only(spans: readonly ReadableSpan[], name: string): ReadableSpan {
-  const found = named(spans, name)
-  assert.equal(found.length, 1, `${found.length} spans are called ${name}`)
-  return found[0]!
-}
 
 /** One message to one recipient, up to its body. */
 function messageWith(headers: MessageHeaders = {}, opening = {}): SessionStory {
@@ -196,54 +181,6 @@ describe('A message whose header names a trace', () => {
   test('starts a trace of its own without the propagator tracecontext', () => {
     const { spans } = played(messageWith(sampled).accepted(1), { joinTraces: false })
     assert.notEqual(only(spans(), 'smtp.transaction').spanContext().traceId, TRACE)
-  })
-})
-
-describe('Spans and log lines', () => {
-  test('of a message have the same attributes, and the line has the ids of the span', () => {
-    const { spans, lines } = played(
-      messageWith({ sandbox: true }).refused('END-OF-MESSAGE', reply(552), 70).closed('quit'),
-    )
-    for (const [name, msg] of [
-      ['smtp.transaction', 'transaction'],
-      ['smtp.session', 'session'],
-    ] as const) {
-      const {
-        level: _,
-        time,
-        msg: __,
-        duration_ms,
-        trace_id,
-        span_id,
-        trace_flags,
-        dial: ___,
-        ...line
-      } = lines().find((one) => one.msg === msg) ?? {}
-      const span = only(spans(), name)
-      assert.deepEqual({ ...span.attributes }, line)
-      assert.equal(trace_id, span.spanContext().traceId)
-      assert.equal(span_id, span.spanContext().spanId)
-    }
-  })
-
-  test('only the span of a message has its tags', () => {
-    const { spans, lines } = played(messageWith({ tags: ['welcome', 'eu'] }).accepted(1))
-    assert.deepEqual(only(spans(), 'smtp.transaction').attributes['ahasend.tags'], ['welcome', 'eu'])
-    assert.ok(!JSON.stringify(lines()).includes('welcome'))
-  })
-
-  test('of a session on a preconnected connection have its upstream and say that it was preconnected', () => {
-    const ahead = dial({ serverAddress: 'second.example', serverPort: 2525, peerAddress: '198.51.100.9' })
-    const all = traced()
-    const observe = new SessionStory().tell(all.telemetry)
-    observe({ type: 'handover', at: 1_000_000, dial: ahead, ahead: true })
-    for (const event of messageWith().accepted(1).closed('quit').events.slice(1)) observe(event)
-    const { attributes } = only(all.spans(), 'smtp.session')
-    assert.equal(attributes['smtp.dial.ahead'], true)
-    assert.equal(attributes['server.address'], 'second.example')
-    assert.equal(attributes['network.peer.address'], '198.51.100.9')
-    assert.equal(only(all.spans(), 'smtp.transaction').attributes['server.port'], 2525)
-    assert.equal(named(all.spans(), 'smtp.dial').length, 0)
   })
 })
 
