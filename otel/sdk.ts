@@ -17,60 +17,61 @@ import { samplerOf } from './records/sampler.ts'
 import { startTraces, type Traces } from './records/traces.ts'
 import type { OtelSettings } from './settings/effective.ts'
 
+/** What `start` needs besides the configured label values. */
 export interface SdkOptions extends Configured {
   readonly settings: OtelSettings
-  /** Mails that took longer, in milliseconds, are always traced. */
+  /** Messages that take longer, in milliseconds, are always traced. */
   readonly slowMs: number
-  /** Writes a line of the log about telemetry that was lost. Called rarely. */
+  /** Writes a log line about lost telemetry. Rarely called. */
   readonly warn?: Warn
 }
 
-/** Telemetry at work. */
+/** The running telemetry. */
 export interface Sdk {
-  /** Takes the events of the proxy. */
+  /** Receives the events of the proxy. */
   readonly telemetry: Metrics
-  /** Counts what is lost elsewhere, in the same metrics. */
+  /** Counts losses that happen elsewhere in the same metrics. */
   readonly losses: Losses
-  /** Absent when spans are not exported. */
+  /** Absent if spans are not exported. */
   readonly traces?: Traces
-  /** Takes log lines to export them; absent when they are not. Never waits, never throws. */
+  /** Exports log lines. Absent if they are not exported. Never blocks or throws. */
   readonly emit?: (entry: LogEntry) => void
-  /** The scrape page, in Prometheus' text format, or a sentence why there is none. Rejects after `shutdown`. */
+  /** The scrape page in Prometheus' text format, or a sentence that says why there is none. Rejects after `shutdown`. */
   page(): Promise<string>
   /**
-   * Hands over what is left, in 3 seconds at most; what is not delivered by then is counted and told as lost. Never
-   * rejects: telemetry does not decide how the proxy ends.
+   * Exports what is left within 3 seconds. What is not delivered by then is counted and logged as lost. Never rejects:
+   * telemetry must not decide how the proxy ends.
    */
   shutdown(): Promise<void>
 }
 
-/** Starts what the settings ask for. Nothing is awaited: a receiver that is not there is found out later, and counted. */
+/** Starts what the settings select, without waiting: an unreachable receiver is noticed and counted later. */
 export function start(options: SdkOptions): Sdk {
   if (options.settings.disabled) return disabled
-  const books = openBooks(options.warn ?? (() => {}))
-  const pipes = connect(options.settings, books, seriesLimit(options))
-  const resource = describe(options.settings)
-  const meters = startMeters(resource, pipes, books.losses)
-  const traces = startTracing(resource, pipes, books.losses, options)
-  const logs = pipes.lines && createLogExport(resource, pipes.lines.entrance)
-  let ending: Promise<void> | undefined
+  const accounting = startAccounting(options.warn ?? (() => {}))
+  const outputs = createOutputs(options.settings, accounting, seriesLimit(options))
+  const resource = createResource(options.settings)
+  const metrics = startMetrics(resource, outputs, accounting.losses)
+  const traces = startTracing(resource, outputs, accounting.losses, options)
+  const logs = outputs.logs && createLogExport(resource, outputs.logs.input)
+  let stopped: Promise<void> | undefined
   return {
-    telemetry: createMetrics(meters.provider, options),
-    losses: books.losses,
+    telemetry: createMetrics(metrics.provider, options),
+    losses: accounting.losses,
     ...(traces && { traces }),
     ...(logs && { emit: logs.emit }),
-    page: meters.page,
+    page: metrics.page,
     shutdown() {
-      ending ??= end({ books, pipes, meters, traces, logs })
-      return ending
+      stopped ??= stop({ accounting, outputs, metrics, traces, logs })
+      return stopped
     },
   }
 }
 
-type Books = ReturnType<typeof openBooks>
+type Accounting = ReturnType<typeof startAccounting>
 
-/** Where it is written down what became of everything, signal by signal. */
-function openBooks(warn: Warn) {
+/** Counts and reports what becomes of the telemetry of each signal. */
+function startAccounting(warn: Warn) {
   const losses = createLosses()
   const report = createLossReport(warn)
   const deliveryOf = (signal: Signal) => new Delivery(signal, losses, report.of(signal))
@@ -83,72 +84,72 @@ function openBooks(warn: Warn) {
   return { losses, deliveries, close }
 }
 
-type Pipes = ReturnType<typeof connect>
+type Outputs = ReturnType<typeof createOutputs>
 
-function connect({ traces, metrics, logs }: OtelSettings, { deliveries }: Books, limit: number) {
+function createOutputs({ traces, metrics, logs }: OtelSettings, { deliveries }: Accounting, limit: number) {
   return {
-    spans: traces && exportSpans(traces, deliveries.traces),
-    points: metrics.otlp && exportMetrics(metrics.otlp, deliveries.metrics, limit),
-    lines: logs && exportLogs(logs, deliveries.logs),
+    traces: traces && exportSpans(traces, deliveries.traces),
+    metrics: metrics.otlp && exportMetrics(metrics.otlp, deliveries.metrics, limit),
+    logs: logs && exportLogs(logs, deliveries.logs),
     prometheus: metrics.prometheus ? createPrometheus(limit) : undefined,
   }
 }
 
-type Meters = ReturnType<typeof startMeters>
+type RunningMetrics = ReturnType<typeof startMetrics>
 
-function startMeters(resource: Resource, { points, prometheus }: Pipes, losses: CountedDeliveries) {
+function startMetrics(resource: Resource, { metrics, prometheus }: Outputs, losses: CountedDeliveries) {
   const readers: IMetricReader[] = []
   if (prometheus) readers.push(prometheus.reader)
-  if (points) readers.push(points.entrance)
+  if (metrics) readers.push(metrics.input)
   const provider = new MeterProvider({ resource, readers })
   losses.expose(provider)
   const runtime = readers.length > 0 ? startRuntimeMetrics(provider) : undefined
-  const noPage = `# no metrics here: OTEL_METRICS_EXPORTER is ${points ? 'otlp' : 'none'}\n`
+  const noPage = `# no metrics here: OTEL_METRICS_EXPORTER is ${metrics ? 'otlp' : 'none'}\n`
   return { provider, runtime, page: prometheus?.page ?? (async () => noPage) }
 }
 
 function startTracing(
   resource: Resource,
-  { spans }: Pipes,
+  { traces }: Outputs,
   losses: Losses,
   { settings, slowMs }: SdkOptions,
 ): Traces | undefined {
-  if (!settings.traces || !spans) return undefined
+  if (!settings.traces || !traces) return undefined
   const joinTraces = settings.propagators.includes('tracecontext')
   const sampler = samplerOf(settings.traces)
-  return startTraces({ resource, processors: [spans.entrance], sampler, joinTraces, slowMs, losses })
+  return startTraces({ resource, processors: [traces.input], sampler, joinTraces, slowMs, losses })
 }
 
-/** Who measures. What the environment says wins. No detectors: they would tell command lines, users and hosts. */
-function describe({ resource }: OtelSettings): Resource {
+/** Describes this process. The environment takes precedence. Detectors would report command lines, users and hosts. */
+function createResource({ resource }: OtelSettings): Resource {
   const own = { 'service.version': packageJson.version, 'service.instance.id': randomUUID() }
   return defaultResource().merge(resourceFromAttributes({ ...own, ...resource }))
 }
 
-/** For the last spans and log lines. With `LAST_METRICS_MS` well under the grace that containers are given to stop. */
+/** The time for the last spans and log lines. With `LAST_METRICS_MS` well below the usual grace period of containers. */
 const LAST_RECORDS_MS = 2000
-/** For the last metrics, which tell what became of those. */
+/** The time for the last metrics, which include the losses of those spans and log lines. */
 const LAST_METRICS_MS = 1000
 
 interface Running {
-  readonly books: Books
-  readonly pipes: Pipes
-  readonly meters: Meters
+  readonly accounting: Accounting
+  readonly outputs: Outputs
+  readonly metrics: RunningMetrics
   readonly traces: Traces | undefined
   readonly logs: LogExport | undefined
 }
 
-async function end({ books, pipes, meters, traces, logs }: Running): Promise<void> {
+async function stop({ accounting, outputs, metrics, traces, logs }: Running): Promise<void> {
   await within(LAST_RECORDS_MS, traces?.shutdown(), logs?.shutdown())
-  pipes.spans?.close()
-  pipes.lines?.close()
-  await within(LAST_METRICS_MS, meters.provider.shutdown())
-  pipes.points?.close()
-  meters.runtime?.stop()
-  books.close()
+  outputs.traces?.close()
+  outputs.logs?.close()
+  await within(LAST_METRICS_MS, metrics.provider.shutdown())
+  outputs.metrics?.close()
+  metrics.runtime?.stop()
+  accounting.close()
 }
 
-/** Resolves when all have ended, however, or when the time is over. */
+/** Resolves when all `ends` have settled or the time is over. */
 async function within(limitMs: number, ...ends: readonly (Promise<unknown> | undefined)[]): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<void>()
   const timer = setTimeout(resolve, limitMs)
@@ -156,6 +157,7 @@ async function within(limitMs: number, ...ends: readonly (Promise<unknown> | und
   clearTimeout(timer)
 }
 
+/** The telemetry if OTEL_SDK_DISABLED is set. */
 const disabled: Sdk = {
   telemetry: {
     open: () => () => {},

@@ -172,7 +172,7 @@ function mayImport(from: string, to: string): boolean {
 test('the files and their imports are found', () => {
   assert.ok(FILES.length > 50)
   assert.ok(IMPORTS.some(({ from, to }) => from === 'app/main.ts' && to === 'otel/sdk.ts'))
-  const metrics = IMPORTS.filter(({ from }) => from === 'otel/metrics/metrics.ts')
+  const metrics = IMPORTS.filter(({ from }) => from === 'otel/metrics/session-metrics.ts')
   assert.ok(metrics.some(({ to, typeOnly }) => to === 'proxy/events/session-event.ts' && typeOnly))
 })
 

@@ -1,48 +1,48 @@
 /**
- * The books of what leaves the process by OTLP: each span, data point and log line is delivered or counted as lost. The
- * SDK's own batch processors drop silently, and tell of failed exports only on a console.
+ * Accounts for everything that is exported over OTLP: each span, data point and log line is counted as delivered or lost. The
+ * SDK's batch processors drop items silently and report failed exports only on a console.
  */
 import { type ExportResult, ExportResultCode } from '@opentelemetry/core'
 import type { Deliveries, Signal } from './losses.ts'
 
-/** Tells people of losses. `reason` never quotes what was exported or what the receiver wrote. */
-export type TellLoss = (loss: 'queue_full' | 'export_failed', items: number, reason?: string) => void
+/** Reports a loss to the operator. `reason` never quotes exported data or the receiver's response. */
+export type ReportLoss = (loss: 'queue_full' | 'export_failed', items: number, reason?: string) => void
 
-/** What waits, what is on its way, and what becomes of it. */
+/** Counts the items of one signal: queued, in flight, delivered and lost. */
 export class Delivery {
   readonly signal: Signal
   readonly #deliveries: Deliveries
-  readonly #tell: TellLoss
-  #waiting = 0
-  #onTheWay = 0
+  readonly #report: ReportLoss
+  #queued = 0
+  #inFlight = 0
   #rejected = 0
   #closed = false
 
-  constructor(signal: Signal, deliveries: Deliveries, tell: TellLoss) {
+  constructor(signal: Signal, deliveries: Deliveries, report: ReportLoss) {
     this.signal = signal
     this.#deliveries = deliveries
-    this.#tell = tell
+    this.#report = report
   }
 
-  /** Whether one more item may wait, of at most `limit`; counted as lost if not. */
+  /** Adds an item to the queue if fewer than `limit` are queued. Otherwise counts it as lost and returns false. */
   admit(limit: number): boolean {
     if (this.#closed) return false
-    if (this.#waiting >= limit) {
+    if (this.#queued >= limit) {
       this.#lose('queue_full', 1)
       return false
     }
-    this.#waiting += 1
+    this.#queued += 1
     return true
   }
 
-  /** `items` are being sent. Those that never waited just set out. */
+  /** An export of `items` begins. Data points are sent without being queued. */
   sent(items: number): void {
-    this.#waiting = Math.max(0, this.#waiting - items)
-    this.#onTheWay += items
+    this.#queued = Math.max(0, this.#queued - items)
+    this.#inFlight += items
   }
 
-  /** The receiver took `items`, but for those that it `rejected`. */
-  arrived(items: number): void {
+  /** The receiver accepted `items`, except those that it `rejected`. */
+  delivered(items: number): void {
     if (!this.#settle(items)) return
     const rejected = Math.min(items, this.#rejected)
     this.#rejected = 0
@@ -50,57 +50,58 @@ export class Delivery {
     if (rejected > 0) this.#lose('export_failed', rejected, 'rejected by the receiver')
   }
 
-  /** `items` of the export that is about to arrive were not taken. */
+  /** The receiver rejected `items` of the export that `delivered` is about to report. */
   rejected(items: number): void {
     this.#rejected = items
   }
 
+  /** An export of `items` failed. */
   failed(items: number, reason: string): void {
     if (this.#settle(items)) this.#lose('export_failed', items, reason)
   }
 
-  /** The end: whatever waits or is on its way is lost. What arrives later is not looked at any more. */
+  /** Counts all queued and in-flight items as lost. Later results are ignored. */
   close(): void {
-    const open = this.#waiting + this.#onTheWay
-    if (open > 0) this.#lose('export_failed', open, 'not exported in time at the end')
+    const pending = this.#queued + this.#inFlight
+    if (pending > 0) this.#lose('export_failed', pending, 'not exported before shutdown')
     this.#closed = true
   }
 
   #settle(items: number): boolean {
-    this.#onTheWay -= items
+    this.#inFlight -= items
     return !this.#closed
   }
 
   #lose(loss: 'queue_full' | 'export_failed', items: number, reason?: string): void {
     this.#deliveries.count(this.signal, loss, items)
-    this.#tell(loss, items, reason)
+    this.#report(loss, items, reason)
   }
 }
 
-/** What the SDK's exporters have in common. */
+/** The common interface of the SDK's exporters. */
 interface Exporter<Batch> {
   export(batch: Batch, done: (result: ExportResult) => void): void
   forceFlush(): Promise<void>
   shutdown(): Promise<void>
 }
 
+/** An exporter, and how to count what it exports. */
 export interface CountedExporterOptions<Batch> {
   readonly make: () => Exporter<Batch>
   readonly itemsOf: (batch: Batch) => number
   readonly delivery: Delivery
-  /** Milliseconds after which an export has ended by itself, unless something is wrong. */
+  /** The time in milliseconds after which every export should have ended. */
   readonly limitMs: number
 }
 
 /**
- * An exporter with the outcome of each export in the books. Never throws, and calls `done` once. An export that does not
- * end (a receiver that answers 101 makes one) would keep one of the exporter's few places for ever: the exporter is then
- * replaced by a new one.
+ * An exporter that counts the outcome of each export. It never throws, and calls `done` once. An export that never ends, as
+ * after a 101 response, would permanently use one of the exporter's few slots, so the exporter is then replaced.
  */
 export class CountedExporter<Batch> implements Exporter<Batch> {
   readonly #options: CountedExporterOptions<Batch>
   #exporter: Exporter<Batch>
-  readonly #underWay = new Set<(result: ExportResult) => void>()
+  readonly #running = new Set<(result: ExportResult) => void>()
 
   constructor(options: CountedExporterOptions<Batch>) {
     this.#options = options
@@ -111,17 +112,17 @@ export class CountedExporter<Batch> implements Exporter<Batch> {
     const { itemsOf, delivery, make, limitMs } = this.#options
     const items = itemsOf(batch)
     const end = (result: ExportResult) => {
-      if (!this.#underWay.delete(end)) return
+      if (!this.#running.delete(end)) return
       clearTimeout(timer)
-      if (result.code === ExportResultCode.SUCCESS) delivery.arrived(items)
+      if (result.code === ExportResultCode.SUCCESS) delivery.delivered(items)
       else delivery.failed(items, reasonOf(result.error))
       done(result)
     }
     const timer = setTimeout(() => {
       this.#exporter = make()
-      end(failure(ENDLESS))
+      end(failure(NEVER_ENDED))
     }, limitMs).unref()
-    this.#underWay.add(end)
+    this.#running.add(end)
     delivery.sent(items)
     try {
       this.#exporter.export(batch, end)
@@ -138,9 +139,9 @@ export class CountedExporter<Batch> implements Exporter<Batch> {
     return this.#exporter.shutdown()
   }
 
-  /** Ends what is under way as failed: whoever waits for it need not wait any more. */
+  /** Ends all running exports as failed, so that no caller keeps waiting for them. */
   abort(): void {
-    for (const end of this.#underWay) end(failure(ABORTED))
+    for (const end of this.#running) end(failure(ABORTED))
   }
 }
 
@@ -148,21 +149,21 @@ function failure(message: string): ExportResult {
   return { code: ExportResultCode.FAILED, error: new Error(message) }
 }
 
-const ENDLESS = 'the export did not end'
+const NEVER_ENDED = 'the export did not end'
 const ABORTED = 'the export was aborted'
 
-/** What is said of failures that have neither an HTTP status nor a code. Other messages are not repeated. */
-const KNOWN = new Map([
-  [ENDLESS, 'no end'],
-  ['OTLP export response body exceeded size limit of 4194304 bytes', 'the answer was too long'],
+/** Reasons for errors without an HTTP status or a code, by message. Other messages are not repeated. */
+const REASONS = new Map([
+  [NEVER_ENDED, 'the export did not end'],
+  ['OTLP export response body exceeded size limit of 4194304 bytes', 'response too long'],
   ['Request timed out', 'timeout'],
-  ['Concurrent export limit reached', 'too many exports at a time'],
-  ['Export failed with retryable status', 'HTTP 429, 502, 503 or 504, also when tried again'],
+  ['Concurrent export limit reached', 'too many concurrent exports'],
+  ['Export failed with retryable status', 'HTTP 429, 502, 503 or 504, also after retries'],
 ])
 
-/** Why an export failed: an HTTP status or the name that Node gives to the error. Messages may quote the receiver. */
+/** Why an export failed: the HTTP status or Node's error code. Error messages are not used: they may quote the receiver. */
 function reasonOf(error: (Error & { readonly code?: unknown }) | undefined): string {
   if (typeof error?.code === 'number') return `HTTP ${error.code}`
   if (typeof error?.code === 'string') return error.code
-  return KNOWN.get(error?.message ?? '') ?? error?.name ?? 'unknown'
+  return REASONS.get(error?.message ?? '') ?? error?.name ?? 'unknown'
 }

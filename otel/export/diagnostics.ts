@@ -1,6 +1,6 @@
 /**
- * What the OpenTelemetry SDK says of itself. It goes nowhere but here: never to a console, and never with the values that
- * it quotes. Failed exports are counted where they happen (`delivery.ts`), so its errors about them are not repeated.
+ * Receives the diagnostics of the OpenTelemetry SDK. They never go to a console, and are logged without the values that they
+ * quote. Failed exports are counted where they happen (`delivery.ts`), so the SDK's errors about them are not logged.
  */
 import { type DiagLogger, DiagLogLevel, diag } from '@opentelemetry/api'
 import { setGlobalErrorHandler } from '@opentelemetry/core'
@@ -8,24 +8,26 @@ import type { Warn } from './loss-report.ts'
 import type { Signal } from './losses.ts'
 import { createRateLimit } from './rate-limit.ts'
 
+/** What becomes of the SDK's diagnostics. */
 export interface DiagnosticsOptions {
-  /** A receiver took an export except for so many items. Called before the export counts as done. */
+  /** A receiver accepted an export except for `items`. Called before the export ends. */
   readonly rejected: (signal: Signal, items: number) => void
+  /** Logs a warning. */
   readonly warn: Warn
 }
 
-/** Listens to the SDK's diagnostics in place of whoever listened before. Returns what ends it. */
+/** Receives the SDK's diagnostics in place of any earlier receiver. The returned function stops that. */
 export function listenToSdk({ rejected, warn }: DiagnosticsOptions): () => void {
-  const limit = createRateLimit((_, suppressed) => warn({ suppressed }, 'warnings of the OpenTelemetry SDK suppressed'))
-  const hear = (...said: readonly unknown[]) => {
-    const partial = partialSuccess(said)
+  const limit = createRateLimit((_, suppressed) => warn({ suppressed }, 'OpenTelemetry SDK warnings suppressed'))
+  const receive = (...parts: readonly unknown[]) => {
+    const partial = partialSuccess(parts)
     if (partial) rejected(partial.signal, partial.items)
-    else if (limit.allows('sdk')) warn({ detail: sentenceOf(said) }, 'the OpenTelemetry SDK warns')
+    else if (limit.allows('sdk')) warn({ detail: sentenceOf(parts) }, 'OpenTelemetry SDK warning')
   }
-  const silent = () => {}
-  const logger: DiagLogger = { error: hear, warn: hear, info: silent, debug: silent, verbose: silent }
+  const ignore = () => {}
+  const logger: DiagLogger = { error: receive, warn: receive, info: ignore, debug: ignore, verbose: ignore }
   diag.setLogger(logger, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true })
-  setGlobalErrorHandler(silent)
+  setGlobalErrorHandler(ignore)
   return () => diag.disable()
 }
 
@@ -35,7 +37,7 @@ const REJECTED = new Map<string, Signal>([
   ['rejectedLogRecords', 'logs'],
 ])
 
-/** The exporters tell only their log what a receiver did not take of an export that succeeded otherwise. */
+/** The exporters report items that a receiver rejected in a successful export only in their diagnostics. */
 function partialSuccess([sentence, json]: readonly unknown[]): { signal: Signal; items: number } | undefined {
   if (sentence !== 'Received Partial Success response:' || typeof json !== 'string') return undefined
   for (const [key, items] of Object.entries(JSON.parse(json) as Record<string, unknown>)) {
@@ -45,11 +47,11 @@ function partialSuccess([sentence, json]: readonly unknown[]): { signal: Signal;
   return undefined
 }
 
-/** The SDK's own words: the first text that is a sentence. What follows it are values and errors. */
-function sentenceOf(said: readonly unknown[]): string {
-  const sentence = said.find((part) => typeof part === 'string' && part.includes(' '))
+/** The first part that is a sentence of the SDK. The parts after it are values and errors. */
+function sentenceOf(parts: readonly unknown[]): string {
+  const sentence = parts.find((part) => typeof part === 'string' && part.includes(' '))
   return typeof sentence === 'string' ? sentence.slice(0, MAX_SENTENCE) : 'no sentence'
 }
 
-/** Longer than any sentence of the SDK. */
+/** The maximum length of a logged sentence, more than the SDK's own sentences need. */
 const MAX_SENTENCE = 200

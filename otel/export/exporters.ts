@@ -1,4 +1,4 @@
-/** What exports by OTLP, signal by signal: the SDK's batches and exporters, with limits and books around them. */
+/** OTLP export of each signal: the SDK's batch processors and exporters, with limits and accounting. */
 import { TraceFlags } from '@opentelemetry/api'
 import { OTLPLogExporter } from '@opentelemetry/exporter-logs-otlp-proto'
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto'
@@ -16,20 +16,21 @@ import type { Batch, OtelSettings, Temporality } from '../settings/effective.ts'
 import { CountedExporter, type Delivery } from './delivery.ts'
 import { connectOtlp, type OtlpConnection, type OtlpLimits } from './otlp.ts'
 
-/** Something that takes telemetry in and exports it. */
-export interface Export<Entrance> {
-  readonly entrance: Entrance
-  /** Ends what is under way; what was not delivered is lost, and counted. */
+/** The export of one signal. */
+export interface Export<Input> {
+  /** Receives the telemetry. */
+  readonly input: Input
+  /** Aborts running exports and counts what was not delivered as lost. */
   close(): void
 }
 
-/** Spans. Those that the SDK would drop silently because too many wait are not given to it. */
+/** Exports spans. Spans beyond the queue limit are counted and not passed to the SDK, which would drop them silently. */
 export function exportSpans(settings: Required<OtelSettings>['traces'], delivery: Delivery): Export<SpanProcessor> {
   const connection = connectOtlp(settings, limitsOf(settings))
   const make = () => new OTLPTraceExporter(connection.config)
   const exporter = new CountedExporter<ReadableSpan[]>({ ...connection, make, itemsOf: lengthOf, delivery })
   const processor = new BatchSpanProcessor({ exporter, ...batchOptions(settings) })
-  const entrance: SpanProcessor = {
+  const input: SpanProcessor = {
     onStart() {},
     onEnd(span) {
       const isSampled = (span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0
@@ -38,33 +39,33 @@ export function exportSpans(settings: Required<OtelSettings>['traces'], delivery
     forceFlush: () => processor.forceFlush(),
     shutdown: () => processor.shutdown(),
   }
-  return exportThrough(entrance, { delivery, exporter, connection })
+  return exportThrough(input, { delivery, exporter, connection })
 }
 
-/** Log lines, likewise. */
+/** Exports log lines, with the same queue limit as for spans. */
 export function exportLogs(settings: Required<OtelSettings>['logs'], delivery: Delivery): Export<LogRecordProcessor> {
   const connection = connectOtlp(settings, limitsOf(settings))
   const make = () => new OTLPLogExporter(connection.config)
   const exporter = new CountedExporter<ReadableLogRecord[]>({ ...connection, make, itemsOf: lengthOf, delivery })
   const processor = new BatchLogRecordProcessor({ exporter, ...batchOptions(settings) })
-  const entrance: LogRecordProcessor = {
+  const input: LogRecordProcessor = {
     onEmit(record) {
       if (delivery.admit(settings.maxQueue)) processor.onEmit(record)
     },
     forceFlush: () => processor.forceFlush(),
     shutdown: () => processor.shutdown(),
   }
-  return exportThrough(entrance, { delivery, exporter, connection })
+  return exportThrough(input, { delivery, exporter, connection })
 }
 
-/** What is told as the change since the last export, by preference; all else as the sum since the start. */
-const CHANGES: Readonly<Record<Temporality, readonly InstrumentType[]>> = {
+/** The instruments with delta temporality, by preference. All others are cumulative. */
+const DELTA: Readonly<Record<Temporality, readonly InstrumentType[]>> = {
   cumulative: [],
   delta: [InstrumentType.COUNTER, InstrumentType.OBSERVABLE_COUNTER, InstrumentType.HISTOGRAM],
   lowmemory: [InstrumentType.COUNTER, InstrumentType.HISTOGRAM],
 }
 
-/** Metrics, read again for each export. `limit`: series of one metric, beyond which the SDK counts without labels. */
+/** Exports metrics, read for each export. `limit`: the maximum number of series per metric. Above it, the SDK counts without labels. */
 export function exportMetrics(
   settings: Required<OtelSettings['metrics']>['otlp'],
   delivery: Delivery,
@@ -74,7 +75,7 @@ export function exportMetrics(
   const make = () => new OTLPMetricExporter(connection.config)
   const exporter = new CountedExporter<ResourceMetrics>({ ...connection, make, itemsOf: dataPointsOf, delivery })
   const selectAggregationTemporality = (type: InstrumentType) =>
-    CHANGES[settings.temporality].includes(type) ? AggregationTemporality.DELTA : AggregationTemporality.CUMULATIVE
+    DELTA[settings.temporality].includes(type) ? AggregationTemporality.DELTA : AggregationTemporality.CUMULATIVE
   const reader = new PeriodicExportingMetricReader({
     exporter: Object.assign(exporter, { selectAggregationTemporality }),
     exportIntervalMillis: settings.intervalMs,
@@ -84,22 +85,22 @@ export function exportMetrics(
   return exportThrough(reader, { delivery, exporter, connection })
 }
 
-interface Way {
+interface Parts {
   readonly delivery: Delivery
   readonly exporter: { abort(): void }
   readonly connection: OtlpConnection
 }
 
-function exportThrough<T>(entrance: T, { delivery, exporter, connection }: Way): Export<T> {
+function exportThrough<Input>(input: Input, { delivery, exporter, connection }: Parts): Export<Input> {
   const close = () => {
     delivery.close()
     exporter.abort()
     connection.close()
   }
-  return { entrance, close }
+  return { input, close }
 }
 
-/** A flush sends all that waits at a time; one more may be under way. */
+/** A flush sends the whole queue at once. One more export may already be running. */
 function limitsOf({ exportTimeoutMs, maxQueue, maxBatch }: Batch): OtlpLimits {
   return { exportTimeoutMs, concurrency: Math.ceil(maxQueue / maxBatch) + 1 }
 }

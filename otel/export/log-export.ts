@@ -14,13 +14,15 @@ const SEVERITIES: Readonly<Record<LogEntry['level'], SeverityNumber>> = {
   fatal: SeverityNumber.FATAL,
 }
 
-/** Turns log lines into OpenTelemetry's records. */
+/** Converts log lines to OpenTelemetry log records. */
 export interface LogExport {
+  /** Exports one line. */
   emit(entry: LogEntry): void
-  /** Hands over what is left. May reject. */
+  /** Exports what is left. May reject. */
   shutdown(): Promise<void>
 }
 
+/** Creates the conversion. `processor` exports the records. */
 export function createLogExport(resource: Resource, processor: LogRecordProcessor): LogExport {
   const provider = new LoggerProvider({ resource, processors: [processor] })
   const logger = provider.getLogger(scope.name, scope.version)

@@ -2,18 +2,19 @@ import type { AnyValue } from '@opentelemetry/api'
 import { type DestinationStream, type LogFn, type Logger, pino } from 'pino'
 import type { Losses } from './losses.ts'
 
-/** Bytes that wait for a reader of stdout; lines beyond are dropped and counted. Some 3000 lines. */
+/** The maximum number of bytes that wait for the reader of stdout, about 3000 lines. More lines are dropped and counted. */
 const MAX_WAITING_BYTES = 1024 * 1024
-/** Writes to a pipe are whole up to this size (PIPE_BUF of Linux), even if several processes share the pipe. */
+/** Writes to a pipe are atomic up to this size (PIPE_BUF on Linux), even if several processes share the pipe. */
 const MAX_WRITE_BYTES = 4096
 
+/** What the logger writes, and where. */
 export interface LoggerOptions {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
-  /** Instead of stdout. */
+  /** Replaces stdout. */
   readonly destination?: DestinationStream
-  /** Counts lines that were not written. */
+  /** Counts dropped lines. */
   readonly losses: Losses
-  /** Hears every line that is written, to export it. */
+  /** Receives every line, to export it. */
   readonly emit?: (entry: LogEntry) => void
 }
 
@@ -21,24 +22,24 @@ export interface LoggerOptions {
 export interface LogEntry {
   readonly level: Exclude<LoggerOptions['level'], 'silent'>
   readonly message: string
-  /** All but the ids of its span; of a mail without a span, `trace_id` is the trace that its header named. */
+  /** All fields except the ids of the span. If a message has no span, `trace_id` is the trace that its header names. */
   readonly attributes: Readonly<Record<string, AnyValue>>
-  /** The span that the line belongs to; absent when none was kept. */
+  /** The span of the line. Absent if no span was kept. */
   readonly trace?: { readonly traceId: string; readonly spanId: string; readonly traceFlags: number }
 }
 
-/** Where log lines go. */
+/** The logger and its output. */
 export interface LogOutput {
   readonly logger: Logger
-  /** Lines that nobody read in time. */
+  /** The number of lines that were dropped because they were not read in time. */
   readonly dropped: number
-  /** Resolves when all lines are written, or after `timeoutMs` when nobody reads them. Never rejects. */
+  /** Resolves when all lines are written, or after `timeoutMs` if they are not read. Never rejects. */
   flush(timeoutMs: number): Promise<void>
 }
 
 /**
- * JSON lines on stdout, or in `destination`. Writing is done by another thread, so that a full pipe, a stopped terminal
- * or a slow disk delays no mail, and what waits is bounded. Whoever ends the process calls `flush` before.
+ * Creates a logger of JSON lines on stdout or in `destination`. Another thread writes, so that a full pipe, a stopped terminal
+ * or a slow disk does not delay mail. The buffer is bounded. Call `flush` before the process exits.
  */
 export function createLogger(options: LoggerOptions): LogOutput {
   if (options.destination) {
@@ -51,7 +52,7 @@ export function createLogger(options: LoggerOptions): LogOutput {
     maxLength: MAX_WAITING_BYTES,
     maxWrite: MAX_WRITE_BYTES,
   })
-  // pino writes synchronously at exit and after each fatal line: with a reader that stands still, for ever.
+  // pino writes synchronously at exit and after each fatal line: if the reader has stopped, this blocks forever
   stdout.flushSync = () => {}
   const logger = pino(settings(options), stdout)
   const drops = countDrops(stdout, logger, options.losses)
@@ -66,10 +67,10 @@ export function createLogger(options: LoggerOptions): LogOutput {
 
 type Stdout = ReturnType<typeof pino.destination>
 
-/** Says how many lines are missing, as soon as there is room to say it. */
+/** Counts dropped lines, and logs their number as soon as the output has room again. */
 function countDrops(stdout: Stdout, logger: Logger, losses: Losses): { readonly total: number } {
   const drops = { total: 0 }
-  let told = 0
+  let reported = 0
   const drop = () => {
     drops.total += 1
     losses.count('logs', 'stdout_full')
@@ -77,16 +78,16 @@ function countDrops(stdout: Stdout, logger: Logger, losses: Losses): { readonly 
   stdout.on('drop', drop)
   stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
     if (code !== 'EPIPE') return
-    // the reader has gone for good: pino writes nothing more, and counts nothing
+    // the reader has left permanently: pino writes no more lines and does not count them
     stdout.write = () => {
       drop()
       return true
     }
   })
   stdout.on('drain', () => {
-    if (drops.total === told) return
-    const dropped = drops.total - told
-    told = drops.total
+    if (drops.total === reported) return
+    const dropped = drops.total - reported
+    reported = drops.total
     logger.warn({ dropped }, 'log lines dropped: stdout was not read fast enough')
   })
   return drops
@@ -113,7 +114,7 @@ function settings({ level, emit, losses }: LoggerOptions) {
   }
 }
 
-/** pino's hook: hands on what a line says before it is written. A line that cannot be handed on is written all the same. */
+/** A pino hook that passes each line to `emit` before it is written. If `emit` throws, the line is still written. */
 function emitting(emit: (entry: LogEntry) => void, losses: Losses) {
   return function (this: Logger, inputArgs: Parameters<LogFn>, method: LogFn, level: number): void {
     try {
@@ -125,31 +126,31 @@ function emitting(emit: (entry: LogEntry) => void, losses: Losses) {
   }
 }
 
-/** The arguments of a log call: members and a message, or a message alone. */
+/** Converts the arguments of a log call: fields and a message, or only a message. */
 function entryOf(call: readonly unknown[], level: LogEntry['level']): LogEntry {
   const [first, second] = call
   if (typeof first === 'string') return { level, message: first, attributes: {} }
-  const { err, trace_id, span_id, trace_flags, ...members } = first as Record<string, AnyValue>
+  const { err, trace_id, span_id, trace_flags, ...fields } = first as Record<string, AnyValue>
   const error = err === undefined ? {} : { err: describeError(err) as Record<string, AnyValue> }
-  const attributes = { ...members, ...error }
+  const attributes = { ...fields, ...error }
   const message = String(second ?? '')
   if (typeof trace_id !== 'string') return { level, message, attributes }
   if (typeof span_id !== 'string') return { level, message, attributes: { ...attributes, trace_id } }
   return { level, message, attributes, trace: { traceId: trace_id, spanId: span_id, traceFlags: Number(trace_flags) } }
 }
 
-/** An error without the properties that libraries hang on it, which may be buffers full of what a peer sent. */
+/** An error without the properties that libraries add. They may be buffers with data of a peer. */
 function describeError(error: unknown): object {
   return error instanceof Error ? { ...originOf(error), message: error.message } : { type: typeof error }
 }
 
-/** What failed and where, without the message, which may quote the value that was not liked. */
+/** The type, code and stack of an error, without its message, which may quote the value that caused it. */
 export function originOf(error: Error & { readonly code?: unknown }): object {
   const code = typeof error.code === 'string' ? { code: error.code } : {}
   return { type: error.name, ...code, stack: framesOf(error).join('\n') }
 }
 
-/** Where an error was thrown. A message may have lines that look like a stack, so what stands before its end is left out. */
+/** The stack frames of an error. The message may contain lines that look like frames, so the search starts after it. */
 export function framesOf({ message, stack = '' }: Error): string[] {
   const start = stack.indexOf(message)
   const frames = start < 0 ? '' : stack.slice(start + message.length)

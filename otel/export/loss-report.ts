@@ -1,56 +1,58 @@
-import type { TellLoss } from './delivery.ts'
+import type { ReportLoss } from './delivery.ts'
 import type { Signal } from './losses.ts'
 
-/** A dead receiver is told of once a minute, not once a batch. */
+/** A receiver that is down causes one line per minute, not one per batch. */
 const INTERVAL_MS = 60_000
 
 /** Writes one line of the log. */
 export type Warn = (fields: Readonly<Record<string, string | number>>, message: string) => void
 
-/** Tells the log of losses, rarely, with their number. */
+/** Logs the number of lost items, with a limited rate. */
 export interface LossReport {
-  of(signal: Signal): TellLoss
-  /** Tells what was not told yet. */
+  /** The function that reports losses of `signal`. */
+  of(signal: Signal): ReportLoss
+  /** Logs losses that no line has reported yet. */
   flush(): void
 }
 
-interface Untold {
+/** The losses of one kind that no line has reported yet. */
+interface Unreported {
   items: number
   reason: string | undefined
-  /** Set while a line of this kind was written less than a minute ago. */
+  /** Set for a minute after each line of this kind. */
   timer?: NodeJS.Timeout
 }
 
-/** The first loss of a kind is told at once; those of the minute after it in one line when it is over. */
+/** Logs the first loss of a kind immediately, and those of the following minute in one line at its end. */
 export function createLossReport(warn: Warn): LossReport {
-  const kinds = new Map<string, { readonly untold: Untold; readonly tell: () => void }>()
+  const kinds = new Map<string, { readonly unreported: Unreported; readonly write: () => void }>()
   const kindOf = (signal: Signal, loss: string) => {
-    const untold: Untold = { items: 0, reason: undefined }
-    const tell = () => {
-      delete untold.timer
-      if (untold.items === 0) return
-      const { items, reason } = untold
-      untold.items = 0
-      untold.timer = setTimeout(tell, INTERVAL_MS).unref()
+    const unreported: Unreported = { items: 0, reason: undefined }
+    const write = () => {
+      delete unreported.timer
+      if (unreported.items === 0) return
+      const { items, reason } = unreported
+      unreported.items = 0
+      unreported.timer = setTimeout(write, INTERVAL_MS).unref()
       const fields = { 'telemetry.signal': signal, 'telemetry.loss': loss, lost: items, ...(reason && { reason }) }
       warn(fields, 'telemetry lost')
     }
-    return { untold, tell }
+    return { unreported, write }
   }
   return {
     of: (signal) => (loss, items, reason) => {
       const key = `${signal} ${loss}`
       const kind = kinds.get(key) ?? kindOf(signal, loss)
       kinds.set(key, kind)
-      kind.untold.items += items
-      kind.untold.reason = reason
-      if (kind.untold.timer === undefined) kind.tell()
+      kind.unreported.items += items
+      kind.unreported.reason = reason
+      if (kind.unreported.timer === undefined) kind.write()
     },
     flush() {
-      for (const { untold, tell } of kinds.values()) {
-        clearTimeout(untold.timer)
-        tell()
-        clearTimeout(untold.timer)
+      for (const { unreported, write } of kinds.values()) {
+        clearTimeout(unreported.timer)
+        write()
+        clearTimeout(unreported.timer)
       }
     },
   }

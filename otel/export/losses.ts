@@ -2,25 +2,27 @@ import type { MeterProvider } from '@opentelemetry/api'
 import { type Cell, Cells, observable } from '../metrics/instruments.ts'
 import { type AttributesOf, scope, type TelemetryLoss, type TelemetrySignal } from '../names/names.ts'
 
+/** A kind of telemetry. */
 export type Signal = TelemetrySignal
+/** Why telemetry is lost. */
 export type Loss = TelemetryLoss
 
-/** Counts what telemetry could not say. Cheap, and never throws. */
+/** Counts lost telemetry. Cheap, and never throws. */
 export interface Losses {
-  /** `items` are spans, data points or log lines. */
+  /** Counts lost items: spans, data points or log lines. */
   count(signal: Signal, loss: Loss, items?: number): void
 }
 
-/** What became of telemetry that was to leave the process. */
+/** Counts lost and delivered telemetry. */
 export interface Deliveries extends Losses {
-  /** `items` reached their receiver. */
+  /** Counts items that their receiver accepted. */
   exported(signal: Signal, items: number): void
 }
 
-/** For where nothing is measured. */
+/** Counts nothing. */
 export const uncounted: Deliveries = { count() {}, exported() {} }
 
-/** The losses that a signal can have. Data points are not queued: they are read anew for each export. */
+/** The possible losses of each signal. Data points are not queued: they are read for each export. */
 const POSSIBLE = {
   traces: ['queue_full', 'export_failed', 'rate_limited'],
   metrics: ['export_failed'],
@@ -29,12 +31,13 @@ const POSSIBLE = {
 
 const SIGNALS = Object.keys(POSSIBLE) as Signal[]
 
-/** Counts that metrics can tell: the exporters of metrics count here too, so it is there before them. */
+/** Counts that are exported as metrics. They are created before the provider, because metric exporters count here, too. */
 export interface CountedDeliveries extends Deliveries {
-  /** Makes the counts metrics of `provider`. Their series are there from the start, at 0. */
+  /** Adds the counts to the metrics of `provider`. */
   expose(provider: MeterProvider): void
 }
 
+/** Creates the counts. All possible series start at 0. */
 export function createLosses(): CountedDeliveries {
   const lost = new Cells<AttributesOf<'telemetryLost'>>()
   const delivered = new Cells<AttributesOf<'telemetryExported'>>()

@@ -1,13 +1,13 @@
-/** The way to an OTLP receiver: bounded in time and number, whatever the receiver does. */
+/** Connections to an OTLP receiver, with limits on time and concurrency that hold whatever the receiver does. */
 import http from 'node:http'
 import https from 'node:https'
 import type { Duplex } from 'node:stream'
 import { CompressionAlgorithm } from '@opentelemetry/otlp-exporter-base'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { Otlp } from '../settings/effective.ts'
-import { oneAtATime } from './lookup.ts'
+import { serialLookup } from './lookup.ts'
 
-/** An exporter's configuration. The exporters would read the same from the environment, and ignore mistakes in it. */
+/** The configuration of an exporter. Exporters can read it from the environment, but ignore mistakes there. */
 export interface OtlpConnection {
   readonly config: {
     readonly url: string
@@ -18,19 +18,21 @@ export interface OtlpConnection {
     readonly userAgent: string
     readonly httpAgentOptions: () => http.Agent
   }
-  /** Milliseconds after which every export has ended: an attempt that begins at the last moment has all its time. */
+  /** The time in milliseconds after which every export should have ended, including a last retry with its full timeout. */
   readonly limitMs: number
-  /** Ends what is under way. */
+  /** Aborts running exports. */
   close(): void
 }
 
+/** The limits of a connection. */
 export interface OtlpLimits {
-  /** Milliseconds for one export, besides the signal's own timeout: the smaller one counts. */
+  /** The time for one export in milliseconds. The signal's own timeout applies, too: the smaller one wins. */
   readonly exportTimeoutMs: number
-  /** Exports at a time; those beyond fail at once. */
+  /** The maximum number of concurrent exports. More fail immediately. */
   readonly concurrency: number
 }
 
+/** Configures the connection to a receiver. It is opened by the first export. */
 export function connectOtlp(otlp: Otlp, { exportTimeoutMs, concurrency }: OtlpLimits): OtlpConnection {
   const timeoutMillis = Math.min(otlp.timeoutMs, exportTimeoutMs)
   const agent = withDeadline(agentOf(otlp), timeoutMillis)
@@ -49,8 +51,8 @@ export function connectOtlp(otlp: Otlp, { exportTimeoutMs, concurrency }: OtlpLi
   }
 }
 
-/** Of all exporters together. */
-const lookup = oneAtATime()
+/** Shared by all exporters. */
+const lookup = serialLookup()
 
 function agentOf({ url, authorities, clientKey, clientCertificate }: Otlp): http.Agent {
   const options = { keepAlive: true, lookup }
@@ -64,14 +66,14 @@ function agentOf({ url, authorities, clientKey, clientCertificate }: Otlp): http
 }
 
 /**
- * Cuts a connection that serves one request for longer than `limitMs`. The exporters' own timeout counts silence, and
- * only once connected: a resolver or network that does not answer, or a receiver that sends an octet now and then, would
- * hold an export for ever.
+ * Closes a connection that spends longer than `limitMs` on one request. The exporters' own timeout only limits silence after
+ * the connection is open: without this deadline, a resolver or network that does not respond, or a receiver that sends a byte
+ * now and then, would keep an export running forever.
  */
 function withDeadline<Agent extends http.Agent>(agent: Agent, limitMs: number): Agent {
   const deadlines = new WeakMap<Duplex, NodeJS.Timeout>()
   const stop = (socket: Duplex) => clearTimeout(deadlines.get(socket))
-  const begin = (socket: Duplex) => {
+  const start = (socket: Duplex) => {
     stop(socket)
     const cut = () => socket.destroy(Object.assign(new Error('the export took too long'), { code: 'ETIMEDOUT' }))
     deadlines.set(socket, setTimeout(cut, limitMs).unref())
@@ -79,7 +81,7 @@ function withDeadline<Agent extends http.Agent>(agent: Agent, limitMs: number): 
   const { createConnection, keepSocketAlive, reuseSocket } = agent
   agent.createConnection = (options, callback) => {
     const socket = createConnection.call(agent, options, callback)
-    if (socket) begin(socket.once('close', () => stop(socket)))
+    if (socket) start(socket.once('close', () => stop(socket)))
     return socket
   }
   agent.keepSocketAlive = (socket) => {
@@ -87,7 +89,7 @@ function withDeadline<Agent extends http.Agent>(agent: Agent, limitMs: number): 
     return keepSocketAlive.call(agent, socket)
   }
   agent.reuseSocket = (socket, request) => {
-    begin(socket)
+    start(socket)
     reuseSocket.call(agent, socket, request)
   }
   return agent

@@ -1,25 +1,25 @@
-/** Lines of one reason that are told in one window. Arbitrary: enough to see a pattern, few enough to read. */
+/** The maximum number of lines per reason and window. Arbitrary: enough to see a pattern, few enough to read. */
 const LINES = 10
 const WINDOW_MS = 1000
 
-/** Says which of many equal lines are worth telling. */
+/** Limits how often something is reported for the same reason. */
 export interface RateLimit {
-  /** True when one more line for this reason may be told now. Reasons come from closed sets. */
+  /** Whether one more line for this reason may be written now. Reasons must come from closed sets. */
   allows(reason: string): boolean
-  /** Tells at once what was suppressed so far: nobody hears it later when the process ends. */
+  /** Reports the suppressed lines of all open windows now. Call it before the process ends. */
   flush(): void
 }
 
 /**
- * Lets ten lines of a reason pass in the second after the first of them. When that second is over, `tell` hears how
- * many were suppressed, if any were: so that nothing is lost but the detail.
+ * Allows ten lines per reason in the second after the first one. After that second, calls `report` with the number of
+ * suppressed lines, if any, so that only details are lost.
  */
-export function createRateLimit(tell: (reason: string, suppressed: number) => void): RateLimit {
+export function createRateLimit(report: (reason: string, suppressed: number) => void): RateLimit {
   const seen = new Map<string, number>()
   const close = (reason: string) => {
     const suppressed = (seen.get(reason) ?? 0) - LINES
     seen.delete(reason)
-    if (suppressed > 0) tell(reason, suppressed)
+    if (suppressed > 0) report(reason, suppressed)
   }
   return {
     allows(reason) {

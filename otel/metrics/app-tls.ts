@@ -1,19 +1,19 @@
-/** What is reported about applications that enter TLS, or fail to: the metric, and the explanation in the log. */
+/** What telemetry reports about TLS handshakes of applications: the metric, and the explanation in the log. */
 import type { Meter } from '@opentelemetry/api'
 import type { AppTlsError } from '../../proxy/events/closed-sets.ts'
 import type { SessionEvent, SessionOpen } from '../../proxy/events/session-event.ts'
 import { type AttributesOf, appTlsErrors } from '../names/names.ts'
 import { type Cell, type Cells, type Configured, cellsOf } from './instruments.ts'
 
-/** Failures that no one has to act on: port scanners and health checks cause them. */
+/** Failures that need no action: port scanners and health checks cause them. */
 const HARMLESS: ReadonlySet<AppTlsError> = new Set<AppTlsError>(['app_tls_closed'])
 
-/** True when someone has to act: the application, its configuration or the proxy's certificate must change. */
+/** True if the application, its configuration or the proxy's certificate must change. */
 export function needsAction(error: AppTlsError): boolean {
   return !HARMLESS.has(error)
 }
 
-/** What failed, and what to do, for the person who reads the log. */
+/** For each error, what failed and what to do. The log shows it. */
 export const explanations: Readonly<Record<AppTlsError, string>> = {
   app_tls_certificate_rejected:
     'The application rejected the certificate of the proxy. Check that the certificate covers the host name that the ' +
@@ -46,7 +46,7 @@ export const explanations: Readonly<Record<AppTlsError, string>> = {
   app_tls_failed: 'The TLS handshake failed. smtp.tls.detail is the reason that OpenSSL gives.',
 }
 
-/** Counts attempts to enter TLS. */
+/** Counts TLS handshakes of applications. */
 export class AppTlsMetrics {
   readonly #handshakes: Cells<AttributesOf<'appTlsHandshakes'>>
 
@@ -54,21 +54,21 @@ export class AppTlsMetrics {
     this.#handshakes = cellsOf(meter, 'appTlsHandshakes', limit)
   }
 
-  /** Prometheus does not see the first increase of a series that does not begin at 0. */
+  /** Creates all series at 0: Prometheus misses the first increase of a series that does not start at 0. */
   startAtZero({ listeners, clients }: Configured): void {
     for (const listener of listeners)
       for (const client of ['other', ...clients])
         for (const error of [undefined, ...appTlsErrors]) this.#of(listener, client, error)
   }
 
-  /** Takes the events of one session. */
+  /** Returns the observer of one session's events. */
   open({ listener, clientName }: SessionOpen): (event: SessionEvent) => void {
     let handshaken = false
     return (event) => {
       if (event.type === 'tls') handshaken = true
       else if (event.type === 'tls-failed') this.#of(listener, clientName, event.error).value += 1
       else if (handshaken && event.type === 'exchange' && event.command !== 'UNSOLICITED') {
-        // only what the application sends inside TLS shows that it accepts the certificate
+        // only a command inside TLS proves that the application accepts the certificate
         handshaken = false
         this.#of(listener, clientName).value += 1
       }

@@ -1,6 +1,7 @@
 import {
   type Attributes,
   type Meter,
+  type MetricOptions,
   type Observable,
   type ObservableResult,
   type Histogram as OtelHistogram,
@@ -8,72 +9,74 @@ import {
 } from '@opentelemetry/api'
 import { type AttributesOf, appTlsErrors, type MetricDefinition, type MetricKey, metrics } from '../names/names.ts'
 
-/** Series of one instrument, its overflow series among them, as the SDK counts them; more where much is configured. */
+/** The maximum number of series of one instrument, including its overflow series, as the SDK counts them. */
 export const SERIES_LIMIT = 2000
 
 /**
- * What one pair of an upstream and a client name may have. Some twenty series of replies are there from the start, and a
- * pair to which everything happens that AhaSend and the proxy do has some fifty.
+ * The maximum number of series for one pair of an upstream and a client name. About twenty series of replies exist from the
+ * start. A pair that receives every reply that AhaSend and the proxy are known to send has about fifty.
  */
 const SERIES_OF_A_PAIR = 60
 
-/** What one pair of a listener and a client name may have: a success, and each way in which TLS fails. */
+/** The maximum number for one pair of a listener and a client name: successes, and each TLS error. */
 const TLS_SERIES_OF_A_PAIR = appTlsErrors.length + 1
 
-/** The overflow series, and those that `belowSdk` keeps free. */
-const BESIDES = 3
+/** The overflow series, and the two series that `belowSdk` keeps free. */
+const RESERVED_SERIES = 3
 
-/** A limit of series for each instrument that the configured upstreams, listeners and client names never reach. */
+/** A limit of series per instrument that the configured upstreams, listeners and client names never reach. */
 export function seriesLimit({ servers, clients, listeners }: Configured): number {
   const names = clients.length + 1
-  const ofListeners = listeners.length * names * TLS_SERIES_OF_A_PAIR + BESIDES
+  const ofListeners = listeners.length * names * TLS_SERIES_OF_A_PAIR + RESERVED_SERIES
   return Math.max(SERIES_LIMIT, servers.length * names * SERIES_OF_A_PAIR, ofListeners)
 }
 
-/** What the labels may be, from the configuration. */
+/** The label values that the configuration defines. */
 export interface Configured {
   /** The hosts of the configured upstreams. */
   readonly servers: readonly string[]
   /** The URLs of the listeners. */
   readonly listeners: readonly string[]
-  /** The configured names of client networks; `other` goes without saying. */
+  /** The configured names of client networks, without `other`. */
   readonly clients: readonly string[]
 }
 
 /**
- * Series of one counter. One less than the SDK's cap less its overflow series, so that this cap is reached first: the
- * SDK's forgets which of the series beyond it had grown by how much, this one keeps their sum right.
+ * The limit of `Cells` that goes with the SDK's `limit`: one less than what the SDK allows besides its overflow series, so
+ * that `Cells` overflows first. The SDK forgets how much each series beyond its limit has grown; `Cells` keeps their sum
+ * correct.
  */
 function belowSdk(limit: number): number {
   return limit - 2
 }
 
+/** The default limit of `Cells`, without the overflow series. */
 export const MAX_SERIES = belowSdk(SERIES_LIMIT)
 
 const OVERFLOW = { 'otel.metric.overflow': true }
 
-/** One series: counting is an addition. */
+/** The value of one series. Counting is one addition. */
 export interface Cell {
   value: number
   readonly attributes: Attributes
 }
 
 /**
- * The series of a counter as plain numbers, which the SDK reads when somebody asks. The SDK hashes the attributes of
- * each measurement, which costs more than all else that is done for a reply; here that is done once a series a scrape.
+ * The series of a counter as plain numbers, which the SDK reads at each scrape. The SDK would hash the attributes of every
+ * measurement, which costs more than all other work for a reply. Here it hashes them once per series and scrape.
  */
 export class Cells<Labels extends Attributes> {
   readonly #cells = new Map<string, Cell>()
   readonly #limit: number
 
-  /** `limit`: how many series there may be, beside the one that takes what is beyond. */
+  /** `limit`: the maximum number of series, without the overflow series. */
   constructor(limit = MAX_SERIES) {
     this.#limit = limit
   }
 
   /**
-   * The series of `attributes`, whose keys must always come in the same order; it begins at 0. Above the limit, the
-   * series `otel.metric.overflow`. Finding it is the dear part: whoever counts often keeps what it returns.
+   * The series with these attributes, or the overflow series above the limit. The keys must always come in the same order.
+   * A new series starts at 0. Lookup is expensive: hot paths keep the returned cell.
    */
   at(attributes: Labels): Cell {
     const key = JSON.stringify(attributes)
@@ -83,7 +86,7 @@ export class Cells<Labels extends Attributes> {
     return this.#add(key, attributes)
   }
 
-  /** Tells the value of each series to a reader. */
+  /** Reports the value of each series to a reader. */
   observe(result: Pick<ObservableResult, 'observe'>): void {
     for (const cell of this.#cells.values()) result.observe(cell.value, cell.attributes)
   }
@@ -105,8 +108,8 @@ export interface Histogram<Key extends MetricKey> {
 }
 
 /**
- * A metric of the table as the counter or up-down counter that it is, read from cells. `limit`: how many series the SDK
- * takes of it.
+ * Creates a counter or an up-down counter of the table that is read from cells. `limit`: the SDK's limit of series for
+ * this metric.
  */
 export function cellsOf<Key extends MetricKey>(meter: Meter, key: Key, limit = SERIES_LIMIT): Cells<AttributesOf<Key>> {
   const cells = new Cells<AttributesOf<Key>>(belowSdk(limit))
@@ -114,24 +117,36 @@ export function cellsOf<Key extends MetricKey>(meter: Meter, key: Key, limit = S
   return cells
 }
 
-/** A metric of the table whose values are asked for at each scrape. */
+/** Creates a metric of the table that callbacks observe at each scrape. */
 export function observable(meter: Meter, key: MetricKey): Observable {
-  const definition: MetricDefinition = metrics[key]
-  const valueType = definition.unit === 's' ? ValueType.DOUBLE : ValueType.INT
-  const options = { description: definition.help, unit: definition.unit, valueType }
-  if (definition.kind === 'counter') return meter.createObservableCounter(definition.name, options)
-  if (definition.kind === 'updowncounter') return meter.createObservableUpDownCounter(definition.name, options)
-  return meter.createObservableGauge(definition.name, options)
+  return createObservable(meter, metrics[key])
 }
 
-/** A metric of the table as the histogram that it is. */
+/** Creates a histogram of the table. */
 export function histogramOf<Key extends MetricKey>(meter: Meter, key: Key): Histogram<Key> {
-  const { name, help, unit, buckets }: MetricDefinition = metrics[key]
-  const histogram: OtelHistogram = meter.createHistogram(name, {
-    description: help,
-    unit,
-    valueType: unit === 's' ? ValueType.DOUBLE : ValueType.INT,
-    advice: { explicitBucketBoundaries: [...(buckets ?? [])] },
-  })
-  return histogram
+  return createHistogram(meter, metrics[key])
+}
+
+/** What both tables of metrics define about an instrument. */
+type Definition = Pick<MetricDefinition, 'kind' | 'unit' | 'help' | 'buckets'> & { readonly name: string }
+
+/** Units whose values have fractions: seconds and ratios. */
+const FRACTIONAL: ReadonlySet<string> = new Set(['s', '1'])
+
+/** Creates a counter, an up-down counter or a gauge that callbacks observe at each scrape. */
+export function createObservable(meter: Meter, definition: Definition): Observable {
+  const { name, kind } = definition
+  if (kind === 'counter') return meter.createObservableCounter(name, optionsOf(definition))
+  if (kind === 'updowncounter') return meter.createObservableUpDownCounter(name, optionsOf(definition))
+  return meter.createObservableGauge(name, optionsOf(definition))
+}
+
+/** Creates a histogram with the buckets of its definition. */
+export function createHistogram(meter: Meter, definition: Definition): OtelHistogram {
+  const explicitBucketBoundaries = [...(definition.buckets ?? [])]
+  return meter.createHistogram(definition.name, { ...optionsOf(definition), advice: { explicitBucketBoundaries } })
+}
+
+function optionsOf({ help, unit }: Definition): MetricOptions {
+  return { description: help, unit, valueType: FRACTIONAL.has(unit) ? ValueType.DOUBLE : ValueType.INT }
 }

@@ -3,14 +3,14 @@ import type { ReplyFacts } from '../../proxy/events/reply.ts'
 import { type AttributesOf, commands, replyCauses, transactionErrors } from '../names/names.ts'
 import type { Cell, Cells } from './instruments.ts'
 
-/** The counters that are counted by upstream and client name. */
+/** The counters with labels for the upstream and the client name. */
 export interface PeerCounters {
   readonly replies: Cells<AttributesOf<'replies'>>
   readonly transactions: Cells<AttributesOf<'transactions'>>
   readonly recipients: Cells<AttributesOf<'recipients'>>
 }
 
-/** The counts of each pair of an upstream and a client name. Both are configured, so there are few. */
+/** The counts of each pair of an upstream and a client name. Both are configured, so there are few pairs. */
 export class Peers {
   readonly #counters: PeerCounters
   readonly #counts = new Map<string, PeerCounts>()
@@ -19,7 +19,7 @@ export class Peers {
     this.#counters = counters
   }
 
-  /** The counts of a pair: the same ones each time. */
+  /** The counts of a pair. Returns the same object each time. */
   of(server: string, client: string): PeerCounts {
     const key = `${server}\n${client}`
     const known = this.#counts.get(key)
@@ -30,19 +30,19 @@ export class Peers {
   }
 }
 
-/** The number of each name, for keys that cost nothing. */
+/** Maps each name to its index, for keys that are plain numbers. */
 function indexOf<Name extends string>(names: readonly Name[]): Readonly<Record<Name, number>> {
   return Object.fromEntries(names.map((name, index) => [name, index])) as Record<Name, number>
 }
 const commandIndex = indexOf<CommandName>(commands)
 const causeIndex = indexOf<ReplyCause>(replyCauses)
-/** Above each code. */
+/** One more than the highest reply code. */
 const CODES = 600
 
-/** What AhaSend documents as the commands at which an account may turn out to be disabled: it names none, so all. */
+/** The commands at which AhaSend may refuse a disabled account. Its documentation names none, so all are listed. */
 const MAY_BE_DISABLED = ['CONNECT', 'AUTH', 'MAIL', 'RCPT', 'DATA', 'END-OF-MESSAGE'] as const
 
-/** The refusals that AhaSend documents, where it is most likely to give them; elsewhere the first one shows late. */
+/** The refusals that AhaSend documents, at the commands where they are most likely. Other series do not start at 0. */
 const EXPECTED_REFUSALS = [
   ['CONNECT', 421, 'load_shedding'],
   ['AUTH', 535, 'invalid_credentials'],
@@ -62,16 +62,16 @@ const EXPECTED_REFUSALS = [
   ['UNSOLICITED', 421, 'idle_timeout'],
 ] as const satisfies readonly (readonly [CommandName, number, ReplyCause])[]
 
-/** What the proxy says in place of a greeting. */
-const OWN_REFUSALS = [
+/** The causes of local replies in place of a greeting. */
+const LOCAL_REFUSALS = [
   'upstream_unreachable',
   'not_allowed',
   'session_limit',
   'local_resources_exhausted',
 ] as const satisfies readonly ReplyCause[]
 
-/** The ends of a mail that are expected, by AhaSend's documented codes. */
-const EXPECTED_ENDS = [
+/** The expected outcomes of a message, by AhaSend's documented codes. */
+const EXPECTED_OUTCOMES = [
   ['accepted'],
   ['aborted'],
   ['tempfail', '421'],
@@ -90,7 +90,7 @@ const EXPECTED_ENDS = [
   ['in_doubt', 'drained'],
 ] as const satisfies readonly (readonly [TransactionOutcome, string?])[]
 
-/** The counts of one upstream and one client name. A session knows both, so its series are found by a number. */
+/** The counts of one upstream and one client name. A session knows both, so it finds its series by a number. */
 export class PeerCounts {
   readonly server: string
   readonly recipients: Readonly<Record<RecipientVerdict, Cell>>
@@ -129,7 +129,7 @@ export class PeerCounts {
     return cell
   }
 
-  /** The series of a mail's end; `error` is absent when it was accepted or aborted. */
+  /** The series of a message's outcome. `error` is absent if the message was accepted or aborted. */
   transaction(outcome: TransactionOutcome, error?: string): Cell {
     const type = error === undefined ? undefined : labelledError(error)
     const key = `${outcome} ${type}`
@@ -145,14 +145,14 @@ export class PeerCounts {
     return cell
   }
 
-  /** Makes the series that alerts wait for. */
+  /** Creates the series that alerts read. */
   startAtZero(): void {
     for (const command of MAY_BE_DISABLED)
       this.reply(command, { code: 521, cause: 'account_disabled', origin: 'upstream' })
     for (const [command, code, cause] of EXPECTED_REFUSALS) this.reply(command, { code, cause, origin: 'upstream' })
     this.reply('AUTH', { code: 235, cause: 'none', origin: 'upstream' })
-    for (const cause of OWN_REFUSALS) this.reply('CONNECT', { code: 421, cause, origin: 'proxy' })
-    for (const [outcome, error] of EXPECTED_ENDS) this.transaction(outcome, error)
+    for (const cause of LOCAL_REFUSALS) this.reply('CONNECT', { code: 421, cause, origin: 'proxy' })
+    for (const [outcome, error] of EXPECTED_OUTCOMES) this.transaction(outcome, error)
   }
 
   #recipient(verdict: RecipientVerdict): Cell {
@@ -164,7 +164,7 @@ export class PeerCounts {
   }
 }
 
-/** An upstream may write any three digits: what is no reply code (RFC 5321 4.2.1) is 0, so that labels stay few. */
+/** An upstream may send any three digits. Invalid reply codes (RFC 5321, section 4.2.1) become 0, to limit the labels. */
 function labelledCode(code: number): number {
   return Number.isInteger(code) && code >= 200 && code <= 599 ? code : 0
 }

@@ -1,14 +1,14 @@
 /**
  * The names under which Prometheus' own OTLP receiver stores metrics and attributes (github.com/prometheus/otlptranslator,
- * with its default, UnderscoreEscapingWithSuffixes). The scrape page says the same ones, so that a metric has one name,
- * however it travels.
+ * with its default, UnderscoreEscapingWithSuffixes). The scrape page uses the same names, so that a metric has the same name
+ * whether it is scraped or pushed.
  */
 
-/** What decides a metric's name: what OpenTelemetry calls it, its unit (UCUM), and whether it is a counter or a gauge. */
+/** What determines the Prometheus name of a metric: its OpenTelemetry name, its unit (UCUM) and its kind. */
 export interface NamedMetric {
   readonly name: string
   readonly unit: string
-  /** `counter` only grows. `gauge` does not include up-down counters: those have no `_ratio`. */
+  /** `counter`: monotonic. Up-down counters are not `gauge`, because they never get the suffix `_ratio`. */
   readonly kind: 'counter' | 'gauge' | 'updowncounter' | 'histogram'
 }
 
@@ -41,7 +41,7 @@ const UNITS: ReadonlyMap<string, string> = new Map([
   ['%', 'percent'],
 ])
 
-/** Behind the slash of a unit: `m` is a minute there. */
+/** Units after a slash. There, `m` is a minute. */
 const PER_UNITS: ReadonlyMap<string, string> = new Map([
   ['s', 'second'],
   ['m', 'minute'],
@@ -52,13 +52,13 @@ const PER_UNITS: ReadonlyMap<string, string> = new Map([
   ['y', 'year'],
 ])
 
-/** The Prometheus name of a metric, `_total` included. The suffixes of a histogram's series are not part of it. */
+/** The Prometheus name of a metric, including `_total`, without the suffixes of a histogram's series. */
 export function metricName({ name, unit, kind }: NamedMetric): string {
-  const words = name.split(/[^a-zA-Z0-9:]+/).filter((word) => word !== '')
-  for (const suffix of unitSuffixes(unit)) if (!words.includes(suffix)) words.push(suffix)
-  if (kind === 'counter') return joined(atTheEnd(words, 'total'))
-  if (kind === 'gauge' && unit === '1') return joined(atTheEnd(words, 'ratio'))
-  return joined(words)
+  const parts = name.split(/[^a-zA-Z0-9:]+/).filter((part) => part !== '')
+  for (const suffix of unitSuffixes(unit)) if (!parts.includes(suffix)) parts.push(suffix)
+  if (kind === 'counter') return joined(withLast(parts, 'total'))
+  if (kind === 'gauge' && unit === '1') return joined(withLast(parts, 'ratio'))
+  return joined(parts)
 }
 
 /** The Prometheus label of an attribute key. */
@@ -67,26 +67,27 @@ export function labelName(key: string): string {
   return /^[0-9]/.test(label) ? `key_${label}` : label
 }
 
-/** `By/s` is `bytes`, `per_second`. What stands in braces is an annotation, no unit. */
+/** `By/s` becomes `bytes` and `per_second`. Text in braces is an annotation, not a unit. */
 function unitSuffixes(unit: string): readonly string[] {
   const [main = '', ...rest] = unit.split('/')
-  const mainSuffix = spelled(main, UNITS)
-  const per = spelled(rest.join('/'), PER_UNITS).replace(/_$/, '')
+  const mainSuffix = spelledOut(main, UNITS)
+  const per = spelledOut(rest.join('/'), PER_UNITS).replace(/_$/, '')
   if (per === '') return [mainSuffix].filter((suffix) => suffix !== '')
   return [mainSuffix.replace(/_$/, ''), `per_${per}`].filter((suffix) => suffix !== '')
 }
 
-function spelled(unit: string, units: ReadonlyMap<string, string>): string {
+function spelledOut(unit: string, units: ReadonlyMap<string, string>): string {
   const trimmed = unit.trim()
   if (/[{}]/.test(trimmed)) return ''
   return (units.get(trimmed) ?? trimmed).replace(/[^a-zA-Z0-9:]+/g, '_').replace(/^_/, '')
 }
 
-function atTheEnd(words: readonly string[], last: string): readonly string[] {
-  return [...words.filter((word) => word !== last), last]
+/** Moves `last` to the end, or appends it. */
+function withLast(parts: readonly string[], last: string): readonly string[] {
+  return [...parts.filter((part) => part !== last), last]
 }
 
-function joined(words: readonly string[]): string {
-  const name = words.join('_')
+function joined(parts: readonly string[]): string {
+  const name = parts.join('_')
   return /^[0-9]/.test(name) ? `_${name}` : name
 }

@@ -4,32 +4,32 @@ import { resourceFromAttributes } from '@opentelemetry/resources'
 import { DataPointType, type MetricData, MetricReader, type ResourceMetrics } from '@opentelemetry/sdk-metrics'
 import { SERIES_LIMIT } from './instruments.ts'
 import { labelName, metricName, type NamedMetric } from './prometheus-names.ts'
-import { resting } from './resting.ts'
+import { throttle } from './throttle.ts'
 
-/** Metrics as Prometheus reads them. */
+/** The scrape page. */
 export interface Prometheus {
-  /** To be given to a MeterProvider. */
+  /** Pass it to a MeterProvider. */
   readonly reader: MetricReader
   /**
-   * The scrape page: text format 0.0.4. Making it takes a fiftieth of the time at most: a flood of calls waits and shares.
-   * Rejects when the reader was shut down or belongs to no provider.
+   * The page in Prometheus' text format 0.0.4. It takes at most 1/50 of the time: when calls are too frequent, they wait and
+   * share a page. Rejects if the reader is shut down or belongs to no provider.
    */
   page(): Promise<string>
 }
 
-/** `limit`: series of one metric, beyond which the SDK counts without labels. */
+/** `limit`: the maximum number of series per metric. Above it, the SDK counts without labels. */
 export function createPrometheus(limit = SERIES_LIMIT): Prometheus {
   const reader = new PageReader({ cardinalitySelector: () => limit })
   const serializer = new PrometheusSerializer(undefined, false, undefined, false, true)
   const write = async () => {
     const { resourceMetrics, errors } = await reader.collect()
     const failures = errors.length > 0 ? `# ${errors.length} metrics could not be read\n` : ''
-    return `${serializer.serialize(complete(resourceMetrics)).trimEnd()}\n${failures}`
+    return `${serializer.serialize(translated(resourceMetrics)).trimEnd()}\n${failures}`
   }
-  return { reader, page: resting(write) }
+  return { reader, page: throttle(write) }
 }
 
-/** Reads when it is asked, cumulatively. PrometheusExporter would do, but for the HTTP server that it brings along. */
+/** Collects on demand, with cumulative values. PrometheusExporter does the same, but brings its own HTTP server. */
 class PageReader extends MetricReader {
   protected override async onForceFlush(): Promise<void> {}
 
@@ -37,11 +37,11 @@ class PageReader extends MetricReader {
 }
 
 /**
- * Gives metrics the names that Prometheus' own OTLP receiver gives them and the serializer does not, so that a metric
- * has one name, however it travels. The unit itself is no part of text format 0.0.4. The keys of the resource come from
- * OTEL_RESOURCE_ATTRIBUTES: one that is no lawful label, or two that become the same label, would spoil the whole page.
+ * Renames metrics as Prometheus' OTLP receiver does, so that a metric has the same name whether it is scraped or pushed.
+ * The serializer does not add the suffixes. Units are not part of text format 0.0.4. The keys of the resource come from
+ * OTEL_RESOURCE_ATTRIBUTES: an invalid label, or two keys with the same label, would make the whole page invalid.
  */
-function complete({ resource, scopeMetrics }: ResourceMetrics): ResourceMetrics {
+function translated({ resource, scopeMetrics }: ResourceMetrics): ResourceMetrics {
   return {
     resource: resourceFromAttributes(labelled(resource.attributes)),
     scopeMetrics: scopeMetrics.map(({ scope, metrics }) => ({ scope, metrics: metrics.map((one) => renamed(one)) })),
@@ -60,14 +60,14 @@ function kindOf(metric: MetricData): NamedMetric['kind'] {
   return metric.isMonotonic ? 'counter' : 'updowncounter'
 }
 
-/** Of keys that become the same label, the values are joined, in the order of the keys, as Prometheus joins them. */
+/** Converts keys to labels. As in Prometheus, keys with the same label have their values joined in the order of the keys. */
 function labelled(attributes: Attributes): Attributes {
   const labels = new Map<string, string>()
   for (const [key, value] of Object.entries(attributes).toSorted(([one], [other]) => (one < other ? -1 : 1))) {
     const label = labelName(key)
     const text = typeof value === 'string' ? value : JSON.stringify(value)
-    const before = labels.get(label)
-    labels.set(label, before === undefined ? text : `${before};${text}`)
+    const earlier = labels.get(label)
+    labels.set(label, earlier === undefined ? text : `${earlier};${text}`)
   }
   return Object.fromEntries(labels)
 }

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import {
   constants,
   monitorEventLoopDelay,
@@ -8,37 +8,31 @@ import {
   performance,
 } from 'node:perf_hooks'
 import { getHeapSpaceStatistics } from 'node:v8'
-import {
-  type Attributes,
-  type BatchObservableResult,
-  type Meter,
-  type MeterProvider,
-  type Observable,
-  ValueType,
-} from '@opentelemetry/api'
+import type { Attributes, BatchObservableResult, Meter, MeterProvider } from '@opentelemetry/api'
 import { scope } from '../names/names.ts'
-import { type RuntimeMetricDefinition, type RuntimeMetricKey, runtimeMetrics } from '../names/runtime.ts'
+import { type RuntimeMetricKey, runtimeMetrics } from '../names/runtime.ts'
+import { createHistogram, createObservable } from './instruments.ts'
 
 /**
- * How often the loop's delay is looked at. Node looks by a timer, which wakes an idle process each time: every 10 ms,
- * as it does by default, costs 0.4 % of a core. (Its option `samplePerIteration` needs no timer, but does not see
- * the time that callbacks of sockets take.)
+ * How often Node samples the delay of the event loop. It samples with a timer, which wakes an idle process each time: its
+ * default of 10 ms costs 0.4 % of a core. (The option `samplePerIteration` needs no timer, but misses the time that
+ * callbacks of sockets take.)
  */
 const DELAY_RESOLUTION_MS = 50
 
-/** Metrics of the runtime at work. */
+/** The running metrics of the process. */
 export interface RuntimeMetrics {
-  /** Ends all measuring and leaves nothing behind. May be called again. */
+  /** Stops all measurements. It may be called again. */
   stop(): void
 }
 
 /**
- * Starts the metrics of the process itself: all of the table `runtimeMetrics`. They are read when somebody asks, except
- * for the loop's delay and pauses for garbage collection, which are watched; nothing here keeps the process alive.
+ * Starts all metrics of the table `runtimeMetrics`. They are read at each collection, except the delay of the event loop
+ * and garbage collection pauses, which Node observes all the time. They do not keep the process alive.
  */
 export function startRuntimeMetrics(provider: MeterProvider): RuntimeMetrics {
   const meter = provider.getMeter(scope.name, scope.version)
-  const stops = [watchLoop(meter), watchCollections(meter), readHeap(meter), readResources(meter), readProcess(meter)]
+  const stops = [watchLoop(meter), watchCollections(meter), readHeap(meter), readProcess(meter)]
   return {
     stop() {
       for (const stop of stops.splice(0)) stop()
@@ -48,26 +42,17 @@ export function startRuntimeMetrics(provider: MeterProvider): RuntimeMetrics {
 
 type Stop = () => void
 
-/** Delays are told without the interval between two looks, which is part of what Node measures. */
+/** Node includes the sampling interval in each delay, so it is subtracted. */
 function watchLoop(meter: Meter): Stop {
   const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS })
   delay.enable()
-  const seconds = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - DELAY_RESOLUTION_MS / 1000)
   let last = performance.eventLoopUtilization()
-  const stop = read(meter, LOOP_METRICS, (tell) => {
+  const stop = observeAll(meter, ['eventLoopUtilization', 'eventLoopDelayP99'], (observe) => {
     const now = performance.eventLoopUtilization()
-    tell('eventLoopTime', now.active / 1000, { 'nodejs.eventloop.state': 'active' })
-    tell('eventLoopTime', now.idle / 1000, { 'nodejs.eventloop.state': 'idle' })
-    tell('eventLoopUtilization', performance.eventLoopUtilization(now, last).utilization)
+    observe('eventLoopUtilization', performance.eventLoopUtilization(now, last).utilization)
     last = now
     if (delay.count === 0) return
-    tell('eventLoopDelayMin', seconds(delay.min))
-    tell('eventLoopDelayMax', seconds(delay.max))
-    tell('eventLoopDelayMean', seconds(delay.mean))
-    tell('eventLoopDelayStddev', delay.stddev / 1e9)
-    tell('eventLoopDelayP50', seconds(delay.percentile(50)))
-    tell('eventLoopDelayP90', seconds(delay.percentile(90)))
-    tell('eventLoopDelayP99', seconds(delay.percentile(99)))
+    observe('eventLoopDelayP99', Math.max(0, delay.percentile(99) / 1e9 - DELAY_RESOLUTION_MS / 1000))
     delay.reset()
   })
   return () => {
@@ -76,18 +61,6 @@ function watchLoop(meter: Meter): Stop {
   }
 }
 
-const LOOP_METRICS = [
-  'eventLoopTime',
-  'eventLoopUtilization',
-  'eventLoopDelayMin',
-  'eventLoopDelayMax',
-  'eventLoopDelayMean',
-  'eventLoopDelayStddev',
-  'eventLoopDelayP50',
-  'eventLoopDelayP90',
-  'eventLoopDelayP99',
-] as const
-
 const GC_TYPES: ReadonlyMap<unknown, string> = new Map([
   [constants.NODE_PERFORMANCE_GC_MAJOR, 'major'],
   [constants.NODE_PERFORMANCE_GC_MINOR, 'minor'],
@@ -95,17 +68,11 @@ const GC_TYPES: ReadonlyMap<unknown, string> = new Map([
   [constants.NODE_PERFORMANCE_GC_WEAKCB, 'weakcb'],
 ])
 
-/** What an entry of type `gc` is; the types of Node do not say so. */
+/** An entry of type `gc`: Node's types lack `detail`. */
 type Collection = PerformanceEntry & { readonly detail?: NodeGCPerformanceDetail }
 
 function watchCollections(meter: Meter): Stop {
-  const { name, help, unit, buckets } = runtimeMetrics.gcDuration
-  const pauses = meter.createHistogram(name, {
-    description: help,
-    unit,
-    valueType: ValueType.DOUBLE,
-    advice: { explicitBucketBoundaries: [...buckets] },
-  })
+  const pauses = createHistogram(meter, runtimeMetrics.gcDuration)
   const observer = new PerformanceObserver((list) => {
     for (const { duration: milliseconds, detail } of list.getEntries() as Collection[]) {
       const type = GC_TYPES.get(detail?.kind)
@@ -117,82 +84,52 @@ function watchCollections(meter: Meter): Stop {
 }
 
 function readHeap(meter: Meter): Stop {
-  const keys = ['heapSpaceSize', 'heapUsed', 'heapSpaceAvailable', 'heapSpacePhysical'] as const
-  return read(meter, keys, (tell) => {
-    for (const space of getHeapSpaceStatistics()) {
-      const name = { 'v8js.heap.space.name': space.space_name }
-      tell('heapSpaceSize', space.space_size, name)
-      tell('heapUsed', space.space_used_size, name)
-      tell('heapSpaceAvailable', space.space_available_size, name)
-      tell('heapSpacePhysical', space.physical_space_size, name)
-    }
-  })
-}
-
-/** A type that was seen once is told ever after, at 0 if need be: a series that vanishes looks like a lost scrape. */
-function readResources(meter: Meter): Stop {
-  const counts = new Map<string, number>()
-  return read(meter, ['resourcesActive'], (tell) => {
-    for (const type of counts.keys()) counts.set(type, 0)
-    for (const type of process.getActiveResourcesInfo()) counts.set(type, (counts.get(type) ?? 0) + 1)
-    for (const [type, count] of counts) tell('resourcesActive', count, { 'v8js.resource.type': type })
+  return observeAll(meter, ['heapUsed'], (observe) => {
+    for (const { space_name, space_used_size } of getHeapSpaceStatistics())
+      observe('heapUsed', space_used_size, { 'v8js.heap.space.name': space_name })
   })
 }
 
 function readProcess(meter: Meter): Stop {
-  const keys = ['cpuTime', 'memoryUsage', 'memoryVirtual', 'fileDescriptors', 'uptime'] as const
-  return read(meter, keys, (tell) => {
+  return observeAll(meter, ['cpuTime', 'memoryUsage', 'fileDescriptors', 'uptime'], (observe) => {
     const { user, system } = process.cpuUsage()
-    tell('cpuTime', user / 1e6, { 'cpu.mode': 'user' })
-    tell('cpuTime', system / 1e6, { 'cpu.mode': 'system' })
-    tell('memoryUsage', process.memoryUsage.rss())
-    tell('uptime', process.uptime())
-    const [virtual, descriptors] = [onLinux(virtualMemory), onLinux(fileDescriptors)]
-    if (virtual !== undefined) tell('memoryVirtual', virtual)
-    if (descriptors !== undefined) tell('fileDescriptors', descriptors)
+    observe('cpuTime', user / 1e6, { 'cpu.mode': 'user' })
+    observe('cpuTime', system / 1e6, { 'cpu.mode': 'system' })
+    observe('memoryUsage', process.memoryUsage.rss())
+    observe('uptime', process.uptime())
+    const descriptors = fileDescriptors()
+    if (descriptors !== undefined) observe('fileDescriptors', descriptors)
   })
 }
 
-/** What the kernel says, or undefined where there is no /proc. */
-function onLinux(ask: () => number): number | undefined {
+/**
+ * The number of open file descriptors, or undefined without /proc. Since Linux 6.2 the size of the directory is the number;
+ * before, the size is 0, and the listing includes its own descriptor. The calls are synchronous because all threads of the
+ * pool may be waiting for a resolver that does not respond.
+ */
+function fileDescriptors(): number | undefined {
   try {
-    return ask()
+    return statSync('/proc/self/fd').size || readdirSync('/proc/self/fd').length - 1
   } catch {
     return undefined
   }
 }
 
-// Both are asked for synchronously: threads that look up names may all be waiting for a resolver that is silent.
+type Observe<Key> = (key: Key, value: number, attributes?: Attributes) => void
 
-function virtualMemory(): number {
-  const [, kibibytes] = readFileSync('/proc/self/status', 'latin1').match(/^VmSize:\s+(\d+) kB$/m) ?? []
-  return Number(kibibytes) * 1024
-}
-
-/** The size of the directory is their number since Linux 6.2, and 0 before: then they are listed, with the list's own. */
-function fileDescriptors(): number {
-  return statSync('/proc/self/fd').size || readdirSync('/proc/self/fd').length - 1
-}
-
-type Tell<Key> = (key: Key, value: number, attributes?: Attributes) => void
-
-/** Metrics of the table that are asked for together; `ask` is called at each reading. */
-function read<Key extends RuntimeMetricKey>(meter: Meter, keys: readonly Key[], ask: (tell: Tell<Key>) => void): Stop {
-  const instruments = new Map(keys.map((key) => [key, observable(meter, runtimeMetrics[key])]))
+/** Creates the metrics `keys` and calls `read` at each collection to observe them together. */
+function observeAll<Key extends RuntimeMetricKey>(
+  meter: Meter,
+  keys: readonly Key[],
+  read: (observe: Observe<Key>) => void,
+): Stop {
+  const instruments = new Map(keys.map((key) => [key, createObservable(meter, runtimeMetrics[key])]))
   const callback = (result: BatchObservableResult) =>
-    ask((key, value, attributes) => {
+    read((key, value, attributes) => {
       const instrument = instruments.get(key)
       if (instrument) result.observe(instrument, value, attributes)
     })
   const all = [...instruments.values()]
   meter.addBatchObservableCallback(callback, all)
   return () => meter.removeBatchObservableCallback(callback, all)
-}
-
-function observable(meter: Meter, { name, kind, unit, help }: RuntimeMetricDefinition): Observable {
-  const valueType = unit === 's' || unit === '1' ? ValueType.DOUBLE : ValueType.INT
-  const options = { description: help, unit, valueType }
-  if (kind === 'counter') return meter.createObservableCounter(name, options)
-  if (kind === 'updowncounter') return meter.createObservableUpDownCounter(name, options)
-  return meter.createObservableGauge(name, options)
 }

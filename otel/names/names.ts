@@ -1,9 +1,10 @@
 /**
- * THE table: everything that telemetry may say, under which name, in which unit, with which values. Instruments, log
- * lines, spans, dashboards, alerts and documents take their names from here and from nowhere else. The list may grow;
- * nothing in it is renamed, because other people's queries rest on it.
+ * The table of names: every metric, attribute and span, with its unit and its values. Instruments, log lines, spans,
+ * dashboards, alerts and documents take their names only from here. The table may grow, but nothing in it is renamed,
+ * because other people's queries depend on it.
  *
- * OpenTelemetry has no conventions for SMTP yet: what is SMTP's own is named `smtp.*`, the rest as they name it.
+ * OpenTelemetry has no conventions for SMTP yet. Names that are specific to SMTP begin with `smtp.`; all others follow
+ * OpenTelemetry's conventions.
  */
 import type { AttributeKey, attributes } from './attributes.ts'
 import type { RuntimeAttributeKey } from './runtime.ts'
@@ -12,19 +13,20 @@ export * from './attributes.ts'
 export * from './runtime.ts'
 export * from './values.ts'
 
-/** The instrumentation scope. Its version is the version of this table: the minor grows when the table is extended. */
+/** The instrumentation scope. Its version is the version of this table: an extension increments the minor version. */
 export const scope = { name: 'ahasend-smtp-proxy', version: '1.3.0' } as const
 
-/** A metric: `prometheus` is the name under which it is scraped. */
+/** A metric of the proxy. */
 export interface MetricDefinition {
   readonly name: `smtp.proxy.${string}`
   readonly kind: 'counter' | 'updowncounter' | 'gauge' | 'histogram'
-  /** UCUM, as OpenTelemetry wants it. */
+  /** UCUM, as OpenTelemetry requires. */
   readonly unit: string
   readonly help: string
   readonly attributes: readonly AttributeKey[]
-  /** Upper bounds, of histograms only, in the metric's unit. */
+  /** Upper bounds in the metric's unit. Only histograms have them. */
   readonly buckets?: readonly number[]
+  /** The name on the scrape page. */
   readonly prometheus: `smtp_proxy_${string}`
 }
 
@@ -32,11 +34,12 @@ const durations = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 
 const lifetimes = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600] as const
 /** Up to AhaSend's limit of 20 MiB. */
 const sizes = [1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 10485760, 15728640, 20971520] as const
-/** Up to AhaSend's limit of 50 recipients a mail. */
+/** Up to AhaSend's limit of 50 recipients per message. */
 const recipients = [1, 2, 5, 10, 20, 40, 50] as const
-/** Up to AhaSend's limit of 10,000 mails a connection. */
+/** Up to AhaSend's limit of 10,000 messages per connection. */
 const messages = [1, 2, 5, 10, 50, 100, 500, 1000, 5000, 9000, 10000] as const
 
+/** The metrics of the proxy. */
 export const metrics = {
   replies: {
     name: 'smtp.proxy.replies',
@@ -57,7 +60,7 @@ export const metrics = {
     name: 'smtp.proxy.replies.lost',
     kind: 'counter',
     unit: '{reply}',
-    help: 'Replies that did not reach the client, or that the client probably did not read.',
+    help: 'Replies that the client did not receive, or probably did not read.',
     attributes: ['smtp.reply.loss'],
     prometheus: 'smtp_proxy_replies_lost_total',
   },
@@ -65,7 +68,7 @@ export const metrics = {
     name: 'smtp.proxy.command.duration',
     kind: 'histogram',
     unit: 's',
-    help: 'From a command to its reply; CONNECT: from the connection to the greeting.',
+    help: 'Time from a command to its reply. CONNECT: from the connection to the greeting.',
     attributes: ['smtp.command', 'server.address'],
     buckets: durations,
     prometheus: 'smtp_proxy_command_duration_seconds',
@@ -74,7 +77,7 @@ export const metrics = {
     name: 'smtp.proxy.transactions',
     kind: 'counter',
     unit: '{transaction}',
-    help: 'Mails, from MAIL to an end of any kind.',
+    help: 'Messages, however they ended.',
     attributes: ['smtp.transaction.outcome', 'error.type', 'server.address', 'smtp.client.name'],
     prometheus: 'smtp_proxy_transactions_total',
   },
@@ -82,7 +85,7 @@ export const metrics = {
     name: 'smtp.proxy.transaction.duration',
     kind: 'histogram',
     unit: 's',
-    help: 'From MAIL to the end of the mail.',
+    help: 'Time from MAIL to the end of the message.',
     attributes: ['smtp.transaction.outcome', 'server.address'],
     buckets: durations,
     prometheus: 'smtp_proxy_transaction_duration_seconds',
@@ -91,7 +94,7 @@ export const metrics = {
     name: 'smtp.proxy.recipients',
     kind: 'counter',
     unit: '{recipient}',
-    help: 'Recipients that were answered.',
+    help: 'Recipients that the upstream answered.',
     attributes: ['smtp.recipient.verdict', 'server.address', 'smtp.client.name'],
     prometheus: 'smtp_proxy_recipients_total',
   },
@@ -99,7 +102,7 @@ export const metrics = {
     name: 'smtp.proxy.message.size',
     kind: 'histogram',
     unit: 'By',
-    help: 'Octets of mails on the wire, of mails whose body began.',
+    help: 'Size of messages on the wire. Only messages whose body began.',
     attributes: ['smtp.transaction.outcome', 'smtp.client.name'],
     buckets: sizes,
     prometheus: 'smtp_proxy_message_size_bytes',
@@ -108,7 +111,7 @@ export const metrics = {
     name: 'smtp.proxy.message.recipients',
     kind: 'histogram',
     unit: '{recipient}',
-    help: 'Recipients that were answered in a mail, whatever the verdict.',
+    help: 'Recipients per message that the upstream answered, whatever the verdict.',
     attributes: ['smtp.transaction.outcome'],
     buckets: recipients,
     prometheus: 'smtp_proxy_message_recipients',
@@ -134,7 +137,7 @@ export const metrics = {
     name: 'smtp.proxy.session.active',
     kind: 'updowncounter',
     unit: '{session}',
-    help: 'Sessions that are open now.',
+    help: 'Open sessions.',
     attributes: ['smtp.client.name'],
     prometheus: 'smtp_proxy_session_active',
   },
@@ -142,7 +145,7 @@ export const metrics = {
     name: 'smtp.proxy.session.messages',
     kind: 'histogram',
     unit: '{message}',
-    help: 'Mails in a session, against a limit of 10000.',
+    help: 'Messages per session. AhaSend allows 10000.',
     attributes: ['server.address'],
     buckets: messages,
     prometheus: 'smtp_proxy_session_messages',
@@ -151,7 +154,7 @@ export const metrics = {
     name: 'smtp.proxy.session.opaque',
     kind: 'counter',
     unit: '{session}',
-    help: 'Sessions that are relayed without being understood any more.',
+    help: 'Sessions that the proxy relays but can no longer follow.',
     attributes: ['smtp.opaque.reason'],
     prometheus: 'smtp_proxy_session_opaque_total',
   },
@@ -159,7 +162,7 @@ export const metrics = {
     name: 'smtp.proxy.client.tls.handshakes',
     kind: 'counter',
     unit: '{handshake}',
-    help: 'Attempts of applications to enter TLS; without an error type, those that succeeded.',
+    help: 'TLS handshakes of applications. Without error_type: successful ones.',
     attributes: ['error.type', 'smtp.listener', 'smtp.client.name'],
     prometheus: 'smtp_proxy_client_tls_handshakes_total',
   },
@@ -167,7 +170,7 @@ export const metrics = {
     name: 'smtp.proxy.upstream.dials',
     kind: 'counter',
     unit: '{dial}',
-    help: 'Attempts to reach an upstream.',
+    help: 'Attempts to connect to an upstream. Without error_type: successful ones.',
     attributes: ['error.type', 'tls.resumed', 'server.address'],
     prometheus: 'smtp_proxy_upstream_dials_total',
   },
@@ -175,7 +178,7 @@ export const metrics = {
     name: 'smtp.proxy.upstream.dial.duration',
     kind: 'histogram',
     unit: 's',
-    help: 'How long reaching an upstream took, by phase.',
+    help: 'Duration of attempts to connect to an upstream, by phase.',
     attributes: ['smtp.dial.phase', 'server.address'],
     buckets: durations,
     prometheus: 'smtp_proxy_upstream_dial_duration_seconds',
@@ -184,7 +187,7 @@ export const metrics = {
     name: 'smtp.proxy.io',
     kind: 'counter',
     unit: 'By',
-    help: 'Octets relayed, inside TLS.',
+    help: 'Bytes relayed, without TLS overhead.',
     attributes: ['network.io.direction'],
     prometheus: 'smtp_proxy_io_bytes_total',
   },
@@ -192,7 +195,7 @@ export const metrics = {
     name: 'smtp.proxy.certificate.not_after',
     kind: 'gauge',
     unit: 's',
-    help: 'When the certificate ends, in seconds since 1970; of several upstreams seen within a day, the first to end.',
+    help: 'When the certificate expires, in seconds since 1970. Of the upstreams seen within a day: the earliest date.',
     attributes: ['tls.side'],
     prometheus: 'smtp_proxy_certificate_not_after_seconds',
   },
@@ -200,7 +203,7 @@ export const metrics = {
     name: 'smtp.proxy.observer.failures',
     kind: 'counter',
     unit: '{failure}',
-    help: 'Failures of the telemetry itself.',
+    help: 'Failures of the telemetry itself. Mail is not affected.',
     attributes: [],
     prometheus: 'smtp_proxy_observer_failures_total',
   },
@@ -208,7 +211,7 @@ export const metrics = {
     name: 'smtp.proxy.loop.time',
     kind: 'counter',
     unit: 's',
-    help: 'How long an event loop that relays mail worked, and how long it waited.',
+    help: 'Time that an event loop that relays mail was busy or waited for events.',
     attributes: ['smtp.loop', 'nodejs.eventloop.state'],
     prometheus: 'smtp_proxy_loop_time_seconds_total',
   },
@@ -216,7 +219,7 @@ export const metrics = {
     name: 'smtp.proxy.loop.delay',
     kind: 'histogram',
     unit: 's',
-    help: 'The longest wait for a turn of an event loop that relays mail, recorded once a second.',
+    help: 'Longest delay in each second of an event loop that relays mail.',
     attributes: ['smtp.loop'],
     buckets: durations,
     prometheus: 'smtp_proxy_loop_delay_seconds',
@@ -225,7 +228,7 @@ export const metrics = {
     name: 'smtp.proxy.loop.heap',
     kind: 'updowncounter',
     unit: 'By',
-    help: 'Memory in use on the heap of an event loop that relays mail.',
+    help: 'Used heap of an event loop that relays mail.',
     attributes: ['smtp.loop'],
     prometheus: 'smtp_proxy_loop_heap_bytes',
   },
@@ -233,7 +236,7 @@ export const metrics = {
     name: 'smtp.proxy.telemetry.lost',
     kind: 'counter',
     unit: '{record}',
-    help: 'Spans, data points and log lines that were lost. Mail is not affected.',
+    help: 'Lost spans, data points and log lines. Mail is not affected.',
     attributes: ['telemetry.signal', 'telemetry.loss'],
     prometheus: 'smtp_proxy_telemetry_lost_total',
   },
@@ -241,12 +244,13 @@ export const metrics = {
     name: 'smtp.proxy.telemetry.exported',
     kind: 'counter',
     unit: '{record}',
-    help: 'Spans, data points and log lines that an OTLP receiver took.',
+    help: 'Spans, data points and log lines that an OTLP receiver accepted.',
     attributes: ['telemetry.signal'],
     prometheus: 'smtp_proxy_telemetry_exported_total',
   },
 } as const satisfies Record<string, MetricDefinition>
 
+/** The key of a metric in `metrics`. */
 export type MetricKey = keyof typeof metrics
 
 type KeysOf<Metric extends MetricKey> = (typeof metrics)[Metric]['attributes'][number]
@@ -257,7 +261,7 @@ type ValueOf<Key extends AttributeKey> = (typeof attributes)[Key] extends { read
     ? number
     : string
 
-/** The attributes that one measurement of a metric must have; only `error.type` may be absent. */
+/** The attributes of one measurement of a metric. Only `error.type` is optional. */
 export type AttributesOf<Metric extends MetricKey> = {
   readonly [Key in Exclude<KeysOf<Metric>, 'error.type'>]: ValueOf<Key>
 } & { readonly [Key in Extract<KeysOf<Metric>, 'error.type'>]?: string }

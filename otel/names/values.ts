@@ -1,32 +1,17 @@
-/**
- * The closed sets that attributes take their values from: those of the proxy's events, and those of telemetry itself.
- */
-export {
-  appTlsErrors,
-  closeReasons,
-  commands,
-  dialErrors,
-  dialPhases,
-  opaqueReasons,
-  recipientVerdicts,
-  refusedCuts,
-  refusedSessions,
-  replyCauses,
-  replyLosses,
-  replyOrigins,
-  transactionErrors,
-  transactionOutcomes,
-} from '../../proxy/events/closed-sets.ts'
+/** The closed sets of attribute values: those of the proxy's events, and those of telemetry itself. */
+export * from '../../proxy/events/closed-sets.ts'
+
+/** What an event loop does with its time. */
+export const eventLoopStates = ['active', 'idle'] as const
 
 /** The kinds of telemetry. */
 export const telemetrySignals = ['traces', 'metrics', 'logs'] as const
 
+/** A kind of telemetry. */
 export type TelemetrySignal = (typeof telemetrySignals)[number]
 
-/**
- * How telemetry is lost. queue_full: more came than was taken away. export_failed: the receiver did not take it.
- * rate_limited: held back on purpose, because too much of one kind came. stdout_full: nobody read the log.
- */
+/** Why telemetry is lost: see the attribute `telemetry.loss`. */
 export const telemetryLosses = ['queue_full', 'export_failed', 'rate_limited', 'stdout_full'] as const
 
+/** Why telemetry is lost. */
 export type TelemetryLoss = (typeof telemetryLosses)[number]

@@ -1,4 +1,4 @@
-/** What an operator reads in the log about sessions that end for a reason which only an operator can remove. */
+/** Advice in the log about sessions that end for a reason that only an operator can fix. */
 import type { ProxyHeaderFault } from '../../proxy/events/closed-sets.ts'
 import type { SessionEvent } from '../../proxy/events/session-event.ts'
 
@@ -16,7 +16,7 @@ const EXPECTED =
   'The address is in PROXY_TRUST_PROXY_PROTOCOL, so its connections must begin with a PROXY header, version 1 or 2. ' +
   'Check that the load balancer sends one, also in its health checks, or remove its network from the setting.'
 
-/** What happened and what to check; undefined where the other attributes of the line say enough. */
+/** What happened and what to check. Undefined if the other attributes of the line are enough. */
 export function adviceOn(close: Extract<SessionEvent, { type: 'session-close' }>): string | undefined {
   if (close.reason !== 'proxy_header') return undefined
   const fault = Object.hasOwn(FAULTS, close.detail ?? '') ? `${FAULTS[close.detail as ProxyHeaderFault]} ` : ''

@@ -1,38 +1,38 @@
-/** What spans and log lines say of a mail, a session, a dial, in the words of the table. Both say the same. */
+/** The attributes of messages, sessions and dials. Spans and log lines have the same attributes. */
 import type { Dial } from '../../proxy/events/dial.ts'
 import type { ReplyFacts } from '../../proxy/events/reply.ts'
 import type { RecipientCounts } from '../../proxy/events/transaction.ts'
 import type { AttributeKey, DetailKey } from '../names/names.ts'
-import type { Exchange, MailRecord, SessionFacts, SessionRecord } from './records.ts'
+import type { Exchange, MessageRecord, SessionFacts, SessionRecord } from './records.ts'
 
-/** Attributes of a span, or the members of a log line: the keys are those of the table. */
+/** The attributes of a span, or the fields of a log line. The keys are those of the table. */
 export type Attributes = { [Key in AttributeKey | DetailKey]?: string | number | boolean | string[] }
 
-/** Of a mail that is over. */
-export function mailAttributes({ session, end, ...mail }: MailRecord): Attributes {
+/** The attributes of a finished message. */
+export function messageAttributes({ session, end, ...message }: MessageRecord): Attributes {
   return {
-    ...who(session),
-    ...upstream(session),
+    ...clientAttributes(session),
+    ...upstreamAttributes(session),
     'smtp.transaction.outcome': end.outcome,
     ...(end.error && { 'error.type': end.error }),
-    ...(mail.stage && { 'smtp.transaction.stage': mail.stage }),
+    ...(message.stage && { 'smtp.transaction.stage': message.stage }),
     ...(end.command && { 'smtp.command': end.command }),
     ...(end.reply && replyAttributes(end.reply)),
     ...(end.hasBody && { 'smtp.message.size': end.size }),
     ...recipientCounts(end.recipients),
-    ...(mail.sender !== undefined && { 'smtp.sender': mail.sender }),
-    ...(mail.recipients.length > 0 && { 'smtp.recipients': [...mail.recipients] }),
+    ...(message.sender !== undefined && { 'smtp.sender': message.sender }),
+    ...(message.recipients.length > 0 && { 'smtp.recipients': [...message.recipients] }),
     ...(end.headers?.sandbox && { 'ahasend.sandbox': true }),
     ...(end.headers?.messageId !== undefined && { 'smtp.message.message_id': end.headers.messageId }),
   }
 }
 
-/** Of a session that is over. */
+/** The attributes of a finished session. */
 export function sessionAttributes({ session, close, refusal }: SessionRecord): Attributes {
   const { open, tls, tlsFailure, auth, capabilities, opaque, earlyTalker } = session
   return {
-    ...who(session),
-    ...upstream(session),
+    ...clientAttributes(session),
+    ...upstreamAttributes(session),
     'smtp.listener': open.listener,
     'smtp.session.close_reason': close.reason,
     ...(close.detail && { 'smtp.session.close_detail': close.detail }),
@@ -49,11 +49,11 @@ export function sessionAttributes({ session, close, refusal }: SessionRecord): A
     ...(opaque && { 'smtp.opaque.reason': opaque }),
     ...(earlyTalker && { 'smtp.session.early_talker': true }),
     ...(session.dialCount > 0 && { 'smtp.dial.count': session.dialCount }),
-    ...(session.dialledAhead && { 'smtp.dial.ahead': true }),
+    ...(session.preconnected && { 'smtp.dial.ahead': true }),
   }
 }
 
-/** Of an attempt to reach an upstream; TLS is that of the upstream's leg. */
+/** The attributes of an attempt to connect to an upstream. The TLS attributes are those of the upstream connection. */
 export function dialAttributes(dial: Dial): Attributes {
   return {
     'server.address': dial.serverAddress,
@@ -68,7 +68,7 @@ export function dialAttributes(dial: Dial): Attributes {
   }
 }
 
-/** Of one command. */
+/** The attributes of one command. */
 export function exchangeAttributes({ command, reply, recipient }: Exchange): Attributes {
   return {
     'smtp.command': command,
@@ -77,7 +77,7 @@ export function exchangeAttributes({ command, reply, recipient }: Exchange): Att
   }
 }
 
-function who({ open, clientAddress }: SessionFacts): Attributes {
+function clientAttributes({ open, clientAddress }: SessionFacts): Attributes {
   return {
     'smtp.session.id': open.sessionId,
     'smtp.client.name': open.clientName,
@@ -85,7 +85,7 @@ function who({ open, clientAddress }: SessionFacts): Attributes {
   }
 }
 
-function upstream({ server, upstream }: SessionFacts): Attributes {
+function upstreamAttributes({ server, upstream }: SessionFacts): Attributes {
   return {
     'server.address': server,
     ...(upstream && { 'server.port': upstream.serverPort }),

@@ -1,56 +1,53 @@
-/** What counts as failed, and what `error.type` then says. A trace of it is always kept. */
+/** What counts as a failure, and its `error.type`. Traces of failures are always kept. */
 import type { CloseReason, CommandName, ReplyCause } from '../../proxy/events/closed-sets.ts'
 import type { Dial } from '../../proxy/events/dial.ts'
 import type { ReplyFacts } from '../../proxy/events/reply.ts'
 import { needsAction } from '../metrics/app-tls.ts'
 import { refusedSessions } from '../names/names.ts'
-import type { Exchange, MailRecord, SessionRecord } from './records.ts'
+import type { Exchange, MessageRecord, SessionRecord } from './records.ts'
 
-/** Why something failed: `type` is the attribute `error.type`; `hint` a cause, for the status of a span. */
+/** A failure. `type` is the attribute `error.type`; `hint` is a cause for the status of the span. */
 export interface Failure {
   readonly type: string
   readonly hint?: string
 }
 
-/** A mail failed when it was refused or may have been lost; a client that gave up is no failure. */
-export function mailFailure({ end }: MailRecord): Failure | undefined {
+/** A message failed if it was refused or may have been lost. A client that gave up is not a failure. */
+export function messageFailure({ end }: MessageRecord): Failure | undefined {
   if (end.outcome === 'accepted' || end.outcome === 'aborted') return undefined
-  return { type: end.error ?? '_OTHER', ...hintOf(end.reply) }
+  return failure(end.error ?? '_OTHER', causeOf(end.reply))
 }
 
-/** An exchange failed when it was refused, or when no answer came although the client waited. */
+/** A command failed if it was refused, or if no reply came although the client waited. */
 export function exchangeFailure({ reply, error }: Exchange): Failure | undefined {
-  if (!reply) return error && { type: error }
-  return reply.code >= 400 || reply.code < 200 ? { type: `${reply.code}`, ...hintOf(reply) } : undefined
+  if (!reply) return error && failure(error)
+  return reply.code >= 400 || reply.code < 200 ? failure(`${reply.code}`, causeOf(reply)) : undefined
 }
 
+/** A dial failed if it has an error. */
 export function dialFailure({ error, detail }: Dial): Failure | undefined {
-  return error && { type: error, ...(detail && { hint: detail }) }
+  return error && failure(error, detail)
 }
 
-/** A session whose client was refused before any mail, or whose connection broke. Idle ends are no failures. */
+/** A session failed if its client was refused before any message, or if its connection broke. Idle timeouts are not failures. */
 export function sessionFailure(record: SessionRecord): Failure | undefined {
   const { session, close, refusal } = record
   const { tlsFailure } = session
-  if (tlsFailure) return needsAction(tlsFailure.error) ? tlsFailureOf(tlsFailure) : undefined
+  if (tlsFailure) return needsAction(tlsFailure.error) ? failure(tlsFailure.error, tlsFailure.detail) : undefined
   const lastDial = session.dials.at(-1)
   if (close.reason === 'dial_failed' && lastDial) return dialFailure(lastDial)
-  if (refusal?.reply && !USUAL.has(refusal.reply.cause)) return exchangeFailure(refusal)
-  if (REFUSED.has(close.reason)) return { type: close.reason, ...(close.detail && { hint: close.detail }) }
-  return BROKEN.has(close.reason) ? { type: 'upstream_lost', hint: close.reason } : undefined
+  if (refusal?.reply && !NORMAL.has(refusal.reply.cause)) return exchangeFailure(refusal)
+  if (REFUSED.has(close.reason)) return failure(close.reason, close.detail)
+  return BROKEN.has(close.reason) ? failure('upstream_lost', close.reason) : undefined
 }
 
-/** Refused without a reply: before TLS on a listener with TLS from the first byte, or before a client was known. */
+/** Close reasons of sessions that were refused without a reply, before TLS or before the client was known. */
 const REFUSED: ReadonlySet<CloseReason> = new Set<CloseReason>(refusedSessions)
 
-function tlsFailureOf({ error, detail }: NonNullable<SessionRecord['session']['tlsFailure']>): Failure {
-  return { type: error, ...(detail && { hint: detail }) }
-}
-
-/** Ends of a session that nobody announced. */
+/** Close reasons of sessions that ended without a reply or a QUIT. */
 const BROKEN: ReadonlySet<CloseReason> = new Set<CloseReason>(['upstream_closed', 'upstream_reset', 'error'])
 
-/** Commands whose refusal keeps a client from sending any mail, by how near to one they bring it. */
+/** The commands that must succeed before a message, in order. */
 const NEEDED: ReadonlyMap<CommandName, number> = new Map<CommandName, number>([
   ['CONNECT', 0],
   ['EHLO', 1],
@@ -59,23 +56,30 @@ const NEEDED: ReadonlyMap<CommandName, number> = new Map<CommandName, number>([
   ['AUTH', 3],
 ])
 
-/** What AhaSend says when it ends a session in which nothing happens: normal for pools of connections. */
-const USUAL: ReadonlySet<ReplyCause> = new Set<ReplyCause>(['idle_timeout', 'shutting_down', 'draining'])
+/** Causes of a 421 that are normal for pooled connections. */
+const NORMAL: ReadonlySet<ReplyCause> = new Set<ReplyCause>(['idle_timeout', 'shutting_down', 'draining'])
 
-/** Whether an exchange outside a mail says how the session went. A 503 to what a client pipelined behind does not. */
+/**
+ * Whether a refused command outside a message decides the outcome of the session. A 503 to commands that a client pipelined
+ * after the refused one does not.
+ */
 export function decidesSession({ command, reply }: Exchange): boolean {
   return reply !== undefined && reply.code >= 400 && (NEEDED.has(command) || reply.code === 421)
 }
 
 /**
- * Whether an accepted command shows that a refusal before it kept the client from nothing: it tried another mechanism, or
- * did without. Behind a 421 nothing does.
+ * Whether an accepted command makes an earlier refusal irrelevant, because the client tried another mechanism or continued
+ * without one. After a 421 no command does.
  */
 export function overcomes({ command, reply }: Exchange, refusal: Exchange): boolean {
   if (!reply || reply.code < 200 || reply.code >= 300 || refusal.reply?.code === 421) return false
   return command === 'MAIL' || (NEEDED.get(command) ?? -1) >= (NEEDED.get(refusal.command) ?? 0)
 }
 
-function hintOf(reply: ReplyFacts | undefined): { readonly hint?: string } {
-  return reply && reply.cause !== 'none' ? { hint: reply.cause } : {}
+function failure(type: string, hint?: string): Failure {
+  return hint ? { type, hint } : { type }
+}
+
+function causeOf(reply: ReplyFacts | undefined): string | undefined {
+  return reply?.cause === 'none' ? undefined : reply?.cause
 }

@@ -8,15 +8,15 @@ import { createRateLimit, type RateLimit } from '../export/rate-limit.ts'
 import { explanations, needsAction } from '../metrics/app-tls.ts'
 import { refusedSessions } from '../names/names.ts'
 import { adviceOn } from './advice.ts'
-import { type Attributes, dialAttributes, mailAttributes, sessionAttributes } from './attributes.ts'
-import type { MailRecord, SessionFacts, SessionRecord } from './records.ts'
+import { type Attributes, dialAttributes, messageAttributes, sessionAttributes } from './attributes.ts'
+import type { MessageRecord, SessionFacts, SessionRecord } from './records.ts'
 
-/** Sessions that ended so got nothing of what they came for. */
+/** Close reasons of sessions that could not send mail. */
 const REFUSED: ReadonlySet<CloseReason> = new Set<CloseReason>(['dial_failed', ...refusedSessions])
 
 /**
- * One line for each mail and one for each session, which says all there is to say. What fails all the time for one
- * reason (dials, sessions in which no mail began) is told a few times a second and then counted.
+ * Writes one line for each message and one for each session, with all attributes. Failed dials and sessions without a
+ * message are limited to a few lines per second and reason; the rest is only counted.
  */
 export class Log {
   readonly #logger: Logger
@@ -30,16 +30,16 @@ export class Log {
     })
   }
 
-  /** A mail is over; `span` is its span, or only its trace where no span was kept. */
-  mail(record: MailRecord, span: SpanContext | undefined): void {
+  /** Writes the line of a finished message. `span` is its span, or only its trace if the span was not kept. */
+  message(record: MessageRecord, span: SpanContext | undefined): void {
     const { outcome } = record.end
     const level = outcome === 'accepted' || outcome === 'aborted' ? 'info' : 'warn'
     if (!this.#logger.isLevelEnabled(level)) return
     const duration_ms = milliseconds(record.at, record.end.at)
-    this.#logger[level]({ ...mailAttributes(record), duration_ms, ...traceIds(span) }, 'transaction')
+    this.#logger[level]({ ...messageAttributes(record), duration_ms, ...traceIds(span) }, 'transaction')
   }
 
-  /** A session is over. */
+  /** Writes the line of a finished session. */
   session(record: SessionRecord, span: SpanContext | undefined): void {
     const { session, close } = record
     const { tlsFailure } = session
@@ -47,14 +47,14 @@ export class Log {
     if (!this.#logger.isLevelEnabled(level)) return
     if (close.messages === 0 && !this.#limit.allows(`session ${tlsFailure?.error ?? close.reason}`)) return
     const duration_ms = milliseconds(session.open.at, close.at)
-    const decisive = session.upstream ?? session.dials.at(-1)
-    const dial = decisive && { dial: dialLine(decisive) }
+    const lastDial = session.upstream ?? session.dials.at(-1)
+    const dial = lastDial && { dial: dialLine(lastDial) }
     const advice = tlsFailure ? explanations[tlsFailure.error] : adviceOn(close)
     const extras = { ...(advice && { advice }), duration_ms, ...dial, ...traceIds(span) }
     this.#logger[level]({ ...sessionAttributes(record), ...extras }, 'session')
   }
 
-  /** An attempt to reach an upstream, for `session` or ahead of need. */
+  /** Writes the line of a dial for `session`, or of a preconnect. */
   dial(dial: Dial, session?: SessionFacts): void {
     const line = () => ({ ...(session && { 'smtp.session.id': session.open.sessionId }), ...dialLine(dial) })
     if (!dial.error) {
@@ -62,12 +62,12 @@ export class Log {
     } else if (this.#limit.allows(`dial ${dial.error}`)) this.#logger.warn(line(), 'dial failed')
   }
 
-  /** Tells how many lines were held back and not told of yet. Call it before the end of the process. */
+  /** Logs the number of suppressed lines that no line has reported yet. Call it before the process ends. */
   flush(): void {
     this.#limit.flush()
   }
 
-  /** Telemetry itself threw. The message may quote what a client sent, so only the place is told. */
+  /** Logs an exception of the telemetry itself. Its message may quote a client, so only its type and stack are logged. */
   telemetryFailed(error: unknown): void {
     if (!this.#limit.allows('observer')) return
     this.#logger.error(error instanceof Error ? originOf(error) : {}, 'telemetry failed')
@@ -86,7 +86,7 @@ function traceIds(span: SpanContext | undefined): Attributes {
   return { trace_id: span.traceId, ...(kept && { span_id: span.spanId }), trace_flags: kept ? '01' : '00' }
 }
 
-/** To the microsecond: clocks tell no more. */
+/** Rounded to a microsecond, the resolution of the clock. */
 function milliseconds(from: number, to: number): number {
   return Math.round((to - from) * 1000) / 1000
 }

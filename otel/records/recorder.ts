@@ -1,6 +1,6 @@
 /**
- * Gathers the events of a session into records of what is over: a mail, a session. Log lines and spans are both made of
- * these records, so that they agree.
+ * Collects the events of a session into records of finished messages and sessions. Log lines and spans are made from the same
+ * records, so that they agree.
  */
 import type { SpanContext } from '@opentelemetry/api'
 import type { Dial } from '../../proxy/events/dial.ts'
@@ -9,25 +9,26 @@ import type { SessionEvent, SessionOpen } from '../../proxy/events/session-event
 import type { TransactionEnd, Unanswered } from '../../proxy/events/transaction.ts'
 import { decidesSession, overcomes } from './failure.ts'
 import type { Log } from './log.ts'
-import type { Exchange, MailRecord, SessionFacts, SessionRecord } from './records.ts'
+import type { Exchange, MessageRecord, SessionFacts, SessionRecord } from './records.ts'
 import type { SessionTrace, Traces } from './traces.ts'
 
-/** Commands of one mail that are remembered one by one, and recipients. AhaSend takes 50. */
-const MAX_MAIL_EXCHANGES = 128
-/** Commands of one session outside its mails that are remembered: the first, which set it up. */
+/** The maximum number of recorded commands, and of recorded recipients, per message. AhaSend accepts 50 recipients. */
+const MAX_MESSAGE_EXCHANGES = 128
+/** The maximum number of recorded commands outside messages per session. The first ones are kept: they set up the session. */
 const MAX_SESSION_EXCHANGES = 32
-/** Dials of one session that are remembered: more than anybody lists upstreams. */
+/** The maximum number of recorded dials per session, more than any list of upstreams needs. */
 const MAX_DIALS = 16
 
+/** The outputs of `createRecords`, and what they may contain. */
 export interface RecordsOptions {
   readonly log: Log
-  /** Absent when no spans are exported. */
+  /** Absent if no spans are exported. */
   readonly traces?: Traces | undefined
-  /** PROXY_RECORD_ADDRESSES: with `none`, not even the client's IP address is told. */
+  /** PROXY_RECORD_ADDRESSES. With `none`, not even the client's IP address is recorded. */
   readonly recordAddresses: 'none' | 'domain' | 'full'
 }
 
-/** Turns what happens into spans and log lines. A mail's span comes first, so that its line can name it. */
+/** Turns events into spans and log lines. A span is created before its log line, so that the line can name it. */
 export function createRecords(options: RecordsOptions): Telemetry {
   const { log, traces } = options
   return {
@@ -40,7 +41,7 @@ export function createRecords(options: RecordsOptions): Telemetry {
   }
 }
 
-/** The first items of a list that must not grow without end, and how many there were besides. */
+/** A list that keeps its first items and counts the rest. */
 class Bounded<Item> {
   readonly items: Item[] = []
   omitted = 0
@@ -58,17 +59,17 @@ class Bounded<Item> {
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] }
 
-/** A mail that is under way. */
-interface OpenMail {
+/** A message that has not ended. */
+interface OpenMessage {
   readonly at: number
   readonly sender?: string
   readonly recipients: string[]
   readonly exchanges: Bounded<Exchange>
-  /** Its MAIL, when the session ended before the answer. */
+  /** Its MAIL, if the session ended before the reply. */
   readonly unanswered?: Unanswered
 }
 
-/** Gathers one session. */
+/** Collects the events of one session. */
 class Recorder {
   readonly #facts: Writable<SessionFacts>
   readonly #log: Log
@@ -76,14 +77,14 @@ class Recorder {
   readonly #dials: Dial[] = []
   readonly #exchanges = new Bounded<Exchange>(MAX_SESSION_EXCHANGES)
   #refusal: Exchange | undefined
-  #mail: OpenMail | undefined
+  #message: OpenMessage | undefined
 
   constructor(open: SessionOpen, { log, traces, recordAddresses }: RecordsOptions) {
     this.#facts = {
       open,
       ...(recordAddresses !== 'none' && { clientAddress: open.clientAddress }),
       server: open.serverAddress,
-      dialledAhead: false,
+      preconnected: false,
       dials: this.#dials,
       dialCount: 0,
     }
@@ -102,15 +103,15 @@ class Recorder {
       case 'exchange':
         return this.#exchanged(event)
       case 'tx-begin':
-        return this.#mailBegan(event)
+        return this.#messageBegan(event)
       case 'tx-rcpt':
         return this.#recipientAnswered(event)
       case 'tx-commit':
       case 'tx-rollback':
       case 'tx-reset':
-        return this.#mailEnded(event)
+        return this.#messageEnded(event)
       case 'tx-lost':
-        return this.#mailLost(event)
+        return this.#messageLost(event)
       case 'session-close':
         return this.#closed(event)
       default:
@@ -137,87 +138,87 @@ class Recorder {
   #reached(dial: Dial, ahead: boolean): void {
     this.#facts.upstream = dial
     this.#facts.server = dial.serverAddress
-    this.#facts.dialledAhead = ahead
+    this.#facts.preconnected = ahead
   }
 
-  /** MAIL and RCPT are told once more where they mean something for a mail; only there they are that mail's. */
+  /** Most MAIL and RCPT commands arrive again as `tx-` events, which assign them to their message. */
   #exchanged(exchange: Exchange): void {
     if (this.#refusal && overcomes(exchange, this.#refusal)) this.#refusal = undefined
-    if (this.#isToldAgain(exchange)) return
-    if (this.#mail) return this.#mail.exchanges.add(exchange)
+    if (this.#isRepeated(exchange)) return
+    if (this.#message) return this.#message.exchanges.add(exchange)
     if (decidesSession(exchange)) this.#refusal = exchange
     this.#exchanges.add(exchange)
   }
 
-  /** An answered MAIL begins a mail, unless it was refused inside one; a RCPT inside a mail has a verdict. */
-  #isToldAgain({ command, reply }: Exchange): boolean {
+  /** True if a `tx-begin` or `tx-rcpt` event reports the same command. A MAIL that is refused inside a message has none. */
+  #isRepeated({ command, reply }: Exchange): boolean {
     const code = reply?.code ?? 0
     const accepted = code >= 200 && code < 300
-    if (command === 'MAIL') return accepted || (code >= 400 && !this.#mail)
-    return command === 'RCPT' && this.#mail !== undefined && (accepted || code >= 400)
+    if (command === 'MAIL') return accepted || (code >= 400 && !this.#message)
+    return command === 'RCPT' && this.#message !== undefined && (accepted || code >= 400)
   }
 
-  #mailBegan({ at, end, reply, sender }: Extract<SessionEvent, { type: 'tx-begin' }>): void {
-    const exchanges = new Bounded<Exchange>(MAX_MAIL_EXCHANGES)
+  #messageBegan({ at, end, reply, sender }: Extract<SessionEvent, { type: 'tx-begin' }>): void {
+    const exchanges = new Bounded<Exchange>(MAX_MESSAGE_EXCHANGES)
     if (reply) exchanges.add({ command: 'MAIL', at, end, reply })
-    // where a body began without MAIL, nothing was sent, and it took no time
+    // a body that began without MAIL has no MAIL to record: its begin and end are the same
     const unanswered = !reply && end > at && { unanswered: { command: 'MAIL', at } as const }
-    this.#mail = { at, recipients: [], exchanges, ...(sender !== undefined && { sender }), ...unanswered }
+    this.#message = { at, recipients: [], exchanges, ...(sender !== undefined && { sender }), ...unanswered }
   }
 
   #recipientAnswered({ at, end, reply, recipient }: Extract<SessionEvent, { type: 'tx-rcpt' }>): void {
-    const mail = this.#mail
-    if (!mail) return
-    mail.exchanges.add({ command: 'RCPT', at, end, reply, ...(recipient !== undefined && { recipient }) })
-    if (recipient !== undefined && mail.recipients.length < MAX_MAIL_EXCHANGES) mail.recipients.push(recipient)
+    const message = this.#message
+    if (!message) return
+    message.exchanges.add({ command: 'RCPT', at, end, reply, ...(recipient !== undefined && { recipient }) })
+    if (recipient !== undefined && message.recipients.length < MAX_MESSAGE_EXCHANGES) message.recipients.push(recipient)
   }
 
-  #mailLost(event: Extract<SessionEvent, { type: 'tx-lost' }>): void {
-    this.#mailEnded(event, event.stage, event.unanswered)
+  #messageLost(event: Extract<SessionEvent, { type: 'tx-lost' }>): void {
+    this.#messageEnded(event, event.stage, event.unanswered)
   }
 
-  #mailEnded(end: TransactionEnd, stage?: MailRecord['stage'], unanswered = this.#mail?.unanswered): void {
-    const mail = this.#mail
-    this.#mail = undefined
-    if (unanswered) mail?.exchanges.add({ ...unanswered, end: end.at, ...(end.error && { error: end.error }) })
-    const record: MailRecord = {
+  #messageEnded(end: TransactionEnd, stage?: MessageRecord['stage'], unanswered = this.#message?.unanswered): void {
+    const message = this.#message
+    this.#message = undefined
+    if (unanswered) message?.exchanges.add({ ...unanswered, end: end.at, ...(end.error && { error: end.error }) })
+    const record: MessageRecord = {
       session: this.#facts,
-      at: mail?.at ?? end.at,
+      at: message?.at ?? end.at,
       end,
       ...(stage && { stage }),
-      ...(mail?.sender !== undefined && { sender: mail.sender }),
-      recipients: mail?.recipients ?? [],
-      exchanges: mail?.exchanges.items ?? [],
-      omitted: mail?.exchanges.omitted ?? 0,
+      ...(message?.sender !== undefined && { sender: message.sender }),
+      recipients: message?.recipients ?? [],
+      exchanges: message?.exchanges.items ?? [],
+      omitted: message?.exchanges.omitted ?? 0,
     }
-    this.#tell(
-      () => this.#trace?.mail(record),
-      (span) => this.#log.mail(record, span),
+    this.#report(
+      () => this.#trace?.message(record),
+      (span) => this.#log.message(record, span),
     )
   }
 
   #closed(close: SessionRecord['close']): void {
     const { items, omitted } = this.#exchanges
     const refusal = this.#refusal
-    const late = refusal && !items.includes(refusal) ? [refusal] : []
+    const omittedRefusal = refusal && !items.includes(refusal) ? [refusal] : []
     const record: SessionRecord = {
       session: this.#facts,
       close,
-      exchanges: [...items, ...late],
-      omitted: omitted - late.length,
+      exchanges: [...items, ...omittedRefusal],
+      omitted: omitted - omittedRefusal.length,
       ...(refusal && { refusal }),
     }
-    this.#tell(
+    this.#report(
       () => this.#trace?.close(record),
       (span) => this.#log.session(record, span),
     )
   }
 
   /**
-   * The span comes first, so that the line can name it. Where the one throws, the other is still told; and as the guard
-   * around this observer silences it after some throws, lines and all, there are no more spans of this session.
+   * Creates the span first, so that the log line can name it. If the span throws, the line is still written. This session then
+   * gets no more spans: after a few more exceptions the guard around this observer would silence it, log lines included.
    */
-  #tell(record: () => SpanContext | undefined, write: (span: SpanContext | undefined) => void): void {
+  #report(record: () => SpanContext | undefined, write: (span: SpanContext | undefined) => void): void {
     let span: SpanContext | undefined
     try {
       span = record()

@@ -1,67 +1,68 @@
-/** What is reported about a message and a session that are over: plain data, read by the log and the traces. */
+/** The records of finished messages and sessions: plain data from which the log and the traces are made. */
 import type { CommandName, OpaqueReason, TransactionError } from '../../proxy/events/closed-sets.ts'
 import type { Dial } from '../../proxy/events/dial.ts'
 import type { ReplyFacts } from '../../proxy/events/reply.ts'
 import type { SessionEvent, SessionOpen } from '../../proxy/events/session-event.ts'
 import type { TransactionEnd } from '../../proxy/events/transaction.ts'
 
-/** A command and its reply, which is absent when none came. */
+/** A command and its reply. `reply` is absent if none came. */
 export interface Exchange {
   readonly command: CommandName
   readonly at: number
   readonly end: number
   readonly reply?: ReplyFacts
-  /** Why none came; absent when the client did not wait for it. */
+  /** Why no reply came. Absent if the client did not wait for it. */
   readonly error?: TransactionError
-  /** Of a RCPT, as far as PROXY_RECORD_ADDRESSES allows. */
+  /** The recipient of a RCPT, as far as PROXY_RECORD_ADDRESSES allows. */
   readonly recipient?: string
 }
 
-/** What is known of a session; it grows until the session ends. */
+/** The facts about a session. They grow until the session ends. */
 export interface SessionFacts {
   readonly open: SessionOpen
-  /** The client's IP address, where PROXY_RECORD_ADDRESSES allows it to be told. */
+  /** The client's IP address, if PROXY_RECORD_ADDRESSES allows it. */
   readonly clientAddress?: string
-  /** The configured host that the session talks to, or would have. */
+  /** The configured host of the session's upstream. Without one, the preferred host. */
   readonly server: string
-  /** The dial that brought the upstream connection. */
+  /** The dial that opened the upstream connection. */
   readonly upstream?: Dial
-  /** True when that dial was made before the client came. */
-  readonly dialledAhead: boolean
-  /** Dials made for this session. */
+  /** True if that connection was preconnected. */
+  readonly preconnected: boolean
+  /** The first dials for this session. */
   readonly dials: readonly Dial[]
+  /** The number of dials, including those beyond `dials`. */
   readonly dialCount: number
   readonly tls?: { readonly protocol: string; readonly cipher: string }
   readonly tlsFailure?: Extract<SessionEvent, { type: 'tls-failed' }>
   readonly auth?: { readonly mechanism: string; readonly reply: ReplyFacts }
   readonly capabilities?: { readonly removed: readonly string[]; readonly added: readonly string[] }
   readonly opaque?: OpaqueReason
-  /** True when the client sent bytes before it was greeted. */
+  /** True if the client sent bytes before it received the greeting. */
   readonly earlyTalker?: true
 }
 
-/** A mail that is over. */
-export interface MailRecord {
+/** A finished message. */
+export interface MessageRecord {
   readonly session: SessionFacts
-  /** When MAIL was sent, or the body began where no MAIL was seen. */
+  /** When MAIL was sent, or when the body began if there was no MAIL. */
   readonly at: number
   readonly end: TransactionEnd
-  /** Where the mail was when a connection ended. */
+  /** The stage of the message when a connection ended. */
   readonly stage?: 'envelope' | 'body' | 'final-reply'
   readonly sender?: string
   readonly recipients: readonly string[]
   readonly exchanges: readonly Exchange[]
-  /** Commands beyond those in `exchanges`. */
+  /** The number of commands that are not in `exchanges`. */
   readonly omitted: number
 }
 
-/** A session that is over. */
+/** A finished session. */
 export interface SessionRecord {
   readonly session: SessionFacts
   readonly close: Extract<SessionEvent, { type: 'session-close' }>
-  /** Commands outside its mails; `refusal` is one of them. */
+  /** The commands outside messages. `refusal` is one of them. */
   readonly exchanges: readonly Exchange[]
   readonly omitted: number
-  /** The last reply outside a mail that kept the client from sending mail, or told that the session was over. */
+  /** The last command outside messages whose refusal kept the client from sending mail or ended the session. */
   readonly refusal?: Exchange
 }

@@ -7,7 +7,7 @@ import {
 } from '@opentelemetry/sdk-trace'
 import type { SamplerName } from '../settings/effective.ts'
 
-/** The sampler that OTEL_TRACES_SAMPLER names; `ratio` is the share of traces that a ratio sampler keeps, 0 to 1. */
+/** Creates the sampler that OTEL_TRACES_SAMPLER names. `ratio`: the share of traces that ratio samplers keep, 0 to 1. */
 export function samplerOf({ sampler, ratio }: { readonly sampler: SamplerName; readonly ratio: number }): Sampler {
   switch (sampler) {
     case 'always_on':

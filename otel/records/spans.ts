@@ -20,8 +20,9 @@ import {
 } from '@opentelemetry/sdk-trace'
 import { scope } from '../names/names.ts'
 import type { Attributes } from './attributes.ts'
+import type { Failure } from './failure.ts'
 
-/** A span that is over. */
+/** A finished span. */
 export interface FinishedSpan {
   readonly name: string
   readonly kind: SpanKind
@@ -29,18 +30,18 @@ export interface FinishedSpan {
   readonly at: number
   readonly end: number
   readonly attributes: Attributes
-  /** Spans of other traces that belong to it. */
+  /** Related spans in other traces. */
   readonly links?: readonly SpanContext[]
-  /** Why it failed; absent when it did not. `hint` is of a closed set: no text of a reply. */
-  readonly failure?: { readonly type: string; readonly hint?: string }
+  /** Why it failed. Absent on success. */
+  readonly failure?: Failure
 }
 
-/** Ids that a span must have, because somebody knows them already. */
+/** Ids that a span must have, because other spans already refer to them. */
 export type KnownIds = Pick<SpanContext, 'traceId'> & Partial<Pick<SpanContext, 'spanId'>>
 
 /**
- * Records spans of what is over: whether they are kept was decided before, so the SDK samples nothing, and takes the
- * ids that the decision was made for.
+ * Records finished spans. The caller has already decided to keep them, so the SDK keeps all of them and uses the trace id of
+ * that decision.
  */
 export class Spans {
   readonly #ids = new KnownIdGenerator()
@@ -57,16 +58,17 @@ export class Spans {
     this.#tracer = this.#provider.getTracer(scope.name, scope.version)
   }
 
+  /** A random trace id. */
   newTraceId(): string {
     return this.#ids.newTraceId()
   }
 
-  /** The ids of a span that will be recorded later, as a root. */
+  /** The ids of a root span that will be recorded later. */
   newRoot(): SpanContext {
     return { traceId: this.#ids.newTraceId(), spanId: this.#ids.newSpanId(), traceFlags: TraceFlags.SAMPLED }
   }
 
-  /** Records a span below the one in `parent`, or a root. Returns what children and links name. */
+  /** Records a child of the span in `parent`, or a root span. Returns the context that children and links need. */
   record(span: FinishedSpan, parent: Context, known?: KnownIds): SpanContext {
     const { failure, links = [] } = span
     this.#ids.known = known
@@ -86,18 +88,18 @@ export class Spans {
     return started.spanContext()
   }
 
-  /** The same for a span whose parent was recorded here. */
+  /** Records a child of a span that was recorded here. */
   recordChild(span: FinishedSpan, parent: SpanContext): SpanContext {
     return this.record(span, trace.setSpanContext(ROOT_CONTEXT, parent))
   }
 
-  /** Hands over what is left. Rejects when the exporter fails. */
+  /** Exports what is left. Rejects if the exporter fails. */
   shutdown(): Promise<void> {
     return this.#provider.shutdown()
   }
 }
 
-/** Random ids, but for a span whose ids are known. */
+/** Returns the known ids of the next span, otherwise random ones. */
 class KnownIdGenerator implements IdGenerator {
   readonly #random = new RandomIdGenerator()
   known: KnownIds | undefined

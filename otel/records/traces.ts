@@ -1,6 +1,6 @@
 /**
- * Spans of mails and sessions, built when they are over: by then it is known whose trace a mail belongs to and how it
- * ended, so that failures are always kept, and a mail that is not kept costs no span.
+ * Spans of messages and sessions. They are built when a message or session ends: only then are the outcome and the parent
+ * trace known. So failures are always kept, and a message that is not kept costs no span.
  */
 import { type Context, ROOT_CONTEXT, SamplingDecision, type SpanContext, SpanKind, trace } from '@opentelemetry/api'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
@@ -12,41 +12,42 @@ import type { MessageHeaders } from '../../proxy/events/transaction.ts'
 import type { Losses } from '../export/losses.ts'
 import { createRateLimit, type RateLimit } from '../export/rate-limit.ts'
 import { dialPhases, spans } from '../names/names.ts'
-import { dialAttributes, exchangeAttributes, mailAttributes, sessionAttributes } from './attributes.ts'
-import { dialFailure, exchangeFailure, mailFailure, sessionFailure } from './failure.ts'
-import type { Exchange, MailRecord, SessionFacts, SessionRecord } from './records.ts'
+import { dialAttributes, exchangeAttributes, messageAttributes, sessionAttributes } from './attributes.ts'
+import { dialFailure, exchangeFailure, messageFailure, sessionFailure } from './failure.ts'
+import type { Exchange, MessageRecord, SessionFacts, SessionRecord } from './records.ts'
 import { Spans } from './spans.ts'
 
-/** Links of a session to its mails: as many as the SDK keeps. */
+/** The maximum number of links from a session to its messages. The SDK keeps no more. */
 const MAX_LINKS = 128
 
+/** What `startTraces` needs. */
 export interface TracesOptions {
   readonly resource: Resource
   readonly processors: readonly SpanProcessor[]
-  /** Decides on what did not fail and was not slow. */
+  /** Decides about everything that did not fail and was not slow. */
   readonly sampler: Sampler
-  /** Whether a `traceparent` in a mail's header makes its span a child of that trace. */
+  /** Whether a `traceparent` header in a message makes its span a child in that trace. */
   readonly joinTraces: boolean
-  /** Mails and greetings that took longer are always kept. */
+  /** Messages and greetings that take longer, in milliseconds, are always kept. */
   readonly slowMs: number
-  /** Counts spans of failures that came too fast. */
+  /** Counts spans of failures that exceed the rate limit. */
   readonly losses: Losses
 }
 
 /** The spans of one session. */
 export interface SessionTrace {
-  /** A mail is over. Returns its span; where none was kept, the trace that its header named, if any. */
-  mail(record: MailRecord): SpanContext | undefined
-  /** The session is over. Returns its span, if one was kept. */
+  /** Records a finished message. Returns its span, or, if none was kept, the trace that its header names, if any. */
+  message(record: MessageRecord): SpanContext | undefined
+  /** Records the finished session. Returns its span, if it was kept. */
   close(record: SessionRecord): SpanContext | undefined
 }
 
-/** Begins to make spans. Nothing is exported but by `processors`. */
+/** Starts tracing. `processors` export the spans. */
 export function startTraces(options: TracesOptions): Traces {
   return new Traces(options)
 }
 
-/** Decides what is kept, and how a span lies below another. */
+/** Decides which spans are kept and which parent they have. */
 export class Traces {
   readonly #options: TracesOptions
   readonly spans: Spans
@@ -59,12 +60,12 @@ export class Traces {
     this.#limit = createRateLimit((_, suppressed) => options.losses.count('traces', 'rate_limited', suppressed))
   }
 
-  /** The traces of a session that begins. */
+  /** Starts the spans of a session. */
   open(session: SessionFacts): SessionTrace {
-    return new OneSession(session, this)
+    return new SessionSpans(session, this)
   }
 
-  /** An attempt to reach an upstream that no session waited for: a trace of its own. */
+  /** Records a preconnect, which no session waits for, as a trace of its own. */
   dial(dial: Dial): void {
     const traceId = this.spans.newTraceId()
     const failure = dialFailure(dial)
@@ -72,22 +73,23 @@ export class Traces {
     if (kept) this.recordDial(dial, ROOT_CONTEXT)
   }
 
+  /** Whether a message or a greeting that took `ms` is slow. */
   isSlow(ms: number): boolean {
     return ms > this.#options.slowMs
   }
 
-  /** Failures that come by the thousand and belong to no mail are kept a few times a second, and counted. */
+  /** Limits failures without a message, which may be thousands, to a few spans per second and reason. Counts the rest. */
   mayKeep(reason: string): boolean {
     return this.#limit.allows(reason)
   }
 
-  /** What the configured sampler says of a span. */
+  /** The decision of the configured sampler. */
   samples(name: string, parent: Context, traceId: string): boolean {
     const { decision } = this.#options.sampler.shouldSample(parent, traceId, name, SpanKind.SERVER, {}, [])
     return decision === SamplingDecision.RECORD_AND_SAMPLED
   }
 
-  /** The context that a mail's header names, or none. */
+  /** The parent context that the message's header names, or the root context. */
   contextOf(headers: MessageHeaders | undefined): Context {
     if (!this.#options.joinTraces || headers?.traceparent === undefined) return ROOT_CONTEXT
     return this.#propagator.extract(ROOT_CONTEXT, headers, {
@@ -96,6 +98,7 @@ export class Traces {
     })
   }
 
+  /** Records a dial and its phases. */
   recordDial(dial: Dial, parent: Context): void {
     const failure = dialFailure(dial)
     const { at, end } = dial
@@ -105,19 +108,20 @@ export class Traces {
     for (const phase of phasesOf(dial)) this.spans.recordChild({ ...phase, kind: SpanKind.INTERNAL }, context)
   }
 
-  /** Hands over what is left. Rejects when the exporter fails. */
+  /** Exports what is left. Rejects if the exporter fails. */
   shutdown(): Promise<void> {
     this.#limit.flush()
     return this.spans.shutdown()
   }
 }
 
-class OneSession implements SessionTrace {
+/** The spans of one session. */
+class SessionSpans implements SessionTrace {
   readonly #traces: Traces
   readonly #session: SessionFacts
-  /** Of the session's span, which ends long after the mails that name it. */
+  /** The ids of the session's span, which is recorded long after the messages that link to it. */
   #context: SpanContext | undefined
-  #mails = 0
+  #messages = 0
   readonly #kept: SpanContext[] = []
 
   constructor(session: SessionFacts, traces: Traces) {
@@ -125,12 +129,12 @@ class OneSession implements SessionTrace {
     this.#traces = traces
   }
 
-  mail(record: MailRecord): SpanContext | undefined {
-    this.#mails += 1
+  message(record: MessageRecord): SpanContext | undefined {
+    this.#messages += 1
     const parent = this.#traces.contextOf(record.end.headers)
     const joined = trace.getSpanContext(parent)
     const traceId = joined?.traceId ?? this.#traces.spans.newTraceId()
-    if (this.#keeps(record, parent, traceId)) return this.#recordMail(record, parent, traceId)
+    if (this.#keeps(record, parent, traceId)) return this.#recordMessage(record, parent, traceId)
     return joined && { ...joined, traceFlags: 0 }
   }
 
@@ -150,7 +154,7 @@ class OneSession implements SessionTrace {
       ROOT_CONTEXT,
       this.#ownContext,
     )
-    this.#recordInside(record, context)
+    this.#recordChildren(record, context)
     return context
   }
 
@@ -159,18 +163,18 @@ class OneSession implements SessionTrace {
     return this.#context
   }
 
-  #keeps(record: MailRecord, parent: Context, traceId: string): boolean {
-    if (mailFailure(record) || this.#traces.isSlow(record.end.at - record.at)) return true
+  #keeps(record: MessageRecord, parent: Context, traceId: string): boolean {
+    if (messageFailure(record) || this.#traces.isSlow(record.end.at - record.at)) return true
     return this.#traces.samples(spans.transaction, parent, traceId)
   }
 
-  /** A session is kept with any of its mails, so that their links lead somewhere. */
+  /** A session is kept if any of its messages is, so that their links work. */
   #keepsSession(record: SessionRecord): boolean {
     if (this.#kept.length > 0) return true
     const failure = sessionFailure(record)
     if (failure || this.#session.opaque) return this.#traces.mayKeep(`session ${failure?.type ?? 'opaque'}`)
     if (this.#isSlowToGreet(record)) return true
-    return this.#mails === 0 && this.#traces.samples(spans.session, ROOT_CONTEXT, this.#ownContext.traceId)
+    return this.#messages === 0 && this.#traces.samples(spans.session, ROOT_CONTEXT, this.#ownContext.traceId)
   }
 
   #isSlowToGreet({ exchanges }: SessionRecord): boolean {
@@ -178,8 +182,8 @@ class OneSession implements SessionTrace {
     return first?.command === 'CONNECT' && this.#traces.isSlow(first.end - first.at)
   }
 
-  #recordMail(record: MailRecord, parent: Context, traceId: string): SpanContext {
-    const failure = mailFailure(record)
+  #recordMessage(record: MessageRecord, parent: Context, traceId: string): SpanContext {
+    const failure = messageFailure(record)
     const tags = record.end.headers?.tags
     const context = this.#traces.spans.record(
       {
@@ -188,7 +192,7 @@ class OneSession implements SessionTrace {
         at: record.at,
         end: record.end.at,
         attributes: {
-          ...mailAttributes(record),
+          ...messageAttributes(record),
           ...(tags && { 'ahasend.tags': [...tags] }),
           ...omitted(record.omitted),
         },
@@ -203,7 +207,7 @@ class OneSession implements SessionTrace {
     return context
   }
 
-  #recordInside({ exchanges }: SessionRecord, context: SpanContext): void {
+  #recordChildren({ exchanges }: SessionRecord, context: SpanContext): void {
     const parent = trace.setSpanContext(ROOT_CONTEXT, context)
     for (const dial of this.#session.dials) this.#traces.recordDial(dial, parent)
     for (const exchange of exchanges) this.#recordExchange(exchange, context)
@@ -222,14 +226,14 @@ function omitted(count: number): { 'smtp.exchanges.omitted'?: number } {
   return count > 0 ? { 'smtp.exchanges.omitted': count } : {}
 }
 
-/** The phases of a dial lie one behind the other. */
+/** The phases of a dial, one after the other. */
 function phasesOf(dial: Dial) {
   let at = dial.at
   return dialPhases
     .filter((phase): phase is Exclude<DialPhase, 'total'> => phase !== 'total' && dial.phases[phase] !== undefined)
     .map((phase) => {
-      const begin = at
+      const start = at
       at += Math.max(0, dial.phases[phase] ?? 0)
-      return { name: phase, at: begin, end: at, attributes: { 'smtp.dial.phase': phase } }
+      return { name: phase, at: start, end: at, attributes: { 'smtp.dial.phase': phase } }
     })
 }

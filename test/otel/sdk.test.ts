@@ -6,7 +6,7 @@ import { settingsOf } from '../support/otel-settings.ts'
 import { seriesOf } from '../support/scrape.ts'
 import { oneMail } from '../support/session-events.ts'
 
-/** Telemetry as these variables ask for it. */
+/** Starts the telemetry that these variables select. */
 function startWith(env: Readonly<Record<string, string>> = {}): Sdk {
   return start({ servers: ['send.example'], listeners: [], clients: [], settings: settingsOf(env), slowMs: 10_000 })
 }
@@ -18,7 +18,7 @@ async function targetInfo(env: Readonly<Record<string, string>> = {}): Promise<s
   return labels
 }
 
-test('events become a page', async () => {
+test('events appear on the scrape page', async () => {
   const sdk = startWith()
   oneMail({ clientName: 'other' }).tell(sdk.telemetry)
   assert.match(await sdk.page(), /smtp_proxy_transactions_total\{smtp_transaction_outcome="accepted",.*\} 1\n/)
@@ -32,11 +32,11 @@ test('the resource names the package, its version and this instance', async () =
   assert.match(info, /service_instance_id="[0-9a-f-]{36}"/)
 })
 
-test('the resource tells no command line, path, user or host', async () => {
+test('the resource contains no command line, path, user or host', async () => {
   assert.doesNotMatch(await targetInfo(), /process_|host_|os_/)
 })
 
-test('the environment has the last word on the resource', async () => {
+test('the environment overrides the resource', async () => {
   const info = await targetInfo({
     OTEL_SERVICE_NAME: 'mail-eu',
     OTEL_RESOURCE_ATTRIBUTES: 'service.name=other,service.instance.id=pod-1,deployment.environment.name=test',
@@ -46,22 +46,22 @@ test('the environment has the last word on the resource', async () => {
   assert.match(info, /deployment_environment_name="test"/)
 })
 
-test('OTEL_SDK_DISABLED: events go nowhere, and the page says why', async () => {
+test('OTEL_SDK_DISABLED: events are ignored, and the page says why it is empty', async () => {
   const sdk = startWith({ OTEL_SDK_DISABLED: 'true' })
   oneMail().tell(sdk.telemetry)
-  sdk.telemetry.observeLiveBytes(() => assert.fail('asked for bytes'))
+  sdk.telemetry.observeLiveBytes(() => assert.fail('the bytes were read'))
   assert.equal(await sdk.page(), '# no metrics: OTEL_SDK_DISABLED is set\n')
   await sdk.shutdown()
 })
 
-test('after the shutdown there is no page, and a second shutdown is no mistake', async () => {
+test('after shutdown there is no page, and a second shutdown does nothing', async () => {
   const sdk = startWith()
   await sdk.shutdown()
   await sdk.shutdown()
   await assert.rejects(sdk.page())
 })
 
-test('what was lost and what was delivered is on the page from the start, at 0', async () => {
+test('lost and delivered telemetry is on the page from the start, at 0', async () => {
   const sdk = startWith()
   const page = await sdk.page()
   const lost = seriesOf(page, 'smtp_proxy_telemetry_lost_total')
@@ -82,7 +82,7 @@ test('what was lost and what was delivered is on the page from the start, at 0',
   await sdk.shutdown()
 })
 
-test('losses that others count are on the page', async () => {
+test('losses that are counted elsewhere are on the page', async () => {
   const sdk = startWith()
   sdk.losses.count('logs', 'stdout_full')
   sdk.losses.count('logs', 'stdout_full', 4)
@@ -90,7 +90,7 @@ test('losses that others count are on the page', async () => {
   await sdk.shutdown()
 })
 
-test('without an endpoint nothing takes spans or log lines', async () => {
+test('without an endpoint, spans and log lines are not exported', async () => {
   const sdk = startWith()
   assert.ok(!('traces' in sdk) && !('emit' in sdk))
   await sdk.shutdown()

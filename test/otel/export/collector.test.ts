@@ -1,12 +1,13 @@
 /**
- * The proxy as its operator runs it, before a simulated AhaSend, exporting by OTLP to a real OpenTelemetry Collector.
- * What the Collector wrote down is what is looked at.
+ * A proxy process in front of a simulated AhaSend exports over OTLP to a real OpenTelemetry Collector. The tests read what the
+ * Collector received.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { mail, send } from '../../simulator/client.ts'
 import { type Simulator, startSimulator } from '../../simulator/simulator.ts'
 import { type Collector, collectorMissing, startCollector } from '../../support/collector.ts'
+import { only } from '../../support/named-spans.ts'
 import type { Span } from '../../support/otlp-json.ts'
 import type { Peer } from '../../support/peers.ts'
 import { unless } from '../../support/programs.ts'
@@ -14,7 +15,7 @@ import type { ProxyProcess } from '../../support/proxy-process.ts'
 import { loggedIn, startBefore } from '../../support/running-proxy.ts'
 import { printTree } from '../../support/trace-tree.ts'
 
-/** Everything is exported, and soon. */
+/** Exports everything, with short delays. */
 const EXPORTING = {
   OTEL_TRACES_SAMPLER: 'always_on',
   OTEL_BSP_SCHEDULE_DELAY: '50',
@@ -43,29 +44,23 @@ async function stage(context: TestContext): Promise<Stage> {
 
 async function oneClient(proxy: ProxyProcess): Promise<Peer> {
   const [client] = await loggedIn(proxy, 1)
-  if (!client) throw new Error('no client came')
+  if (!client) throw new Error('no client is connected')
   return client
 }
 
-/** One session with these mails, from EHLO to QUIT. Resolves with the codes that the client read, a text a mail. */
-async function session(proxy: ProxyProcess, mails: readonly (readonly string[])[]): Promise<string[]> {
+/** Sends these messages in one session, from EHLO to QUIT. Resolves with the reply codes, one text for each message. */
+async function session(proxy: ProxyProcess, messages: readonly (readonly string[])[]): Promise<string[]> {
   const client = await oneClient(proxy)
   const codes: string[] = []
-  for (const lines of mails) codes.push(await send(client, lines))
+  for (const lines of messages) codes.push(await send(client, lines))
   await send(client, ['QUIT'])
   client.destroy()
   return codes
 }
 
-/** Resolves once so many sessions are told; a session is told when it ends, after its mails. */
+/** Resolves when the spans of `sessions` sessions are exported. The span of a session comes after those of its messages. */
 async function spansOf(collector: Collector, sessions = 1): Promise<readonly Span[]> {
   return collector.spans((spans) => spans.filter(({ name }) => name === 'smtp.session').length >= sessions)
-}
-
-function named(spans: readonly Span[], name: string): Span {
-  const found = spans.filter((span) => span.name === name)
-  assert.equal(found.length, 1, `${found.length} spans are called ${name}`)
-  return found[0] as Span
 }
 
 function childrenOf(parent: Span, spans: readonly Span[]): string[] {
@@ -76,48 +71,52 @@ function childrenOf(parent: Span, spans: readonly Span[]): string[] {
 
 const needsCollector = unless(collectorMissing())
 
-test('a mail is a trace, its commands are children, and it links to its session', needsCollector, async (context) => {
-  const { collector, proxy } = await stage(context)
-  assert.deepEqual(await session(proxy, [mail()]), ['250 250 354 250'])
-  const spans = await spansOf(collector)
-  const transaction = named(spans, 'smtp.transaction')
-  const owner = named(spans, 'smtp.session')
-  assert.equal(transaction.kind, 'SERVER')
-  assert.equal(transaction.parentSpanId, '')
-  assert.notEqual(transaction.traceId, owner.traceId)
-  assert.deepEqual(
-    transaction.links.map(({ spanId }) => spanId),
-    [owner.spanId],
-  )
-  assert.deepEqual(childrenOf(transaction, spans), [
-    'MAIL CLIENT 250',
-    'RCPT CLIENT 250',
-    'DATA CLIENT 354',
-    'END-OF-MESSAGE CLIENT 250',
-  ])
-  assert.equal(transaction.resource['service.name'], 'ahasend-smtp-proxy')
-})
+test(
+  'a message is a trace, its commands are children, and it links to its session',
+  needsCollector,
+  async (context) => {
+    const { collector, proxy } = await stage(context)
+    assert.deepEqual(await session(proxy, [mail()]), ['250 250 354 250'])
+    const spans = await spansOf(collector)
+    const transaction = only(spans, 'smtp.transaction')
+    const owner = only(spans, 'smtp.session')
+    assert.equal(transaction.kind, 'SERVER')
+    assert.equal(transaction.parentSpanId, '')
+    assert.notEqual(transaction.traceId, owner.traceId)
+    assert.deepEqual(
+      transaction.links.map(({ spanId }) => spanId),
+      [owner.spanId],
+    )
+    assert.deepEqual(childrenOf(transaction, spans), [
+      'MAIL CLIENT 250',
+      'RCPT CLIENT 250',
+      'DATA CLIENT 354',
+      'END-OF-MESSAGE CLIENT 250',
+    ])
+    assert.equal(transaction.resource['service.name'], 'ahasend-smtp-proxy')
+  },
+)
 
-test('a refused mail is an error whose type is the code', needsCollector, async (context) => {
+test('a refused message is an error whose type is the code', needsCollector, async (context) => {
   const { collector, proxy } = await stage(context)
   assert.deepEqual(await session(proxy, [mail({ from: 'fault+521-at-mail@example.com' })]), ['521'])
-  const { status, attributes } = named(await spansOf(collector), 'smtp.transaction')
+  const { status, attributes } = only(await spansOf(collector), 'smtp.transaction')
   assert.equal(status.code, 'ERROR')
   assert.equal(attributes['error.type'], '521')
 })
 
-test("a mail that carries a traceparent joins the app's trace", needsCollector, async (context) => {
+test("a message with a traceparent joins the app's trace", needsCollector, async (context) => {
   const { collector, proxy } = await stage(context)
   const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
   const header = `traceparent: 00-${traceId}-00f067aa0ba902b7-01\r\ntracestate: vendor=value\r\n`
   assert.deepEqual(await session(proxy, [mail({ body: `${header}Subject: x\r\n\r\nx\r\n` })]), ['250 250 354 250'])
-  const transaction = named(await spansOf(collector), 'smtp.transaction')
+  const transaction = only(await spansOf(collector), 'smtp.transaction')
   assert.equal(transaction.traceId, traceId)
   assert.equal(transaction.parentSpanId, '00f067aa0ba902b7')
   assert.equal(transaction.traceState, 'vendor=value')
 })
 
-test('log records carry the ids of the spans that they tell of', needsCollector, async (context) => {
+test('log records have the ids of their spans', needsCollector, async (context) => {
   const { collector, proxy } = await stage(context)
   await session(proxy, [mail()])
   const spans = await spansOf(collector)
@@ -127,12 +126,12 @@ test('log records carry the ids of the spans that they tell of', needsCollector,
     ['session', 'smtp.session'],
   ] as const) {
     const record = logs.find((candidate) => candidate.body === body)
-    const { traceId, spanId } = named(spans, name)
+    const { traceId, spanId } = only(spans, name)
     assert.deepEqual({ traceId: record?.traceId, spanId: record?.spanId }, { traceId, spanId })
   }
 })
 
-test('metrics arrive cumulative, and at the end as they ended', needsCollector, async (context) => {
+test('metrics arrive as cumulative values, the final ones at shutdown', needsCollector, async (context) => {
   const { collector, proxy } = await stage(context)
   await session(proxy, [mail(), mail(), mail({ from: 'fault+521-at-mail@example.com' })])
   assert.equal(await proxy.stop(), 0)
@@ -150,7 +149,7 @@ test('metrics arrive cumulative, and at the end as they ended', needsCollector, 
   )
 })
 
-test('what is in the queues at the end is still delivered', needsCollector, async (context) => {
+test('queued items are delivered at shutdown', needsCollector, async (context) => {
   const { collector, simulator } = await stage(context)
   const never = { OTEL_BSP_SCHEDULE_DELAY: '60000', OTEL_BLRP_SCHEDULE_DELAY: '60000' }
   const env = { ...EXPORTING, ...never, OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint }

@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { createLogger, type LogEntry } from '../../../otel/export/logger.ts'
 import { uncounted } from '../../../otel/export/losses.ts'
 
-test('an error that is logged keeps its message and loses its properties (PRV-09)', () => {
+test('a logged error keeps its message and loses its properties (PRV-09)', () => {
   let text = ''
   const { logger } = createLogger({
     level: 'info',
@@ -28,7 +28,7 @@ test('an error that is logged keeps its message and loses its properties (PRV-09
   assert.doesNotMatch(text, /canary-chunk|"secret"/)
 })
 
-test('what a line says is handed on as data, with the ids of its span apart', () => {
+test('emit receives the fields of a line, and the ids of its span separately', () => {
   const entries: LogEntry[] = []
   const destination = { write() {} }
   const { logger } = createLogger({
@@ -59,7 +59,7 @@ test('what a line says is handed on as data, with the ids of its span apart', ()
 
 const module = new URL('../../../otel/export/logger.ts', import.meta.url).href
 
-/** Runs a program that logs to its stdout, which is read only when the test reads it. It reports over IPC. */
+/** Runs a program that logs to its stdout, which stays unread until the test reads it. The program reports over IPC. */
 function logging(context: TestContext, body: string): ChildProcess {
   const source = `import { createLogger } from ${JSON.stringify(module)}
     const losses = { stdout_full: 0, count(signal, loss, items = 1) { this[loss] += items } }
@@ -76,7 +76,7 @@ const FLOOD = `
   const line = { filler: 'x'.repeat(200) }
   const flood = (lines) => { for (let at = 0; at < lines; at++) output.logger.info(line, 'flood') }`
 
-test('a reader that stands still: the process goes on, in bounded memory, and can end', async (context) => {
+test('if the reader stops, the process continues with bounded memory, and can exit', async (context) => {
   const child = logging(
     context,
     `${FLOOD}
@@ -98,7 +98,7 @@ test('a reader that stands still: the process goes on, in bounded memory, and ca
   assert.equal(code, 0)
 })
 
-test('a reader that comes back is told how many lines it missed', async (context) => {
+test('a reader that continues gets the number of dropped lines', async (context) => {
   const child = logging(
     context,
     `${FLOOD}
@@ -112,7 +112,7 @@ test('a reader that comes back is told how many lines it missed', async (context
   const missed = new Promise<number>((settle) => {
     child.stdout?.on('data', (chunk) => {
       text += chunk
-      const found = text.match(/"dropped":(\d+)\D/)?.[1] // a chunk may end within the number
+      const found = text.match(/"dropped":(\d+)\D/)?.[1] // a chunk may end inside the number
       if (found) settle(Number(found))
     })
   })
@@ -124,7 +124,7 @@ test('a reader that comes back is told how many lines it missed', async (context
   assert.equal(code, 0)
 })
 
-test('flush waits for every line', async (context) => {
+test('flush waits for all lines', async (context) => {
   const child = logging(
     context,
     `${FLOOD}
@@ -141,7 +141,7 @@ test('flush waits for every line', async (context) => {
   assert.match(lines.at(-1) ?? '', /"msg":"last"/)
 })
 
-test('a reader that leaves does not end the process', async (context) => {
+test('if the reader leaves, the process continues', async (context) => {
   const child = logging(
     context,
     `${FLOOD}

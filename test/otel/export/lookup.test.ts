@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict'
 import type { LookupAddress, LookupOptions } from 'node:dns'
 import { test } from 'node:test'
-import { oneAtATime } from '../../../otel/export/lookup.ts'
+import { serialLookup } from '../../../otel/export/lookup.ts'
 
 const HERE: LookupAddress[] = [
   { address: '127.0.0.1', family: 4 },
   { address: '::1', family: 6 },
 ]
 
-/** A resolver that answers when it is told to. */
+/** A resolver whose results the test sets. */
 function scripted() {
   const asked: string[] = []
   const answers: PromiseWithResolvers<LookupAddress[]>[] = []
-  const lookup = oneAtATime((host) => {
+  const lookup = serialLookup((host) => {
     asked.push(host)
     answers.push(Promise.withResolvers())
     return answers.at(-1)!.promise
@@ -26,7 +26,7 @@ function scripted() {
 
 const turn = () => new Promise(setImmediate)
 
-test('all addresses of a name, or the first', async () => {
+test('returns all addresses of a name, or the first one', async () => {
   const { answers, find } = scripted()
   const [all, one] = [find('collector'), find('collector', {})]
   await turn()
@@ -34,7 +34,7 @@ test('all addresses of a name, or the first', async () => {
   assert.deepEqual([await all, await one], [HERE, ['127.0.0.1', 4]])
 })
 
-test('whoever asks for a name that is being looked up gets the same answer; later it is asked again', async () => {
+test('concurrent lookups of a name share one result; later the name is resolved again', async () => {
   const { asked, answers, find } = scripted()
   const both = [find('collector'), find('collector')]
   await turn()
@@ -45,7 +45,7 @@ test('whoever asks for a name that is being looked up gets the same answer; late
   assert.deepEqual(asked, ['collector', 'collector'])
 })
 
-test('one name at a time, also when the one before was not found', async () => {
+test('resolves one name at a time, also after a name that was not found', async () => {
   const { asked, answers, find } = scripted()
   const [first, second] = [find('one'), find('other')]
   await turn()
@@ -58,9 +58,9 @@ test('one name at a time, also when the one before was not found', async () => {
   assert.deepEqual(await second, HERE)
 })
 
-test('by default, the names of this machine', async () => {
+test("by default, uses the machine's resolver", async () => {
   const found = await new Promise((settle) =>
-    oneAtATime()('localhost', { all: true }, (_, addresses) => settle(addresses)),
+    serialLookup()('localhost', { all: true }, (_, addresses) => settle(addresses)),
   )
   assert.ok((found as LookupAddress[]).some(({ address }) => address === '127.0.0.1' || address === '::1'))
 })

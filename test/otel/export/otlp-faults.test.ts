@@ -1,4 +1,4 @@
-/** Receivers that fail, in all the ways there are: what is lost is counted and told, nothing waits, nothing grows. */
+/** Receivers that fail in every way: losses are counted and logged, and nothing blocks or grows. */
 import assert from 'node:assert/strict'
 import { describe, mock, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -8,16 +8,16 @@ import { type OtlpRig, startRig } from '../../support/otlp-rig.ts'
 import { oneMail } from '../../support/session-events.ts'
 
 const LIMIT = { timeout: 30_000 }
-/** Short, because the tests wait for it. */
+/** A short timeout, because the tests wait for it. */
 const SOON = { OTEL_EXPORTER_OTLP_TIMEOUT: '300' }
-/** Shorter than the pause before an export is tried again, so that it is not. */
+/** Shorter than the pause before a retry, so that there is none. */
 const ONCE = { OTEL_EXPORTER_OTLP_TIMEOUT: '700' }
 const ALL = { OTEL_METRICS_EXPORTER: 'both', OTEL_LOGS_EXPORTER: 'otlp', OTEL_METRIC_EXPORT_INTERVAL: '50' }
 
-/** What the last spans are given at the end: otel/sdk.ts. */
+/** The time for the last spans at shutdown, as in otel/sdk.ts. */
 const LAST_RECORDS_MS = 2000
 
-/** An answer to exports, the reason that is told for what was lost, and how soon; else there is plenty of time to answer. */
+/** A response to exports, the logged reason of the loss, and a timeout if one is needed. */
 const FAULTS: readonly (readonly [answer: Answer, reason: string, limit?: Readonly<Record<string, string>>])[] = [
   [400, 'HTTP 400'],
   [401, 'HTTP 401'],
@@ -25,21 +25,21 @@ const FAULTS: readonly (readonly [answer: Answer, reason: string, limit?: Readon
   [413, 'HTTP 413'],
   [500, 'HTTP 500'],
   [302, 'HTTP 302'],
-  [429, 'HTTP 429, 502, 503 or 504, also when tried again', ONCE],
-  [503, 'HTTP 429, 502, 503 or 504, also when tried again', ONCE],
-  [{ retryAfter: '3600' }, 'HTTP 429, 502, 503 or 504, also when tried again'],
+  [429, 'HTTP 429, 502, 503 or 504, also after retries', ONCE],
+  [503, 'HTTP 429, 502, 503 or 504, also after retries', ONCE],
+  [{ retryAfter: '3600' }, 'HTTP 429, 502, 503 or 504, also after retries'],
   ['reset', 'ECONNRESET', ONCE],
   ['hang', 'ETIMEDOUT', SOON],
   ['deaf', 'ETIMEDOUT', SOON],
   ['drip', 'ETIMEDOUT', SOON],
-  ['flood', 'the answer was too long'],
-  ['upgrade', 'no end', SOON],
+  ['flood', 'response too long'],
+  ['upgrade', 'the export did not end', SOON],
 ]
 
-describe('a receiver that answers', LIMIT, () => {
+describe('If a receiver responds with', LIMIT, () => {
   for (const [answer, reason, limit = {}] of FAULTS) {
-    test(`${JSON.stringify(answer)}: what it did not take is counted once, and it is tried again with the next`, async () => {
-      const said = ['log', 'info', 'warn', 'error', 'debug'].map((name) => mock.method(console, name as 'log'))
+    test(`${JSON.stringify(answer)}: the loss is counted once, and the next export is sent`, async () => {
+      const consoles = ['log', 'info', 'warn', 'error', 'debug'].map((name) => mock.method(console, name as 'log'))
       await using rig = await startRig(limit, { answer })
       rig.spans(5)
       assert.deepEqual(await rig.warned(), {
@@ -55,11 +55,11 @@ describe('a receiver that answers', LIMIT, () => {
       await rig.receiver.next('/v1/traces', (received) => rig.receiver.exports.indexOf(received) >= earlier)
       await rig.sdk.shutdown()
       assert.equal(rig.warnings.length, 1)
-      for (const { mock } of said) assert.equal(mock.callCount(), 0)
+      for (const { mock } of consoles) assert.equal(mock.callCount(), 0)
     })
   }
 
-  test('{"rejected":2}: those are lost, the others delivered', async () => {
+  test('{"rejected":2}: those are lost, the others are delivered', async () => {
     await using rig = await startRig({}, { answer: { rejected: 2 } })
     rig.spans(5)
     assert.equal((await rig.warned()).reason, 'rejected by the receiver')
@@ -74,15 +74,15 @@ describe('a receiver that answers', LIMIT, () => {
   })
 })
 
-describe('a receiver that is not there', LIMIT, () => {
-  test('nobody listens', async () => {
+describe('If a receiver is unreachable because', LIMIT, () => {
+  test('its port is closed', async () => {
     await using rig = await startRig({ ...ONCE, OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' })
     rig.spans(5)
     assert.equal((await rig.warned()).reason, 'ECONNREFUSED')
     assert.deepEqual(await rig.lost(), { 'traces export_failed': 5 })
   })
 
-  test('the network drops what is sent', async () => {
+  test('the network drops all packets', async () => {
     await using hole = await openBlackHole('127.0.0.1')
     await using rig = await startRig({ ...SOON, OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${hole.port}` })
     rig.spans(5)
@@ -91,7 +91,7 @@ describe('a receiver that is not there', LIMIT, () => {
   })
 })
 
-test('every signal counts its own losses', LIMIT, async () => {
+test('losses are counted for each signal', LIMIT, async () => {
   await using rig = await startRig({ ...SOON, ...ALL }, { answer: 500 })
   oneMail().tell(rig.telemetry)
   for (const signal of ['traces', 'metrics', 'logs']) {
@@ -101,8 +101,8 @@ test('every signal counts its own losses', LIMIT, async () => {
   }
 })
 
-test('what is delivered is counted', LIMIT, async () => {
-  // an export of metrics must end before the next one: on a slow machine those of every 50 ms do not
+test('deliveries are counted for each signal', LIMIT, async () => {
+  // an export of metrics must end before the next one: with an interval of 50 ms it may not on a slow machine
   await using rig = await startRig({ ...ALL, OTEL_METRIC_EXPORT_INTERVAL: '3000' })
   rig.spans(3)
   rig.sdk.emit!({ level: 'info', message: 'line', attributes: {} })
@@ -115,8 +115,8 @@ test('what is delivered is counted', LIMIT, async () => {
   assert.deepEqual(await rig.lost(), {})
 })
 
-describe('while a receiver does not answer', LIMIT, () => {
-  test('a queue waits and no more, and one export is under way', async () => {
+describe('While a receiver does not respond,', LIMIT, () => {
+  test('the queue is full and one export is running', async () => {
     await using rig = await startRig(
       { OTEL_BSP_MAX_QUEUE_SIZE: '100', OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '10' },
       { answer: 'hang' },
@@ -128,25 +128,25 @@ describe('while a receiver does not answer', LIMIT, () => {
     assert.equal(rig.receiver.mostAtOnce, 1)
   })
 
-  test('the losses of a minute are told once', async () => {
+  test('the losses of a minute are logged once', async () => {
     const patient = { OTEL_EXPORTER_OTLP_TIMEOUT: '3600000', OTEL_BSP_EXPORT_TIMEOUT: '3600000' }
     await using rig = await startRig({ OTEL_BSP_MAX_QUEUE_SIZE: '10', ...patient }, { answer: 'hang' })
     mock.timers.enable({ apis: ['setTimeout'] })
     try {
       rig.spans(1020)
       rig.spans(1000)
-      const told = () => rig.warnings.map(({ lost }) => lost)
-      assert.deepEqual(told(), [1])
+      const lost = () => rig.warnings.map(({ lost }) => lost)
+      assert.deepEqual(lost(), [1])
       mock.timers.tick(60_000)
-      assert.deepEqual(told(), [1, 1999])
+      assert.deepEqual(lost(), [1, 1999])
     } finally {
       mock.timers.reset()
     }
   })
 })
 
-/** Ends so: the time for the last spans is nearly over, and stands still until `enough`; then it is over. */
-async function endWhen({ sdk }: OtlpRig, enough: () => Promise<boolean>): Promise<void> {
+/** Shuts down, stops the clock just before the time for the last spans is over, and continues it after `enough`. */
+async function shutDownAfter({ sdk }: OtlpRig, enough: () => Promise<boolean>): Promise<void> {
   mock.timers.enable({ apis: ['setTimeout'] })
   try {
     let over = false
@@ -154,26 +154,26 @@ async function endWhen({ sdk }: OtlpRig, enough: () => Promise<boolean>): Promis
       over = true
     })
     mock.timers.tick(LAST_RECORDS_MS - 1)
-    await turnUntil('it is delivered', enough)
+    await turnUntil('delivery', enough)
     mock.timers.tick(1)
-    await turnUntil('it has ended', async () => over)
+    await turnUntil('shutdown', async () => over)
     await ended
   } finally {
     mock.timers.reset()
   }
 }
 
-/** Waits where timers stand still. */
+/** Waits without timers, which are mocked. */
 async function turnUntil(what: string, done: () => Promise<boolean>): Promise<void> {
   const end = performance.now() + 20_000
   while (!(await done())) {
-    assert.ok(performance.now() < end, `waited until ${what}, in vain`)
+    assert.ok(performance.now() < end, `timeout: ${what}`)
     await turn()
   }
 }
 
-describe('the end', LIMIT, () => {
-  test('delivers what waits; the metrics come last', async () => {
+describe('Shutdown', LIMIT, () => {
+  test('delivers queued items; the metrics come last', async () => {
     const never = { OTEL_BSP_SCHEDULE_DELAY: '3600000', OTEL_BLRP_SCHEDULE_DELAY: '3600000' }
     await using rig = await startRig({ ...ALL, ...never, OTEL_METRIC_EXPORT_INTERVAL: '3600000' })
     oneMail().tell(rig.telemetry)
@@ -196,7 +196,7 @@ describe('the end', LIMIT, () => {
     await rig.receiver.begun(1)
     rig.receiver.answer = 'ok'
     rig.spans(1000)
-    await endWhen(rig, async () => (await rig.delivered()).traces === 1000)
+    await shutDownAfter(rig, async () => (await rig.delivered()).traces === 1000)
     assert.equal(rig.receiver.exports.length, 1 + 100)
     assert.deepEqual(
       rig.warnings.map(({ lost }) => lost),
@@ -204,20 +204,20 @@ describe('the end', LIMIT, () => {
     )
   })
 
-  test('does not wait for a receiver that does not answer, and tells what is lost with it', async () => {
+  test('does not wait for a receiver that does not respond, and logs what is lost', async () => {
     const patient = { OTEL_EXPORTER_OTLP_TIMEOUT: '3600000', OTEL_METRIC_EXPORT_INTERVAL: '3600000' }
     await using rig = await startRig({ ...ALL, ...patient, OTEL_METRIC_EXPORT_TIMEOUT: '3600000' }, { answer: 'hang' })
     rig.spans(700)
     for (let line = 0; line < 3; line += 1) rig.sdk.emit!({ level: 'info', message: 'line', attributes: {} })
     await rig.sdk.shutdown()
-    const told = Object.fromEntries(rig.warnings.map((warning) => [warning['telemetry.signal'], warning]))
-    assert.equal(told.traces?.reason, 'not exported in time at the end')
-    assert.deepEqual([told.traces?.lost, told.logs?.lost], [700, 3])
-    assert.ok(Number(told.metrics?.lost) > 0)
+    const bySignal = Object.fromEntries(rig.warnings.map((warning) => [warning['telemetry.signal'], warning]))
+    assert.equal(bySignal.traces?.reason, 'not exported before shutdown')
+    assert.deepEqual([bySignal.traces?.lost, bySignal.logs?.lost], [700, 3])
+    assert.ok(Number(bySignal.metrics?.lost) > 0)
     assert.equal(rig.warnings.length, 3)
   })
 
-  test('comes once, however often it is asked for, and takes nothing more', async () => {
+  test('happens once, and nothing is exported after it', async () => {
     await using rig = await startRig(ALL)
     await Promise.all([rig.sdk.shutdown(), rig.sdk.shutdown()])
     const { length } = rig.receiver.exports

@@ -1,4 +1,4 @@
-/** OpenTelemetry's variables as an operator sets them: for the process, its exit code, its log and its receiver. */
+/** OpenTelemetry's variables of a proxy process: its exit code, its log, and what its receiver gets. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -39,7 +39,7 @@ async function sendMail(proxy: ProxyProcess): Promise<void> {
   client.destroy()
 }
 
-describe('settings that are mistakes', LIMIT, () => {
+describe('Invalid settings', LIMIT, () => {
   const env = {
     PROXY_SLOW: 'soon',
     OTEL_TRACES_SAMPLER: 'sometimes',
@@ -47,7 +47,7 @@ describe('settings that are mistakes', LIMIT, () => {
     OTEL_EXPORTER_OTLP_HEADERS: 'hunter2',
   }
   for (const args of [[], ['check']]) {
-    test(`${['main.ts', ...args].join(' ')}: all are told, those of the proxy and those of OpenTelemetry; exit code 2`, async () => {
+    test(`${['main.ts', ...args].join(' ')}: all are reported, those of the proxy and those of OpenTelemetry, with exit code 2`, async () => {
       const { code, stdout, stderr } = await run(args, env)
       assert.deepEqual([code, stdout], [2, ''])
       assert.deepEqual(
@@ -63,20 +63,20 @@ describe('settings that are mistakes', LIMIT, () => {
   }
 })
 
-test('check warns of what has no effect', LIMIT, async () => {
+test('check warns about variables without effect', LIMIT, async () => {
   const upstream = { PROXY_UPSTREAM: `smtp://localhost:${simulator.port}`, PROXY_UPSTREAM_CA_FILE: simulator.caFile }
   const { code, stdout } = await run(['check'], { ...upstream, OTEL_LOG_LEVEL: 'debug' })
   assert.equal(code, 0)
   assert.match(stdout, /^warning: OTEL_LOG_LEVEL: not supported by this proxy and ignored\./)
 })
 
-test('--help tells every variable', LIMIT, async () => {
+test('--help lists every variable', LIMIT, async () => {
   const { stdout } = await run(['--help'], {})
   for (const { variable } of OTEL_ROWS) assert.match(stdout, new RegExp(`^${variable}\n {4}\\S`, 'm'))
 })
 
-describe('a proxy that exports', LIMIT, () => {
-  test('spans, metrics and log lines of a mail arrive; the start line tells how, without secrets', async () => {
+describe('A proxy that exports', LIMIT, () => {
+  test('spans, metrics and log lines of a message arrive; the start line has the settings without secrets', async () => {
     await using receiver = await startReceiver()
     await using proxy = await startBefore(simulator, {
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
@@ -90,14 +90,14 @@ describe('a proxy that exports', LIMIT, () => {
     assert.equal(await proxy.stop(), 0)
     assertSilent(proxy)
 
-    const told = (path: string, fields: readonly number[]) =>
+    const exported = (path: string, fields: readonly number[]) =>
       receiver.exports.filter((one) => one.path === path).flatMap(({ body }) => textsAt(body, ...fields))
-    const spans = told('/v1/traces', SPAN_NAMES)
+    const spans = exported('/v1/traces', SPAN_NAMES)
     for (const name of ['smtp.transaction', 'smtp.session', 'MAIL', 'END-OF-MESSAGE'])
       assert.ok(spans.includes(name), name)
-    assert.ok(told('/v1/metrics', METRIC_NAMES).includes('smtp.proxy.transactions'))
+    assert.ok(exported('/v1/metrics', METRIC_NAMES).includes('smtp.proxy.transactions'))
     assert.deepEqual(
-      told('/v1/logs', LOG_TEXTS),
+      exported('/v1/logs', LOG_TEXTS),
       proxy.lines.map(({ msg }) => msg),
     )
     const start = await proxy.line(({ msg }) => msg === 'start')
@@ -109,7 +109,7 @@ describe('a proxy that exports', LIMIT, () => {
     assert.ok(receiver.exports.every(({ headers, body }) => headers.authorization && !body.includes('hunter2')))
   })
 
-  test('to a receiver that never answers: mail goes on, the end comes, and what was lost is told', async () => {
+  test('to a receiver that never responds relays mail, stops, and logs what is lost', async () => {
     await using receiver = await startReceiver({ answer: 'hang' })
     await using proxy = await startBefore(simulator, {
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
@@ -123,7 +123,7 @@ describe('a proxy that exports', LIMIT, () => {
     for (const line of lost) assert.ok(Number(line.lost) > 0)
   })
 
-  test('to a receiver that never answers: a second signal does not wait for it', async () => {
+  test('to a receiver that never responds stops immediately at a second signal', async () => {
     await using receiver = await startReceiver({ answer: 'hang' })
     await using proxy = await startBefore(simulator, {
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,

@@ -1,4 +1,4 @@
-/** What OpenTelemetry's variables do to the exports that a receiver gets. What they mean: settings.test.ts. */
+/** The effect of OpenTelemetry's variables on the exports that a receiver gets. settings.test.ts has their meaning. */
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { makeAuthority, makeSelfSigned, writeTemporaryFiles } from '../../support/certificates.ts'
@@ -7,28 +7,28 @@ import { textsAt, valuesAt } from '../../support/protobuf.ts'
 import { dial, oneMail } from '../../support/session-events.ts'
 
 const LIMIT = { timeout: 30_000 }
-/** All signals by OTLP, soon. */
+/** Exports all signals over OTLP, with a short interval. */
 const ALL = { OTEL_METRICS_EXPORTER: 'both', OTEL_LOGS_EXPORTER: 'otlp', OTEL_METRIC_EXPORT_INTERVAL: '20' }
 const PATHS = ['/v1/logs', '/v1/metrics', '/v1/traces'] as const
 
-// https://github.com/open-telemetry/opentelemetry-proto: the fields on the way to what a test looks at
+// field numbers of https://github.com/open-telemetry/opentelemetry-proto that lead to the values under test
 const SPANS = [1, 2, 2] as const
 const SPAN_NAMES = [...SPANS, 5] as const
 const TRACE_IDS = [...SPANS, 1] as const
 const LOG_RECORDS = [1, 2, 2] as const
 const METRIC_NAMES = [1, 2, 2, 1] as const
-/** Of sums and histograms: 1 is delta, 2 cumulative. */
+/** The temporality of sums and histograms: 1 is delta, 2 is cumulative. */
 const TEMPORALITIES = { sums: [1, 2, 2, 7, 2], histograms: [1, 2, 2, 9, 2] } as const
 const RESOURCE_KEYS = [1, 1, 1, 1] as const
 
-describe('where exports go', LIMIT, () => {
-  test('the endpoint for all signals gets a path for each', async () => {
+describe('The connection', LIMIT, () => {
+  test('appends a path for each signal to the endpoint for all signals', async () => {
     await using rig = await startRig({ ...ALL, OTEL_EXPORTER_OTLP_ENDPOINT: '$receiver/otlp/' })
     oneMail().tell(rig.telemetry)
     for (const path of PATHS) await rig.receiver.next(`/otlp${path}`)
   })
 
-  test('the endpoint of a signal is used as it is', async () => {
+  test('uses the endpoint of a signal unchanged', async () => {
     await using rig = await startRig({
       ...ALL,
       OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
@@ -40,7 +40,7 @@ describe('where exports go', LIMIT, () => {
     for (const path of ['/', '/in?for=metrics', '/logs/']) await rig.receiver.next(path)
   })
 
-  test('headers for all signals and for one; the type is protobuf, and the proxy names itself', async () => {
+  test('sends headers for all signals and for one, the content type of protobuf, and its user agent', async () => {
     await using rig = await startRig({
       ...ALL,
       OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20abc,x-who=all',
@@ -56,7 +56,7 @@ describe('where exports go', LIMIT, () => {
     }
   })
 
-  test('credentials in an endpoint, unless a header has others', async () => {
+  test('sends the credentials in an endpoint, unless a header replaces them', async () => {
     await using rig = await startRig({
       ...ALL,
       OTEL_EXPORTER_OTLP_ENDPOINT: 'http://user:p%40ss@$host',
@@ -68,7 +68,7 @@ describe('where exports go', LIMIT, () => {
     assert.equal((await rig.receiver.next('/v1/logs')).headers.authorization, 'Bearer abc')
   })
 
-  test('compression for all signals, and none for one', async () => {
+  test('compresses all signals except one', async () => {
     await using rig = await startRig({
       ...ALL,
       OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
@@ -85,7 +85,7 @@ describe('where exports go', LIMIT, () => {
   })
 })
 
-describe('inside TLS', LIMIT, async () => {
+describe('Over TLS', LIMIT, async () => {
   const authority = await makeAuthority()
   const server = await authority.issue()
   const own = await makeSelfSigned({ commonName: 'the-proxy' })
@@ -97,13 +97,13 @@ describe('inside TLS', LIMIT, async () => {
   after(remove)
   const tls = { cert: server.certPem, key: server.keyPem }
 
-  test('the receiver is trusted by OTEL_EXPORTER_OTLP_CERTIFICATE', async () => {
+  test('OTEL_EXPORTER_OTLP_CERTIFICATE contains the trusted authority', async () => {
     await using rig = await startRig({ OTEL_EXPORTER_OTLP_CERTIFICATE: paths['ca.pem'] }, { tls })
     rig.spans(1)
     assert.equal((await rig.receiver.next('/v1/traces')).clientName, undefined)
   })
 
-  test('the proxy shows its certificate', async () => {
+  test('the proxy presents its client certificate', async () => {
     const env = {
       OTEL_EXPORTER_OTLP_CERTIFICATE: paths['ca.pem'],
       OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE: paths['own.pem'],
@@ -114,7 +114,7 @@ describe('inside TLS', LIMIT, async () => {
     assert.equal((await rig.receiver.next('/v1/traces')).clientName, 'the-proxy')
   })
 
-  test('a receiver that is not trusted gets nothing, and the spans are counted as lost', async () => {
+  test('an untrusted receiver gets nothing, and the spans are counted as lost', async () => {
     await using rig = await startRig({ OTEL_EXPORTER_OTLP_CERTIFICATE: paths['own.pem'] }, { tls })
     rig.spans(3)
     assert.deepEqual(await rig.warned(), {
@@ -128,8 +128,8 @@ describe('inside TLS', LIMIT, async () => {
   })
 })
 
-describe('what is exported', LIMIT, () => {
-  /** The paths of all exports of a mail, and what the scrape page begins with. */
+describe('What is exported', LIMIT, () => {
+  /** The paths of all exports of a message, and the beginning of the scrape page. */
   async function exportsOf(env: Readonly<Record<string, string>>): Promise<[paths: string[], page: string]> {
     await using rig = await startRig(env)
     oneMail().tell(rig.telemetry)
@@ -157,7 +157,7 @@ describe('what is exported', LIMIT, () => {
     })
   }
 
-  test('metrics have the names of the table, also those of the runtime and of telemetry itself', async () => {
+  test('metrics have the names of the table, including those of the runtime and of telemetry itself', async () => {
     await using rig = await startRig({ OTEL_METRICS_EXPORTER: 'otlp' })
     await rig.sdk.shutdown()
     const names = textsAt(rig.receiver.exports[0]!.body, ...METRIC_NAMES)
@@ -182,7 +182,7 @@ describe('what is exported', LIMIT, () => {
     })
   }
 
-  test('the resource is that of the environment, and tells no command line, user or host', async () => {
+  test('the resource is that of the environment, without command line, user or host', async () => {
     await using rig = await startRig({
       ...ALL,
       OTEL_SERVICE_NAME: 'mail-eu',
@@ -204,7 +204,7 @@ describe('what is exported', LIMIT, () => {
     }
   })
 
-  test('a log line is a record with its severity, its text, its attributes and its span', async () => {
+  test('a log record has the severity, text, attributes and span of its line', async () => {
     await using rig = await startRig({ OTEL_LOGS_EXPORTER: 'otlp' })
     rig.sdk.emit!({
       level: 'warn',
@@ -229,10 +229,10 @@ describe('what is exported', LIMIT, () => {
   })
 })
 
-describe('which mails are traced', LIMIT, () => {
+describe('Which messages are traced', LIMIT, () => {
   const TRACE = '0af7651916cd43dd8448eb211c80319c'
 
-  /** The ids of the traces of a mail whose header names a trace. */
+  /** The trace ids of a message whose header names a trace. */
   async function tracesOf(env: Readonly<Record<string, string>>, flags: string): Promise<Set<string>> {
     await using rig = await startRig(env)
     const mail = oneMail().headers({ traceparent: `00-${TRACE}-b7ad6b7169203331-${flags}` })
@@ -254,13 +254,13 @@ describe('which mails are traced', LIMIT, () => {
     ['', '0', '01', true],
   ] as const
   for (const [sampler, ratio, flags, kept] of cases) {
-    test(`${sampler || 'the default'} ${ratio}: a mail of a trace with flags ${flags} is ${kept ? '' : 'not '}kept`, async () => {
+    test(`${sampler || 'the default'} ${ratio}: a message of a trace with flags ${flags} is ${kept ? '' : 'not '}kept`, async () => {
       const traces = await tracesOf({ OTEL_TRACES_SAMPLER: sampler, OTEL_TRACES_SAMPLER_ARG: ratio }, flags)
       assert.equal(traces.has(TRACE), kept)
     })
   }
 
-  test('without tracecontext among the propagators a mail joins no trace', async () => {
+  test('without the propagator tracecontext, a message joins no trace', async () => {
     assert.ok((await tracesOf({ OTEL_PROPAGATORS: 'tracecontext' }, '01')).has(TRACE))
     for (const propagators of ['none', 'baggage']) {
       const traces = await tracesOf({ OTEL_PROPAGATORS: propagators }, '01')
@@ -269,7 +269,7 @@ describe('which mails are traced', LIMIT, () => {
   })
 })
 
-test('a dial that failed is exported whatever the sampler says', LIMIT, async () => {
+test('a failed dial is exported whatever the sampler decides', LIMIT, async () => {
   await using rig = await startRig({ OTEL_TRACES_SAMPLER: 'always_off' })
   rig.sdk.traces!.dial(dial({ at: Date.now() }))
   rig.sdk.traces!.dial(dial({ at: Date.now(), error: 'connect_refused', phases: {} }))

@@ -1,4 +1,4 @@
-/** What telemetry says about applications that enter TLS, or fail to. */
+/** What telemetry reports about TLS handshakes of applications. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { explanations } from '../../../otel/metrics/app-tls.ts'
@@ -17,19 +17,19 @@ function entered(): SessionStory {
 }
 
 describe('The counter of handshakes', () => {
-  test('counts a success when the application sends its first command inside TLS, once', async () => {
+  test('counts one success when the application sends its first command inside TLS', async () => {
     const { metrics, series } = scraped()
     entered().exchange('EHLO', reply(250)).exchange('NOOP', reply(250)).closed('quit').tell(metrics)
     assert.deepEqual(await series(NAME), { [`{${PAIR}}`]: 1 })
   })
 
-  test('counts a failure once, by its reason, and no success where an alert follows the handshake', async () => {
+  test('counts one failure by its reason, and no success if an alert follows the handshake', async () => {
     const { metrics, series } = scraped()
     entered().tlsFailed('app_tls_certificate_rejected', DETAIL).closed('tls_failed').tell(metrics)
     assert.deepEqual(await series(NAME), { [`{error_type="app_tls_certificate_rejected",${PAIR}}`]: 1 })
   })
 
-  test('counts nothing for sessions without TLS, and for those that say nothing inside it', async () => {
+  test('counts nothing for sessions without TLS or without a command inside TLS', async () => {
     const { metrics, series } = scraped()
     new SessionStory().greeted().exchange('EHLO', reply(250)).closed('quit').tell(metrics)
     entered()
@@ -39,7 +39,7 @@ describe('The counter of handshakes', () => {
     assert.deepEqual(await series(NAME), {})
   })
 
-  test('begins at 0 for each listener and each client name, and its limit lies above all of them', async () => {
+  test('starts at 0 for each listener and client name, below its limit', async () => {
     const listeners = Array.from({ length: 8 }, (_, number) => `smtp://127.0.0.1:${2525 + number}`)
     const clients = Array.from({ length: 100 }, (_, number) => `app-${number}`)
     const { page } = scraped({ listeners, clients })
@@ -69,7 +69,7 @@ describe('The log line of the session', () => {
     })
   }
 
-  test('is limited for each reason apart', (context) => {
+  test('has a rate limit for each reason', (context) => {
     context.mock.timers.enable({ apis: ['setTimeout'] })
     const output = new RecordedOutput()
     for (let round = 0; round < 100; round += 1) {
@@ -81,7 +81,7 @@ describe('The log line of the session', () => {
 })
 
 describe('The span of the session', () => {
-  test('has the reason as error.type, not the loss of the upstream', () => {
+  test('has the TLS error as error.type, not upstream_lost', () => {
     const all = traced()
     new SessionStory()
       .greeted()
@@ -94,7 +94,7 @@ describe('The span of the session', () => {
     assert.equal(span?.status.message, 'ERR_SSL_UNSUPPORTED_PROTOCOL')
   })
 
-  test('is no failure where a port scanner closed the connection', () => {
+  test('is not a failure if a port scanner closed the connection', () => {
     const all = traced()
     new SessionStory().tlsFailed('app_tls_closed').closed('tls_failed').tell(all.telemetry)
     for (const span of all.spans()) assert.equal(span.status.code, 0)

@@ -1,4 +1,4 @@
-/** When certificates end, as metrics tell it. */
+/** When certificates expire, as metrics report it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Dial } from '../../../proxy/events/dial.ts'
@@ -7,7 +7,7 @@ import { dial } from '../../support/session-events.ts'
 
 const HOUR_MS = 3_600_000
 
-test('of the upstream certificates, the first to end is told; the listener has its own', async () => {
+test('the earliest date of the upstream certificates is reported, and that of the listener', async () => {
   const { metrics, series } = scraped()
   const name = 'smtp_proxy_certificate_not_after_seconds'
   assert.deepEqual(await series(name), {})
@@ -22,20 +22,20 @@ test('of the upstream certificates, the first to end is told; the listener has i
   assert.equal((await series(name))['{tls_side="upstream"}'], 1_900_000_000)
 })
 
-test('an upstream that was dialled once, at a failover, warns of its certificate for a day', async () => {
+test('an upstream that was dialled once, during a failover, keeps its date for a day', async () => {
   const { metrics, series } = scraped()
-  const told = async () => (await series('smtp_proxy_certificate_not_after_seconds'))['{tls_side="upstream"}']
+  const reported = async () => (await series('smtp_proxy_certificate_not_after_seconds'))['{tls_side="upstream"}']
   const dialled = (hour: number, serverAddress: string, facts: Partial<Dial>) =>
     metrics.dial(dial({ at: hour * HOUR_MS, serverAddress, ...facts }))
   dialled(0, 'send-us.example', { certificateNotAfter: 1_800_000_000 })
   dialled(24, 'send.example', { certificateNotAfter: 1_900_000_000 })
-  assert.equal(await told(), 1_800_000_000)
+  assert.equal(await reported(), 1_800_000_000)
   dialled(49, 'send.example', { error: 'connect_refused' })
-  assert.equal(await told(), 1_800_000_000, 'a dial that failed shows no certificate')
+  assert.equal(await reported(), 1_800_000_000, 'a dial that failed shows no certificate')
   dialled(49, 'send.example', { certificateNotAfter: 1_900_000_000 })
-  assert.equal(await told(), 1_900_000_000)
+  assert.equal(await reported(), 1_900_000_000)
   dialled(100, 'send-us.example', { certificateNotAfter: 1_950_000_000 })
-  assert.equal(await told(), 1_950_000_000, 'now the other one is two days old')
+  assert.equal(await reported(), 1_950_000_000, 'the other date is two days old')
   dialled(101, 'send.example', { certificateNotAfter: 1_900_000_000 })
-  assert.equal(await told(), 1_900_000_000)
+  assert.equal(await reported(), 1_900_000_000)
 })

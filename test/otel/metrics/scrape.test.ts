@@ -1,4 +1,4 @@
-/** A real Prometheus scrapes a real proxy process that carries mail to a simulated AhaSend. */
+/** A real Prometheus scrapes a real proxy process that relays mail to a simulated AhaSend. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
@@ -12,7 +12,7 @@ import { type Prometheus, prometheusMissing, type Sample, startPrometheus } from
 import type { ProxyProcess } from '../../support/proxy-process.ts'
 import { loggedIn, startBefore } from '../../support/running-proxy.ts'
 
-/** A proxy that has carried three sessions: one with two good mails, one refused at MAIL, one at one of two RCPTs. */
+/** A proxy after three sessions: two accepted messages; one refused at MAIL; one with one of two recipients refused. */
 async function busyProxy(context: TestContext): Promise<ProxyProcess> {
   const simulator = await startSimulator()
   context.after(() => simulator.close())
@@ -33,7 +33,7 @@ async function busyProxy(context: TestContext): Promise<ProxyProcess> {
   return proxy
 }
 
-/** What Prometheus must make of these sessions. */
+/** What Prometheus must return after these sessions. */
 const EXPECTED: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   'sum by (smtp_transaction_outcome, error_type) (smtp_proxy_transactions_total) > 0': {
     'accepted ': 3,
@@ -56,7 +56,7 @@ const EXPECTED: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   'sum(smtp_proxy_upstream_dials_total{error_type=""})': { '': 3 },
 }
 
-/** Label values, joined, in the order in which the query names them or else of their names. */
+/** Values by their joined label values, in the order of the query's grouping, otherwise of the label names. */
 function byLabels(samples: readonly Sample[], expression: string): Record<string, number> {
   const order = /sum by \(([^)]*)\)/.exec(expression)?.[1]?.split(', ')
   const key = ({ labels }: Sample) => {
@@ -67,7 +67,7 @@ function byLabels(samples: readonly Sample[], expression: string): Record<string
 }
 
 test(
-  'Prometheus reads the whole contract, with the values that the mails made',
+  'Prometheus reads all metrics of the table, with the values of these sessions',
   unless(prometheusMissing()),
   async (context) => {
     const proxy = await busyProxy(context)
@@ -82,7 +82,7 @@ test(
   },
 )
 
-/** Waits: when a scrape took too long, there is nothing until the next one. */
+/** Retries, because after a slow scrape there is no value until the next one. */
 async function assertIs(prometheus: Prometheus, expression: string, expected: Record<string, number>): Promise<void> {
   let found: Record<string, number> = {}
   const look = (samples: readonly Sample[]) => {
@@ -95,10 +95,10 @@ async function assertIs(prometheus: Prometheus, expression: string, expected: Re
   })
 }
 
-/** Named by OpenTelemetry's conventions (process.unix.file_descriptor.count), which promtool does not like. */
+/** promtool complains about this name, but it is that of OpenTelemetry's conventions. */
 const KNOWN_ADVICE = /^process_unix_file_descriptor_count .* should not have "_count" suffix\n/m
 
-test('promtool finds nothing wrong with the scrape page', unless(missing('promtool')), async (context) => {
+test('promtool accepts the scrape page', unless(missing('promtool')), async (context) => {
   const page = await (await busyProxy(context)).metrics()
   const { code, stdout, stderr } = await checkMetrics(page)
   const advice = stderr.replace(KNOWN_ADVICE, '')
@@ -106,7 +106,7 @@ test('promtool finds nothing wrong with the scrape page', unless(missing('promto
   assert.ok(code === 0 || stderr !== '', `promtool ended with ${code}`)
 })
 
-/** `promtool check metrics`, which reads a page from its standard input: 0 when all is well, 3 with advice. */
+/** Runs `promtool check metrics`, which reads a page from standard input. Its exit code is 0, or 3 with advice. */
 async function checkMetrics(page: string): Promise<Outcome> {
   const { paths, remove } = writeTemporaryFiles({ 'page.txt': page })
   try {

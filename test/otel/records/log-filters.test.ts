@@ -1,4 +1,4 @@
-/** The filters for the log that the README and the runbooks document: run as they are written. */
+/** Runs the log filters that the README and the runbooks document, exactly as they are written. */
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,14 +9,14 @@ import { DASHBOARDS } from '../../support/dashboards.ts'
 import { needsJq } from '../../support/jq.ts'
 import { readReadme } from '../../support/readme.ts'
 
-/** What stands before and in a filter: `npm start | jq ...`. */
+/** The filters in a text, and the commands whose output they read: `npm start | jq ...`. */
 function filtersIn(text: string): readonly (readonly [source: string, filter: string])[] {
   return [...text.matchAll(/(npm start|docker compose logs --no-log-prefix proxy) \| (jq [^`\n]*)/g)].map(
     ([, source = '', filter = '']) => [source, filter],
   )
 }
 
-/** A line of the log that each of these filters finds, and lines that are not JSON. */
+/** A log line that every documented filter finds, and lines that are not JSON. */
 const FAILED = { level: 'warn', msg: 'transaction', 'smtp.reply.code': 521, 'smtp.recipient.permfail': 1 }
 const FOUND = {
   ...FAILED,
@@ -39,7 +39,7 @@ const TEXTS: readonly (readonly [file: string, text: string])[] = [
   ...readdirSync(folder).map((file) => [file, readFileSync(join(folder, file), 'utf8')] as const),
 ]
 
-describe('a documented filter of the log', needsJq, () => {
+describe('a documented log filter', needsJq, () => {
   const documented = TEXTS.flatMap(([file, text]) =>
     filtersIn(text).map(([source, filter]) => ({ file, source, filter })),
   )
@@ -63,7 +63,7 @@ describe('a documented filter of the log', needsJq, () => {
     })
   }
 
-  test('no text pipes a log into jq in another way', () => {
+  test('every use of jq is one of these filters', () => {
     const all = TEXTS.flatMap(([, text]) => text.match(/\bjq -/g) ?? [])
     assert.equal(documented.length, all.length)
   })

@@ -11,7 +11,7 @@ type Line = Record<string, unknown>
 
 interface Written {
   readonly log: Telemetry
-  /** The lines so far, without their time. */
+  /** The lines so far, without their times. */
   lines(message?: string): Line[]
   readonly text: () => string
 }
@@ -33,7 +33,7 @@ function written(
   }
 }
 
-test('one mail: one line for the mail, one for the session', () => {
+test('one message: one line for the message, one for the session', () => {
   const { log, lines } = written()
   new SessionStory()
     .dials({ peerAddress: '198.51.100.1', tlsProtocol: 'TLSv1.3', tlsCipher: 'TLS_AES_128_GCM_SHA256' })
@@ -101,7 +101,7 @@ test('one mail: one line for the mail, one for the session', () => {
   ])
 })
 
-test('a refused mail is a warning that says what decided', () => {
+test('a refused message is a warning with the reply that decided', () => {
   const { log, lines } = written()
   const disabled = reply(521, { enhancedCode: '5.7.1', cause: 'account_disabled' })
   new SessionStory().mail(disabled).refused('MAIL', disabled).tell(log)
@@ -128,7 +128,7 @@ test('a refused mail is a warning that says what decided', () => {
   ])
 })
 
-test('a mail in doubt is a warning that says where it was', () => {
+test('a message in doubt is a warning with its stage', () => {
   const { log, lines } = written()
   new SessionStory().mail().rcpt().data().inDoubt('upstream_lost', 5000).tell(log)
   const [line] = lines('transaction')
@@ -139,13 +139,13 @@ test('a mail in doubt is a warning that says where it was', () => {
   assert.equal(line?.['smtp.message.size'], 5000)
 })
 
-test('a session that was not understood any more says why', () => {
+test('an opaque session has the reason', () => {
   const { log, lines } = written()
   new SessionStory().opaque('unknown_payload').closed('quit').tell(log)
   assert.equal(lines('session')[0]?.['smtp.opaque.reason'], 'unknown_payload')
 })
 
-test('a session whose client talked before the greeting says so, and no other does', () => {
+test('only a session whose client sent bytes before the greeting is marked as early talker', () => {
   const { log, lines } = written()
   new SessionStory().talksEarly().greeted().closed('quit').tell(log)
   new SessionStory().greeted().closed('quit').tell(log)
@@ -155,7 +155,7 @@ test('a session whose client talked before the greeting says so, and no other do
   )
 })
 
-test('a failed dial is a warning, with its session or without', () => {
+test('a failed dial is a warning, for a session or a preconnect', () => {
   const { log, lines } = written()
   const failure = { error: 'starttls_refused', replyCode: 454 } as const
   log.dial(dial(failure))
@@ -173,7 +173,7 @@ test('a failed dial is a warning, with its session or without', () => {
   assert.deepEqual(lines(), [expected, { ...expected, 'smtp.session.id': 'session-1' }])
 })
 
-test('a dial that succeeds is worth a line only at level debug', () => {
+test('a successful dial has a line only at level debug', () => {
   const info = written()
   info.log.dial(dial())
   assert.deepEqual(info.lines(), [])
@@ -182,7 +182,7 @@ test('a dial that succeeds is worth a line only at level debug', () => {
   assert.equal(debug.lines('dialled').length, 1)
 })
 
-test('at level warn, only what went wrong is told', () => {
+test('at level warn, only failures have lines', () => {
   const { log, lines } = written('none', 'warn')
   oneMail().tell(log)
   new SessionStory().mail(reply(451)).refused('MAIL', reply(451)).closed('quit').tell(log)
@@ -192,28 +192,24 @@ test('at level warn, only what went wrong is told', () => {
   )
 })
 
-for (const [recordAddresses, told] of [
+for (const [recordAddresses, address] of [
   ['none', undefined],
   ['domain', '192.0.2.7'],
   ['full', '192.0.2.7'],
 ] as const) {
-  test(`PROXY_RECORD_ADDRESSES=${recordAddresses}: client.address is ${told ?? 'absent'} (PRV-14)`, () => {
+  test(`PROXY_RECORD_ADDRESSES=${recordAddresses}: client.address is ${address ?? 'absent'} (PRV-14)`, () => {
     const { log, lines, text } = written(recordAddresses, 'debug')
     oneMail().tell(log)
-    assert.deepEqual(
-      lines('session').map((line) => line['client.address']),
-      [told],
-    )
-    assert.deepEqual(
-      lines('transaction').map((line) => line['client.address']),
-      [told],
-    )
-    assert.equal(text().includes('192.0.2.7'), told !== undefined)
+    for (const message of ['session', 'transaction']) {
+      const addresses = lines(message).map((line) => line['client.address'])
+      assert.deepEqual(addresses, [address])
+    }
+    assert.equal(text().includes('192.0.2.7'), address !== undefined)
     assert.ok(!text().includes('40000'))
   })
 }
 
-test('10,000 port probes: ten lines, and one that counts the rest (PRV-12)', (context) => {
+test('10,000 port probes: ten lines, and one with the number of the others (PRV-12)', (context) => {
   context.mock.timers.enable({ apis: ['setTimeout'] })
   const { log, lines } = written()
   for (let probe = 0; probe < 10_000; probe++) new SessionStory().closed('client_closed').tell(log)
@@ -226,23 +222,23 @@ test('10,000 port probes: ten lines, and one that counts the rest (PRV-12)', (co
   assert.equal(lines('session').length, 11)
 })
 
-test('a session without a PROXY header is a warning that says what was wrong and what to check', () => {
+test('a session with a bad PROXY header is a warning that says what was wrong and what to check', () => {
   const { log, lines } = written()
   new SessionStory().closedSilently('proxy_header', 'no_header').tell(log)
   new SessionStory().closedSilently('proxy_header', 'timeout').tell(log)
   new SessionStory().closedSilently('not_allowed').tell(log)
-  const told = lines('session').map((line) => [line.level, line['smtp.session.close_detail'], line.advice])
+  const warnings = lines('session').map((line) => [line.level, line['smtp.session.close_detail'], line.advice])
   const expected =
     'The address is in PROXY_TRUST_PROXY_PROTOCOL, so its connections must begin with a PROXY header, version 1 or 2. ' +
     'Check that the load balancer sends one, also in its health checks, or remove its network from the setting.'
-  assert.deepEqual(told, [
+  assert.deepEqual(warnings, [
     ['warn', 'no_header', `The connection does not begin with a PROXY header. ${expected}`],
     ['warn', 'timeout', `No PROXY header arrived in time. ${expected}`],
     ['warn', undefined, undefined],
   ])
 })
 
-test('reasons are limited each for itself, and sessions with mail not at all', (context) => {
+test('each reason has its own limit, and sessions with messages have none', (context) => {
   context.mock.timers.enable({ apis: ['setTimeout'] })
   const { log, lines } = written()
   for (let round = 0; round < 50; round++) {
@@ -271,21 +267,7 @@ test('reasons are limited each for itself, and sessions with mail not at all', (
   assert.equal(lines('lines suppressed').length, 6)
 })
 
-test('a session that gets the 421 of its first upstream names that upstream, and the dial that brought it', () => {
-  const refused = dial({ error: 'greeting_refused', replyCode: 421, serverPort: 2525, peerAddress: '198.51.100.9' })
-  const { log, lines } = written()
-  const observe = new SessionStory().tell(log)
-  observe(refused)
-  observe(dial({ error: 'connect_refused', serverAddress: 'second.example' }))
-  observe({ type: 'handover', at: 1_000_000, dial: refused, ahead: false })
-  for (const event of new SessionStory().closed('upstream_421').events) observe(event)
-  const line = lines('session')[0]!
-  assert.deepEqual([line['server.address'], line['server.port']], ['send.example', 2525])
-  assert.equal(line['smtp.dial.ahead'], undefined)
-  assert.equal((line.dial as Line)['error.type'], 'greeting_refused')
-})
-
-/** An error such as Node's own: with properties, and a message that quotes what it did not like. */
+/** An error like those of Node: with properties, and a message that quotes the rejected value. */
 function talkativeError(): Error {
   return Object.assign(new TypeError('canary-message'), {
     code: 'ERR_X',
@@ -294,7 +276,7 @@ function talkativeError(): Error {
   })
 }
 
-test('a failing observer is told by its place, never by what it choked on', () => {
+test('a failing observer is logged with its stack, never with the value that caused it', () => {
   const { log, lines, text } = written()
   log.observerFailed(talkativeError())
   log.observerFailed('canary')
@@ -306,7 +288,7 @@ test('a failing observer is told by its place, never by what it choked on', () =
   assert.doesNotMatch(text(), /canary/)
 })
 
-test('a line is one line, with an ISO time and the name of its level (PRV-05)', () => {
+test('a record is one line, with an ISO time and the name of its level (PRV-05)', () => {
   const { log, text } = written()
   oneMail({ clientName: 'a\nb\u001b[2J"' }).tell(log)
   const lines = text().trimEnd().split('\n')

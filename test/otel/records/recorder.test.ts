@@ -1,4 +1,4 @@
-/** Where the commands of a session belong: each to the mail it was said in, else to the session, and to no two. */
+/** Each command of a session belongs either to the message in which it was sent or to the session. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createLogger } from '../../../otel/export/logger.ts'
@@ -9,11 +9,13 @@ import type { Traces } from '../../../otel/records/traces.ts'
 import type { CommandName } from '../../../proxy/events/closed-sets.ts'
 import { combine } from '../../../proxy/events/observer.ts'
 import type { SessionEvent } from '../../../proxy/events/session-event.ts'
-import { oneMail, reply, SessionStory } from '../../support/session-events.ts'
+import type { MessageHeaders } from '../../../proxy/events/transaction.ts'
+import { named, only } from '../../support/named-spans.ts'
+import { dial, oneMail, reply, SessionStory } from '../../support/session-events.ts'
 import { traced, treeOf } from '../../support/span-tree.ts'
 
-/** The trees, each line with its name and code alone. */
-function told(story: SessionStory): string[] {
+/** The span trees of a session, each line with only the name and the code. */
+function treesOf(story: SessionStory): string[] {
   const { telemetry, spans } = traced()
   story.tell(telemetry)
   return treeOf(spans()).map((line) => {
@@ -25,7 +27,7 @@ function told(story: SessionStory): string[] {
 describe('A command belongs', () => {
   const cases: readonly (readonly [what: string, story: SessionStory, trees: readonly string[]])[] = [
     [
-      'a MAIL refused inside a mail: to that mail',
+      'a MAIL refused inside a message: to that message',
       new SessionStory().mail().exchange('MAIL', reply(503)).rcpt().data().accepted(1).closed('quit'),
       [
         'smtp.transaction 250',
@@ -38,7 +40,7 @@ describe('A command belongs', () => {
       ],
     ],
     [
-      'a MAIL accepted inside a mail: to the mail that it begins',
+      'a MAIL accepted after RSET: to the message that it begins',
       new SessionStory().mail().exchange('RSET', reply(250)).reset().mail().rcpt().data().accepted(1).closed('quit'),
       [
         'smtp.transaction -',
@@ -53,24 +55,24 @@ describe('A command belongs', () => {
       ],
     ],
     [
-      'a MAIL whose answer is no verdict: to the session',
+      'a MAIL with an invalid reply code: to the session',
       new SessionStory().exchange('MAIL', reply(0)).closed('quit'),
       ['smtp.session -', '  MAIL 0'],
     ],
     [
-      'a RCPT whose answer is no verdict: to the mail',
+      'a RCPT with an invalid reply code: to the message',
       new SessionStory().mail().exchange('RCPT', reply(0)).exchange('RSET', reply(250)).reset().closed('quit'),
       ['smtp.transaction -', '  MAIL 250', '  RCPT 0', '  RSET 250', 'smtp.session -'],
     ],
     [
-      'a RCPT outside a mail: to the session',
+      'a RCPT outside a message: to the session',
       new SessionStory().exchange('RCPT', reply(503)).closed('quit'),
       ['smtp.session -', '  RCPT 503'],
     ],
   ]
-  for (const [what, story, trees] of cases) test(what, () => assert.deepEqual(told(story), trees))
+  for (const [what, story, trees] of cases) test(what, () => assert.deepEqual(treesOf(story), trees))
 
-  test('a body that began without MAIL has no MAIL, least of all one that failed', () => {
+  test('a body that began without MAIL has no span for MAIL', () => {
     const { telemetry, spans } = traced()
     const observe = new SessionStory().exchange('DATA', reply(354)).tell(telemetry)
     observe({ type: 'tx-begin', at: 1_000_010, end: 1_000_010 })
@@ -84,18 +86,14 @@ describe('A command belongs', () => {
 
 for (const [what, story, code] of [
   ['a refused AUTH decides', new SessionStory().exchange('AUTH', reply(535)), 535],
+  ['a 503 that follows a refused message does not decide', new SessionStory().exchange('DATA', reply(503)), undefined],
   [
-    'a 503 that only follows from a refused mail does not decide',
-    new SessionStory().exchange('DATA', reply(503)),
-    undefined,
-  ],
-  [
-    'the refusal of a command that no mail needs does not decide',
+    'the refusal of a command that no message needs does not decide',
     new SessionStory().exchange('VRFY', reply(502)),
     undefined,
   ],
 ] as const) {
-  test(`${what} what is said of the session`, () => {
+  test(`${what} the reply of the session`, () => {
     const { telemetry, spans } = traced()
     story.closed('quit').tell(telemetry)
     assert.equal(spans().find(({ name }) => name === 'smtp.session')?.attributes['smtp.reply.code'], code)
@@ -106,22 +104,22 @@ describe('A refusal that did not keep the client from sending mail does not deci
   const session = () => new SessionStory().greeted().exchange('EHLO', reply(250))
   const cases: readonly (readonly [what: string, story: SessionStory, code: number | undefined])[] = [
     [
-      'a mechanism refused before another one',
+      'a refused mechanism before an accepted one',
       session().authenticated('CRAM-MD5', reply(504)).authenticated(),
       undefined,
     ],
     [
-      'EHLO refused before HELO',
+      'a refused EHLO before HELO',
       new SessionStory().exchange('EHLO', reply(502)).exchange('HELO', reply(250)),
       undefined,
     ],
-    ['STARTTLS refused before a mail', session().exchange('STARTTLS', reply(454)).mail().reset(), undefined],
+    ['a refused STARTTLS before a message', session().exchange('STARTTLS', reply(454)).mail().reset(), undefined],
     [
-      'but EHLO behind a refused AUTH changes nothing',
+      'but EHLO after a refused AUTH does not change that AUTH decides',
       session().authenticated('PLAIN', reply(535)).exchange('EHLO', reply(250)),
       535,
     ],
-    ['nor does anything behind a 421', session().exchange('AUTH', reply(421)).mail().reset(), 421],
+    ['nor does any command after a 421', session().exchange('AUTH', reply(421)).mail().reset(), 421],
   ]
   for (const [what, story, code] of cases) {
     test(what, () => {
@@ -134,8 +132,8 @@ describe('A refusal that did not keep the client from sending mail does not deci
   }
 })
 
-describe('A command that was never answered', () => {
-  /** The span of `command` in a mail whose MAIL was not answered, and that ended so. */
+describe('A command without a reply', () => {
+  /** The span of `command` in a message whose MAIL got no reply and that ended with `end`. */
   const spanOf = (command: CommandName, end: SessionEvent) => {
     const { telemetry, spans } = traced()
     const observe = new SessionStory().tell(telemetry)
@@ -146,7 +144,7 @@ describe('A command that was never answered', () => {
   const recipients = { accepted: 1, tempfail: 0, permfail: 0 }
   const end = { at: 1_000_100, size: 10, hasBody: true, recipients }
 
-  test('failed for the reason for which its mail did', () => {
+  test('has the error of its message', () => {
     const unanswered = { command: 'END-OF-MESSAGE', at: 1_000_050 } as const
     const error = 'final_reply_timeout'
     const lost = { type: 'tx-lost', stage: 'final-reply', outcome: 'in_doubt', error, unanswered, ...end } as const
@@ -155,7 +153,7 @@ describe('A command that was never answered', () => {
     assert.equal(spanOf('MAIL', early)?.attributes['error.type'], 'idle_timeout')
   })
 
-  test('is no failure when the client did not wait', () => {
+  test('is not a failure if the client did not wait', () => {
     const span = spanOf('MAIL', { type: 'tx-reset', outcome: 'aborted', ...end })
     assert.ok(span)
     assert.equal(span.attributes['error.type'], undefined)
@@ -163,7 +161,7 @@ describe('A command that was never answered', () => {
   })
 })
 
-test('of more commands than are remembered, the last refusal is, and is not counted as omitted', () => {
+test('the last refusal is recorded even above the limit, and not counted as omitted', () => {
   const story = new SessionStory()
   for (let number = 0; number < 40; number += 1) story.exchange('NOOP', reply(250))
   const { telemetry, spans } = traced()
@@ -183,12 +181,12 @@ function logged(losses = uncounted) {
   return { log: new Log(logger, losses), lines }
 }
 
-test('where a span cannot be made, the line is written all the same, and the failure is told', () => {
+test('if a span throws, the line is still written, and the failure is reported', () => {
   const broken = () => {
     throw new Error('a bug in the traces')
   }
   const { log, lines } = logged()
-  const traces = { open: () => ({ mail: broken, close: broken }), dial() {} } as unknown as Traces
+  const traces = { open: () => ({ message: broken, close: broken }), dial() {} } as unknown as Traces
   let failures = 0
   const records = createRecords({ log, traces, recordAddresses: 'none' })
   const observerFailed = () => {
@@ -202,7 +200,7 @@ test('where a span cannot be made, the line is written all the same, and the fai
   assert.equal(failures, 1)
 })
 
-test('at the end, what was held back is told without waiting for the second to be over', () => {
+test('flush reports suppressed lines without waiting for the end of the second', () => {
   const counted: [Signal, Loss, number | undefined][] = []
   const losses = {
     ...uncounted,
@@ -218,4 +216,71 @@ test('at the end, what was held back is told without waiting for the second to b
     lines.slice(10).map(({ msg, suppressed }) => [msg, suppressed]),
     [['lines suppressed', 15]],
   )
+})
+
+describe('Spans and log lines', () => {
+  const withBody = (headers: MessageHeaders = {}) =>
+    new SessionStory().dials().greeted().mail().rcpt().data().headers(headers)
+
+  test('of a message have the same attributes, and the line has the ids of the span', () => {
+    const { telemetry, spans, lines } = traced()
+    withBody({ sandbox: true }).refused('END-OF-MESSAGE', reply(552), 70).closed('quit').tell(telemetry)
+    for (const [name, msg] of [
+      ['smtp.transaction', 'transaction'],
+      ['smtp.session', 'session'],
+    ] as const) {
+      const {
+        level: _,
+        time,
+        msg: __,
+        duration_ms,
+        trace_id,
+        span_id,
+        trace_flags,
+        dial: ___,
+        ...line
+      } = lines().find((one) => one.msg === msg) ?? {}
+      const span = only(spans(), name)
+      assert.deepEqual({ ...span.attributes }, line)
+      assert.equal(trace_id, span.spanContext().traceId)
+      assert.equal(span_id, span.spanContext().spanId)
+    }
+  })
+
+  test('only the span of a message has its tags', () => {
+    const { telemetry, spans, lines } = traced()
+    withBody({ tags: ['welcome', 'eu'] })
+      .accepted(1)
+      .tell(telemetry)
+    assert.deepEqual(only(spans(), 'smtp.transaction').attributes['ahasend.tags'], ['welcome', 'eu'])
+    assert.ok(!JSON.stringify(lines()).includes('welcome'))
+  })
+
+  test('of a session on a preconnected connection have its upstream and say that it was preconnected', () => {
+    const ahead = dial({ serverAddress: 'second.example', serverPort: 2525, peerAddress: '198.51.100.9' })
+    const all = traced()
+    const observe = new SessionStory().tell(all.telemetry)
+    observe({ type: 'handover', at: 1_000_000, dial: ahead, ahead: true })
+    for (const event of withBody().accepted(1).closed('quit').events.slice(1)) observe(event)
+    const { attributes } = only(all.spans(), 'smtp.session')
+    assert.equal(attributes['smtp.dial.ahead'], true)
+    assert.equal(attributes['server.address'], 'second.example')
+    assert.equal(attributes['network.peer.address'], '198.51.100.9')
+    assert.equal(only(all.spans(), 'smtp.transaction').attributes['server.port'], 2525)
+    assert.equal(named(all.spans(), 'smtp.dial').length, 0)
+  })
+})
+
+test('a session that gets the 421 of its first upstream names that upstream and its dial', () => {
+  const refused = dial({ error: 'greeting_refused', replyCode: 421, serverPort: 2525, peerAddress: '198.51.100.9' })
+  const { telemetry, lines } = traced()
+  const observe = new SessionStory().tell(telemetry)
+  observe(refused)
+  observe(dial({ error: 'connect_refused', serverAddress: 'second.example' }))
+  observe({ type: 'handover', at: 1_000_000, dial: refused, ahead: false })
+  for (const event of new SessionStory().closed('upstream_421').events) observe(event)
+  const line = lines().find(({ msg }) => msg === 'session')!
+  assert.deepEqual([line['server.address'], line['server.port']], ['send.example', 2525])
+  assert.equal(line['smtp.dial.ahead'], undefined)
+  assert.equal((line.dial as typeof line)['error.type'], 'greeting_refused')
 })

@@ -1,10 +1,11 @@
 /**
- * What the trace of a mail tells, story by story: an app sends by nodemailer, the proxy relays to a simulated AhaSend, and
- * the spans are those that a real Collector received. `npm run traces` prints the same stories with their times.
+ * The traces of typical messages: an app sends with nodemailer, the proxy relays to a simulated AhaSend, and a real Collector
+ * receives the spans. `npm run traces` prints the same traces with their times.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { collectorMissing } from '../../support/collector.ts'
+import { only } from '../../support/named-spans.ts'
 import type { Span } from '../../support/otlp-json.ts'
 import { unless } from '../../support/programs.ts'
 import { outlineOf, STORIES, type Story, type Told, tell } from '../../support/trace-stories.ts'
@@ -29,7 +30,7 @@ const ACCEPTED = [
   '  END-OF-MESSAGE CLIENT 250',
 ]
 
-/** What the app is told, and the trees. nodemailer sends MAIL, RCPT and DATA in one segment. */
+/** What the app reads, and the span trees. nodemailer sends MAIL, RCPT and DATA in one segment. */
 const EXPECTED: Readonly<Record<keyof typeof STORIES, readonly [app: RegExp, outline: readonly string[]]>> = {
   accepted: [/^250 OK ids=\w{32}$/, [...SESSION, ...ACCEPTED]],
   oneOfThree: [
@@ -70,7 +71,7 @@ const EXPECTED: Readonly<Record<keyof typeof STORIES, readonly [app: RegExp, out
   idle: [
     /^250 OK /,
     [
-      // normal for a pool: no error, but the span of the 421 says what it was
+      // normal for a pool: not an error of the session, but the span of the 421 has its cause
       'smtp.session SERVER upstream_421 421 idle_timeout -> smtp.transaction',
       ...LOGGED_IN,
       '  UNSOLICITED CLIENT ERROR 421 idle_timeout 421',
@@ -116,8 +117,8 @@ const EXPECTED: Readonly<Record<keyof typeof STORIES, readonly [app: RegExp, out
   ],
 }
 
-/** What must be so in a story besides its outline. */
-const BESIDES: Partial<Record<keyof typeof STORIES, (told: Told) => void>> = {
+/** More assertions on a story, besides its outline. */
+const MORE: Partial<Record<keyof typeof STORIES, (result: Told) => void>> = {
   accepted: ({ app, spans }) =>
     assert.deepEqual(`250 OK ids=${only(spans, 'smtp.transaction').attributes['smtp.message.ids']}`, app),
   oneOfThree: ({ spans }) => {
@@ -141,13 +142,7 @@ const BESIDES: Partial<Record<keyof typeof STORIES, (told: Told) => void>> = {
   },
 }
 
-function only(spans: readonly Span[], name: string): Span {
-  const found = spans.filter((span) => span.name === name)
-  assert.equal(found.length, 1, `${found.length} spans are called ${name}`)
-  return found[0] as Span
-}
-
-/** What runs on the clock of one process lies inside its parent. */
+/** Spans of one process lie within the times of their parent. */
 function assertNested(spans: readonly Span[]): void {
   for (const span of spans) {
     const parent = spans.find(({ spanId }) => spanId === span.parentSpanId)
@@ -158,16 +153,16 @@ function assertNested(spans: readonly Span[]): void {
   }
 }
 
-describe('The trace of a mail tells what became of it', unless(collectorMissing()), () => {
+describe('The trace of a message shows its fate', unless(collectorMissing()), () => {
   for (const [name, story] of Object.entries<Story>(STORIES)) {
     test(story.title, async () => {
       const key = name as keyof typeof STORIES
       const [app, outline] = EXPECTED[key]
-      const told = await tell(story)
-      assert.match(told.app, app)
-      assert.deepEqual(outlineOf(told.spans), outline)
-      assertNested(told.spans)
-      BESIDES[key]?.(told)
+      const result = await tell(story)
+      assert.match(result.app, app)
+      assert.deepEqual(outlineOf(result.spans), outline)
+      assertNested(result.spans)
+      MORE[key]?.(result)
     })
   }
 })

@@ -1,55 +1,40 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { SpanStatusCode } from '@opentelemetry/api'
-import {
-  AlwaysOffSampler,
-  ParentBasedSampler,
-  type ReadableSpan,
-  type Sampler,
-  TraceIdRatioBasedSampler,
-} from '@opentelemetry/sdk-trace'
+import { AlwaysOffSampler, ParentBasedSampler, type Sampler, TraceIdRatioBasedSampler } from '@opentelemetry/sdk-trace'
 import type { Loss, Signal } from '../../../otel/export/losses.ts'
 import type { MessageHeaders } from '../../../proxy/events/transaction.ts'
+import { named, only } from '../../support/named-spans.ts'
 import { dial, oneMail, reply, SessionStory } from '../../support/session-events.ts'
 import { type Traced, type TracedOptions, traced } from '../../support/span-tree.ts'
 
 const never = new AlwaysOffSampler()
-/** The trace of an app's request, as its `traceparent` names it. */
+/** The trace of an app's request, as in its `traceparent`. */
 const TRACE = '0af7651916cd43dd8448eb211c80319c'
 const PARENT = 'b7ad6b7169203331'
 
-function named(spans: readonly ReadableSpan[], name: string): readonly ReadableSpan[] {
-  return spans.filter((span) => span.name === name)
-}
-
-function only(spans: readonly ReadableSpan[], name: string): ReadableSpan {
-  const found = named(spans, name)
-  assert.equal(found.length, 1, `${found.length} spans are called ${name}`)
-  return found[0]!
-}
-
-/** One mail to one recipient, up to the reply to its body. */
-function mailWith(headers: MessageHeaders = {}, opening = {}): SessionStory {
+/** One message to one recipient, up to its body. */
+function messageWith(headers: MessageHeaders = {}, opening = {}): SessionStory {
   return new SessionStory(opening).dials().greeted().mail().rcpt().data().headers(headers)
 }
 
-function told(story: SessionStory, options: TracedOptions = {}): Traced {
+function played(story: SessionStory, options: TracedOptions = {}): Traced {
   const all = traced(options)
   story.tell(all.telemetry)
   return all
 }
 
-describe('A mail is a span that begins with MAIL and ends with its verdict', () => {
-  const { spans } = told(mailWith().accepted(2000, ['0123456789abcdef0123456789abcdef'], 30).closed('quit'))
-  const mail = only(spans(), 'smtp.transaction')
+describe('A message is a span from MAIL to the final reply', () => {
+  const { spans } = played(messageWith().accepted(2000, ['0123456789abcdef0123456789abcdef'], 30).closed('quit'))
+  const message = only(spans(), 'smtp.transaction')
 
   test('with the times of the events, to the microsecond', () => {
-    assert.deepEqual(mail.startTime, [1000, 120_000_000])
-    assert.deepEqual(mail.endTime, [1000, 180_000_000])
+    assert.deepEqual(message.startTime, [1000, 120_000_000])
+    assert.deepEqual(message.endTime, [1000, 180_000_000])
   })
 
   test('and a child for each command, with its own times', () => {
-    const children = spans().filter((span) => span.parentSpanContext?.spanId === mail.spanContext().spanId)
+    const children = spans().filter((span) => span.parentSpanContext?.spanId === message.spanContext().spanId)
     assert.deepEqual(
       children.map(({ name, startTime, endTime }) => [name, startTime[1] / 1e6, endTime[1] / 1e6]),
       [
@@ -59,31 +44,31 @@ describe('A mail is a span that begins with MAIL and ends with its verdict', () 
         ['END-OF-MESSAGE', 150, 180],
       ],
     )
-    for (const child of children) assert.equal(child.spanContext().traceId, mail.spanContext().traceId)
+    for (const child of children) assert.equal(child.spanContext().traceId, message.spanContext().traceId)
   })
 
-  test("the session's span is another trace; each names the other", () => {
+  test("the session's span is in another trace; each links to the other", () => {
     const session = only(spans(), 'smtp.session')
-    assert.notEqual(session.spanContext().traceId, mail.spanContext().traceId)
+    assert.notEqual(session.spanContext().traceId, message.spanContext().traceId)
     assert.equal(session.parentSpanContext, undefined)
-    assert.equal(mail.links[0]?.context.spanId, session.spanContext().spanId)
-    assert.equal(mail.links[0]?.context.traceId, session.spanContext().traceId)
-    assert.equal(session.links[0]?.context.spanId, mail.spanContext().spanId)
+    assert.equal(message.links[0]?.context.spanId, session.spanContext().spanId)
+    assert.equal(message.links[0]?.context.traceId, session.spanContext().traceId)
+    assert.equal(session.links[0]?.context.spanId, message.spanContext().spanId)
   })
 
   test("AhaSend's ids are on the span", () => {
-    assert.deepEqual(mail.attributes['smtp.message.ids'], ['0123456789abcdef0123456789abcdef'])
+    assert.deepEqual(message.attributes['smtp.message.ids'], ['0123456789abcdef0123456789abcdef'])
   })
 })
 
-describe('What is kept when the sampler wants nothing', () => {
+describe('If the sampler keeps nothing, these spans are kept', () => {
   const refused = reply(553, { cause: 'recipient_rejected' })
   const cases: readonly [string, SessionStory, string[]][] = [
-    ['an accepted mail: nothing', mailWith().accepted(1).closed('quit'), []],
-    ['a client that gave up: nothing', mailWith().reset().closed('quit'), []],
-    ['an idle session: nothing', new SessionStory().dials().greeted().closed('idle'), []],
+    ['an accepted message: none', messageWith().accepted(1).closed('quit'), []],
+    ['a client that gave up: none', messageWith().reset().closed('quit'), []],
+    ['an idle session: none', new SessionStory().dials().greeted().closed('idle'), []],
     [
-      "AhaSend's idle 421: nothing",
+      "AhaSend's idle 421: none",
       new SessionStory()
         .greeted()
         .exchange('UNSOLICITED', reply(421, { cause: 'idle_timeout' }))
@@ -91,18 +76,18 @@ describe('What is kept when the sampler wants nothing', () => {
       [],
     ],
     [
-      'a refused mail, and its session',
-      mailWith().refused('END-OF-MESSAGE', refused).closed('quit'),
+      'a refused message, and its session',
+      messageWith().refused('END-OF-MESSAGE', refused).closed('quit'),
       ['smtp.transaction', 'smtp.session'],
     ],
     [
-      'a mail in doubt, and its session',
-      mailWith().inDoubt('upstream_lost', 10).closed('upstream_closed'),
+      'a message in doubt, and its session',
+      messageWith().inDoubt('upstream_lost', 10).closed('upstream_closed'),
       ['smtp.transaction', 'smtp.session'],
     ],
     [
-      'a slow mail, and its session',
-      mailWith().accepted(1, [], 5001).closed('quit'),
+      'a slow message, and its session',
+      messageWith().accepted(1, [], 5001).closed('quit'),
       ['smtp.transaction', 'smtp.session'],
     ],
     ['a slow greeting', new SessionStory().greeted(reply(220), 5001).closed('quit'), ['smtp.session']],
@@ -117,22 +102,18 @@ describe('What is kept when the sampler wants nothing', () => {
       ['smtp.session'],
     ],
     [
-      'load shedding between mails',
+      'load shedding between messages',
       new SessionStory()
         .greeted()
         .exchange('UNSOLICITED', reply(421, { cause: 'load_shedding' }))
         .closed('upstream_421'),
       ['smtp.session'],
     ],
-    [
-      'a session that was not understood',
-      new SessionStory().greeted().opaque('reply_mismatch').closed('quit'),
-      ['smtp.session'],
-    ],
+    ['an opaque session', new SessionStory().greeted().opaque('reply_mismatch').closed('quit'), ['smtp.session']],
   ]
   for (const [name, story, kept] of cases) {
     test(name, () => {
-      const roots = told(story, { sampler: never, slowMs: 5000 })
+      const roots = played(story, { sampler: never, slowMs: 5000 })
         .spans()
         .filter((span) => span.name.startsWith('smtp.') && span.name !== 'smtp.dial')
       assert.deepEqual(
@@ -142,14 +123,14 @@ describe('What is kept when the sampler wants nothing', () => {
     })
   }
 
-  test('a failed dial ahead of need: a trace of its own; one that succeeded: nothing', () => {
+  test('a failed preconnect: a trace of its own; a successful one: none', () => {
     const { telemetry, spans } = traced({ sampler: never })
     telemetry.dial(dial({ error: 'connect_refused' }))
     telemetry.dial(dial())
     assert.equal(only(spans(), 'smtp.dial').attributes['error.type'], 'connect_refused')
   })
 
-  test('a mail that is not kept makes no span at all, and asks the sampler once', () => {
+  test('a message that is not kept creates no span and asks the sampler once', () => {
     let asked = 0
     const sampler: Sampler = {
       shouldSample() {
@@ -157,129 +138,83 @@ describe('What is kept when the sampler wants nothing', () => {
         return never.shouldSample()
       },
     }
-    const { spans } = told(mailWith().accepted(1), { sampler })
+    const { spans } = played(messageWith().accepted(1), { sampler })
     assert.equal(spans().length, 0)
     assert.equal(asked, 1)
   })
 })
 
-describe('A mail whose header names a trace', () => {
+describe('A message whose header names a trace', () => {
   const sampled = { traceparent: `00-${TRACE}-${PARENT}-01`, tracestate: 'vendor=1' }
   const unsampled = { traceparent: `00-${TRACE}-${PARENT}-00` }
   const parentBased = new ParentBasedSampler({ root: never })
 
-  test('is part of it: its span lies below the one that the header names', () => {
-    const { spans, lines } = told(mailWith(sampled).accepted(1), { sampler: parentBased })
-    const mail = only(spans(), 'smtp.transaction')
-    assert.equal(mail.spanContext().traceId, TRACE)
-    assert.equal(mail.parentSpanContext?.spanId, PARENT)
-    assert.equal(mail.spanContext().traceState?.get('vendor'), '1')
+  test('is part of it: its span is a child of the span that the header names', () => {
+    const { spans, lines } = played(messageWith(sampled).accepted(1), { sampler: parentBased })
+    const message = only(spans(), 'smtp.transaction')
+    assert.equal(message.spanContext().traceId, TRACE)
+    assert.equal(message.parentSpanContext?.spanId, PARENT)
+    assert.equal(message.spanContext().traceState?.get('vendor'), '1')
     assert.equal(lines()[0]?.trace_id, TRACE)
-    assert.equal(lines()[0]?.span_id, mail.spanContext().spanId)
+    assert.equal(lines()[0]?.span_id, message.spanContext().spanId)
     assert.equal(lines()[0]?.trace_flags, '01')
   })
 
-  test('and its commands lie below it, in the same trace', () => {
-    const { spans } = told(mailWith(sampled).accepted(1), { sampler: parentBased })
+  test('has its commands in the same trace', () => {
+    const { spans } = played(messageWith(sampled).accepted(1), { sampler: parentBased })
     assert.equal(only(spans(), 'RCPT').spanContext().traceId, TRACE)
   })
 
-  test('that nobody keeps is not kept either, but its log line names the trace', () => {
-    const { spans, lines } = told(mailWith(unsampled).accepted(1), { sampler: parentBased })
+  test('that is not sampled is not kept, but its log line has the trace id', () => {
+    const { spans, lines } = played(messageWith(unsampled).accepted(1), { sampler: parentBased })
     assert.equal(spans().length, 0)
     assert.equal(lines()[0]?.trace_id, TRACE)
     assert.equal(lines()[0]?.span_id, undefined)
     assert.equal(lines()[0]?.trace_flags, '00')
   })
 
-  test('that nobody keeps is kept when the mail failed', () => {
-    const { spans } = told(mailWith(unsampled).refused('END-OF-MESSAGE', reply(552)), { sampler: parentBased })
+  test('that is not sampled is kept if the message failed', () => {
+    const { spans } = played(messageWith(unsampled).refused('END-OF-MESSAGE', reply(552)), { sampler: parentBased })
     assert.equal(only(spans(), 'smtp.transaction').spanContext().traceId, TRACE)
   })
 
-  test('without the propagator tracecontext it stays alone', () => {
-    const { spans } = told(mailWith(sampled).accepted(1), { joinTraces: false })
+  test('starts a trace of its own without the propagator tracecontext', () => {
+    const { spans } = played(messageWith(sampled).accepted(1), { joinTraces: false })
     assert.notEqual(only(spans(), 'smtp.transaction').spanContext().traceId, TRACE)
   })
 })
 
-describe('Spans and log lines', () => {
-  test('say the same of a mail, and name each other', () => {
-    const { spans, lines } = told(mailWith({ sandbox: true }).refused('END-OF-MESSAGE', reply(552), 70).closed('quit'))
-    for (const [name, msg] of [
-      ['smtp.transaction', 'transaction'],
-      ['smtp.session', 'session'],
-    ] as const) {
-      const {
-        level: _,
-        time,
-        msg: __,
-        duration_ms,
-        trace_id,
-        span_id,
-        trace_flags,
-        dial: ___,
-        ...line
-      } = lines().find((one) => one.msg === msg) ?? {}
-      const span = only(spans(), name)
-      assert.deepEqual({ ...span.attributes }, line)
-      assert.equal(trace_id, span.spanContext().traceId)
-      assert.equal(span_id, span.spanContext().spanId)
-    }
-  })
-
-  test('the tags of a mail are on its span only', () => {
-    const { spans, lines } = told(mailWith({ tags: ['welcome', 'eu'] }).accepted(1))
-    assert.deepEqual(only(spans(), 'smtp.transaction').attributes['ahasend.tags'], ['welcome', 'eu'])
-    assert.ok(!JSON.stringify(lines()).includes('welcome'))
-  })
-
-  test('a session on a connection that was dialled ahead says so, and where it leads', () => {
-    const ahead = dial({ serverAddress: 'second.example', serverPort: 2525, peerAddress: '198.51.100.9' })
-    const all = traced()
-    const observe = new SessionStory().tell(all.telemetry)
-    observe({ type: 'handover', at: 1_000_000, dial: ahead, ahead: true })
-    for (const event of mailWith().accepted(1).closed('quit').events.slice(1)) observe(event)
-    const { attributes } = only(all.spans(), 'smtp.session')
-    assert.equal(attributes['smtp.dial.ahead'], true)
-    assert.equal(attributes['server.address'], 'second.example')
-    assert.equal(attributes['network.peer.address'], '198.51.100.9')
-    assert.equal(only(all.spans(), 'smtp.transaction').attributes['server.port'], 2525)
-    assert.equal(named(all.spans(), 'smtp.dial').length, 0)
-  })
-})
-
-describe('Much of a kind', () => {
-  test('a ratio of mails is kept, and the trace id decides', () => {
+describe('Limits', () => {
+  test('a ratio of messages is kept, and the trace id decides', () => {
     const { telemetry, spans } = traced({ sampler: new TraceIdRatioBasedSampler(0.5) })
-    for (let mail = 0; mail < 400; mail++) oneMail().tell(telemetry)
+    for (let message = 0; message < 400; message++) oneMail().tell(telemetry)
     const kept = named(spans(), 'smtp.transaction')
     assert.ok(kept.length > 120 && kept.length < 280, `${kept.length} of 400`)
     const asked = kept.map((span) =>
       new TraceIdRatioBasedSampler(0.5).shouldSample(undefined as never, span.spanContext().traceId),
     )
     assert.ok(asked.every(({ decision }) => decision === 2))
-    assert.equal(named(spans(), 'smtp.session').length, kept.length, 'a session is kept with its mail')
+    assert.equal(named(spans(), 'smtp.session').length, kept.length, 'a session is kept with its message')
   })
 
   test('a thousand recipients: 127 of them have spans, the others are counted', () => {
     const story = new SessionStory().mail()
     for (let recipient = 0; recipient < 1000; recipient++) story.rcpt()
-    const { spans } = told(story.data().accepted(1))
-    const mail = only(spans(), 'smtp.transaction')
+    const { spans } = played(story.data().accepted(1))
+    const message = only(spans(), 'smtp.transaction')
     assert.equal(named(spans(), 'RCPT').length, 127)
-    assert.equal(mail.attributes['smtp.exchanges.omitted'], 875)
-    assert.equal(mail.attributes['smtp.message.recipient_count'], 1000)
+    assert.equal(message.attributes['smtp.exchanges.omitted'], 875)
+    assert.equal(message.attributes['smtp.message.recipient_count'], 1000)
   })
 
-  test('a session of 300 mails links the first 128, and every mail links the session', () => {
+  test('a session with 300 messages links to the first 128, and every message links to the session', () => {
     const story = new SessionStory().greeted()
-    for (let mail = 0; mail < 300; mail++) story.mail().rcpt().data().accepted(1)
-    const { spans } = told(story.closed('quit'))
+    for (let message = 0; message < 300; message++) story.mail().rcpt().data().accepted(1)
+    const { spans } = played(story.closed('quit'))
     const session = only(spans(), 'smtp.session')
     assert.equal(session.links.length, 128)
-    for (const mail of named(spans(), 'smtp.transaction')) {
-      assert.equal(mail.links[0]?.context.spanId, session.spanContext().spanId)
+    for (const message of named(spans(), 'smtp.transaction')) {
+      assert.equal(message.links[0]?.context.spanId, session.spanContext().spanId)
     }
   })
 
@@ -294,7 +229,7 @@ describe('Much of a kind', () => {
       assert.equal(session.status.code, SpanStatusCode.ERROR)
     })
 
-  test('of sessions that are turned away, ten a second are kept for each reason, and the rest are counted', (context) => {
+  test('of refused sessions, ten per second and reason are kept, and the others are counted', (context) => {
     context.mock.timers.enable({ apis: ['setTimeout'] })
     const counted: [Signal, Loss, number | undefined][] = []
     const losses = { count: (...loss: [Signal, Loss, number?]) => void counted.push(loss as (typeof counted)[number]) }

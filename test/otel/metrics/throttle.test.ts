@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Clock, resting } from '../../../otel/metrics/resting.ts'
+import { type Clock, throttle } from '../../../otel/metrics/throttle.ts'
 
-/** Time that passes only when somebody waits or works. */
+/** A clock that advances only during waits and work. */
 class FakeClock implements Clock {
   time = 0
   readonly waits: number[] = []
@@ -17,7 +17,7 @@ class FakeClock implements Clock {
   }
 }
 
-/** Work that takes so long and tells how often it was done. */
+/** Work that takes `milliseconds` and returns the number of runs. */
 function work(clock: FakeClock, milliseconds: number): () => Promise<number> {
   let done = 0
   return async () => {
@@ -27,49 +27,49 @@ function work(clock: FakeClock, milliseconds: number): () => Promise<number> {
   }
 }
 
-test('callers that come together get one result', async () => {
+test('concurrent callers share one result', async () => {
   const clock = new FakeClock()
-  const ask = resting(work(clock, 5), clock)
+  const ask = throttle(work(clock, 5), clock)
   assert.deepEqual(await Promise.all([ask(), ask(), ask()]), [1, 1, 1])
   assert.deepEqual(clock.waits, [])
 })
 
-test('who asks without pause gets a fiftieth of the time', async () => {
+test('calls without pause take 1/50 of the time', async () => {
   const clock = new FakeClock()
-  const ask = resting(work(clock, 5), clock)
+  const ask = throttle(work(clock, 5), clock)
   for (let call = 1; call <= 100; call += 1) assert.equal(await ask(), call)
   assert.equal(clock.time, 99 * 250 + 5)
 })
 
-test('those who wait get one result, made after they asked', async () => {
+test('callers that wait share one result, which is made after they asked', async () => {
   const clock = new FakeClock()
-  const ask = resting(work(clock, 5), clock)
+  const ask = throttle(work(clock, 5), clock)
   await ask()
   assert.deepEqual(await Promise.all([ask(), ask()]), [2, 2])
   assert.deepEqual(clock.waits, [245])
 })
 
-test('who asks seldom never waits', async () => {
+test('rare calls never wait', async () => {
   const clock = new FakeClock()
-  const ask = resting(work(clock, 5), clock)
+  const ask = throttle(work(clock, 5), clock)
   await ask()
   clock.time += 245
   await ask()
   assert.deepEqual(clock.waits, [])
 })
 
-test('after long work the rest is a second', async () => {
+test('after long work the pause is one second', async () => {
   const clock = new FakeClock()
-  const ask = resting(work(clock, 400), clock)
+  const ask = throttle(work(clock, 400), clock)
   await ask()
   await ask()
   assert.deepEqual(clock.waits, [1000])
 })
 
-test('work that fails is a failure for those who asked, and is done again for the next', async () => {
+test('work that fails rejects for its callers, and runs again for the next one', async () => {
   const clock = new FakeClock()
   let fails = true
-  const ask = resting(async () => {
+  const ask = throttle(async () => {
     clock.time += 5
     if (fails) throw new Error('failed')
     return 'made'

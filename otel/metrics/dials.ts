@@ -1,0 +1,41 @@
+import type { Meter } from '@opentelemetry/api'
+import type { Dial } from '../../proxy/events/dial.ts'
+import { type AttributesOf, dialErrors, dialPhases } from '../names/names.ts'
+import { CertificateDates } from './certificate-dates.ts'
+import { type Cells, cellsOf, type Histogram, histogramOf } from './instruments.ts'
+
+/** The metrics of connections to upstreams. A dial for a session and a preconnect count the same. */
+export class DialMetrics {
+  readonly certificates: CertificateDates
+  readonly #dials: Cells<AttributesOf<'dials'>>
+  readonly #duration: Histogram<'dialDuration'>
+
+  constructor(meter: Meter) {
+    this.certificates = new CertificateDates(meter)
+    this.#dials = cellsOf(meter, 'dials')
+    this.#duration = histogramOf(meter, 'dialDuration')
+  }
+
+  /** Creates the series that alerts read. */
+  startAtZero(servers: readonly string[]): void {
+    for (const server of servers) {
+      for (const resumed of [false, true]) this.#dials.at({ 'tls.resumed': resumed, 'server.address': server })
+      for (const error of dialErrors)
+        this.#dials.at({ 'error.type': error, 'tls.resumed': false, 'server.address': server })
+    }
+  }
+
+  /** Counts a dial that has ended. */
+  readonly dialled = (event: Dial): void => {
+    const server = { 'server.address': event.serverAddress }
+    const error = event.error && { 'error.type': event.error }
+    this.#dials.at({ ...error, 'tls.resumed': event.resumed, ...server }).value += 1
+    const phases = { ...event.phases, total: event.phases.total ?? event.end - event.at }
+    for (const phase of dialPhases) {
+      const spent = phases[phase]
+      if (spent === undefined) continue
+      this.#duration.record(Math.max(0, spent) / 1000, { 'smtp.dial.phase': phase, ...server })
+    }
+    this.certificates.dialled(event)
+  }
+}
