@@ -23,7 +23,7 @@ export interface SdkOptions extends Configured {
   /** Messages that take longer, in milliseconds, are always traced. */
   readonly slowMs: number
   /** Writes a log line about lost telemetry. Rarely called. */
-  readonly warn?: Warn
+  readonly warn: Warn
 }
 
 /** The running telemetry. */
@@ -48,7 +48,7 @@ export interface Sdk {
 /** Starts what the settings select, without waiting: an unreachable receiver is noticed and counted later. */
 export function start(options: SdkOptions): Sdk {
   if (options.settings.disabled) return disabled
-  const accounting = startAccounting(options.warn ?? (() => {}))
+  const accounting = startAccounting(options.warn)
   const outputs = createOutputs(options.settings, accounting, seriesLimit(options))
   const resource = createResource(options.settings)
   const metrics = startMetrics(resource, outputs, accounting.losses)

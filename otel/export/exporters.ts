@@ -11,7 +11,6 @@ import {
   type ResourceMetrics,
 } from '@opentelemetry/sdk-metrics'
 import { BatchSpanProcessor, type ReadableSpan, type SpanProcessor } from '@opentelemetry/sdk-trace'
-import { SERIES_LIMIT } from '../metrics/instruments.ts'
 import type { Batch, OtelSettings, Temporality } from '../settings/effective.ts'
 import { CountedExporter, type Delivery } from './delivery.ts'
 import { connectOtlp, type OtlpConnection, type OtlpLimits } from './otlp.ts'
@@ -69,7 +68,7 @@ const DELTA: Readonly<Record<Temporality, readonly InstrumentType[]>> = {
 export function exportMetrics(
   settings: Required<OtelSettings['metrics']>['otlp'],
   delivery: Delivery,
-  limit = SERIES_LIMIT,
+  limit: number,
 ): Export<PeriodicExportingMetricReader> {
   const connection = connectOtlp(settings, { exportTimeoutMs: settings.exportTimeoutMs, concurrency: 2 })
   const make = () => new OTLPMetricExporter(connection.config)

@@ -8,7 +8,8 @@ import { oneMail } from '../support/session-events.ts'
 
 /** Starts the telemetry that these variables select. */
 function startWith(env: Readonly<Record<string, string>> = {}): Sdk {
-  return start({ servers: ['send.example'], listeners: [], clients: [], settings: settingsOf(env), slowMs: 10_000 })
+  const labels = { servers: ['send.example'], listeners: [], clients: [] }
+  return start({ ...labels, settings: settingsOf(env), slowMs: 10_000, warn: () => {} })
 }
 
 async function targetInfo(env: Readonly<Record<string, string>> = {}): Promise<string> {
