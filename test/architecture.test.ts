@@ -143,6 +143,11 @@ const RULES: readonly Rule[] = [
     broken: ({ from, to }) => /^proxy\/(smtp|events|dialogue)\//.test(from) && to.startsWith('node:'),
   },
   {
+    sentence: 'The session asks for its position: only proxy/session/observation.ts feeds the dialogue.',
+    broken: ({ from, to }) =>
+      to === 'proxy/dialogue/dialogue.ts' && isSource(from) && from !== 'proxy/session/observation.ts',
+  },
+  {
     sentence: 'app/entry.js imports nothing before it handles signals: process 1 gets no signal without a handler.',
     broken: ({ from }) => from === 'app/entry.js',
   },

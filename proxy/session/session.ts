@@ -26,7 +26,7 @@ import type { Ending } from './teardown.ts'
 /** Bytes read from a client before the upstream has greeted; then the client waits. */
 const MAX_EARLY_BYTES = 64 * 1024
 
-/** Where a client comes from, as far as the proxy believes. */
+/** Where a client comes from, as far as the proxy knows. */
 export interface Source {
   readonly address: string
   readonly port: number
@@ -47,7 +47,7 @@ export interface SessionHost {
   secureContext(): SecureContext | undefined
   /** True if this peer must begin with a PROXY protocol header. */
   expectsProxyHeader(peer: string): boolean
-  /** A refusal, or undefined if the client may come in (it is then counted until `left`). */
+  /** A refusal, or undefined if the client may connect (it is then counted until `left`). */
   admit(source: Source): LocalReply | undefined
   open(event: SessionOpen): Observer
   clientName(address: string): string
@@ -202,7 +202,7 @@ export class Session {
     return this.#observation
   }
 
-  /** Why this client may not come in; undefined if it may. */
+  /** Why this client may not connect; undefined if it may. */
   #refusal(): [LocalReply, CloseReason] | undefined {
     if (this.#host.draining) return [localReplies.DRAINING, 'drained']
     const refusal = this.#host.admit(this.#source)
