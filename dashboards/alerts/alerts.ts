@@ -12,12 +12,14 @@ import { limitAlerts } from './limits.ts'
 import { proxyAlerts } from './proxy.ts'
 import { tlsAlerts } from './tls.ts'
 
+/** Everything that Prometheus evaluates. */
 export interface Rules {
   /** Recordings with windows of an hour or less, and those with longer windows, which are evaluated less often. */
   readonly recordings: { readonly short: readonly Recording[]; readonly long: readonly Recording[] }
   readonly alerts: readonly Alert[]
 }
 
+/** The rules in the order of their evaluation: alerts about AhaSend come before those that look them up in ALERTS. */
 export function rulesOf(making: Making = {}): Rules {
   const make = new RuleMaker(making)
   const counts = countsOf(make)

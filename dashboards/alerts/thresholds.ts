@@ -26,10 +26,10 @@ export const BURN_RATES: readonly BurnRate[] = [
   { severity: 'warning', factor: 1, long: 3 * DAY, short: 6 * HOUR },
 ]
 
+/** A rate at which errors spend the budget. The windows are in seconds. */
 export interface BurnRate {
   readonly severity: Severity
   readonly factor: number
-  /** Seconds. */
   readonly long: number
   readonly short: number
 }

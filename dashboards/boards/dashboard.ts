@@ -1,4 +1,9 @@
-/** A dashboard: rows of panels under headings, with the settings that all four dashboards share. */
+/**
+ * A dashboard: rows of panels under headings, with the settings that all four dashboards share.
+ *
+ * Each row has a file in the folder of its dashboard. For a new panel, define it there, add it to `panels` of the row and run
+ * `npm run dashboards`. test/dashboards/boards/live.test.ts must see data in each of its queries.
+ */
 import {
   type Dashboard,
   DashboardBuilder,

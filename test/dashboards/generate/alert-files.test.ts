@@ -28,7 +28,8 @@ test('promtool accepts prometheus.yml', unless(missing('promtool')), async () =>
 })
 
 test('every alert name has a rule, and every rule has an alert name', () => {
-  assert.deepEqual(new Set(alerts.map(({ alert }) => alert)), new Set(alertNames))
+  const advice = 'add the missing rule in dashboards/alerts, or the missing name in dashboards/alerts/alert.ts'
+  assert.deepEqual(new Set(alerts.map(({ alert }) => alert)), new Set(alertNames), advice)
 })
 
 describe('every alert', () => {

@@ -2,6 +2,17 @@
 import { grow, hold, LONG_RUNNING, type Scenario } from './scenario.ts'
 import { BILLING, reply } from './series.ts'
 
+/** The first refusals at a limit are a warning for an hour. */
+function firstRefusals(alert: Scenario['alert'], replies: string, count: number, description: string): Scenario {
+  return {
+    name: 'the first refusals at the limit are a warning',
+    alert,
+    every: 1,
+    series: { ...LONG_RUNNING, [replies]: [hold(0, 20), hold(count, 70)] },
+    fires: [[19], [21, { severity: 'warning', labels: BILLING, description }], [85]],
+  }
+}
+
 const CLIENT = 'smtp_transaction_outcome="accepted", smtp_client_name="billing"'
 const size = (bound: string) => `smtp_proxy_message_size_bytes_bucket{${CLIENT}, le="${bound}"}`
 const nearSize = {
@@ -26,25 +37,12 @@ export const MESSAGE_SIZE: readonly Scenario[] = [
     },
     fires: [[19], [25], [31, nearSize], [85, nearSize], [95]],
   },
-  {
-    name: 'the first message that is refused as too big is a warning',
-    alert: 'AhaSendMessageSizeLimit',
-    every: 1,
-    series: { ...LONG_RUNNING, [reply('END-OF-MESSAGE', 552, 'message_too_big')]: [hold(0, 20), hold(1, 70)] },
-    fires: [
-      [19],
-      [
-        21,
-        {
-          severity: 'warning',
-          labels: BILLING,
-          description:
-            'send.ahasend.com refused 1 messages from billing in the last hour because their encoded size is above 20 MiB (20,971,520 bytes). Sending them again does not help.',
-        },
-      ],
-      [85],
-    ],
-  },
+  firstRefusals(
+    'AhaSendMessageSizeLimit',
+    reply('END-OF-MESSAGE', 552, 'message_too_big'),
+    1,
+    'send.ahasend.com refused 1 messages from billing in the last hour because their encoded size is above 20 MiB (20,971,520 bytes). Sending them again does not help.',
+  ),
 ]
 
 const inMessages = (bound: string) =>
@@ -75,25 +73,12 @@ export const RECIPIENT_LIMIT: readonly Scenario[] = [
       [85],
     ],
   },
-  {
-    name: 'the first recipients above the limit are a warning',
-    alert: 'AhaSendRecipientLimit',
-    every: 1,
-    series: { ...LONG_RUNNING, [reply('RCPT', 452, 'too_many_recipients')]: [hold(0, 20), hold(3, 70)] },
-    fires: [
-      [19],
-      [
-        21,
-        {
-          severity: 'warning',
-          labels: BILLING,
-          description:
-            'send.ahasend.com refused 3 recipients of billing in the last hour because a message can have at most 50. Apps that do not check the reply to each recipient never send the message to the refused ones.',
-        },
-      ],
-      [85],
-    ],
-  },
+  firstRefusals(
+    'AhaSendRecipientLimit',
+    reply('RCPT', 452, 'too_many_recipients'),
+    3,
+    'send.ahasend.com refused 3 recipients of billing in the last hour because a message can have at most 50. Apps that do not check the reply to each recipient never send the message to the refused ones.',
+  ),
 ]
 
 const perSession = (bound: string) =>
@@ -124,23 +109,10 @@ export const CONNECTION_LIMIT: readonly Scenario[] = [
       [85],
     ],
   },
-  {
-    name: 'the first refusal at the limit is a warning',
-    alert: 'AhaSendConnectionLimit',
-    every: 1,
-    series: { ...LONG_RUNNING, [reply('RCPT', 421, 'connection_limit')]: [hold(0, 20), hold(2, 70)] },
-    fires: [
-      [19],
-      [
-        21,
-        {
-          severity: 'warning',
-          labels: BILLING,
-          description:
-            'send.ahasend.com refused billing 2 times in the last hour because its connection had reached a limit. The app must send these messages again on a new connection.',
-        },
-      ],
-      [85],
-    ],
-  },
+  firstRefusals(
+    'AhaSendConnectionLimit',
+    reply('RCPT', 421, 'connection_limit'),
+    2,
+    'send.ahasend.com refused billing 2 times in the last hour because its connection had reached a limit. The app must send these messages again on a new connection.',
+  ),
 ]
