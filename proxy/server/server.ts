@@ -39,7 +39,7 @@ export const LIMITS = {
 const BACKLOG = 4096
 const KEEPALIVE_MS = 60_000
 
-export interface ServerOptions {
+interface ServerOptions {
   readonly config: Config
   readonly telemetry: Telemetry
   /** The listeners' certificate, if one is configured. */

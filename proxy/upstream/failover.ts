@@ -6,7 +6,7 @@ import { type Dialer, type DialledUpstream, type DialResult, now } from './diale
 export type Reached = { readonly connection: DialledUpstream } | { readonly connection?: never; readonly failure: Dial }
 
 /** Gets each dial when it ends, and then the handover of a connection whose dial counts as failed. */
-export type Report = (event: Dial | Handover) => void
+type Report = (event: Dial | Handover) => void
 
 /**
  * Dials the upstreams in order of preference until one accepts the session. Dials the next one only if the previous one
