@@ -265,7 +265,7 @@ export class ProxyServer implements SessionHost, MailServer {
     const at = now()
     const ready = this.#preconnections.take(at)
     if (!ready) return dialInOrder(this.#dialer, this.#config.upstreams, this.#config.dialTimeoutMs, signal, report)
-    report({ type: 'handover', at, dial: ready.dial, ahead: true })
+    report({ type: 'handover', at, dial: ready.dial, preconnected: true })
     return ready
   }
 

@@ -42,6 +42,6 @@ export async function dialInOrder(
 
 /** Reports the handover of a refused connection, because its dial does not show whether a session got it. */
 function handOver({ dial, connection }: Required<DialResult>, report: Report): Reached {
-  if (connection.refused) report({ type: 'handover', at: now(), dial, ahead: false })
+  if (connection.refused) report({ type: 'handover', at: now(), dial, preconnected: false })
   return { connection }
 }

@@ -277,7 +277,7 @@ test('a session that gets the 421 of its first upstream names that upstream, and
   const observe = new SessionStory().tell(log)
   observe(refused)
   observe(dial({ error: 'connect_refused', serverAddress: 'second.example' }))
-  observe({ type: 'handover', at: 1_000_000, dial: refused, ahead: false })
+  observe({ type: 'handover', at: 1_000_000, dial: refused, preconnected: false })
   for (const event of new SessionStory().closed('upstream_421').events) observe(event)
   const line = lines('session')[0]!
   assert.deepEqual([line['server.address'], line['server.port']], ['send.example', 2525])

@@ -238,7 +238,7 @@ describe('Spans and log lines', () => {
     const ahead = dial({ serverAddress: 'second.example', serverPort: 2525, peerAddress: '198.51.100.9' })
     const all = traced()
     const observe = new SessionStory().tell(all.telemetry)
-    observe({ type: 'handover', at: 1_000_000, dial: ahead, ahead: true })
+    observe({ type: 'handover', at: 1_000_000, dial: ahead, preconnected: true })
     for (const event of mailWith().accepted(1).closed('quit').events.slice(1)) observe(event)
     const { attributes } = only(all.spans(), 'smtp.session')
     assert.equal(attributes['smtp.dial.ahead'], true)
