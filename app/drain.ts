@@ -6,13 +6,13 @@ import { graceLeft } from '../proxy/settings/stop-grace.ts'
 import type { Settings } from './settings.ts'
 
 /** The part of the logger that a drain needs. */
-export interface DrainLog {
+interface DrainLog {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
 }
 
 /** The running proxy, as far as a drain is concerned. */
-export interface Drained {
+interface Drained {
   readonly server: Pick<MailServer, 'drain'>
   /** Absent if PROXY_ADMIN is `off`. */
   readonly admin: Pick<Admin, 'nextScrape'> | undefined

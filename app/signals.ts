@@ -8,7 +8,7 @@
 const COPY_MS = 2000
 
 /** The action for each signal. */
-export interface SignalActions {
+interface SignalActions {
   /** The first SIGTERM or SIGINT. */
   drain(signal: NodeJS.Signals): void
   /** Each later SIGTERM or SIGINT. */

@@ -5,7 +5,7 @@ import type { Environment } from '../settings/environment.ts'
 import { describeSettings, type Settings, warningsOf } from './settings.ts'
 
 /** The part of the logger that these lines need. */
-export interface StartLog {
+interface StartLog {
   info(fields: object, message: string): void
   warn(message: string): void
   warn(fields: object, message: string): void

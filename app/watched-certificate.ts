@@ -10,7 +10,7 @@ import {
 const CHECK_MS = 5000
 
 /** The part of the logger that the results need. */
-export interface CertificateLog {
+interface CertificateLog {
   info(fields: object, message: string): void
   error(fields: object, message: string): void
 }

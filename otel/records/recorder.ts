@@ -97,7 +97,7 @@ class Recorder {
       case 'dial':
         return this.#dialled(event)
       case 'handover':
-        return this.#reached(event.dial, event.ahead)
+        return this.#reached(event.dial, event.preconnected)
       case 'greeting':
         return this.#exchanged({ command: 'CONNECT', at: event.at, end: event.end, reply: event.reply })
       case 'exchange':

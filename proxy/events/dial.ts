@@ -38,5 +38,5 @@ export interface Handover {
   readonly at: number
   readonly dial: Dial
   /** True if the connection was preconnected. */
-  readonly ahead: boolean
+  readonly preconnected: boolean
 }

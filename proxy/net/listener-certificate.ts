@@ -6,7 +6,7 @@ import { NOT_A_PAIR, readCertificates, readKey } from '../../settings/pem.ts'
 import { CIPHERS, type CipherPolicy } from './cipher-suites.ts'
 
 /** The files of the listeners' certificate. */
-export interface CertificateFiles {
+interface CertificateFiles {
   /** PEM: the proxy's own certificate first, then its chain. */
   readonly certFile: string
   /** PEM: the private key, not encrypted. */
@@ -20,21 +20,21 @@ export interface ListenerTls extends CertificateFiles {
 }
 
 /** The parts of a secure context other than the certificate and its key. */
-export interface ContextOptions {
+interface ContextOptions {
   readonly ciphers?: CipherPolicy | undefined
   /** 48 bytes that let several event loops resume each other's TLS sessions. */
   readonly ticketKeys?: Buffer | undefined
 }
 
 /** A certificate and its key, ready for TLS handshakes. */
-export interface Identity {
+interface Identity {
   readonly context: SecureContext
   /** When the certificate expires, in seconds since the Unix epoch. */
   readonly notAfter: number
 }
 
 /** Why a pair of files is not an identity, and which file is wrong (`pair`: both). Never quotes the key. */
-export interface IdentityMistake {
+interface IdentityMistake {
   readonly part: 'certificate' | 'key' | 'pair'
   readonly reason: string
 }
@@ -42,7 +42,7 @@ export interface IdentityMistake {
 /** The result of checking the files. After an error the old certificate stays in use. */
 export type RefreshResult = 'unchanged' | 'reloaded' | RefreshError
 
-export interface RefreshError {
+interface RefreshError {
   readonly error: string
   /** False if the previous check found the same files with the same error. */
   readonly isNew: boolean

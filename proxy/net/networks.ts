@@ -25,7 +25,7 @@ interface Network {
 }
 
 /** One wrong element of a list of networks. */
-export interface NetworkMistake {
+interface NetworkMistake {
   readonly element: string
   /** The mistake, and what to write instead. */
   readonly reason: string

@@ -7,7 +7,7 @@ export interface Admission {
 }
 
 /** The limits. */
-export interface SessionLimits {
+interface SessionLimits {
   /** Concurrent sessions. */
   readonly sessions: number
   /** Concurrent sessions per client; 0 = no limit. */

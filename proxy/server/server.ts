@@ -39,7 +39,7 @@ export const LIMITS = {
 const BACKLOG = 4096
 const KEEPALIVE_MS = 60_000
 
-export interface ServerOptions {
+interface ServerOptions {
   readonly config: Config
   readonly telemetry: Telemetry
   /** The listeners' certificate, if one is configured. */
@@ -265,7 +265,7 @@ export class ProxyServer implements SessionHost, MailServer {
     const at = now()
     const ready = this.#preconnections.take(at)
     if (!ready) return dialInOrder(this.#dialer, this.#config.upstreams, this.#config.dialTimeoutMs, signal, report)
-    report({ type: 'handover', at, dial: ready.dial, ahead: true })
+    report({ type: 'handover', at, dial: ready.dial, preconnected: true })
     return ready
   }
 

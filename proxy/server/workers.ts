@@ -13,7 +13,7 @@ import type { FromWorker, Live, ToWorker, WorkerStart } from './worker.ts'
 /** Bytes of the keys that encrypt TLS session tickets; Node requires this length. */
 const TICKET_KEY_BYTES = 48
 
-export interface WorkersOptions {
+interface WorkersOptions {
   readonly config: Config
   readonly telemetry: Telemetry
   /** A listener closed unexpectedly. */

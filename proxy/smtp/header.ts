@@ -28,8 +28,8 @@ export const MAX_FIELD_BYTES = 2048
 /** W3C Trace Context 3.3.1.5 requires support for at least this length. A longer list is absent. */
 export const MAX_TRACESTATE_LENGTH = 512
 /** AhaSend's limits on `ahasend-tags`. */
-export const MAX_TAGS = 10
-export const MAX_TAG_LENGTH = 64
+const MAX_TAGS = 10
+const MAX_TAG_LENGTH = 64
 /** RFC 5322 2.1.1: the longest line. */
 const MAX_MESSAGE_ID_LENGTH = 998
 

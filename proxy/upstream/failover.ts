@@ -6,7 +6,7 @@ import { type Dialer, type DialledUpstream, type DialResult, now } from './diale
 export type Reached = { readonly connection: DialledUpstream } | { readonly connection?: never; readonly failure: Dial }
 
 /** Gets each dial when it ends, and then the handover of a connection whose dial counts as failed. */
-export type Report = (event: Dial | Handover) => void
+type Report = (event: Dial | Handover) => void
 
 /**
  * Dials the upstreams in order of preference until one accepts the session. Dials the next one only if the previous one
@@ -42,6 +42,6 @@ export async function dialInOrder(
 
 /** Reports the handover of a refused connection, because its dial does not show whether a session got it. */
 function handOver({ dial, connection }: Required<DialResult>, report: Report): Reached {
-  if (connection.refused) report({ type: 'handover', at: now(), dial, ahead: false })
+  if (connection.refused) report({ type: 'handover', at: now(), dial, preconnected: false })
   return { connection }
 }

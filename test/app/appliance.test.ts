@@ -8,7 +8,6 @@ import { AUTH_PLAIN, ask, mail } from '../simulator/client.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
 import { makeAuthority, writeTemporaryFiles } from '../support/certificates.ts'
 import { connectClient, type Peer } from '../support/peers.ts'
-import type { ProxyOptions, ProxyProcess } from '../support/proxy-process.ts'
 import { assertSilent, inBody, loggedIn, startBefore, status } from '../support/running-proxy.ts'
 
 const DRAINING = '421 4.3.2 ahasend-smtp-proxy: restarting, try again at once\r\n'
@@ -19,14 +18,9 @@ before(async () => {
 })
 after(() => simulator.close())
 
-/** The proxy before the simulator. */
-function start(env: Readonly<Record<string, string>> = {}, options: ProxyOptions = {}): Promise<ProxyProcess> {
-  return startBefore(simulator, env, options)
-}
-
 describe('A drain', () => {
   test('closes the listener, is no longer ready, and ends idle sessions with a 421, spread over time (LIF-01)', async () => {
-    await using proxy = await start({ PROXY_DRAIN_TIMEOUT: '9s' })
+    await using proxy = await startBefore(simulator, { PROXY_DRAIN_TIMEOUT: '9s' })
     const clients = await loggedIn(proxy, 100)
     const exited = proxy.stop('SIGTERM')
     await proxy.line(({ msg }) => msg === 'drain')
@@ -41,7 +35,7 @@ describe('A drain', () => {
   })
 
   test('SIGINT has the same effect as SIGTERM (LIF-01)', async () => {
-    await using proxy = await start({ PROXY_DRAIN_TIMEOUT: '6s' })
+    await using proxy = await startBefore(simulator, { PROXY_DRAIN_TIMEOUT: '6s' })
     const [client] = (await loggedIn(proxy, 1)) as [Peer]
     const exited = proxy.stop('SIGINT')
     await farewellOf(client)
@@ -59,7 +53,7 @@ describe('A drain', () => {
   }
 
   test('messages in flight finish: they get the upstream’s 250 and 221, and only the next message gets a 421 (LIF-02)', async () => {
-    await using proxy = await start({ PROXY_DRAIN_TIMEOUT: '20s' })
+    await using proxy = await startBefore(simulator, { PROXY_DRAIN_TIMEOUT: '20s' })
     const before = simulator.ledger.summary().messages.accepted
     const clients = await loggedIn(proxy, 50)
     for (const [number, client] of clients.entries()) await inBody(client, `drain${number}`)
@@ -82,7 +76,7 @@ describe('A drain', () => {
   })
 
   test('a session that never finishes is reset at the drain timeout, and its message is not completed; exit code 0 (LIF-03)', async () => {
-    await using proxy = await start({ PROXY_DRAIN_TIMEOUT: '1s' })
+    await using proxy = await startBefore(simulator, { PROXY_DRAIN_TIMEOUT: '1s' })
     const [client] = (await loggedIn(proxy, 1)) as [Peer]
     const before = simulator.ledger.summary().messages
     await inBody(client, 'never')
@@ -98,7 +92,7 @@ describe('A drain', () => {
   })
 
   test('a second signal ends it immediately, without a reply to a message that awaits its verdict; exit code 1 (LIF-04)', async () => {
-    await using proxy = await start({ PROXY_DRAIN_TIMEOUT: '30s' })
+    await using proxy = await startBefore(simulator, { PROXY_DRAIN_TIMEOUT: '30s' })
     const clients = await loggedIn(proxy, 2)
     const [unfinished, unanswered] = clients as [Peer, Peer]
     await inBody(unfinished, 'second')
@@ -129,7 +123,7 @@ describe('A drain', () => {
 
 describe('A kill', () => {
   test('completes no message that its client did not end, and sends no reply (LIF-08)', async () => {
-    await using proxy = await start()
+    await using proxy = await startBefore(simulator)
     const before = simulator.ledger.summary().messages
     const clients = await loggedIn(proxy, 20)
     for (const [number, client] of clients.entries()) {
@@ -158,7 +152,7 @@ describe('Under traffic', () => {
     const authority = await makeAuthority()
     const first = await authority.issue()
     const files = writeTemporaryFiles({ 'cert.pem': first.certPem, 'key.pem': first.keyPem })
-    await using proxy = await start({
+    await using proxy = await startBefore(simulator, {
       PROXY_LISTEN: 'smtps://127.0.0.1:0',
       PROXY_TLS_CERT_FILE: files.paths['cert.pem'],
       PROXY_TLS_KEY_FILE: files.paths['key.pem'],
@@ -203,7 +197,8 @@ describe('Under traffic', () => {
   test('a bug ends it with exit code 1; the log has the stack, but not the message (LIF-10)', async () => {
     // simulates a bug: an exception that quotes a client
     const bug = "process.on('SIGUSR2', () => { throw new TypeError('SEC' + 'RET, said by a client') })"
-    await using proxy = await start(
+    await using proxy = await startBefore(
+      simulator,
       {},
       { nodeOptions: ['--import', `data:text/javascript,${encodeURIComponent(bug)}`] },
     )
@@ -219,7 +214,8 @@ describe('Under traffic', () => {
 
   test('an unhandled rejection is a bug as well (LIF-10)', async () => {
     const bug = "process.on('SIGUSR2', () => { void Promise.reject(new Error('SEC' + 'RET')) })"
-    await using proxy = await start(
+    await using proxy = await startBefore(
+      simulator,
       {},
       { nodeOptions: ['--import', `data:text/javascript,${encodeURIComponent(bug)}`] },
     )
@@ -228,7 +224,7 @@ describe('Under traffic', () => {
   })
 
   test('Node reports no warning (LIF-11)', async () => {
-    await using proxy = await start({}, { nodeOptions: ['--trace-warnings', '--throw-deprecation'] })
+    await using proxy = await startBefore(simulator, {}, { nodeOptions: ['--trace-warnings', '--throw-deprecation'] })
     const clients = await loggedIn(proxy, 20)
     for (const [number, client] of clients.entries()) {
       if (number % 4 === 0) await client.reset()
@@ -246,7 +242,7 @@ describe('SIGHUP', () => {
     const authority = await makeAuthority()
     const { certPem, keyPem } = await authority.issue()
     const files = writeTemporaryFiles({ 'cert.pem': certPem, 'key.pem': keyPem })
-    await using proxy = await start({
+    await using proxy = await startBefore(simulator, {
       PROXY_TLS_CERT_FILE: files.paths['cert.pem'],
       PROXY_TLS_KEY_FILE: files.paths['key.pem'],
     })
@@ -264,7 +260,7 @@ describe('SIGHUP', () => {
   })
 
   test('without a certificate is logged', async () => {
-    await using proxy = await start()
+    await using proxy = await startBefore(simulator)
     process.kill(proxy.pid, 'SIGHUP')
     await proxy.line(({ msg }) => msg === 'nothing to reload: there is no certificate')
     assert.equal(await proxy.stop(), 0)

@@ -7,7 +7,7 @@ import { type Simulator, startSimulator } from '../simulator/simulator.ts'
 import { type Authority, makeAuthority, writeTemporaryFiles } from '../support/certificates.ts'
 import { connectClient } from '../support/peers.ts'
 import { runProxyCommand } from '../support/proxy-command.ts'
-import { type ProxyOptions, type ProxyProcess, startProxy } from '../support/proxy-process.ts'
+import { startProxy } from '../support/proxy-process.ts'
 import { assertSilent, startBefore, status } from '../support/running-proxy.ts'
 
 describe('the command line', () => {
@@ -47,15 +47,10 @@ before(async () => {
 })
 after(() => simulator.close())
 
-/** The proxy before the simulator. */
-function start(env: Readonly<Record<string, string>> = {}, options: ProxyOptions = {}): Promise<ProxyProcess> {
-  return startBefore(simulator, env, options)
-}
-
 describe('A start', () => {
   test('logs a line for each listener and one for the admin server', async () => {
     const listeners = ['smtp://127.0.0.1:0', 'smtp://[::1]:0', 'smtp://127.0.0.1:0']
-    await using proxy = await start({ PROXY_LISTEN: listeners.join(',') })
+    await using proxy = await startBefore(simulator, { PROXY_LISTEN: listeners.join(',') })
     const lines = proxy.lines.filter(({ msg }) => msg === 'listening')
     assert.deepEqual(
       lines.map(({ listener, address }) => [listener, address]).toSorted(),
@@ -75,7 +70,7 @@ describe('A start', () => {
   })
 
   test('warns about an idle timeout that is shorter than the upstream’s (TMO-02)', async () => {
-    await using proxy = await start({ PROXY_IDLE_TIMEOUT: '30s' })
+    await using proxy = await startBefore(simulator, { PROXY_IDLE_TIMEOUT: '30s' })
     const warning = await proxy.line(({ msg }) => String(msg).includes('PROXY_IDLE_TIMEOUT'))
     assert.match(String(warning.msg), /60s/)
     const { config } = await proxy.line(({ msg }) => msg === 'start')
@@ -83,14 +78,14 @@ describe('A start', () => {
   })
 
   test('warns about variables of other programs, and starts', async () => {
-    await using proxy = await start({ PROXY_URL: 'http://hunter2@10.0.0.1:3128' })
+    await using proxy = await startBefore(simulator, { PROXY_URL: 'http://hunter2@10.0.0.1:3128' })
     const warning = await proxy.line(({ msg }) => String(msg).startsWith('PROXY_URL: '))
     assert.equal(warning.level, 'warn')
     assert.doesNotMatch(JSON.stringify(proxy.lines), /hunter2/)
   })
 
   test('with an unreachable upstream is alive and ready: sessions get a 421 (LIF-06)', async () => {
-    await using proxy = await start({ PROXY_UPSTREAM: 'smtp://127.0.0.1:1' })
+    await using proxy = await startBefore(simulator, { PROXY_UPSTREAM: 'smtp://127.0.0.1:1' })
     for (let attempt = 0; attempt < 3; attempt += 1) {
       assert.deepEqual([await status(proxy, '/livez'), await status(proxy, '/readyz')], [200, 200])
       const client = await connectClient({ port: proxy.port })

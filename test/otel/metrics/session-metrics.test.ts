@@ -208,7 +208,7 @@ test('a session counts for the preferred upstream until a dial reaches another',
 test('a session on a preconnected connection counts for its upstream; the dial is not counted again', async () => {
   const { metrics, series } = scraped({ servers: ['send.example', 'send-us.example'] })
   const observe = new SessionStory().tell(metrics)
-  observe({ type: 'handover', at: 1_000_000, dial: dial({ serverAddress: 'send-us.example' }), ahead: true })
+  observe({ type: 'handover', at: 1_000_000, dial: dial({ serverAddress: 'send-us.example' }), preconnected: true })
   observe({ type: 'greeting', at: 1_000_000, end: 1_000_001, reply: reply(220) })
   const other = 'server_address="send-us.example",smtp_client_name="billing"'
   assert.deepEqual(await series('smtp_proxy_replies_total'), { [replyLabels('CONNECT', reply(220), other)]: 1 })

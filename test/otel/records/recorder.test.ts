@@ -260,7 +260,7 @@ describe('Spans and log lines', () => {
     const ahead = dial({ serverAddress: 'second.example', serverPort: 2525, peerAddress: '198.51.100.9' })
     const all = traced()
     const observe = new SessionStory().tell(all.telemetry)
-    observe({ type: 'handover', at: 1_000_000, dial: ahead, ahead: true })
+    observe({ type: 'handover', at: 1_000_000, dial: ahead, preconnected: true })
     for (const event of withBody().accepted(1).closed('quit').events.slice(1)) observe(event)
     const { attributes } = only(all.spans(), 'smtp.session')
     assert.equal(attributes['smtp.dial.ahead'], true)
@@ -277,7 +277,7 @@ test('a session that gets the 421 of its first upstream names that upstream and 
   const observe = new SessionStory().tell(telemetry)
   observe(refused)
   observe(dial({ error: 'connect_refused', serverAddress: 'second.example' }))
-  observe({ type: 'handover', at: 1_000_000, dial: refused, ahead: false })
+  observe({ type: 'handover', at: 1_000_000, dial: refused, preconnected: false })
   for (const event of new SessionStory().closed('upstream_421').events) observe(event)
   const line = lines().find(({ msg }) => msg === 'session')!
   assert.deepEqual([line['server.address'], line['server.port']], ['send.example', 2525])

@@ -45,7 +45,7 @@ const V2: readonly (readonly [title: string, header: Buffer, verdict: Verdict])[
   ['LOCAL', v2(LOCAL, UNSPEC), 'peer'],
   ['LOCAL with a block to skip', v2(LOCAL, UNSPEC, Buffer.from('asdfghjkl')), 'peer'],
   ['LOCAL with addresses', v2(LOCAL, TCP4, V4_BLOCK), 'peer'],
-  ['LOCAL with addresses and what are no TLVs', v2(LOCAL, TCP6, V6_BLOCK, Buffer.from('fake_tlv')), 'peer'],
+  ['LOCAL with addresses and bytes that are not TLVs', v2(LOCAL, TCP6, V6_BLOCK, Buffer.from('fake_tlv')), 'peer'],
   ['LOCAL with UNIX addresses', v2(LOCAL, UNIX_STREAM, UNIX_BLOCK), 'peer'],
   ['PROXY of an unspecified family', v2(PROXY, UNSPEC), 'peer'],
   ['PROXY of an unspecified family, with a block', v2(PROXY, 0x01, Buffer.from('whatever')), 'peer'],
@@ -56,7 +56,7 @@ const V2: readonly (readonly [title: string, header: Buffer, verdict: Verdict])[
   ['UNIX datagram', v2(PROXY, UNIX_DGRAM, UNIX_BLOCK, tlv(4, 'x')), 'peer'],
   // Not a header.
   ['a wrong letter in the signature', Buffer.from('\r\n\r\n\0\r\nQUIP\n\x20\x00\x00\x00', 'latin1'), 'no_header'],
-  ['CRLF CRLF of an impatient client', Buffer.from('\r\n\r\n'), 'no_header'],
+  ['CRLF CRLF before any header', Buffer.from('\r\n\r\n'), 'no_header'],
   // Values that the specification does not assign.
   ['version 1 in binary', v2(0x11, TCP4, V4_BLOCK), 'unsupported'],
   ['version 3', v2(0x31, TCP4, V4_BLOCK), 'unsupported'],
@@ -69,11 +69,11 @@ const V2: readonly (readonly [title: string, header: Buffer, verdict: Verdict])[
   // Blocks.
   ['no addresses', v2(PROXY, TCP4), 'malformed'],
   ['IPv4 addresses cut short', v2(PROXY, TCP4, V4_BLOCK.subarray(0, 11)), 'malformed'],
-  ['IPv4 addresses in place of IPv6', v2(PROXY, TCP6, V4_BLOCK), 'malformed'],
-  ['IPv4 addresses in place of IPv6, with LOCAL', v2(LOCAL, TCP6, V4_BLOCK), 'malformed'],
+  ['IPv4 addresses instead of IPv6', v2(PROXY, TCP6, V4_BLOCK), 'malformed'],
+  ['IPv4 addresses instead of IPv6, with LOCAL', v2(LOCAL, TCP6, V4_BLOCK), 'malformed'],
   ['UNIX addresses cut short', v2(PROXY, UNIX_STREAM, UNIX_BLOCK.subarray(1)), 'malformed'],
-  ['one byte behind the addresses', v2(PROXY, TCP4, V4_BLOCK, Buffer.of(4)), 'malformed'],
-  ['two bytes behind the addresses', v2(PROXY, TCP4, V4_BLOCK, Buffer.of(4, 0)), 'malformed'],
+  ['one byte after the addresses', v2(PROXY, TCP4, V4_BLOCK, Buffer.of(4)), 'malformed'],
+  ['two bytes after the addresses', v2(PROXY, TCP4, V4_BLOCK, Buffer.of(4, 0)), 'malformed'],
   ['a TLV that is longer than its space', v2(PROXY, TCP4, V4_BLOCK, Buffer.of(4, 0, 1)), 'malformed'],
   [
     'a TLV that extends into the mail',

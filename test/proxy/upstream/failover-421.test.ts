@@ -20,8 +20,8 @@ function isLoadShedding({ rig }: UpstreamPair, upstream: ScriptedUpstream): void
   const session = rig.recorder.sessions[0]!
   const { code, cause, origin } = session.one('greeting').reply
   assert.deepEqual({ code, cause, origin }, { code: 421, cause: 'load_shedding', origin: 'upstream' })
-  const { dial, ahead } = session.one('handover')
-  assert.deepEqual([dial.serverPort, dial.replyCode, ahead], [upstream.port, 421, false])
+  const { dial, preconnected } = session.one('handover')
+  assert.deepEqual([dial.serverPort, dial.replyCode, preconnected], [upstream.port, 421, false])
 }
 
 describe('The client gets the 421 of the preferred upstream if no other upstream accepts the session', () => {

@@ -180,13 +180,13 @@ describe('If all upstreams fail', () => {
         await peer.send(BUSY)
         await peer.end()
       }
-      const come = async () => {
+      const connect = async () => {
         const client = await rig.connect()
         assert.equal(await client.closed(), 'fin')
         assert.equal(client.log.all.toString(), BUSY)
         await client.end()
       }
-      await Promise.all(Array.from({ length: CLIENTS }, () => [serve(), come()]).flat())
+      await Promise.all(Array.from({ length: CLIENTS }, () => [serve(), connect()]).flat())
       await rig.recorder.closed(CLIENTS)
       assert.equal(upstream.connections, CLIENTS)
       assert.equal(rig.recorder.dials.length, CLIENTS)

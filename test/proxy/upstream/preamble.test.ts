@@ -17,7 +17,7 @@ describe('The preamble with an upstream that behaves', () => {
   /** How the same replies may be split into segments. */
   const WAYS: readonly (readonly [string, (peer: Peer, reply: string) => Promise<void>])[] = [
     ['whole', (peer, reply) => peer.send(reply)],
-    ['octet by octet', (peer, reply) => peer.trickle(reply)],
+    ['byte by byte', (peer, reply) => peer.trickle(reply)],
   ]
 
   for (const [way, send] of WAYS) {

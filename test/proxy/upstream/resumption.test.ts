@@ -91,13 +91,13 @@ describe('The TLS session of the last connection', () => {
 
     test(`is replaced by a full handshake if the upstream forgot it (${version}) (TLU-11)`, async () => {
       const versions = { minVersion: version, maxVersion: version } as const
-      const somebody = identityOf(await (await makeAuthority('Somebody Else')).issue({}))
+      const another = identityOf(await (await makeAuthority('Another Authority')).issue({}))
       await using scene = await startScene(trust)
       await session(scene, tls.createSecureContext({ ...trust.identity, ...versions }))
       const dial = await session(scene, tls.createSecureContext({ ...trust.identity, ...versions }))
       assert.equal(dial.resumed, false)
       const { client, peer } = await scene.meet()
-      await isRefused(peer, tls.createSecureContext({ ...somebody, ...versions }))
+      await isRefused(peer, tls.createSecureContext({ ...another, ...versions }))
       assert.equal(await client.readReply(), localReplies.UNTRUSTED.bytes.toString())
       assert.equal(peer.log.length, 0)
       await client.end()

@@ -23,7 +23,7 @@ interface CertificateCase {
   readonly host: string
   readonly request: CertificateRequest
   /** The issuer. Default: the authority that the proxy trusts. */
-  readonly by?: 'itself' | 'somebody else'
+  readonly by?: 'itself' | 'another authority'
   /** OpenSSL's or Node's name of the error; absent if the certificate is accepted. */
   readonly detail?: string
 }
@@ -55,7 +55,7 @@ const CERTIFICATES: readonly CertificateCase[] = [
     what: 'of an unknown authority',
     host: 'localhost',
     request: {},
-    by: 'somebody else',
+    by: 'another authority',
     detail: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
   },
   {
@@ -100,7 +100,7 @@ const CERTIFICATES: readonly CertificateCase[] = [
 
 async function issue({ request, by }: CertificateCase): Promise<Identity> {
   if (by === 'itself') return identityOf(await makeSelfSigned(request))
-  const authority = by === undefined ? trust.authority : await makeAuthority('Somebody Else')
+  const authority = by === undefined ? trust.authority : await makeAuthority('Another Authority')
   return identityOf(await authority.issue(request))
 }
 
