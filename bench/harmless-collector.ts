@@ -1,5 +1,5 @@
 /** Collectors, good and bad, in a process of their own: prints their URLs by name as a line of JSON. Keeps nothing. */
-import { type Answers, startReceiver } from '../test/support/otlp-receiver.ts'
+import { type Answers, startReceiver } from '../test/support/otlp/otlp-receiver.ts'
 
 /** How collectors behave, by the name under which `bench/harmless.ts` shows it. */
 export const BEHAVIOURS: Readonly<Record<string, Answers>> = {

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs'
 import type { TLSSocket } from 'node:tls'
 import { ask } from '../test/simulator/client.ts'
-import { TURN } from '../test/support/local-commands.ts'
-import { connectClient, type Peer } from '../test/support/peers.ts'
-import { sendRecords } from '../test/support/small-records.ts'
+import { TURN } from '../test/support/in-process/local-commands.ts'
+import { connectClient, type Peer } from '../test/support/sockets/scripted-peers.ts'
+import { sendRecords } from '../test/support/tls/small-records.ts'
 
 /** Pipelines commands that the proxy answers itself, and reads no reply, or all of them. */
 export type PipeliningRole = 'silent' | 'reading'

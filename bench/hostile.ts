@@ -10,9 +10,9 @@
  */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { SYSTEMATIC } from '../test/support/hostile.ts'
-import { type HostileStage, openHostileStage } from '../test/support/hostile-stage.ts'
-import { strangersOn } from '../test/support/labels.ts'
+import { SYSTEMATIC } from '../test/support/hostile/sessions.ts'
+import { type HostileStage, openHostileStage } from '../test/support/hostile/stage.ts'
+import { strangersOn } from '../test/support/telemetry/labels.ts'
 import { sum } from './rehearsal.ts'
 
 const { values } = parseArgs({

@@ -8,7 +8,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
-import { connectClient, type Peer } from '../test/support/peers.ts'
+import { connectClient, type Peer } from '../test/support/sockets/scripted-peers.ts'
 import { startRehearsal } from './rehearsal.ts'
 
 const { values } = parseArgs({

@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Summary } from '../test/simulator/ledger.ts'
-import type { ProxyProcess } from '../test/support/proxy-process.ts'
+import type { ProxyProcess } from '../test/support/processes/proxy-process.ts'
 import { type Book, startRehearsal, sum } from './rehearsal.ts'
 
 const { values } = parseArgs({

@@ -3,7 +3,7 @@
  * and begins to measure again.
  */
 import { isMainThread } from 'node:worker_threads'
-import { retainedBytes } from '../test/support/retained.ts'
+import { retainedBytes } from '../test/support/in-process/retained-bytes.ts'
 
 /** A turn can be longer than measured by this. */
 const RESOLUTION_MS = 5

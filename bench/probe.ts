@@ -1,6 +1,6 @@
 /** Figures that only the proxy's own process knows. */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { ProxyOptions, ProxyProcess } from '../test/support/proxy-process.ts'
+import type { ProxyOptions, ProxyProcess } from '../test/support/processes/proxy-process.ts'
 
 /** Start the proxy with these. */
 export const PROBED: ProxyOptions = { nodeOptions: ['--import', new URL('probe-preload.ts', import.meta.url).href] }

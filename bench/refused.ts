@@ -14,7 +14,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import type { ProxyOptions } from '../test/support/proxy-process.ts'
+import type { ProxyOptions } from '../test/support/processes/proxy-process.ts'
 import { startRehearsal } from './rehearsal.ts'
 import { figuresOf, oneMail, type Timed, timed } from './served.ts'
 

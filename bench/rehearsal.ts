@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Summary } from '../test/simulator/ledger.ts'
-import { type ProxyOptions, type ProxyProcess, startProxy } from '../test/support/proxy-process.ts'
+import { type ProxyOptions, type ProxyProcess, startProxy } from '../test/support/processes/proxy-process.ts'
 
 /** What the simulator wrote down: counts, and how often it received each body (by its SHA-256). */
 export interface Book {

@@ -1,6 +1,6 @@
 /** An app that is served while others harm the proxy: whether its attempts succeed, and how long they take. */
 import { ask, mail, send } from '../test/simulator/client.ts'
-import { connectClient } from '../test/support/peers.ts'
+import { connectClient } from '../test/support/sockets/scripted-peers.ts'
 
 /** One attempt. */
 export interface Timed {

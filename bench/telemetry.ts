@@ -28,7 +28,7 @@ import { Log } from '../otel/records/log.ts'
 import { createRecords } from '../otel/records/recorder.ts'
 import { startTraces } from '../otel/records/traces.ts'
 import { combine, type Telemetry } from '../proxy/events/observer.ts'
-import { reply, SessionStory } from '../test/support/session-events.ts'
+import { reply, SessionStory } from '../test/support/telemetry/session-events.ts'
 
 const { values } = parseArgs({
   options: {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readEnvExample, withSettings } from './support/env-example.ts'
-import { readReadme, withGeneratedParts } from './support/readme.ts'
+import { readEnvExample, withSettings } from './support/docs/env-example.ts'
+import { readReadme, withGeneratedParts } from './support/docs/readme.ts'
 
 test('the generated parts of the README are up to date (npm run readme)', () => {
   const readme = readReadme()

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
-import { makeAuthority, writeTemporaryFiles } from '../support/certificates.ts'
-import { runProxyCommand } from '../support/proxy-command.ts'
+import { runProxyCommand } from '../support/processes/proxy-command.ts'
+import { makeAuthority, writeTemporaryFiles } from '../support/tls/certificates.ts'
 
 describe('check', () => {
   let simulator: Simulator

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
-import { unless } from '../support/programs.ts'
-import { prometheusMissing, startPrometheus } from '../support/prometheus.ts'
-import type { ProxyProcess } from '../support/proxy-process.ts'
-import { assertSilent, inBody, loggedIn, startBefore, status } from '../support/running-proxy.ts'
+import { prometheusMissing, startPrometheus } from '../support/monitoring/prometheus.ts'
+import type { ProxyProcess } from '../support/processes/proxy-process.ts'
+import { assertSilent, inBody, loggedIn, startBefore, status } from '../support/processes/running-proxy.ts'
+import { unless } from '../support/programs/programs.ts'
 
 const DRAINED = /smtp_proxy_transactions_total\{smtp_transaction_outcome="tempfail",error_type="drained"[^}]*\} 1$/m
 

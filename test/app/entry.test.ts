@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
-import { type InThreads, inThreads } from '../support/in-threads.ts'
-import { type SpawnedProxy, spawnProxy, startProxy } from '../support/proxy-process.ts'
+import { type SpawnedProxy, spawnProxy, startProxy } from '../support/processes/proxy-process.ts'
+import { type InThreads, inThreads } from '../support/processes/worker-threads.ts'
 
 /** How long a process may take to start and exit. Only a process that hangs reaches it. */
 const LIMIT_MS = 20_000

@@ -6,8 +6,8 @@ import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { WatchedCertificate } from '../../app/watched-certificate.ts'
-import { writeTemporaryFiles } from '../support/certificates.ts'
-import { first, load, second } from '../support/listener-certificate.ts'
+import { writeTemporaryFiles } from '../support/tls/certificates.ts'
+import { first, load, second } from '../support/tls/listener-certificate.ts'
 
 function watched(t: TestContext) {
   const { files, write } = load(t)

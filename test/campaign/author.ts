@@ -1,7 +1,7 @@
 /** Writes the parts of a plan: exchanges with stamped replies. What follows what is the generator's business. */
 import type { CommandName } from '../../proxy/events/closed-sets.ts'
 import type { LocalReply } from '../../proxy/session/local-replies.ts'
-import type { Dice } from '../support/dice.ts'
+import type { Dice } from '../support/traffic/seeded-random.ts'
 import type { ClientMode, Exchange, Reply } from './plan.ts'
 
 /** A keyword line of the upstream's EHLO reply. `shown` is absent where a client may not see the line. */

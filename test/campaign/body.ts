@@ -1,5 +1,5 @@
 /** Random messages: everything that a body may hold and that a parser may take for something else. */
-import type { Dice } from '../support/dice.ts'
+import type { Dice } from '../support/traffic/seeded-random.ts'
 
 /** Ends of lines that are no ends, dots, controls, and lines that spell commands. Each is one piece of a body. */
 const ODD = [

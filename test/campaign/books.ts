@@ -3,7 +3,7 @@
  * timing decides what the proxy still heard, the ledger is only a bound, and the events are what the page must show.
  */
 import type { SessionEvent } from '../../proxy/events/session-event.ts'
-import { type Book, newBook, type Page } from '../support/book.ts'
+import { type Book, newBook, type Page } from '../support/books/book.ts'
 import { bookOfLedger } from './ledger.ts'
 import { isExact, type Plan } from './plan.ts'
 import type { Run } from './play.ts'

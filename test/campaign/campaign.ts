@@ -5,7 +5,7 @@
 
 import { metrics } from '../../otel/names/names.ts'
 import { parseMetrics, sum } from '../demo/metrics.ts'
-import { type Book, bookOfPage, newBook } from '../support/book.ts'
+import { type Book, bookOfPage, newBook } from '../support/books/book.ts'
 import { addTo, bookOfEvents, disagreements, wrongBooks } from './books.ts'
 import { differences } from './compare.ts'
 import { planOf } from './generator.ts'

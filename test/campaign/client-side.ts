@@ -1,6 +1,6 @@
 /** The client's side of a plan: it writes the groups, counts the replies, and leaves where the fault says so. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { Dice } from '../support/dice.ts'
+import { Dice } from '../support/traffic/seeded-random.ts'
 import {
   type Plan,
   relayed,

@@ -1,7 +1,7 @@
 /** Random dialogues. The rules of what may follow what are the ones under which the proxy's promises are exact. */
 import type { CloseReason, CommandName } from '../../proxy/events/closed-sets.ts'
 import * as localReplies from '../../proxy/session/local-replies.ts'
-import type { Dice } from '../support/dice.ts'
+import type { Dice } from '../support/traffic/seeded-random.ts'
 import { Author } from './author.ts'
 import { MessageWriter } from './message.ts'
 import type { ClientMode, Exchange, Group, Plan, Reply } from './plan.ts'

@@ -1,5 +1,5 @@
 /** What goes wrong in a session: which side leaves, where, and how. */
-import type { Dice } from '../support/dice.ts'
+import type { Dice } from '../support/traffic/seeded-random.ts'
 import { fillingOf } from './body.ts'
 import type { Dialogue } from './dialogue.ts'
 import type { ClientFault, Exchange, Group, Plan, Reply } from './plan.ts'

@@ -1,5 +1,5 @@
 /** Makes the plan of a session from its seed alone, so that one session can be played again. */
-import { Dice } from '../support/dice.ts'
+import { Dice } from '../support/traffic/seeded-random.ts'
 import { dialogueOf } from './dialogue.ts'
 import { withFault } from './faults.ts'
 import { type Plan, seedOf } from './plan.ts'

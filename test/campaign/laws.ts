@@ -10,7 +10,7 @@
 import { createHash } from 'node:crypto'
 import type { CommandName } from '../../proxy/events/closed-sets.ts'
 import type { SessionEvent } from '../../proxy/events/session-event.ts'
-import { LOCAL_REPLIES } from '../support/local-replies.ts'
+import { LOCAL_REPLIES } from '../support/in-process/local-replies.ts'
 import { isUnreachable } from './compare.ts'
 import { type Exchange, goesUp, isEnd, isExact, type Plan } from './plan.ts'
 import { quoted } from './plan-text.ts'

@@ -1,6 +1,6 @@
 /** The ledger of a scripted upstream: what its replies make of the messages, independently of the proxy's code. */
 import type { CommandName } from '../../proxy/events/closed-sets.ts'
-import { type Book, classOf, newBook } from '../support/book.ts'
+import { type Book, classOf, newBook } from '../support/books/book.ts'
 import { isUnreachable } from './compare.ts'
 import { type Exchange, goesUp, isEnd, isLastChunk, type Plan, type Reply } from './plan.ts'
 import type { Run } from './play.ts'

@@ -1,5 +1,5 @@
 /** Random messages with their envelopes, by DATA or by BDAT. */
-import type { Dice } from '../support/dice.ts'
+import type { Dice } from '../support/traffic/seeded-random.ts'
 import type { Author } from './author.ts'
 import { bodyOf, chunkOf } from './body.ts'
 import type { Exchange, Group } from './plan.ts'

@@ -1,4 +1,4 @@
-/** A plan as text, in the words of the `.dlg` files (test/support/dlg.ts), so that a failure can become one of them. */
+/** A plan as text, in the words of the `.dlg` files (test/support/dialogues/dlg.ts), so that a failure can become one of them. */
 import type { Exchange, Plan, Reply } from './plan.ts'
 
 /** Bytes of one write that are shown; the middle of longer ones is left out. */

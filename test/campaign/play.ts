@@ -3,7 +3,7 @@
  * and neither interprets what it reads, so that no mistake of the proxy can be corrected or hidden by a clever peer.
  */
 import type { SessionEvent } from '../../proxy/events/session-event.ts'
-import type { Ending, Peer } from '../support/peers.ts'
+import type { Ending, Peer } from '../support/sockets/scripted-peers.ts'
 import { ClientSide } from './client-side.ts'
 import type { Plan, Reply, Way } from './plan.ts'
 import type { Ends } from './stage.ts'

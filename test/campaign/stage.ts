@@ -9,9 +9,9 @@ import { combine } from '../../proxy/events/observer.ts'
 import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import { type ProxyServer, startServer } from '../../proxy/server/server.ts'
 import { parseConfig } from '../../proxy/settings/settings.ts'
-import { makeTrust, type RecordedSession, Recorder, type Trust } from '../support/dial-rig.ts'
-import { connectClient, type Peer, ScriptedUpstream, Transcript } from '../support/peers.ts'
-import { type Scraped, scraped } from '../support/scrape.ts'
+import { makeTrust, type RecordedSession, Recorder, type Trust } from '../support/in-process/dial-rig.ts'
+import { connectClient, type Peer, ScriptedUpstream, Transcript } from '../support/sockets/scripted-peers.ts'
+import { type Scraped, scraped } from '../support/telemetry/scrape.ts'
 import type { Plan, Way } from './plan.ts'
 
 /** How long each wait of a peer, and the end of a session, may take. Arbitrary: long on a machine that stalls. */

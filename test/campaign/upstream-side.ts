@@ -1,7 +1,7 @@
 /** The upstream's side of a plan: it counts bytes, replies when they have arrived, and leaves where the fault says so. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { Dice } from '../support/dice.ts'
-import { playPreamble } from '../support/peers.ts'
+import { playPreamble } from '../support/sockets/scripted-peers.ts'
+import { Dice } from '../support/traffic/seeded-random.ts'
 import type { ClientSide } from './client-side.ts'
 import {
   goesUp,

@@ -1,7 +1,7 @@
 /** How a side writes: in pieces, with pauses between them, and never waiting for a connection that has gone. */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Dice } from '../support/dice.ts'
-import type { Peer } from '../support/peers.ts'
+import type { Peer } from '../support/sockets/scripted-peers.ts'
+import type { Dice } from '../support/traffic/seeded-random.ts'
 import { type Ends, LIMIT_MS } from './stage.ts'
 
 /** Thrown where a side stops because the other one has gone: an end of the script, and no failure. */

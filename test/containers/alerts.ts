@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { assertTellsOfLoadShedding, assertTellsOfOne521, sayTime, tells } from '../support/alertmanager.ts'
+import { composeMissing, engineMissing, IMAGES, imageMissing } from '../support/containers/engine.ts'
 import {
   asked,
   press,
@@ -15,10 +15,10 @@ import {
   until,
   type WebhookContainer,
   webhookUrl,
-} from '../support/compose-run.ts'
-import { composeMissing, engineMissing, IMAGES, imageMissing } from '../support/engine.ts'
-import { unless } from '../support/programs.ts'
-import { idleUntilClosed } from '../support/running-proxy.ts'
+} from '../support/containers/stack.ts'
+import { assertTellsOfLoadShedding, assertTellsOfOne521, sayTime, tells } from '../support/monitoring/alertmanager.ts'
+import { idleUntilClosed } from '../support/processes/running-proxy.ts'
+import { unless } from '../support/programs/programs.ts'
 
 const { NODE_IMAGE, PROMETHEUS_IMAGE, ALERTMANAGER_IMAGE } = IMAGES
 const needed = [NODE_IMAGE, PROMETHEUS_IMAGE, ALERTMANAGER_IMAGE].map(imageMissing)

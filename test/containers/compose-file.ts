@@ -9,7 +9,6 @@ import { parseOtel } from '../../otel/settings/settings.ts'
 import { parseConfig } from '../../proxy/settings/settings.ts'
 import { EXIT_MS } from '../../proxy/settings/stop-grace.ts'
 import { SETTINGS } from '../../proxy/settings/table.ts'
-import { makeAuthority, writeTemporaryFiles } from '../support/certificates.ts'
 import {
   given,
   isOfProxy,
@@ -23,11 +22,12 @@ import {
   services,
   settingsIn,
   variablesIn,
-} from '../support/compose.ts'
-import { composeMissing, ROOT } from '../support/engine.ts'
-import { readEnvExample, withSettings } from '../support/env-example.ts'
-import { unless } from '../support/programs.ts'
-import { OF_THE_MACHINE, OF_THE_PROXY, rehearsalBehind } from '../support/rehearsal-env.ts'
+} from '../support/containers/compose.ts'
+import { composeMissing, ROOT } from '../support/containers/engine.ts'
+import { OF_THE_MACHINE, OF_THE_PROXY, rehearsalBehind } from '../support/containers/rehearsal-env.ts'
+import { readEnvExample, withSettings } from '../support/docs/env-example.ts'
+import { unless } from '../support/programs/programs.ts'
+import { makeAuthority, writeTemporaryFiles } from '../support/tls/certificates.ts'
 
 const REHEARSAL = { envFiles: ['rehearsal.env'] }
 

@@ -11,7 +11,6 @@ import { OTLP_SETTINGS, ownVariable, SIGNALS } from '../../otel/settings/table.t
 import { COMPOSE_NAMES, misspelledVariables } from '../../proxy/settings/checks.ts'
 import { SETTINGS } from '../../proxy/settings/table.ts'
 import { unknownNames } from '../../settings/names.ts'
-import { writeTemporaryFiles } from '../support/certificates.ts'
 import {
   FIXED,
   given,
@@ -23,9 +22,10 @@ import {
   readProject,
   services,
   variablesIn,
-} from '../support/compose.ts'
-import { composeMissing, ROOT } from '../support/engine.ts'
-import { unless } from '../support/programs.ts'
+} from '../support/containers/compose.ts'
+import { composeMissing, ROOT } from '../support/containers/engine.ts'
+import { unless } from '../support/programs/programs.ts'
+import { writeTemporaryFiles } from '../support/tls/certificates.ts'
 
 function text(name: string): string {
   return readFileSync(join(ROOT, name), 'utf8')

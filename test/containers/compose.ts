@@ -4,7 +4,16 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { plainEnvironment } from '../support/compose.ts'
+import { plainEnvironment } from '../support/containers/compose.ts'
+import {
+  composeMissing,
+  docker,
+  dockerOutput,
+  engineMissing,
+  IMAGES,
+  imageMissing,
+  ROOT,
+} from '../support/containers/engine.ts'
 import {
   accepted,
   asked,
@@ -15,10 +24,9 @@ import {
   startStack,
   sumOf,
   until,
-} from '../support/compose-run.ts'
-import { composeMissing, docker, dockerOutput, engineMissing, IMAGES, imageMissing, ROOT } from '../support/engine.ts'
-import { connectClient } from '../support/peers.ts'
-import { unless } from '../support/programs.ts'
+} from '../support/containers/stack.ts'
+import { unless } from '../support/programs/programs.ts'
+import { connectClient } from '../support/sockets/scripted-peers.ts'
 
 /** Nobody is there, and no test sends anything to AhaSend. */
 const NOWHERE = { PROXY_UPSTREAM: 'smtp://nowhere.invalid:587', OTEL_EXPORTER_OTLP_ENDPOINT: '' }

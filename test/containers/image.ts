@@ -9,8 +9,8 @@ import { setTimeout } from 'node:timers/promises'
 import type { StartedTestContainer } from 'testcontainers'
 import packageJson from '../../package.json' with { type: 'json' }
 import { AUTH_PLAIN, ask, mail } from '../simulator/client.ts'
-import { docker, dockerOutput, engineMissing, IMAGES, imageMissing, ROOT } from '../support/engine.ts'
-import { filesOf, layersOf } from '../support/image-files.ts'
+import { docker, dockerOutput, engineMissing, IMAGES, imageMissing, ROOT } from '../support/containers/engine.ts'
+import { filesOf, layersOf } from '../support/containers/image-files.ts'
 import {
   buildProduct,
   buildRehearsal,
@@ -19,9 +19,9 @@ import {
   type RehearsalContainer,
   startProduct,
   startRehearsal,
-} from '../support/image-rig.ts'
-import { connectClient, type Peer } from '../support/peers.ts'
-import { unless } from '../support/programs.ts'
+} from '../support/containers/images.ts'
+import { unless } from '../support/programs/programs.ts'
+import { connectClient, type Peer } from '../support/sockets/scripted-peers.ts'
 
 const IMAGE = 'ahasend-smtp-proxy:test'
 const REHEARSAL = 'ahasend-smtp-proxy-rehearsal:test'

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
-import { startReceiver } from '../support/otlp-receiver.ts'
+import { startReceiver } from '../support/otlp/otlp-receiver.ts'
 import { parseMetrics, quantile, sum, sumBy } from './metrics.ts'
 
 const PAGE = parseMetrics(`# HELP replies_total Replies.

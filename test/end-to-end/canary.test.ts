@@ -7,12 +7,12 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { originOf } from '../../otel/export/logger.ts'
-import { authScenes } from '../support/canary-auth.ts'
-import { clientScenes } from '../support/canary-client.ts'
-import { operatorScenes } from '../support/canary-operator.ts'
-import { CanaryStage } from '../support/canary-stage.ts'
-import { upstreamScenes } from '../support/canary-upstream.ts'
-import type { Found, Sinks } from '../support/marks.ts'
+import { authScenes } from '../support/canaries/auth.ts'
+import type { Found, Sinks } from '../support/canaries/canaries.ts'
+import { clientScenes } from '../support/canaries/client.ts'
+import { operatorScenes } from '../support/canaries/operator.ts'
+import { CanaryStage } from '../support/canaries/stage.ts'
+import { upstreamScenes } from '../support/canaries/upstream.ts'
 
 const SCENES = { ...clientScenes, ...authScenes, ...upstreamScenes, ...operatorScenes }
 

@@ -12,8 +12,8 @@ import { type ProxyServer, startServer } from '../../proxy/server/server.ts'
 import { parseConfig } from '../../proxy/settings/settings.ts'
 import { AUTH_PLAIN } from '../simulator/client.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
-import { type Certificate, makeAuthority, writeTemporaryFiles } from '../support/certificates.ts'
-import { connectClient, type Ending, type Peer, startTls } from '../support/peers.ts'
+import { connectClient, type Ending, type Peer, startTls } from '../support/sockets/scripted-peers.ts'
+import { type Certificate, makeAuthority, writeTemporaryFiles } from '../support/tls/certificates.ts'
 
 /** What to send, and how many replies to wait for; 0 = go on at once. `FIN` ends the client's direction. */
 type Step = readonly [send: string, replies: number] | 'FIN'

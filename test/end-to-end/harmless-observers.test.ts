@@ -13,8 +13,8 @@ import { startTraces } from '../../otel/records/traces.ts'
 import { combine, type Telemetry } from '../../proxy/events/observer.ts'
 import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
-import { scraped } from '../support/scrape.ts'
-import { observed, type Told, type Traffic, unobserved } from '../support/traffic.ts'
+import { scraped } from '../support/telemetry/scrape.ts'
+import { observed, type Told, type Traffic, unobserved } from '../support/traffic/traffic.ts'
 
 const LIMIT = { timeout: 60_000 }
 const FEW: Traffic = { sessions: 1, mails: 10 }

@@ -5,9 +5,9 @@ import net from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { ask } from '../simulator/client.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
-import type { ProxyProcess } from '../support/proxy-process.ts'
-import { loggedIn, startBefore } from '../support/running-proxy.ts'
-import { SOME, sendTraffic, type Told, unobserved } from '../support/traffic.ts'
+import type { ProxyProcess } from '../support/processes/proxy-process.ts'
+import { loggedIn, startBefore } from '../support/processes/running-proxy.ts'
+import { SOME, sendTraffic, type Told, unobserved } from '../support/traffic/traffic.ts'
 
 /** For each test, not for its suite: all of a suite may rightly take longer than one test that hangs. */
 const LIMIT = { timeout: 120_000 }

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
-import { openBlackHole } from '../support/black-hole.ts'
-import { counterOf, recordsOf } from '../support/export-counts.ts'
-import { type Answers, type OtlpReceiver, startReceiver } from '../support/otlp-receiver.ts'
-import type { ProxyProcess } from '../support/proxy-process.ts'
-import { inBody, loggedIn, startBefore } from '../support/running-proxy.ts'
-import { SOME, sendTraffic, type Told, unobserved } from '../support/traffic.ts'
+import { counterOf, recordsOf } from '../support/otlp/export-counts.ts'
+import { type Answers, type OtlpReceiver, startReceiver } from '../support/otlp/otlp-receiver.ts'
+import type { ProxyProcess } from '../support/processes/proxy-process.ts'
+import { inBody, loggedIn, startBefore } from '../support/processes/running-proxy.ts'
+import { openBlackHole } from '../support/sockets/black-hole.ts'
+import { SOME, sendTraffic, type Told, unobserved } from '../support/traffic/traffic.ts'
 
 type Env = Readonly<Record<string, string>>
 

@@ -12,8 +12,8 @@ import { startServer } from '../../proxy/server/server.ts'
 import { parseConfig } from '../../proxy/settings/settings.ts'
 import { seededRandom } from '../simulator/random.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
-import { Recorder } from '../support/in-process.ts'
-import { Peer } from '../support/peers.ts'
+import { Recorder } from '../support/in-process/stage.ts'
+import { Peer } from '../support/sockets/scripted-peers.ts'
 
 const SESSIONS = 300
 const AT_ONCE = 10

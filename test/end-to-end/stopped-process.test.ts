@@ -7,11 +7,11 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Ticker } from '../../proxy/server/ticker.ts'
 import { startSimulator } from '../simulator/simulator.ts'
-import { Clock } from '../support/clock.ts'
-import { Stage } from '../support/in-process.ts'
-import { sessionAt } from '../support/mail-states.ts'
-import { inBody, loggedIn, startBefore } from '../support/running-proxy.ts'
-import { drop, mailOf } from '../support/session-end.ts'
+import { Clock } from '../support/in-process/clock.ts'
+import { sessionAt } from '../support/in-process/message-states.ts'
+import { drop, mailOf } from '../support/in-process/session-end.ts'
+import { Stage } from '../support/in-process/stage.ts'
+import { inBody, loggedIn, startBefore } from '../support/processes/running-proxy.ts'
 
 const tickMs = 10
 const IDLE_MS = 60_000

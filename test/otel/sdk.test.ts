@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Sdk, start } from '../../otel/sdk.ts'
 import packageJson from '../../package.json' with { type: 'json' }
-import { settingsOf } from '../support/otel-settings.ts'
-import { seriesOf } from '../support/scrape.ts'
-import { oneMail } from '../support/session-events.ts'
+import { settingsOf } from '../support/otlp/otel-settings.ts'
+import { seriesOf } from '../support/telemetry/scrape.ts'
+import { oneMail } from '../support/telemetry/session-events.ts'
 
 /** Starts the telemetry that these variables select. */
 function startWith(env: Readonly<Record<string, string>> = {}): Sdk {

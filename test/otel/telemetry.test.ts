@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { SessionEvent } from '../../proxy/events/session-event.ts'
-import { readScripts } from '../support/dlg.ts'
-import { DIALOGUES, readGolden } from '../support/goldens.ts'
-import { Stage } from '../support/in-process.ts'
-import { observe, segmentsOf } from '../support/pure-rig.ts'
-import { playOn } from '../support/socket-rig.ts'
-import { metricLinesOf, spanLinesOf } from '../support/telemetry-rig.ts'
+import { readScripts } from '../support/dialogues/dlg.ts'
+import { DIALOGUES, readGolden } from '../support/dialogues/goldens.ts'
+import { observe, segmentsOf } from '../support/dialogues/pure-rig.ts'
+import { playOn } from '../support/dialogues/socket-rig.ts'
+import { metricLinesOf, spanLinesOf } from '../support/dialogues/telemetry-rig.ts'
+import { Stage } from '../support/in-process/stage.ts'
 
 describe('A session through the real proxy changes exactly these series and creates exactly these spans', () => {
   let stage: Stage

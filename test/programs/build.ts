@@ -1,9 +1,9 @@
-/** Builds the programs of `test/support/programs.ts`, unless they are built. Exit code 1 when Go cannot. */
+/** Builds the programs of `test/support/programs/programs.ts`, unless they are built. Exit code 1 when Go cannot. */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { directoryOfPrograms, missing, PROGRAMS, SOURCES } from '../support/programs.ts'
+import { directoryOfPrograms, missing, PROGRAMS, SOURCES } from '../support/programs/programs.ts'
 
 /** Built in the module here, so that they share what they compile. */
 const PACKAGES = [

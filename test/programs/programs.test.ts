@@ -5,9 +5,9 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { fileOf, missing, PROGRAMS, unless } from '../support/programs.ts'
+import { fileOf, missing, PROGRAMS, unless } from '../support/programs/programs.ts'
 
-const RUNNER = fileURLToPath(new URL('../support/run-program.ts', import.meta.url))
+const RUNNER = fileURLToPath(new URL('../support/programs/run-program.ts', import.meta.url))
 
 /** Runs a program of Node's that first prints its process id. Resolves with the runner and that id. */
 async function running(context: TestContext, script: string): Promise<{ runner: ChildProcess; pid: number }> {

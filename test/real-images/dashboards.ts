@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers'
 import { rulesOf } from '../../dashboards/alerts/alerts.ts'
-import { DASHBOARDS, type DashboardJson, panelsOf, readDashboards } from '../support/dashboards.ts'
-import { IMAGES, imageMissing } from '../support/engine.ts'
+import { IMAGES, imageMissing } from '../support/containers/engine.ts'
+import { DASHBOARDS, type DashboardJson, panelsOf, readDashboards } from '../support/monitoring/dashboards.ts'
 
 const OLDEST = process.env.OLDEST_GRAFANA_IMAGE ?? 'grafana/grafana:10.4.19'
 

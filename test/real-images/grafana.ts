@@ -1,8 +1,8 @@
 /** Grafana's own image, and with it the whole stack: data sources, dashboards and alerts are there without a click. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { accepted, press, type Stack, startStack, until } from '../support/compose-run.ts'
-import { IMAGES, imageMissing } from '../support/engine.ts'
+import { IMAGES, imageMissing } from '../support/containers/engine.ts'
+import { accepted, press, type Stack, startStack, until } from '../support/containers/stack.ts'
 
 /** Without an image each test is skipped by its name. */
 const needs = {

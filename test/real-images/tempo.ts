@@ -1,8 +1,8 @@
 /** Tempo's own image with otel/stack/tempo.yaml: it starts, takes the proxy's spans and finds them again. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { accepted, fetched, press, type Stack, startStack, until } from '../support/compose-run.ts'
-import { IMAGES, imageMissing } from '../support/engine.ts'
+import { IMAGES, imageMissing } from '../support/containers/engine.ts'
+import { accepted, fetched, press, type Stack, startStack, until } from '../support/containers/stack.ts'
 
 /** Without an image each test is skipped by its name. */
 const needs = { skip: imageMissing(IMAGES.TEMPO_IMAGE) ?? imageMissing(IMAGES.NODE_IMAGE) ?? false }

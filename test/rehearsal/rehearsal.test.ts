@@ -13,8 +13,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { wholeSession } from '../simulator/client.ts'
 import { REHEARSALS } from '../simulator/rehearsals.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
-import type { ProxyProcess } from '../support/proxy-process.ts'
-import { startBefore } from '../support/running-proxy.ts'
+import type { ProxyProcess } from '../support/processes/proxy-process.ts'
+import { startBefore } from '../support/processes/running-proxy.ts'
 import { greetingOf } from './traffic.ts'
 
 let simulator: Simulator

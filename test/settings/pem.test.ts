@@ -4,7 +4,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { certificateFile, isPair, keyFile, pairFault, readCertificates, readKey } from '../../settings/pem.ts'
 import type { Reader } from '../../settings/readers.ts'
-import { makeAuthority, makeSelfSigned } from '../support/certificates.ts'
+import { makeAuthority, makeSelfSigned } from '../support/tls/certificates.ts'
 
 const authority = await makeAuthority()
 const own = await makeSelfSigned({ commonName: 'own' })

@@ -6,7 +6,7 @@
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { type Authority, makeAuthority, restoreAuthority } from '../support/certificates.ts'
+import { type Authority, makeAuthority, restoreAuthority } from '../support/tls/certificates.ts'
 
 export const AUTHORITY_NAME = 'AhaSend Rehearsal'
 

@@ -1,5 +1,5 @@
 /** SMTP clients for tests. They send line by line, and each function takes a session one step further. */
-import { connectClient, type Peer, startTls } from '../support/peers.ts'
+import { connectClient, type Peer, startTls } from '../support/sockets/scripted-peers.ts'
 import { DEFAULT_ACCOUNT, type Simulator } from './simulator.ts'
 
 /** AUTH PLAIN with the default account (RFC 4616). */

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { connectClient, type Peer } from '../support/peers.ts'
+import { connectClient, type Peer } from '../support/sockets/scripted-peers.ts'
 import { ActiveFaults } from './active-faults.ts'
 import { AUTH_PLAIN, ask, greeted, loggedIn, mail, secured, send, timed, wholeSession } from './client.ts'
 import { type Simulator, startSimulator } from './simulator.ts'

@@ -1,6 +1,6 @@
 /** The simulator as a program. It prints one line of JSON when it is ready, and runs until SIGINT or SIGTERM. */
 import { parseArgs } from 'node:util'
-import { type Authority, type Certificate, makeAuthority } from '../support/certificates.ts'
+import { type Authority, type Certificate, makeAuthority } from '../support/tls/certificates.ts'
 import type { FaultOptions } from './active-faults.ts'
 import { AUTHORITY_NAME, loadOrMakeAuthority } from './certificate-authority.ts'
 import { faultHelp } from './control/text.ts'

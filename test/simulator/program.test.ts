@@ -11,9 +11,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, afterEach, beforeEach, describe, test } from 'node:test'
-import { makeAuthority } from '../support/certificates.ts'
-import { connectClient, startTls } from '../support/peers.ts'
-import { startProxy } from '../support/proxy-process.ts'
+import { startProxy } from '../support/processes/proxy-process.ts'
+import { connectClient, startTls } from '../support/sockets/scripted-peers.ts'
+import { makeAuthority } from '../support/tls/certificates.ts'
 import { AUTH_PLAIN, ask, mail, send } from './client.ts'
 
 /** Per test, not per suite: a whole suite can take longer than one test that hangs. */

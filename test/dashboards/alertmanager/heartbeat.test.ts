@@ -3,10 +3,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { prometheusRules } from '../../../dashboards/generate/alert-files.ts'
-import { stageMissing } from '../../support/alert-stage.ts'
-import { alertmanagerMissing, configFor, startAlertmanager, startWebhook, tells } from '../../support/alertmanager.ts'
-import { unless } from '../../support/programs.ts'
-import { startPrometheus } from '../../support/prometheus.ts'
+import { stageMissing } from '../../support/monitoring/alert-stage.ts'
+import {
+  alertmanagerMissing,
+  configFor,
+  startAlertmanager,
+  startWebhook,
+  tells,
+} from '../../support/monitoring/alertmanager.ts'
+import { startPrometheus } from '../../support/monitoring/prometheus.ts'
+import { unless } from '../../support/programs/programs.ts'
 
 /** The factor for all times in Alertmanager's configuration: a minute takes three seconds. */
 const SCALE = 1 / 20

@@ -10,8 +10,8 @@ import {
   type KnownAlert,
   type Labels,
   startAlertmanager,
-} from '../../support/alertmanager.ts'
-import { unless } from '../../support/programs.ts'
+} from '../../support/monitoring/alertmanager.ts'
+import { unless } from '../../support/programs/programs.ts'
 
 const JOB = 'ahasend-smtp-proxy'
 const SERVER = { server_address: 'send.ahasend.com' }

@@ -16,8 +16,8 @@ import {
   type Labels,
   type PostedAlert,
   startAlertmanager,
-} from '../../support/alertmanager.ts'
-import { unless } from '../../support/programs.ts'
+} from '../../support/monitoring/alertmanager.ts'
+import { unless } from '../../support/programs/programs.ts'
 
 const LIMIT_MS = 30_000
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { STACK_SECTIONS, STACK_VARIABLES } from '../../../dashboards/alertmanager/stack-variables.ts'
 import { COMPOSE_NAMES } from '../../../proxy/settings/checks.ts'
-import { FIXED, isOfProxy, PROXY_VARIABLES, variablesIn } from '../../support/compose.ts'
+import { FIXED, isOfProxy, PROXY_VARIABLES, variablesIn } from '../../support/containers/compose.ts'
 
 const inCompose = variablesIn(readFileSync(join(import.meta.dirname, '../../..', 'compose.yaml'), 'utf8'))
 const rows = STACK_SECTIONS.flatMap((section) => section.rows)

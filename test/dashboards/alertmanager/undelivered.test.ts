@@ -6,10 +6,10 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { prometheusRules } from '../../../dashboards/generate/alert-files.ts'
-import { stageMissing } from '../../support/alert-stage.ts'
-import { Arrivals, atOnce, configFor, startAlertmanager } from '../../support/alertmanager.ts'
-import { unless } from '../../support/programs.ts'
-import { startPrometheus } from '../../support/prometheus.ts'
+import { stageMissing } from '../../support/monitoring/alert-stage.ts'
+import { Arrivals, atOnce, configFor, startAlertmanager } from '../../support/monitoring/alertmanager.ts'
+import { startPrometheus } from '../../support/monitoring/prometheus.ts'
+import { unless } from '../../support/programs/programs.ts'
 
 /** Alertmanager retries for ten seconds, however short its intervals are. */
 const LIMIT_MS = 60_000

@@ -4,16 +4,16 @@
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { type AlertStage, App, stageMissing, startAlertStage } from '../../support/alert-stage.ts'
+import { type AlertStage, App, stageMissing, startAlertStage } from '../../support/monitoring/alert-stage.ts'
 import {
   assertTellsOfLoadShedding,
   assertTellsOfOne521,
   onlyAlertOf,
   sayTime,
   tells,
-} from '../../support/alertmanager.ts'
-import { unless } from '../../support/programs.ts'
-import { idleUntilClosed } from '../../support/running-proxy.ts'
+} from '../../support/monitoring/alertmanager.ts'
+import { idleUntilClosed } from '../../support/processes/running-proxy.ts'
+import { unless } from '../../support/programs/programs.ts'
 
 const SCALE = 1 / 20
 const EVERY_MS = 500

@@ -7,9 +7,9 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { rulesOf } from '../../../dashboards/alerts/alerts.ts'
 import { REHEARSALS, rehearse } from '../../simulator/rehearsals.ts'
-import { selectorsIn } from '../../support/dashboards.ts'
-import { unless } from '../../support/programs.ts'
-import { type Labels, prometheusMissing } from '../../support/prometheus.ts'
+import { selectorsIn } from '../../support/monitoring/dashboards.ts'
+import { type Labels, prometheusMissing } from '../../support/monitoring/prometheus.ts'
+import { unless } from '../../support/programs/programs.ts'
 import {
   BUTTONS,
   FROM_THE_START,

@@ -8,8 +8,15 @@ import { type AlertName, alertNames } from '../../../dashboards/alerts/alert.ts'
 import { attributes, commands, details, labelOf, spans } from '../../../otel/names/names.ts'
 import { OTEL_ROWS } from '../../../otel/settings/table.ts'
 import { ROWS as PROXY_ROWS } from '../../../proxy/settings/table.ts'
-import { DASHBOARDS, groupingsIn, panelsOf, readDashboards, selectorsIn, TABLE } from '../../support/dashboards.ts'
-import { missing, unless } from '../../support/programs.ts'
+import {
+  DASHBOARDS,
+  groupingsIn,
+  panelsOf,
+  readDashboards,
+  selectorsIn,
+  TABLE,
+} from '../../support/monitoring/dashboards.ts'
+import { missing, unless } from '../../support/programs/programs.ts'
 import { assertValidRules } from './scenarios/promtool.ts'
 
 const FOLDER = join(DASHBOARDS, 'runbooks')

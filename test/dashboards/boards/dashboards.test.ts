@@ -17,7 +17,7 @@ import {
   readDashboards,
   selectorsIn,
   TABLE,
-} from '../../support/dashboards.ts'
+} from '../../support/monitoring/dashboards.ts'
 
 const dashboards = readDashboards()
 

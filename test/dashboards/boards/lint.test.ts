@@ -13,7 +13,7 @@ import {
   selectorsIn,
   type TargetJson,
   type VariableJson,
-} from '../../support/dashboards.ts'
+} from '../../support/monitoring/dashboards.ts'
 
 /**
  * An expression without the counters that are read without `rate`, because their first value is an event that no rate

@@ -8,8 +8,8 @@ import { rulesOf } from '../../../dashboards/alerts/alerts.ts'
 import { prometheusRules } from '../../../dashboards/generate/alert-files.ts'
 import { labelOf } from '../../../otel/names/names.ts'
 import { run } from '../../clients/command.ts'
-import { DASHBOARDS, groupingsIn, selectorsIn, TABLE } from '../../support/dashboards.ts'
-import { fileOf, missing, unless } from '../../support/programs.ts'
+import { DASHBOARDS, groupingsIn, selectorsIn, TABLE } from '../../support/monitoring/dashboards.ts'
+import { fileOf, missing, unless } from '../../support/programs/programs.ts'
 import { assertValidRules, firedIn, generatedGroups, type Rule } from '../alerts/scenarios/promtool.ts'
 
 const rules = generatedGroups().flatMap((group) => group.rules)

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { generatedFiles } from '../../../dashboards/generate/files.ts'
-import { DASHBOARDS } from '../../support/dashboards.ts'
+import { DASHBOARDS } from '../../support/monitoring/dashboards.ts'
 
 const files = Object.entries(generatedFiles())
 

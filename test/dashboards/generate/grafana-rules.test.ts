@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
-import { DASHBOARDS } from '../../support/dashboards.ts'
-import { missing, unless } from '../../support/programs.ts'
+import { DASHBOARDS } from '../../support/monitoring/dashboards.ts'
+import { missing, unless } from '../../support/programs/programs.ts'
 import { assertValidRules, generatedGroups } from '../alerts/scenarios/promtool.ts'
 
 const alerts = generatedGroups().flatMap((group) => group.rules.filter((rule) => rule.alert !== undefined))

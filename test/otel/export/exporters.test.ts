@@ -1,8 +1,8 @@
 /** The time and size of exports: OTEL_BSP_*, OTEL_BLRP_* and OTEL_METRIC_EXPORT_INTERVAL. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { startRig } from '../../support/otlp-rig.ts'
-import { valuesAt } from '../../support/protobuf.ts'
+import { startRig } from '../../support/otlp/otlp-rig.ts'
+import { valuesAt } from '../../support/otlp/protobuf.ts'
 
 const LIMIT = { timeout: 30_000 }
 /** The protobuf fields that lead to spans, and to log records. */

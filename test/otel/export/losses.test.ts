@@ -4,7 +4,7 @@ import { MeterProvider } from '@opentelemetry/sdk-metrics'
 import { createLosses } from '../../../otel/export/losses.ts'
 import { createPrometheus } from '../../../otel/metrics/prometheus.ts'
 import { telemetryLosses, telemetrySignals } from '../../../otel/names/names.ts'
-import { seriesOf } from '../../support/scrape.ts'
+import { seriesOf } from '../../support/telemetry/scrape.ts'
 
 const LOST = 'smtp_proxy_telemetry_lost_total'
 const EXPORTED = 'smtp_proxy_telemetry_exported_total'

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { describe, mock, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { openBlackHole } from '../../support/black-hole.ts'
-import type { Answer } from '../../support/otlp-receiver.ts'
-import { type OtlpRig, startRig } from '../../support/otlp-rig.ts'
-import { oneMail } from '../../support/session-events.ts'
+import type { Answer } from '../../support/otlp/otlp-receiver.ts'
+import { type OtlpRig, startRig } from '../../support/otlp/otlp-rig.ts'
+import { openBlackHole } from '../../support/sockets/black-hole.ts'
+import { oneMail } from '../../support/telemetry/session-events.ts'
 
 const LIMIT = { timeout: 30_000 }
 /** A short timeout, because the tests wait for it. */

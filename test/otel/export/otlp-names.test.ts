@@ -6,16 +6,16 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { mail, send } from '../../simulator/client.ts'
 import { startSimulator } from '../../simulator/simulator.ts'
-import { unless } from '../../support/programs.ts'
 import {
   type Labels,
   type Prometheus,
   prometheusMissing,
   type Sample,
   startPrometheus,
-} from '../../support/prometheus.ts'
-import type { ProxyProcess } from '../../support/proxy-process.ts'
-import { loggedIn, startBefore } from '../../support/running-proxy.ts'
+} from '../../support/monitoring/prometheus.ts'
+import type { ProxyProcess } from '../../support/processes/proxy-process.ts'
+import { loggedIn, startBefore } from '../../support/processes/running-proxy.ts'
+import { unless } from '../../support/programs/programs.ts'
 
 /** The `job` of scraped and of received series. That of received series is the name of the service. */
 const JOBS = { scraped: 'scraped', received: 'pushed' } as const

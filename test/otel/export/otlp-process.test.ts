@@ -7,11 +7,11 @@ import { after, before, describe, test } from 'node:test'
 import { OTEL_ROWS } from '../../../otel/settings/table.ts'
 import { AUTH_PLAIN, ask, mail } from '../../simulator/client.ts'
 import { type Simulator, startSimulator } from '../../simulator/simulator.ts'
-import { startReceiver } from '../../support/otlp-receiver.ts'
-import { connectClient } from '../../support/peers.ts'
-import { textsAt } from '../../support/protobuf.ts'
-import type { ProxyProcess } from '../../support/proxy-process.ts'
-import { assertSilent, startBefore } from '../../support/running-proxy.ts'
+import { startReceiver } from '../../support/otlp/otlp-receiver.ts'
+import { textsAt } from '../../support/otlp/protobuf.ts'
+import type { ProxyProcess } from '../../support/processes/proxy-process.ts'
+import { assertSilent, startBefore } from '../../support/processes/running-proxy.ts'
+import { connectClient } from '../../support/sockets/scripted-peers.ts'
 
 const LIMIT = { timeout: 60_000 }
 const SPAN_NAMES = [1, 2, 2, 5] as const

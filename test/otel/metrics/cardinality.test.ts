@@ -15,13 +15,13 @@ import type { CloseReason, CommandName, ReplyCause, TransactionError } from '../
 import type { Dial } from '../../../proxy/events/dial.ts'
 import type { Observer } from '../../../proxy/events/observer.ts'
 import { ReplyReader } from '../../../proxy/smtp/reply.ts'
-import { Dice } from '../../support/dice.ts'
-import { type HostileSession, Hostility, SYSTEMATIC, Tokens } from '../../support/hostile.ts'
-import { strangersOn } from '../../support/labels.ts'
-import { Noise } from '../../support/noise.ts'
-import { openedBy, RecordedOutput } from '../../support/recorded-output.ts'
-import { scraped, seriesOf } from '../../support/scrape.ts'
-import { reply, SessionStory } from '../../support/session-events.ts'
+import { Noise } from '../../support/hostile/secret-text.ts'
+import { type HostileSession, Hostility, SYSTEMATIC, Tokens } from '../../support/hostile/sessions.ts'
+import { strangersOn } from '../../support/telemetry/labels.ts'
+import { openedBy, RecordedOutput } from '../../support/telemetry/recorded-output.ts'
+import { scraped, seriesOf } from '../../support/telemetry/scrape.ts'
+import { reply, SessionStory } from '../../support/telemetry/session-events.ts'
+import { Dice } from '../../support/traffic/seeded-random.ts'
 
 const SESSIONS = 100_000
 /** The number of sessions whose log lines and spans are searched, too. */

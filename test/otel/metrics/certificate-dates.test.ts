@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Dial } from '../../../proxy/events/dial.ts'
-import { scraped } from '../../support/scrape.ts'
-import { dial } from '../../support/session-events.ts'
+import { scraped } from '../../support/telemetry/scrape.ts'
+import { dial } from '../../support/telemetry/session-events.ts'
 
 const HOUR_MS = 3_600_000
 

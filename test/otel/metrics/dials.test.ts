@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { scraped } from '../../support/scrape.ts'
-import { dial, SessionStory } from '../../support/session-events.ts'
+import { scraped } from '../../support/telemetry/scrape.ts'
+import { dial, SessionStory } from '../../support/telemetry/session-events.ts'
 
 test('a preconnect counts like a dial in a session', async () => {
   const ahead = scraped()

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { scraped } from '../../support/scrape.ts'
+import { scraped } from '../../support/telemetry/scrape.ts'
 
 test('the figures of a loop are totals for its time, the current heap, and one delay for each report', async () => {
   const { metrics, series } = scraped()

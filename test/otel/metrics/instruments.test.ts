@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { Cells, createObservable, histogramOf, SERIES_LIMIT, seriesLimit } from '../../../otel/metrics/instruments.ts'
 import { createPrometheus } from '../../../otel/metrics/prometheus.ts'
 import { appTlsErrors } from '../../../otel/names/names.ts'
-import { seriesOf } from '../../support/scrape.ts'
+import { seriesOf } from '../../support/telemetry/scrape.ts'
 
 /** The reported series of `cells`. */
 function seriesIn(cells: Cells<{ readonly name: string }>): (readonly [value: number, attributes: unknown])[] {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MAX_SERIES } from '../../../otel/metrics/instruments.ts'
-import { replyLabels } from '../../support/reply-labels.ts'
-import { scraped } from '../../support/scrape.ts'
-import { oneMail, reply, SessionStory } from '../../support/session-events.ts'
+import { replyLabels } from '../../support/telemetry/reply-labels.ts'
+import { scraped } from '../../support/telemetry/scrape.ts'
+import { oneMail, reply, SessionStory } from '../../support/telemetry/session-events.ts'
 
 test('cut connections are reported as the proxy counts them', async () => {
   const { metrics, series } = scraped()

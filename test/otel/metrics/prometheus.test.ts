@@ -5,8 +5,8 @@ import { MeterProvider } from '@opentelemetry/sdk-metrics'
 import { createLosses } from '../../../otel/export/losses.ts'
 import { createPrometheus } from '../../../otel/metrics/prometheus.ts'
 import { labelOf, type MetricDefinition, metrics as table } from '../../../otel/names/names.ts'
-import { scraped, seriesOf } from '../../support/scrape.ts'
-import { oneMail, SessionStory } from '../../support/session-events.ts'
+import { scraped, seriesOf } from '../../support/telemetry/scrape.ts'
+import { oneMail, SessionStory } from '../../support/telemetry/session-events.ts'
 
 const definitions: readonly MetricDefinition[] = Object.values(table)
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { scraped } from '../../support/scrape.ts'
-import { SessionStory } from '../../support/session-events.ts'
+import { scraped } from '../../support/telemetry/scrape.ts'
+import { SessionStory } from '../../support/telemetry/session-events.ts'
 
 test('bytes count while a session is open, and never decrease', async () => {
   const { metrics, series } = scraped()

@@ -12,7 +12,7 @@ import {
   runtimeAttributes,
   runtimeMetrics,
 } from '../../../otel/names/runtime.ts'
-import { startProxy } from '../../support/proxy-process.ts'
+import { startProxy } from '../../support/processes/proxy-process.ts'
 
 const definitions: readonly RuntimeMetricDefinition[] = Object.values(runtimeMetrics)
 const prometheusTypes = { counter: 'counter', updowncounter: 'gauge', gauge: 'gauge', histogram: 'histogram' } as const

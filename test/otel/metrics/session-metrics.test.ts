@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { PEER, replyLabels } from '../../support/reply-labels.ts'
-import { scraped } from '../../support/scrape.ts'
-import { dial, oneMail, reply, SessionStory } from '../../support/session-events.ts'
+import { PEER, replyLabels } from '../../support/telemetry/reply-labels.ts'
+import { scraped } from '../../support/telemetry/scrape.ts'
+import { dial, oneMail, reply, SessionStory } from '../../support/telemetry/session-events.ts'
 
 test('one message: each reply is counted once, under its command', async () => {
   const { metrics, series } = scraped()

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { attributes, labelOf, metrics, runtimeAttributes, runtimeMetrics } from '../../../otel/names/names.ts'
 import type { RuntimeMetricDefinition } from '../../../otel/names/runtime.ts'
-import { DASHBOARDS } from '../../support/dashboards.ts'
-import { readReadme } from '../../support/readme.ts'
+import { readReadme } from '../../support/docs/readme.ts'
+import { DASHBOARDS } from '../../support/monitoring/dashboards.ts'
 
 const definitions: readonly RuntimeMetricDefinition[] = Object.values(runtimeMetrics)
 

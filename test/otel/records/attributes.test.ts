@@ -8,7 +8,7 @@ import {
   sessionAttributes,
 } from '../../../otel/records/attributes.ts'
 import type { MessageRecord, SessionFacts, SessionRecord } from '../../../otel/records/records.ts'
-import { dial, reply, SessionStory } from '../../support/session-events.ts'
+import { dial, reply, SessionStory } from '../../support/telemetry/session-events.ts'
 
 const { opening } = new SessionStory()
 const bare: SessionFacts = { open: opening, server: 'send.example', preconnected: false, dials: [], dialCount: 0 }

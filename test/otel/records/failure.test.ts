@@ -13,7 +13,7 @@ import type { Exchange, MessageRecord, SessionRecord } from '../../../otel/recor
 import type { CommandName, ReplyCause } from '../../../proxy/events/closed-sets.ts'
 import type { Dial } from '../../../proxy/events/dial.ts'
 import type { TransactionEnd } from '../../../proxy/events/transaction.ts'
-import { dial, reply, SessionStory } from '../../support/session-events.ts'
+import { dial, reply, SessionStory } from '../../support/telemetry/session-events.ts'
 
 function exchange(command: CommandName, code?: number, cause: ReplyCause = 'none'): Exchange {
   return { command, at: 0, end: 1, ...(code !== undefined && { reply: reply(code, { cause }) }) }

@@ -4,10 +4,10 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { run } from '../../clients/command.ts'
-import { writeTemporaryFiles } from '../../support/certificates.ts'
-import { DASHBOARDS } from '../../support/dashboards.ts'
-import { needsJq } from '../../support/jq.ts'
-import { readReadme } from '../../support/readme.ts'
+import { readReadme } from '../../support/docs/readme.ts'
+import { DASHBOARDS } from '../../support/monitoring/dashboards.ts'
+import { needsJq } from '../../support/programs/jq.ts'
+import { writeTemporaryFiles } from '../../support/tls/certificates.ts'
 
 /** The filters in a text, and the commands whose output they read: `npm start | jq ...`. */
 function filtersIn(text: string): readonly (readonly [source: string, filter: string])[] {

@@ -5,7 +5,7 @@ import { uncounted } from '../../../otel/export/losses.ts'
 import { Log } from '../../../otel/records/log.ts'
 import { createRecords, type RecordsOptions } from '../../../otel/records/recorder.ts'
 import type { Telemetry } from '../../../proxy/events/observer.ts'
-import { dial, oneMail, reply, SessionStory } from '../../support/session-events.ts'
+import { dial, oneMail, reply, SessionStory } from '../../support/telemetry/session-events.ts'
 
 type Line = Record<string, unknown>
 

@@ -10,9 +10,9 @@ import type { CommandName } from '../../../proxy/events/closed-sets.ts'
 import { combine } from '../../../proxy/events/observer.ts'
 import type { SessionEvent } from '../../../proxy/events/session-event.ts'
 import type { MessageHeaders } from '../../../proxy/events/transaction.ts'
-import { named, only } from '../../support/named-spans.ts'
-import { dial, oneMail, reply, SessionStory } from '../../support/session-events.ts'
-import { traced, treeOf } from '../../support/span-tree.ts'
+import { named, only } from '../../support/telemetry/named-spans.ts'
+import { dial, oneMail, reply, SessionStory } from '../../support/telemetry/session-events.ts'
+import { traced, treeOf } from '../../support/telemetry/span-tree.ts'
 
 /** The span trees of a session, each line with only the name and the code. */
 function treesOf(story: SessionStory): string[] {

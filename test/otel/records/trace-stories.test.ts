@@ -4,11 +4,11 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { collectorMissing } from '../../support/collector.ts'
-import { only } from '../../support/named-spans.ts'
-import type { Span } from '../../support/otlp-json.ts'
-import { unless } from '../../support/programs.ts'
-import { outlineOf, STORIES, type Story, type Told, tell } from '../../support/trace-stories.ts'
+import { collectorMissing } from '../../support/otlp/collector.ts'
+import type { Span } from '../../support/otlp/otlp-json.ts'
+import { unless } from '../../support/programs/programs.ts'
+import { only } from '../../support/telemetry/named-spans.ts'
+import { outlineOf, STORIES, type Story, type Told, tell } from '../../support/traces/scenarios.ts'
 
 const DIAL = [
   '  smtp.dial CLIENT 220',

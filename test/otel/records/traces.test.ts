@@ -4,9 +4,9 @@ import { SpanStatusCode } from '@opentelemetry/api'
 import { AlwaysOffSampler, ParentBasedSampler, type Sampler, TraceIdRatioBasedSampler } from '@opentelemetry/sdk-trace'
 import type { Loss, Signal } from '../../../otel/export/losses.ts'
 import type { MessageHeaders } from '../../../proxy/events/transaction.ts'
-import { named, only } from '../../support/named-spans.ts'
-import { dial, oneMail, reply, SessionStory } from '../../support/session-events.ts'
-import { type Traced, type TracedOptions, traced } from '../../support/span-tree.ts'
+import { named, only } from '../../support/telemetry/named-spans.ts'
+import { dial, oneMail, reply, SessionStory } from '../../support/telemetry/session-events.ts'
+import { type Traced, type TracedOptions, traced } from '../../support/telemetry/span-tree.ts'
 
 const never = new AlwaysOffSampler()
 /** The trace of an app's request, as in its `traceparent`. */

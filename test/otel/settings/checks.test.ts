@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { contradictions, ignoredVariables, otelWarnings, type ReadValues } from '../../../otel/settings/checks.ts'
-import { makeSelfSigned } from '../../support/certificates.ts'
-import { settingsOf } from '../../support/otel-settings.ts'
+import { settingsOf } from '../../support/otlp/otel-settings.ts'
+import { makeSelfSigned } from '../../support/tls/certificates.ts'
 
 test('variables of OpenTelemetry that have no effect here are named, not refused', () => {
   const env = {

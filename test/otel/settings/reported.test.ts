@@ -5,8 +5,8 @@ import { ignoredVariables, otelWarnings } from '../../../otel/settings/checks.ts
 import { SETTINGS } from '../../../otel/settings/general.ts'
 import { describeOtel } from '../../../otel/settings/settings.ts'
 import { OTLP_SETTINGS, ownVariable, SIGNALS } from '../../../otel/settings/table.ts'
-import { makeAuthority, makeSelfSigned, writeTemporaryFiles } from '../../support/certificates.ts'
-import { mistakesOf, settingsOf } from '../../support/otel-settings.ts'
+import { mistakesOf, settingsOf } from '../../support/otlp/otel-settings.ts'
+import { makeAuthority, makeSelfSigned, writeTemporaryFiles } from '../../support/tls/certificates.ts'
 
 const authority = await makeAuthority()
 const own = await makeSelfSigned({ commonName: 'proxy' })

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import type { OtelSettings } from '../../../otel/settings/effective.ts'
 import { OTEL_ROWS, OTLP_SETTINGS, ownVariable, SIGNALS } from '../../../otel/settings/table.ts'
-import { makeAuthority, makeSelfSigned, writeTemporaryFiles } from '../../support/certificates.ts'
-import { settingsOf } from '../../support/otel-settings.ts'
+import { settingsOf } from '../../support/otlp/otel-settings.ts'
+import { makeAuthority, makeSelfSigned, writeTemporaryFiles } from '../../support/tls/certificates.ts'
 
 const authority = await makeAuthority()
 const own = await makeSelfSigned({ commonName: 'proxy' })

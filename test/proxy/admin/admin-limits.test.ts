@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { ADMIN_LIMITS, type Admin } from '../../../proxy/admin/admin.ts'
-import { admin, closed, raw, request, SHORT_MS } from '../../support/admin-rig.ts'
+import { admin, closed, raw, request, SHORT_MS } from '../../support/in-process/admin-rig.ts'
 
 test('a header of 1 MB is refused (PRV-08)', async (context) => {
   const received = await raw(await admin(context), `GET / HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(1024 * 1024)}\r\n\r\n`)

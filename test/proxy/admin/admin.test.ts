@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { test } from 'node:test'
 import { statusPage } from '../../../proxy/admin/status-page.ts'
-import { admin, closed, raw, request, status } from '../../support/admin-rig.ts'
+import { admin, closed, raw, request, status } from '../../support/in-process/admin-rig.ts'
 
 test('/metrics is the scrape page, in the format of Prometheus', async (context) => {
   const answer = await request(await admin(context), '/metrics')

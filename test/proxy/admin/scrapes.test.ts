@@ -1,7 +1,7 @@
 /** The admin server records when its metrics were scraped, and waits for the next scrape. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { admin, request } from '../../support/admin-rig.ts'
+import { admin, request } from '../../support/in-process/admin-rig.ts'
 
 /** A time limit that no test reaches. */
 const LONG_MS = 60_000

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { statusPage } from '../../../proxy/admin/status-page.ts'
-import { status } from '../../support/admin-rig.ts'
+import { status } from '../../support/in-process/admin-rig.ts'
 
 test('the page contains every fact of the status', () => {
   const html = statusPage(status)

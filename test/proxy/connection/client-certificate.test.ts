@@ -4,9 +4,9 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { describe, type TestContext, test } from 'node:test'
-import { ClientRig, ehloReply, type GreetedSession, type Listener } from '../../support/client-rig.ts'
-import { hasOpenssl } from '../../support/openssl-upstream.ts'
-import { playPreamble } from '../../support/peers.ts'
+import { ClientRig, ehloReply, type GreetedSession, type Listener } from '../../support/in-process/client-rig.ts'
+import { playPreamble } from '../../support/sockets/scripted-peers.ts'
+import { hasOpenssl } from '../../support/tls/openssl-upstream.ts'
 
 async function open(context: TestContext, listener: Listener = 'starttls'): Promise<ClientRig> {
   const rig = await ClientRig.open({ listener })

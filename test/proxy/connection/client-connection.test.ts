@@ -1,7 +1,7 @@
 /** TLS between client and proxy: which client gets it, when, and what stays outside TLS. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { ClientRig, ehloReply, type GreetedSession } from '../../support/client-rig.ts'
+import { ClientRig, ehloReply, type GreetedSession } from '../../support/in-process/client-rig.ts'
 
 const READY = '220 2.0.0 ahasend-smtp-proxy: ready to start TLS\r\n'
 const REFUSED = '503 5.5.1 ahasend-smtp-proxy: STARTTLS is not possible here\r\n'

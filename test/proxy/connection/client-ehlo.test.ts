@@ -1,8 +1,8 @@
 /** The EHLO reply as a client reads it from the proxy's socket. For the exact changes see ehlo.test.ts. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { ClientRig, ehloReply, type GreetedSession, type Listener } from '../../support/client-rig.ts'
-import { playPreamble } from '../../support/peers.ts'
+import { ClientRig, ehloReply, type GreetedSession, type Listener } from '../../support/in-process/client-rig.ts'
+import { playPreamble } from '../../support/sockets/scripted-peers.ts'
 
 type Security = 'tls' | 'plain' | 'plain without a certificate' | 'plain where TLS is required'
 

@@ -5,7 +5,7 @@ import net from 'node:net'
 import { test } from 'node:test'
 import tls from 'node:tls'
 import { ClientConnection } from '../../../proxy/connection/client-connection.ts'
-import { makeAuthority } from '../../support/certificates.ts'
+import { makeAuthority } from '../../support/tls/certificates.ts'
 
 test('a client that floods is cut after the bytes of the linger, although the proxy ended its connection inside a read', async (context) => {
   const { certPem: cert, keyPem: key } = await (await makeAuthority()).issue()

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type * as tls from 'node:tls'
-import { ClientRig, type GreetedSession } from '../../support/client-rig.ts'
-import { type Tampering, TamperingRelay } from '../../support/tampering-relay.ts'
+import { ClientRig, type GreetedSession } from '../../support/in-process/client-rig.ts'
+import { type Tampering, TamperingRelay } from '../../support/sockets/tampering-relay.ts'
 
 let rig: ClientRig
 before(async () => {

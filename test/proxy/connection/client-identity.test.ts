@@ -8,8 +8,8 @@ import { after, before, describe, test } from 'node:test'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { ask } from '../../simulator/client.ts'
 import { startSimulator } from '../../simulator/simulator.ts'
-import { ClientRig, ehloReply, type GreetedSession } from '../../support/client-rig.ts'
-import { connectClient, startTls } from '../../support/peers.ts'
+import { ClientRig, ehloReply, type GreetedSession } from '../../support/in-process/client-rig.ts'
+import { connectClient, startTls } from '../../support/sockets/scripted-peers.ts'
 
 const EHLO_FIRST = localReplies.EHLO_FIRST.bytes.toString('latin1')
 const MAIL = 'MAIL FROM:<a@example.com>\r\n'

@@ -5,11 +5,11 @@ import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
 import * as tls from 'node:tls'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
-import { ClientRig } from '../../support/client-rig.ts'
-import type { RecordedSession } from '../../support/dial-rig.ts'
-import type { Peer } from '../../support/peers.ts'
-import { TamperingRelay } from '../../support/tampering-relay.ts'
-import { encryptedAlert, trafficSecret, UNKNOWN_CA } from '../../support/tls-alert.ts'
+import { ClientRig } from '../../support/in-process/client-rig.ts'
+import type { RecordedSession } from '../../support/in-process/dial-rig.ts'
+import type { Peer } from '../../support/sockets/scripted-peers.ts'
+import { TamperingRelay } from '../../support/sockets/tampering-relay.ts'
+import { encryptedAlert, trafficSecret, UNKNOWN_CA } from '../../support/tls/tls-alert.ts'
 
 /** OpenSSL offers these versions only at its lowest security level. */
 const OLD = { ciphers: 'ALL:@SECLEVEL=0' }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
-import { ClientRig, type GreetedSession } from '../../support/client-rig.ts'
+import { ClientRig, type GreetedSession } from '../../support/in-process/client-rig.ts'
 
 const FAREWELL = localReplies.HTTP.bytes.toString('latin1')
 

@@ -7,12 +7,12 @@ import type { RefusedCut } from '../../../proxy/events/closed-sets.ts'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { ask, mail, send } from '../../simulator/client.ts'
 import { type Simulator, startSimulator } from '../../simulator/simulator.ts'
-import { ClientRig } from '../../support/client-rig.ts'
-import { prlimitMissing } from '../../support/open-files.ts'
-import { connectClient, type Peer } from '../../support/peers.ts'
-import { unless } from '../../support/programs.ts'
-import { type ProxyProcess, startProxy } from '../../support/proxy-process.ts'
-import { seriesOf } from '../../support/scrape.ts'
+import { ClientRig } from '../../support/in-process/client-rig.ts'
+import { prlimitMissing } from '../../support/processes/file-descriptors.ts'
+import { type ProxyProcess, startProxy } from '../../support/processes/proxy-process.ts'
+import { unless } from '../../support/programs/programs.ts'
+import { connectClient, type Peer } from '../../support/sockets/scripted-peers.ts'
+import { seriesOf } from '../../support/telemetry/scrape.ts'
 
 const NOT_ALLOWED = localReplies.NOT_ALLOWED.bytes.toString('latin1')
 const DAY_MS = 86_400_000

@@ -5,8 +5,8 @@ import net from 'node:net'
 import { before, describe, type TestContext, test } from 'node:test'
 import tls from 'node:tls'
 import { UpstreamConnection } from '../../../proxy/connection/upstream-connection.ts'
-import { makeAuthority } from '../../support/certificates.ts'
-import type { Identity } from '../../support/peers.ts'
+import type { Identity } from '../../support/sockets/scripted-peers.ts'
+import { makeAuthority } from '../../support/tls/certificates.ts'
 
 const REFUSAL = '552 5.3.4 message too big\r\n'
 /** More than the kernel holds for a peer that does not read. */

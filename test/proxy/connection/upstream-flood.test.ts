@@ -6,8 +6,8 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Peer } from '../../support/peers.ts'
-import { exchange, ProcessStage } from '../../support/process-stage.ts'
+import { exchange, ProcessStage } from '../../support/processes/process-stage.ts'
+import type { Peer } from '../../support/sockets/scripted-peers.ts'
 
 /**
  * How much the resident memory of a proxy that has relayed ordinary mail may grow: the garbage of what it reads and parses.

@@ -6,11 +6,11 @@ import type { ReplyFacts } from '../../../proxy/events/reply.ts'
 import type { SessionEvent } from '../../../proxy/events/session-event.ts'
 import type { AddressScope } from '../../../proxy/smtp/path.ts'
 import { ReplyReader } from '../../../proxy/smtp/reply.ts'
-import { readScripts, type Script } from '../../support/dlg.ts'
-import { isDialogueLine, linesOf, timedLinesOf, withoutTime } from '../../support/event-lines.ts'
-import { DIALOGUES, goldenNames, readGolden } from '../../support/goldens.ts'
-import { MAX_OWED_REPLIES } from '../../support/limits.ts'
-import { cutAt, cutsOf, observe, type Part, segmentsOf, trickled } from '../../support/pure-rig.ts'
+import { readScripts, type Script } from '../../support/dialogues/dlg.ts'
+import { isDialogueLine, linesOf, timedLinesOf, withoutTime } from '../../support/dialogues/event-lines.ts'
+import { DIALOGUES, goldenNames, readGolden } from '../../support/dialogues/goldens.ts'
+import { cutAt, cutsOf, observe, type Part, segmentsOf, trickled } from '../../support/dialogues/pure-rig.ts'
+import { MAX_OWED_REPLIES } from '../../support/in-process/limits.ts'
 
 const SCRIPTS = readScripts(DIALOGUES, 'pure')
 

@@ -7,7 +7,7 @@ import { startServer } from '../../../proxy/server/server.ts'
 import { parseConfig } from '../../../proxy/settings/settings.ts'
 import { AUTH_PLAIN, ask, loggedIn, send } from '../../simulator/client.ts'
 import { startSimulator } from '../../simulator/simulator.ts'
-import { connectClient } from '../../support/peers.ts'
+import { connectClient } from '../../support/sockets/scripted-peers.ts'
 
 const OPENING: SessionOpen = {
   type: 'session-open',

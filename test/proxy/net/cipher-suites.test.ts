@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import type { ConnectionOptions } from 'node:tls'
 import type { CipherPolicy } from '../../../proxy/net/cipher-suites.ts'
-import type { Certificate } from '../../support/certificates.ts'
-import { first, handshake, load, second, serve } from '../../support/listener-certificate.ts'
+import type { Certificate } from '../../support/tls/certificates.ts'
+import { first, handshake, load, second, serve } from '../../support/tls/listener-certificate.ts'
 
 const EC = first
 const RSA = second

@@ -4,10 +4,10 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { afterEach, beforeEach, describe, type TestContext, test } from 'node:test'
 import { connectAny, resolve } from '../../../proxy/net/happy-eyeballs.ts'
-import { openBlackHole } from '../../support/black-hole.ts'
-import { Names } from '../../support/names.ts'
-import { OpenResources } from '../../support/open-resources.ts'
-import { ScriptedUpstream } from '../../support/peers.ts'
+import { OpenResources } from '../../support/in-process/open-resources.ts'
+import { Names } from '../../support/in-process/resolver.ts'
+import { openBlackHole } from '../../support/sockets/black-hole.ts'
+import { ScriptedUpstream } from '../../support/sockets/scripted-peers.ts'
 
 /** Loopback addresses without a listener on the port of a test's upstream. */
 const REFUSING = ['127.0.0.2', '127.0.0.3', '127.0.0.4']

@@ -6,8 +6,8 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { loadCertificate, type RefreshResult } from '../../../proxy/net/listener-certificate.ts'
-import { type Certificate, writeTemporaryFiles } from '../../support/certificates.ts'
-import { authority, first, handshake, load, loaded, second, serve } from '../../support/listener-certificate.ts'
+import { type Certificate, writeTemporaryFiles } from '../../support/tls/certificates.ts'
+import { authority, first, handshake, load, loaded, second, serve } from '../../support/tls/listener-certificate.ts'
 
 const garbage = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
 const encryptedKey = createPrivateKey(first.keyPem).export({

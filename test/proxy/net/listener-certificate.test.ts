@@ -4,7 +4,7 @@ import { webcrypto } from 'node:crypto'
 import { test } from 'node:test'
 import tls from 'node:tls'
 import { buildIdentity } from '../../../proxy/net/listener-certificate.ts'
-import { authority, first, handshake, load, serve } from '../../support/listener-certificate.ts'
+import { authority, first, handshake, load, serve } from '../../support/tls/listener-certificate.ts'
 
 test('the certificate and its key serve handshakes, and notAfter is the expiry in seconds', async (t) => {
   const notAfter = new Date('2099-12-31T23:59:59Z')
@@ -59,7 +59,7 @@ test('a client cannot renegotiate', async (t) => {
 })
 
 test('a key that OpenSSL finds too weak is refused with the reason', async () => {
-  // imported late, because it needs what test/support/certificates.ts loads first
+  // imported late, because it needs what test/support/tls/certificates.ts loads first
   const { X509CertificateGenerator, PemConverter } = await import('@peculiar/x509')
   const algorithm = {
     name: 'RSASSA-PKCS1-v1_5',

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { crc32c, MAX_V2_BLOCK } from '../../../proxy/net/proxy-protocol.ts'
-import { expectVerdict, REST, read, type Verdict } from '../../support/proxy-header.ts'
+import { expectVerdict, REST, read, type Verdict } from '../../support/sockets/proxy-header.ts'
 
 const SIGNATURE = Buffer.from('0d0a0d0a000d0a515549540a', 'hex')
 const LOCAL = 0x20

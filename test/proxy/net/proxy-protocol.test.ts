@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { ProxyHeaderReader } from '../../../proxy/net/proxy-protocol.ts'
-import { expectVerdict, read, type Verdict, verdictOf } from '../../support/proxy-header.ts'
+import { expectVerdict, read, type Verdict, verdictOf } from '../../support/sockets/proxy-header.ts'
 
 const LONGEST_V6 = 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'
 

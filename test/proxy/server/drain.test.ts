@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { DRAINING } from '../../../proxy/session/local-replies.ts'
-import { Stage, type StageOptions } from '../../support/in-process.ts'
-import { sessionAt } from '../../support/mail-states.ts'
-import { connectClient, playPreamble } from '../../support/peers.ts'
+import { sessionAt } from '../../support/in-process/message-states.ts'
+import { Stage, type StageOptions } from '../../support/in-process/stage.ts'
+import { connectClient, playPreamble } from '../../support/sockets/scripted-peers.ts'
 
 const FAREWELL = DRAINING.bytes.toString('latin1')
 

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { SessionEvent } from '../../../proxy/events/session-event.ts'
 import { Batch, type BatchEntry, MAX_UNPROCESSED, ProcessedCount } from '../../../proxy/server/event-batch.ts'
-import { reply, SessionStory } from '../../support/session-events.ts'
+import { reply, SessionStory } from '../../support/telemetry/session-events.ts'
 
 /** A batch, and the entries that it sent. `process` counts all sent entries as processed. */
 function batch() {

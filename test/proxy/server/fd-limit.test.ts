@@ -6,10 +6,10 @@ import { fitDefault, type OpenFilesNote, openFilesLimit, openFilesNote } from '.
 import type { Config } from '../../../proxy/settings/config.ts'
 import { parseConfig } from '../../../proxy/settings/settings.ts'
 import { startSimulator } from '../../simulator/simulator.ts'
-import { prlimitMissing } from '../../support/open-files.ts'
-import { connectClient } from '../../support/peers.ts'
-import { unless } from '../../support/programs.ts'
-import { type LogLine, type ProxyProcess, startProxy } from '../../support/proxy-process.ts'
+import { prlimitMissing } from '../../support/processes/file-descriptors.ts'
+import { type LogLine, type ProxyProcess, startProxy } from '../../support/processes/proxy-process.ts'
+import { unless } from '../../support/programs/programs.ts'
+import { connectClient } from '../../support/sockets/scripted-peers.ts'
 
 const LIMITS = `Limit                     Soft Limit           Hard Limit           Units     
 Max processes             63459                63459                processes 

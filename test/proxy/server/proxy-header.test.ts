@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { ProxyHeaderFault } from '../../../proxy/events/closed-sets.ts'
 import { crc32c, MAX_V2_BLOCK } from '../../../proxy/net/proxy-protocol.ts'
-import { BEHIND_A_BALANCER, isRefused, open, openFor, v1 } from '../../support/admission-rig.ts'
-import type { ClientRig } from '../../support/client-rig.ts'
-import { TamperingRelay } from '../../support/tampering-relay.ts'
+import { BEHIND_A_BALANCER, isRefused, open, openFor, v1 } from '../../support/in-process/admission-rig.ts'
+import type { ClientRig } from '../../support/in-process/client-rig.ts'
+import { TamperingRelay } from '../../support/sockets/tampering-relay.ts'
 
 const SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1')
 

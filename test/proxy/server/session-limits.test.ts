@@ -1,8 +1,8 @@
 /** Which clients may connect, and how many sessions they may have. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { BEHIND_A_BALANCER, isRefused, open, v1 } from '../../support/admission-rig.ts'
-import type { ClientRig, GreetedSession } from '../../support/client-rig.ts'
+import { BEHIND_A_BALANCER, isRefused, open, v1 } from '../../support/in-process/admission-rig.ts'
+import type { ClientRig, GreetedSession } from '../../support/in-process/client-rig.ts'
 
 const LIMIT = '421 4.3.2 ahasend-smtp-proxy: too many connections, try again later\r\n'
 const NOT_ALLOWED = '421 4.7.0 ahasend-smtp-proxy: your address may not use this proxy\r\n'

@@ -6,10 +6,15 @@ import { after, before, describe, type TestContext, test } from 'node:test'
 import { createTransport } from 'nodemailer'
 import { AUTH_PLAIN, ask } from '../../simulator/client.ts'
 import { type Simulator, startSimulator } from '../../simulator/simulator.ts'
-import { type Authority, makeAuthority, type TemporaryFiles, writeTemporaryFiles } from '../../support/certificates.ts'
-import { inThreads } from '../../support/in-threads.ts'
-import { connectClient, startTls } from '../../support/peers.ts'
-import { type ProxyProcess, startProxy } from '../../support/proxy-process.ts'
+import { type ProxyProcess, startProxy } from '../../support/processes/proxy-process.ts'
+import { inThreads } from '../../support/processes/worker-threads.ts'
+import { connectClient, startTls } from '../../support/sockets/scripted-peers.ts'
+import {
+  type Authority,
+  makeAuthority,
+  type TemporaryFiles,
+  writeTemporaryFiles,
+} from '../../support/tls/certificates.ts'
 
 describe('three event loops (PROXY_WORKERS=3)', () => {
   let simulator: Simulator

@@ -6,9 +6,9 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { seededRandom } from '../../simulator/random.ts'
-import { Stage, type StagedSession } from '../../support/in-process.ts'
-import { OpenResources } from '../../support/open-resources.ts'
-import { type Peer, playPreamble } from '../../support/peers.ts'
+import { OpenResources } from '../../support/in-process/open-resources.ts'
+import { Stage, type StagedSession } from '../../support/in-process/stage.ts'
+import { type Peer, playPreamble } from '../../support/sockets/scripted-peers.ts'
 
 const SESSIONS = 300
 const AT_ONCE = 10

@@ -4,12 +4,12 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { MAX_REPLY_BYTES, MAX_REPLY_LINES } from '../../../proxy/smtp/reply.ts'
-import { Clock } from '../../support/clock.ts'
-import { Stage, type StagedSession } from '../../support/in-process.ts'
-import { MAX_OWED_REPLIES } from '../../support/limits.ts'
-import { sessionAt } from '../../support/mail-states.ts'
-import { connectClient } from '../../support/peers.ts'
-import { drop } from '../../support/session-end.ts'
+import { Clock } from '../../support/in-process/clock.ts'
+import { MAX_OWED_REPLIES } from '../../support/in-process/limits.ts'
+import { sessionAt } from '../../support/in-process/message-states.ts'
+import { drop } from '../../support/in-process/session-end.ts'
+import { Stage, type StagedSession } from '../../support/in-process/stage.ts'
+import { connectClient } from '../../support/sockets/scripted-peers.ts'
 
 const MEBIBYTE = 1024 * 1024
 

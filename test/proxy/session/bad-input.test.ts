@@ -3,12 +3,12 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
-import { Stage } from '../../support/in-process.ts'
-import { MAX_OWED_REPLIES } from '../../support/limits.ts'
-import { sessionAt } from '../../support/mail-states.ts'
-import type { Peer } from '../../support/peers.ts'
-import { retainedOctets } from '../../support/retained.ts'
-import { drop } from '../../support/session-end.ts'
+import { MAX_OWED_REPLIES } from '../../support/in-process/limits.ts'
+import { sessionAt } from '../../support/in-process/message-states.ts'
+import { retainedOctets } from '../../support/in-process/retained-bytes.ts'
+import { drop } from '../../support/in-process/session-end.ts'
+import { Stage } from '../../support/in-process/stage.ts'
+import type { Peer } from '../../support/sockets/scripted-peers.ts'
 
 const MEBIBYTE = 1024 * 1024
 

@@ -12,10 +12,10 @@ import { type ProxyServer, startServer } from '../../../proxy/server/server.ts'
 import type { Config } from '../../../proxy/settings/config.ts'
 import { parseConfig } from '../../../proxy/settings/settings.ts'
 import { type Simulator, startSimulator } from '../../simulator/simulator.ts'
-import { Stage } from '../../support/in-process.ts'
-import { sessionAt } from '../../support/mail-states.ts'
-import { connectClient, type Peer, playPreamble, ScriptedUpstream } from '../../support/peers.ts'
-import { retainedOctets } from '../../support/retained.ts'
+import { sessionAt } from '../../support/in-process/message-states.ts'
+import { retainedOctets } from '../../support/in-process/retained-bytes.ts'
+import { Stage } from '../../support/in-process/stage.ts'
+import { connectClient, type Peer, playPreamble, ScriptedUpstream } from '../../support/sockets/scripted-peers.ts'
 
 const MIB = 2 ** 20
 const LIMIT = 20 * MIB

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CHANGES } from '../../../proxy/session/changes.ts'
 import { BLOCKED_COMMANDS } from '../../../proxy/session/intercept.ts'
-import { LOCAL_REPLIES } from '../../support/local-replies.ts'
+import { LOCAL_REPLIES } from '../../support/in-process/local-replies.ts'
 
 const TEXT = CHANGES.join('\n')
 

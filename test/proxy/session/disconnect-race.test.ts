@@ -6,8 +6,8 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import type { Peer } from '../../support/peers.ts'
-import { exchange, ProcessStage } from '../../support/process-stage.ts'
+import { exchange, ProcessStage } from '../../support/processes/process-stage.ts'
+import type { Peer } from '../../support/sockets/scripted-peers.ts'
 
 const RUNS = Number(process.env.RUNS ?? 20)
 const BODY = Buffer.alloc(16 * 1024 * 1024, 'all that is to be said\r\n')

@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { Stage, type StagedSession } from '../../support/in-process.ts'
-import { playPreamble } from '../../support/peers.ts'
-import { closeOf, mailOf } from '../../support/session-end.ts'
+import { closeOf, mailOf } from '../../support/in-process/session-end.ts'
+import { Stage, type StagedSession } from '../../support/in-process/stage.ts'
+import { playPreamble } from '../../support/sockets/scripted-peers.ts'
 
 /** More than all the buffers between client and upstream. */
 const BODY = Buffer.alloc(16 * 1024 * 1024, 'all that is to be said\r\n')

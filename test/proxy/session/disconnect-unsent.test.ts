@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { Stage, type StagedSession } from '../../support/in-process.ts'
-import { ALL_STATES, type State, sessionAt } from '../../support/mail-states.ts'
-import { closeOf, mailOf } from '../../support/session-end.ts'
+import { ALL_STATES, type State, sessionAt } from '../../support/in-process/message-states.ts'
+import { closeOf, mailOf } from '../../support/in-process/session-end.ts'
+import { Stage, type StagedSession } from '../../support/in-process/stage.ts'
 
 const SAID_421 = '421 4.3.2 mail.example shutting down\r\n'
 const ACCEPTED = '250 2.0.0 r-000123\r\n'

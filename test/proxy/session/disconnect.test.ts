@@ -6,11 +6,18 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
-import { Clock } from '../../support/clock.ts'
-import { Stage, type StagedSession } from '../../support/in-process.ts'
-import { ALL_STATES, answeredUpTo, assertLaws, type State, saidUpTo, sessionAt } from '../../support/mail-states.ts'
-import type { Ending } from '../../support/peers.ts'
-import { closeOf, mailOf } from '../../support/session-end.ts'
+import { Clock } from '../../support/in-process/clock.ts'
+import {
+  ALL_STATES,
+  answeredUpTo,
+  assertLaws,
+  type State,
+  saidUpTo,
+  sessionAt,
+} from '../../support/in-process/message-states.ts'
+import { closeOf, mailOf } from '../../support/in-process/session-end.ts'
+import { Stage, type StagedSession } from '../../support/in-process/stage.ts'
+import type { Ending } from '../../support/sockets/scripted-peers.ts'
 
 const SAID_421 = '421 4.3.2 mail.example shutting down\r\n'
 const ACCEPTED = '250 2.0.0 r-000123\r\n'

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { DRAINING } from '../../../proxy/session/local-replies.ts'
-import { Stage, type StagedSession } from '../../support/in-process.ts'
-import { MAIL, type State, sessionAt } from '../../support/mail-states.ts'
-import { drop, mailOf } from '../../support/session-end.ts'
+import { MAIL, type State, sessionAt } from '../../support/in-process/message-states.ts'
+import { drop, mailOf } from '../../support/in-process/session-end.ts'
+import { Stage, type StagedSession } from '../../support/in-process/stage.ts'
 
 const FAREWELL = DRAINING.bytes.toString('latin1')
 const ACCEPTED = '250 2.0.0 r-000123\r\n'

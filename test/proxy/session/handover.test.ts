@@ -8,10 +8,10 @@ import net from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { ClientConnection } from '../../../proxy/connection/client-connection.ts'
 import { Dialer } from '../../../proxy/upstream/dialer.ts'
-import { makeTrust, startScene, type Trust } from '../../support/dial-rig.ts'
-import { Names } from '../../support/names.ts'
-import { OpenResources } from '../../support/open-resources.ts'
-import { connectClient, type Peer, playPreamble, ScriptedUpstream } from '../../support/peers.ts'
+import { makeTrust, startScene, type Trust } from '../../support/in-process/dial-rig.ts'
+import { OpenResources } from '../../support/in-process/open-resources.ts'
+import { Names } from '../../support/in-process/resolver.ts'
+import { connectClient, type Peer, playPreamble, ScriptedUpstream } from '../../support/sockets/scripted-peers.ts'
 
 let trust: Trust
 before(async () => {

@@ -4,8 +4,8 @@ import { describe, test } from 'node:test'
 import { type InterceptState, intercept, taints } from '../../../proxy/session/intercept.ts'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
 import type { ClientSecurity } from '../../../proxy/smtp/ehlo.ts'
-import { LOCAL_REPLIES, type LocalReplyName } from '../../support/local-replies.ts'
-import { octets } from '../../support/segmentation.ts'
+import { LOCAL_REPLIES, type LocalReplyName } from '../../support/in-process/local-replies.ts'
+import { octets } from '../../support/sockets/segmentation.ts'
 
 type Answer = LocalReplyName | 'upgrade' | 'relayed'
 

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { MAX_REPLY_LINES } from '../../../proxy/smtp/reply.ts'
-import { ClientRig, type GreetedSession } from '../../support/client-rig.ts'
-import { LOCAL_REPLIES, type LocalReplyName } from '../../support/local-replies.ts'
+import { ClientRig, type GreetedSession } from '../../support/in-process/client-rig.ts'
+import { LOCAL_REPLIES, type LocalReplyName } from '../../support/in-process/local-replies.ts'
 
 let rig: ClientRig
 before(async () => {

@@ -6,10 +6,10 @@ import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
-import { ClientRig, type GreetedSession } from '../../support/client-rig.ts'
-import { Clock } from '../../support/clock.ts'
-import { TURN } from '../../support/local-commands.ts'
-import { retainedBytes } from '../../support/retained.ts'
+import { ClientRig, type GreetedSession } from '../../support/in-process/client-rig.ts'
+import { Clock } from '../../support/in-process/clock.ts'
+import { TURN } from '../../support/in-process/local-commands.ts'
+import { retainedBytes } from '../../support/in-process/retained-bytes.ts'
 
 const BLOCKED = localReplies.BLOCKED.bytes.toString('latin1')
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { byStage, readScripts } from '../../support/dlg.ts'
-import { linesOf, withoutTime } from '../../support/event-lines.ts'
-import { DIALOGUES, readGolden } from '../../support/goldens.ts'
-import { Stage } from '../../support/in-process.ts'
-import { playOn } from '../../support/socket-rig.ts'
+import { byStage, readScripts } from '../../support/dialogues/dlg.ts'
+import { linesOf, withoutTime } from '../../support/dialogues/event-lines.ts'
+import { DIALOGUES, readGolden } from '../../support/dialogues/goldens.ts'
+import { playOn } from '../../support/dialogues/socket-rig.ts'
+import { Stage } from '../../support/in-process/stage.ts'
 
 const SCRIPTS = readScripts(DIALOGUES, 'socket')
 

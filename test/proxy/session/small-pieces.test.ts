@@ -14,11 +14,11 @@ import { UpstreamWriter } from '../../../proxy/connection/upstream-writer.ts'
 import { ByteQueue } from '../../../proxy/dialogue/byte-queue.ts'
 import { Framing, MAX_HELD_BYTES } from '../../../proxy/dialogue/framing.ts'
 import { HeldBytes } from '../../../proxy/dialogue/held-bytes.ts'
-import { makeAuthority } from '../../support/certificates.ts'
-import { ClientRig } from '../../support/client-rig.ts'
-import type { Peer } from '../../support/peers.ts'
-import { retainedBytes } from '../../support/retained.ts'
-import { sendRecords } from '../../support/small-records.ts'
+import { ClientRig } from '../../support/in-process/client-rig.ts'
+import { retainedBytes } from '../../support/in-process/retained-bytes.ts'
+import type { Peer } from '../../support/sockets/scripted-peers.ts'
+import { makeAuthority } from '../../support/tls/certificates.ts'
+import { sendRecords } from '../../support/tls/small-records.ts'
 
 const MEBIBYTE = 1024 * 1024
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { webcrypto } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { contradictions, type ReadValues } from '../../../proxy/settings/checks.ts'
-import { makeSelfSigned } from '../../support/certificates.ts'
+import { makeSelfSigned } from '../../support/tls/certificates.ts'
 
 const own = await makeSelfSigned()
 const other = await makeSelfSigned()

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { BodyScanner } from '../../../proxy/smtp/body.ts'
-import { cutAtAll, octets, segmentations } from '../../support/segmentation.ts'
+import { cutAtAll, octets, segmentations } from '../../support/sockets/segmentation.ts'
 
 interface Found {
   /** The number of bytes up to the end of the body, including the final dot's line; -1 if the body continues. */

@@ -12,7 +12,7 @@ import {
   type Verb,
   verbOf,
 } from '../../../proxy/smtp/command.ts'
-import { octets, segmentations } from '../../support/segmentation.ts'
+import { octets, segmentations } from '../../support/sockets/segmentation.ts'
 
 const VERBS = (
   'EHLO HELO LHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT ETRN ATRN TURN SEND SOML SAML VERB ' +

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { type ClientSecurity, rewriteEhlo } from '../../../proxy/smtp/ehlo.ts'
 import { ReplyReader } from '../../../proxy/smtp/reply.ts'
-import { cutAtAll, octets } from '../../support/segmentation.ts'
+import { cutAtAll, octets } from '../../support/sockets/segmentation.ts'
 
 const SECURITIES: readonly ClientSecurity[] = ['tls', 'plain', 'starttls-offered', 'starttls-required']
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type ClientSecurity, offers, type RewrittenEhlo, rewriteEhlo } from '../../../proxy/smtp/ehlo.ts'
 import { ReplyReader } from '../../../proxy/smtp/reply.ts'
-import { octets, segmentations } from '../../support/segmentation.ts'
+import { octets, segmentations } from '../../support/sockets/segmentation.ts'
 
 /** Assembles a reply from chunks and rewrites it, as the relay does. */
 function rewrite(chunks: readonly Buffer[], security: ClientSecurity): RewrittenEhlo {

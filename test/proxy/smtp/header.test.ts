@@ -9,7 +9,7 @@ import {
   MAX_HEADER_BYTES,
   MAX_TRACESTATE_LENGTH,
 } from '../../../proxy/smtp/header.ts'
-import { cutAtAll, octets, segmentations } from '../../support/segmentation.ts'
+import { cutAtAll, octets, segmentations } from '../../support/sockets/segmentation.ts'
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c'
 const SPAN = 'b7ad6b7169203331'

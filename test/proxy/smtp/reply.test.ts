@@ -11,7 +11,7 @@ import {
   type Reply,
   ReplyReader,
 } from '../../../proxy/smtp/reply.ts'
-import { cutAtAll, octets, segmentations } from '../../support/segmentation.ts'
+import { cutAtAll, octets, segmentations } from '../../support/sockets/segmentation.ts'
 
 interface Found {
   /** One entry per reply: its bytes and its code. */

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { DialError } from '../../../proxy/events/closed-sets.ts'
-import { makeTrust, type Trust } from '../../support/dial-rig.ts'
-import { OpenResources } from '../../support/open-resources.ts'
-import type { Peer, ScriptedUpstream } from '../../support/peers.ts'
-import { dialsOf, startUpstreamPair, type UpstreamPair } from '../../support/upstream-pair.ts'
+import { makeTrust, type Trust } from '../../support/in-process/dial-rig.ts'
+import { OpenResources } from '../../support/in-process/open-resources.ts'
+import { dialsOf, startUpstreamPair, type UpstreamPair } from '../../support/in-process/upstream-pair.ts'
+import type { Peer, ScriptedUpstream } from '../../support/sockets/scripted-peers.ts'
 
 const BUSY = '421 4.3.2 first.example load shedding. Try later\r\n'
 

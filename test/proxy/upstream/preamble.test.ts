@@ -1,8 +1,8 @@
 /** The preamble with an upstream that behaves: the proxy sends exactly its own commands. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { makeTrust, startScene, type Trust } from '../../support/dial-rig.ts'
-import { type Peer, playPreamble } from '../../support/peers.ts'
+import { makeTrust, startScene, type Trust } from '../../support/in-process/dial-rig.ts'
+import { type Peer, playPreamble } from '../../support/sockets/scripted-peers.ts'
 
 const GREETING = '220 mail.example ESMTP\r\n'
 const CAPABILITIES = '250-mail.example\r\n250-PIPELINING\r\n250 STARTTLS\r\n'

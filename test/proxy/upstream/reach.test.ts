@@ -8,7 +8,6 @@ import type { DialError } from '../../../proxy/events/closed-sets.ts'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { parseConfig } from '../../../proxy/settings/settings.ts'
 import { DEFAULT_ACCOUNT, startSimulator } from '../../simulator/simulator.ts'
-import { openBlackHole } from '../../support/black-hole.ts'
 import {
   type DialRig,
   makeTrust,
@@ -16,10 +15,11 @@ import {
   startDialRig,
   startScene,
   type Trust,
-} from '../../support/dial-rig.ts'
-import { type Answer, Names } from '../../support/names.ts'
-import { OpenResources } from '../../support/open-resources.ts'
-import { type Peer, playPreamble } from '../../support/peers.ts'
+} from '../../support/in-process/dial-rig.ts'
+import { OpenResources } from '../../support/in-process/open-resources.ts'
+import { type Answer, Names } from '../../support/in-process/resolver.ts'
+import { openBlackHole } from '../../support/sockets/black-hole.ts'
+import { type Peer, playPreamble } from '../../support/sockets/scripted-peers.ts'
 
 let trust: Trust
 before(async () => {

@@ -8,12 +8,12 @@ import * as tls from 'node:tls'
 import type { Dial } from '../../../proxy/events/dial.ts'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { Dialer, type DialledUpstream } from '../../../proxy/upstream/dialer.ts'
-import { makeAuthority, makeSelfSigned } from '../../support/certificates.ts'
-import { makeTrust, type Scene, startScene, type Trust } from '../../support/dial-rig.ts'
-import { Names } from '../../support/names.ts'
-import { hasOpenssl, startOpensslUpstream } from '../../support/openssl-upstream.ts'
-import { type Peer, ScriptedUpstream } from '../../support/peers.ts'
-import { identityOf, isRefused, notAfterOf, secureBy, talks } from '../../support/secure-by.ts'
+import { makeTrust, type Scene, startScene, type Trust } from '../../support/in-process/dial-rig.ts'
+import { Names } from '../../support/in-process/resolver.ts'
+import { type Peer, ScriptedUpstream } from '../../support/sockets/scripted-peers.ts'
+import { makeAuthority, makeSelfSigned } from '../../support/tls/certificates.ts'
+import { hasOpenssl, startOpensslUpstream } from '../../support/tls/openssl-upstream.ts'
+import { identityOf, isRefused, notAfterOf, secureBy, talks } from '../../support/tls/tls-upstream.ts'
 
 const HOUR_MS = 60 * 60 * 1000
 const DAY_MS = 24 * HOUR_MS

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import * as tls from 'node:tls'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
-import { type CertificateRequest, makeAuthority, makeSelfSigned } from '../../support/certificates.ts'
-import { makeTrust, startScene, type Trust } from '../../support/dial-rig.ts'
-import { failsClosed } from '../../support/fail-closed.ts'
-import { Names } from '../../support/names.ts'
-import { connectClient, type Identity, type Peer, ScriptedUpstream } from '../../support/peers.ts'
-import { identityOf, isRefused, notAfterOf, secureBy, talks } from '../../support/secure-by.ts'
+import { makeTrust, startScene, type Trust } from '../../support/in-process/dial-rig.ts'
+import { failsClosed } from '../../support/in-process/fail-closed.ts'
+import { Names } from '../../support/in-process/resolver.ts'
+import { connectClient, type Identity, type Peer, ScriptedUpstream } from '../../support/sockets/scripted-peers.ts'
+import { type CertificateRequest, makeAuthority, makeSelfSigned } from '../../support/tls/certificates.ts'
+import { identityOf, isRefused, notAfterOf, secureBy, talks } from '../../support/tls/tls-upstream.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 let trust: Trust

@@ -1,0 +1,255 @@
+/**
+ * The books of a run: what was counted, as each source tells it. A source that does not know a thing has no tally of it;
+ * what it cannot tell apart has no label. To compare two of them, sum both by the labels that both know.
+ */
+import { commands, metrics, spans as spanNames } from '../../../otel/names/names.ts'
+import { parseMetrics, type Sample } from '../../demo/metrics.ts'
+import type { LogRecord, MetricPoint, Plain, Span } from '../otlp/otlp-json.ts'
+
+type Value = string | number | boolean | undefined
+
+/** Counts of one kind of thing, with labels. */
+export class Tally {
+  readonly #entries: { readonly labels: Readonly<Record<string, string>>; readonly count: number }[] = []
+
+  /** A label that is undefined is empty. */
+  add(labels: Readonly<Record<string, Value>>, count = 1): void {
+    const texts = Object.entries(labels).map(([label, value]) => [label, value === undefined ? '' : String(value)])
+    this.#entries.push({ labels: Object.fromEntries(texts), count })
+  }
+
+  /** The sums by these labels, of what `only` accepts, sorted and without zeros: `{ 'MAIL 250': 3 }`. */
+  by(
+    keys: readonly string[],
+    only: (labels: Readonly<Record<string, string>>) => boolean = () => true,
+  ): Record<string, number> {
+    const sums = new Map<string, number>()
+    for (const { labels, count } of this.#entries) {
+      const key = keys.map((label) => labels[label] || '-').join(' ')
+      if (only(labels)) sums.set(key, (sums.get(key) ?? 0) + count)
+    }
+    return Object.fromEntries([...sums].filter(([, sum]) => sum !== 0).sort(([a], [b]) => (a < b ? -1 : 1)))
+  }
+}
+
+/** The pages of a book, and the labels of what is on them. */
+const PAGES = {
+  /** command, code, cause, origin, client */
+  replies: 'replies',
+  /** command: those that went up to AhaSend, answered or not */
+  commands: 'commands that went up',
+  /** loss */
+  repliesLost: 'replies that did not reach the client',
+  /** outcome, error, client */
+  transactions: 'mails by outcome',
+  /** outcome, command, code, cause, client: the reply that decided a mail */
+  decisions: 'replies that decided',
+  /** verdict, client */
+  recipients: 'recipients by verdict',
+  /** outcome, client: mails whose body began */
+  bodies: 'bodies',
+  /** outcome, client */
+  octetsOfBodies: 'octets of bodies',
+  /** reason, client */
+  sessions: 'sessions by the reason of their end',
+  /** no label: mails whose MAIL was accepted */
+  mails: 'mails that began',
+  /** ready (yes when there was no error), error, resumed */
+  dials: 'dials by error',
+  /** direction */
+  octets: 'octets relayed',
+} as const
+
+export type Page = keyof typeof PAGES
+
+export type Book = Readonly<Record<Page, Tally>>
+
+export function newBook(): Book {
+  return Object.fromEntries(Object.keys(PAGES).map((page) => [page, new Tally()])) as unknown as Book
+}
+
+/** What a page is about, in words. */
+export function titleOf(page: Page): string {
+  return PAGES[page]
+}
+
+/** Where a page finds its counts on a scrape page: the series' name, and its labels in this book's words. */
+const SERIES: readonly (readonly [Page, string, Readonly<Record<string, string>>])[] = [
+  [
+    'replies',
+    metrics.replies.prometheus,
+    {
+      command: 'smtp_command',
+      code: 'smtp_reply_code',
+      cause: 'smtp_reply_cause',
+      origin: 'smtp_reply_origin',
+      client: 'smtp_client_name',
+    },
+  ],
+  ['repliesLost', metrics.repliesLost.prometheus, { loss: 'smtp_reply_loss' }],
+  [
+    'transactions',
+    metrics.transactions.prometheus,
+    { outcome: 'smtp_transaction_outcome', error: 'error_type', client: 'smtp_client_name' },
+  ],
+  ['recipients', metrics.recipients.prometheus, { verdict: 'smtp_recipient_verdict', client: 'smtp_client_name' }],
+  [
+    'bodies',
+    `${metrics.messageSize.prometheus}_count`,
+    { outcome: 'smtp_transaction_outcome', client: 'smtp_client_name' },
+  ],
+  [
+    'octetsOfBodies',
+    `${metrics.messageSize.prometheus}_sum`,
+    { outcome: 'smtp_transaction_outcome', client: 'smtp_client_name' },
+  ],
+  [
+    'sessions',
+    `${metrics.sessionDuration.prometheus}_count`,
+    { reason: 'smtp_session_close_reason', client: 'smtp_client_name' },
+  ],
+  ['mails', `${metrics.sessionMessages.prometheus}_sum`, {}],
+  ['dials', metrics.dials.prometheus, { error: 'error_type', resumed: 'tls_resumed' }],
+  ['octets', metrics.io.prometheus, { direction: 'network_io_direction' }],
+]
+
+/** What a scrape tells. */
+export function bookOfPage(page: string): Book {
+  return bookOfSamples(parseMetrics(page))
+}
+
+/** What metrics by OTLP tell at last. The points are cumulative, in the order in which they came. */
+export function bookOfPoints(points: readonly MetricPoint[]): Book {
+  return bookOfSamples(samplesOf(points))
+}
+
+/** The last points as a scrape page would have them, but for buckets. */
+export function samplesOf(points: readonly MetricPoint[]): readonly Sample[] {
+  const last = new Map(points.map((point) => [`${point.name} ${JSON.stringify(point.attributes)}`, point]))
+  const named = new Map(Object.values(metrics).map(({ name, prometheus }) => [name as string, prometheus]))
+  return [...last.values()].flatMap(({ name, attributes, value, counts }) => {
+    const prometheus = named.get(name)
+    if (prometheus === undefined) return []
+    const pairs = Object.entries(attributes).map(([key, text]) => [key.replaceAll('.', '_'), String(text)])
+    const labels = Object.fromEntries(pairs)
+    if (counts === undefined) return [{ name: prometheus, labels, value }]
+    const count = counts.reduce((sum, one) => sum + one, 0)
+    return [
+      { name: `${prometheus}_count`, labels, value: count },
+      { name: `${prometheus}_sum`, labels, value },
+    ]
+  })
+}
+
+function bookOfSamples(samples: readonly Sample[]): Book {
+  const book = newBook()
+  for (const [page, name, wanted] of SERIES) {
+    for (const sample of samples.filter((candidate) => candidate.name === name)) {
+      const labels = Object.entries(wanted).map(([label, key]) => [label, sample.labels[key]])
+      const ready = page === 'dials' ? [['ready', readiness(sample.labels.error_type)]] : []
+      book[page].add(Object.fromEntries([...labels, ...ready]), sample.value)
+    }
+  }
+  return book
+}
+
+function readiness(error: Plain | undefined): string {
+  return error ? 'no' : 'yes'
+}
+
+type Told = Readonly<Record<string, unknown>>
+
+/** What spans tell, when all were kept. */
+export function bookOfSpans(spans: readonly Span[]): Book {
+  const book = newBook()
+  const byId = new Map(spans.map((span) => [span.spanId, span]))
+  for (const span of spans) {
+    const { name, attributes, parentSpanId } = span
+    if (name === spanNames.transaction) addMail(book, attributes)
+    else if (name === spanNames.session) addSession(book, attributes)
+    else if (name === spanNames.dial) addDial(book, attributes)
+    else if (isCommand(name)) addExchange(book, attributes, byId.get(parentSpanId)?.attributes ?? {})
+  }
+  return book
+}
+
+function isCommand(name: string): boolean {
+  return commands.some((command) => command === name)
+}
+
+/** What the lines of the log tell. At the level `info` a dial without error is known by its session alone. */
+export function bookOfLines(lines: readonly Told[]): Book {
+  const book = newBook()
+  const failed = Map.groupBy(
+    lines.filter(({ msg }) => msg === 'dial failed'),
+    (line) => line['smtp.session.id'],
+  )
+  for (const line of lines) {
+    if (line.msg === 'transaction') addMail(book, line)
+    if (line.msg === 'dial failed') addDial(book, line)
+    if (line.msg !== 'session') continue
+    addSession(book, line)
+    const failures = failed.get(line['smtp.session.id'])?.length ?? 0
+    book.dials.add({ ready: 'yes' }, Number(line['smtp.dial.count'] ?? 0) - failures)
+  }
+  return book
+}
+
+/** The same of log records. */
+export function bookOfRecords(records: readonly LogRecord[]): Book {
+  return bookOfLines(records.map(({ body, attributes }) => ({ ...attributes, msg: body })))
+}
+
+function addMail(book: Book, told: Told): void {
+  const client = text(told, 'smtp.client.name')
+  const outcome = text(told, 'smtp.transaction.outcome')
+  book.transactions.add({ outcome, error: text(told, 'error.type'), client })
+  book.decisions.add({ outcome, ...replyOf(told), client })
+  for (const verdict of ['accepted', 'tempfail', 'permfail']) {
+    book.recipients.add({ verdict, client }, Number(told[`smtp.recipient.${verdict}`]))
+  }
+  if (told['smtp.message.size'] === undefined) return
+  book.bodies.add({ outcome, client })
+  book.octetsOfBodies.add({ outcome, client }, Number(told['smtp.message.size']))
+}
+
+function addSession(book: Book, told: Told): void {
+  book.sessions.add({ reason: text(told, 'smtp.session.close_reason'), client: text(told, 'smtp.client.name') })
+  book.mails.add({}, Number(told['smtp.session.messages']))
+  for (const direction of ['transmit', 'receive'])
+    book.octets.add({ direction }, Number(told[`network.io.${direction}`]))
+}
+
+function addDial(book: Book, told: Told): void {
+  const error = text(told, 'error.type')
+  book.dials.add({ ready: readiness(error), error, resumed: text(told, 'tls.resumed') })
+}
+
+/** What is answered by the proxy did not go up; nor are greetings, ends of bodies and surprises commands. */
+const NO_COMMANDS: readonly unknown[] = ['CONNECT', 'END-OF-MESSAGE', 'UNSOLICITED']
+
+function addExchange(book: Book, told: Told, parent: Told): void {
+  const reply = replyOf(told)
+  const origin = text(told, 'smtp.reply.origin')
+  if (reply.code !== undefined) book.replies.add({ ...reply, origin, client: text(parent, 'smtp.client.name') })
+  if (origin !== 'proxy' && !NO_COMMANDS.includes(reply.command)) book.commands.add({ command: reply.command })
+}
+
+function replyOf(told: Told) {
+  return {
+    command: text(told, 'smtp.command'),
+    code: text(told, 'smtp.reply.code'),
+    cause: text(told, 'smtp.reply.cause'),
+  }
+}
+
+function text(told: Told, key: string): string | undefined {
+  return told[key] === undefined ? undefined : String(told[key])
+}
+
+const CLASSES: Readonly<Record<string, string>> = { 2: 'accepted', 4: 'tempfail', 5: 'permfail' }
+
+/** What the digits of a reply say of a recipient or a mail. */
+export function classOf(code: number): string {
+  return CLASSES[Math.floor(code / 100)] ?? 'none'
+}

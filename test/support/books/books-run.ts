@@ -1,0 +1,94 @@
+/** One run of the proxy with everything kept and exported, and the books of all who saw it. */
+import assert from 'node:assert/strict'
+import { metrics } from '../../../otel/names/names.ts'
+import { parseMetrics, type Sample, sum } from '../../demo/metrics.ts'
+import { type Simulator, startSimulator } from '../../simulator/simulator.ts'
+import { type Collector, startCollector } from '../otlp/collector.ts'
+import type { LogRecord, Span } from '../otlp/otlp-json.ts'
+import type { LogLine, ProxyProcess } from '../processes/proxy-process.ts'
+import { assertSilent, startBefore } from '../processes/running-proxy.ts'
+import { CLIENT_SETTINGS } from '../traffic/mixed-mail.ts'
+import { until } from '../traffic/mixed-traffic.ts'
+import {
+  type Book,
+  bookOfLines,
+  bookOfPage,
+  bookOfPoints,
+  bookOfRecords,
+  bookOfSpans,
+  newBook,
+  samplesOf,
+} from './book.ts'
+import { bookOfLedger } from './ledger-book.ts'
+
+/** Who tells: the scrape page, metrics by OTLP, spans, stdout, log records by OTLP, the simulated AhaSend, the apps. */
+export type Source = 'page' | 'points' | 'spans' | 'lines' | 'records' | 'ledger' | 'apps'
+
+/** What a run left behind. */
+export interface Run {
+  readonly books: Readonly<Record<Source, Book>>
+  /** Scraped when the last session had ended. */
+  readonly page: string
+  /** The last metrics that arrived by OTLP, as samples of a page; they know the end of the process. */
+  readonly last: readonly Sample[]
+  readonly spans: readonly Span[]
+  readonly lines: readonly LogLine[]
+  readonly records: readonly LogRecord[]
+}
+
+/** What sends mail: `apps` is the book that it keeps. */
+export type Traffic = (stage: {
+  readonly proxy: ProxyProcess
+  readonly simulator: Simulator
+  readonly apps: Book
+}) => Promise<void>
+
+/** Nothing is dialled ahead: of such a dial no session says that it was its own. */
+const SETTINGS = {
+  ...CLIENT_SETTINGS,
+  PROXY_LOG_LEVEL: 'info',
+  PROXY_WARM_CONNECTIONS: '0',
+  OTEL_TRACES_SAMPLER: 'always_on',
+  OTEL_BSP_SCHEDULE_DELAY: '200',
+  OTEL_BSP_MAX_QUEUE_SIZE: '20000',
+  OTEL_METRICS_EXPORTER: 'otlp,prometheus',
+  // the last metrics, told at the end, are those that count; the others could only be late on a machine that stalls
+  OTEL_METRIC_EXPORT_INTERVAL: '3600000',
+  OTEL_METRIC_EXPORT_TIMEOUT: '10000',
+  OTEL_LOGS_EXPORTER: 'otlp',
+  OTEL_BLRP_SCHEDULE_DELAY: '200',
+  OTEL_BLRP_MAX_QUEUE_SIZE: '20000',
+}
+
+/** Starts the proxy between a simulated AhaSend and a Collector, lets traffic pass, and ends it. */
+export async function run(env: Readonly<Record<string, string>>, send: Traffic): Promise<Run> {
+  await using simulator = await startSimulator({ seed: 1 })
+  await using collector = await startCollector()
+  const settings = { ...SETTINGS, ...env, OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint }
+  await using proxy = await startBefore(simulator, settings)
+  const apps = newBook()
+  await send({ proxy, simulator, apps })
+  await until(async () => sum(parseMetrics(await proxy.metrics()), metrics.sessionActive.prometheus) === 0)
+  const page = await proxy.metrics()
+  assert.equal(await proxy.stop(), 0)
+  await until(() => simulator.ledger.summary().sessions.closed === simulator.ledger.summary().sessions.opened)
+  assertSilent(proxy)
+  return { page, lines: proxy.lines, ...(await arrived(collector, { page, proxy, simulator, apps })) }
+}
+
+async function arrived(
+  collector: Collector,
+  { page, proxy, simulator, apps }: Parameters<Traffic>[0] & { readonly page: string },
+) {
+  const [points, spans, records] = [await collector.metrics(), await collector.spans(), await collector.logs()]
+  const books = {
+    page: bookOfPage(page),
+    points: bookOfPoints(points),
+    spans: bookOfSpans(spans),
+    lines: bookOfLines(proxy.lines),
+    records: bookOfRecords(records),
+    ledger: bookOfLedger(simulator.ledger),
+    apps,
+  }
+  return { books, last: samplesOf(points), spans, records }
+}

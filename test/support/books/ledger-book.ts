@@ -1,0 +1,46 @@
+import type { Ledger } from '../../simulator/ledger.ts'
+import { type Book, classOf, newBook } from './book.ts'
+
+/**
+ * What the simulated AhaSend knows: of its own replies, not of the proxy's; of bodies that ended, not of the size of those
+ * that did not; not which client spoke. What was said before TLS was said to the proxy, but for greetings and refusals.
+ */
+export function bookOfLedger(ledger: Ledger): Book {
+  const book = newBook()
+  const greetings = new Map(
+    ledger.replies.filter(({ command }) => command === 'CONNECT').map((reply) => [reply.session, reply]),
+  )
+  const refused = (session: number) => (greetings.get(session)?.code ?? 0) >= 400
+  for (const { session, tls, received, sent } of ledger.sessions) {
+    book.dials.add({ ready: tls ? 'yes' : 'no' })
+    if (!tls && !refused(session)) continue
+    const { code, text: words } = greetings.get(session) ?? {}
+    book.octets.add({ direction: 'transmit' }, tls ? received.tls : received.clear)
+    const greeting = tls ? Buffer.byteLength(`${code} ${words}\r\n`) : sent.clear
+    book.octets.add({ direction: 'receive' }, sent.tls + greeting)
+  }
+  const secured = new Set(ledger.sessions.filter(({ tls }) => tls).map(({ session }) => session))
+  for (const { session, command, code, tls } of ledger.replies) {
+    const relayed = tls || refused(session) || (command === 'CONNECT' && secured.has(session))
+    if (!relayed) continue
+    book.replies.add({ command, code, origin: 'upstream' })
+    // 503 comes where no mail is: such a recipient belongs to none
+    if (command === 'RCPT' && code !== 503) book.recipients.add({ verdict: classOf(code) })
+    if (command === 'MAIL' && code === 250) book.mails.add({})
+  }
+  for (const { session, command, tls } of ledger.commands) if (tls || refused(session)) book.commands.add({ command })
+  addMessages(book, ledger)
+  return book
+}
+
+function addMessages(book: Book, ledger: Ledger): void {
+  for (const { code, size } of ledger.messages) {
+    const outcome = code === undefined ? 'in_doubt' : classOf(code)
+    book.transactions.add({ outcome, error: outcome === 'accepted' ? undefined : (code ?? 'upstream_lost') })
+    book.bodies.add({ outcome })
+    book.octetsOfBodies.add({ outcome }, size)
+  }
+  const { messages, cutReplies } = ledger.summary()
+  book.bodies.add({ outcome: 'aborted' }, messages.aborted)
+  book.repliesLost.add({ loss: 'incomplete' }, cutReplies)
+}

@@ -1,0 +1,134 @@
+/** compose.yaml as Compose itself reads it, with and without settings. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { OTEL_ROWS, OTLP_SETTINGS, ownVariable, SIGNALS } from '../../../otel/settings/table.ts'
+import { SETTINGS } from '../../../proxy/settings/table.ts'
+import { dockerOutput, ROOT } from './engine.ts'
+
+export interface Port {
+  readonly host_ip?: string
+  readonly published?: string
+  readonly target: number
+}
+
+export interface Service {
+  readonly image: string
+  readonly build?: {
+    readonly context: string
+    readonly dockerfile: string
+    readonly args: Readonly<Record<string, string>>
+  }
+  readonly command: readonly string[] | null
+  readonly user?: string
+  readonly environment?: Readonly<Record<string, string | null>>
+  readonly ports?: readonly Port[]
+  readonly volumes?: readonly {
+    readonly type: string
+    readonly source: string
+    readonly target: string
+    readonly read_only?: boolean
+  }[]
+  readonly networks?: Readonly<Record<string, unknown>>
+  readonly network_mode?: string
+  readonly cap_drop?: readonly string[]
+  readonly cap_add?: readonly string[]
+  readonly security_opt?: readonly string[]
+  readonly privileged?: boolean
+  readonly read_only?: boolean
+  readonly restart?: string
+  readonly mem_limit?: string
+  readonly pids_limit?: number
+  readonly pull_policy?: string
+  readonly logging?: { readonly driver: string }
+  readonly stop_grace_period?: string
+  readonly healthcheck?: { readonly test: readonly string[] }
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string; readonly required: boolean }>>
+}
+
+export interface Project {
+  readonly name: string
+  readonly services: Readonly<Record<string, Service>>
+  readonly volumes: Readonly<Record<string, unknown>>
+}
+
+export interface Reading {
+  /** The settings of .env; by default none. A file .env beside compose.yaml is not read. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Files with settings, before `env`; one of them names the SETTINGS_FILE. */
+  readonly envFiles?: readonly string[]
+  readonly file?: string
+}
+
+/** The environment without settings of whoever runs the tests. */
+export function plainEnvironment(): NodeJS.ProcessEnv {
+  const kept = /^(PATH|HOME|DOCKER_.*|TESTCONTAINERS_.*)$/
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => kept.test(name)))
+}
+
+/** The project that Compose makes of its files. Throws with Compose's own words when it refuses them. */
+export function readProject({ env = {}, envFiles = [], file = 'compose.yaml' }: Reading = {}): Project {
+  const directory = mkdtempSync(join(tmpdir(), 'compose-'))
+  try {
+    const own = join(directory, 'env')
+    const lines = Object.entries({ ...(envFiles.length === 0 && { SETTINGS_FILE: own }), ...env }).map(
+      ([name, value]) => `${name}='${value}'\n`,
+    )
+    writeFileSync(own, lines.join(''))
+    const files = [...envFiles.map((name) => join(ROOT, name)), own].flatMap((name) => ['--env-file', name])
+    const args = ['compose', '--file', file, ...files, 'config', '--format', 'json']
+    return JSON.parse(dockerOutput(args, { env: plainEnvironment() })) as Project
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+/** The settings of a file like .env, and those of .env.example that stand behind a #. */
+export function settingsIn(text: string): ReadonlyMap<string, string> {
+  return new Map([...text.matchAll(/^#?([A-Z][A-Z0-9_]*)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]))
+}
+
+/** The variables that compose.yaml asks for as ${NAME:-default} or ${NAME-default}. */
+export function variablesIn(composeFile: string): ReadonlyMap<string, string> {
+  return new Map(
+    [...composeFile.matchAll(/\$\{([A-Z0-9_]+):?-([^}]*)\}/g)].map(([, name = '', value = '']) => [name, value]),
+  )
+}
+
+/** The service that writes a file and exits. */
+export const ONCE = 'alertmanager-config'
+
+/** The service that looks for misspelled names of the proxy's settings and exits. */
+export const NAMES = 'proxy-names'
+
+/** Prometheus and the health check look for the admin server where the image has it. */
+export const FIXED = ['PROXY_ADMIN']
+
+/** The settings of the proxy and of its telemetry that .env may have. */
+export const PROXY_VARIABLES = [
+  ...Object.values(SETTINGS).map(({ variable }) => variable),
+  ...OTEL_ROWS.map(({ variable }) => variable),
+  ...SIGNALS.flatMap((signal) => Object.values(OTLP_SETTINGS).map((row) => ownVariable(row, signal))),
+].filter((variable) => !FIXED.includes(variable))
+
+/** All services by their names. */
+export function services(project: Project): readonly (readonly [string, Service])[] {
+  return Object.entries(project.services)
+}
+
+/** Whether a variable is one of the proxy's. */
+export function isOfProxy(name: string): boolean {
+  return /^(PROXY|OTEL)_/.test(name)
+}
+
+/** The environment of a service's container. What has no value is not there. */
+export function given(service: Service | undefined): Readonly<Record<string, string>> {
+  const entries = Object.entries(service?.environment ?? {})
+  return Object.fromEntries(entries.flatMap(([name, value]) => (value === null ? [] : [[name, value]])))
+}
+
+/** The part of a service's environment that has these names. */
+export function only(service: Service | undefined, names: readonly string[]): Readonly<Record<string, string | null>> {
+  const entries = Object.entries(service?.environment ?? {})
+  return Object.fromEntries(entries.filter(([name]) => names.includes(name)))
+}

@@ -1,0 +1,166 @@
+/** compose.yaml at work before a simulated AhaSend: what tests of running containers share. */
+import assert from 'node:assert/strict'
+import { createInterface } from 'node:readline'
+import { setTimeout as pause } from 'node:timers/promises'
+import { DockerComposeEnvironment, GenericContainer, type StartedTestContainer, Wait } from 'testcontainers'
+import type { Summary } from '../../simulator/ledger.ts'
+import { Arrivals, type Call, type Calls, calledNow } from '../monitoring/alertmanager.ts'
+import { IMAGES, ROOT } from './engine.ts'
+import { inspect } from './images.ts'
+
+/** Images of this project's own making under names of the tests, and whatever port is free. */
+export const SETTINGS = {
+  ...IMAGES,
+  PROXY_IMAGE: 'ahasend-smtp-proxy:compose-test',
+  REHEARSAL_IMAGE: 'ahasend-smtp-proxy-rehearsal:compose-test',
+  SMTP_PUBLISH: '127.0.0.1:0',
+  GRAFANA_PUBLISH: '127.0.0.1:0',
+  REHEARSAL_PUBLISH: '127.0.0.1:0',
+  // not the .env of a developer
+  SETTINGS_FILE: '/dev/null',
+}
+
+const LIMIT_MS = 60_000
+
+/** What tests look at of a container. */
+export interface Description {
+  readonly Config: { readonly User: string }
+  readonly State: { readonly Status: string; readonly ExitCode: number; readonly Health?: { readonly Status: string } }
+  readonly HostConfig: {
+    readonly ReadonlyRootfs: boolean
+    readonly CapDrop: readonly string[]
+    readonly Memory: number
+    readonly PortBindings: Readonly<Record<string, readonly { readonly HostIp: string }[]>>
+  }
+  readonly NetworkSettings: { readonly Networks: Readonly<Record<string, unknown>> }
+}
+
+/** Some services of compose.yaml that run. */
+export interface Stack {
+  container(service: string): StartedTestContainer
+  /** How it is now. */
+  describe(service: string): Description
+  /** Resolves when each of these is healthy. */
+  healthy(services: readonly string[]): Promise<void>
+  /** Removes everything, volumes too. */
+  down(): Promise<void>
+}
+
+/** What compose.yaml is started with. */
+export interface StackOptions {
+  /** Settings besides. */
+  readonly env?: Readonly<Record<string, string>>
+  /** False: without those of rehearsal.env. */
+  readonly rehearsal?: boolean
+}
+
+/** Starts services. */
+export async function startStack(
+  services: string[],
+  { env = {}, rehearsal = true }: StackOptions = {},
+): Promise<Stack> {
+  const started = await new DockerComposeEnvironment(ROOT, 'compose.yaml')
+    .withEnvironmentFile(rehearsal ? 'rehearsal.env' : '/dev/null')
+    .withEnvironment({ ...SETTINGS, ...env })
+    .withBuild()
+    .up(services)
+  const container = (service: string) => started.getContainer(`${service}-1`)
+  const describe = (service: string) => inspect<Description>(container(service).getId())
+  return {
+    container,
+    describe,
+    async healthy(names) {
+      for (const name of names)
+        await until(`${name} is healthy`, () => describe(name).State.Health?.Status === 'healthy')
+    },
+    down: async () => void (await started.down({ removeVolumes: true })),
+  }
+}
+
+/** A web server in a container of its own, beside Alertmanager, that notes what it is told. */
+export interface WebhookContainer {
+  readonly calls: Calls
+  stop(): Promise<void>
+}
+
+const WEBHOOK_PORT = 8080
+
+/** Where Alertmanager finds a webhook's container of this name. */
+export function webhookUrl(name: string): string {
+  return `http://${name}:${WEBHOOK_PORT}/`
+}
+
+/** Writes each body that it gets as a line. */
+const WEBHOOK = `require('node:http').createServer(async (request, response) => {
+  console.log(JSON.stringify(await require('node:stream/consumers').json(request)))
+  response.end()
+}).listen(${WEBHOOK_PORT}, () => console.log('listening'))`
+
+/** Starts it where Alertmanager is, under a name that Alertmanager's settings have. */
+export async function startWebhookIn(stack: Stack, name: string): Promise<WebhookContainer> {
+  const [network = ''] = Object.keys(stack.describe('alertmanager').NetworkSettings.Networks)
+  const calls = new Arrivals<Call>()
+  const container = await new GenericContainer(SETTINGS.REHEARSAL_IMAGE)
+    .withName(name)
+    .withNetworkMode(network)
+    .withCommand(['--eval', WEBHOOK])
+    .withWaitStrategy(Wait.forLogMessage('listening'))
+    .withLogConsumer((log) => {
+      createInterface(log).on('line', (line) => {
+        if (line.startsWith('{')) calls.came(calledNow(JSON.parse(line) as Omit<Call, 'at'>))
+      })
+    })
+    .start()
+  return { calls, stop: async () => void (await container.stop()) }
+}
+
+/** Resolves when the look is a success. Rejects, with what was waited for, after a minute. */
+export async function until(what: string, look: () => boolean | Promise<boolean>): Promise<void> {
+  const end = performance.now() + LIMIT_MS
+  while (!(await look())) {
+    if (performance.now() > end) throw new Error(`not within ${LIMIT_MS} ms: ${what}`)
+    await pause(250)
+  }
+}
+
+function urlOf(rehearsal: StartedTestContainer, path: string): string {
+  return `http://127.0.0.1:${rehearsal.getMappedPort(8025)}${path}`
+}
+
+/** Resolves when so many more mails were accepted than are now. */
+export async function accepted(rehearsal: StartedTestContainer, more: number): Promise<void> {
+  const count = async () => ((await (await fetch(urlOf(rehearsal, '/ledger'))).json()) as Summary).messages.accepted
+  const before = await count()
+  await until(`${more} more mails are accepted`, async () => (await count()) >= before + more)
+}
+
+/** Presses a button on the page of faults. */
+export async function press(rehearsal: StartedTestContainer, button: string): Promise<void> {
+  const { status } = await fetch(urlOf(rehearsal, `/rehearsals/${button}`), { method: 'POST', redirect: 'manual' })
+  assert.equal(status, 303)
+}
+
+/** What a container that has Node gets from an address: status and body; undefined when it does not reach it. */
+export async function fetched(
+  container: StartedTestContainer,
+  url: string,
+): Promise<{ readonly status: number; readonly body: string } | undefined> {
+  const look = `fetch(${JSON.stringify(url)}).then(async (response) =>
+    console.log(JSON.stringify({ status: response.status, body: await response.text() })), () => console.log('{}'))`
+  const { output } = await container.exec(['/usr/local/bin/node', '--eval', look])
+  const answer = JSON.parse(output) as { readonly status?: number; readonly body?: string }
+  return answer.status === undefined ? undefined : { status: answer.status, body: answer.body ?? '' }
+}
+
+/** What Prometheus' API answers. Its port is not published, and its image has wget. */
+export async function asked<Data>(prometheus: StartedTestContainer, path: string): Promise<Data> {
+  const { output } = await prometheus.exec(['wget', '-q', '-O', '-', `http://127.0.0.1:9090${path}`])
+  return (JSON.parse(output) as { readonly data: Data }).data
+}
+
+/** The sum that an expression is now; 0 without series. */
+export async function sumOf(prometheus: StartedTestContainer, expression: string): Promise<number> {
+  const path = `/api/v1/query?query=${encodeURIComponent(`sum(${expression})`)}`
+  const { result } = await asked<{ result: readonly { readonly value: readonly [number, string] }[] }>(prometheus, path)
+  return Number(result[0]?.value[1] ?? 0)
+}

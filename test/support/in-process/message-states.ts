@@ -1,0 +1,123 @@
+/**
+ * The states that a mail passes through, as a script that is stopped where a test wants to break something. Both sides'
+ * octets are booked, so that afterwards the laws of the ledger can be checked.
+ */
+import assert from 'node:assert/strict'
+import { type Peer, playPreamble } from '../sockets/scripted-peers.ts'
+import { LOCAL_REPLIES } from './local-replies.ts'
+import type { Stage, StagedSession } from './stage.ts'
+
+const GREETING = '220 mail.example ESMTP\r\n'
+
+/** One command or piece of body, and what the upstream answers to it. */
+interface Exchange {
+  readonly said: string
+  readonly answer: string
+}
+
+/** One mail, in the order in which it is sent. */
+export const MAIL = [
+  { said: 'EHLO app.example\r\n', answer: '250-mail.example\r\n250 PIPELINING\r\n' },
+  { said: 'MAIL FROM:<a@example.com>\r\n', answer: '250 2.1.0 ok\r\n' },
+  { said: 'RCPT TO:<b@example.net>\r\n', answer: '250 2.1.5 ok\r\n' },
+  { said: 'DATA\r\n', answer: '354 go ahead\r\n' },
+  { said: 'Subject: hello\r\n\r\nHello.\r\n', answer: '' },
+  { said: '.\r\n', answer: '250 2.0.0 r-000123\r\n' },
+] as const satisfies readonly Exchange[]
+
+/** How many exchanges are over, and whether the next one is asked and not answered. */
+interface Point {
+  readonly over: number
+  readonly asked?: true
+}
+
+/** Where a session can be when something breaks. */
+export const STATES = {
+  greeted: { over: 0 },
+  'EHLO unanswered': { over: 0, asked: true },
+  'between mails': { over: 1 },
+  'MAIL unanswered': { over: 1, asked: true },
+  'in the envelope': { over: 3 },
+  'DATA unanswered': { over: 3, asked: true },
+  'in the body': { over: 5 },
+  'dot unanswered': { over: 5, asked: true },
+  'mail accepted': { over: 6 },
+} as const satisfies Record<string, Point>
+
+export type State = keyof typeof STATES
+
+export const ALL_STATES = Object.keys(STATES) as State[]
+
+/** Begins a session and brings it to a state. */
+export async function sessionAt(state: State, stage: Stage): Promise<StagedSession> {
+  const session = await stage.connect()
+  await bringTo(state, session)
+  return session
+}
+
+/** Plays the greeting, the preamble and the script up to a state. */
+export async function bringTo(state: State, session: StagedSession): Promise<void> {
+  await playPreamble(session.upstream, { identity: session.identity, greeting: GREETING })
+  await read(session.client, GREETING)
+  const { over, asked }: Point = STATES[state]
+  for (const { said, answer } of MAIL.slice(0, over)) {
+    await ask(session, said)
+    await session.upstream.send(answer)
+    await read(session.client, answer)
+  }
+  if (asked) await ask(session, MAIL[over]!.said)
+}
+
+/** The client says the next thing of the script, and it arrives unchanged. */
+async function ask({ client, upstream }: StagedSession, said: string): Promise<void> {
+  await client.send(said)
+  await read(upstream, said)
+}
+
+async function read(peer: Peer, text: string): Promise<void> {
+  assert.equal((await peer.readBytes(text.length)).toString('latin1'), text)
+}
+
+/** Everything that the client has said up to a state. */
+export function saidUpTo(state: State): string {
+  const { over, asked }: Point = STATES[state]
+  const exchanges: readonly Exchange[] = MAIL.slice(0, asked ? over + 1 : over)
+  return exchanges.map(({ said }) => said).join('')
+}
+
+/** Everything that the upstream has answered up to a state, its greeting included. */
+export function answeredUpTo(state: State): string {
+  const exchanges: readonly Exchange[] = MAIL.slice(0, STATES[state].over)
+  return GREETING + exchanges.map(({ answer }) => answer).join('')
+}
+
+/** What each side sent, in order; `saidUpTo` and `answeredUpTo`, and what came on top of it. */
+export interface Books {
+  readonly client: string
+  readonly upstream: string
+}
+
+/**
+ * The laws of the ledger that one session can break: no octet went up that the client did not send (L4, L5), each at most
+ * once (L3); every reply that the client read is a whole one that the upstream sent, in its order (L1, L6), except for
+ * one word of the proxy's own at the end, which is a 4yz and never the answer to a final dot.
+ */
+export function assertLaws({ client, upstream }: Pick<StagedSession, 'client' | 'upstream'>, sent: Books): void {
+  const wentUp = upstream.log.all.toString('latin1')
+  assert.ok(sent.client.startsWith(wentUp), `up went what the client did not say: ${JSON.stringify(wentUp)}`)
+  const cameDown = client.log.all.toString('latin1')
+  const replies = repliesOf(cameDown)
+  const relayed = isOwnWord(replies.at(-1)) ? replies.slice(0, -1) : replies
+  assert.ok(sent.upstream.startsWith(relayed.join('')), `the client read what nobody said: ${JSON.stringify(cameDown)}`)
+  assert.equal(replies.join(''), cameDown, 'whole replies only')
+  const unanswered = wentUp.endsWith('\r\n.\r\n') && relayed.at(-1) !== MAIL.at(-1)?.answer
+  assert.ok(relayed.length === replies.length || !unanswered, 'no own word at a final dot')
+}
+
+function repliesOf(text: string): string[] {
+  return text.match(/(?:\d{3}-[^\n]*\n)*\d{3} [^\n]*\n/g) ?? []
+}
+
+function isOwnWord(reply: string | undefined): boolean {
+  return Object.values(LOCAL_REPLIES).some(({ bytes, code }) => code === 421 && bytes.toString() === reply)
+}

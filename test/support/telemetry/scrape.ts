@@ -1,0 +1,46 @@
+import type { MeterProvider as ApiMeterProvider } from '@opentelemetry/api'
+import { MeterProvider } from '@opentelemetry/sdk-metrics'
+import { type Configured, seriesLimit } from '../../../otel/metrics/instruments.ts'
+import { createMetrics, type Metrics } from '../../../otel/metrics/metrics.ts'
+import { createPrometheus } from '../../../otel/metrics/prometheus.ts'
+
+/** Metrics that can be scraped without a server. */
+export interface Scraped {
+  readonly metrics: Metrics
+  readonly provider: ApiMeterProvider
+  page(): Promise<string>
+  /**
+   * The series of one Prometheus name that are not 0, by their labels, sorted as they are on the page:
+   * `{a="b"}` -> 1. With `zeros`, those that are 0 too.
+   */
+  series(name: string, options?: { readonly zeros: boolean }): Promise<Record<string, number>>
+}
+
+export function scraped(options: Partial<Configured> = {}): Scraped {
+  const configured = {
+    servers: ['send.example'],
+    listeners: ['smtp://127.0.0.1:2525'],
+    clients: ['billing'],
+    ...options,
+  }
+  const prometheus = createPrometheus(seriesLimit(configured))
+  const provider = new MeterProvider({ readers: [prometheus.reader] })
+  const metrics = createMetrics(provider, configured)
+  return {
+    metrics,
+    provider,
+    page: prometheus.page,
+    series: async (name, { zeros } = { zeros: false }) => {
+      const all = seriesOf(await prometheus.page(), name)
+      return Object.fromEntries(all.filter(([, value]) => zeros || value !== 0))
+    },
+  }
+}
+
+/** The series of one name on a scrape page, as pairs of labels and value. */
+export function seriesOf(page: string, name: string): (readonly [string, number])[] {
+  return page.split('\n').flatMap((line) => {
+    const [, found, labels = '', value] = line.match(/^([a-z_]+)(\{.*\})? (\S+)$/) ?? []
+    return found === name ? [[labels, Number(value)] as const] : []
+  })
+}

@@ -1,0 +1,93 @@
+/** The same few hundred mails each time, good and refused, and what the clients were told: to compare runs with. */
+import assert from 'node:assert/strict'
+import type { Telemetry } from '../../../proxy/events/observer.ts'
+import { startServer } from '../../../proxy/server/server.ts'
+import { parseConfig } from '../../../proxy/settings/settings.ts'
+import { AUTH_PLAIN, ask } from '../../simulator/client.ts'
+import type { Simulator } from '../../simulator/simulator.ts'
+import { connectClient, type Peer } from '../sockets/scripted-peers.ts'
+
+export interface Traffic {
+  /** Sessions at a time, and mails of each. */
+  readonly sessions: number
+  readonly mails: number
+}
+
+export const SOME: Traffic = { sessions: 6, mails: 50 }
+
+/** What a run looked like from both ends. */
+export interface Told {
+  /** Every octet that each client read, as latin1; ids, which are random, are replaced. */
+  readonly read: readonly string[]
+  /** SHA-256 and final code of every body that AhaSend received, sorted. */
+  readonly bodies: readonly string[]
+}
+
+/** Sends everything through `port` to the simulator, which serves nobody else meanwhile. */
+export async function sendTraffic(port: number, simulator: Simulator, { sessions, mails }: Traffic): Promise<Told> {
+  const { messages } = simulator.ledger
+  const before = messages.length
+  const names = Array.from({ length: sessions }, (_, index) => `app${index}`)
+  const read = await Promise.all(names.map((name) => oneSession(port, name, mails)))
+  const bodies = messages.slice(before).map(({ sha256, code }) => `${sha256} ${code}`)
+  return { read, bodies: bodies.toSorted() }
+}
+
+/** What the traffic looks like through a proxy in this process that `telemetry` observes. */
+export async function observed(simulator: Simulator, traffic: Traffic, telemetry: Telemetry): Promise<Told> {
+  const parsed = parseConfig({
+    PROXY_LISTEN: 'smtp://127.0.0.1:0',
+    PROXY_UPSTREAM: `smtp://localhost:${simulator.port}`,
+    PROXY_UPSTREAM_CA_FILE: simulator.caFile,
+    PROXY_WARM_CONNECTIONS: '0',
+  })
+  if ('mistakes' in parsed) throw new Error(parsed.mistakes.join('\n'))
+  const proxy = await startServer({ config: parsed.config, telemetry })
+  try {
+    return await sendTraffic(proxy.bound[0]!.port, simulator, traffic)
+  } finally {
+    await proxy.close()
+  }
+}
+
+/** What it looks like when nobody observes. */
+export function unobserved(simulator: Simulator, traffic: Traffic): Promise<Told> {
+  return observed(simulator, traffic, NOBODY)
+}
+
+const NOBODY: Telemetry = { open: () => () => {}, dial() {}, observerFailed() {} }
+
+async function oneSession(port: number, name: string, mails: number): Promise<string> {
+  const client = await connectClient({ port, limitMs: 60_000 })
+  await client.readReply()
+  await ask(client, `EHLO ${name}.example`)
+  await ask(client, AUTH_PLAIN)
+  for (let number = 0; number < mails; number += 1) await oneMail(client, name, number)
+  await ask(client, 'QUIT')
+  assert.equal(await client.closed(), 'fin')
+  await client.end()
+  return client.log.all.toString('latin1').replace(/[0-9a-f]{32}/g, '<id>')
+}
+
+/** One in ten is refused: all of it, one of its recipients, or its text. One in three is pipelined. */
+async function oneMail(client: Peer, name: string, number: number): Promise<void> {
+  const fault = number % 10 === 3 ? 'fault+552-at-end-of-message' : 'app'
+  const [from, wrong] = number % 10 === 5 ? ['fault+521-at-mail', 'you'] : [fault, 'fault+553-at-rcpt']
+  const to = number % 10 === 7 ? [wrong, 'you'] : ['you']
+  const recipients = to.map((one) => `RCPT TO:<${one}@example.net>`)
+  if (from === 'fault+521-at-mail') return void (await ask(client, `MAIL FROM:<${from}@example.com>`))
+  const lines = [`MAIL FROM:<${from}@example.com>`, ...recipients, 'DATA']
+  if (number % 3 === 0) {
+    await client.send(lines.map((line) => `${line}\r\n`).join(''))
+    for (const _ of lines) await client.readReply()
+  } else for (const line of lines) await ask(client, line)
+  await client.send(`${bodyOf(name, number)}.\r\n`)
+  await client.readReply()
+}
+
+/** Unlike every other; now and then with a line that begins with dots, or of 60 KB. */
+function bodyOf(name: string, number: number): string {
+  const text = 'All of this arrives as it is.\r\n'.repeat(number % 16 === 1 ? 2000 : 20)
+  const dots = number % 4 === 0 ? '..\r\n...dots\r\n' : ''
+  return `Subject: mail ${number} of ${name}\r\nMessage-ID: <${number}@${name}.example>\r\n\r\n${text}${dots}`
+}
