@@ -13,6 +13,7 @@
  * `--memory` sends so many mails, as fast as they go, and shows the memory of one variant: the first whose name contains
  * `--only`, or the one with a dead collector.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -20,6 +21,7 @@ import net from 'node:net'
 import { loadavg } from 'node:os'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
+import { listenOnLoopback } from '../test/support/sockets/listen.ts'
 import type { Order, Report } from './harmless-load.ts'
 import { sum } from './rehearsal.ts'
 
@@ -78,9 +80,8 @@ async function send(order: Order): Promise<Report> {
 }
 
 async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as net.AddressInfo
+  const server = net.createServer()
+  const port = await listenOnLoopback(server)
   await new Promise((closed) => server.close(closed))
   return port
 }

@@ -12,7 +12,7 @@ import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { SYSTEMATIC } from '../test/support/hostile/sessions.ts'
 import { type HostileStage, openHostileStage } from '../test/support/hostile/stage.ts'
-import { strangersOn } from '../test/support/telemetry/labels.ts'
+import { unknownSeriesOn } from '../test/support/telemetry/labels.ts'
 import { sum } from './rehearsal.ts'
 
 const { values } = parseArgs({
@@ -48,7 +48,10 @@ async function main(): Promise<void> {
 }
 
 /** Prints a row; returns the proxy's own series. */
-async function look({ proxy, noise, servers, listeners }: HostileStage, done: number): Promise<ReadonlySet<string>> {
+async function look(
+  { proxy, secretText, servers, listeners }: HostileStage,
+  done: number,
+): Promise<ReadonlySet<string>> {
   const page = await proxy.metrics()
   const all = page.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
   const own = all.filter((line) => line.startsWith('smtp_proxy_'))
@@ -62,12 +65,12 @@ async function look({ proxy, noise, servers, listeners }: HostileStage, done: nu
     ((performance.now() - began) / 1000).toFixed(0),
   ]
   console.log(columns.join(' '))
-  complain('not of a closed set', strangersOn(page, { servers, listeners, clients: [] }))
+  complain('not of a closed set', unknownSeriesOn(page, { servers, listeners, clients: [] }))
   const log = proxy.lines.map((line) => JSON.stringify(line)).join('\n')
   // kept for tests that want to look back; here it would only grow
   ;(proxy.lines as unknown[]).length = 0
   searched += log.length
-  complain('leaked', noise.foundIn(page + log + proxy.stderr))
+  complain('leaked', secretText.foundIn(page + log + proxy.stderr))
   return new Set(own.map((line) => line.slice(0, line.lastIndexOf(' '))))
 }
 

@@ -1,8 +1,8 @@
 /**
- * Large mails: sends one of 20,000,000 octets many times over one connection and compares each body by SHA-256; shows what
+ * Large mails: sends one of 20,000,000 bytes many times over one connection and compares each body by SHA-256; shows what
  * the proxy's resident memory does meanwhile.
  *
- *   node bench/large.ts [--messages 100] [--octets 20000000]
+ *   node bench/large.ts [--messages 100] [--bytes 20000000]
  *
  * Exit code 1 when a body differs.
  */
@@ -12,18 +12,18 @@ import { connectClient, type Peer } from '../test/support/sockets/scripted-peers
 import { startRehearsal } from './rehearsal.ts'
 
 const { values } = parseArgs({
-  options: { messages: { type: 'string', default: '100' }, octets: { type: 'string', default: '20000000' } },
+  options: { messages: { type: 'string', default: '100' }, bytes: { type: 'string', default: '20000000' } },
 })
 const MESSAGES = Number(values.messages)
 /** Until V8's heap and the allocator have their size. */
 const WARM_UP = 25
 
 /** An attachment in base64: lines of 76 characters. */
-function attachment(octets: number): Buffer {
+function attachment(bytes: number): Buffer {
   const line = () => `${randomBytes(57).toString('base64')}\r\n`
   const block = Array.from({ length: 1000 }, line).join('')
-  const text = `Subject: large\r\n\r\n${block.repeat(Math.ceil(octets / block.length))}`
-  return Buffer.from(`${text.slice(0, octets - 2).replaceAll('\r\n.', '\r\nx')}\r\n`)
+  const text = `Subject: large\r\n\r\n${block.repeat(Math.ceil(bytes / block.length))}`
+  return Buffer.from(`${text.slice(0, bytes - 2).replaceAll('\r\n.', '\r\nx')}\r\n`)
 }
 
 async function ask(client: Peer, line: string): Promise<string> {
@@ -32,7 +32,7 @@ async function ask(client: Peer, line: string): Promise<string> {
 }
 
 await using rehearsal = await startRehearsal()
-const body = attachment(Number(values.octets))
+const body = attachment(Number(values.bytes))
 const wire = Buffer.concat([body, Buffer.from('.\r\n')])
 const client = await connectClient({ port: rehearsal.proxy.port, limitMs: 60_000 })
 await client.readReply()
@@ -58,7 +58,7 @@ const megabytes = (MESSAGES * body.length) / 1e6
 const { bodies } = await rehearsal.book()
 const equal = bodies[createHash('sha256').update(body).digest('hex')] ?? 0
 const mb = (value: number) => `${value.toFixed(1)} MB`
-console.log(`${equal} of ${MESSAGES + WARM_UP} bodies of ${body.length} octets equal`)
+console.log(`${equal} of ${MESSAGES + WARM_UP} bodies of ${body.length} bytes equal`)
 console.log(`resident: ${mb(cold)} at start, ${mb(before)} after ${WARM_UP}, ${mb(after)} at the end, peak ${mb(peak)}`)
 console.log(`growth over ${MESSAGES}: ${mb(after - before)}; CPU ${(cpu / megabytes).toFixed(2)} ms/MB`)
 if (equal !== MESSAGES + WARM_UP) process.exitCode = 1

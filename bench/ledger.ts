@@ -11,11 +11,11 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Summary } from '../test/simulator/ledger.ts'
+import { temporaryDirectory } from '../test/support/files/temporary-files.ts'
 import type { ProxyProcess } from '../test/support/processes/proxy-process.ts'
 import { type Book, startRehearsal, sum } from './rehearsal.ts'
 
@@ -27,17 +27,14 @@ const MESSAGES = Number(values.messages)
 /** A mail of 2 KB. smtp-source sends the file as it is, without dot-stuffing, and an empty line behind it. */
 const BODY = `From: <a@example.com>\r\nTo: <b@example.net>\r\nSubject: books\r\n\r\n${'The books balance to the unit.\r\n'.repeat(60)}`
 
-const folder = mkdtempSync(join(tmpdir(), 'ledger-'))
+using temporary = temporaryDirectory('ledger-')
+const folder = temporary.path
 const bodyFile = join(folder, 'mail')
 writeFileSync(bodyFile, BODY.replaceAll('\r\n', '\n'))
 writeFileSync(join(folder, 'main.cf'), 'compatibility_level = 3.6\ninet_protocols = ipv4\n')
 
 let failures = 0
-try {
-  for (const mode of [['-d'], []]) await balance(mode)
-} finally {
-  rmSync(folder, { recursive: true })
-}
+for (const mode of [['-d'], []]) await balance(mode)
 process.exitCode = failures === 0 ? 0 : 1
 
 /** One run with books of its own. */
@@ -98,8 +95,8 @@ function compare({ summary, bodies }: Book, page: string): void {
     sum(page, 'smtp_proxy_recipients_total', { smtp_recipient_verdict: 'accepted' }),
   )
   row('sessions', summary.sessions.opened, sum(page, 'smtp_proxy_session_duration_seconds_count', {}))
-  row('octets of bodies', summary.messages.octets, sum(page, 'smtp_proxy_message_size_bytes_sum', {}))
-  row('octets up', summary.received.tls, sum(page, 'smtp_proxy_io_bytes_total', { network_io_direction: 'transmit' }))
+  row('bytes of bodies', summary.messages.octets, sum(page, 'smtp_proxy_message_size_bytes_sum', {}))
+  row('bytes up', summary.received.tls, sum(page, 'smtp_proxy_io_bytes_total', { network_io_direction: 'transmit' }))
   for (const { command, code, tls, count } of summary.replies) {
     if (!tls && command !== 'CONNECT') continue // the proxy's own preamble
     const labels = { smtp_command: command, smtp_reply_code: String(code), smtp_reply_origin: 'upstream' }

@@ -18,7 +18,7 @@ export interface Rehearsal extends AsyncDisposable {
   readonly directPort: number
   readonly caFile: string
   book(): Promise<Book>
-  /** The proxy's resident memory, in MB of 2^20 octets. */
+  /** The proxy's resident memory, in MB of 2^20 bytes. */
   residentMb(): number
   /** CPU time of the proxy's process so far, in milliseconds. */
   cpuMs(): number

@@ -6,9 +6,10 @@ import { writeFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { AUTH_PLAIN, ask, mail } from '../simulator/client.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
+import { writeTemporaryFiles } from '../support/files/temporary-files.ts'
 import { assertSilent, inBody, loggedIn, startBefore, status } from '../support/processes/running-proxy.ts'
 import { connectClient, type Peer } from '../support/sockets/scripted-peers.ts'
-import { makeAuthority, writeTemporaryFiles } from '../support/tls/certificates.ts'
+import { makeAuthority } from '../support/tls/certificates.ts'
 
 const DRAINING = '421 4.3.2 ahasend-smtp-proxy: restarting, try again at once\r\n'
 

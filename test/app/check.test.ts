@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
+import { writeTemporaryFiles } from '../support/files/temporary-files.ts'
 import { runProxyCommand } from '../support/processes/proxy-command.ts'
-import { makeAuthority, writeTemporaryFiles } from '../support/tls/certificates.ts'
+import { makeAuthority } from '../support/tls/certificates.ts'
 
 describe('check', () => {
   let simulator: Simulator

@@ -4,11 +4,12 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
+import { writeTemporaryFiles } from '../support/files/temporary-files.ts'
 import { runProxyCommand } from '../support/processes/proxy-command.ts'
 import { startProxy } from '../support/processes/proxy-process.ts'
 import { assertSilent, startBefore, status } from '../support/processes/running-proxy.ts'
 import { connectClient } from '../support/sockets/scripted-peers.ts'
-import { type Authority, makeAuthority, writeTemporaryFiles } from '../support/tls/certificates.ts'
+import { type Authority, makeAuthority } from '../support/tls/certificates.ts'
 
 describe('the command line', () => {
   test('--version is that of package.json', async () => {

@@ -10,11 +10,11 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { ask } from '../simulator/client.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
 import { readReadme } from '../support/docs/readme.ts'
+import { writeTemporaryFiles } from '../support/files/temporary-files.ts'
 import { observe } from '../support/processes/proxy-process.ts'
 import { inBody, loggedIn } from '../support/processes/running-proxy.ts'
 import { needsJq } from '../support/programs/jq.ts'
 import { connectClient } from '../support/sockets/scripted-peers.ts'
-import { writeTemporaryFiles } from '../support/tls/certificates.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {

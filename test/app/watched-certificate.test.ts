@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { WatchedCertificate } from '../../app/watched-certificate.ts'
-import { writeTemporaryFiles } from '../support/tls/certificates.ts'
+import { writeTemporaryFiles } from '../support/files/temporary-files.ts'
 import { first, load, second } from '../support/tls/listener-certificate.ts'
 
 function watched(t: TestContext) {

@@ -1,7 +1,7 @@
 /** Writes the parts of a plan: exchanges with stamped replies. What follows what is the generator's business. */
 import type { CommandName } from '../../proxy/events/closed-sets.ts'
 import type { LocalReply } from '../../proxy/session/local-replies.ts'
-import type { Dice } from '../support/traffic/seeded-random.ts'
+import type { SeededRandom } from '../support/traffic/seeded-random.ts'
 import type { ClientMode, Exchange, Reply } from './plan.ts'
 
 /** A keyword line of the upstream's EHLO reply. `shown` is absent where a client may not see the line. */
@@ -28,15 +28,15 @@ const CHUNKING: Offer = { line: 'CHUNKING', shown: () => 'CHUNKING' }
 const ENHANCED: Readonly<Record<number, string>> = { 2: '2.0.0 ', 4: '4.3.0 ', 5: '5.1.1 ' }
 
 export class Author {
-  readonly dice: Dice
+  readonly random: SeededRandom
   readonly #number: number
   readonly #mode: ClientMode
   #ids = 0
   /** True once the client's connection to the proxy is inside TLS. */
   secure: boolean
 
-  constructor(dice: Dice, number: number, mode: ClientMode) {
-    this.dice = dice
+  constructor(random: SeededRandom, number: number, mode: ClientMode) {
+    this.random = random
     this.#number = number
     this.#mode = mode
     this.secure = mode === 'smtps'
@@ -44,12 +44,15 @@ export class Author {
 
   /** One reply. Now and then it has several lines, no enhanced code, or lines that end in LF alone. */
   reply(command: CommandName, code: number, after?: number): Reply {
-    const { dice } = this
+    const { random } = this
     const { id, stamp } = this.#stamp()
-    const enhanced = code === 421 || dice.chance(0.3) ? '' : (ENHANCED[Math.floor(code / 100)] ?? '')
-    const end = dice.chance(0.03) ? '\n' : '\r\n'
-    const lines = Array.from({ length: dice.chance(0.1) ? 1 + dice.below(4) : 0 }, () => `${code}-${stamp} and${end}`)
-    const bytes = Buffer.from(`${lines.join('')}${code} ${enhanced}${stamp} ${dice.one(['ok', 'done', ''])}${end}`)
+    const enhanced = code === 421 || random.chance(0.3) ? '' : (ENHANCED[Math.floor(code / 100)] ?? '')
+    const end = random.chance(0.03) ? '\n' : '\r\n'
+    const lines = Array.from(
+      { length: random.chance(0.1) ? 1 + random.below(4) : 0 },
+      () => `${code}-${stamp} and${end}`,
+    )
+    const bytes = Buffer.from(`${lines.join('')}${code} ${enhanced}${stamp} ${random.one(['ok', 'done', ''])}${end}`)
     return { id, command, code, bytes, ...(after !== undefined && { after }) }
   }
 
@@ -66,10 +69,10 @@ export class Author {
 
   /** An accepted EHLO. */
   ehlo(chunking: boolean): Exchange {
-    const { dice } = this
+    const { random } = this
     const { id, stamp } = this.#stamp()
-    const offers = [...OFFERS.filter(() => dice.chance(0.4)), ...(chunking ? [CHUNKING] : [])]
-    const mixed = offers.map((offer) => [dice.below(1000), offer] as const).sort(([a], [b]) => a - b)
+    const offers = [...OFFERS.filter(() => random.chance(0.4)), ...(chunking ? [CHUNKING] : [])]
+    const mixed = offers.map((offer) => [random.below(1000), offer] as const).sort(([a], [b]) => a - b)
     const lines = mixed.map(([, { line }]) => line)
     const kept = mixed.flatMap(([, { shown }]) => shown(this.secure) ?? [])
     if (!this.secure && this.#mode !== 'plain') kept.splice(Math.max(0, kept.length - 1), 0, 'STARTTLS')
@@ -85,7 +88,7 @@ export class Author {
   }
 
   #lineEnd(): string {
-    return this.dice.chance(0.02) ? '\n' : '\r\n'
+    return this.random.chance(0.02) ? '\n' : '\r\n'
   }
 }
 

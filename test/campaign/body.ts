@@ -1,5 +1,5 @@
 /** Random messages: everything that a body may hold and that a parser may take for something else. */
-import type { Dice } from '../support/traffic/seeded-random.ts'
+import type { SeededRandom } from '../support/traffic/seeded-random.ts'
 
 /** Ends of lines that are no ends, dots, controls, and lines that spell commands. Each is one piece of a body. */
 const ODD = [
@@ -40,37 +40,37 @@ const FILLING = Buffer.from(
 )
 
 /** Lines of 1 to 5 MB in all. */
-export function fillingOf(dice: Dice): Buffer {
-  return FILLING.subarray(0, 80 * (15_000 + dice.below(50_000)))
+export function fillingOf(random: SeededRandom): Buffer {
+  return FILLING.subarray(0, 80 * (15_000 + random.below(50_000)))
 }
 
 /** The bytes between the 354 and the line of the final dot. Empty, or they end in CRLF; they hold no end of a body. */
-export function bodyOf(dice: Dice): Buffer {
-  if (dice.chance(0.004)) return fillingOf(dice)
-  const limit = dice.one(SIZES)
-  const header = limit >= 60 && dice.chance(0.7) ? `Subject: ${dice.one(WORDS)} ${dice.below(1e6)}\r\n\r\n` : ''
-  const text = header + piecesOf(dice, limit - header.length)
+export function bodyOf(random: SeededRandom): Buffer {
+  if (random.chance(0.004)) return fillingOf(random)
+  const limit = random.one(SIZES)
+  const header = limit >= 60 && random.chance(0.7) ? `Subject: ${random.one(WORDS)} ${random.below(1e6)}\r\n\r\n` : ''
+  const text = header + piecesOf(random, limit - header.length)
   return Buffer.from(withoutEnd(text), 'latin1')
 }
 
 /** Bytes of any kind: a BDAT chunk needs no lines, and may hold what ends a body. */
-export function chunkOf(dice: Dice): Buffer {
-  const text = piecesOf(dice, dice.one(SIZES))
-  return Buffer.from(dice.chance(0.3) ? `${text}\r\n.\r\nQUIT\r\n` : text, 'latin1')
+export function chunkOf(random: SeededRandom): Buffer {
+  const text = piecesOf(random, random.one(SIZES))
+  return Buffer.from(random.chance(0.3) ? `${text}\r\n.\r\nQUIT\r\n` : text, 'latin1')
 }
 
-function piecesOf(dice: Dice, limit: number): string {
-  const oddness = dice.one([0, 0.05, 0.3, 0.8])
+function piecesOf(random: SeededRandom, limit: number): string {
+  const oddness = random.one([0, 0.05, 0.3, 0.8])
   let text = ''
-  while (text.length < limit) text += dice.chance(oddness) ? dice.one(ODD) : lineOf(dice, limit)
+  while (text.length < limit) text += random.chance(oddness) ? random.one(ODD) : lineOf(random, limit)
   return text.slice(0, Math.max(0, limit))
 }
 
-function lineOf(dice: Dice, limit: number): string {
-  if (dice.chance(0.03)) return 'long '.repeat(dice.below(limit / 5 + 1))
-  const words = Array.from({ length: 1 + dice.below(12) }, () => dice.one(WORDS))
+function lineOf(random: SeededRandom, limit: number): string {
+  if (random.chance(0.03)) return 'long '.repeat(random.below(limit / 5 + 1))
+  const words = Array.from({ length: 1 + random.below(12) }, () => random.one(WORDS))
   const line = `${words.join(' ')}\r\n`
-  return limit > 5000 ? line.repeat(1 + dice.below(40)) : line
+  return limit > 5000 ? line.repeat(1 + random.below(40)) : line
 }
 
 /** Stuffs the dots of lines that would end the body, and completes the last line (RFC 5321 4.5.2). */

@@ -15,11 +15,11 @@ export const LABELS: Readonly<Partial<Record<Page, readonly string[]>>> = {
   transactions: ['outcome', 'error'],
   recipients: ['verdict'],
   bodies: ['outcome'],
-  octetsOfBodies: ['outcome'],
+  bytesOfBodies: ['outcome'],
   sessions: ['reason'],
   mails: [],
   dials: ['ready'],
-  octets: ['direction'],
+  bytes: ['direction'],
 }
 
 const PAGES = Object.keys(LABELS) as Page[]
@@ -79,13 +79,13 @@ function addEvent(book: Book, event: SessionEvent): void {
       const { outcome, error } = event
       book.transactions.add({ outcome, error })
       if (event.hasBody) book.bodies.add({ outcome })
-      return event.hasBody ? book.octetsOfBodies.add({ outcome }, event.size) : undefined
+      return event.hasBody ? book.bytesOfBodies.add({ outcome }, event.size) : undefined
     }
     case 'session-close':
       book.sessions.add({ reason: event.reason })
       book.mails.add({}, event.messages)
-      book.octets.add({ direction: 'transmit' }, event.transmit)
-      return book.octets.add({ direction: 'receive' }, event.receive)
+      book.bytes.add({ direction: 'transmit' }, event.transmit)
+      return book.bytes.add({ direction: 'receive' }, event.receive)
     default:
   }
 }
@@ -97,7 +97,7 @@ export function wrongBooks(plan: Plan, run: Run): string[] {
   if (opaque && !plan.mayBeOpaque) return ['the proxy stopped interpreting the session (session-opaque)']
   if (!isExact(plan) || plan.mayBeOpaque) return [...notHeard(plan, run), ...endedOnce(run.events)]
   const expected = bookOfLedger(plan, run)
-  const pages = PAGES.filter((page) => !(page === 'octetsOfBodies' && plan.sizeByTiming))
+  const pages = PAGES.filter((page) => !(page === 'bytesOfBodies' && plan.sizeByTiming))
   return [...disagreements('events and ledger', events, expected, pages), ...endedOnce(run.events)]
 }
 

@@ -6,6 +6,7 @@
 import { metrics } from '../../otel/names/names.ts'
 import { parseMetrics, sum } from '../demo/metrics.ts'
 import { type Book, bookOfPage, newBook } from '../support/books/book.ts'
+import { until } from '../support/waiting/until.ts'
 import { addTo, bookOfEvents, disagreements, wrongBooks } from './books.ts'
 import { differences } from './compare.ts'
 import { planOf } from './generator.ts'
@@ -147,8 +148,7 @@ function report(seed: number, plan: Plan, wrong: readonly string[]): string {
 
 /** What the scrape page shows against what the sessions' events counted, once no session is left. */
 async function wrongPage(stage: Stage, book: Book): Promise<string[]> {
-  const deadline = performance.now() + LIMIT_MS
-  while (stage.activeSessions > 0 && performance.now() < deadline) await new Promise((turn) => setTimeout(turn, 5))
+  await until('no session is active', () => stage.activeSessions === 0, { limitMs: LIMIT_MS })
   const page = await stage.page()
   const samples = parseMetrics(page)
   const active = sum(samples, metrics.sessionActive.prometheus)

@@ -1,6 +1,6 @@
 /** The client's side of a plan: it writes the groups, counts the replies, and leaves where the fault says so. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { Dice } from '../support/traffic/seeded-random.ts'
+import { SeededRandom } from '../support/traffic/seeded-random.ts'
 import {
   type Plan,
   relayed,
@@ -20,7 +20,7 @@ export class ClientSide {
   readonly #way: Way
   readonly #ends: Ends
   readonly #script: Script
-  readonly #dice: Dice
+  readonly #random: SeededRandom
   readonly #gone = Promise.withResolvers<void>()
   /** What the client read before its present TLS layer. */
   #before = Buffer.alloc(0)
@@ -34,7 +34,7 @@ export class ClientSide {
     this.#way = way
     this.#ends = ends
     this.#script = scriptOf(plan, way)
-    this.#dice = new Dice(plan.cuts.client)
+    this.#random = new SeededRandom(plan.cuts.client)
   }
 
   /** Resolves when the client has left. */
@@ -130,7 +130,7 @@ export class ClientSide {
   }
 
   #write(bytes: Buffer): Promise<void> {
-    return writePieces(this.#ends.client, bytes, this.#dice, (count) => {
+    return writePieces(this.#ends.client, bytes, this.#random, (count) => {
       this.written += count
     })
   }

@@ -1,7 +1,7 @@
 /** Random dialogues. The rules of what may follow what are the ones under which the proxy's promises are exact. */
 import type { CloseReason, CommandName } from '../../proxy/events/closed-sets.ts'
 import * as localReplies from '../../proxy/session/local-replies.ts'
-import type { Dice } from '../support/traffic/seeded-random.ts'
+import type { SeededRandom } from '../support/traffic/seeded-random.ts'
 import { Author } from './author.ts'
 import { MessageWriter } from './message.ts'
 import type { ClientMode, Exchange, Group, Plan, Reply } from './plan.ts'
@@ -33,13 +33,13 @@ const EHLO_NEEDED: readonly (readonly [CommandName, string])[] = [
 ]
 
 /** A session from the greeting to its end, without faults. */
-export function dialogueOf(dice: Dice, number: number, mode: ClientMode): Dialogue {
-  return new Generator(new Author(dice, number, mode), mode).write()
+export function dialogueOf(random: SeededRandom, number: number, mode: ClientMode): Dialogue {
+  return new Generator(new Author(random, number, mode), mode).write()
 }
 
 class Generator {
   readonly #author: Author
-  readonly #dice: Dice
+  readonly #random: SeededRandom
   readonly #mode: ClientMode
   readonly #groups: Group[] = []
   #chunking = false
@@ -50,58 +50,58 @@ class Generator {
 
   constructor(author: Author, mode: ClientMode) {
     this.#author = author
-    this.#dice = author.dice
+    this.#random = author.random
     this.#mode = mode
   }
 
   write(): Dialogue {
-    if (this.#dice.chance(0.03)) return this.#refusedGreeting()
+    if (this.#random.chance(0.03)) return this.#refusedGreeting()
     const greeting = this.#author.reply('CONNECT', 220)
     this.#hello()
     if (this.#mode === 'starttls') this.#startTls()
-    if (this.#dice.chance(0.6)) this.#login()
-    for (let left = this.#dice.below(5); left > 0; left -= 1) this.#item()
+    if (this.#random.chance(0.6)) this.#login()
+    for (let left = this.#random.below(5); left > 0; left -= 1) this.#item()
     return this.#end(greeting)
   }
 
   /** A greeting of 4yz or 5yz: nothing but QUIT may go up, and everything else is answered 421 by the proxy. */
   #refusedGreeting(): Dialogue {
-    const greeting = this.#author.reply('CONNECT', this.#dice.one([554, 521, 451]))
-    const quits = this.#mode === 'starttls' || this.#dice.chance(0.6)
+    const greeting = this.#author.reply('CONNECT', this.#random.one([554, 521, 451]))
+    const quits = this.#mode === 'starttls' || this.#random.chance(0.6)
     if (quits) this.#add(this.#author.exchange('QUIT', 'QUIT', 221))
     else this.#add(this.#author.local('EHLO', 'EHLO app.example', localReplies.REFUSED))
     return this.#done(greeting, quits ? 'upstream' : 'proxy', quits ? 'quit' : 'error')
   }
 
   #hello(): void {
-    const refused = this.#dice.chance(0.05)
-    if (refused) this.#add(this.#author.exchange('EHLO', 'EHLO app.example', this.#dice.one([502, 550])))
-    if (refused || this.#dice.chance(0.07)) return this.#add(this.#author.exchange('HELO', 'HELO app.example', 250))
-    this.#chunking = this.#dice.chance(0.4)
+    const refused = this.#random.chance(0.05)
+    if (refused) this.#add(this.#author.exchange('EHLO', 'EHLO app.example', this.#random.one([502, 550])))
+    if (refused || this.#random.chance(0.07)) return this.#add(this.#author.exchange('HELO', 'HELO app.example', 250))
+    this.#chunking = this.#random.chance(0.4)
     this.#add(this.#author.ehlo(this.#chunking))
   }
 
   #startTls(): void {
-    while (this.#dice.chance(0.3)) this.#add(this.#author.exchange('NOOP', this.#dice.one(['NOOP', 'noop x']), 250))
-    if (this.#dice.chance(0.2))
+    while (this.#random.chance(0.3)) this.#add(this.#author.exchange('NOOP', this.#random.one(['NOOP', 'noop x']), 250))
+    if (this.#random.chance(0.2))
       this.#add(this.#author.local('STARTTLS', 'STARTTLS now', localReplies.STARTTLS_ARGUMENT))
     this.#add({ ...this.#author.local('STARTTLS', 'STARTTLS', localReplies.READY_FOR_TLS), upgrade: true })
     this.#author.secure = true
     // RFC 3207 4.2: what was said before is forgotten, and the client must say EHLO again
-    if (this.#dice.chance(0.2)) {
-      const [command, line] = this.#dice.one(EHLO_NEEDED)
+    if (this.#random.chance(0.2)) {
+      const [command, line] = this.#random.one(EHLO_NEEDED)
       this.#add(this.#author.local(command, line, localReplies.EHLO_FIRST))
     }
-    this.#chunking = this.#dice.chance(0.4)
+    this.#chunking = this.#random.chance(0.4)
     this.#add(this.#author.ehlo(this.#chunking))
   }
 
   #login(): void {
     const exchange = this.#author.exchange.bind(this.#author)
-    const secret = this.#dice.one(['AGFwcABzZWNyZXQ=', 'STARTTLS', 'QUIT', 'DATA', '='])
-    const verdict = this.#dice.one([235, 235, 235, 535, 500, 454])
+    const secret = this.#random.one(['AGFwcABzZWNyZXQ=', 'STARTTLS', 'QUIT', 'DATA', '='])
+    const verdict = this.#random.one([235, 235, 235, 535, 500, 454])
     this.#tainted = true
-    switch (this.#dice.below(5)) {
+    switch (this.#random.below(5)) {
       case 0:
       case 1:
         return this.#add(exchange('AUTH', `AUTH PLAIN ${secret}`, verdict))
@@ -119,7 +119,7 @@ class Generator {
   }
 
   #item(): void {
-    const kind = this.#dice.below(20)
+    const kind = this.#random.below(20)
     if (kind < 12) return this.#message()
     if (kind < 15) return this.#harmless()
     if (kind < 17) return this.#local()
@@ -140,10 +140,10 @@ class Generator {
 
   /** One command, or a group of them in one segment. */
   #harmless(): void {
-    const count = this.#dice.chance(0.3) ? 1 + this.#dice.below(6) : 1
+    const count = this.#random.chance(0.3) ? 1 + this.#random.below(6) : 1
     const some = Array.from({ length: count }, () => {
-      const [command, line, codes] = this.#dice.one(HARMLESS)
-      return this.#author.exchange(command, line, this.#dice.one(codes))
+      const [command, line, codes] = this.#random.one(HARMLESS)
+      return this.#author.exchange(command, line, this.#random.one(codes))
     })
     if (some.some(({ bytes }) => /^(EXPN|\r?\n)/.test(bytes.toString('latin1')))) this.#tainted = true
     this.#add(...some)
@@ -153,32 +153,32 @@ class Generator {
   #local(): void {
     if (this.#mayBeOpaque) return
     const some = [this.#blocked()]
-    if (this.#dice.chance(0.4)) some.push(this.#author.exchange('NOOP', 'NOOP', 250))
-    if (this.#dice.chance(0.4)) some.unshift(this.#author.exchange('NOOP', 'NOOP', 250))
+    if (this.#random.chance(0.4)) some.push(this.#author.exchange('NOOP', 'NOOP', 250))
+    if (this.#random.chance(0.4)) some.unshift(this.#author.exchange('NOOP', 'NOOP', 250))
     this.#add(...some)
   }
 
   #blocked(): Exchange {
-    const { dice } = this.#author
-    if (!dice.chance(0.3) || this.#mode === 'plain')
-      return this.#author.local('OTHER', dice.one(BLOCKED), localReplies.BLOCKED)
+    const { random } = this.#author
+    if (!random.chance(0.3) || this.#mode === 'plain')
+      return this.#author.local('OTHER', random.one(BLOCKED), localReplies.BLOCKED)
     if (this.#author.secure) return this.#author.local('STARTTLS', 'STARTTLS', localReplies.STARTTLS_REFUSED)
-    return this.#tainted && dice.chance(0.5)
+    return this.#tainted && random.chance(0.5)
       ? this.#author.local('STARTTLS', 'STARTTLS', localReplies.STARTTLS_REFUSED)
       : this.#author.local('STARTTLS', 'STARTTLS now', localReplies.STARTTLS_ARGUMENT)
   }
 
   #unknown(): void {
     this.#tainted = true
-    const unknown = this.#author.exchange('OTHER', this.#dice.one(UNKNOWN), this.#dice.one([500, 502]))
-    if (this.#dice.chance(0.85)) return this.#add(unknown)
+    const unknown = this.#author.exchange('OTHER', this.#random.one(UNKNOWN), this.#random.one([500, 502]))
+    if (this.#random.chance(0.85)) return this.#add(unknown)
     this.#mayBeOpaque = true
     this.#add(unknown, this.#author.exchange('NOOP', 'NOOP', 250))
   }
 
   #end(greeting: Reply): Dialogue {
     const exchange = this.#author.exchange.bind(this.#author)
-    switch (this.#dice.below(8)) {
+    switch (this.#random.below(8)) {
       case 0:
         return this.#done(greeting, 'client', 'client_closed')
       case 1:
@@ -197,7 +197,7 @@ class Generator {
         this.#quitWithLastMessage()
         return this.#done(greeting, 'upstream', 'quit')
       default:
-        this.#add(exchange('QUIT', 'quit', this.#dice.one([221, 221, 250])))
+        this.#add(exchange('QUIT', 'quit', this.#random.one([221, 221, 250])))
         return this.#done(greeting, 'upstream', 'quit')
     }
   }

@@ -1,5 +1,5 @@
 /** What goes wrong in a session: which side leaves, where, and how. */
-import type { Dice } from '../support/traffic/seeded-random.ts'
+import type { SeededRandom } from '../support/traffic/seeded-random.ts'
 import { fillingOf } from './body.ts'
 import type { Dialogue } from './dialogue.ts'
 import type { ClientFault, Exchange, Group, Plan, Reply } from './plan.ts'
@@ -12,32 +12,39 @@ const HOWS = ['half-close', 'close', 'reset'] as const
 const END_LINE = 3
 
 /** The dialogue with one fault. Where none fits, it stays as it is. */
-export function withFault(dice: Dice, dialogue: Dialogue): Faulty {
+export function withFault(random: SeededRandom, dialogue: Dialogue): Faulty {
   const { greeting, groups } = dialogue
-  if (dice.chance(0.08)) return greetingFault(dice, dialogue)
+  if (random.chance(0.08)) return greetingFault(random, dialogue)
   if (groups.length === 0) return { greeting, groups }
-  return dice.chance(0.5) ? upstreamFault(dice, dialogue) : { greeting, groups, fault: clientFault(dice, dialogue) }
+  return random.chance(0.5)
+    ? upstreamFault(random, dialogue)
+    : { greeting, groups, fault: clientFault(random, dialogue) }
 }
 
-function greetingFault(dice: Dice, { greeting, groups }: Dialogue): Faulty {
-  const fault = { side: 'upstream', reply: greeting.id, stallMs: stall(dice), settled: true } as const
-  const how = dice.one(HOWS)
-  if (dice.chance(0.6)) return { greeting, groups, fault: { ...fault, how, when: dice.one(['before', 'within']) } }
+function greetingFault(random: SeededRandom, { greeting, groups }: Dialogue): Faulty {
+  const fault = { side: 'upstream', reply: greeting.id, stallMs: stall(random), settled: true } as const
+  const how = random.one(HOWS)
+  if (random.chance(0.6)) return { greeting, groups, fault: { ...fault, how, when: random.one(['before', 'within']) } }
   return { greeting: refused(greeting), groups: [], fault: { ...fault, how: 'half-close', when: 'after' } }
 }
 
 /** The upstream leaves at a reply of the dialogue, which may then be a 421, or a refusal in the middle of a body. */
-function upstreamFault(dice: Dice, { greeting, groups }: Dialogue): Faulty {
-  const body = dice.chance(0.3) ? largestBody(groups) : undefined
+function upstreamFault(random: SeededRandom, { greeting, groups }: Dialogue): Faulty {
+  const body = random.chance(0.3) ? largestBody(groups) : undefined
   const answered = groups.flat().filter((exchange) => !exchange.local)
   if (answered.length === 0) return { greeting, groups }
-  const exchange = body ?? dice.one(answered)
+  const exchange = body ?? random.one(answered)
   const index = groups.findIndex((group) => group.includes(exchange))
-  const when = body ? 'after' : dice.one(['before', 'within', 'after', 'after'] as const)
+  const when = body ? 'after' : random.one(['before', 'within', 'after', 'after'] as const)
   const inside = exchange.replies[0]!.after !== undefined
-  const settled = !body && !inside && exchange === groups[index]!.at(-1) && dice.chance(0.7)
-  const fault = { side: 'upstream', reply: exchange.replies[0]!.id, stallMs: stall(dice), how: dice.one(HOWS) } as const
-  const said = body ? early(dice, body) : when === 'after' && dice.chance(0.6) ? saying421(exchange) : exchange
+  const settled = !body && !inside && exchange === groups[index]!.at(-1) && random.chance(0.7)
+  const fault = {
+    side: 'upstream',
+    reply: exchange.replies[0]!.id,
+    stallMs: stall(random),
+    how: random.one(HOWS),
+  } as const
+  const said = body ? early(random, body) : when === 'after' && random.chance(0.6) ? saying421(exchange) : exchange
   const last = (settled && when === 'after') || (said !== exchange && isDecisive(exchange))
   return {
     greeting,
@@ -76,11 +83,11 @@ function largestBody(groups: readonly Group[]): Exchange | undefined {
  * A refusal in the middle of a body. In half of the cases the body is so large that the client still writes when the
  * refusal comes, and the kernels on the way have no room for what is left.
  */
-function early(dice: Dice, body: Exchange): Exchange {
-  const filling = dice.chance(0.5) ? fillingOf(dice) : Buffer.alloc(0)
+function early(random: SeededRandom, body: Exchange): Exchange {
+  const filling = random.chance(0.5) ? fillingOf(random) : Buffer.alloc(0)
   const bytes = Buffer.concat([filling, body.bytes])
-  const after = 1 + dice.below(Math.min(bytes.length - 10, 200_000))
-  const code = dice.one([421, 421, 451, 552, 554])
+  const after = 1 + random.below(Math.min(bytes.length - 10, 200_000))
+  const code = random.one([421, 421, 451, 552, 554])
   const replies = body.replies.map((reply) => ({ ...recoded(reply, code), after }))
   return { ...body, bytes, replies, payload: { from: 0, to: bytes.length - END_LINE } }
 }
@@ -96,24 +103,25 @@ function recoded(reply: Reply, code: number): Reply {
   return { ...rest, code, bytes: Buffer.from(`${code} ${stamp} fault\r\n`) }
 }
 
-function clientFault(dice: Dice, { greeting, groups }: Dialogue): ClientFault {
+function clientFault(random: SeededRandom, { greeting, groups }: Dialogue): ClientFault {
   // most sessions have more commands than messages, but messages are what can be lost
   const withMessage = groups.flatMap((group, index) => (group.some(({ payload }) => payload) ? [index] : []))
-  const group = withMessage.length > 0 && dice.chance(0.6) ? dice.one(withMessage) : dice.below(groups.length)
+  const group = withMessage.length > 0 && random.chance(0.6) ? random.one(withMessage) : random.below(groups.length)
   const length = groups[group]!.reduce((sum, { bytes }) => sum + bytes.length, 0)
   // what the proxy answers by itself it answers at the end of a line, where an upstream may say nothing
   const local = greeting.code !== 220 || groups[group]!.some((exchange) => exchange.local)
-  const cut = dice.one([0, length, length, dice.below(length + 1), dice.below(length + 1)])
+  const cut = random.one([0, length, length, random.below(length + 1), random.below(length + 1)])
   const bytes = local || isDropped(groups, group, cut) ? 0 : cut
   // what follows the end of a message may be answered before or after the proxy has dropped the upstream
-  const unanswered = bytes === length && !groups[group]!.slice(0, -1).some(({ payload }) => payload) && dice.chance(0.7)
-  const how = unanswered && dice.chance(0.3) ? 'reset' : dice.one(HOWS)
+  const unanswered =
+    bytes === length && !groups[group]!.slice(0, -1).some(({ payload }) => payload) && random.chance(0.7)
+  const how = unanswered && random.chance(0.3) ? 'reset' : random.one(HOWS)
   const replies = groups[group]!.reduce((sum, exchange) => sum + exchange.replies.length, 0)
   // the first reply to a closed connection brings an RST, which races with the next reply
   const early = groups[group]!.some((exchange) => exchange.replies.some(({ after }) => after !== undefined))
   const races = early || (how === 'close' && unanswered && replies > 1)
-  const settled = bytes === 0 || (!races && dice.chance(0.6))
-  return { side: 'client', group, bytes, how, stallMs: stall(dice), settled, unanswered }
+  const settled = bytes === 0 || (!races && random.chance(0.6))
+  return { side: 'client', group, bytes, how, stallMs: stall(random), settled, unanswered }
 }
 
 /** Half a line after the client's handshake, which the proxy would refuse (RFC 3207 4.2), goes nowhere; directly it does. */
@@ -122,6 +130,6 @@ function isDropped(groups: readonly Group[], group: number, bytes: number): bool
   return groups[group - 1]?.at(-1)?.command === 'STARTTLS' && bytes > 0 && bytes < (first?.bytes.length ?? 0)
 }
 
-function stall(dice: Dice): number {
-  return dice.chance(0.2) ? 1 + dice.below(10) : 0
+function stall(random: SeededRandom): number {
+  return random.chance(0.2) ? 1 + random.below(10) : 0
 }

@@ -11,8 +11,8 @@ export function bookOfLedger(plan: Plan, run: Run): Book {
   const book = newBook()
   const ready = !isUnreachable(plan) && plan.greeting.code === 220
   book.dials.add({ ready: ready ? 'yes' : 'no' })
-  book.octets.add({ direction: 'transmit' }, run.up.length)
-  book.octets.add({ direction: 'receive' }, isUnreachable(plan) ? 0 : run.sentBytes)
+  book.bytes.add({ direction: 'transmit' }, run.up.length)
+  book.bytes.add({ direction: 'receive' }, isUnreachable(plan) ? 0 : run.sentBytes)
   if (isUnreachable(plan)) {
     book.replies.add({ command: 'CONNECT', code: 421, origin: 'proxy' })
     book.sessions.add({ reason: 'dial_failed' })
@@ -150,11 +150,11 @@ class Ledger {
   }
 
   #end(outcome: string, error?: number | string): void {
-    const { transactions, bodies, octetsOfBodies } = this.#book
+    const { transactions, bodies, bytesOfBodies } = this.#book
     transactions.add({ outcome, error })
     if (this.#open?.size !== undefined) {
       bodies.add({ outcome })
-      octetsOfBodies.add({ outcome }, this.#open.size)
+      bytesOfBodies.add({ outcome }, this.#open.size)
     }
     this.#open = undefined
   }

@@ -2,16 +2,19 @@
  * The stage of a campaign: scripted upstreams, and the proxy in this process before each of them, once with a listener
  * certificate and once without. Many sessions run on it at a time; all of them count into one page of metrics.
  */
+
 import assert from 'node:assert/strict'
 import { readdirSync, readlinkSync } from 'node:fs'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import { combine } from '../../proxy/events/observer.ts'
 import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import { type ProxyServer, startServer } from '../../proxy/server/server.ts'
-import { parseConfig } from '../../proxy/settings/settings.ts'
-import { makeTrust, type RecordedSession, Recorder, type Trust } from '../support/in-process/dial-rig.ts'
+import { configOf } from '../support/in-process/config.ts'
+import { Recorder } from '../support/in-process/recorder.ts'
+import { certificateSettings, makeTrust, type Trust } from '../support/in-process/trust.ts'
 import { connectClient, type Peer, ScriptedUpstream, Transcript } from '../support/sockets/scripted-peers.ts'
 import { type Scraped, scraped } from '../support/telemetry/scrape.ts'
+import { until } from '../support/waiting/until.ts'
 import type { Plan, Way } from './plan.ts'
 
 /** How long each wait of a peer, and the end of a session, may take. Arbitrary: long on a machine that stalls. */
@@ -94,10 +97,11 @@ export class Stage {
 
   /** A socket that was closed keeps its descriptor until the next turns of the event loop. */
   async #descriptorsAreBack(): Promise<void> {
-    const deadline = performance.now() + LIMIT_MS
-    while (openSockets() > this.#socketsBefore && performance.now() < deadline)
-      await new Promise((turn) => setTimeout(turn, 5))
-    assert.ok(openSockets() <= this.#socketsBefore, `${openSockets() - this.#socketsBefore} sockets are left open`)
+    const left = () => openSockets() - this.#socketsBefore
+    await until(
+      () => `${left()} sockets are still open`,
+      () => left() <= 0,
+    )
   }
 
   async #connect(plan: Plan, way: Way): Promise<Ends> {
@@ -109,13 +113,12 @@ export class Stage {
     const port = way === 'direct' ? upstream.port : this.#portFor(plan)
     const client = await connectClient({ port, transcript, limitMs: LIMIT_MS })
     const peer = await upstream.accept()
-    const record = this.recorder.sessions[number]
     return {
       client,
       upstream: peer,
       clientContext: this.#clientContext,
       upstreamContext: this.#upstreamContext,
-      events: async () => (way === 'direct' ? [] : (await closed(record, transcript)).events),
+      events: async () => (way === 'direct' ? [] : (await this.recorder.ended(number, () => transcript)).events),
     }
   }
 
@@ -136,31 +139,20 @@ export class Stage {
     const certified = await this.#proxy({
       PROXY_LISTEN: 'smtp://127.0.0.1:0,smtps://127.0.0.1:0',
       PROXY_UPSTREAM: address,
-      PROXY_TLS_CERT_FILE: this.#trust.certFile,
-      PROXY_TLS_KEY_FILE: this.#trust.keyFile,
+      ...certificateSettings(this.#trust),
     })
     return { upstream, plain, certified }
   }
 
   /** Nothing is preconnected: each upstream connection belongs to the client that has just connected. */
   async #proxy(env: Readonly<Record<string, string>>): Promise<ProxyServer> {
-    const parsed = parseConfig({ PROXY_WARM_CONNECTIONS: '0', PROXY_UPSTREAM_CA_FILE: this.#trust.caFile, ...env })
-    if ('mistakes' in parsed) throw new Error(parsed.mistakes.join('\n'))
     return await startServer({
-      config: parsed.config,
+      config: configOf({ PROXY_WARM_CONNECTIONS: '0', PROXY_UPSTREAM_CA_FILE: this.#trust.caFile, ...env }),
       telemetry: combine(this.recorder, this.#metrics.metrics),
       limits: LIMITS,
       ...(env.PROXY_TLS_CERT_FILE && { certificate: { context: createSecureContext(this.#trust.identity) } }),
     })
   }
-}
-
-/** Waits until the session has closed. Rejects with the transcript when it does not. */
-async function closed(record: RecordedSession | undefined, transcript: Transcript): Promise<RecordedSession> {
-  const deadline = performance.now() + LIMIT_MS
-  while (record && !record.hasClosed && performance.now() < deadline) await new Promise((turn) => setTimeout(turn, 1))
-  if (!record?.hasClosed) throw new Error(`the proxy did not close the session\n${transcript}`)
-  return record
 }
 
 /** Sockets of this process, as file descriptors; none where the system does not show them. */

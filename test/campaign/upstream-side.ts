@@ -1,7 +1,7 @@
 /** The upstream's side of a plan: it counts bytes, replies when they have arrived, and leaves where the fault says so. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { playPreamble } from '../support/sockets/scripted-peers.ts'
-import { Dice } from '../support/traffic/seeded-random.ts'
+import { SeededRandom } from '../support/traffic/seeded-random.ts'
 import type { ClientSide } from './client-side.ts'
 import {
   goesUp,
@@ -25,7 +25,7 @@ export class UpstreamSide {
   readonly #way: Way
   readonly #ends: Ends
   readonly #script: Script
-  readonly #dice: Dice
+  readonly #random: SeededRandom
   readonly #client: ClientSide
   /** Replies whose first bytes were written. */
   readonly #begun: Reply[] = []
@@ -37,7 +37,7 @@ export class UpstreamSide {
     this.#way = way
     this.#ends = ends
     this.#script = scriptOf(plan, way)
-    this.#dice = new Dice(plan.cuts.upstream)
+    this.#random = new SeededRandom(plan.cuts.upstream)
     this.#client = client
   }
 
@@ -48,7 +48,7 @@ export class UpstreamSide {
     const { due } = this.#script
     for (let next = 0; next < due.length; ) {
       const { after } = due[next]!
-      if (after - this.#ends.upstream.log.length > LARGE || this.#dice.chance(0.03)) await this.#rest()
+      if (after - this.#ends.upstream.log.length > LARGE || this.#random.chance(0.03)) await this.#rest()
       await this.#ends.upstream.received(after)
       if (this.#isUnanswered(after)) await this.#client.gone.then(() => turns(10))
       const count = this.#atOnce(next)
@@ -61,7 +61,7 @@ export class UpstreamSide {
   /** Reads nothing for a while, so that a large body fills the buffers on the way. */
   async #rest(): Promise<void> {
     this.#ends.upstream.pause()
-    await pause(5 + this.#dice.below(40))
+    await pause(5 + this.#random.below(40))
     this.#ends.upstream.resume()
   }
 
@@ -85,7 +85,7 @@ export class UpstreamSide {
       due[from + count]!.after <= this.#ends.upstream.log.length &&
       !this.#strikes(due[from + count]!.reply) &&
       !this.#strikes(due[from + count - 1]!.reply) &&
-      this.#dice.chance(0.5)
+      this.#random.chance(0.5)
     )
       count += 1
     return count
@@ -172,7 +172,7 @@ export class UpstreamSide {
   }
 
   #write(bytes: Buffer): Promise<void> {
-    return writePieces(this.#ends.upstream, bytes, this.#dice, (count) => {
+    return writePieces(this.#ends.upstream, bytes, this.#random, (count) => {
       this.sentBytes += count
     })
   }

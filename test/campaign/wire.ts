@@ -1,7 +1,7 @@
 /** How a side writes: in pieces, with pauses between them, and never waiting for a connection that has gone. */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Peer } from '../support/sockets/scripted-peers.ts'
-import type { Dice } from '../support/traffic/seeded-random.ts'
+import type { SeededRandom } from '../support/traffic/seeded-random.ts'
 import { type Ends, LIMIT_MS } from './stage.ts'
 
 /** Thrown where a side stops because the other one has gone: an end of the script, and no failure. */
@@ -11,15 +11,15 @@ export class Gone extends Error {}
 export async function writePieces(
   peer: Peer,
   bytes: Buffer,
-  dice: Dice,
+  random: SeededRandom,
   begun: (count: number) => void,
 ): Promise<void> {
-  for (const piece of pieces(bytes, dice)) {
+  for (const piece of pieces(bytes, random)) {
     if (peer.ending === 'reset') throw new Gone()
     begun(piece.length)
     await finished(peer, peer.send(piece))
-    if (dice.chance(0.3)) await turns(dice.below(4))
-    else if (dice.chance(0.03)) await pause(1 + dice.below(2))
+    if (random.chance(0.3)) await turns(random.below(4))
+    else if (random.chance(0.03)) await pause(1 + random.below(2))
   }
 }
 
@@ -34,13 +34,13 @@ export async function arrived({ client, upstream }: Ends, done: () => boolean): 
 }
 
 /** Whole, byte by byte, or cut at random places. */
-function pieces(bytes: Buffer, dice: Dice): Buffer[] {
+function pieces(bytes: Buffer, random: SeededRandom): Buffer[] {
   if (bytes.length === 0) return []
-  const kind = dice.below(10)
+  const kind = random.below(10)
   if (kind < 5) return [bytes]
   if (kind < 6 && bytes.length <= 200) return [...bytes].map((byte) => Buffer.of(byte))
-  const cuts = Array.from({ length: 1 + dice.below(bytes.length > 10_000 ? 30 : 6) }, () =>
-    dice.below(bytes.length),
+  const cuts = Array.from({ length: 1 + random.below(bytes.length > 10_000 ? 30 : 6) }, () =>
+    random.below(bytes.length),
   ).sort((a, b) => a - b)
   return [0, ...cuts]
     .map((from, index) => bytes.subarray(from, cuts[index] ?? bytes.length))

@@ -6,10 +6,10 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { type TemporaryFiles, writeTemporaryFiles } from '../support/files/temporary-files.ts'
 import { ProcessStage } from '../support/processes/process-stage.ts'
 import { unless } from '../support/programs/programs.ts'
 import { answerUntil } from '../support/sockets/answer-until.ts'
-import { type TemporaryFiles, writeTemporaryFiles } from '../support/tls/certificates.ts'
 import { CLIENTS, type SmtpClient } from './clients.ts'
 import { type Command, type Outcome, run } from './command.ts'
 import { buildAll, installedVersion, missing } from './rig.ts'

@@ -5,7 +5,7 @@ const BOUNDARY = 'b1-prepared-message'
 /** 256 KiB: many TLS records and several socket buffers, so that the message crosses a relay in many pieces. */
 const ATTACHMENT_OCTETS = 256 * 1024
 
-/** Octets that look random and are the same each time. */
+/** Bytes that look random and are the same each time. */
 function attachment(): Buffer {
   const blocks: Buffer[] = []
   for (let n = 0; n * 32 < ATTACHMENT_OCTETS; n += 1) blocks.push(createHash('sha256').update(`block ${n}`).digest())
@@ -15,7 +15,7 @@ function attachment(): Buffer {
 /**
  * A whole RFC 5322 message with an attachment, always the same: it has a Date and a Message-ID, so that no client adds
  * one; 8-bit text (RFC 6152), and lines that begin with dots, which a client must stuff (RFC 5321 section 4.5.2). All
- * lines end in CRLF; none is longer than 78 octets.
+ * lines end in CRLF; none is longer than 78 bytes.
  */
 export function preparedMessage(from: string, to: string): Buffer {
   const lines = [
@@ -31,7 +31,7 @@ export function preparedMessage(from: string, to: string): Buffer {
     'Content-Type: text/plain; charset=utf-8',
     'Content-Transfer-Encoding: 8bit',
     '',
-    'Grüße aus München, a line with two octets a character.',
+    'Grüße aus München, a line with two bytes a character.',
     '.',
     '..',
     '.hidden begins with a dot',

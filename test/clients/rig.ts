@@ -1,8 +1,7 @@
 /** A rehearsal: one simulated AhaSend, one proxy in front of it, and clients that use either. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
+import { temporaryDirectory, writeTemporaryFiles } from '../support/files/temporary-files.ts'
 import { type ProxyProcess, startProxy } from '../support/processes/proxy-process.ts'
 import { makeAuthority } from '../support/tls/certificates.ts'
 import { CLIENTS, type Delivery, type SmtpClient } from './clients.ts'
@@ -52,9 +51,9 @@ export function missing({ name, packages }: SmtpClient): string {
 export async function rehearse(): Promise<Rehearsal> {
   // Undone in reverse order: here when something fails to start, else by close().
   await using starting = new AsyncDisposableStack()
-  const directory = await mkdtemp(join(tmpdir(), 'clients-'))
-  starting.defer(() => rm(directory, { recursive: true }))
-  const files = await writeFiles(directory)
+  const { path: directory } = starting.use(temporaryDirectory('clients-'))
+  const files = await writeFiles()
+  starting.defer(files.remove)
   const failures = await buildAll(CLIENTS, directory)
   const simulator = await startSimulator({ accounts: { [CREDENTIALS.user]: CREDENTIALS.password } })
   starting.defer(() => simulator.close())
@@ -62,44 +61,39 @@ export async function rehearse(): Promise<Rehearsal> {
     await startProxy({
       PROXY_UPSTREAM: `smtp://${simulator.host}:${simulator.port}`,
       PROXY_UPSTREAM_CA_FILE: simulator.caFile,
-      PROXY_TLS_CERT_FILE: files.certFile,
-      PROXY_TLS_KEY_FILE: files.keyFile,
+      PROXY_TLS_CERT_FILE: files.paths['cert.pem'],
+      PROXY_TLS_KEY_FILE: files.paths['key.pem'],
     }),
   )
-  const mail = { ...ADDRESSES, ...CREDENTIALS, messageFile: files.messageFile, host: 'localhost' }
+  const mail = { ...ADDRESSES, ...CREDENTIALS, messageFile: files.paths['message.eml'], host: 'localhost' }
   const deliveries: Readonly<Record<Route, Delivery>> = {
     direct: { ...mail, port: simulator.port, caFile: simulator.caFile },
-    proxy: { ...mail, port: proxy.port, caFile: files.caFile },
+    proxy: { ...mail, port: proxy.port, caFile: files.paths['ca.pem'] },
   }
   const attempt: Rehearsal['attempt'] = async (client, route, trust = 'right') => {
     const failure = failures.get(client.name)
     if (failure !== undefined) throw new Error(`${client.name} could not be built: ${failure}`)
-    const delivery = trust === 'right' ? deliveries[route] : { ...deliveries[route], caFile: files.otherCaFile }
+    const delivery =
+      trust === 'right' ? deliveries[route] : { ...deliveries[route], caFile: files.paths['other-ca.pem'] }
     return observe(simulator, client.send(delivery, directory))
   }
   const started = starting.move()
   return { message: files.message, proxy, attempt, close: () => started.disposeAsync() }
 }
 
-async function writeFiles(directory: string) {
+async function writeFiles() {
   const authority = await makeAuthority()
   const certificate = await authority.issue({ dnsNames: ['localhost'] })
   const other = await makeAuthority('Another Authority')
   const message = preparedMessage(ADDRESSES.from, ADDRESSES.to)
-  const path = (name: string) => join(directory, name)
-  const files = {
-    caFile: path('ca.pem'),
-    otherCaFile: path('other-ca.pem'),
-    certFile: path('cert.pem'),
-    keyFile: path('key.pem'),
-    messageFile: path('message.eml'),
-  }
-  await writeFile(files.caFile, authority.certPem)
-  await writeFile(files.otherCaFile, other.certPem)
-  await writeFile(files.certFile, certificate.certPem)
-  await writeFile(files.keyFile, certificate.keyPem, { mode: 0o600 })
-  await writeFile(files.messageFile, message)
-  return { ...files, message }
+  const { paths, remove } = writeTemporaryFiles({
+    'ca.pem': authority.certPem,
+    'other-ca.pem': other.certPem,
+    'cert.pem': certificate.certPem,
+    'key.pem': certificate.keyPem,
+    'message.eml': message,
+  })
+  return { paths, message, remove }
 }
 
 /** Compiles, at the same time, what has to be compiled. Returns the compilers' errors by the names of clients. */

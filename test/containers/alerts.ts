@@ -7,16 +7,21 @@ import { after, before, describe, test } from 'node:test'
 import { composeMissing, engineMissing, IMAGES, imageMissing } from '../support/containers/engine.ts'
 import {
   asked,
+  eventually,
   press,
   type Stack,
   startStack,
   startWebhookIn,
   sumOf,
-  until,
   type WebhookContainer,
   webhookUrl,
 } from '../support/containers/stack.ts'
-import { assertTellsOfLoadShedding, assertTellsOfOne521, sayTime, tells } from '../support/monitoring/alertmanager.ts'
+import {
+  assertPagesForLoadShedding,
+  assertPagesForOne521,
+  reportTime,
+  tells,
+} from '../support/monitoring/alertmanager.ts'
 import { idleUntilClosed } from '../support/processes/running-proxy.ts'
 import { unless } from '../support/programs/programs.ts'
 
@@ -43,7 +48,7 @@ describe('whom the stack tells', unless(engineMissing(), composeMissing(), ...ne
     stack = await startStack(['proxy', 'prometheus', 'alertmanager', 'rehearsal', 'traffic'], { env })
     webhook = await startWebhookIn(stack, WEBHOOK)
     const accepted = 'smtp_proxy_transactions_total{smtp_transaction_outcome="accepted"}'
-    await until('Prometheus knows of mail', async () => (await count(`${accepted} > 20`)) > 0)
+    await eventually('Prometheus knows of mail', async () => (await count(`${accepted} > 20`)) > 0)
   })
 
   after(async () => {
@@ -61,11 +66,11 @@ describe('whom the stack tells', unless(engineMissing(), composeMissing(), ...ne
     for (const total of [100, 200]) {
       await idleUntilClosed(port, 100)
       // a second scrape shows the growth
-      await until(`Prometheus knows of ${total}`, async () => (await count(idle)) >= total)
+      await eventually(`Prometheus knows of ${total}`, async () => (await count(idle)) >= total)
     }
     await rehearse('all-well')
     const storm = 'job_server_client:smtp_proxy_idle_disconnect:increase1h > 50'
-    await until('the rules know of the storm', async () => (await count(storm)) > 0)
+    await eventually('the rules know of the storm', async () => (await count(storm)) > 0)
     const firing = await asked<{ readonly result: readonly unknown[] }>(
       stack.container('prometheus'),
       `/api/v1/query?query=${encodeURIComponent('ALERTS{alertstate="firing", severity=~"critical|warning"}')}`,
@@ -78,8 +83,8 @@ describe('whom the stack tells', unless(engineMissing(), composeMissing(), ...ne
     const from = performance.now()
     await rehearse('one-521')
     const call = await webhook.calls.first(tells('AhaSendAccountDisabled'), AT_ONCE_MS)
-    sayTime(context, 'one 521', from, call)
-    assertTellsOfOne521(call, 'rehearsal')
+    reportTime(context, 'one 521', from, call)
+    assertPagesForOne521(call, 'rehearsal')
     assert.equal(webhook.calls.all.length, 1)
   })
 
@@ -87,8 +92,8 @@ describe('whom the stack tells', unless(engineMissing(), composeMissing(), ...ne
     const from = performance.now()
     await rehearse('load-shedding')
     const call = await webhook.calls.first(tells('AhaSendLoadShedding'), STORM_MS)
-    sayTime(context, 'a 421 storm', from, call)
-    assertTellsOfLoadShedding(call, 'rehearsal')
+    reportTime(context, 'a 421 storm', from, call)
+    assertPagesForLoadShedding(call, 'rehearsal')
   })
 
   test('and of nothing else', () => {

@@ -1,7 +1,7 @@
 /** compose.yaml as it is written: what it promises, and that every setting reaches whom it is for and nobody else. */
+
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { describe, test } from 'node:test'
 import { ALERT_ROWS } from '../../dashboards/alertmanager/settings.ts'
@@ -26,8 +26,9 @@ import {
 import { composeMissing, ROOT } from '../support/containers/engine.ts'
 import { OF_THE_MACHINE, OF_THE_PROXY, rehearsalBehind } from '../support/containers/rehearsal-env.ts'
 import { readEnvExample, withSettings } from '../support/docs/env-example.ts'
+import { temporaryDirectory, writeTemporaryFiles } from '../support/files/temporary-files.ts'
 import { unless } from '../support/programs/programs.ts'
-import { makeAuthority, writeTemporaryFiles } from '../support/tls/certificates.ts'
+import { makeAuthority } from '../support/tls/certificates.ts'
 
 const REHEARSAL = { envFiles: ['rehearsal.env'] }
 
@@ -231,22 +232,18 @@ describe('compose.yaml', unless(composeMissing()), () => {
   })
 
   test('is taken in by another project with include, and apps there reach the proxy', () => {
-    const directory = mkdtempSync(join(tmpdir(), 'project-'))
-    try {
-      writeFileSync(join(directory, '.env'), 'PROXY_CLIENTS=not-for-an-included-project=10.0.0.0/8\n')
-      const file = join(directory, 'compose.yaml')
-      writeFileSync(
-        file,
-        `include: [${join(ROOT, 'compose.yaml')}]\nservices: {app: {image: app, depends_on: [proxy]}}\n`,
-      )
-      const project = readProject({ file })
-      assert.deepEqual(Object.keys(project.services).sort(), [...ALL, 'app'].sort())
-      assert.deepEqual(published(project), published(readProject()))
-      assert.equal(project.services.proxy?.build?.context, ROOT.replace(/\/$/, ''))
-      assert.deepEqual(Object.keys(project.services.app?.networks ?? {}), ['default'])
-    } finally {
-      rmSync(directory, { recursive: true })
-    }
+    using directory = temporaryDirectory('project-')
+    writeFileSync(join(directory.path, '.env'), 'PROXY_CLIENTS=not-for-an-included-project=10.0.0.0/8\n')
+    const file = join(directory.path, 'compose.yaml')
+    writeFileSync(
+      file,
+      `include: [${join(ROOT, 'compose.yaml')}]\nservices: {app: {image: app, depends_on: [proxy]}}\n`,
+    )
+    const project = readProject({ file })
+    assert.deepEqual(Object.keys(project.services).sort(), [...ALL, 'app'].sort())
+    assert.deepEqual(published(project), published(readProject()))
+    assert.equal(project.services.proxy?.build?.context, ROOT.replace(/\/$/, ''))
+    assert.deepEqual(Object.keys(project.services.app?.networks ?? {}), ['default'])
   })
 })
 

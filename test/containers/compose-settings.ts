@@ -1,7 +1,7 @@
 /** Which settings of .env reach which service of compose.yaml, and which service reports unknown names. */
+
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { describe, test } from 'node:test'
 import { ALERT_ROWS } from '../../dashboards/alertmanager/settings.ts'
@@ -24,8 +24,8 @@ import {
   variablesIn,
 } from '../support/containers/compose.ts'
 import { composeMissing, ROOT } from '../support/containers/engine.ts'
+import { temporaryDirectory, writeTemporaryFiles } from '../support/files/temporary-files.ts'
 import { unless } from '../support/programs/programs.ts'
-import { writeTemporaryFiles } from '../support/tls/certificates.ts'
 
 function text(name: string): string {
   return readFileSync(join(ROOT, name), 'utf8')
@@ -144,16 +144,12 @@ describe('unknown names in .env', COMPOSE, () => {
   })
 
   test('are reported for the .env of a project that includes this one, if that names the file', () => {
-    const directory = mkdtempSync(join(tmpdir(), 'project-'))
-    try {
-      const own = join(directory, '.env')
-      writeFileSync(own, `SETTINGS_FILE=${own}\nPROXY_LISTN=x\nDATABASE_URL=x\n`)
-      const file = join(directory, 'compose.yaml')
-      writeFileSync(file, `include: [${join(ROOT, 'compose.yaml')}]\n`)
-      const { services: all } = readProject({ file, envFiles: [relative(ROOT, own)] })
-      assert.match(misspelledVariables(given(all[NAMES])).join(), /^PROXY_LISTN: /)
-    } finally {
-      rmSync(directory, { recursive: true })
-    }
+    using directory = temporaryDirectory('project-')
+    const own = join(directory.path, '.env')
+    writeFileSync(own, `SETTINGS_FILE=${own}\nPROXY_LISTN=x\nDATABASE_URL=x\n`)
+    const file = join(directory.path, 'compose.yaml')
+    writeFileSync(file, `include: [${join(ROOT, 'compose.yaml')}]\n`)
+    const { services: all } = readProject({ file, envFiles: [relative(ROOT, own)] })
+    assert.match(misspelledVariables(given(all[NAMES])).join(), /^PROXY_LISTN: /)
   })
 })

@@ -1,7 +1,7 @@
 /** compose.yaml at work, with the images that can be had: what runs, who reaches whom, and that mail and its metrics flow. */
+
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { plainEnvironment } from '../support/containers/compose.ts'
@@ -17,14 +17,15 @@ import {
 import {
   accepted,
   asked,
+  eventually,
   fetched,
   press,
   SETTINGS,
   type Stack,
   startStack,
   sumOf,
-  until,
 } from '../support/containers/stack.ts'
+import { temporaryDirectory } from '../support/files/temporary-files.ts'
 import { unless } from '../support/programs/programs.ts'
 import { connectClient } from '../support/sockets/scripted-peers.ts'
 
@@ -85,14 +86,14 @@ describe('the stack', unless(...own, ...others), () => {
   test('carries mail, and Prometheus counts it', async () => {
     await accepted(stack.container('rehearsal'), 5)
     const counted = 'smtp_proxy_transactions_total{smtp_transaction_outcome="accepted"}'
-    await until('Prometheus knows of it', async () => (await sumOf(stack.container('prometheus'), counted)) > 0)
+    await eventually('Prometheus knows of it', async () => (await sumOf(stack.container('prometheus'), counted)) > 0)
   })
 
   test('has alerting rules, and an Alertmanager to tell', async () => {
     const prometheus = stack.container('prometheus')
     const { groups } = await asked<{ groups: readonly unknown[] }>(prometheus, '/api/v1/rules?type=alert')
     assert.ok(groups.length > 0)
-    await until('Prometheus has found Alertmanager', async () => {
+    await eventually('Prometheus has found Alertmanager', async () => {
       const found = await asked<{ activeAlertmanagers: readonly unknown[] }>(prometheus, '/api/v1/alertmanagers')
       return found.activeAlertmanagers.length === 1
     })
@@ -116,14 +117,14 @@ describe('the stack', unless(...own, ...others), () => {
 
   test('carries mail though there is no Tempo, and counts the spans that were lost', async () => {
     const lost = 'smtp_proxy_telemetry_lost_total{telemetry_signal="traces"}'
-    await until('lost spans are counted', async () => (await sumOf(stack.container('prometheus'), lost)) > 0)
+    await eventually('lost spans are counted', async () => (await sumOf(stack.container('prometheus'), lost)) > 0)
     await accepted(stack.container('rehearsal'), 5)
   })
 
   test('a button on the page of faults is a 521 in Prometheus, and another one ends it', async () => {
     await press(stack.container('rehearsal'), 'account-disabled')
     const refused = 'smtp_proxy_replies_total{smtp_reply_cause="account_disabled"}'
-    await until('Prometheus knows of 521', async () => (await sumOf(stack.container('prometheus'), refused)) > 0)
+    await eventually('Prometheus knows of 521', async () => (await sumOf(stack.container('prometheus'), refused)) > 0)
     await press(stack.container('rehearsal'), 'all-well')
     await accepted(stack.container('rehearsal'), 5)
   })
@@ -152,7 +153,7 @@ describe('the proxy alone', unless(...own), () => {
 })
 
 describe('in another project', unless(...own), () => {
-  const directory = mkdtempSync(join(tmpdir(), 'project-'))
+  const { path: directory, remove } = temporaryDirectory('project-')
   const compose = (args: readonly string[], settings: Readonly<Record<string, string>> = {}) => {
     const project = ['compose', '--project-name', `included-${process.pid}`, '--file', join(directory, 'compose.yaml')]
     const env = { ...plainEnvironment(), ...SETTINGS, ...NOWHERE, ...settings }
@@ -160,7 +161,7 @@ describe('in another project', unless(...own), () => {
   }
   after(() => {
     compose(['down', '--volumes'])
-    rmSync(directory, { recursive: true })
+    remove()
   })
 
   test('an app beside the included file reaches the proxy by its name, once it is healthy', () => {

@@ -1,4 +1,5 @@
 /** The product's image: what is in it, how it runs when confined as far as an engine can, and how it stops. */
+
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -22,6 +23,7 @@ import {
 } from '../support/containers/images.ts'
 import { unless } from '../support/programs/programs.ts'
 import { connectClient, type Peer } from '../support/sockets/scripted-peers.ts'
+import { until } from '../support/waiting/until.ts'
 
 const IMAGE = 'ahasend-smtp-proxy:test'
 const REHEARSAL = 'ahasend-smtp-proxy-rehearsal:test'
@@ -148,11 +150,8 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
     test(`stopped ${ms} ms after it hears signals, ends with exit code 0, long before the engine kills it`, async () => {
       const id = dockerOutput(['run', '--detach', '--network=none', '--read-only', '--cap-drop=ALL', IMAGE]).trim()
       try {
-        const end = performance.now() + 60_000
-        while (!hearsSignals(id)) {
-          assert.ok(performance.now() < end, `it hears no signals: ${JSON.stringify(docker(['logs', id]))}`)
-          await setTimeout(10)
-        }
+        const logs = () => `the process handles signals: ${JSON.stringify(docker(['logs', id]))}`
+        await until(logs, () => hearsSignals(id), { limitMs: 60_000, everyMs: 10 })
         await setTimeout(ms)
         const began = performance.now()
         dockerOutput(['stop', '--time=20', id])

@@ -15,7 +15,7 @@ export interface App {
 export interface Envelope {
   readonly from?: string
   readonly to?: string | readonly string[]
-  /** Octets of text. */
+  /** Bytes of text. */
   readonly size?: number
 }
 

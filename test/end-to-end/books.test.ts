@@ -13,7 +13,8 @@ import { type Run, run, type Source } from '../support/books/books-run.ts'
 import { collectorMissing } from '../support/otlp/collector.ts'
 import { unless } from '../support/programs/programs.ts'
 import { App, STRANGER } from '../support/traffic/mixed-mail.ts'
-import { sendMixedMail, until } from '../support/traffic/mixed-traffic.ts'
+import { sendMixedMail } from '../support/traffic/mixed-traffic.ts'
+import { until } from '../support/waiting/until.ts'
 
 interface Knowledge {
   readonly sources: readonly Source[]
@@ -56,10 +57,10 @@ const AGREEMENTS: readonly (readonly [Page, Knowledge])[] = [
   ['recipients', { sources: [...METRICS, 'spans', ...LOGS, 'ledger'], by: ['verdict'] }],
   ['bodies', { sources: [...METRICS, 'spans', ...LOGS, 'apps'], by: ['outcome', 'client'] }],
   ['bodies', { sources: [...METRICS, 'spans', ...LOGS, 'ledger'], by: ['outcome'] }],
-  ['octetsOfBodies', { sources: [...METRICS, 'spans', ...LOGS, 'apps'], by: ['outcome', 'client'] }],
+  ['bytesOfBodies', { sources: [...METRICS, 'spans', ...LOGS, 'apps'], by: ['outcome', 'client'] }],
   // AhaSend does not measure a body that breaks off.
   [
-    'octetsOfBodies',
+    'bytesOfBodies',
     {
       sources: [...METRICS, 'spans', ...LOGS, 'ledger'],
       by: ['outcome'],
@@ -73,8 +74,8 @@ const AGREEMENTS: readonly (readonly [Page, Knowledge])[] = [
   ['dials', { sources: [...METRICS, 'spans', ...LOGS], by: ['ready', 'error'] }],
   // AhaSend sees whether TLS came about.
   ['dials', { sources: [...METRICS, 'spans', ...LOGS, 'ledger'], by: ['ready'] }],
-  // Apps do not see the proxy's changes to EHLO's reply, nor do octets of theirs that the proxy answers go up.
-  ['octets', { sources: [...METRICS, 'spans', ...LOGS, 'ledger'], by: ['direction'] }],
+  // Apps do not see the proxy's changes to EHLO's reply, nor do bytes of theirs that the proxy answers go up.
+  ['bytes', { sources: [...METRICS, 'spans', ...LOGS, 'ledger'], by: ['direction'] }],
 ]
 
 const needsCollector = unless(collectorMissing())
@@ -168,7 +169,7 @@ describe('What is not told one by one is counted', needsCollector, () => {
     assert.ok(all(books.spans, 'sessions') < 30 && all(books.lines, 'sessions') < 30)
   })
 
-  test('a session that is not understood: its replies and octets are counted, its mails are not guessed (MET-13)', async () => {
+  test('a session that is not understood: its replies and bytes are counted, its mails are not guessed (MET-13)', async () => {
     const { books, page } = await run({}, async ({ proxy, apps }) => {
       const app = await App.loggedIn(proxy.port, '127.0.0.1', apps)
       // not offered, so that what comes behind it could be anything until the 502
@@ -180,7 +181,7 @@ describe('What is not told one by one is counted', needsCollector, () => {
     for (const source of ['points', 'spans', 'ledger', 'apps'] as const) {
       assert.equal(all(books[source], 'replies'), all(books.page, 'replies'), source)
     }
-    assert.deepEqual(books.page.octets.by(['direction']), books.ledger.octets.by(['direction']))
+    assert.deepEqual(books.page.bytes.by(['direction']), books.ledger.bytes.by(['direction']))
     assert.deepEqual(books.page.transactions.by(['outcome']), { aborted: 1 })
     assert.deepEqual(books.spans.transactions.by(['outcome']), { aborted: 1 })
     assert.deepEqual(books.ledger.transactions.by(['outcome']), { accepted: 2 })
@@ -193,7 +194,7 @@ describe('What is not told one by one is counted', needsCollector, () => {
         const app = await App.loggedIn(proxy.port, '127.0.0.1', apps)
         await app.quit()
       }
-      await until(async () => {
+      await until('the proxy reports every dial', async () => {
         const dials = sum(parseMetrics(await proxy.metrics()), metrics.dials.prometheus)
         return dials === simulator.ledger.summary().sessions.opened
       })

@@ -1,8 +1,8 @@
 /**
- * What peers write stays between them. Marks are put into every place that a client, an upstream, an operator or a
- * receiver can write, at the loudest level and with everything sampled; then everything that the proxy puts out is
- * searched for them, in part, in any case, in base64 and in hexadecimal. What may be found is declared, with the reason;
- * anything else fails, and so does a declared one that is not found any more.
+ * The proxy's output contains nothing that its peers sent. The test sends canaries in every place that a client, an
+ * upstream, an operator or a receiver controls, with maximum logging and sampling. It then searches all output of the
+ * proxy for parts of them, in any case, in base64 and in hexadecimal. ALLOWED lists each canary that may be found, with
+ * the reason. Any other finding fails, and so does an allowed canary that is no longer found.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -16,58 +16,58 @@ import { upstreamScenes } from '../support/canaries/upstream.ts'
 
 const SCENES = { ...clientScenes, ...authScenes, ...upstreamScenes, ...operatorScenes }
 
-/** Each thing that may be found, and where: this is the contract. */
+/** The canaries that may be found, and the sinks: this is the contract. */
 const ALLOWED: Found = {
-  // the trace that a mail belongs to is what makes it findable from the application's side
+  // the trace id connects the message with the app's own trace
   'trace id of a traceparent': ['OTLP logs', 'OTLP traces', 'log'],
   'span id of a traceparent': ['OTLP traces'],
   tracestate: ['OTLP traces'],
-  // tags are made to sort mail by, and are values without bound: on spans only
+  // tags classify messages; their values are unbounded, so they are on spans only
   tag: ['OTLP traces'],
   'another tag': ['OTLP traces'],
-  // AhaSend's own random ids, by which its support and its webhooks know a mail; nothing but 32 hexadecimal digits passes
+  // AhaSend's random ids, which its support and its webhooks use; only 32 hexadecimal digits are accepted
   "a message's id in the final reply": ['OTLP logs', 'OTLP traces', 'log'],
-  // `check` shows its operator what the upstream offers
+  // `check` shows the operator what the upstream offers
   'name in the EHLO reply to check': ['output of check'],
   'keyword in the EHLO reply to check': ['output of check'],
-  // the receiver is who they are for
+  // these are meant for the receiver
   'token in OTEL_EXPORTER_OTLP_HEADERS': ['path and headers of OTLP requests'],
   'token in OTEL_EXPORTER_OTLP_TRACES_HEADERS': ['path and headers of OTLP requests'],
   'parameter of an OTLP endpoint': ['path and headers of OTLP requests'],
 }
 
-const TOLD = ['OTLP logs', 'OTLP traces', 'log']
+const RECORDS = ['OTLP logs', 'OTLP traces', 'log']
 
-/** What PROXY_RECORD_ADDRESSES=domain allows besides. */
+/** What PROXY_RECORD_ADDRESSES=domain also allows. */
 const DOMAINS: Found = {
-  'address in a PROXY header of version 1': TOLD,
-  'address in a PROXY header of version 2': TOLD,
-  'address of a client that may not connect': TOLD,
-  'domain of the sender': TOLD,
-  'domain of the recipient': TOLD,
-  'domain of a refused recipient': TOLD,
+  'address in a PROXY header of version 1': RECORDS,
+  'address in a PROXY header of version 2': RECORDS,
+  'address of a client that may not connect': RECORDS,
+  'domain of the sender': RECORDS,
+  'domain of the recipient': RECORDS,
+  'domain of a refused recipient': RECORDS,
 }
 
-/** What PROXY_RECORD_ADDRESSES=full allows besides. */
+/** What PROXY_RECORD_ADDRESSES=full also allows. */
 const ADDRESSES: Found = {
   ...DOMAINS,
-  sender: TOLD,
-  recipient: TOLD,
-  'refused recipient': TOLD,
-  'Message-ID': TOLD,
-  'domain of the Message-ID': TOLD,
+  sender: RECORDS,
+  recipient: RECORDS,
+  'refused recipient': RECORDS,
+  'Message-ID': RECORDS,
+  'domain of the Message-ID': RECORDS,
 }
 
 const RUNS: readonly (readonly [name: string, env: Readonly<Record<string, string>>, allowed: Found])[] = [
-  ['as it is by default', {}, ALLOWED],
+  ['by default', {}, ALLOWED],
   ['with several event loops', { PROXY_WORKERS: '2' }, ALLOWED],
   ['with PROXY_RECORD_ADDRESSES=domain', { PROXY_RECORD_ADDRESSES: 'domain' }, { ...ALLOWED, ...DOMAINS }],
   ['with PROXY_RECORD_ADDRESSES=full', { PROXY_RECORD_ADDRESSES: 'full' }, { ...ALLOWED, ...ADDRESSES }],
 ]
 
-describe('Marks in every place', { concurrency: 2 }, () => {
+describe('Canaries in every place', { concurrency: 2 }, () => {
   for (const [name, env, allowed] of RUNS) {
-    describe(`The loudest proxy, ${name}`, () => {
+    describe(`A proxy with maximum output, ${name},`, () => {
       let stage: CanaryStage
       let sinks: Sinks
       before(async () => {
@@ -77,44 +77,43 @@ describe('Marks in every place', { concurrency: 2 }, () => {
       })
       after(() => stage.close())
 
-      test('says nothing that it was not allowed to say (PRV-01, PRV-02, PRV-03)', (context) => {
-        context.diagnostic(`${stage.marks.places.length} places x ${Object.keys(sinks).length} sinks`)
-        assert.deepEqual(stage.marks.search(sinks), sorted(allowed))
+      test('outputs no canary that is not allowed (PRV-01, PRV-02, PRV-03)', (context) => {
+        context.diagnostic(`${stage.canaries.places.length} places x ${Object.keys(sinks).length} sinks`)
+        assert.deepEqual(stage.canaries.search(sinks), sorted(allowed))
       })
 
-      test('did speak in every sink', () => {
-        for (const [sink, expected] of Object.entries(SIGNS)) assert.match(sinks[sink] ?? '', expected, sink)
+      test('writes to every sink', () => {
+        for (const [sink, expected] of Object.entries(EXPECTED)) assert.match(sinks[sink] ?? '', expected, sink)
         assert.doesNotMatch(sinks.log ?? '', /lines suppressed/)
-        assert.deepEqual(Object.keys(sinks).sort(), [...Object.keys(SIGNS), 'standard error'].sort())
+        assert.deepEqual(Object.keys(sinks).sort(), [...Object.keys(EXPECTED), 'standard error'].sort())
       })
 
-      test('would be found out in each of them', () => {
+      test('cannot leak a canary to any sink unnoticed', () => {
         const place = 'AUTH PLAIN password'
         for (const [sink, output] of Object.entries(sinks)) {
-          const leaking = { [sink]: `${output}${stage.marks.at(place)}` }
-          assert.deepEqual(stage.marks.search(leaking)[place], [sink])
+          const leaking = { [sink]: `${output}${stage.canaries.at(place)}` }
+          assert.deepEqual(stage.canaries.search(leaking)[place], [sink])
         }
       })
 
-      test('the search was for all places', (context) => {
+      test('is searched for the canaries of all places', (context) => {
         const isFirst = Object.keys(env).length === 0
-        for (const place of isFirst ? stage.marks.places : []) context.diagnostic(`place: ${place}`)
-        for (const [sink, output] of Object.entries(sinks))
-          context.diagnostic(`sink: ${sink} (${output.length} octets)`)
-        assert.ok(stage.marks.places.length > 150)
+        for (const place of isFirst ? stage.canaries.places : []) context.diagnostic(`place: ${place}`)
+        for (const [sink, output] of Object.entries(sinks)) context.diagnostic(`sink: ${sink} (${output.length} bytes)`)
+        assert.ok(stage.canaries.places.length > 150)
       })
     })
   }
 })
 
-test('where an error came from is told without its message, however many lines that has', () => {
+test('the origin of an error is reported without its message, even if the message has several lines', () => {
   const told = originOf(new TypeError('said by a client\n    at secret (secret.ts:1:1)'))
   assert.doesNotMatch(JSON.stringify(told), /secret|client/)
   assert.match(JSON.stringify(told), /canary\.test\.ts/)
 })
 
-/** That each sink was really listened to: something that must be in it. */
-const SIGNS: Readonly<Record<string, RegExp>> = {
+/** What each sink must contain, which proves that it was searched. */
+const EXPECTED: Readonly<Record<string, RegExp>> = {
   log: /"msg":"transaction"[\s\S]*"msg":"session"|"msg":"session"[\s\S]*"msg":"transaction"/,
   '/metrics': /smtp_proxy_replies_total\{.*\} [1-9]/,
   '/': /<title>/,

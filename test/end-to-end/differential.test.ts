@@ -1,19 +1,22 @@
 /**
  * The same script, run directly against the simulated AhaSend and through the proxy over each kind of listener. The
- * client must read the same octets and see the same kind of close; AhaSend must receive the same commands and bodies.
+ * client must read the same bytes and see the same kind of close; AhaSend must receive the same commands and bodies.
  *
  * Declared differences, and nothing else: what happens before TLS (the proxy's preamble and its own STARTTLS), message
  * ids (random), and half a reply, which the proxy does not pass on.
  */
+
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { createSecureContext } from 'node:tls'
 import { type ProxyServer, startServer } from '../../proxy/server/server.ts'
-import { parseConfig } from '../../proxy/settings/settings.ts'
 import { AUTH_PLAIN } from '../simulator/client.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
+import { writeTemporaryFiles } from '../support/files/temporary-files.ts'
+import { configOf } from '../support/in-process/config.ts'
 import { connectClient, type Ending, type Peer, startTls } from '../support/sockets/scripted-peers.ts'
-import { type Certificate, makeAuthority, writeTemporaryFiles } from '../support/tls/certificates.ts'
+import { type Certificate, makeAuthority } from '../support/tls/certificates.ts'
+import { until } from '../support/waiting/until.ts'
 
 /** What to send, and how many replies to wait for; 0 = go on at once. `FIN` ends the client's direction. */
 type Step = readonly [send: string, replies: number] | 'FIN'
@@ -32,7 +35,7 @@ function group(from: string, to: string): string {
 }
 
 /** A mail that stops where the fault strikes. */
-function until(fault: string, command: 'mail' | 'rcpt' | 'data' | 'end-of-message'): Step[] {
+function untilFault(fault: string, command: 'mail' | 'rcpt' | 'data' | 'end-of-message'): Step[] {
   const steps = mail(`fault+${fault}@example.com`)
   return steps.slice(0, ['mail', 'rcpt', 'data', 'end-of-message'].indexOf(command) + 1)
 }
@@ -82,19 +85,24 @@ const SCRIPTS: Readonly<Record<string, readonly Step[]>> = {
     ...mail('a@example.com', 'fault+553-at-rcpt@example.net', 'b@example.net'),
     QUIT,
   ],
-  '521 at MAIL': [LOGIN, ...until('521-at-mail', 'mail'), QUIT],
-  '451 at RCPT': [LOGIN, ...until('451-at-rcpt', 'rcpt'), QUIT],
-  '554 at DATA': [LOGIN, ...until('554-at-data', 'data'), QUIT],
-  '556 at the end': [LOGIN, ...until('556-at-end-of-message', 'end-of-message'), QUIT],
-  '552 at the end, then another mail': [LOGIN, ...until('552-at-end-of-message', 'end-of-message'), ...mail(), QUIT],
-  '421 at MAIL': [LOGIN, ...until('421-at-mail', 'mail')],
-  '421 at DATA': [LOGIN, ...until('421-at-data', 'data')],
-  '421 at the end': [LOGIN, ...until('421-at-end-of-message', 'end-of-message')],
+  '521 at MAIL': [LOGIN, ...untilFault('521-at-mail', 'mail'), QUIT],
+  '451 at RCPT': [LOGIN, ...untilFault('451-at-rcpt', 'rcpt'), QUIT],
+  '554 at DATA': [LOGIN, ...untilFault('554-at-data', 'data'), QUIT],
+  '556 at the end': [LOGIN, ...untilFault('556-at-end-of-message', 'end-of-message'), QUIT],
+  '552 at the end, then another mail': [
+    LOGIN,
+    ...untilFault('552-at-end-of-message', 'end-of-message'),
+    ...mail(),
+    QUIT,
+  ],
+  '421 at MAIL': [LOGIN, ...untilFault('421-at-mail', 'mail')],
+  '421 at DATA': [LOGIN, ...untilFault('421-at-data', 'data')],
+  '421 at the end': [LOGIN, ...untilFault('421-at-end-of-message', 'end-of-message')],
   'a close in place of the answer to MAIL': [LOGIN, ['MAIL FROM:<fault+close-at-mail@example.com>\r\n', 0]],
-  'a close in place of the final reply': [LOGIN, ...until('close-at-end-of-message', 'data'), [BODY, 0]],
-  'a reset in place of the final reply': [LOGIN, ...until('reset-at-end-of-message', 'data'), [BODY, 0]],
+  'a close in place of the final reply': [LOGIN, ...untilFault('close-at-end-of-message', 'data'), [BODY, 0]],
+  'a reset in place of the final reply': [LOGIN, ...untilFault('reset-at-end-of-message', 'data'), [BODY, 0]],
   'a reply cut in the middle': [LOGIN, ['MAIL FROM:<fault+cut-at-mail@example.com>\r\n', 0]],
-  'a final reply cut in the middle': [LOGIN, ...until('cut-at-end-of-message', 'data'), [BODY, 0]],
+  'a final reply cut in the middle': [LOGIN, ...untilFault('cut-at-end-of-message', 'data'), [BODY, 0]],
   'the client ends its side behind the dot': [LOGIN, ...mail().slice(0, 3), [BODY, 0], 'FIN'],
   'the client ends its side behind QUIT': [LOGIN, ['QUIT\r\n', 0], 'FIN'],
   'the client ends its side in the body': [LOGIN, ...mail().slice(0, 3), ['half a li', 0], 'FIN'],
@@ -183,14 +191,11 @@ for (const [idleMs, scripts] of RUNS)
 
     /** The simulator's number of the session that said the marker, once that session is closed. */
     async function simulatorSession(marker: string): Promise<number> {
-      const deadline = performance.now() + 15_000
-      while (performance.now() < deadline) {
+      return await until(`the simulator has closed the session of ${marker}`, () => {
         const said = simulator.ledger.commands.find(({ line }) => line.includes(marker))
         const session = simulator.ledger.sessions.find((one) => one.session === said?.session)
-        if (session?.closedAt !== undefined) return session.session
-        await new Promise((turn) => setTimeout(turn, 5))
-      }
-      throw new Error(`the simulator's session of ${marker} is not closed`)
+        return session?.closedAt !== undefined && session.session
+      })
     }
 
     function commandsOf(session: number): string[] {
@@ -213,7 +218,7 @@ function normalised(text: string): string {
 
 async function startProxy(simulator: Simulator, { certPem, keyPem }: Certificate): Promise<ProxyServer> {
   const files = writeTemporaryFiles({ 'cert.pem': certPem, 'key.pem': keyPem })
-  const parsed = parseConfig({
+  const config = configOf({
     PROXY_LISTEN: 'smtp://127.0.0.1:0,smtps://127.0.0.1:0',
     PROXY_UPSTREAM: `smtp://localhost:${simulator.port}`,
     PROXY_UPSTREAM_CA_FILE: simulator.caFile,
@@ -222,11 +227,10 @@ async function startProxy(simulator: Simulator, { certPem, keyPem }: Certificate
     PROXY_WARM_CONNECTIONS: '0',
   })
   files.remove()
-  if ('mistakes' in parsed) throw new Error(parsed.mistakes.join('\n'))
   const telemetry = { open: () => () => {}, dial() {}, observerFailed: (error: unknown) => assert.fail(String(error)) }
   const certificate = { context: createSecureContext({ cert: certPem, key: keyPem }) }
-  const proxy = await startServer({ config: parsed.config, telemetry, certificate })
-  const plain = await startServer({ config: { ...parsed.config, listeners: [parsed.config.listeners[0]!] }, telemetry })
+  const proxy = await startServer({ config, telemetry, certificate })
+  const plain = await startServer({ config: { ...config, listeners: [config.listeners[0]!] }, telemetry })
   const close = proxy.close.bind(proxy)
   proxy.bound.push(...plain.bound)
   proxy.close = async () => {

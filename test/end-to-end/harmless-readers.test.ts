@@ -99,7 +99,7 @@ function askAndNeverRead(port: number): net.Socket {
   return socket
 }
 
-/** Refused mails: a line of some 500 octets each. More than may wait in the proxy and in the kernel. */
+/** Refused mails: a line of some 500 bytes each. More than may wait in the proxy and in the kernel. */
 const FLOOD = 5000
 
 /** Stops reading, and makes more lines than may wait, until some are dropped. */

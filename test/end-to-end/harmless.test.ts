@@ -102,7 +102,7 @@ const FAULTS: Readonly<Record<string, Answers>> = {
   'does not even read': 'deaf',
   'resets connections': 'reset',
   'answers without end': 'flood',
-  'answers an octet now and then': 'drip',
+  'answers one byte at a time, without end': 'drip',
   'speaks no HTTP': 'babble',
   'changes the protocol': 'upgrade',
   'answers 400': 400,

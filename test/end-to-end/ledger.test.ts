@@ -2,6 +2,7 @@
  * The laws of the ledger, under random faults on both sides (seeded; the seed is printed): no mail is invented, none is
  * sent twice or altered, and every mail that was taken without its sender learning of it lies inside a fault.
  */
+
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
@@ -9,11 +10,12 @@ import net from 'node:net'
 import { describe, test } from 'node:test'
 import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import { startServer } from '../../proxy/server/server.ts'
-import { parseConfig } from '../../proxy/settings/settings.ts'
 import { seededRandom } from '../simulator/random.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
-import { Recorder } from '../support/in-process/stage.ts'
+import { configOf } from '../support/in-process/config.ts'
+import { Recorder } from '../support/in-process/recorder.ts'
 import { Peer } from '../support/sockets/scripted-peers.ts'
+import { until } from '../support/waiting/until.ts'
 
 const SESSIONS = 300
 const AT_ONCE = 10
@@ -182,26 +184,19 @@ async function runCampaign(seed: number): Promise<Campaign> {
     for (let app = waiting.shift(); app; app = waiting.shift()) await app.run(port)
   }
   await Promise.all(Array.from({ length: AT_ONCE }, work))
-  await until(() => server.activeSessions === 0)
+  await until('no session is active', () => server.activeSessions === 0)
   await server.close()
   return { apps, simulator, recorder, left: server.activeSessions }
 }
 
 function configFor(simulator: Simulator) {
-  const parsed = parseConfig({
+  return configOf({
     PROXY_LISTEN: 'smtp://127.0.0.1:0',
     PROXY_UPSTREAM: `smtp://localhost:${simulator.port}`,
     PROXY_UPSTREAM_CA_FILE: simulator.caFile,
     // a dial in slices takes more than a hundred turns of this busy loop: the proxy must not give it up
     PROXY_DIAL_TIMEOUT: '25s',
   })
-  if ('mistakes' in parsed) throw new Error(parsed.mistakes.join('\n'))
-  return parsed.config
-}
-
-async function until(done: () => boolean): Promise<void> {
-  const deadline = performance.now() + 20_000
-  while (!done() && performance.now() < deadline) await new Promise((turn) => setTimeout(turn, 5))
 }
 
 describe('The laws of the ledger, in sessions that are broken at random', () => {

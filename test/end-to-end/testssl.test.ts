@@ -7,9 +7,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { run } from '../clients/command.ts'
+import { writeTemporaryFiles } from '../support/files/temporary-files.ts'
 import { startProxy } from '../support/processes/proxy-process.ts'
 import { unless } from '../support/programs/programs.ts'
-import { makeAuthority, writeTemporaryFiles } from '../support/tls/certificates.ts'
+import { makeAuthority } from '../support/tls/certificates.ts'
 
 /** Protocols, cipher categories, forward secrecy, vulnerabilities; no name is looked up. */
 const CHECKS = ['--protocols', '--std', '--fs', '--vulnerable', '--nodns', 'none', '--warnings', 'off', '--quiet']

@@ -1,4 +1,4 @@
-/** Builds the programs of `test/support/programs/programs.ts`, unless they are built. Exit code 1 when Go cannot. */
+/** Builds the programs of `test/support/programs/programs.ts` that are missing. Exits with 1 when the build fails. */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -25,7 +25,7 @@ const directory = directoryOfPrograms()
 if (PROGRAMS.some((program) => missing(program))) build()
 console.log(directory)
 
-/** Builds beside the final place and moves: nobody finds half a program there. */
+/** Builds next to the final directory and renames, so that no test finds half a program. */
 function build(): void {
   mkdirSync(dirname(directory), { recursive: true })
   const unfinished = mkdtempSync(`${directory}.`)
@@ -37,14 +37,14 @@ function build(): void {
     rmSync(directory, { recursive: true, force: true })
     renameSync(unfinished, directory)
   } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error} It needs Go as new as test/programs/go.mod says.`)
+    console.error(`${error instanceof Error ? error.message : error} It needs the Go version in test/programs/go.mod.`)
     process.exitCode = 1
   } finally {
     for (const path of [unfinished, copy]) rmSync(path, { recursive: true, force: true })
   }
 }
 
-/** Its module lacks the web page that it embeds, and what Go downloads is not to be changed: a copy gets a page. */
+/** Alertmanager's module lacks the web page that it embeds, and Go's downloads are read-only. So a copy gets a page. */
 function copyAlertmanager(copy: string): void {
   go(SOURCES, 'mod', 'download', ALERTMANAGER)
   cpSync(go(SOURCES, 'list', '-m', '-f={{.Dir}}', ALERTMANAGER), copy, { recursive: true })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { IMAGES, imageMissing } from '../support/containers/engine.ts'
-import { accepted, press, type Stack, startStack, until } from '../support/containers/stack.ts'
+import { accepted, eventually, press, type Stack, startStack } from '../support/containers/stack.ts'
 
 /** Without an image each test is skipped by its name. */
 const needs = {
@@ -68,7 +68,7 @@ describe('the whole stack', () => {
     await accepted(stack.container('rehearsal'), 1)
     await press(stack.container('rehearsal'), 'one-521')
     const query = new URLSearchParams({ q: '{ span.smtp.reply.cause = "account_disabled" }' })
-    await until('it is found', async () => {
+    await eventually('it is found', async () => {
       const { body } = await asked(`/api/datasources/proxy/uid/tempo/api/search?${query}`)
       return ((JSON.parse(body) as { traces?: readonly unknown[] }).traces ?? []).length > 0
     })

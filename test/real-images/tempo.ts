@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { IMAGES, imageMissing } from '../support/containers/engine.ts'
-import { accepted, fetched, press, type Stack, startStack, until } from '../support/containers/stack.ts'
+import { accepted, eventually, fetched, press, type Stack, startStack } from '../support/containers/stack.ts'
 
 /** Without an image each test is skipped by its name. */
 const needs = { skip: imageMissing(IMAGES.TEMPO_IMAGE) ?? imageMissing(IMAGES.NODE_IMAGE) ?? false }
@@ -44,7 +44,7 @@ describe('Tempo', () => {
   test('finds the mails that were accepted', needs, async () => {
     await accepted(stack.container('rehearsal'), 5)
     const query = '{ resource.service.name = "ahasend-smtp-proxy" && name = "smtp.transaction" }'
-    await until('an accepted mail is found', async () => (await found(query)).length > 0)
+    await eventually('an accepted mail is found', async () => (await found(query)).length > 0)
     const [trace] = await found(query)
     assert.deepEqual([trace?.rootServiceName, trace?.rootTraceName], ['ahasend-smtp-proxy', 'smtp.transaction'])
   })
@@ -52,6 +52,6 @@ describe('Tempo', () => {
   test('finds a mail that was refused, by what refused it', needs, async () => {
     await press(stack.container('rehearsal'), 'one-521')
     const query = '{ span.smtp.reply.cause = "account_disabled" && status = error }'
-    await until('the refused mail is found', async () => (await found(query)).length > 0)
+    await eventually('the refused mail is found', async () => (await found(query)).length > 0)
   })
 })

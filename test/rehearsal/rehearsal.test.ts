@@ -1,10 +1,10 @@
 /** The rehearsal: the control page with its buttons, and mail that is sent only to the simulated AhaSend. */
+
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
+import { existsSync } from 'node:fs'
+import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -13,8 +13,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { wholeSession } from '../simulator/client.ts'
 import { REHEARSALS } from '../simulator/rehearsals.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
+import { temporaryDirectory } from '../support/files/temporary-files.ts'
 import type { ProxyProcess } from '../support/processes/proxy-process.ts'
 import { startBefore } from '../support/processes/running-proxy.ts'
+import { listenOnLoopback } from '../support/sockets/listen.ts'
 import { greetingOf } from './traffic.ts'
 
 let simulator: Simulator
@@ -100,14 +102,14 @@ describe('the control page', () => {
 })
 
 describe('mail for a rehearsal', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'traffic-'))
+  const directory = temporaryDirectory('traffic-')
   let proxy: ProxyProcess
   before(async () => {
     proxy = await startBefore(simulator)
   })
   after(async () => {
     await proxy.stop()
-    rmSync(directory, { recursive: true })
+    directory.remove()
   })
 
   const senders = new Set<ChildProcess>()
@@ -118,7 +120,7 @@ describe('mail for a rehearsal', () => {
 
   function traffic(port: number, ...seconds: readonly string[]) {
     const sender = spawn(process.execPath, ['test/rehearsal/traffic.ts', '127.0.0.1', String(port), ...seconds], {
-      env: { PATH: process.env.PATH, TMPDIR: directory },
+      env: { PATH: process.env.PATH, TMPDIR: directory.path },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     senders.add(sender)
@@ -130,7 +132,7 @@ describe('mail for a rehearsal', () => {
     const sender = traffic(proxy.port)
     const output = text(sender.stdout)
     while (simulator.ledger.summary().messages.accepted < before + 5) await pause(50)
-    assert.ok(existsSync(join(directory, 'sending')))
+    assert.ok(existsSync(join(directory.path, 'sending')))
     sender.kill('SIGTERM')
     assert.deepEqual(await once(sender, 'exit'), [0, null])
     const { accepted, failed } = JSON.parse(await output) as { accepted: number; failed: object }
@@ -152,10 +154,10 @@ describe('mail for a rehearsal', () => {
       visits += 1
       socket.setEncoding('utf8').on('data', (chunk) => received.push(String(chunk)))
       return socket.write(greeting)
-    }).listen(0, '127.0.0.1')
-    await once(server, 'listening')
+    })
+    const number = await listenOnLoopback(server)
     return {
-      number: (server.address() as AddressInfo).port,
+      number,
       received,
       visits: () => visits,
       /** Closes all connections and switches to a server with this greeting; `undefined` is the rehearsal again. */

@@ -7,9 +7,9 @@ import fc from 'fast-check'
 import { readNotifications } from '../../../dashboards/alertmanager/settings.ts'
 import { alertNames } from '../../../dashboards/alerts/alert.ts'
 import { type Outcome, run } from '../../clients/command.ts'
+import { writeTemporaryFiles } from '../../support/files/temporary-files.ts'
 import { configFor, type Env, type Labels } from '../../support/monitoring/alertmanager.ts'
 import { fileOf, missing, unless } from '../../support/programs/programs.ts'
-import { writeTemporaryFiles } from '../../support/tls/certificates.ts'
 
 const ALL_RECEIVERS: Env = {
   ALERT_WEBHOOK_URL: 'https://hooks.example.com/alerts?token=abc',

@@ -9,7 +9,6 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { SMTPServer } from 'smtp-server'
 import type { AlertName } from '../../../dashboards/alerts/alert.ts'
 import {
-  Arrivals,
   alertmanagerMissing,
   atOnce,
   configFor,
@@ -18,6 +17,7 @@ import {
   startAlertmanager,
 } from '../../support/monitoring/alertmanager.ts'
 import { unless } from '../../support/programs/programs.ts'
+import { Arrivals } from '../../support/waiting/arrivals.ts'
 
 const LIMIT_MS = 30_000
 
@@ -44,8 +44,8 @@ class Receivers implements AsyncDisposable {
   readonly emails = new Arrivals<string>()
   readonly #http = createServer(async (request, response) => {
     const body: unknown = await json(request)
-    if (request.url === '/slack') this.slack.came(body as SlackMessage)
-    else this.incidents.came(body as Incident)
+    if (request.url === '/slack') this.slack.add(body as SlackMessage)
+    else this.incidents.add(body as Incident)
     response.writeHead(request.url === '/slack' ? 200 : 202).end('ok')
   })
   readonly #smtp = new SMTPServer({
@@ -55,7 +55,7 @@ class Receivers implements AsyncDisposable {
   })
 
   #came(mail: string, done: () => void): void {
-    this.emails.came(mail)
+    this.emails.add(mail)
     done()
   }
 

@@ -7,9 +7,10 @@ import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { prometheusRules } from '../../../dashboards/generate/alert-files.ts'
 import { stageMissing } from '../../support/monitoring/alert-stage.ts'
-import { Arrivals, atOnce, configFor, startAlertmanager } from '../../support/monitoring/alertmanager.ts'
+import { atOnce, configFor, startAlertmanager } from '../../support/monitoring/alertmanager.ts'
 import { startPrometheus } from '../../support/monitoring/prometheus.ts'
 import { unless } from '../../support/programs/programs.ts'
+import { Arrivals } from '../../support/waiting/arrivals.ts'
 
 /** Alertmanager retries for ten seconds, however short its intervals are. */
 const LIMIT_MS = 60_000
@@ -21,7 +22,7 @@ async function startReceivers(stack: AsyncDisposableStack) {
   const received = new Arrivals<string>()
   const server = createServer(async (request, response) => {
     const body = await text(request)
-    if (request.url !== '/broken') received.came(body)
+    if (request.url !== '/broken') received.add(body)
     response.writeHead(request.url === '/broken' ? 500 : 200).end('ok')
   })
   server.listen(0, '127.0.0.1')

@@ -6,10 +6,10 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type AlertStage, App, stageMissing, startAlertStage } from '../../support/monitoring/alert-stage.ts'
 import {
-  assertTellsOfLoadShedding,
-  assertTellsOfOne521,
+  assertPagesForLoadShedding,
+  assertPagesForOne521,
   onlyAlertOf,
-  sayTime,
+  reportTime,
   tells,
 } from '../../support/monitoring/alertmanager.ts'
 import { idleUntilClosed } from '../../support/processes/running-proxy.ts'
@@ -37,8 +37,8 @@ test('a single 521 is notified with the affected app', unless(stageMissing()), a
   const from = performance.now()
   stage.simulator.faults.set('account-disabled', { times: 1 })
   const call = await stage.webhook.calls.first(tells('AhaSendAccountDisabled'), LIMIT_MS)
-  sayTime(context, 'one 521', from, call)
-  assertTellsOfOne521(call, 'localhost')
+  reportTime(context, 'one 521', from, call)
+  assertPagesForOne521(call, 'localhost')
   assert.deepEqual(
     app.codes.filter((code) => code !== 250),
     [521],
@@ -61,8 +61,8 @@ test('a 421 storm is notified only as load shedding', unless(stageMissing()), as
   const from = performance.now()
   stage.simulator.faults.set('load-shedding')
   const call = await stage.webhook.calls.first(tells('AhaSendLoadShedding'), LIMIT_MS)
-  sayTime(context, 'a 421 storm', from, call)
-  assertTellsOfLoadShedding(call, 'localhost')
+  reportTime(context, 'a 421 storm', from, call)
+  assertPagesForLoadShedding(call, 'localhost')
   // the error budget burns as fast, but its alert adds no information
   await stage.prometheus.waitFor('job:smtp_proxy_mail_failure_ratio:increase1h > 0.1')
   await stage.prometheus.waitFor('job:smtp_proxy_mail_failure_ratio:increase5m > 0.1')
@@ -94,7 +94,7 @@ test('a proxy that dies is notified, but none of the consequences', unless(stage
   const from = performance.now()
   await stage.proxy.stop('SIGKILL')
   const call = await stage.webhook.calls.first(tells('SmtpProxyDown'), LIMIT_MS)
-  sayTime(context, 'a dead proxy', from, call)
+  reportTime(context, 'a dead proxy', from, call)
   assert.deepEqual(onlyAlertOf(call).labels, {
     alertname: 'SmtpProxyDown',
     severity: 'critical',

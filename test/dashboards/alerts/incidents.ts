@@ -5,13 +5,14 @@ import type { AlertName, Severity } from '../../../dashboards/alerts/alert.ts'
 import { prometheusRules } from '../../../dashboards/generate/alert-files.ts'
 import { AUTH_PLAIN, ask, mail, send } from '../../simulator/client.ts'
 import { type Simulator, startSimulator } from '../../simulator/simulator.ts'
+import { writeTemporaryFiles } from '../../support/files/temporary-files.ts'
 import { App } from '../../support/monitoring/alert-stage.ts'
 import { type Prometheus, startPrometheus } from '../../support/monitoring/prometheus.ts'
 import { exhaustDescriptors } from '../../support/processes/file-descriptors.ts'
 import type { ProxyProcess } from '../../support/processes/proxy-process.ts'
 import { enterTls, failTls, idleUntilClosed, loggedIn, startBefore } from '../../support/processes/running-proxy.ts'
 import { connectClient } from '../../support/sockets/scripted-peers.ts'
-import { makeAuthority, writeTemporaryFiles } from '../../support/tls/certificates.ts'
+import { makeAuthority } from '../../support/tls/certificates.ts'
 
 /** An alert and its severity. */
 export type Raised = `${AlertName} ${Severity}`

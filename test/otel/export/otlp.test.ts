@@ -1,10 +1,11 @@
 /** The effect of OpenTelemetry's variables on the exports that a receiver gets. settings.test.ts has their meaning. */
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
+import { writeTemporaryFiles } from '../../support/files/temporary-files.ts'
 import { startRig } from '../../support/otlp/otlp-rig.ts'
 import { textsAt, valuesAt } from '../../support/otlp/protobuf.ts'
 import { dial, oneMail } from '../../support/telemetry/session-events.ts'
-import { makeAuthority, makeSelfSigned, writeTemporaryFiles } from '../../support/tls/certificates.ts'
+import { makeAuthority, makeSelfSigned } from '../../support/tls/certificates.ts'
 
 const LIMIT = { timeout: 30_000 }
 /** Exports all signals over OTLP, with a short interval. */

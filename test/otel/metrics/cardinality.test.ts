@@ -15,13 +15,13 @@ import type { CloseReason, CommandName, ReplyCause, TransactionError } from '../
 import type { Dial } from '../../../proxy/events/dial.ts'
 import type { Observer } from '../../../proxy/events/observer.ts'
 import { ReplyReader } from '../../../proxy/smtp/reply.ts'
-import { Noise } from '../../support/hostile/secret-text.ts'
-import { type HostileSession, Hostility, SYSTEMATIC, Tokens } from '../../support/hostile/sessions.ts'
-import { strangersOn } from '../../support/telemetry/labels.ts'
+import { SecretText } from '../../support/hostile/secret-text.ts'
+import { type HostileSession, HostileSessions, SYSTEMATIC, Tokens } from '../../support/hostile/sessions.ts'
+import { unknownSeriesOn } from '../../support/telemetry/labels.ts'
 import { openedBy, RecordedOutput } from '../../support/telemetry/recorded-output.ts'
 import { scraped, seriesOf } from '../../support/telemetry/scrape.ts'
 import { reply, SessionStory } from '../../support/telemetry/session-events.ts'
-import { Dice } from '../../support/traffic/seeded-random.ts'
+import { SeededRandom } from '../../support/traffic/seeded-random.ts'
 
 const SESSIONS = 100_000
 /** The number of sessions whose log lines and spans are searched, too. */
@@ -33,8 +33,8 @@ const LISTENERS = ['smtp://127.0.0.1:2525']
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32))
 
 describe(`${SESSIONS} hostile sessions`, () => {
-  const dice = new Dice(seed)
-  const noise = new Noise(dice)
+  const dice = new SeededRandom(seed)
+  const noise = new SecretText(dice)
   const { metrics, page } = scraped({ servers: SERVERS, clients: CLIENTS, listeners: LISTENERS })
   const output = new RecordedOutput()
   let replies = 0
@@ -42,7 +42,7 @@ describe(`${SESSIONS} hostile sessions`, () => {
   const pages: string[] = []
 
   before(async () => {
-    const sessions = new Hostility(dice, noise)
+    const sessions = new HostileSessions(dice, noise)
     for (let number = 0; number < SESSIONS; number += 1) {
       if (number % 10_000 === SYSTEMATIC) pages.push(await page())
       const observers = [...(number < RECORDED ? [output.telemetry] : []), metrics].map((telemetry) =>
@@ -69,7 +69,7 @@ describe(`${SESSIONS} hostile sessions`, () => {
   })
 
   test('create only label values from closed sets or the configuration', () => {
-    assert.deepEqual(strangersOn(pages.at(-1)!, { servers: SERVERS, clients: CLIENTS, listeners: LISTENERS }), [])
+    assert.deepEqual(unknownSeriesOn(pages.at(-1)!, { servers: SERVERS, clients: CLIENTS, listeners: LISTENERS }), [])
   })
 
   test('are all counted, including those above the limit', () => {
@@ -90,7 +90,7 @@ describe(`${SESSIONS} hostile sessions`, () => {
   test('would be detected if they left a word or a label value', () => {
     assert.equal(noise.foundIn(`${output.lines.slice(0, 1000)} ${noise.word(dice, 8, 8)}`).length, 1)
     const forged = `${pages[0]}smtp_proxy_replies_total{smtp_command="${noise.word(dice)}"} 1\n`
-    assert.equal(strangersOn(forged, { servers: SERVERS, clients: CLIENTS, listeners: LISTENERS }).length, 1)
+    assert.equal(unknownSeriesOn(forged, { servers: SERVERS, clients: CLIENTS, listeners: LISTENERS }).length, 1)
   })
 })
 
@@ -145,7 +145,7 @@ function seriesIn(page: string): string[] {
 }
 
 /** Plays a session, cut anywhere, to a dialogue of its own, and reports its events. */
-function play(session: HostileSession, dice: Dice, observe: Observer): void {
+function play(session: HostileSession, dice: SeededRandom, observe: Observer): void {
   const systematic = session.number < SYSTEMATIC
   let now = 0
   const later = () => {
@@ -183,7 +183,7 @@ function dialOf(number: number): Dial {
   return { ...base, ...(error && { error }), resumed: error === undefined && number % 4 < 2 }
 }
 
-function cut(bytes: Buffer, dice: Dice): Buffer[] {
+function cut(bytes: Buffer, dice: SeededRandom): Buffer[] {
   const at = dice.below(bytes.length + 1)
   return [bytes.subarray(0, at), bytes.subarray(at)].filter((part) => part.length > 0)
 }

@@ -6,6 +6,7 @@ import { type MetricDefinition, metrics } from '../../../otel/names/names.ts'
 import { type Outcome, run } from '../../clients/command.ts'
 import { mail, send } from '../../simulator/client.ts'
 import { startSimulator } from '../../simulator/simulator.ts'
+import { writeTemporaryFiles } from '../../support/files/temporary-files.ts'
 import {
   type Prometheus,
   prometheusMissing,
@@ -15,7 +16,6 @@ import {
 import type { ProxyProcess } from '../../support/processes/proxy-process.ts'
 import { loggedIn, startBefore } from '../../support/processes/running-proxy.ts'
 import { fileOf, missing, unless } from '../../support/programs/programs.ts'
-import { writeTemporaryFiles } from '../../support/tls/certificates.ts'
 
 /** A proxy after three sessions: two accepted messages; one refused at MAIL; one with one of two recipients refused. */
 async function busyProxy(context: TestContext): Promise<ProxyProcess> {

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { run } from '../../clients/command.ts'
 import { readReadme } from '../../support/docs/readme.ts'
+import { writeTemporaryFiles } from '../../support/files/temporary-files.ts'
 import { DASHBOARDS } from '../../support/monitoring/dashboards.ts'
 import { needsJq } from '../../support/programs/jq.ts'
-import { writeTemporaryFiles } from '../../support/tls/certificates.ts'
 
 /** The filters in a text, and the commands whose output they read: `npm start | jq ...`. */
 function filtersIn(text: string): readonly (readonly [source: string, filter: string])[] {

@@ -8,7 +8,7 @@ import { collectorMissing } from '../../support/otlp/collector.ts'
 import type { Span } from '../../support/otlp/otlp-json.ts'
 import { unless } from '../../support/programs/programs.ts'
 import { only } from '../../support/telemetry/named-spans.ts'
-import { outlineOf, STORIES, type Story, type Told, tell } from '../../support/traces/scenarios.ts'
+import { outlineOf, type Played, play, SCENARIOS, type Scenario } from '../../support/traces/scenarios.ts'
 
 const DIAL = [
   '  smtp.dial CLIENT 220',
@@ -31,7 +31,7 @@ const ACCEPTED = [
 ]
 
 /** What the app reads, and the span trees. nodemailer sends MAIL, RCPT and DATA in one segment. */
-const EXPECTED: Readonly<Record<keyof typeof STORIES, readonly [app: RegExp, outline: readonly string[]]>> = {
+const EXPECTED: Readonly<Record<keyof typeof SCENARIOS, readonly [app: RegExp, outline: readonly string[]]>> = {
   accepted: [/^250 OK ids=\w{32}$/, [...SESSION, ...ACCEPTED]],
   oneOfThree: [
     /^250 OK ids=\w{32} \w{32}$/,
@@ -118,7 +118,7 @@ const EXPECTED: Readonly<Record<keyof typeof STORIES, readonly [app: RegExp, out
 }
 
 /** More assertions on a story, besides its outline. */
-const MORE: Partial<Record<keyof typeof STORIES, (result: Told) => void>> = {
+const MORE: Partial<Record<keyof typeof SCENARIOS, (result: Played) => void>> = {
   accepted: ({ app, spans }) =>
     assert.deepEqual(`250 OK ids=${only(spans, 'smtp.transaction').attributes['smtp.message.ids']}`, app),
   oneOfThree: ({ spans }) => {
@@ -154,11 +154,11 @@ function assertNested(spans: readonly Span[]): void {
 }
 
 describe('The trace of a message shows its fate', unless(collectorMissing()), () => {
-  for (const [name, story] of Object.entries<Story>(STORIES)) {
+  for (const [name, story] of Object.entries<Scenario>(SCENARIOS)) {
     test(story.title, async () => {
-      const key = name as keyof typeof STORIES
+      const key = name as keyof typeof SCENARIOS
       const [app, outline] = EXPECTED[key]
-      const result = await tell(story)
+      const result = await play(story)
       assert.match(result.app, app)
       assert.deepEqual(outlineOf(result.spans), outline)
       assertNested(result.spans)

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { OTEL_ROWS, OTLP_SETTINGS, ownVariable, SIGNALS } from '../../../otel/settings/table.ts'
+import { writeTemporaryFiles } from '../../support/files/temporary-files.ts'
 import { mistakesOf } from '../../support/otlp/otel-settings.ts'
-import { makeSelfSigned, writeTemporaryFiles } from '../../support/tls/certificates.ts'
+import { makeSelfSigned } from '../../support/tls/certificates.ts'
 
 const own = await makeSelfSigned({ commonName: 'proxy' })
 const other = await makeSelfSigned()

@@ -5,8 +5,9 @@ import { ignoredVariables, otelWarnings } from '../../../otel/settings/checks.ts
 import { SETTINGS } from '../../../otel/settings/general.ts'
 import { describeOtel } from '../../../otel/settings/settings.ts'
 import { OTLP_SETTINGS, ownVariable, SIGNALS } from '../../../otel/settings/table.ts'
+import { writeTemporaryFiles } from '../../support/files/temporary-files.ts'
 import { mistakesOf, settingsOf } from '../../support/otlp/otel-settings.ts'
-import { makeAuthority, makeSelfSigned, writeTemporaryFiles } from '../../support/tls/certificates.ts'
+import { makeAuthority, makeSelfSigned } from '../../support/tls/certificates.ts'
 
 const authority = await makeAuthority()
 const own = await makeSelfSigned({ commonName: 'proxy' })

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import type { OtelSettings } from '../../../otel/settings/effective.ts'
 import { OTEL_ROWS, OTLP_SETTINGS, ownVariable, SIGNALS } from '../../../otel/settings/table.ts'
+import { writeTemporaryFiles } from '../../support/files/temporary-files.ts'
 import { settingsOf } from '../../support/otlp/otel-settings.ts'
-import { makeAuthority, makeSelfSigned, writeTemporaryFiles } from '../../support/tls/certificates.ts'
+import { makeAuthority, makeSelfSigned } from '../../support/tls/certificates.ts'
 
 const authority = await makeAuthority()
 const own = await makeSelfSigned({ commonName: 'proxy' })

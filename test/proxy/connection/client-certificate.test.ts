@@ -56,9 +56,9 @@ describe('The certificate of a listener', () => {
   })
 
   const BROKEN: readonly (readonly [what: string, breakIt: (rig: ClientRig) => void])[] = [
-    ['empty', (rig) => rig.writeFile('cert.pem', '')],
-    ['half a file', (rig) => rig.writeFile('cert.pem', rig.identity.cert.slice(0, 200))],
-    ['one whose key is not there yet', (rig) => rig.writeFile('key.pem', 'no key')],
+    ['empty', (rig) => rig.writeFile('certFile', '')],
+    ['half a file', (rig) => rig.writeFile('certFile', rig.identity.cert.slice(0, 200))],
+    ['one whose key is not there yet', (rig) => rig.writeFile('keyFile', 'no key')],
   ]
   for (const [what, breakIt] of BROKEN) {
     test(`replaced by ${what} stays the old one (TLC-05)`, async (context) => {

@@ -238,7 +238,7 @@ describe('After the handshake', () => {
       await session.relayed('RCPT TO:<b@example.net>\r\n', '250 ok\r\n')
       await client.send(`BDAT 100 LAST\r\n${'x'.repeat(50)}`)
       await session.reaches(`BDAT 100 LAST\r\n${'x'.repeat(50)}`)
-      relay.tamper({ kind: 'at-end', octets: Buffer.from(`${'y'.repeat(50)}\r\nMAIL FROM:<evil@example.com>\r\n`) })
+      relay.tamper({ kind: 'at-end', bytes: Buffer.from(`${'y'.repeat(50)}\r\nMAIL FROM:<evil@example.com>\r\n`) })
       await client.end()
       await upstream.closed()
       assert.equal(upstream.log.unread.toString('latin1'), '')

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test'
 import * as tls from 'node:tls'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { ClientRig } from '../../support/in-process/client-rig.ts'
-import type { RecordedSession } from '../../support/in-process/dial-rig.ts'
+import type { RecordedSession } from '../../support/in-process/recorder.ts'
 import type { Peer } from '../../support/sockets/scripted-peers.ts'
 import { TamperingRelay } from '../../support/sockets/tampering-relay.ts'
 import { encryptedAlert, trafficSecret, UNKNOWN_CA } from '../../support/tls/tls-alert.ts'
@@ -156,7 +156,7 @@ describe('On an smtps:// listener', () => {
     })
     await own.preamble(await own.upstream.accept())
     await once(client, 'data') // the greeting: both sides have finished the handshake
-    relay.tamper({ kind: 'in-front', octets: encryptedAlert(secret!, UNKNOWN_CA) })
+    relay.tamper({ kind: 'in-front', bytes: encryptedAlert(secret!, UNKNOWN_CA) })
     client.write('QUIT\r\n')
     const session = await own.recorder.ended(0)
     client.destroy()

@@ -10,8 +10,9 @@ import { type ProxyServer, startServer } from '../../../proxy/server/server.ts'
 import { parseConfig } from '../../../proxy/settings/settings.ts'
 import { ask } from '../../simulator/client.ts'
 import { startSimulator } from '../../simulator/simulator.ts'
+import { writeTemporaryFiles } from '../../support/files/temporary-files.ts'
 import { connectClient, startTls } from '../../support/sockets/scripted-peers.ts'
-import { makeAuthority, writeTemporaryFiles } from '../../support/tls/certificates.ts'
+import { makeAuthority } from '../../support/tls/certificates.ts'
 
 for (const [moment, connection] of [
   ['tls', 'the client connection'],

@@ -6,7 +6,8 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { loadCertificate, type RefreshResult } from '../../../proxy/net/listener-certificate.ts'
-import { type Certificate, writeTemporaryFiles } from '../../support/tls/certificates.ts'
+import { writeTemporaryFiles } from '../../support/files/temporary-files.ts'
+import type { Certificate } from '../../support/tls/certificates.ts'
 import { authority, first, handshake, load, loaded, second, serve } from '../../support/tls/listener-certificate.ts'
 
 const garbage = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'

@@ -89,7 +89,7 @@ describe('A PROXY header from a trusted load balancer', () => {
     test(`${what}, with the TLS hello in the same segment (PXP-08)`, async (context) => {
       const rig = await open(context, BEHIND_A_BALANCER, 'smtps')
       const relay = await TamperingRelay.open(rig.port)
-      relay.tamper({ kind: 'in-front', octets: Buffer.from(header as string, 'latin1') })
+      relay.tamper({ kind: 'in-front', bytes: Buffer.from(header as string, 'latin1') })
       const session = await rig.greeted({ port: relay.port })
       await session.goesOn()
       assert.equal(session.recorded.one('session-open').clientAddress, '192.0.2.7')

@@ -6,15 +6,11 @@ import { after, before, describe, type TestContext, test } from 'node:test'
 import { createTransport } from 'nodemailer'
 import { AUTH_PLAIN, ask } from '../../simulator/client.ts'
 import { type Simulator, startSimulator } from '../../simulator/simulator.ts'
+import { type TemporaryFiles, writeTemporaryFiles } from '../../support/files/temporary-files.ts'
 import { type ProxyProcess, startProxy } from '../../support/processes/proxy-process.ts'
 import { inThreads } from '../../support/processes/worker-threads.ts'
 import { connectClient, startTls } from '../../support/sockets/scripted-peers.ts'
-import {
-  type Authority,
-  makeAuthority,
-  type TemporaryFiles,
-  writeTemporaryFiles,
-} from '../../support/tls/certificates.ts'
+import { type Authority, makeAuthority } from '../../support/tls/certificates.ts'
 
 describe('three event loops (PROXY_WORKERS=3)', () => {
   let simulator: Simulator

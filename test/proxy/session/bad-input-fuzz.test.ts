@@ -5,10 +5,10 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { seededRandom } from '../../simulator/random.ts'
 import { OpenResources } from '../../support/in-process/open-resources.ts'
 import { Stage, type StagedSession } from '../../support/in-process/stage.ts'
 import { type Peer, playPreamble } from '../../support/sockets/scripted-peers.ts'
+import { SeededRandom } from '../../support/traffic/seeded-random.ts'
 
 const SESSIONS = 300
 const AT_ONCE = 10
@@ -64,50 +64,27 @@ const REPLIES = [
   'garbage\r\n',
 ]
 
-/** The random choices of one run. */
-class Dice {
-  readonly #random: () => number
-
-  constructor(seed: number) {
-    this.#random = seededRandom(seed)
-  }
-
-  below(limit: number): number {
-    return Math.floor(this.#random() * limit)
-  }
-
-  chance(probability: number): boolean {
-    return this.#random() < probability
-  }
-
-  one<T>(list: readonly T[]): T {
-    return list[this.below(list.length)]!
-  }
-
-  octets(): Buffer {
-    return Buffer.from(Array.from({ length: 1 + this.below(this.chance(0.1) ? 20_000 : 40) }, () => this.below(256)))
-  }
-}
-
 /** One side: sends some things, and ends somehow. */
-async function babble(peer: Peer, phrases: readonly string[], dice: Dice): Promise<void> {
-  for (let left = dice.below(20); left > 0 && peer.ending === undefined; left -= 1) {
-    await peer.send(dice.chance(0.85) ? dice.one(phrases) : dice.octets())
-    if (dice.chance(0.5)) await pause(dice.below(3))
+async function babble(peer: Peer, phrases: readonly string[], random: SeededRandom): Promise<void> {
+  for (let left = random.below(20); left > 0 && peer.ending === undefined; left -= 1) {
+    await peer.send(
+      random.chance(0.85) ? random.one(phrases) : random.bytes(1 + random.below(random.chance(0.1) ? 20_000 : 40)),
+    )
+    if (random.chance(0.5)) await pause(random.below(3))
   }
-  if (dice.chance(0.4)) await peer.end()
-  else if (dice.chance(0.5)) await peer.reset()
-  await pause(dice.below(5))
+  if (random.chance(0.4)) await peer.end()
+  else if (random.chance(0.5)) await peer.reset()
+  await pause(random.below(5))
 }
 
-async function upstreamSide({ upstream, identity }: StagedSession, dice: Dice): Promise<void> {
+async function upstreamSide({ upstream, identity }: StagedSession, random: SeededRandom): Promise<void> {
   // an upstream that sends nonsense from the first byte on rarely gets far
-  if (dice.chance(0.85)) await playPreamble(upstream, { identity })
-  await babble(upstream, REPLIES, dice)
+  if (random.chance(0.85)) await playPreamble(upstream, { identity })
+  await babble(upstream, REPLIES, random)
 }
 
-async function clientSide({ client }: StagedSession, dice: Dice, stage: Stage): Promise<void> {
-  if (dice.chance(0.2)) {
+async function clientSide({ client }: StagedSession, random: SeededRandom, stage: Stage): Promise<void> {
+  if (random.chance(0.2)) {
     await client.readReply()
     await client.send('STARTTLS\r\n')
     await client.readReply()
@@ -116,7 +93,7 @@ async function clientSide({ client }: StagedSession, dice: Dice, stage: Stage): 
     client.tls?.on('error', () => {})
     await secured
   }
-  await babble(client, COMMANDS, dice)
+  await babble(client, COMMANDS, random)
 }
 
 describe('Nonsense from both sides (BYT-11)', () => {
@@ -175,8 +152,8 @@ describe('Nonsense from both sides (BYT-11)', () => {
   }
 
   async function oneSession(session: StagedSession, sessionSeed: number): Promise<void> {
-    const dice = new Dice(sessionSeed)
-    const [ofClient, ofUpstream] = [new Dice(dice.below(2 ** 32)), new Dice(dice.below(2 ** 32))]
+    const random = new SeededRandom(sessionSeed)
+    const [ofClient, ofUpstream] = [new SeededRandom(random.below(2 ** 32)), new SeededRandom(random.below(2 ** 32))]
     // the outcome does not matter: a handshake may fail, a reply may never come
     await Promise.allSettled([clientSide(session, ofClient, stage), upstreamSide(session, ofUpstream)])
     session.client.destroy()

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { MAX_OWED_REPLIES } from '../../support/in-process/limits.ts'
 import { sessionAt } from '../../support/in-process/message-states.ts'
-import { retainedOctets } from '../../support/in-process/retained-bytes.ts'
+import { retainedBufferBytes } from '../../support/in-process/retained-bytes.ts'
 import { drop } from '../../support/in-process/session-end.ts'
 import { Stage } from '../../support/in-process/stage.ts'
 import type { Peer } from '../../support/sockets/scripted-peers.ts'
@@ -103,7 +103,7 @@ describe('A client that speaks no SMTP', () => {
       wake()
     })
     const piece = Buffer.alloc(MEBIBYTE, 'x')
-    const before = await retainedOctets()
+    const before = await retainedBufferBytes()
     for (let sent = 1; sent <= 100; sent += 1) {
       await session.client.send(piece)
       if (sent % 10 > 0) continue
@@ -111,7 +111,7 @@ describe('A client that speaks no SMTP', () => {
         await new Promise<void>((look) => {
           wake = look
         })
-      const kept = (await retainedOctets()) - before
+      const kept = (await retainedBufferBytes()) - before
       assert.ok(kept < 2 * MEBIBYTE, `${kept} octets are kept after ${sent} MB`)
     }
     await drop(session)
@@ -149,10 +149,10 @@ describe('A client that speaks no SMTP', () => {
       const session = await sessionAt(state, stage)
       const flood = Buffer.alloc(64 * MEBIBYTE, octets)
       session.upstream.pause()
-      const before = await retainedOctets()
+      const before = await retainedBufferBytes()
       void session.client.send(flood)
       await pause(300)
-      const kept = (await retainedOctets()) - before
+      const kept = (await retainedBufferBytes()) - before
       assert.ok(kept < 2 * MEBIBYTE, `${kept} octets are kept`)
       await drop(session)
     })
@@ -170,7 +170,7 @@ describe('A client that speaks no SMTP', () => {
       void session.upstream.tls?.write(replies)
     })
     const read = session.client.log.length
-    const before = await retainedOctets()
+    const before = await retainedBufferBytes()
     const flight = Buffer.alloc(count * 12, 'NOOP 01234\r\n')
     const expected = Array.from({ length: count }, (_, number) => `250 ${number.toString().padStart(6, '0')}\r\n`).join(
       '',
@@ -178,7 +178,7 @@ describe('A client that speaks no SMTP', () => {
     await session.client.send(flight)
     await session.client.received(read + expected.length)
     assert.ok(session.client.log.all.subarray(read).equals(Buffer.from(expected)))
-    const kept = (await retainedOctets()) - before - flight.length - 2 * (read + expected.length)
+    const kept = (await retainedBufferBytes()) - before - flight.length - 2 * (read + expected.length)
     assert.ok(kept < 2 * MEBIBYTE, `${kept} octets are kept`)
     await drop(session)
   })

@@ -13,7 +13,7 @@ import type { Config } from '../../../proxy/settings/config.ts'
 import { parseConfig } from '../../../proxy/settings/settings.ts'
 import { type Simulator, startSimulator } from '../../simulator/simulator.ts'
 import { sessionAt } from '../../support/in-process/message-states.ts'
-import { retainedOctets } from '../../support/in-process/retained-bytes.ts'
+import { retainedBufferBytes } from '../../support/in-process/retained-bytes.ts'
 import { Stage } from '../../support/in-process/stage.ts'
 import { connectClient, type Peer, playPreamble, ScriptedUpstream } from '../../support/sockets/scripted-peers.ts'
 
@@ -183,11 +183,11 @@ test('an upstream that stops reading stops the client, not the proxy; nothing is
 
   upstream.pause()
   const body = text(LIMIT)
-  const before = await retainedOctets()
+  const before = await retainedBufferBytes()
   const sent = client.send(Buffer.concat([body, Buffer.from('.\r\n')]))
   await stalled(() => stage.server.liveBytes().transmit)
   assert.ok(stage.server.liveBytes().transmit < LIMIT / 2, 'the kernels on the way hold a few MB')
-  const grown = (await retainedOctets()) - before - body.length
+  const grown = (await retainedBufferBytes()) - before - body.length
   assert.ok(grown < MIB, `the proxy held ${grown} octets more`)
 
   upstream.resume()

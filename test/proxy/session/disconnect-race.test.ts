@@ -18,7 +18,7 @@ for (const layer of ['TLS', 'plain TCP']) {
   describe(`An upstream that refuses and resets while the proxy writes to it, over ${layer}`, () => {
     let stage: ProcessStage
     before(async () => {
-      stage = await ProcessStage.open({ clear: layer === 'plain TCP' })
+      stage = await ProcessStage.open({ plaintext: layer === 'plain TCP' })
     })
     after(() => stage.close())
 

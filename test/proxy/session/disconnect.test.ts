@@ -12,7 +12,7 @@ import {
   answeredUpTo,
   assertLaws,
   type State,
-  saidUpTo,
+  sentUpTo,
   sessionAt,
 } from '../../support/in-process/message-states.ts'
 import { closeOf, mailOf } from '../../support/in-process/session-end.ts'
@@ -153,7 +153,7 @@ async function outcomeOf(session: StagedSession, state: State): Promise<Outcome>
   const { client, upstream } = session
   const events = await session.events()
   const relayed = answeredUpTo(state)
-  assertLaws(session, { client: saidUpTo(state), upstream: relayed + SAID_421 })
+  assertLaws(session, { client: sentUpTo(state), upstream: relayed + SAID_421 })
   return {
     read: client.log.all.toString('latin1').slice(relayed.length),
     client: client.ending,

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
-import { makeTrust, startScene, type Trust } from '../../support/in-process/dial-rig.ts'
+import { startScene } from '../../support/in-process/dial-rig.ts'
 import { OpenResources } from '../../support/in-process/open-resources.ts'
+import { makeTrust, type Trust } from '../../support/in-process/trust.ts'
 import type { Peer } from '../../support/sockets/scripted-peers.ts'
 
 let trust: Trust

@@ -6,9 +6,10 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { MAX_REPLY_BYTES, MAX_REPLY_LINES } from '../../../proxy/smtp/reply.ts'
-import { makeTrust, startScene, type Trust } from '../../support/in-process/dial-rig.ts'
+import { startScene } from '../../support/in-process/dial-rig.ts'
 import { failsClosed, type UnfitUpstream } from '../../support/in-process/fail-closed.ts'
 import { OpenResources } from '../../support/in-process/open-resources.ts'
+import { makeTrust, type Trust } from '../../support/in-process/trust.ts'
 import { type Peer, playPreamble } from '../../support/sockets/scripted-peers.ts'
 
 let trust: Trust

@@ -8,9 +8,10 @@ import net from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { ClientConnection } from '../../../proxy/connection/client-connection.ts'
 import { Dialer } from '../../../proxy/upstream/dialer.ts'
-import { makeTrust, startScene, type Trust } from '../../support/in-process/dial-rig.ts'
+import { startScene } from '../../support/in-process/dial-rig.ts'
 import { OpenResources } from '../../support/in-process/open-resources.ts'
 import { Names } from '../../support/in-process/resolver.ts'
+import { makeTrust, type Trust } from '../../support/in-process/trust.ts'
 import { connectClient, type Peer, playPreamble, ScriptedUpstream } from '../../support/sockets/scripted-peers.ts'
 
 let trust: Trust
@@ -163,7 +164,7 @@ describe('The handover', () => {
   })
 
   test('an RST right after the greeting ends the session without TLS (DIS-06)', async () => {
-    await using scene = await startScene(undefined, { clear: true })
+    await using scene = await startScene(undefined, { plaintext: true })
     for (let turn = 1; turn <= 20; turn += 1) {
       const { client, peer } = await scene.meet()
       await peer.send('220 mail.example\r\n')
@@ -181,7 +182,7 @@ describe('The handover', () => {
     test(`a session (${what}) that is cut while a FIN of its client is being passed on leaves nothing open (LIF-03)`, async () => {
       using resources = new OpenResources()
       {
-        await using scene = await startScene(trust, { clear })
+        await using scene = await startScene(trust, { plaintext: clear })
         const { client, peer } = await scene.meet()
         if (clear) await peer.send('220 mail.example ESMTP\r\n')
         else await playPreamble(peer, { identity: trust.identity })

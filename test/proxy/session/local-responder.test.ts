@@ -26,7 +26,11 @@ before(() => {
 after(() => clock[Symbol.dispose]())
 
 async function greeted(t: TestContext, listener: 'plain' | 'smtps' = 'plain'): Promise<GreetedSession> {
-  const rig = await ClientRig.open({ listener, env, limits: { tickMs: 10, linger: { ms: 300, bytes: 1_000_000 } } })
+  const rig = await ClientRig.open({
+    listener,
+    env,
+    limits: { tickMs: 10, linger: { ms: 300, bytes: 1_000_000 } },
+  })
   t.after(() => rig.close())
   return await rig.greeted()
 }

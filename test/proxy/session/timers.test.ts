@@ -10,11 +10,12 @@ import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { AUTH_PLAIN, ask, mail } from '../../simulator/client.ts'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { Clock } from '../../support/in-process/clock.ts'
-import { makeTrust, startDialRig, startScene, type Trust } from '../../support/in-process/dial-rig.ts'
+import { startDialRig, startScene } from '../../support/in-process/dial-rig.ts'
 import { MAIL, STATES, type State, sessionAt } from '../../support/in-process/message-states.ts'
-import { retainedOctets } from '../../support/in-process/retained-bytes.ts'
+import { retainedBufferBytes } from '../../support/in-process/retained-bytes.ts'
 import { drop } from '../../support/in-process/session-end.ts'
 import { Stage, type StagedSession } from '../../support/in-process/stage.ts'
+import { makeTrust, type Trust } from '../../support/in-process/trust.ts'
 import { connectClient } from '../../support/sockets/scripted-peers.ts'
 
 const ACCEPTED = '250 2.0.0 r-000123\r\n'
@@ -171,10 +172,10 @@ describe('The proxy’s own idle limit', () => {
     await session.client.send('NOOP\r\n'.repeat(count))
     await session.upstream.readBytes('NOOP\r\n'.length * count)
     const replies = Buffer.from(reply.repeat(count))
-    const before = await retainedOctets()
+    const before = await retainedBufferBytes()
     void session.upstream.send(replies)
     await pause(500)
-    const kept = (await retainedOctets()) - before
+    const kept = (await retainedBufferBytes()) - before
     assert.ok(kept < 512 * 1024, `${kept} octets more`)
     clock.passes(IDLE_MS)
     assert.equal(await session.upstream.closed(), 'reset')

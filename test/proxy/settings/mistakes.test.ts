@@ -4,7 +4,8 @@ import { after, test } from 'node:test'
 import fc from 'fast-check'
 import { parseConfig } from '../../../proxy/settings/settings.ts'
 import { ROWS } from '../../../proxy/settings/table.ts'
-import { makeAuthority, makeSelfSigned, writeTemporaryFiles } from '../../support/tls/certificates.ts'
+import { writeTemporaryFiles } from '../../support/files/temporary-files.ts'
+import { makeAuthority, makeSelfSigned } from '../../support/tls/certificates.ts'
 
 const authority = await makeAuthority()
 const own = await authority.issue()

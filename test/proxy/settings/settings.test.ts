@@ -4,7 +4,8 @@ import { after, test } from 'node:test'
 import type { Config, ListenAddress } from '../../../proxy/settings/config.ts'
 import { describeConfig, parseConfig } from '../../../proxy/settings/settings.ts'
 import { ROWS } from '../../../proxy/settings/table.ts'
-import { makeAuthority, writeTemporaryFiles } from '../../support/tls/certificates.ts'
+import { writeTemporaryFiles } from '../../support/files/temporary-files.ts'
+import { makeAuthority } from '../../support/tls/certificates.ts'
 
 const authority = await makeAuthority()
 const own = await authority.issue()

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { parseConfig } from '../../../proxy/settings/settings.ts'
 import { configWarnings } from '../../../proxy/settings/warnings.ts'
-import { makeSelfSigned, writeTemporaryFiles } from '../../support/tls/certificates.ts'
+import { writeTemporaryFiles } from '../../support/files/temporary-files.ts'
+import { makeSelfSigned } from '../../support/tls/certificates.ts'
 
 const { certPem, keyPem } = await makeSelfSigned()
 const files = writeTemporaryFiles({ 'tls.crt': certPem, 'tls.key': keyPem })

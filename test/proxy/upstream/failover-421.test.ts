@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { DialError } from '../../../proxy/events/closed-sets.ts'
-import { makeTrust, type Trust } from '../../support/in-process/dial-rig.ts'
 import { OpenResources } from '../../support/in-process/open-resources.ts'
+import { makeTrust, type Trust } from '../../support/in-process/trust.ts'
 import { dialsOf, startUpstreamPair, type UpstreamPair } from '../../support/in-process/upstream-pair.ts'
 import type { Peer, ScriptedUpstream } from '../../support/sockets/scripted-peers.ts'
 

@@ -1,7 +1,8 @@
 /** The preamble with an upstream that behaves: the proxy sends exactly its own commands. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { makeTrust, startScene, type Trust } from '../../support/in-process/dial-rig.ts'
+import { startScene } from '../../support/in-process/dial-rig.ts'
+import { makeTrust, type Trust } from '../../support/in-process/trust.ts'
 import { type Peer, playPreamble } from '../../support/sockets/scripted-peers.ts'
 
 const GREETING = '220 mail.example ESMTP\r\n'
@@ -54,7 +55,7 @@ describe('The preamble with an upstream that behaves', () => {
   })
 
   test('with ?tls=off there is no preamble, and bytes after the greeting are relayed (TLU-01)', async () => {
-    await using scene = await startScene(undefined, { clear: true })
+    await using scene = await startScene(undefined, { plaintext: true })
     const { client, peer } = await scene.meet()
     await peer.send(`${GREETING}421 4.3.2 mail.example shutting down\r\n`)
     assert.equal(await client.readReply(), GREETING)

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { type ProxyServer, startServer } from '../../../proxy/server/server.ts'
 import { parseConfig } from '../../../proxy/settings/settings.ts'
-import { makeTrust, type Trust } from '../../support/in-process/dial-rig.ts'
-import { Recorder } from '../../support/in-process/stage.ts'
+import { Recorder } from '../../support/in-process/recorder.ts'
+import { makeTrust, type Trust } from '../../support/in-process/trust.ts'
 import { connectClient, type Peer, playPreamble, ScriptedUpstream } from '../../support/sockets/scripted-peers.ts'
 
 let trust: Trust

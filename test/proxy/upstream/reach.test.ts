@@ -8,16 +8,11 @@ import type { DialError } from '../../../proxy/events/closed-sets.ts'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { parseConfig } from '../../../proxy/settings/settings.ts'
 import { DEFAULT_ACCOUNT, startSimulator } from '../../simulator/simulator.ts'
-import {
-  type DialRig,
-  makeTrust,
-  type RecordedSession,
-  startDialRig,
-  startScene,
-  type Trust,
-} from '../../support/in-process/dial-rig.ts'
+import { type DialRig, startDialRig, startScene } from '../../support/in-process/dial-rig.ts'
 import { OpenResources } from '../../support/in-process/open-resources.ts'
+import type { RecordedSession } from '../../support/in-process/recorder.ts'
 import { type Answer, Names } from '../../support/in-process/resolver.ts'
+import { makeTrust, type Trust } from '../../support/in-process/trust.ts'
 import { openBlackHole } from '../../support/sockets/black-hole.ts'
 import { type Peer, playPreamble } from '../../support/sockets/scripted-peers.ts'
 

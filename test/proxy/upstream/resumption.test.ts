@@ -8,12 +8,13 @@ import * as tls from 'node:tls'
 import type { Dial } from '../../../proxy/events/dial.ts'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { Dialer, type DialledUpstream } from '../../../proxy/upstream/dialer.ts'
-import { makeTrust, type Scene, startScene, type Trust } from '../../support/in-process/dial-rig.ts'
+import { type Scene, startScene } from '../../support/in-process/dial-rig.ts'
 import { Names } from '../../support/in-process/resolver.ts'
+import { makeTrust, type Trust } from '../../support/in-process/trust.ts'
 import { type Peer, ScriptedUpstream } from '../../support/sockets/scripted-peers.ts'
 import { makeAuthority, makeSelfSigned } from '../../support/tls/certificates.ts'
 import { hasOpenssl, startOpensslUpstream } from '../../support/tls/openssl-upstream.ts'
-import { identityOf, isRefused, notAfterOf, secureBy, talks } from '../../support/tls/tls-upstream.ts'
+import { identityOf, isRefused, notAfterOf, secureWith, talks } from '../../support/tls/tls-upstream.ts'
 
 const HOUR_MS = 60 * 60 * 1000
 const DAY_MS = 24 * HOUR_MS
@@ -29,7 +30,7 @@ after(() => trust.remove())
 async function session(scene: Scene, context: tls.SecureContext): Promise<Dial> {
   const index = scene.recorder.sessions.length
   const { client, peer } = await scene.meet()
-  await secureBy(peer, context)
+  await secureWith(peer, context)
   await talks(client, peer)
   const dial = scene.recorder.sessions[index]!.one('dial')
   assert.equal(peer.tls?.isSessionReused(), dial.resumed)
@@ -56,7 +57,7 @@ async function startClockedDialer({ caFile }: Trust): Promise<ClockedDialer> {
       time = at
       const dialing = dialer.dial({ host: 'localhost', port: upstream.port, tls: true }, 5000, NEVER)
       const peer = await upstream.accept()
-      await secureBy(peer, context)
+      await secureWith(peer, context)
       const { dial, connection } = await dialing
       assert.ok(connection, dial.error)
       await readsTickets(peer, connection)
@@ -129,7 +130,7 @@ describe('The TLS session of the last connection', () => {
       const dialed = async (host: string, upstream: ScriptedUpstream) => {
         const dialing = dialer.dial({ host, port: upstream.port, tls: true }, 5000, NEVER)
         const peer = await upstream.accept()
-        await secureBy(peer, context).catch(() => {})
+        await secureWith(peer, context).catch(() => {})
         const { dial, connection } = await dialing
         if (!connection) return dial.error
         await readsTickets(peer, connection)
@@ -203,7 +204,7 @@ describe('The TLS session of the last connection', () => {
     const context = tls.createSecureContext(identityOf(await trust.authority.issue({ notAfter })))
     await using scene = await startScene(trust)
     const running = await scene.meet()
-    await secureBy(running.peer, context)
+    await secureWith(running.peer, context)
     await talks(running.client, running.peer)
     assert.equal((await session(scene, context)).resumed, true)
     await pause(notAfter.getTime() - Date.now() + 50)

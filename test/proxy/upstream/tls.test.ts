@@ -3,12 +3,13 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import * as tls from 'node:tls'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
-import { makeTrust, startScene, type Trust } from '../../support/in-process/dial-rig.ts'
+import { startScene } from '../../support/in-process/dial-rig.ts'
 import { failsClosed } from '../../support/in-process/fail-closed.ts'
 import { Names } from '../../support/in-process/resolver.ts'
+import { makeTrust, type Trust } from '../../support/in-process/trust.ts'
 import { connectClient, type Identity, type Peer, ScriptedUpstream } from '../../support/sockets/scripted-peers.ts'
 import { type CertificateRequest, makeAuthority, makeSelfSigned } from '../../support/tls/certificates.ts'
-import { identityOf, isRefused, notAfterOf, secureBy, talks } from '../../support/tls/tls-upstream.ts'
+import { identityOf, isRefused, notAfterOf, secureWith, talks } from '../../support/tls/tls-upstream.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 let trust: Trust
@@ -119,7 +120,7 @@ describe('The certificate of the upstream', () => {
         } else {
           await using scene = await startScene(trust, { host })
           const { client, peer } = await scene.meet()
-          await secureBy(peer, context)
+          await secureWith(peer, context)
           await talks(client, peer)
           const dial = scene.recorder.sessions[0]!.one('dial')
           assert.deepEqual([dial.error, dial.tlsProtocol, dial.resumed], [undefined, version, false])
@@ -139,7 +140,7 @@ describe('The certificate of the upstream', () => {
     another.remove()
     await using scene = await startScene(trust)
     const { client, peer } = await scene.meet()
-    await secureBy(peer, tls.createSecureContext(trust.identity))
+    await secureWith(peer, tls.createSecureContext(trust.identity))
     await talks(client, peer)
   })
 
@@ -162,7 +163,7 @@ describe('The certificate of the upstream', () => {
       await using scene = await startScene(trust)
       const { client, peer } = await scene.meet()
       const context = tls.createSecureContext({ ...trust.identity, minVersion: version, maxVersion: version })
-      await secureBy(peer, context, { requestCert: true, rejectUnauthorized: false })
+      await secureWith(peer, context, { requestCert: true, rejectUnauthorized: false })
       assert.deepEqual(peer.tls?.getPeerCertificate(), {})
       await talks(client, peer)
     }

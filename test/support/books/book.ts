@@ -49,7 +49,7 @@ const PAGES = {
   /** outcome, client: mails whose body began */
   bodies: 'bodies',
   /** outcome, client */
-  octetsOfBodies: 'octets of bodies',
+  bytesOfBodies: 'bytes of bodies',
   /** reason, client */
   sessions: 'sessions by the reason of their end',
   /** no label: mails whose MAIL was accepted */
@@ -57,7 +57,7 @@ const PAGES = {
   /** ready (yes when there was no error), error, resumed */
   dials: 'dials by error',
   /** direction */
-  octets: 'octets relayed',
+  bytes: 'bytes relayed',
 } as const
 
 export type Page = keyof typeof PAGES
@@ -99,7 +99,7 @@ const SERIES: readonly (readonly [Page, string, Readonly<Record<string, string>>
     { outcome: 'smtp_transaction_outcome', client: 'smtp_client_name' },
   ],
   [
-    'octetsOfBodies',
+    'bytesOfBodies',
     `${metrics.messageSize.prometheus}_sum`,
     { outcome: 'smtp_transaction_outcome', client: 'smtp_client_name' },
   ],
@@ -110,7 +110,7 @@ const SERIES: readonly (readonly [Page, string, Readonly<Record<string, string>>
   ],
   ['mails', `${metrics.sessionMessages.prometheus}_sum`, {}],
   ['dials', metrics.dials.prometheus, { error: 'error_type', resumed: 'tls_resumed' }],
-  ['octets', metrics.io.prometheus, { direction: 'network_io_direction' }],
+  ['bytes', metrics.io.prometheus, { direction: 'network_io_direction' }],
 ]
 
 /** What a scrape tells. */
@@ -210,14 +210,14 @@ function addMail(book: Book, told: Told): void {
   }
   if (told['smtp.message.size'] === undefined) return
   book.bodies.add({ outcome, client })
-  book.octetsOfBodies.add({ outcome, client }, Number(told['smtp.message.size']))
+  book.bytesOfBodies.add({ outcome, client }, Number(told['smtp.message.size']))
 }
 
 function addSession(book: Book, told: Told): void {
   book.sessions.add({ reason: text(told, 'smtp.session.close_reason'), client: text(told, 'smtp.client.name') })
   book.mails.add({}, Number(told['smtp.session.messages']))
   for (const direction of ['transmit', 'receive'])
-    book.octets.add({ direction }, Number(told[`network.io.${direction}`]))
+    book.bytes.add({ direction }, Number(told[`network.io.${direction}`]))
 }
 
 function addDial(book: Book, told: Told): void {

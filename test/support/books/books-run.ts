@@ -8,7 +8,7 @@ import type { LogRecord, Span } from '../otlp/otlp-json.ts'
 import type { LogLine, ProxyProcess } from '../processes/proxy-process.ts'
 import { assertSilent, startBefore } from '../processes/running-proxy.ts'
 import { CLIENT_SETTINGS } from '../traffic/mixed-mail.ts'
-import { until } from '../traffic/mixed-traffic.ts'
+import { until } from '../waiting/until.ts'
 import {
   type Book,
   bookOfLines,
@@ -68,10 +68,14 @@ export async function run(env: Readonly<Record<string, string>>, send: Traffic):
   await using proxy = await startBefore(simulator, settings)
   const apps = newBook()
   await send({ proxy, simulator, apps })
-  await until(async () => sum(parseMetrics(await proxy.metrics()), metrics.sessionActive.prometheus) === 0)
+  const active = async () => sum(parseMetrics(await proxy.metrics()), metrics.sessionActive.prometheus)
+  await until('no session is active', async () => (await active()) === 0)
   const page = await proxy.metrics()
   assert.equal(await proxy.stop(), 0)
-  await until(() => simulator.ledger.summary().sessions.closed === simulator.ledger.summary().sessions.opened)
+  await until('the simulator has closed all sessions', () => {
+    const { opened, closed } = simulator.ledger.summary().sessions
+    return closed === opened
+  })
   assertSilent(proxy)
   return { page, lines: proxy.lines, ...(await arrived(collector, { page, proxy, simulator, apps })) }
 }

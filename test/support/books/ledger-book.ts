@@ -15,9 +15,9 @@ export function bookOfLedger(ledger: Ledger): Book {
     book.dials.add({ ready: tls ? 'yes' : 'no' })
     if (!tls && !refused(session)) continue
     const { code, text: words } = greetings.get(session) ?? {}
-    book.octets.add({ direction: 'transmit' }, tls ? received.tls : received.clear)
+    book.bytes.add({ direction: 'transmit' }, tls ? received.tls : received.clear)
     const greeting = tls ? Buffer.byteLength(`${code} ${words}\r\n`) : sent.clear
-    book.octets.add({ direction: 'receive' }, sent.tls + greeting)
+    book.bytes.add({ direction: 'receive' }, sent.tls + greeting)
   }
   const secured = new Set(ledger.sessions.filter(({ tls }) => tls).map(({ session }) => session))
   for (const { session, command, code, tls } of ledger.replies) {
@@ -38,7 +38,7 @@ function addMessages(book: Book, ledger: Ledger): void {
     const outcome = code === undefined ? 'in_doubt' : classOf(code)
     book.transactions.add({ outcome, error: outcome === 'accepted' ? undefined : (code ?? 'upstream_lost') })
     book.bodies.add({ outcome })
-    book.octetsOfBodies.add({ outcome }, size)
+    book.bytesOfBodies.add({ outcome }, size)
   }
   const { messages, cutReplies } = ledger.summary()
   book.bodies.add({ outcome: 'aborted' }, messages.aborted)

@@ -1,38 +1,39 @@
 /**
- * Canaries: secrets that are unique to the place into which they are put, and a search that finds any of them again in
- * any output: in part, in another case, in base64 or in hexadecimal.
+ * Canaries: unique secrets, one for each place, and a search that finds them in any output: also a part of one, in another
+ * case, in base64 or in hexadecimal.
  */
 import { randomBytes, randomInt } from 'node:crypto'
 
-/** No hexadecimal digits among them, so that no id, hash or number looks like a piece of a mark. */
+/** No hexadecimal digits, so that no id, hash or number looks like a part of a canary. */
 const LETTERS = 'ghijklmnopqrstuvwxyz'
 const SECRET_LETTERS = 18
-/** So many letters of a mark are a leak, wherever they were cut. */
+/** The number of consecutive letters of a canary that count as a leak. */
 const PIECE = 9
 const PIECE_IN_BASE64 = 12
 const PIECE_IN_HEX = 2 * PIECE
 
-/** What is searched: outputs by name. Octets that are no text are read as latin1. */
+/** The outputs to search, by name. Binary output is read as latin1. */
 export type Sinks = Readonly<Record<string, string>>
 
-/** In which sinks the mark of a place was found. Places that were found nowhere are not in it. */
+/** The sinks in which the canary of each place was found. Places without a finding are left out. */
 export type Found = Readonly<Record<string, readonly string[]>>
 
-export class Marks {
-  readonly #marks = new Map<string, string>()
-  /** Pieces of marks in three spellings, and the places that they belong to. */
+/** All canaries of a test. */
+export class Canaries {
+  readonly #canaries = new Map<string, string>()
+  /** Parts of canaries in three encodings, and their places. */
   readonly #plain = new Map<string, string>()
   readonly #base64 = new Map<string, string>()
   readonly #hex = new Map<string, string>()
-  /** Marks that are searched for whole: numbers and addresses. */
+  /** Canaries that are searched for as a whole: numbers and addresses. */
   readonly #whole = new Map<string, string>()
 
-  /** Every place that was given a mark. */
+  /** All places that have a canary. */
   get places(): readonly string[] {
-    return [...this.#marks.keys()]
+    return [...this.#canaries.keys()]
   }
 
-  /** The mark of a place, the same each time: lower-case letters, good as a word, a name or a label of a host name. */
+  /** The canary of a place, the same on each call: lower-case letters, valid as a word, a name or a label of a host name. */
   at(place: string): string {
     return this.#once(place, () => {
       const secret = Array.from({ length: SECRET_LETTERS }, () => LETTERS[randomInt(LETTERS.length)]).join('')
@@ -41,7 +42,7 @@ export class Marks {
     })
   }
 
-  /** A mark of digits, the first of which is not 0. */
+  /** A canary of digits. The first digit is not 0. */
   number(place: string, digits = 15): string {
     return this.#once(place, () => {
       const number = `9${Array.from({ length: digits - 1 }, () => randomInt(10)).join('')}`
@@ -50,25 +51,25 @@ export class Marks {
     })
   }
 
-  /** A mark of hexadecimal digits, which is also found as the octets that they spell. */
+  /** A canary of hexadecimal digits. The search also finds the bytes that they encode. */
   hex(place: string, digits = 32): string {
     return this.#once(place, () => {
-      const octets = randomBytes(digits / 2)
-      this.#whole.set(octets.toString('hex'), place)
-      this.#whole.set(octets.toString('latin1').toLowerCase(), place)
-      return octets.toString('hex')
+      const bytes = randomBytes(digits / 2)
+      this.#whole.set(bytes.toString('hex'), place)
+      this.#whole.set(bytes.toString('latin1').toLowerCase(), place)
+      return bytes.toString('hex')
     })
   }
 
-  /** A mark that is given, such as an IP address. */
-  given(place: string, mark: string): string {
+  /** Declares a given text, such as an IP address, as a canary. */
+  given(place: string, canary: string): string {
     return this.#once(place, () => {
-      this.#whole.set(mark.toLowerCase(), place)
-      return mark
+      this.#whole.set(canary.toLowerCase(), place)
+      return canary
     })
   }
 
-  /** Looks for every mark in every sink. */
+  /** Searches every sink for every canary. */
   search(sinks: Sinks): Found {
     const found = new Map<string, Set<string>>()
     for (const [sink, output] of Object.entries(sinks)) {
@@ -78,11 +79,11 @@ export class Marks {
   }
 
   #once(place: string, make: () => string): string {
-    const known = this.#marks.get(place)
+    const known = this.#canaries.get(place)
     if (known !== undefined) return known
-    const mark = make()
-    this.#marks.set(place, mark)
-    return mark
+    const canary = make()
+    this.#canaries.set(place, canary)
+    return canary
   }
 
   #learn(place: string, secret: string): void {
@@ -100,7 +101,7 @@ export class Marks {
     collect(folded, PIECE, this.#plain, places)
     collect(folded, PIECE_IN_HEX, this.#hex, places)
     collect(output, PIECE_IN_BASE64, this.#base64, places)
-    for (const [mark, place] of this.#whole) if (folded.includes(mark)) places.add(place)
+    for (const [canary, place] of this.#whole) if (folded.includes(canary)) places.add(place)
     return places
   }
 }
@@ -109,7 +110,7 @@ function pieces(text: string, length: number): string[] {
   return Array.from({ length: text.length - length + 1 }, (_, at) => text.slice(at, at + length))
 }
 
-/** Of the three ways in which a text may lie among groups of three octets, the letters that do not depend on others. */
+/** The text in base64 at each of the three alignments, without the letters that depend on neighbouring bytes. */
 function inBase64(text: string): string[] {
   return [0, 1, 2].map((before) => {
     const encoded = Buffer.from('\0'.repeat(before) + text).toString('base64')

@@ -1,19 +1,20 @@
-/** The proxy as its operator runs it at its loudest, between a client and an upstream that put a mark into every place. */
+/** The proxy as a process with maximum output, between a client and an upstream that send canaries. */
 import { once } from 'node:events'
 import * as net from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import type * as tls from 'node:tls'
+import { type TemporaryFiles, writeTemporaryFiles } from '../files/temporary-files.ts'
 import { type OtlpReceiver, startReceiver } from '../otlp/otlp-receiver.ts'
 import { type ProxyProcess, startProxy } from '../processes/proxy-process.ts'
 import { type Identity, Peer, ScriptedUpstream } from '../sockets/scripted-peers.ts'
-import { type Authority, makeAuthority, type TemporaryFiles, writeTemporaryFiles } from '../tls/certificates.ts'
-import { Marks, type Sinks } from './canaries.ts'
+import { type Authority, makeAuthority } from '../tls/certificates.ts'
+import { Canaries, type Sinks } from './canaries.ts'
 
-/** Throws out of the blue, quoting what its environment says: a stand-in for a bug that quotes a peer. */
+/** Throws an error with text from the environment on SIGUSR2: it stands for a bug that quotes a peer. */
 const BUG = `process.on('SIGUSR2', () => { throw new TypeError(process.env.BUG + '\\n    at ' + process.env.BUG) })`
 
-/** Everything is told, and told soon. */
-const LOUDEST = {
+/** Log and export everything, with short delays. */
+const MAXIMUM_OUTPUT = {
   PROXY_LOG_LEVEL: 'trace',
   PROXY_WARM_CONNECTIONS: '0',
   OTEL_TRACES_EXPORTER: 'otlp',
@@ -26,19 +27,19 @@ const LOUDEST = {
   OTEL_METRIC_EXPORT_TIMEOUT: '500',
 } as const
 
-/** Equal lines and spans are held back when more than ten come in a second: so fast they must not come. */
+/** The delay between sessions. The proxy suppresses equal lines and spans above ten per second. */
 const PACE_MS = 110
 
 /** What a client does before its first command. */
 export interface Arrival {
-  /** Goes before everything else. */
+  /** The bytes to send first. */
   readonly header?: string | Buffer
-  /** TLS from the first octet. */
+  /** Options for TLS from the first byte. */
   readonly tls?: tls.ConnectionOptions
 }
 
 interface Parts {
-  readonly marks: Marks
+  readonly canaries: Canaries
   readonly authority: Authority
   readonly identity: Identity
   readonly files: TemporaryFiles<'ca.pem' | 'cert.pem' | 'key.pem'>
@@ -47,20 +48,20 @@ interface Parts {
 }
 
 export class CanaryStage {
-  readonly marks: Marks
+  readonly canaries: Canaries
   readonly upstream: ScriptedUpstream
   readonly receiver: OtlpReceiver
   readonly authority: Authority
-  /** Of the upstream, marked and good. */
+  /** The upstream's valid certificate, which contains canaries. */
   readonly identity: Identity
-  /** What else was put out, by the name of the sink. */
+  /** Further outputs, by the name of the sink. */
   readonly outputs: Record<string, string> = {}
   readonly #files: Parts['files']
   readonly #env: Readonly<Record<string, string>>
   readonly #proxies: ProxyProcess[] = []
 
   private constructor(parts: Parts, env: Readonly<Record<string, string>>) {
-    this.marks = parts.marks
+    this.canaries = parts.canaries
     this.upstream = parts.upstream
     this.receiver = parts.receiver
     this.authority = parts.authority
@@ -69,20 +70,20 @@ export class CanaryStage {
     this.#env = env
   }
 
-  /** Starts the peers and two proxies: one for clients, one for clients behind a load balancer. */
+  /** Starts the upstream, the receiver and two proxies: one for direct clients, one for clients of a load balancer. */
   static async open(env: Readonly<Record<string, string>> = {}): Promise<CanaryStage> {
-    const marks = new Marks()
-    const authority = await makeAuthority(marks.at("name of the upstream's certificate authority"))
+    const canaries = new Canaries()
+    const authority = await makeAuthority(canaries.at("name of the upstream's certificate authority"))
     const { certPem: cert, keyPem: key } = await authority.issue({
-      commonName: marks.at("subject of the upstream's certificate"),
-      dnsNames: [`${marks.at("name in the upstream's certificate")}.example`, 'localhost'],
+      commonName: canaries.at("subject of the upstream's certificate"),
+      dnsNames: [`${canaries.at("name in the upstream's certificate")}.example`, 'localhost'],
       ipAddresses: ['127.0.0.1'],
     })
     const files = writeTemporaryFiles({ 'ca.pem': authority.certPem, 'cert.pem': cert, 'key.pem': key })
     const [upstream, receiver] = [await ScriptedUpstream.start(), await startReceiver()]
     const stage = new CanaryStage(
-      { marks, authority, identity: { cert, key }, files, upstream, receiver },
-      { ...LOUDEST, ...env },
+      { canaries, authority, identity: { cert, key }, files, upstream, receiver },
+      { ...MAXIMUM_OUTPUT, ...env },
     )
     await stage.start({})
     await stage.start({
@@ -93,22 +94,22 @@ export class CanaryStage {
     return stage
   }
 
-  /** The proxy that clients come to directly. */
+  /** The proxy for direct clients. */
   get proxy(): ProxyProcess {
     return this.#proxies[0]!
   }
 
-  /** The one behind a load balancer. */
+  /** The proxy for clients of a load balancer. */
   get balanced(): ProxyProcess {
     return this.#proxies[1]!
   }
 
-  /** The settings of a proxy before this upstream and receiver. */
+  /** The settings of a proxy in front of this upstream and receiver. */
   get settings(): Readonly<Record<string, string>> {
-    const { marks, receiver, upstream } = this
+    const { canaries, receiver, upstream } = this
     const secretUrl = new URL(receiver.url)
-    secretUrl.username = marks.at('user name in an OTLP endpoint')
-    secretUrl.password = marks.at('password in an OTLP endpoint')
+    secretUrl.username = canaries.at('user name in an OTLP endpoint')
+    secretUrl.password = canaries.at('password in an OTLP endpoint')
     return {
       PROXY_LISTEN: 'smtp://127.0.0.1:0,smtps://127.0.0.1:0',
       PROXY_UPSTREAM: `smtp://${upstream.host}:${upstream.port}`,
@@ -116,15 +117,15 @@ export class CanaryStage {
       PROXY_TLS_CERT_FILE: this.#files.paths['cert.pem'],
       PROXY_TLS_KEY_FILE: this.#files.paths['key.pem'],
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
-      OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer%20${marks.at('token in OTEL_EXPORTER_OTLP_HEADERS')}`,
-      OTEL_EXPORTER_OTLP_TRACES_HEADERS: `x-key=${marks.at('token in OTEL_EXPORTER_OTLP_TRACES_HEADERS')}`,
-      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${secretUrl.href}v1/traces?key=${marks.at('parameter of an OTLP endpoint')}`,
-      BUG: marks.at('message of an exception that nobody caught'),
+      OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer%20${canaries.at('token in OTEL_EXPORTER_OTLP_HEADERS')}`,
+      OTEL_EXPORTER_OTLP_TRACES_HEADERS: `x-key=${canaries.at('token in OTEL_EXPORTER_OTLP_TRACES_HEADERS')}`,
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${secretUrl.href}v1/traces?key=${canaries.at('parameter of an OTLP endpoint')}`,
+      BUG: canaries.at('message of an uncaught exception'),
       ...this.#env,
     }
   }
 
-  /** Starts one more proxy; its output is searched with that of the others. */
+  /** Starts another proxy. Its output is added to the same sinks. */
   async start(env: Readonly<Record<string, string>>): Promise<ProxyProcess> {
     const bug = `data:text/javascript,${encodeURIComponent(BUG)}`
     const proxy = await startProxy({ ...this.settings, ...env }, { nodeOptions: ['--import', bug] })
@@ -132,7 +133,7 @@ export class CanaryStage {
     return proxy
   }
 
-  /** Connects a client, not too soon after the last one. */
+  /** Connects a client, with a delay after the previous one. */
   async client(port = this.proxy.port, { header, tls }: Arrival = {}): Promise<Peer> {
     await pause(PACE_MS)
     const socket = net.connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true })
@@ -154,19 +155,19 @@ export class CanaryStage {
     return new Call(client, upstream)
   }
 
-  /** What an upstream says until it is inside TLS, marked. */
+  /** Plays the upstream up to TLS, with canaries. */
   async preamble(upstream: Peer, identity: Identity = this.identity): Promise<void> {
-    const { marks } = this
-    await upstream.send(`220-${marks.at('greeting')}\r\n220 ${marks.at('last line of the greeting')}\r\n`)
+    const { canaries } = this
+    await upstream.send(`220-${canaries.at('greeting')}\r\n220 ${canaries.at('last line of the greeting')}\r\n`)
     await upstream.readLine()
-    const [name, keyword] = [marks.at('name in the EHLO reply before TLS'), marks.at('keyword before TLS')]
+    const [name, keyword] = [canaries.at('name in the EHLO reply before TLS'), canaries.at('keyword before TLS')]
     await upstream.send(`250-${name}\r\n250-${keyword.toUpperCase()} x\r\n250 STARTTLS\r\n`)
     await upstream.readUntil('STARTTLS\r\n')
-    await upstream.send(`220 2.0.0 ${marks.at('reply to STARTTLS')}\r\n`)
+    await upstream.send(`220 2.0.0 ${canaries.at('reply to STARTTLS')}\r\n`)
     await upstream.secureAsServer(identity)
   }
 
-  /** Writes octets to a port and returns all that comes back until the other side closes. */
+  /** Sends bytes to a port and returns everything that it reads until the other side closes. */
   async raw(port: number, request: string | Buffer): Promise<string> {
     const peer = await this.client(port)
     await peer.send(request)
@@ -177,12 +178,12 @@ export class CanaryStage {
     return answer
   }
 
-  /** Adds to a sink. */
+  /** Adds output to a sink. */
   put(sink: string, output: string): void {
     this.outputs[sink] = `${this.outputs[sink] ?? ''}${output}\n`
   }
 
-  /** Asks the admin servers for their pages, ends all proxies, the first one by a crash, and gives all sinks. */
+  /** Requests the pages of the admin servers, stops all proxies, the first one by a crash, and returns all sinks. */
   async finish(): Promise<Sinks> {
     for (const proxy of this.#proxies)
       for (const path of ['/metrics', '/', '/livez', '/readyz'])
@@ -220,39 +221,39 @@ export class Call {
     this.upstream = upstream
   }
 
-  /** The client writes lines, each ended, as one segment; resolves when the upstream has them. */
+  /** Sends lines from the client as one segment. Resolves when the upstream has read them. */
   async says(...lines: readonly string[]): Promise<void> {
     const bytes = lines.map((line) => `${line}\r\n`).join('')
     await this.client.send(bytes)
     await this.upstream.readUntil(bytes)
   }
 
-  /** The upstream answers; resolves when the client has read one whole reply. */
+  /** Sends a reply from the upstream. Resolves when the client has read it. */
   async hears(reply: string): Promise<void> {
     await this.upstream.send(`${reply}\r\n`)
     await this.client.readReply()
   }
 
-  /** One command and its reply. */
+  /** Relays one command and its reply. */
   async ask(line: string, reply: string): Promise<void> {
     await this.says(line)
     await this.hears(reply)
   }
 
-  /** A command that the proxy answers by itself. */
+  /** Sends a command that the proxy answers with a local reply. */
   async own(line: string): Promise<void> {
     await this.client.send(`${line}\r\n`)
     await this.client.readReply()
   }
 
-  /** Up to the 354 of a mail whose envelope says nothing. */
+  /** Begins a message with an envelope that contains no canary, up to the 354. */
   async data(): Promise<void> {
     await this.ask('MAIL FROM:<>', '250 ok')
     await this.ask('RCPT TO:<b@example.net>', '250 ok')
     await this.ask('DATA', '354 go')
   }
 
-  /** Ends both connections. */
+  /** Closes both connections. */
   end(): void {
     this.client.destroy()
     this.upstream.destroy()

@@ -1,9 +1,10 @@
 /** compose.yaml as Compose itself reads it, with and without settings. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { OTEL_ROWS, OTLP_SETTINGS, ownVariable, SIGNALS } from '../../../otel/settings/table.ts'
 import { SETTINGS } from '../../../proxy/settings/table.ts'
+import { temporaryDirectory } from '../files/temporary-files.ts'
 import { dockerOutput, ROOT } from './engine.ts'
 
 export interface Port {
@@ -68,19 +69,19 @@ export function plainEnvironment(): NodeJS.ProcessEnv {
 
 /** The project that Compose makes of its files. Throws with Compose's own words when it refuses them. */
 export function readProject({ env = {}, envFiles = [], file = 'compose.yaml' }: Reading = {}): Project {
-  const directory = mkdtempSync(join(tmpdir(), 'compose-'))
-  try {
-    const own = join(directory, 'env')
-    const lines = Object.entries({ ...(envFiles.length === 0 && { SETTINGS_FILE: own }), ...env }).map(
-      ([name, value]) => `${name}='${value}'\n`,
-    )
-    writeFileSync(own, lines.join(''))
-    const files = [...envFiles.map((name) => join(ROOT, name)), own].flatMap((name) => ['--env-file', name])
-    const args = ['compose', '--file', file, ...files, 'config', '--format', 'json']
-    return JSON.parse(dockerOutput(args, { env: plainEnvironment() })) as Project
-  } finally {
-    rmSync(directory, { recursive: true })
-  }
+  using directory = temporaryDirectory('compose-')
+  const own = join(directory.path, 'env')
+  writeFileSync(own, envFileOf({ ...(envFiles.length === 0 && { SETTINGS_FILE: own }), ...env }))
+  const files = [...envFiles.map((name) => join(ROOT, name)), own].flatMap((name) => ['--env-file', name])
+  const args = ['compose', '--file', file, ...files, 'config', '--format', 'json']
+  return JSON.parse(dockerOutput(args, { env: plainEnvironment() })) as Project
+}
+
+/** The text of a file like .env with these settings. */
+export function envFileOf(env: Readonly<Record<string, string>>): string {
+  return Object.entries(env)
+    .map(([name, value]) => `${name}='${value}'\n`)
+    .join('')
 }
 
 /** The settings of a file like .env, and those of .env.example that stand behind a #. */

@@ -1,10 +1,10 @@
 /** What is inside an image. */
 
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
+import { temporaryDirectory } from '../files/temporary-files.ts'
 import { dockerOutput } from './engine.ts'
 
 export interface ImageFile {
@@ -28,11 +28,10 @@ export function filesOf(tag: string): readonly ImageFile[] {
   if (known) return known
   const container = dockerOutput(['create', tag]).trim()
   try {
-    const files = inDirectory((directory) => {
-      const file = join(directory, 'root.tar')
-      dockerOutput(['export', '--output', file, container], { ms: LIMIT_MS })
-      return tar('--list', '--verbose', '--numeric-owner', '--file', file).split('\n').flatMap(entry)
-    })
+    using directory = temporaryDirectory('image-')
+    const file = join(directory.path, 'root.tar')
+    dockerOutput(['export', '--output', file, container], { ms: LIMIT_MS })
+    const files = tar('--list', '--verbose', '--numeric-owner', '--file', file).split('\n').flatMap(entry)
     listings.set(tag, files)
     return files
   } finally {
@@ -42,14 +41,13 @@ export function filesOf(tag: string): readonly ImageFile[] {
 
 /** Everything that the image's archive is made of: its layers as they were written, and its descriptions. */
 export function layersOf(tag: string): readonly Buffer[] {
-  return inDirectory((directory) => {
-    const file = join(directory, 'image.tar')
-    dockerOutput(['save', '--output', file, tag], { ms: LIMIT_MS })
-    tar('--extract', '--directory', directory, '--file', file)
-    rmSync(file)
-    const parts = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((part) => part.isFile())
-    return parts.map((part) => unpacked(readFileSync(join(part.parentPath, part.name))))
-  })
+  using directory = temporaryDirectory('image-')
+  const file = join(directory.path, 'image.tar')
+  dockerOutput(['save', '--output', file, tag], { ms: LIMIT_MS })
+  tar('--extract', '--directory', directory.path, '--file', file)
+  rmSync(file)
+  const parts = readdirSync(directory.path, { recursive: true, withFileTypes: true }).filter((part) => part.isFile())
+  return parts.map((part) => unpacked(readFileSync(join(part.parentPath, part.name))))
 }
 
 function unpacked(part: Buffer): Buffer {
@@ -66,13 +64,4 @@ function tar(...args: readonly string[]): string {
   const { status, stdout, stderr } = spawnSync('tar', args, { encoding: 'utf8', maxBuffer: 2 ** 28 })
   if (status !== 0) throw new Error(`tar ${args.join(' ')}: ${stderr}`)
   return stdout
-}
-
-function inDirectory<Result>(work: (directory: string) => Result): Result {
-  const directory = mkdtempSync(join(tmpdir(), 'image-'))
-  try {
-    return work(directory)
-  } finally {
-    rmSync(directory, { recursive: true })
-  }
 }

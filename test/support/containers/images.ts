@@ -1,10 +1,11 @@
 /** The product's image and the rehearsal's, built once a test run, and containers of them that are as confined as they get. */
+
 import assert from 'node:assert/strict'
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { GenericContainer, Network, type StartedNetwork, type StartedTestContainer, Wait } from 'testcontainers'
 import type { Summary } from '../../simulator/ledger.ts'
+import { temporaryDirectory } from '../files/temporary-files.ts'
 import { dockerOutput, IMAGES, ROOT } from './engine.ts'
 
 /** What the Dockerfile takes from its context. */
@@ -34,20 +35,16 @@ const PLACES = [
 
 /** Builds the product's image from a copy of the project that has secrets lying around. */
 export async function buildProduct(tag: string): Promise<void> {
-  const context = mkdtempSync(join(tmpdir(), 'image-context-'))
-  try {
-    for (const name of CONTEXT)
-      cpSync(join(ROOT, name), join(context, name), { recursive: true, preserveTimestamps: true })
-    for (const place of PLACES) {
-      mkdirSync(dirname(join(context, place)), { recursive: true })
-      writeFileSync(join(context, place), PLANTED)
-    }
-    await GenericContainer.fromDockerfile(context)
-      .withBuildArgs({ NODE_IMAGE: IMAGES.NODE_IMAGE, REVISION: 'test' })
-      .build(tag, { deleteOnExit: false })
-  } finally {
-    rmSync(context, { recursive: true })
+  using context = temporaryDirectory('image-context-')
+  for (const name of CONTEXT)
+    cpSync(join(ROOT, name), join(context.path, name), { recursive: true, preserveTimestamps: true })
+  for (const place of PLACES) {
+    mkdirSync(dirname(join(context.path, place)), { recursive: true })
+    writeFileSync(join(context.path, place), PLANTED)
   }
+  await GenericContainer.fromDockerfile(context.path)
+    .withBuildArgs({ NODE_IMAGE: IMAGES.NODE_IMAGE, REVISION: 'test' })
+    .build(tag, { deleteOnExit: false })
 }
 
 /** Builds the rehearsal's image. */
@@ -84,7 +81,7 @@ export async function startRehearsal(image: string): Promise<RehearsalContainer>
     .withExposedPorts(8025)
     .withWaitStrategy(Wait.forLogMessage(/"ready":true/))
     .start()
-  const certificates = mkdtempSync(join(tmpdir(), 'certificates-'))
+  const { path: certificates, remove } = temporaryDirectory('certificates-')
   // the container's user is not this one
   chmodSync(certificates, 0o755)
   const { output } = await container.exec(['node', '--print', 'fs.readFileSync("/certificates/ca.pem", "utf8")'])
@@ -99,7 +96,7 @@ export async function startRehearsal(image: string): Promise<RehearsalContainer>
     async stop() {
       await container.stop()
       await network.stop()
-      rmSync(certificates, { recursive: true })
+      remove()
     },
   }
 }

@@ -1,8 +1,8 @@
 /** What .env may say to a rehearsal when it stands before rehearsal.env: a closed list, by its reasons. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { type Project, readProject } from './compose.ts'
+import { temporaryDirectory } from '../files/temporary-files.ts'
+import { envFileOf, type Project, readProject } from './compose.ts'
 import { ROOT } from './engine.ts'
 
 type Reasons = Readonly<Record<string, readonly string[]>>
@@ -41,13 +41,8 @@ export const OF_THE_PROXY: Reasons = {}
 
 /** The rehearsal as `--env-file .env --env-file rehearsal.env` has it. */
 export function rehearsalBehind(env: Readonly<Record<string, string>>): Project {
-  const directory = mkdtempSync(join(tmpdir(), 'rehearsal-'))
-  try {
-    const file = join(directory, '.env')
-    const lines = Object.entries(env).map(([name, value]) => `${name}='${value}'\n`)
-    writeFileSync(file, lines.join(''))
-    return readProject({ envFiles: [relative(ROOT, file), 'rehearsal.env'] })
-  } finally {
-    rmSync(directory, { recursive: true })
-  }
+  using directory = temporaryDirectory('rehearsal-')
+  const file = join(directory.path, '.env')
+  writeFileSync(file, envFileOf(env))
+  return readProject({ envFiles: [relative(ROOT, file), 'rehearsal.env'] })
 }

@@ -1,10 +1,12 @@
 /** compose.yaml at work before a simulated AhaSend: what tests of running containers share. */
+
 import assert from 'node:assert/strict'
 import { createInterface } from 'node:readline'
-import { setTimeout as pause } from 'node:timers/promises'
 import { DockerComposeEnvironment, GenericContainer, type StartedTestContainer, Wait } from 'testcontainers'
 import type { Summary } from '../../simulator/ledger.ts'
-import { Arrivals, type Call, type Calls, calledNow } from '../monitoring/alertmanager.ts'
+import { type Call, type Calls, calledNow } from '../monitoring/alertmanager.ts'
+import { Arrivals } from '../waiting/arrivals.ts'
+import { until } from '../waiting/until.ts'
 import { IMAGES, ROOT } from './engine.ts'
 import { inspect } from './images.ts'
 
@@ -107,31 +109,27 @@ export async function startWebhookIn(stack: Stack, name: string): Promise<Webhoo
     .withWaitStrategy(Wait.forLogMessage('listening'))
     .withLogConsumer((log) => {
       createInterface(log).on('line', (line) => {
-        if (line.startsWith('{')) calls.came(calledNow(JSON.parse(line) as Omit<Call, 'at'>))
+        if (line.startsWith('{')) calls.add(calledNow(JSON.parse(line) as Omit<Call, 'at'>))
       })
     })
     .start()
   return { calls, stop: async () => void (await container.stop()) }
 }
 
-/** Resolves when the look is a success. Rejects, with what was waited for, after a minute. */
-export async function until(what: string, look: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + LIMIT_MS
-  while (!(await look())) {
-    if (performance.now() > end) throw new Error(`not within ${LIMIT_MS} ms: ${what}`)
-    await pause(250)
-  }
+/** Waits until `look` returns true, at most for a minute. */
+export async function eventually(what: string, look: () => boolean | Promise<boolean>): Promise<void> {
+  await until(what, look, { limitMs: LIMIT_MS, everyMs: 250 })
 }
 
 function urlOf(rehearsal: StartedTestContainer, path: string): string {
   return `http://127.0.0.1:${rehearsal.getMappedPort(8025)}${path}`
 }
 
-/** Resolves when so many more mails were accepted than are now. */
+/** Waits until AhaSend has accepted `more` further messages. */
 export async function accepted(rehearsal: StartedTestContainer, more: number): Promise<void> {
   const count = async () => ((await (await fetch(urlOf(rehearsal, '/ledger'))).json()) as Summary).messages.accepted
   const before = await count()
-  await until(`${more} more mails are accepted`, async () => (await count()) >= before + more)
+  await eventually(`AhaSend accepts ${more} more messages`, async () => (await count()) >= before + more)
 }
 
 /** Presses a button on the page of faults. */

@@ -1,17 +1,17 @@
 /**
- * Sessions whose both sides mean harm to the metrics: they say what they like in every place that could become a label.
- * A session is a list of units, each written by the client at once. The replies that a unit wants are in the unit itself,
- * as tokens (`=>hex;`): the upstream of a test needs no script, and the same session can be played without sockets.
+ * Sessions in which both sides attack the metrics: they send any text in every place that could become a label. A session
+ * is a list of units, and the client sends each unit in one write. Each unit contains the replies that it expects, as
+ * tokens (`=>hex;`). So the upstream needs no script, and a session can also be played without sockets.
  */
-import type { Dice } from '../traffic/seeded-random.ts'
-import type { Noise } from './secret-text.ts'
+import type { SeededRandom } from '../traffic/seeded-random.ts'
+import type { SecretText } from './secret-text.ts'
 
-/** Sessions that visit, in order, every code at every kind of command. Random ones come after them. */
+/** The number of first sessions that use, in order, every code at every kind of command. Later sessions are random. */
 export const SYSTEMATIC = 1000
-/** Of those, the ones that visit what is a reply code: each twice, for clients of two names. */
+/** The number of those with valid reply codes: each code twice, for clients of two names. */
 export const VISITS = 800
 
-/** Who ends a session, and how. An upstream does it by a token of its own. */
+/** Which side ends a session, and how. The upstream does it on a special token. */
 const LEAVES = ['client fin', 'client reset', 'client stays', 'upstream fin', 'upstream reset'] as const
 
 export interface HostileSession {
@@ -20,18 +20,18 @@ export interface HostileSession {
   readonly leaves: (typeof LEAVES)[number]
 }
 
-/** Replies that are none: what the upstream is to do. */
+/** Tokens that are not replies, but actions of the upstream. */
 export const FIN = ''
 export const RESET = '\xff'
 
-/** Makes sessions from dice and noise: the same ones for the same seed. */
-export class Hostility {
-  readonly #noise: Noise
-  readonly #dice: Dice
+/** Generates sessions, the same ones for the same seed. */
+export class HostileSessions {
+  readonly #secretText: SecretText
+  readonly #random: SeededRandom
 
-  constructor(dice: Dice, noise: Noise) {
-    this.#dice = dice
-    this.#noise = noise
+  constructor(random: SeededRandom, secretText: SecretText) {
+    this.#random = random
+    this.#secretText = secretText
   }
 
   /** Session `number`, from 0. */
@@ -43,7 +43,7 @@ export class Hostility {
     return { number, units: [...units.slice(0, -1), Buffer.concat([...units.slice(-1), end])], leaves }
   }
 
-  /** Every kind of command answered with `code`, and a mail that ends by it at each of its stages. */
+  /** Every kind of command with the reply `code`, and messages that end with it at each stage. */
   #visit(code: number): Buffer[] {
     const mail = [this.#line('MAIL FROM:<', 250), this.#line('RCPT TO:<', 250)]
     const reset = this.#line('RSET', 250)
@@ -64,9 +64,9 @@ export class Hostility {
   #anything(): Buffer[] {
     const kinds = [
       () => this.#hello(),
-      () => this.#line(this.#dice.one(VERBS)),
+      () => this.#line(this.#random.one(VERBS)),
       () => this.#line(this.#word()),
-      () => this.#line(`AUTH ${this.#dice.one(MECHANISMS) || this.#word()}`),
+      () => this.#line(`AUTH ${this.#random.one(MECHANISMS) || this.#word()}`),
       () => this.#mail(),
       () => this.#recipients(),
       () => this.#body(),
@@ -74,7 +74,7 @@ export class Hostility {
       () => this.#line('NOOP', undefined, 2),
       () => this.#garbage(),
     ]
-    return Array.from({ length: this.#dice.below(12) }, () => this.#dice.one(kinds)())
+    return Array.from({ length: this.#random.below(12) }, () => this.#random.one(kinds)())
   }
 
   #hello(): Buffer {
@@ -83,14 +83,14 @@ export class Hostility {
     return Buffer.from(`EHLO ${this.#word()} ${token(`${reply.join('\r\n')}\r\n`)}\r\n`)
   }
 
-  /** A whole mail in one segment. */
+  /** A complete message in one segment. */
   #mail(): Buffer {
     const envelope = [this.#line('MAIL FROM:<', 250), this.#line('RCPT TO:<'), this.#line('DATA', 354)]
     return Buffer.concat([...envelope, this.#body()])
   }
 
   #recipients(): Buffer {
-    const many = Array.from({ length: 1 + this.#dice.below(100) }, () => this.#line('RCPT TO:<'))
+    const many = Array.from({ length: 1 + this.#random.below(100) }, () => this.#line('RCPT TO:<'))
     return Buffer.concat([this.#line('MAIL FROM:<', 250), ...many])
   }
 
@@ -101,28 +101,28 @@ export class Hostility {
   }
 
   #body(code?: number): Buffer {
-    const trace = this.#dice.chance(0.5) ? hex(this.#dice, 32) : this.#word()
-    const fields = [`Traceparent: 00-${trace}-${hex(this.#dice, 16)}-01`, `${this.#word()}: ${this.#word()}`]
-    const large = this.#dice.chance(0.002) ? `${this.#word()}\r\n`.repeat(20_000) : ''
+    const trace = this.#random.chance(0.5) ? hex(this.#random, 32) : this.#word()
+    const fields = [`Traceparent: 00-${trace}-${hex(this.#random, 16)}-01`, `${this.#word()}: ${this.#word()}`]
+    const large = this.#random.chance(0.002) ? `${this.#word()}\r\n`.repeat(20_000) : ''
     const text = [...fields, '', `..${this.#word()}`, large + token(this.#reply(code)), '.', ''].join('\r\n')
     return Buffer.from(text)
   }
 
   #chunk(code?: number): Buffer {
     const payload = `Subject: ${this.#word()}\r\n\r\n${token(this.#reply(code))}`
-    const last = code !== undefined || this.#dice.chance(0.5) ? ' LAST' : ''
+    const last = code !== undefined || this.#random.chance(0.5) ? ' LAST' : ''
     return Buffer.from(`BDAT ${payload.length}${last}\r\n${payload}`)
   }
 
-  /** Octets of any kind, with or without a line's end. */
+  /** Random bytes, with or without a line end. */
   #garbage(): Buffer {
-    return Buffer.concat([this.#dice.octets(1 + this.#dice.below(60)), Buffer.from(token(this.#reply()))])
+    return Buffer.concat([this.#random.bytes(1 + this.#random.below(60)), Buffer.from(token(this.#reply()))])
   }
 
-  #reply(code = this.#dice.below(1000)): string {
+  #reply(code = this.#random.below(1000)): string {
     const digits = String(code).padStart(3, '0')
-    const text = this.#dice.chance(0.2) ? this.#dice.one(PHRASES) : this.#word()
-    const digit = (limit: number) => this.#dice.below(limit)
+    const text = this.#random.chance(0.2) ? this.#random.one(PHRASES) : this.#word()
+    const digit = (limit: number) => this.#random.below(limit)
     switch (digit(8)) {
       case 0:
         return `${digits}-${this.#word()}\r\n${digits} ${text}\r\n`
@@ -133,18 +133,18 @@ export class Hostility {
       case 3:
         return `${digits}\r\n`
       case 4:
-        return `${digits} OK ids=${hex(this.#dice, 32)} ${this.#word()}\n`
+        return `${digits} OK ids=${hex(this.#random, 32)} ${this.#word()}\n`
       default:
         return `${digits} ${text}\r\n`
     }
   }
 
   #word(): string {
-    return this.#noise.word(this.#dice)
+    return this.#secretText.word(this.#random)
   }
 }
 
-/** The codes that are reply codes come first, then some of the others. */
+/** Valid reply codes come first, then some other numbers. */
 function codeOf(number: number): number {
   if (number < VISITS) return 200 + (number >> 1)
   const other = (number - VISITS) * 3
@@ -165,7 +165,7 @@ const VERBS = [
   'EXPN',
 ].concat(['HELP', 'QUIT', 'ETRN', 'TURN', 'STARTTLS', 'SEND', 'XCLIENT', 'GET /', 'noop', ' NOOP', ''])
 const MECHANISMS = ['PLAIN', 'LOGIN', 'CRAM-MD5', 'XOAUTH2', 'GSSAPI', 'DIGEST-MD5', '', '', '']
-/** What refines a cause. */
+/** Texts that refine the cause of a reply. */
 const PHRASES = [
   '4.4.2 idle too long',
   'load shedding',
@@ -174,15 +174,15 @@ const PHRASES = [
   'too many recipients',
 ].concat(['too many recipients on this connection', 'technical difficulties', 'OK PARTIAL ids=', 'message too big'])
 
-function hex(dice: Dice, digits: number): string {
-  return Array.from({ length: digits }, () => dice.below(16).toString(16)).join('')
+function hex(random: SeededRandom, digits: number): string {
+  return Array.from({ length: digits }, () => random.below(16).toString(16)).join('')
 }
 
 function token(reply: string): string {
   return `=>${Buffer.from(reply, 'latin1').toString('hex')};`
 }
 
-/** Finds the tokens in what a client sends, wherever it is cut, and gives the replies that they want. */
+/** Finds the tokens in a client's bytes, wherever these are split, and returns the replies. */
 export class Tokens {
   #rest = ''
 

@@ -1,6 +1,6 @@
 /**
- * Greeted sessions through a proxy in this process, for tests of what happens between client and proxy: which listener,
- * which certificate, who may come in. The certificate is loaded from files, as in production.
+ * Greeted sessions through a proxy in this process, for tests of what happens between client and proxy: the listener,
+ * its certificate, and which clients may connect. The certificate is loaded from files, as in production.
  *
  *     const rig = await ClientRig.open({ listener: 'starttls' })
  *     const session = await rig.greeted()
@@ -12,7 +12,6 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { type ListenerCertificate, loadCertificate } from '../../../proxy/net/listener-certificate.ts'
 import { type LIMITS, type ProxyServer, startServer } from '../../../proxy/server/server.ts'
-import { parseConfig } from '../../../proxy/settings/settings.ts'
 import {
   connectClient,
   type Identity,
@@ -21,23 +20,25 @@ import {
   ScriptedUpstream,
   startTls,
 } from '../sockets/scripted-peers.ts'
-import { type TemporaryFiles, writeTemporaryFiles } from '../tls/certificates.ts'
-import { makeTrust, type RecordedSession, Recorder, type Trust } from './dial-rig.ts'
+import { until } from '../waiting/until.ts'
+import { configOf } from './config.ts'
+import { type RecordedSession, Recorder } from './recorder.ts'
+import { certificateSettings, makeTrust, type Trust } from './trust.ts'
 
 /** Kinds of listener; all but `plain` have a certificate. */
 export type Listener = 'plain' | 'starttls' | 'starttls-required' | 'smtps'
 
 export interface ClientRigOptions {
   readonly listener: Listener
-  /** Settings besides. */
+  /** Further settings; they override the defaults. */
   readonly env?: Readonly<Record<string, string>>
   readonly limits?: Partial<typeof LIMITS>
 }
 
-/** What an upstream offers inside TLS, unless a test says otherwise. */
+/** The extensions that the upstream offers inside TLS by default. */
 const EXTENSIONS = ['mail.example', 'PIPELINING', 'SIZE 20971520', '8BITMIME', 'AUTH PLAIN', 'ENHANCEDSTATUSCODES']
 
-/** A 250 of several lines. */
+/** A 250 reply with these lines. */
 export function ehloReply(lines: readonly string[] = EXTENSIONS): string {
   return lines.map((line, index) => `250${index < lines.length - 1 ? '-' : ' '}${line}\r\n`).join('')
 }
@@ -49,15 +50,13 @@ const URLS: Readonly<Record<Listener, string>> = {
   smtps: 'smtps://127.0.0.1:0',
 }
 
-/** How a client comes to the proxy. */
+/** How a client connects to the proxy. */
 export interface Arrival {
-  /** The proxy's port unless given: that of a relay to it. */
+  /** The port of a relay to the proxy. Default: the proxy's own port. */
   readonly port?: number
-  /** What a load balancer writes before anything else. */
+  /** What a load balancer writes first: the header of the PROXY protocol. */
   readonly header?: string | Buffer
 }
-
-type CertificateFile = 'cert.pem' | 'key.pem'
 
 export class ClientRig {
   readonly upstream: ScriptedUpstream
@@ -65,47 +64,42 @@ export class ClientRig {
   /** Everything that the proxy reports. */
   readonly recorder: Recorder
   readonly listener: Listener
-  /** The listener's. */
+  /** The listener's certificate. */
   readonly certificate: ListenerCertificate
   readonly #trust: Trust
-  readonly #files: TemporaryFiles<CertificateFile>
   #greeted: Promise<unknown> = Promise.resolve()
 
-  private constructor(parts: Omit<Parts, 'trust' | 'files'>, { trust, files }: Pick<Parts, 'trust' | 'files'>) {
+  private constructor(parts: Parts) {
     this.upstream = parts.upstream
     this.server = parts.server
     this.recorder = parts.recorder
     this.listener = parts.listener
     this.certificate = parts.certificate
-    this.#trust = trust
-    this.#files = files
+    this.#trust = parts.trust
   }
 
   /** Starts the proxy and a scripted upstream. */
   static async open({ listener, env, limits }: ClientRigOptions): Promise<ClientRig> {
     const trust = await makeTrust()
-    const files = writeTemporaryFiles({ 'cert.pem': trust.identity.cert, 'key.pem': trust.identity.key })
-    const certificate = loadCertificate({ certFile: files.paths['cert.pem'], keyFile: files.paths['key.pem'] })
+    const certificate = loadCertificate(trust)
     if ('error' in certificate) throw new Error(certificate.error)
     const upstream = await ScriptedUpstream.start()
-    const secure = { PROXY_TLS_CERT_FILE: files.paths['cert.pem'], PROXY_TLS_KEY_FILE: files.paths['key.pem'] }
-    const parsed = parseConfig({
+    const config = configOf({
       PROXY_LISTEN: URLS[listener],
       PROXY_UPSTREAM: `smtp://127.0.0.1:${upstream.port}`,
       PROXY_UPSTREAM_CA_FILE: trust.caFile,
       PROXY_WARM_CONNECTIONS: '0',
-      ...(listener !== 'plain' && secure),
+      ...(listener !== 'plain' && certificateSettings(trust)),
       ...env,
     })
-    if ('mistakes' in parsed) throw new Error(parsed.mistakes.join('\n'))
     const recorder = new Recorder()
     const server = await startServer({
-      config: parsed.config,
+      config,
       telemetry: recorder,
       ...(limits && { limits }),
       ...(listener !== 'plain' && { certificate }),
     })
-    return new ClientRig({ upstream, server, recorder, listener, certificate }, { trust, files })
+    return new ClientRig({ upstream, server, recorder, listener, certificate, trust })
   }
 
   /** The proxy's port. */
@@ -113,9 +107,9 @@ export class ClientRig {
     return this.server.bound[0]!.port
   }
 
-  /** What a client needs to know to trust the proxy. */
+  /** What a client needs to verify the proxy's certificate. */
   get clientTls(): { readonly ca: string; readonly servername: string } {
-    return { ca: this.#trust.authority.certPem, servername: 'localhost' }
+    return this.#trust.clientTls
   }
 
   /** The upstream's certificate. */
@@ -123,52 +117,50 @@ export class ClientRig {
     return this.#trust.identity
   }
 
-  /** Puts another certificate of the same authority into the files and returns its key; the proxy is not told. */
+  /** Writes another certificate of the same authority to the files and returns it. The proxy does not reload it. */
   async replaceCertificate(): Promise<Identity> {
     const { certPem, keyPem } = await this.#trust.authority.issue({ dnsNames: ['localhost'] })
-    this.writeFile('cert.pem', certPem)
-    this.writeFile('key.pem', keyPem)
+    this.writeFile('certFile', certPem)
+    this.writeFile('keyFile', keyPem)
     return { cert: certPem, key: keyPem }
   }
 
-  writeFile(name: CertificateFile, text: string): void {
-    writeFileSync(this.#files.paths[name], text)
+  /** Replaces one file of the listener's certificate. */
+  writeFile(name: 'certFile' | 'keyFile', text: string): void {
+    writeFileSync(this.#trust[name], text)
   }
 
-  /** A connected client, in the clear, that has read nothing yet. `port` is the proxy's, or of a relay to it. */
+  /** A connected client, without TLS, that has read nothing yet. `port` is the port of the proxy or of a relay to it. */
   client(port = this.port): Promise<Peer> {
     return connectClient({ port, transcript: this.upstream.transcript })
   }
 
-  /** A session that is greeted and has said nothing: one at a time, so that client and upstream belong together. */
+  /** A session whose client has read the greeting. Sessions begin one at a time, so that client and upstream match. */
   greeted(arrival: Arrival = {}): Promise<GreetedSession> {
     const session = this.#greeted.then(() => this.#greet(arrival))
     this.#greeted = session.catch(() => {})
     return session
   }
 
-  /** Plays the upstream up to the point where it may hear the client. */
+  /** Plays the upstream up to its greeting. After it, the upstream reads what the client sends. */
   async preamble(upstream: Peer): Promise<void> {
     await playPreamble(upstream, { identity: this.identity })
   }
 
-  /** Ends everything. Rejects when an observer failed or a session is left over. */
+  /** Stops everything. Rejects when an observer failed or a session is still active. */
   async close(): Promise<void> {
     this.#trust.remove()
-    this.#files.remove()
     await this.server.close()
     await this.upstream.close()
     assert.deepEqual(this.recorder.failures, [], 'no observer failed')
-    assert.equal(this.server.activeSessions, 0, 'every session has left')
+    assert.deepEqual(this.recorder.preconnects, [], 'a session waited for each dial')
+    assert.equal(this.server.activeSessions, 0, 'every session has ended')
   }
 
-  /** Waits until no session is left in the proxy: all peers are gone, so nothing else can end them. */
+  /** Waits until the proxy has no active session. All peers must be closed, because nothing else ends sessions. */
   async quiet(): Promise<void> {
-    const deadline = performance.now() + QUIET_LIMIT_MS
-    while (this.server.activeSessions > 0) {
-      assert.ok(performance.now() < deadline, `sessions are left\n${this.upstream.transcript}`)
-      await new Promise((turn) => setTimeout(turn, 1))
-    }
+    const what = () => `no session is active\n${this.upstream.transcript}`
+    await until(what, () => this.server.activeSessions === 0, { limitMs: QUIET_LIMIT_MS, everyMs: 1 })
   }
 
   async #greet({ port, header }: Arrival): Promise<GreetedSession> {
@@ -186,7 +178,7 @@ export class ClientRig {
   }
 }
 
-/** How long sessions may take to leave, in milliseconds. Arbitrary: long on a busy machine. */
+/** How long sessions may take to end, in milliseconds. Arbitrary: long on a busy machine. */
 const QUIET_LIMIT_MS = 5000
 
 interface Parts {
@@ -196,10 +188,9 @@ interface Parts {
   readonly listener: Listener
   readonly certificate: ListenerCertificate
   readonly trust: Trust
-  readonly files: TemporaryFiles<CertificateFile>
 }
 
-/** A client and the upstream that it talks to. */
+/** A client and its upstream connection. */
 export class GreetedSession {
   readonly client: Peer
   readonly upstream: Peer
@@ -213,31 +204,31 @@ export class GreetedSession {
     this.recorded = recorded
   }
 
-  /** The client says something, which the upstream must read next and unchanged; returns what the client is answered. */
-  async relayed(said: string, answer: string): Promise<string> {
-    await this.client.send(said)
-    await this.reaches(said)
+  /** Sends `line` from the client. The upstream must read it next, unchanged, and answers; returns what the client reads. */
+  async relayed(line: string, answer: string): Promise<string> {
+    await this.client.send(line)
+    await this.reaches(line)
     await this.upstream.send(answer)
     return await this.client.readReply()
   }
 
-  /** Fails unless the next octets that the upstream reads are these. */
-  async reaches(said: string): Promise<void> {
-    assert.equal((await this.upstream.readBytes(said.length)).toString('latin1'), said)
+  /** Fails unless the upstream reads exactly `text` next. */
+  async reaches(text: string): Promise<void> {
+    assert.equal((await this.upstream.readBytes(text.length)).toString('latin1'), text)
   }
 
-  /** The client says something and is answered, by whom ever. */
-  async answered(said: string): Promise<string> {
-    await this.client.send(said)
+  /** Sends `line` from the client and returns the reply, from the upstream or from the proxy. */
+  async answered(line: string): Promise<string> {
+    await this.client.send(line)
     return await this.client.readReply()
   }
 
-  /** Proves that the session works, and that nothing is on its way to either side: one more command and its answer. */
+  /** Proves that the session works and that no other bytes are in flight: relays one more command and its reply. */
   async goesOn(): Promise<void> {
     assert.equal(await this.relayed('NOOP still here\r\n', '250 here\r\n'), '250 here\r\n')
   }
 
-  /** EHLO; returns the list that the client sees. */
+  /** Sends EHLO; returns the reply that the client reads. */
   async ehlo(reply: string = ehloReply()): Promise<string> {
     return await this.relayed('EHLO app.example\r\n', reply)
   }
@@ -249,7 +240,7 @@ export class GreetedSession {
     )
   }
 
-  /** Drops both ends and waits until the proxy has forgotten the session. */
+  /** Closes both ends and waits until the proxy has ended the session. */
   async end(): Promise<void> {
     this.client.destroy()
     this.upstream.destroy()

@@ -1,7 +1,7 @@
 /**
- * The clock by which the proxy in this process tells how long nothing has moved, put forward by the test: no stall of the
- * machine is then taken for silence, and nobody waits for time to pass. Timers run as ever. The test's own
- * `performance.now()` is put forward, too: real time is measured by `Date.now()`.
+ * Lets a test advance the clock by which the proxy in this process measures idle time. So a stall of the machine does not
+ * count as idle time, and no test waits for time to pass. Timers are not affected. The test's own `performance.now()`
+ * advances, too: measure real time with `Date.now()`.
  */
 export class Clock implements Disposable {
   #ahead = 0
@@ -12,6 +12,7 @@ export class Clock implements Disposable {
     performance.now = () => now() + this.#ahead
   }
 
+  /** Advances the clock. */
   passes(milliseconds: number): void {
     this.#ahead += milliseconds
   }

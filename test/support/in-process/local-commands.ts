@@ -1,2 +1,2 @@
-/** A command that the proxy answers itself. Its reply is ten times as long. */
+/** A command that the proxy answers with a local reply, which is ten times as long. */
 export const TURN = 'TURN\r\n'

@@ -1,15 +1,15 @@
-import assert from 'node:assert/strict'
 import { createHook } from 'node:async_hooks'
+import { until } from '../waiting/until.ts'
 
-/** How long things may take to be closed, in milliseconds. */
+/** How long resources may take to close, in milliseconds. */
 const LIMIT_MS = 5000
 
-/** Where the code under test is. */
+/** The directory of the code under test. */
 const PROXY = new URL('../../../proxy/', import.meta.url).href
 
 /**
- * Counts what this process has opened since and not closed yet: TCP connections, dialled or accepted, by anybody, and
- * timers that the proxy has set, also those that would not keep the process alive.
+ * Counts what this process has opened and not closed since this object was created: all TCP connections, dialled or
+ * accepted, and all timers of the proxy, including those that do not keep the process alive.
  */
 export class OpenResources {
   readonly #open = new Map<number, string>()
@@ -24,11 +24,10 @@ export class OpenResources {
     this.#hook.enable()
   }
 
-  /** Waits until nothing is open any more; fails with what is. */
+  /** Waits until nothing is open. Fails with a list of what is still open. */
   async allClosed(what: string): Promise<void> {
-    const deadline = performance.now() + LIMIT_MS
-    while (this.#open.size > 0 && performance.now() < deadline) await new Promise((turn) => setImmediate(turn))
-    assert.deepEqual([...this.#open.values()], [], `left open: ${what}`)
+    const left = () => `still open: ${[...this.#open.values()].join(', ')} (${what})`
+    await until(left, () => this.#open.size === 0, { limitMs: LIMIT_MS, everyMs: 1 })
   }
 
   [Symbol.dispose](): void {

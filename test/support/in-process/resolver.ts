@@ -3,12 +3,12 @@ import { syncBuiltinESMExports } from 'node:module'
 import net from 'node:net'
 import { mock } from 'node:test'
 
-/** What the resolver says to one name: its addresses, or an error code such as `EAI_AGAIN`; a promise answers late. */
+/** The resolver's answer for one name: its addresses, or an error code such as `EAI_AGAIN`. A promise delays it. */
 export type Answer = readonly string[] | string | Promise<readonly string[] | string>
 
-/** A resolver that the test writes, in place of the machine's, for everything that asks by `dns.promises.lookup`. */
+/** Replaces `dns.promises.lookup` of this process by answers of the test. */
 export class Names {
-  /** The names asked for, in order. */
+  /** The names that were looked up, in order. */
   readonly asked: string[] = []
   readonly #answers: Map<string, Answer>
 
@@ -18,7 +18,7 @@ export class Names {
     syncBuiltinESMExports()
   }
 
-  /** From now on the name is answered so. */
+  /** Sets the answer for a name. */
   set(name: string, answer: Answer): void {
     this.#answers.set(name, answer)
   }
@@ -30,7 +30,7 @@ export class Names {
     throw Object.assign(new Error(`getaddrinfo ${answer} ${host}`), { code: answer, syscall: 'getaddrinfo' })
   }
 
-  /** Gives the machine its own resolver back. */
+  /** Restores the original resolver. */
   [Symbol.dispose](): void {
     mock.restoreAll()
     syncBuiltinESMExports()

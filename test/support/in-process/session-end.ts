@@ -1,9 +1,9 @@
-/** What a session came to, told from its events in a few words. */
+/** Summarizes the end of a session from its events. */
 import assert from 'node:assert/strict'
 import type { SessionEvent } from '../../../proxy/events/session-event.ts'
 import type { StagedSession } from './stage.ts'
 
-/** The end of the mail, and what was lost of its reply; empty when there was no mail. */
+/** How the message ended, and which replies were lost. Empty when there was no message. */
 export function mailOf(events: readonly SessionEvent[]): string {
   return events.flatMap(wordsOfMail).join(' ')
 }
@@ -25,15 +25,15 @@ function wordsOfMail(event: SessionEvent): (string | number)[] {
   }
 }
 
-/** Who ended the session, and why. Fails when it was told more than once. */
+/** Which side closed the session, and why. Fails unless the session closed exactly once. */
 export function closeOf(events: readonly SessionEvent[]): string {
   const closes = events.filter((event) => event.type === 'session-close')
   assert.equal(closes.length, 1)
-  assert.equal(events.at(-1), closes[0], 'nothing behind it')
+  assert.equal(events.at(-1), closes[0], 'session-close is the last event')
   return `${closes[0]!.by} ${closes[0]!.reason}`
 }
 
-/** Drops both ends and waits until the proxy has forgotten the session; returns its events. */
+/** Closes both ends, waits until the proxy has ended the session, and returns its events. */
 export async function drop({ client, upstream, events }: StagedSession): Promise<readonly SessionEvent[]> {
   client.destroy()
   upstream.destroy()

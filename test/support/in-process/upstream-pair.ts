@@ -1,9 +1,10 @@
-/** Two scripted upstreams, and a proxy that prefers the first: for tests of failover. */
+/** Two scripted upstreams and a proxy that prefers the first, for tests of failover. */
 import type { DialError } from '../../../proxy/events/closed-sets.ts'
 import { ScriptedUpstream } from '../sockets/scripted-peers.ts'
-import { type DialRig, startDialRig, type Trust } from './dial-rig.ts'
+import { type DialRig, startDialRig } from './dial-rig.ts'
+import type { Trust } from './trust.ts'
 
-/** The rig and its upstreams; all end when the pair is disposed of. */
+/** The rig and its upstreams. Disposing of the pair stops all. */
 export interface UpstreamPair {
   readonly first: ScriptedUpstream
   readonly second: ScriptedUpstream
@@ -11,7 +12,7 @@ export interface UpstreamPair {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Starts all three. `env` holds further settings of the proxy. */
+/** Starts both upstreams and the proxy. `env` holds further settings of the proxy. */
 export async function startUpstreamPair(
   trust: Trust,
   env: Readonly<Record<string, string>> = {},
@@ -28,7 +29,7 @@ export async function startUpstreamPair(
   }
 }
 
-/** How each dial of the proxy ended, in order; undefined for success. */
+/** The result of each dial, in order; undefined for success. */
 export function dialsOf(rig: DialRig): (DialError | undefined)[] {
   return rig.recorder.dials.map((dial) => dial.error)
 }

@@ -1,4 +1,4 @@
-/** Everything between a mail that is refused and somebody who is told, for real: apps, proxy, Prometheus, Alertmanager. */
+/** The real path from a refused message to a notification: apps, the proxy, Prometheus, Alertmanager and a webhook. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { alertmanagerConfig } from '../../../dashboards/alertmanager/alertmanager.ts'
 import { readNotifications } from '../../../dashboards/alertmanager/settings.ts'
@@ -19,7 +19,7 @@ import { type Prometheus, prometheusMissing, startPrometheus } from './prometheu
 
 export const JOB = 'ahasend-smtp-proxy'
 
-/** A fault strikes the next connection, not the one after those that were dialled ahead. */
+/** Nothing is preconnected, so that a fault affects the next connection. */
 const SETTINGS = { PROXY_CLIENTS: 'billing=127.0.0.1', PROXY_WARM_CONNECTIONS: '0' }
 
 export interface AlertStage extends AsyncDisposable {
@@ -31,18 +31,18 @@ export interface AlertStage extends AsyncDisposable {
 }
 
 export interface AlertStageOptions {
-  /** Windows and waits of all rules are multiplied by it. Default 1. */
+  /** A factor for the windows and delays of all rules. Default 1. */
   readonly timeScale?: number
-  /** Milliseconds from scrape to scrape and from evaluation to evaluation. */
+  /** The interval of scrapes and of rule evaluations, in milliseconds. */
   readonly everyMs: number
 }
 
-/** Why there can be no stage, and what would help; undefined when there can. */
+/** Why the stage cannot start, and how to fix that; undefined when it can. */
 export function stageMissing(): string | undefined {
   return prometheusMissing() ?? alertmanagerMissing()
 }
 
-/** Starts it all. Its app is called billing; who is told is a webhook, as if ALERT_WEBHOOK_URL were set. */
+/** Starts all parts. The app's name is billing. Notifications go to a webhook, as with ALERT_WEBHOOK_URL. */
 export async function startAlertStage({ timeScale = 1, everyMs }: AlertStageOptions): Promise<AlertStage> {
   await using stack = new AsyncDisposableStack()
   const simulator = stack.use(await startSimulator())
@@ -64,13 +64,13 @@ export async function startAlertStage({ timeScale = 1, everyMs }: AlertStageOpti
   return { simulator, proxy, prometheus, alertmanager, webhook, [Symbol.asyncDispose]: dispose }
 }
 
-/** An app that sends a mail on a connection of its own each `everyMs`, and takes what comes. */
+/** An app that sends a message every `everyMs`, each on a new connection, and accepts any reply. */
 export class App implements AsyncDisposable {
   readonly #port: number
   readonly #everyMs: number
   readonly #running: Promise<void>
   #stopped = false
-  /** The code that each mail ended with; 0 when the connection ended without one. */
+  /** The last reply code of each message; 0 when the connection ended without a reply. */
   readonly codes: number[] = []
 
   constructor({ port }: ProxyProcess, everyMs: number) {
@@ -86,12 +86,12 @@ export class App implements AsyncDisposable {
 
   async #send(): Promise<void> {
     while (!this.#stopped) {
-      this.codes.push(await this.#oneMail().catch(() => 0))
+      this.codes.push(await this.#oneMessage().catch(() => 0))
       await pause(this.#everyMs)
     }
   }
 
-  async #oneMail(): Promise<number> {
+  async #oneMessage(): Promise<number> {
     const client = await connectClient({ port: this.#port })
     try {
       let code = Number((await client.readReply()).slice(0, 3))

@@ -1,31 +1,33 @@
-/** A real Alertmanager on the loopback interface, and a webhook that it calls. */
+/** A real Alertmanager on the loopback interface, and a webhook that receives its notifications. */
+
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import type { TestContext } from 'node:test'
 import { alertmanagerConfig } from '../../../dashboards/alertmanager/alertmanager.ts'
 import { readNotifications } from '../../../dashboards/alertmanager/settings.ts'
 import type { AlertName } from '../../../dashboards/alerts/alert.ts'
+import { temporaryDirectory } from '../files/temporary-files.ts'
 import { missing } from '../programs/programs.ts'
 import { startProgram } from '../programs/running-program.ts'
+import { listenOnLoopback } from '../sockets/listen.ts'
+import { Arrivals } from '../waiting/arrivals.ts'
 
 export type Labels = Readonly<Record<string, string>>
 export type Env = Readonly<Record<string, string>>
 
-/** Alertmanager's configuration for somebody. */
+/** Alertmanager's configuration for these settings. */
 export function configFor(env: Env) {
   const read = readNotifications(env)
   assert.ok('notifications' in read)
   return alertmanagerConfig(read.notifications)
 }
 
-/** An alert as a webhook is told of it. */
-export interface ToldAlert {
+/** An alert in a webhook call. */
+export interface NotifiedAlert {
   readonly status: 'firing' | 'resolved'
   readonly labels: Labels
   readonly annotations: Labels
@@ -33,11 +35,11 @@ export interface ToldAlert {
 
 /** One call of the webhook. */
 export interface Call {
-  /** Milliseconds, as `performance.now()`. */
+  /** The time of `performance.now()`, in milliseconds. */
   readonly at: number
   readonly receiver: string
   readonly status: 'firing' | 'resolved'
-  readonly alerts: readonly ToldAlert[]
+  readonly alerts: readonly NotifiedAlert[]
 }
 
 export interface Webhook extends AsyncDisposable {
@@ -45,65 +47,25 @@ export interface Webhook extends AsyncDisposable {
   readonly calls: Calls
 }
 
-/** What comes to somebody who is told, one after the other. */
-export class Arrivals<Item> {
-  readonly #items: Item[] = []
-  readonly #waiting = new Set<() => void>()
-
-  came(item: Item): void {
-    this.#items.push(item)
-    for (const look of this.#waiting) look()
-  }
-
-  /** All so far; it grows. */
-  get all(): readonly Item[] {
-    return this.#items
-  }
-
-  /** The first one, past or future, that `wanted` accepts. Rejects after `limitMs`. */
-  first(wanted: (item: Item) => boolean, limitMs: number): Promise<Item> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#waiting.delete(look)
-        reject(new Error(`nobody was told so within ${limitMs} ms, but: ${JSON.stringify(this.#items)}`))
-      }, limitMs)
-      const look = () => {
-        const found = this.#items.find(wanted)
-        if (found === undefined) return
-        clearTimeout(timer)
-        this.#waiting.delete(look)
-        resolve(found)
-      }
-      this.#waiting.add(look)
-      look()
-    })
-  }
-
-  /** The one after so many others, past or future. Rejects after `limitMs`. */
-  after(others: number, limitMs: number): Promise<Item> {
-    return this.first((item) => item === this.#items[others], limitMs)
-  }
-}
-
-/** What a webhook was told. */
+/** The calls of a webhook. */
 export type Calls = Arrivals<Call>
 
-/** A call that has come just now; `body` is what Alertmanager sent. */
+/** A call that has just arrived. `body` is what Alertmanager sent. */
 export function calledNow(body: Omit<Call, 'at'>): Call {
   return { at: performance.now(), ...body }
 }
 
-/** The configuration that is written, but that Alertmanager waits for no company. */
+/** The same configuration without waiting for a batch: Alertmanager notifies after 1 s. */
 export function atOnce(config: ReturnType<typeof configFor>): string {
   return JSON.stringify(config).replaceAll(/"(group_wait|group_interval)":"[^"]*"/g, '"$1":"1s"')
 }
 
-/** Calls that tell of an alert of this name. */
+/** Accepts calls that contain an alert of this name. */
 export function tells(alertname: AlertName) {
   return ({ alerts }: Call) => alerts.some(({ labels }) => labels.alertname === alertname)
 }
 
-/** The one alert of a call, without what Prometheus or the rule says each time. */
+/** The only alert of a call, without the annotations that differ between runs. */
 export function onlyAlertOf({ receiver, status, alerts }: Call) {
   assert.equal(alerts.length, 1, JSON.stringify(alerts))
   const { labels, annotations } = alerts[0]!
@@ -115,8 +77,8 @@ export function onlyAlertOf({ receiver, status, alerts }: Call) {
 
 const PAGED = { receiver: 'page', status: 'firing' }
 
-/** That a call pages for one 521 of this server, given to billing, and for nothing else. */
-export function assertTellsOfOne521(call: Call, server: string): void {
+/** Asserts that a call pages for one 521 from this server to billing, and for nothing else. */
+export function assertPagesForOne521(call: Call, server: string): void {
   assert.deepEqual(onlyAlertOf(call), {
     ...PAGED,
     labels: { ...labelsOf('AhaSendAccountDisabled', server), smtp_client_name: 'billing' },
@@ -129,8 +91,8 @@ export function assertTellsOfOne521(call: Call, server: string): void {
   })
 }
 
-/** That a call pages because this server sheds load, and for nothing else. */
-export function assertTellsOfLoadShedding(call: Call, server: string): void {
+/** Asserts that a call pages because this server sheds load, and for nothing else. */
+export function assertPagesForLoadShedding(call: Call, server: string): void {
   const { description, ...rest } = onlyAlertOf(call)
   assert.deepEqual(rest, { ...PAGED, labels: labelsOf('AhaSendLoadShedding', server) })
   const [, said, share] = /^(\S+) refused ([\d.]+)% of new connections with 421\./.exec(`${description}`) ?? []
@@ -141,35 +103,33 @@ function labelsOf(alertname: AlertName, server: string): Labels {
   return { alertname, severity: 'critical', job: 'ahasend-smtp-proxy', server_address: server }
 }
 
-/** Says how many seconds it took, for those who read the output of a test. */
-export function sayTime(context: TestContext, what: string, from: number, { at }: Call): void {
+/** Prints the time from the injected fault to the webhook call in the output of the test. */
+export function reportTime(context: TestContext, what: string, from: number, { at }: Call): void {
   context.diagnostic(`${what}: ${((at - from) / 1000).toFixed(1)} s from injection to webhook`)
 }
 
 export async function startWebhook(): Promise<Webhook> {
   const calls = new Arrivals<Call>()
   const server = createServer(async (request, response) => {
-    calls.came(calledNow((await json(request)) as Omit<Call, 'at'>))
+    calls.add(calledNow((await json(request)) as Omit<Call, 'at'>))
     response.end()
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const port = await listenOnLoopback(server)
   const dispose = async () => {
     server.closeAllConnections()
     server.close()
     await once(server, 'close')
   }
-  const { port } = server.address() as AddressInfo
   return { url: `http://127.0.0.1:${port}/`, calls, [Symbol.asyncDispose]: dispose }
 }
 
-/** An alert as Alertmanager knows it. */
+/** An alert in Alertmanager's list. */
 export interface KnownAlert {
   readonly labels: Labels
   readonly status: { readonly state: 'active' | 'suppressed' | 'unprocessed'; readonly inhibitedBy: readonly string[] }
 }
 
-/** An alert as Prometheus tells it. It is over from `endsAt` on, an ISO date. */
+/** An alert that Prometheus posts. It resolves at `endsAt`, an ISO date. */
 export interface PostedAlert {
   readonly labels: Labels
   readonly annotations?: Labels
@@ -179,23 +139,23 @@ export interface PostedAlert {
 export interface Alertmanager {
   /** `127.0.0.1:port` */
   readonly address: string
-  /** Tells it that alerts with these labels fire from now on. */
+  /** Posts alerts with these labels that fire from now on. */
   fire(alerts: readonly Labels[]): Promise<void>
-  /** Tells it of alerts as Prometheus does. */
+  /** Posts alerts as Prometheus does. */
   tell(alerts: readonly PostedAlert[]): Promise<void>
-  /** What it knows; inhibited alerts too. */
+  /** All alerts, including inhibited ones. */
   alerts(): Promise<readonly KnownAlert[]>
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Why there can be no Alertmanager, and what would help; undefined when there can. */
+/** Why Alertmanager cannot run, and how to fix that; undefined when it can. */
 export function alertmanagerMissing(): string | undefined {
   return missing('alertmanager')
 }
 
-/** Starts Alertmanager on a free port with the text of a configuration. Throws when it is not built or refuses it. */
+/** Starts Alertmanager on a free port. Throws when it is not built or refuses the configuration. */
 export async function startAlertmanager(config: string): Promise<Alertmanager> {
-  const directory = mkdtempSync(join(tmpdir(), 'alertmanager-'))
+  const { path: directory, remove } = temporaryDirectory('alertmanager-')
   writeFileSync(join(directory, 'alertmanager.yml'), config)
   const program = startProgram('alertmanager', [
     `--config.file=${join(directory, 'alertmanager.yml')}`,
@@ -206,7 +166,7 @@ export async function startAlertmanager(config: string): Promise<Alertmanager> {
   ])
   const stop = async () => {
     await program.stop()
-    rmSync(directory, { recursive: true, force: true })
+    remove()
   }
   try {
     const { address } = await program.line('Listening on')

@@ -1,4 +1,4 @@
-/** The generated dashboards as Grafana reads them: JSON, not the code that wrote it. */
+/** The generated dashboards, as the JSON that Grafana reads. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -34,7 +34,7 @@ interface Property {
   readonly value?: unknown
 }
 
-/** Words in place of values. */
+/** Replaces values by text. */
 export type MappingJson =
   | { readonly type: 'range'; readonly options: { from: number | null; to: number | null } }
   | { readonly type: 'special' | 'value' }
@@ -87,38 +87,39 @@ export interface DashboardJson {
   }
 }
 
-/** All dashboards that are committed, read anew. */
+/** Reads all committed dashboards. */
 export function readDashboards(): DashboardJson[] {
   const folder = join(DASHBOARDS, 'generated')
   const files = readdirSync(folder).filter((file) => file.endsWith('.json'))
   return files.map((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as DashboardJson)
 }
 
-/** Panels that show something: no headings. */
+/** All panels except row headings. */
 export function panelsOf({ panels }: DashboardJson): PanelJson[] {
   return panels.filter(({ type }) => type !== 'row')
 }
 
-/** A query, and where it stands. */
+/** A query and its place. */
 export interface Asked {
-  /** Dashboard, panel, letter. */
+  /** Dashboard, panel and letter of the query. */
   readonly where: string
   readonly expr: string
 }
 
+/** All queries of a dashboard. */
 export function queriesOf(dashboard: DashboardJson): Asked[] {
   return panelsOf(dashboard).flatMap(({ title, targets = [] }) =>
     targets.map(({ refId, expr }) => ({ where: `${dashboard.title} / ${title} / ${refId}`, expr })),
   )
 }
 
-/** All links of a panel, those of its series and cells too. */
+/** All links of a panel, including those of its series and cells. */
 export function linksOf({ links = [], fieldConfig }: PanelJson): readonly LinkJson[] {
   const cells = fieldConfig?.overrides.flatMap(({ properties }) => properties.filter(({ id }) => id === 'links')) ?? []
   return [...links, ...(fieldConfig?.defaults.links ?? []), ...cells.flatMap(({ value }) => value as LinkJson[])]
 }
 
-/** What Grafana puts in place of variables when all is chosen, for one minute of data that is scraped twice a second. */
+/** Grafana's values for the variables when All is selected, for one minute of data with two scrapes per second. */
 const VALUES: Readonly<Record<string, string>> = {
   job: '.+',
   instance: '.+',
@@ -130,7 +131,7 @@ const VALUES: Readonly<Record<string, string>> = {
   __interval_ms: '1000',
 }
 
-/** A query as Grafana would send it. Throws on a variable that no dashboard has. `$1` is no variable. */
+/** A query as Grafana sends it. Throws on an unknown variable. `$1` is no variable. */
 export function filledIn(expr: string, others: Readonly<Record<string, string>> = {}): string {
   return expr.replaceAll(/\$([a-z_]\w*)/g, (_, name: string) => {
     const value = others[name] ?? VALUES[name]
@@ -141,11 +142,11 @@ export function filledIn(expr: string, others: Readonly<Record<string, string>> 
 
 /** A selector of series in a query. */
 export interface Selector {
-  /** The metric, without the endings of a histogram's series. */
+  /** The metric's name, without the suffix of a histogram's series. */
   readonly metric: string
   readonly name: string
   readonly labels: readonly string[]
-  /** What stands in its braces. */
+  /** The text in the braces. */
   readonly conditions: string
 }
 
@@ -156,6 +157,7 @@ export const TABLE: ReadonlyMap<string, MetricDefinition | RuntimeMetricDefiniti
   ),
 )
 
+/** All selectors in a query. */
 export function selectorsIn(expr: string): Selector[] {
   return [...expr.matchAll(/([a-zA-Z_:][\w:]*)\{([^}]*)\}/g)].map(([, name = '', conditions = '']) => {
     const base = name.replace(/_(bucket|count|sum)$/, '')

@@ -1,12 +1,12 @@
-/** A real Prometheus on the loopback interface: it scrapes, it receives OTLP, and it answers queries. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+/** A real Prometheus on the loopback interface that scrapes, receives OTLP and answers queries. */
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
+import { temporaryDirectory } from '../files/temporary-files.ts'
 import { missing } from '../programs/programs.ts'
 import { startProgram } from '../programs/running-program.ts'
+import { until } from '../waiting/until.ts'
 
-/** A page to scrape, and the `job` label of what is found there. Pages of one job have the same path. */
+/** A page to scrape, and the `job` label of its series. All pages of a job have the same path. */
 export interface Target {
   readonly job: string
   /** `http://127.0.0.1:port/metrics` */
@@ -14,19 +14,19 @@ export interface Target {
 }
 
 export interface PrometheusOptions {
-  /** What to scrape from the start. */
+  /** The targets from the start. */
   readonly targets?: readonly Target[]
-  /** Milliseconds from scrape to scrape; by default 500. A page that takes longer is not scraped. */
+  /** The scrape interval and timeout, in milliseconds. Default 500. */
   readonly scrapeIntervalMs?: number
-  /** A file of rules, evaluated as often as is scraped. */
+  /** The text of a rule file. The evaluation interval is the scrape interval. */
   readonly rules?: string
-  /** `127.0.0.1:port` of an Alertmanager that is told of alerts: of those too that fire from the first moment on. */
+  /** `127.0.0.1:port` of an Alertmanager. It receives all alerts, including those that fire immediately. */
   readonly alertmanager?: string
 }
 
 export type Labels = Readonly<Record<string, string>>
 
-/** One series' newest value. `labels` has its name too, as `__name__`, unless the query made a new value. */
+/** The latest value of a series. `labels` includes its name as `__name__`, unless the query computed a new value. */
 export interface Sample {
   readonly labels: Labels
   readonly value: number
@@ -37,31 +37,31 @@ export interface Prometheus {
   readonly url: string
   /** For OTEL_EXPORTER_OTLP_METRICS_ENDPOINT. */
   readonly otlpMetricsEndpoint: string
-  /** Scrapes these from now on, and no others: for targets that are started after Prometheus. */
+  /** Scrapes only these targets from now on: for targets that start after Prometheus. */
   scrape(targets: readonly Target[]): Promise<void>
-  /** The vector that a PromQL expression is now. Throws with Prometheus' own words when it refuses the expression. */
+  /** The current vector of a PromQL expression. Throws with Prometheus' message when it refuses the expression. */
   query(expression: string): Promise<readonly Sample[]>
-  /** The labels of all series that a selector matches, of whatever time. */
+  /** The labels of all series that a selector matches, at any time. */
   series(selector: string): Promise<readonly Labels[]>
-  /** The first vector that `enough` accepts; by default one that is not empty. Rejects after `limitMs` (30 s). */
+  /** The first vector that `enough` accepts, by default one that is not empty. Rejects after `limitMs` (30 s). */
   waitFor(
     expression: string,
     enough?: (samples: readonly Sample[]) => boolean,
     limitMs?: number,
   ): Promise<readonly Sample[]>
-  /** Resolves when it has ended and its files are gone. */
+  /** Resolves when Prometheus has exited and its files are deleted. */
   stop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Why there can be no Prometheus, and what would help; undefined when there can. */
+/** Why Prometheus cannot run, and how to fix that; undefined when it can. */
 export function prometheusMissing(): string | undefined {
   return missing('prometheus')
 }
 
 /** Starts Prometheus on a free port. Throws when it is not built. */
 export async function startPrometheus({ targets = [], ...options }: PrometheusOptions = {}): Promise<Prometheus> {
-  const directory = mkdtempSync(join(tmpdir(), 'prometheus-'))
+  const { path: directory, remove } = temporaryDirectory('prometheus-')
   const config = join(directory, 'prometheus.yml')
   const configure = (what: PrometheusOptions) => writeFileSync(config, JSON.stringify(configOf(what)))
   if (options.rules !== undefined) writeFileSync(join(directory, RULES), options.rules)
@@ -74,7 +74,7 @@ export async function startPrometheus({ targets = [], ...options }: PrometheusOp
   ])
   const stop = async () => {
     await program.stop()
-    rmSync(directory, { recursive: true, force: true })
+    remove()
   }
   try {
     const { address } = await program.line('Listening on')
@@ -99,12 +99,12 @@ const ARGUMENTS = [
   '--web.listen-address=127.0.0.1:0',
   '--web.enable-otlp-receiver',
   '--web.enable-lifecycle',
-  // Hidden from --help: how soon a target is scraped for the first time; 5 s by default.
+  // Hidden in --help: the delay before the first scrape of a target, 5 s by default.
   '--scrape.discovery-reload-interval=100ms',
   '--log.format=json',
 ]
 
-/** Beside the configuration. */
+/** The rule file next to the configuration. */
 const RULES = 'test.rules.yaml'
 
 /** YAML is a superset of JSON. */
@@ -127,19 +127,20 @@ function configOf({ targets = [], scrapeIntervalMs = 500, rules, alertmanager }:
 async function reload(url: string): Promise<void> {
   const response = await fetch(`${url}/-/reload`, { method: 'POST' })
   const text = await response.text()
-  if (!response.ok) throw new Error(`Prometheus does not take its configuration: ${text}`)
+  if (!response.ok) throw new Error(`Prometheus refuses its configuration: ${text}`)
 }
 
 /**
- * Resolves when Prometheus has found its Alertmanager, about 0.1 s after its start. An alert that fires before is told
- * to nobody, counted by no metric, and told again a minute later (`--rules.alert.resend-delay`). So rules come after.
+ * Resolves when Prometheus has found its Alertmanager, about 0.1 s after its start. Prometheus drops an alert that fires
+ * before that, counts it in no metric, and sends it again a minute later (`--rules.alert.resend-delay`). So the rules are
+ * loaded after this.
  */
 async function knowsAlertmanager(url: string): Promise<void> {
   const list = () => ask<{ readonly activeAlertmanagers: readonly unknown[] }>(`${url}/api/v1/alertmanagers`)
-  await until(list, ({ activeAlertmanagers }) => activeAlertmanagers.length > 0, 'the list of Alertmanagers')
+  await answerOf(list, ({ activeAlertmanagers }) => activeAlertmanagers.length > 0, 'the list of Alertmanagers')
 }
 
-/** How often Prometheus is asked again: it tells nobody by itself. */
+/** The polling interval, in milliseconds. */
 const ASK_AGAIN_MS = 50
 const LIMIT_MS = 30_000
 
@@ -153,27 +154,25 @@ function asked(url: string): Omit<Prometheus, 'scrape' | 'stop' | typeof Symbol.
     return result.map(({ metric, value }) => ({ labels: metric, value: Number(value[1].replace('Inf', 'Infinity')) }))
   }
   const waitFor: Prometheus['waitFor'] = (expression, enough = ({ length }) => length > 0, limitMs = LIMIT_MS) =>
-    until(() => query(expression), enough, expression, limitMs)
+    answerOf(() => query(expression), enough, expression, limitMs)
   const series = (selector: string) => ask<readonly Labels[]>(`${url}/api/v1/series`, { 'match[]': selector })
   return { url, otlpMetricsEndpoint: `${url}/api/v1/otlp/v1/metrics`, query, series, waitFor }
 }
 
-/** The first answer that is enough. Rejects after `limitMs` (30 s), with the last one. */
-async function until<Answer>(
+/** Polls for an answer that `enough` accepts. Rejects after `limitMs` (30 s) with the last answer. */
+async function answerOf<Answer extends object>(
   look: () => Promise<Answer>,
   enough: (answer: Answer) => boolean,
   what: string,
   limitMs = LIMIT_MS,
 ): Promise<Answer> {
-  const end = performance.now() + limitMs
-  for (;;) {
-    const answer = await look()
-    if (enough(answer)) return answer
-    if (performance.now() > end) {
-      throw new Error(`${what} is after ${limitMs} ms still ${JSON.stringify(answer).slice(0, 2000)}`)
-    }
-    await pause(ASK_AGAIN_MS)
+  let answer: Answer | undefined
+  const failure = () => `${what} is still ${JSON.stringify(answer).slice(0, 2000)}`
+  const found = async () => {
+    answer = await look()
+    return enough(answer) && { answer }
   }
+  return (await until(failure, found, { limitMs, everyMs: ASK_AGAIN_MS })).answer
 }
 
 async function ask<Data>(url: string, parameters?: Record<string, string>): Promise<Data> {

@@ -1,14 +1,15 @@
-/** A real OpenTelemetry Collector: it receives OTLP on the loopback interface and tells the test what it received. */
-import { closeSync, type FSWatcher, mkdtempSync, openSync, readFileSync, readSync, rmSync, watch } from 'node:fs'
-import { tmpdir } from 'node:os'
+/** A real OpenTelemetry Collector on the loopback interface, and what it has received. */
+import { closeSync, openSync, readFileSync, readSync, watch } from 'node:fs'
 import { join } from 'node:path'
+import { temporaryDirectory } from '../files/temporary-files.ts'
 import { missing } from '../programs/programs.ts'
 import { startProgram } from '../programs/running-program.ts'
+import { Changes } from '../waiting/changes.ts'
 import { type LogRecord, logsOf, type MetricPoint, pointsOf, type Span, spansOf } from './otlp-json.ts'
 
 /**
- * All that was received so far, as soon as `enough` says that it is enough (at once, by default). Rejects with the names
- * of what is there when `limitMs` (30 s) pass.
+ * Resolves with all items so far, once `enough` accepts them (by default immediately). Rejects after `limitMs` (30 s)
+ * with the names of the items.
  */
 export type Received<Item> = (
   enough?: (items: readonly Item[]) => boolean,
@@ -20,23 +21,23 @@ export interface Collector {
   readonly endpoint: string
   readonly spans: Received<Span>
   readonly logs: Received<LogRecord>
-  /** Points, in the order in which they came: each export has one for each series. */
+  /** Points in the order of their arrival: each export has one point per series. */
   readonly metrics: Received<MetricPoint>
-  /** Everything that was received so far, as the Collector wrote it down: JSON lines. */
+  /** Everything received so far, as the Collector wrote it: JSON lines. */
   exported(): string
-  /** Resolves when the Collector has ended and its files are gone. */
+  /** Resolves when the Collector has exited and its files are deleted. */
   stop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Why there can be no Collector, and what would help; undefined when there can. */
+/** Why the Collector cannot run, and how to fix that; undefined when it can. */
 export function collectorMissing(): string | undefined {
   return missing('collector')
 }
 
-/** Starts a Collector on a free port. What it has answered with success, it has written. Throws when it is not built. */
+/** Starts a Collector on a free port. It writes each export before it confirms it. Throws when it is not built. */
 export async function startCollector(): Promise<Collector> {
-  const directory = mkdtempSync(join(tmpdir(), 'collector-'))
+  const { path: directory, remove } = temporaryDirectory('collector-')
   const spans = new ExportedFile(directory, 'traces', spansOf, ({ name }) => name)
   const logs = new ExportedFile(directory, 'logs', logsOf, ({ body }) => String(body))
   const metrics = new ExportedFile(directory, 'metrics', pointsOf, ({ name }) => name)
@@ -47,7 +48,8 @@ export async function startCollector(): Promise<Collector> {
   const program = startProgram('collector', ['--config', `yaml:${JSON.stringify(configOf(directory))}`])
   const stop = async () => {
     await program.stop()
-    close(watcher, directory)
+    watcher.close()
+    remove()
   }
   try {
     const { endpoint } = await program.line('Starting HTTP server')
@@ -67,14 +69,9 @@ export async function startCollector(): Promise<Collector> {
   }
 }
 
-function close(watcher: FSWatcher, directory: string): void {
-  watcher.close()
-  rmSync(directory, { recursive: true, force: true })
-}
-
 function configOf(directory: string) {
   const signals = ['traces', 'logs', 'metrics']
-  // With rotation the exporter writes each export at once, without a buffer of its own; it never comes to rotating.
+  // With rotation the exporter writes each export immediately, without a buffer. The files stay too small to rotate.
   const file = (signal: string) => ({ path: join(directory, signal), rotation: { max_megabytes: 10_000 } })
   const pipeline = (signal: string) => ({ receivers: ['otlp'], exporters: [`file/${signal}`] })
   return {
@@ -93,8 +90,9 @@ class ExportedFile<Item> {
   readonly #parse: (line: string) => readonly Item[]
   readonly #nameOf: (item: Item) => string
   readonly #items: Item[] = []
-  readonly #waiting = new Set<() => void>()
-  /** Octets that are read and parsed. */
+  readonly #changes = new Changes()
+  #waiting = 0
+  /** The number of bytes read and parsed. */
   #offset = 0
 
   constructor(
@@ -108,27 +106,22 @@ class ExportedFile<Item> {
     this.#nameOf = nameOf
   }
 
-  /** Lets those look who wait for something. */
+  /** Reads what is new, if a test waits for something. */
   look(): void {
-    if (this.#waiting.size === 0) return
+    if (this.#waiting === 0) return
     this.#read()
-    for (const look of this.#waiting) look()
+    this.#changes.changed()
   }
 
-  readonly until: Received<Item> = (enough = () => true, limitMs = 30_000) =>
-    new Promise((resolve, reject) => {
-      const end = (settle: () => void) => {
-        clearTimeout(timer)
-        this.#waiting.delete(look)
-        settle()
-      }
-      const look = () => {
-        if (enough(this.#items)) end(() => resolve([...this.#items]))
-      }
-      const timer = setTimeout(() => end(() => reject(new Error(this.#tooLittle(limitMs)))), limitMs)
-      this.#waiting.add(look)
-      this.look()
+  readonly until: Received<Item> = (enough = () => true, limitMs = 30_000) => {
+    this.#waiting += 1
+    this.#read()
+    const find = () => (enough(this.#items) ? [...this.#items] : undefined)
+    const found = this.#changes.until(find, limitMs, () => this.#tooLittle(limitMs))
+    return found.finally(() => {
+      this.#waiting -= 1
     })
+  }
 
   text(): string {
     try {
@@ -140,10 +133,10 @@ class ExportedFile<Item> {
 
   #tooLittle(limitMs: number): string {
     const names = this.#items.map(this.#nameOf)
-    return `not what was waited for within ${limitMs} ms, but ${names.length}: ${names.slice(-50).join(', ')}`
+    return `the expected items did not arrive within ${limitMs} ms, but ${names.length}: ${names.slice(-50).join(', ')}`
   }
 
-  /** Takes whole lines only: a line may be written in pieces. */
+  /** Takes complete lines only: a line may be written in pieces. */
   #read(): void {
     const fresh = contentFrom(this.#path, this.#offset)
     const whole = fresh.subarray(0, fresh.lastIndexOf(0x0a) + 1)
@@ -153,7 +146,7 @@ class ExportedFile<Item> {
   }
 }
 
-/** The octets of a file behind an offset; none when there is no such file. */
+/** The bytes of a file after an offset; none when there is no such file. */
 function contentFrom(path: string, offset: number): Buffer {
   const pieces: Buffer[] = []
   let file: number

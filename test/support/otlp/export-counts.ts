@@ -1,15 +1,15 @@
-/** What exports of telemetry hold, counted. */
+/** Counts the contents of OTLP exports. */
 import type { ReceivedExport } from './otlp-receiver.ts'
 import { valuesAt } from './protobuf.ts'
 
-/** Spans, or log records, of an export: both lie three levels deep. */
+/** The number of spans or log records in an export: both are at the third level. */
 export function recordsOf({ body }: ReceivedExport): number {
   return valuesAt(body, 1, 2, 2).length
 }
 
 /**
- * The series of one counter in the last export of metrics that has it, by the values of their attributes, without
- * zeros: `{ 'traces export_failed': 5 }`. Numbers of the metrics protocol: opentelemetry/proto/metrics/v1/metrics.proto.
+ * The series of a counter in the last export that contains it, by the values of their attributes, without zeros:
+ * `{ 'traces export_failed': 5 }`. The field numbers are those of opentelemetry/proto/metrics/v1/metrics.proto.
  */
 export function counterOf(exports: readonly ReceivedExport[], name: string): Record<string, number> {
   const found = exports

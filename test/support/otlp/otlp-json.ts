@@ -1,4 +1,4 @@
-/** OTLP in its JSON encoding, as the Collector's file exporter writes it, made into small plain objects. */
+/** Parses OTLP in its JSON encoding, which the Collector's file exporter writes, into small plain objects. */
 
 /** A value of an attribute, or a body. */
 export type Plain = string | number | boolean | null | readonly Plain[] | { readonly [key: string]: Plain }
@@ -10,7 +10,7 @@ export type SpanKind = 'UNSPECIFIED' | 'INTERNAL' | 'SERVER' | 'CLIENT' | 'PRODU
 export interface Span {
   readonly name: string
   readonly kind: SpanKind
-  /** Hexadecimal, as all ids here. */
+  /** Hexadecimal, like all ids here. */
   readonly traceId: string
   readonly spanId: string
   /** Empty when the span has no parent. */
@@ -43,20 +43,20 @@ export interface LogRecord {
   readonly scope: string
 }
 
-/** One point of one series: a number, or a histogram. */
+/** One point of a series: a number or a histogram. */
 export interface MetricPoint {
   readonly name: string
   readonly unit: string
   readonly description: string
   readonly kind: 'gauge' | 'sum' | 'histogram'
   readonly temporality: 'UNSPECIFIED' | 'DELTA' | 'CUMULATIVE'
-  /** True of counters. */
+  /** True for counters. */
   readonly monotonic: boolean
   readonly attributes: Attributes
   readonly timeMs: number
-  /** The number; of a histogram, the sum. */
+  /** The number, or the sum of a histogram. */
   readonly value: number
-  /** Of histograms only: observations, by bucket, one more than there are bounds. */
+  /** Observations per bucket, one bucket more than there are bounds. Only for histograms. */
   readonly counts?: readonly number[]
   readonly bounds?: readonly number[]
   readonly resource: Attributes
@@ -78,7 +78,7 @@ interface JsonPair {
   readonly value?: JsonValue
 }
 
-/** Anything that has attributes or times; 64-bit numbers are text in this encoding. */
+/** Any JSON object. In this encoding, 64-bit numbers are strings. */
 type Json = Readonly<Record<string, unknown>>
 
 interface Context {
@@ -90,17 +90,17 @@ const KINDS: readonly SpanKind[] = ['UNSPECIFIED', 'INTERNAL', 'SERVER', 'CLIENT
 const STATUS = ['UNSET', 'OK', 'ERROR'] as const
 const TEMPORALITIES = ['UNSPECIFIED', 'DELTA', 'CUMULATIVE'] as const
 
-/** The spans of one exported line. Throws on what is no JSON. */
+/** The spans of one exported line. Throws when the line is not JSON. */
 export function spansOf(line: string): Span[] {
   return records(line, 'resourceSpans', 'scopeSpans', 'spans', spanOf)
 }
 
-/** The log records of one exported line. Throws on what is no JSON. */
+/** The log records of one exported line. Throws when the line is not JSON. */
 export function logsOf(line: string): LogRecord[] {
   return records(line, 'resourceLogs', 'scopeLogs', 'logRecords', logOf)
 }
 
-/** The points of all metrics of one exported line. Throws on what is no JSON. */
+/** The points of all metrics of one exported line. Throws when the line is not JSON. */
 export function pointsOf(line: string): MetricPoint[] {
   return records(line, 'resourceMetrics', 'scopeMetrics', 'metrics', metricOf).flat()
 }
@@ -166,7 +166,7 @@ function logOf(record: Json, context: Context): LogRecord {
 
 function metricOf(metric: Json, context: Context): MetricPoint[] {
   const kind = (['gauge', 'sum', 'histogram'] as const).find((candidate) => candidate in metric)
-  if (kind === undefined) throw new Error(`a metric of a kind that is not expected: ${Object.keys(metric)}`)
+  if (kind === undefined) throw new Error(`unexpected kind of metric: ${Object.keys(metric)}`)
   const data = object(metric, kind)
   return list(data, 'dataPoints').map((point) => ({
     name: text(metric, 'name'),
@@ -219,7 +219,7 @@ function numbers(holder: Json, key: string): readonly number[] {
   return ((holder[key] ?? []) as readonly unknown[]).map(Number)
 }
 
-/** Nanoseconds do not fit into a number; microseconds do. */
+/** Nanoseconds do not fit into a number without loss; microseconds do. */
 function milliseconds(holder: Json, key: string): number {
   return Number(BigInt((holder[key] ?? 0) as string) / 1000n) / 1000
 }

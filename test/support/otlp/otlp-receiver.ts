@@ -1,17 +1,26 @@
-/** An OTLP receiver inside the test: records what arrives over HTTP and fails in all the ways that receivers fail. */
+/** An OTLP receiver inside the test process: it records what arrives over HTTP, and fails on request. */
+
 import { randomBytes } from 'node:crypto'
 import http from 'node:http'
 import https from 'node:https'
-import type { AddressInfo } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { gunzipSync } from 'node:zlib'
+import { listenOnLoopback } from '../sockets/listen.ts'
+import { Changes } from '../waiting/changes.ts'
 
 /**
- * How exports are answered. A number is an HTTP status. `hang`: read, and never answered. `drip`: an answer that goes on
- * for ever, an octet now and then. `flood`: one without end. `deaf`: not even read. `reset`: read, then cut off.
- * `upgrade`: a change to a protocol that nobody asked for. `garbage`: taken, and confirmed by octets that are no message.
- * `babble`: octets that are no HTTP. `afterMs`: taken, so much later. `rejected`: taken but for so many items (partial
- * success). `retryAfter`: refused for so many seconds, by 503 unless another status is given.
+ * How the receiver answers exports. A number is an HTTP status.
+ * - `hang`: reads the request and never answers.
+ * - `drip`: answers with a body that never ends, one byte every 20 ms.
+ * - `flood`: answers with a body that never ends, as fast as it can.
+ * - `deaf`: does not read the request.
+ * - `reset`: reads the request and resets the connection.
+ * - `upgrade`: switches to a protocol that the client did not ask for.
+ * - `garbage`: accepts, with a body that is no protobuf message.
+ * - `babble`: answers with bytes that are no HTTP.
+ * - `afterMs`: accepts after this time.
+ * - `rejected`: accepts all but this number of items (partial success).
+ * - `retryAfter`: refuses for this number of seconds, with 503 unless another status is given.
  */
 export type Answer =
   | 'ok'
@@ -28,61 +37,63 @@ export type Answer =
   | { readonly rejected: number }
   | { readonly retryAfter: string; readonly status?: number }
 
-/** One export that was received whole. */
+/** One complete export. */
 export interface ReceivedExport {
   /** `/v1/traces` */
   readonly path: string
   readonly headers: http.IncomingHttpHeaders
-  /** As they travelled. */
+  /** As sent: possibly compressed. */
   readonly bytes: Buffer
-  /** Not compressed any more. */
+  /** Decompressed. */
   readonly body: Buffer
-  /** The CN of the certificate that the exporter showed. */
+  /** The CN of the exporter's certificate. */
   readonly clientName?: string
   readonly answer: Answer
 }
 
-/** One answer to all, or for each request its own; requests count from 1. */
+/** One answer to all requests, or a function from the request's number, counted from 1. */
 export type Answers = Answer | ((request: number) => Answer)
 
 export interface OtlpReceiver {
   /** `http://127.0.0.1:port`, or https. */
   readonly url: string
-  /** Takes effect with the next request. */
+  /** A change takes effect with the next request. */
   answer: Answers
-  /** All that arrived so far; it grows. */
+  /** All exports so far; the list grows. */
   readonly exports: readonly ReceivedExport[]
-  /** Requests that began, answered or not. */
+  /** The number of requests that began, answered or not. */
   readonly requests: number
-  /** The most requests that were under way at a time. */
+  /** The highest number of concurrent requests. */
   readonly mostAtOnce: number
   /** The first export, past or future, to `path` that `wanted` accepts. Rejects after `limitMs` (10 s). */
   next(path: string, wanted?: (received: ReceivedExport) => boolean, limitMs?: number): Promise<ReceivedExport>
-  /** Resolves when so many requests began. */
+  /** Resolves when `requests` requests have begun. */
   begun(requests: number): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
 export interface ReceiverOptions {
   readonly answer?: Answers
-  /** False keeps nothing of what arrives, so that it may run for long. Default true. */
+  /** False discards what arrives, so that memory does not grow. Default true. */
   readonly keep?: boolean
-  /** Listen inside TLS; client certificates are asked for and not judged. */
+  /** Listens with TLS. The receiver asks for client certificates and does not verify them. */
   readonly tls?: { readonly cert: string; readonly key: string }
 }
 
 /** Listens on a free port of the loopback interface. */
 export async function startReceiver({ answer = 'ok', keep = true, tls }: ReceiverOptions = {}): Promise<OtlpReceiver> {
   const receiver = new Receiver(answer, keep)
-  const hear: http.RequestListener = (request, response) => receiver.hear(request, response)
+  const handle: http.RequestListener = (request, response) => receiver.handle(request, response)
   const server = tls
-    ? https.createServer({ ...tls, requestCert: true, rejectUnauthorized: false }, hear)
-    : http.createServer(hear)
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
-  receiver.url = `${tls ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`
+    ? https.createServer({ ...tls, requestCert: true, rejectUnauthorized: false }, handle)
+    : http.createServer(handle)
+  receiver.url = `${tls ? 'https' : 'http'}://127.0.0.1:${await listenOnLoopback(server)}`
   receiver.server = server
   return receiver
 }
+
+/** How long a test waits for an export, in milliseconds. */
+const LIMIT_MS = 10_000
 
 class Receiver implements OtlpReceiver {
   url = ''
@@ -93,14 +104,14 @@ class Receiver implements OtlpReceiver {
   mostAtOnce = 0
   readonly #keep: boolean
   #underWay = 0
-  #waiting: (() => void)[] = []
+  readonly #changes = new Changes()
 
   constructor(answer: Answers, keep: boolean) {
     this.#keep = keep
     this.answer = answer
   }
 
-  hear(request: http.IncomingMessage, response: http.ServerResponse): void {
+  handle(request: http.IncomingMessage, response: http.ServerResponse): void {
     this.requests += 1
     const answer = typeof this.answer === 'function' ? this.answer(this.requests) : this.answer
     this.#underWay += 1
@@ -108,47 +119,31 @@ class Receiver implements OtlpReceiver {
     response.once('close', () => {
       this.#underWay -= 1
     })
-    this.#wake()
+    this.#changes.changed()
     if (answer === 'deaf') return
     const chunks: Buffer[] = []
     request.on('error', () => {})
     request.on('data', (chunk: Buffer) => this.#keep && chunks.push(chunk))
     request.on('end', () => {
       if (this.#keep) this.exports.push(received(request, Buffer.concat(chunks), answer))
-      this.#wake()
+      this.#changes.changed()
       respond(response, answer)
     })
   }
 
-  next(path: string, wanted = (_: ReceivedExport) => true, limitMs = 10_000): Promise<ReceivedExport> {
+  next(path: string, wanted = (_: ReceivedExport) => true, limitMs = LIMIT_MS): Promise<ReceivedExport> {
     const find = () => this.exports.find((received) => received.path === path && wanted(received))
-    return this.#until(find, limitMs, `no such export came to ${path}`)
+    return this.#changes.until(find, limitMs, () => `no such export arrived at ${path} within ${limitMs} ms`)
   }
 
   async begun(requests: number): Promise<void> {
-    await this.#until(() => this.requests >= requests || undefined, 10_000, `fewer than ${requests} requests came`)
+    const failure = () => `fewer than ${requests} requests arrived within ${LIMIT_MS} ms`
+    await this.#changes.until(() => this.requests >= requests || undefined, LIMIT_MS, failure)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.server?.closeAllConnections()
     await new Promise((closed) => this.server?.close(closed))
-  }
-
-  #wake(): void {
-    for (const look of this.#waiting.splice(0)) look()
-  }
-
-  #until<T>(find: () => T | undefined, limitMs: number, complaint: string): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`${complaint} within ${limitMs} ms`)), limitMs)
-      const look = () => {
-        const found = find()
-        if (found === undefined) return void this.#waiting.push(look)
-        clearTimeout(timer)
-        resolve(found)
-      }
-      look()
-    })
   }
 }
 

@@ -1,4 +1,4 @@
-/** Telemetry as the environment asks for it, before a receiver of OTLP. */
+/** The telemetry of the proxy in this process, configured by environment variables, and an OTLP receiver. */
 
 import { createLogger } from '../../../otel/export/logger.ts'
 import { Log } from '../../../otel/records/log.ts'
@@ -7,33 +7,37 @@ import { type Sdk, start } from '../../../otel/sdk.ts'
 import { combine, type Telemetry } from '../../../proxy/events/observer.ts'
 import { seriesOf } from '../telemetry/scrape.ts'
 import { dial } from '../telemetry/session-events.ts'
+import { Arrivals } from '../waiting/arrivals.ts'
 import { settingsOf } from './otel-settings.ts'
 import { type OtlpReceiver, type ReceiverOptions, startReceiver } from './otlp-receiver.ts'
 
 type Env = Readonly<Record<string, string>>
 
-/** A line that telemetry wrote about itself. */
+/** A line that telemetry logs about itself. */
 export type Warning = Readonly<Record<string, string | number>> & { readonly msg: string }
+
+/** How long a test waits for a warning, in milliseconds. */
+const LIMIT_MS = 20_000
 
 export interface OtlpRig {
   readonly sdk: Sdk
   readonly receiver: OtlpReceiver
-  /** Metrics, spans and log lines of what is told to it. */
+  /** Records metrics, spans and log lines. */
   readonly telemetry: Telemetry
-  /** What was written about telemetry itself; it grows. */
+  /** What telemetry logged about itself; the list grows. */
   readonly warnings: readonly Warning[]
-  /** The first such line, past or future, that `wanted` accepts. */
+  /** The first such line, past or future, that `wanted` accepts. Rejects after 20 s. */
   warned(wanted?: (warning: Warning) => boolean): Promise<Warning>
-  /** Makes so many spans, at once. */
+  /** Records `count` spans immediately. */
   spans(count: number): void
-  /** What was lost so far, without zeros: `{ 'traces export_failed': 5 }`. */
+  /** What has been lost so far, without zeros: `{ 'traces export_failed': 5 }`. */
   lost(): Promise<Record<string, number>>
-  /** What was delivered so far: `{ traces: 5 }`, without zeros. */
+  /** What has been delivered so far, without zeros: `{ traces: 5 }`. */
   delivered(): Promise<Record<string, number>>
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Everything goes to the receiver at once, nothing is sampled away; `env` may say otherwise. */
+/** Export immediately and sample everything, unless `env` sets other values. */
 const EAGER = {
   OTEL_TRACES_SAMPLER: 'always_on',
   OTEL_BSP_SCHEDULE_DELAY: '10',
@@ -44,12 +48,15 @@ function named(value: string, { url }: OtlpReceiver): string {
   return value.replace('$receiver', url).replace('$host', new URL(url).host)
 }
 
-/** Starts both. The generic endpoint is the receiver's unless `env` names another; `$receiver` in `env` is its URL, `$host` its host. */
+/**
+ * Starts both. The generic endpoint is the receiver's unless `env` names another. In `env`, `$receiver` stands for the
+ * receiver's URL and `$host` for its host.
+ */
 export async function startRig(env: Env = {}, options: ReceiverOptions = {}): Promise<OtlpRig> {
   const receiver = await startReceiver(options)
   const given = Object.entries({ OTEL_EXPORTER_OTLP_ENDPOINT: '$receiver', ...EAGER, ...env })
   const settings = settingsOf(Object.fromEntries(given.map(([name, value]) => [name, named(value, receiver)])))
-  const warnings = new Warnings()
+  const warnings = new Arrivals<Warning>()
   const warn = (fields: Readonly<Record<string, string | number>>, msg: string) => warnings.add({ ...fields, msg })
   const sdk = start({ servers: ['send.example'], listeners: [], clients: [], settings, slowMs: 10_000, warn })
   const counted = async (name: string) =>
@@ -59,7 +66,7 @@ export async function startRig(env: Env = {}, options: ReceiverOptions = {}): Pr
     receiver,
     telemetry: telemetryOf(sdk),
     warnings: warnings.all,
-    warned: (wanted = () => true) => warnings.first(wanted),
+    warned: (wanted = () => true) => warnings.first(wanted, LIMIT_MS),
     spans(count) {
       for (let made = 0; made < count; made += 1) sdk.traces?.dial(dial({ at: Date.now(), phases: {} }))
     },
@@ -82,25 +89,4 @@ function telemetryOf({ telemetry, losses, traces, emit }: Sdk): Telemetry {
 /** `{a="x",b="y"}` -> `x y` */
 function valuesOf(labels: string): string {
   return [...labels.matchAll(/"([^"]*)"/g)].map(([, value]) => value).join(' ')
-}
-
-class Warnings {
-  readonly all: Warning[] = []
-  #waiting: (() => void)[] = []
-
-  add(warning: Warning): void {
-    this.all.push(warning)
-    for (const look of this.#waiting.splice(0)) look()
-  }
-
-  first(wanted: (warning: Warning) => boolean): Promise<Warning> {
-    return new Promise((resolve) => {
-      const look = () => {
-        const found = this.all.find(wanted)
-        if (found) resolve(found)
-        else this.#waiting.push(look)
-      }
-      look()
-    })
-  }
 }

@@ -1,9 +1,9 @@
 /** Reads protobuf messages without their schema: https://protobuf.dev/programming-guides/encoding/. */
 
-/** A number, or the octets of a text, a message or a fixed-width number. */
+/** A number, or the bytes of a string, a message or a fixed-width number. */
 export type Value = bigint | Buffer
 
-/** The values at a path of field numbers: `valuesAt(body, 1, 2, 2)` are the spans of an export of traces. */
+/** The values at a path of field numbers: `valuesAt(body, 1, 2, 2)` returns the spans of an export of traces. */
 export function valuesAt(message: Buffer, ...path: readonly number[]): Value[] {
   const [field, ...rest] = path
   const values = [...fieldsOf(message)].flatMap(([number, value]) => (number === field ? [value] : []))
@@ -11,7 +11,7 @@ export function valuesAt(message: Buffer, ...path: readonly number[]): Value[] {
   return values.flatMap((value) => (typeof value === 'bigint' ? [] : valuesAt(value, ...rest)))
 }
 
-/** The same, as text. */
+/** The values at a path, as text. */
 export function textsAt(message: Buffer, ...path: readonly number[]): string[] {
   return valuesAt(message, ...path).map((value) => value.toString())
 }
@@ -21,14 +21,14 @@ function* fieldsOf(message: Buffer): Generator<readonly [number: number, value: 
   const varint = () => {
     let value = 0n
     for (let shift = 0n; ; shift += 7n) {
-      const octet = message[at]
-      if (octet === undefined) throw new Error('the message is cut off')
+      const byte = message[at]
+      if (byte === undefined) throw new Error('the message is truncated')
       at += 1
-      value |= BigInt(octet & 127) << shift
-      if (octet < 128) return value
+      value |= BigInt(byte & 127) << shift
+      if (byte < 128) return value
     }
   }
-  const octets = (count: number) => {
+  const take = (count: number) => {
     at += count
     return message.subarray(at - count, at)
   }
@@ -37,9 +37,9 @@ function* fieldsOf(message: Buffer): Generator<readonly [number: number, value: 
     const type = Number(tag & 7n)
     const number = Number(tag >> 3n)
     if (type === 0) yield [number, varint()]
-    else if (type === 1) yield [number, octets(8)]
-    else if (type === 2) yield [number, octets(Number(varint()))]
-    else if (type === 5) yield [number, octets(4)]
+    else if (type === 1) yield [number, take(8)]
+    else if (type === 2) yield [number, take(Number(varint()))]
+    else if (type === 5) yield [number, take(4)]
     else throw new Error(`wire type ${type}`)
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Preloaded into a program that a test starts: ends it when the other end of its standard input is gone, however the
- * test came to its end. A process that is killed has no time to kill others. Threads of the program load it too.
+ * Preloaded into a program that a test starts: it kills the program when its standard input closes. So the program also
+ * stops when the test process is killed and cannot stop it. The program's threads load this file, too.
  */
 import { isMainThread } from 'node:worker_threads'
 

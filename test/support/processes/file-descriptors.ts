@@ -1,22 +1,22 @@
-/** Takes file descriptors away from a running proxy: `prlimit` of util-linux sets the limit of another process. */
+/** Exhausts the file descriptors of a running proxy. `prlimit` of util-linux sets the limit of another process. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { connectClient, type Peer } from '../sockets/scripted-peers.ts'
 import type { ProxyProcess } from './proxy-process.ts'
 
-/** Why descriptors cannot be taken away here; undefined when they can. */
+/** Why descriptors cannot be exhausted on this machine; undefined when they can. */
 export function prlimitMissing(): string | undefined {
   return spawnSync('prlimit', ['--version']).status === 0 ? undefined : 'needs prlimit (util-linux) and /proc'
 }
 
-/** Rounds of one descriptor more than before. Each ends with no descriptor left, or with one: then a dial fails. */
+/** The number of attempts. Each ends with no free descriptor, or with one: then a dial fails. */
 const MAX_ROUNDS = 10
-/** Clients of one round: more than there are free numbers below the highest descriptor in use. */
+/** Clients per attempt: more than there are free numbers below the highest descriptor in use. */
 const MAX_CLIENTS = 100
 
 /**
- * Leaves the proxy so few descriptors that it accepts a client and cannot dial. Returns what `times` such clients read; fewer
- * when the others were served or met a closed connection. The limit is what it was before when this resolves.
+ * Leaves the proxy so few descriptors that it accepts a client and cannot dial. Returns what `times` such clients read, or
+ * fewer texts when the other clients were served or their connections were closed. Restores the limit at the end.
  */
 export async function exhaustDescriptors(
   { pid, port }: Pick<ProxyProcess, 'pid' | 'port'>,
@@ -47,11 +47,11 @@ function setLimit(pid: number, soft: number): void {
   execFileSync('prlimit', ['--pid', `${pid}`, `--nofile=${soft}:`])
 }
 
-/** Connects clients. Those that are served stay; a refused one makes room for the next. Ends when one is not accepted. */
+/** Connects clients until one is not accepted. Clients that are served stay connected; refused ones are closed. */
 async function connectUntilRefused(port: number, held: Peer[], refusals: string[], times: number): Promise<void> {
   for (let count = 0; count < MAX_CLIENTS && refusals.length < times; count += 1) {
     const client = await connectClient({ port, limitMs: 20_000 })
-    // a connection for which there is no descriptor is closed without a word
+    // without a descriptor, the connection is closed without a reply
     const said = await client.readReply().catch(() => '')
     if (said.startsWith('220 ')) held.push(client)
     else client.destroy()

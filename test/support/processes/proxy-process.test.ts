@@ -1,29 +1,28 @@
-/** What the tests rely on when they start the proxy as a process: tried on programs that only pretend to be a proxy. */
+/** How tests start the proxy as a process, tried with small programs in place of the proxy. */
+
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { after, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
+import { temporaryDirectory } from '../files/temporary-files.ts'
+import { listenOnLoopback } from '../sockets/listen.ts'
 import { startProxy } from './proxy-process.ts'
 
-let directory: string
-before(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'proxy-process-'))
-})
-after(() => rm(directory, { recursive: true }))
+const directory = temporaryDirectory('proxy-process-')
+after(() => directory.remove())
 
 /** Writes a program and returns its path. */
 async function program(source: string): Promise<string> {
-  const path = join(directory, `${crypto.randomUUID()}.mjs`)
+  const path = join(directory.path, `${crypto.randomUUID()}.mjs`)
   await writeFile(path, source)
   return path
 }
 
-/** Resolves when there is no such process any more; a process that nobody here is the parent of can only be asked for. */
+/** Resolves when the process has exited. It is no child of this process, so it can only be polled. */
 async function gone(pid: number): Promise<void> {
   for (let tries = 0; tries < 500; tries += 1) {
     try {
@@ -37,7 +36,7 @@ async function gone(pid: number): Promise<void> {
   assert.fail(`process ${pid} did not end within 5 s`)
 }
 
-/** Says that it listens, where the environment says, and then waits for a signal. */
+/** Logs that it listens where the environment says, and waits for a signal. */
 const LISTENING = `
   const log = (line) => console.log(JSON.stringify(line))
   log({ msg: 'starting', variables: Object.keys(process.env) })
@@ -48,7 +47,7 @@ const LISTENING = `
 `
 
 describe('startProxy', () => {
-  test('gives the ports of all listeners, in the order of PROXY_LISTEN', async () => {
+  test('returns the ports of all listeners, in the order of PROXY_LISTEN', async () => {
     const main = await program(LISTENING)
     await using proxy = await startProxy({ PROXY_LISTEN: 'smtps://[::1]:0, smtp://127.0.0.1:0' }, { main })
     assert.equal(proxy.port, 1001)
@@ -56,7 +55,7 @@ describe('startProxy', () => {
     assert.equal(proxy.adminPort, 9)
   })
 
-  test('tells two listeners of the same URL apart', async () => {
+  test('distinguishes two listeners with the same URL', async () => {
     const main = await program(LISTENING)
     await using proxy = await startProxy({ PROXY_LISTEN: 'smtp://127.0.0.1:0,smtp://127.0.0.1:0' }, { main })
     assert.deepEqual(proxy.ports, [1001, 1002])
@@ -68,14 +67,14 @@ describe('startProxy', () => {
     assert.equal(proxy.adminPort, 0)
   })
 
-  test('gives no variable of this process to it, except PATH', async () => {
+  test('passes no variable of this process to the proxy, except PATH', async () => {
     const main = await program(LISTENING)
     await using proxy = await startProxy({ PROXY_SLOW: '1s' }, { main })
     const { variables } = await proxy.line((line) => line.msg === 'starting')
     assert.deepEqual(new Set(variables as string[]), new Set(['PATH', 'PROXY_LISTEN', 'PROXY_ADMIN', 'PROXY_SLOW']))
   })
 
-  test('rejects with the exit code and the standard error of a proxy that ends before it listens', async () => {
+  test('rejects with the exit code and the standard error of a proxy that exits before it listens', async () => {
     const main = await program("console.error('PROXY_LISTEN: wants a URL'); process.exitCode = 2")
     await assert.rejects(startProxy({}, { main }), /ended with 2.*PROXY_LISTEN: wants a URL/s)
   })
@@ -87,14 +86,14 @@ describe('startProxy', () => {
 })
 
 describe('a started proxy', () => {
-  test('keeps its log as parsed lines, and lines that are no JSON as they are', async () => {
+  test('has a log of parsed lines, with lines that are not JSON unchanged', async () => {
     const main = await program(`${LISTENING}; console.log('oops'); console.log('{"msg":"later"}')`)
     await using proxy = await startProxy({}, { main })
     await proxy.line((line) => line.msg === 'later')
     assert.deepEqual(proxy.lines.slice(-2), [{ unparsed: 'oops' }, { msg: 'later' }])
   })
 
-  test('stops on SIGTERM with its own exit code, and may be stopped again', async () => {
+  test('stops on SIGTERM with its own exit code, and can be stopped again', async () => {
     const main = await program(
       `process.once('SIGTERM', () => { clearInterval(timer); log({ msg: 'bye' }) })\n${LISTENING}`,
     )
@@ -115,7 +114,7 @@ describe('a started proxy', () => {
     assert.equal(await proxy.stop(), null)
   })
 
-  test('ends when the process that started it is killed', async () => {
+  test('exits when the process that started it is killed', async () => {
     const main = await program(LISTENING)
     const starter = await program(`
       const { startProxy } = await import(${JSON.stringify(import.meta.resolve('./proxy-process.ts'))})
@@ -129,11 +128,10 @@ describe('a started proxy', () => {
     await gone(Number(pid))
   })
 
-  test('gives its metrics', async () => {
-    const admin = createServer((request, response) => response.end(`# ${request.url}`)).listen(0, '127.0.0.1')
+  test('returns its metrics', async () => {
+    const admin = createServer((request, response) => response.end(`# ${request.url}`))
     await using _ = { [Symbol.asyncDispose]: async () => void admin.close() }
-    await new Promise((resolve) => admin.once('listening', resolve))
-    const { port } = admin.address() as { readonly port: number }
+    const port = await listenOnLoopback(admin)
     await using proxy = await startProxy({ FAKE_ADMIN_PORT: String(port) }, { main: await program(LISTENING) })
     assert.equal(await proxy.metrics(), '# /metrics')
   })

@@ -1,53 +1,55 @@
-/** The proxy as its operator runs it: a process of its own, configured by its environment, observed by its log. */
+/** The proxy as a separate process, configured by its environment and observed through its log, as in production. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { Changes } from '../waiting/changes.ts'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../../..')
 
-/** Everything on a free port of the loopback interface. */
+/** Listen on free ports of the loopback interface. */
 const DEFAULTS = { PROXY_LISTEN: 'smtp://127.0.0.1:0', PROXY_ADMIN: 'http://127.0.0.1:0' }
 
 /** One JSON line of the log. A line that is no JSON object is kept as `{ unparsed: line }`. */
 export type LogLine = Readonly<Record<string, unknown>>
 
 export interface ProxyOptions {
-  /** Run with node in place of `app/entry.js`, relative to the project. */
+  /** The file that node runs, relative to the project. Default `app/entry.js`. */
   readonly main?: string
-  /** Options for node itself. */
+  /** Options of node. */
   readonly nodeOptions?: readonly string[]
-  /** Arguments behind the main file. */
+  /** Arguments after the main file. */
   readonly args?: readonly string[]
-  /** A command that runs node in its own place, such as `prlimit --nofile=600`. */
+  /** A command that replaces itself with node, such as `prlimit --nofile=600`. */
   readonly within?: readonly string[]
-  /** How long the start may take, in milliseconds. Default 30 s: only one that hangs takes so long. */
+  /** How long the start may take, in milliseconds. Default 30 s: only a process that hangs takes that long. */
   readonly startLimitMs?: number
-  /** How long the end may take until the process is killed, in milliseconds. Default 40 s, above the drain's 30 s. */
+  /** How long the stop may take until the process is killed, in milliseconds. Default 40 s, above the drain's 30 s. */
   readonly stopLimitMs?: number
 }
 
 export interface ProxyProcess {
   readonly pid: number
-  /** The port of the listener that PROXY_LISTEN names first. */
+  /** The port of the first listener in PROXY_LISTEN. */
   readonly port: number
   /** The ports of all listeners, in the order of PROXY_LISTEN. */
   readonly ports: readonly number[]
   /** 0 when PROXY_ADMIN is `off`. */
   readonly adminPort: number
-  /** The log so far; it grows. */
+  /** The log so far; the list grows. */
   readonly lines: readonly LogLine[]
-  /** What the process wrote to its standard error so far. */
+  /** What the process has written to its standard error so far. */
   readonly stderr: string
   /** Resolves with the exit code, or with null when a signal ended the process. */
   readonly exited: Promise<number | null>
   /** The first line, past or future, that `wanted` accepts. Rejects when the process ends or `limitMs` (20 s) pass. */
   line(wanted: (line: LogLine) => boolean, limitMs?: number): Promise<LogLine>
-  /** Stops reading the log, so that its pipe fills, or goes on. */
+  /** Stops reading the log, so that its pipe fills. */
   pauseLog(): void
+  /** Reads the log again. */
   resumeLog(): void
-  /** Closes this end of the pipe. */
+  /** Closes this end of the log's pipe. */
   closeLog(): void
   /** The text of /metrics. Throws on any status but 200. */
   metrics(): Promise<string>
@@ -56,35 +58,12 @@ export interface ProxyProcess {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Collects the parsed lines of a stream and lets others wait for one of them. */
-class Log {
-  readonly lines: LogLine[] = []
-  #waiting: (() => void)[] = []
-
-  add(text: string): void {
-    this.lines.push(parsed(text))
-    this.wake()
-  }
-
-  wake(): void {
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const look of waiting) look()
-  }
-
-  /** Calls `look` now and after each line, until it returns true. */
-  watch(look: () => boolean): void {
-    if (look()) return
-    this.#waiting.push(() => this.watch(look))
-  }
-}
-
 function parsed(text: string): LogLine {
   try {
     const value: unknown = JSON.parse(text)
     if (typeof value === 'object' && value !== null) return value as LogLine
   } catch {
-    // Not JSON: kept as it is, for a test to complain about.
+    // not JSON: kept as it is, so that a test can fail on it
   }
   return { unparsed: text }
 }
@@ -92,12 +71,12 @@ function parsed(text: string): LogLine {
 function launch(env: Readonly<Record<string, string>>, options: ProxyOptions): ChildProcess {
   const preload = ['--import', new URL('exit-with-parent.ts', import.meta.url).href]
   const args = [...preload, ...(options.nodeOptions ?? []), options.main ?? 'app/entry.js', ...(options.args ?? [])]
-  // The pipe to its standard input is what tells the process that this one is gone.
+  // the process exits when its standard input closes, that is, when this process exits
   const [command = process.execPath, ...before] = [...(options.within ?? []), process.execPath]
   return spawn(command, [...before, ...args], { cwd: ROOT, env: { PATH: process.env.PATH, ...env }, stdio: 'pipe' })
 }
 
-/** The ports of the listeners, by the `listening` lines; undefined until all are there. */
+/** The ports of the listeners, from the `listening` lines; undefined until all lines are there. */
 function portsOf(lines: readonly LogLine[], listeners: readonly string[]): number[] | undefined {
   const listening = lines.filter((line) => line.msg === 'listening')
   const ports: number[] = []
@@ -112,9 +91,9 @@ function portsOf(lines: readonly LogLine[], listeners: readonly string[]): numbe
 }
 
 /**
- * Starts the proxy in an environment of PATH and `env` alone, on free ports of the loopback interface unless `env`
- * says otherwise, and resolves once all its listeners and its admin server listen. Rejects with the exit code and the
- * standard error when the process ends before, and when the start takes too long. The process never outlives this one.
+ * Starts the proxy, on free ports of the loopback interface unless `env` sets others. Its environment is PATH and `env`
+ * alone. Resolves once all its listeners and its admin server listen. Rejects with the exit code and the standard error
+ * when the process exits before that, and when the start takes too long. The process exits with this one at the latest.
  */
 export async function startProxy(
   env: Readonly<Record<string, string>>,
@@ -135,26 +114,30 @@ export async function startProxy(
   return withPorts(proxy, ports.slice(0, listeners.length), adminPort)
 }
 
-/** A proxy of which nobody knows yet whether it will listen, and where. */
+/** A proxy that may not listen yet. */
 export type SpawnedProxy = Omit<ProxyProcess, 'port' | 'ports' | 'adminPort' | 'metrics'>
 
-/** The same without waiting: returns as soon as there is a process. */
+/** Starts the proxy like `startProxy`, but does not wait until it listens. */
 export function spawnProxy(env: Readonly<Record<string, string>>, options: ProxyOptions = {}): SpawnedProxy {
   return observe(launch({ ...DEFAULTS, ...env }, options), options.stopLimitMs ?? 40_000)
 }
 
-/** The same for a child that somebody else has started, such as npm; after `stopLimitMs` a stop kills it. */
+/** Observes a process that the caller has started, such as npm. `stop` kills it after `stopLimitMs`. */
 export function observe(child: ChildProcess, stopLimitMs: number): SpawnedProxy {
-  const log = new Log()
+  const lines: LogLine[] = []
+  const changes = new Changes()
   let stderr = ''
   let ended = false
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
   })
-  const stdout = createInterface(child.stdout!).on('line', (text) => log.add(text))
+  const stdout = createInterface(child.stdout!).on('line', (text) => {
+    lines.push(parsed(text))
+    changes.changed()
+  })
   const exited = once(child, 'close').then(([code]) => {
     ended = true
-    log.wake()
+    changes.changed()
     return code as number | null
   })
   const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
@@ -162,11 +145,18 @@ export function observe(child: ChildProcess, stopLimitMs: number): SpawnedProxy 
     const timer = setTimeout(() => child.kill('SIGKILL'), stopLimitMs)
     return exited.finally(() => clearTimeout(timer))
   }
-  const line = (wanted: (line: LogLine) => boolean, limitMs = 20_000) =>
-    lineOf(log, wanted, limitMs, () => ({ ended: ended && `${child.exitCode ?? child.signalCode}`, stderr }))
+  const failure = (what: string) => `the proxy ${what}; its standard error: ${stderr || '(empty)'}`
+  const line = (wanted: (line: LogLine) => boolean, limitMs = 20_000) => {
+    const find = () => {
+      const found = lines.find(wanted)
+      if (found === undefined && ended) throw new Error(failure(`ended with ${child.exitCode ?? child.signalCode}`))
+      return found
+    }
+    return changes.until(find, limitMs, () => failure(`did not log the expected line within ${limitMs} ms`))
+  }
   return {
     pid: child.pid ?? 0,
-    lines: log.lines,
+    lines,
     get stderr() {
       return stderr
     },
@@ -180,34 +170,6 @@ export function observe(child: ChildProcess, stopLimitMs: number): SpawnedProxy 
   }
 }
 
-/** Whether the process has ended, and how; what it wrote to its standard error. */
-interface ProcessState {
-  readonly ended: string | false
-  readonly stderr: string
-}
-
-function lineOf(
-  log: Log,
-  wanted: (line: LogLine) => boolean,
-  limitMs: number,
-  state: () => ProcessState,
-): Promise<LogLine> {
-  return new Promise((resolve, reject) => {
-    const fail = (what: string) =>
-      reject(new Error(`the proxy ${what}; its standard error: ${state().stderr || '(empty)'}`))
-    const timer = setTimeout(() => fail(`did not log the expected line within ${limitMs} ms`), limitMs)
-    log.watch(() => {
-      const found = log.lines.find(wanted)
-      const { ended } = state()
-      if (found === undefined && ended === false) return false
-      clearTimeout(timer)
-      if (found === undefined) fail(`ended with ${ended}`)
-      else resolve(found)
-      return true
-    })
-  })
-}
-
 function withPorts(proxy: SpawnedProxy, ports: readonly number[], adminPort: number): ProxyProcess {
   const metrics = async () => {
     const response = await fetch(`http://127.0.0.1:${adminPort}/metrics`)
@@ -215,6 +177,6 @@ function withPorts(proxy: SpawnedProxy, ports: readonly number[], adminPort: num
     if (response.status !== 200) throw new Error(`/metrics answered ${response.status}: ${text}`)
     return text
   }
-  // Not a spread: it would freeze `stderr` at its value of now.
+  // not a spread, which would freeze `stderr` at its current value
   return Object.assign(proxy, { port: ports[0] ?? 0, ports, adminPort, metrics })
 }

@@ -1,11 +1,11 @@
-/** The proxy as a process before a simulator, and the clients that tests of its life need. */
+/** The proxy as a process in front of a simulator, and clients for tests of its lifecycle. */
 import assert from 'node:assert/strict'
 import { AUTH_PLAIN, ask, mail } from '../../simulator/client.ts'
 import type { Simulator } from '../../simulator/simulator.ts'
 import { connectClient, type Peer, startTls } from '../sockets/scripted-peers.ts'
 import { type ProxyOptions, type ProxyProcess, startProxy } from './proxy-process.ts'
 
-/** The proxy before the simulator. */
+/** Starts the proxy in front of the simulator. */
 export function startBefore(
   simulator: Simulator,
   env: Readonly<Record<string, string>> = {},
@@ -15,7 +15,7 @@ export function startBefore(
   return startProxy({ ...upstream, ...env }, options)
 }
 
-/** So many clients that are logged in and between mails. */
+/** Connects `count` clients and logs them in. */
 export async function loggedIn(proxy: Pick<ProxyProcess, 'port'>, count: number): Promise<Peer[]> {
   const clients = await Promise.all(
     Array.from({ length: count }, () => connectClient({ port: proxy.port, limitMs: 20_000 })),
@@ -28,17 +28,17 @@ export async function loggedIn(proxy: Pick<ProxyProcess, 'port'>, count: number)
   return clients
 }
 
-/** Brings a client into the body of a mail. */
+/** Sends a message up to the middle of its body. */
 export async function inBody(client: Peer, name: string): Promise<void> {
   for (const line of mail({ from: `${name}@example.com` }).slice(0, 3))
     assert.match(await ask(client, line), /^(250|354) /)
   await client.send(`Subject: ${name}\r\n\r\nhalf of it\r\n`)
 }
 
-/** Dials at a time: where AhaSend has little patience, the handshakes of a hundred would take a slow machine too long. */
+/** The number of concurrent dials. On a slow machine, a hundred handshakes would exceed a short idle limit. */
 const AT_A_TIME = 10
 
-/** So many connections of a pool that nobody uses, until AhaSend closes them. */
+/** Opens `count` connections like an idle pool, and waits until AhaSend closes them. */
 export async function idleUntilClosed(port: number, count: number): Promise<void> {
   const clients: Peer[] = []
   try {
@@ -58,10 +58,10 @@ async function greeted(port: number): Promise<Peer> {
   return client
 }
 
-/** The first bytes of a TLS handshake (RFC 8446 4.1.2), as an application without STARTTLS sends them. */
+/** The first bytes of a TLS handshake (RFC 8446 4.1.2), as an app sends them that does not use STARTTLS. */
 const HELLO = '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'
 
-/** An application that begins TLS on a plain listener, and is refused. */
+/** Begins TLS on a plain listener, like a misconfigured app. The proxy closes the connection. */
 export async function failTls(port: number, localAddress = '127.0.0.1'): Promise<void> {
   const client = await connectClient({ port, localAddress, limitMs: 20_000 })
   await client.send(HELLO)
@@ -69,7 +69,7 @@ export async function failTls(port: number, localAddress = '127.0.0.1'): Promise
   client.destroy()
 }
 
-/** An application that enters TLS and says EHLO. */
+/** Starts TLS and sends EHLO, like an app. */
 export async function enterTls(port: number, localAddress = '127.0.0.1'): Promise<void> {
   const client = await connectClient({ port, localAddress, limitMs: 20_000 })
   await client.readReply()
@@ -78,14 +78,14 @@ export async function enterTls(port: number, localAddress = '127.0.0.1'): Promis
   client.destroy()
 }
 
-/** The status of a page of the admin server. */
+/** The HTTP status of a page of the admin server. */
 export async function status(proxy: ProxyProcess, path: string): Promise<number> {
   const response = await fetch(`http://127.0.0.1:${proxy.adminPort}${path}`)
   await response.text()
   return response.status
 }
 
-/** Nothing that Node warns of, no stack, no stray output. */
+/** Asserts that the proxy printed no warning, no stack trace, no error and no output that is not JSON. */
 export function assertSilent(proxy: ProxyProcess): void {
   assert.equal(proxy.stderr, '')
   assert.deepEqual(

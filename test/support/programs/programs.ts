@@ -1,6 +1,6 @@
 /**
- * Programs of others that tests run for real: an OpenTelemetry Collector, Prometheus and promtool, Alertmanager and
- * amtool. `npm run programs` builds them with Go from the versions in test/programs/go.mod, and keeps them in .cache/.
+ * The programs that tests run: an OpenTelemetry Collector, Prometheus, promtool, Alertmanager and amtool. `npm run
+ * programs` builds them with Go in the versions of test/programs/go.mod, and keeps them in .cache/.
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
@@ -16,30 +16,30 @@ export type Program = (typeof PROGRAMS)[number]
 
 const BUILT = join(SOURCES, '..', '..', '.cache', 'programs')
 
-/** What decides how the programs turn out. */
+/** The files that determine the built programs. */
 const INPUTS = ['go.mod', 'go.sum', 'collector/main.go', 'build.ts']
 
-/** Where the programs are once they are built: another directory when their sources change. */
+/** The directory of the built programs. It changes with their sources. */
 export function directoryOfPrograms(): string {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}`)
   for (const input of INPUTS) hash.update(readFileSync(join(SOURCES, input)))
   return join(BUILT, hash.digest('hex').slice(0, 16))
 }
 
-/** The file to run. It need not be there: see `missing`. */
+/** The path of a program, which may be missing: see `missing`. */
 export function fileOf(program: Program): string {
   return join(directoryOfPrograms(), program)
 }
 
-/** Why a program cannot be run, and what would help; undefined when it can. */
+/** Why a program cannot run, and how to fix that; undefined when it can. */
 export function missing(program: Program): string | undefined {
   if (existsSync(fileOf(program))) return undefined
   return `${program} is not built: npm run programs (it needs Go and some minutes)`
 }
 
 /**
- * The options of a test that needs something: it is skipped by name, with the first of the `reasons`, where that is
- * missing. In CI, where the variable CI is set, it runs all the same and fails.
+ * The options of a test with requirements. Each reason says which requirement is missing. The test is skipped with the
+ * first reason. With the variable CI set, it is not skipped, and fails.
  */
 export function unless(...reasons: readonly (string | undefined)[]): { readonly skip: string | false } {
   const reason = reasons.find((given) => given !== undefined)

@@ -1,11 +1,11 @@
 /**
- * Runs a program (`node run-program.ts file arguments`) and ends it when the other end of its own standard input is
- * gone, however the test came to its end: a process that is killed has no time to kill others.
+ * Runs a program (`node run-program.ts file arguments`) and stops it when its own standard input closes. So the program
+ * also stops when the test process is killed and cannot stop it.
  */
 import { spawn } from 'node:child_process'
 
-/** Milliseconds for an orderly end. */
-const PATIENCE_MS = 5000
+/** The time between SIGTERM and SIGKILL, in milliseconds. */
+const STOP_LIMIT_MS = 5000
 
 const [file = '', ...args] = process.argv.slice(2)
 const child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit'] })
@@ -17,6 +17,6 @@ child.once('exit', (code) => process.exit(code ?? 1))
 
 const end = () => {
   child.kill('SIGTERM')
-  setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS)
+  setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS)
 }
 process.stdin.once('end', end).once('error', end).resume()

@@ -1,7 +1,6 @@
-/** A scripted upstream that serves any client up to the command that a test is about. */
 import type { Peer } from './scripted-peers.ts'
 
-/** Answers every command with success until one arrives that `command` matches; that one has no reply yet. */
+/** Accepts every command of any client until one matches `command`. The matching command is not answered. */
 export async function answerUntil(upstream: Peer, command: RegExp): Promise<void> {
   for (;;) {
     const line = await upstream.readLine()

@@ -2,13 +2,13 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { Worker } from 'node:worker_threads'
 
-/** Octets of flags shared with the worker: 0 while it is to sleep. */
+/** The size of the flag that is shared with the worker. The worker sleeps while the flag is 0. */
 const FLAG_BYTES = 4
 
 /** How long a connection attempt must stay unanswered until the queue counts as full, in milliseconds. */
 const UNANSWERED_MS = 100
 
-/** Listens, and then sleeps in front of its queue: the kernel fills it, and drops what comes then. */
+/** Listens and then sleeps. The kernel fills the accept queue, and drops further connection attempts. */
 const SLEEPER = `
 const { createServer } = require('node:net')
 const { workerData, parentPort } = require('node:worker_threads')
@@ -19,13 +19,13 @@ const server = createServer().listen({ host, port: 0, backlog: 1 }, () => {
   process.exit()
 })`
 
-/** A port that takes no connection and refuses none, as behind a firewall that drops: its queue is full. */
+/** A port that neither accepts nor refuses connections, like a port behind a firewall that drops packets. */
 export interface BlackHole {
   readonly port: number
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Opens one at `host`, which must be an address of the loopback interface. */
+/** Opens such a port at `host`, an address of the loopback interface. */
 export async function openBlackHole(host: string): Promise<BlackHole> {
   const flag = new Int32Array(new SharedArrayBuffer(FLAG_BYTES))
   const worker = new Worker(SLEEPER, { eval: true, workerData: { host, flag } })
@@ -46,7 +46,7 @@ export async function openBlackHole(host: string): Promise<BlackHole> {
 
 function connects(socket: net.Socket): Promise<boolean> {
   return new Promise((answered) => {
-    // behind a stall of this process the timer comes before an answer that is there: it is heard first
+    // after a stall of this process the timer fires before a `connect` event that is already due: handle that event first
     const timer = setTimeout(() => setImmediate(() => answered(false)), UNANSWERED_MS)
     socket.once('connect', () => {
       clearTimeout(timer)

@@ -1,4 +1,4 @@
-/** Octets in the order in which they came, with the time of each chunk and a mark up to which a test has read them. */
+/** Bytes in the order of their arrival, with the time of each chunk and the position up to which a test has read. */
 export class ByteLog {
   #buffer = Buffer.alloc(1024)
   #length = 0
@@ -12,27 +12,27 @@ export class ByteLog {
     this.#arrivals.push({ at: performance.now(), end: this.#length })
   }
 
-  /** How many octets came in all. */
+  /** The number of bytes that have arrived. */
   get length(): number {
     return this.#length
   }
 
-  /** Everything that came. A copy. */
+  /** A copy of all bytes. */
   get all(): Buffer {
     return Buffer.from(this.#buffer.subarray(0, this.#length))
   }
 
-  /** What came and was not taken yet. A view: valid until the next append. */
+  /** The bytes that were not taken yet. A view that is valid until the next append. */
   get unread(): Buffer {
     return this.#buffer.subarray(this.#read, this.#length)
   }
 
-  /** One entry a chunk: when it came (`performance.now()`, milliseconds) and the count of octets after it. */
+  /** One entry per chunk: its time of arrival (`performance.now()`, milliseconds) and the total number of bytes after it. */
   get arrivals(): readonly { readonly at: number; readonly end: number }[] {
     return this.#arrivals
   }
 
-  /** Takes the next `count` octets. A copy. */
+  /** Takes the next `count` bytes and returns a copy. */
   take(count: number): Buffer {
     const taken = Buffer.from(this.unread.subarray(0, count))
     this.#read += taken.length

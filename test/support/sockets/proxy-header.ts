@@ -1,20 +1,21 @@
-/** Feeds headers of the PROXY protocol to the reader, cut in every way, and says what they come to. */
+/** Feeds headers of the PROXY protocol to the reader, cut in every way, and returns the result. */
 import assert from 'node:assert/strict'
 import { type ProxyHeader, type ProxyHeaderError, ProxyHeaderReader } from '../../../proxy/net/proxy-protocol.ts'
 
 /** What follows a header in these tests. */
 export const REST = 'EHLO app\r\n'
 
-/** What a connection's bytes come to: the client's endpoint, `peer` when the header names none, or why it is refused. */
+/** The result of a header: the client's endpoint, `peer` when the header names none, or why it is refused. */
 export type Verdict = 'more' | 'peer' | ProxyHeaderError | `${string} ${number}`
 
+/** The verdict that a header means. */
 export function verdictOf(header: ProxyHeader): Verdict {
   if (header === 'more') return header
   if ('error' in header) return header.error
   return header.source === undefined ? 'peer' : `${header.source.address} ${header.source.port}`
 }
 
-/** Feeds chunks until there is a verdict; what follows an accepted header is the rest. */
+/** Feeds chunks until there is a verdict. `rest` is what follows an accepted header. */
 export function read(chunks: readonly Buffer[]): { readonly verdict: Verdict; readonly rest: string } {
   const reader = new ProxyHeaderReader()
   for (const [index, chunk] of chunks.entries()) {
@@ -33,7 +34,7 @@ function everyCut(bytes: Buffer): Buffer[][] {
   return [[bytes], single, ...pairs]
 }
 
-/** Whatever the cuts: the verdict, and behind an accepted header not a byte lost. */
+/** Asserts the verdict for every cut, and that no byte after an accepted header is lost. */
 export function expectVerdict(header: Buffer | string, verdict: Verdict): void {
   const bytes = Buffer.concat([Buffer.from(header as string, 'latin1'), Buffer.from(REST)])
   const accepted = verdict === 'peer' || verdict.includes(' ')

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
-import { parseScript } from '../dialogues/dlg.ts'
 import { makeAuthority } from '../tls/certificates.ts'
 import { connectClient, type Identity, type Peer, playPreamble, ScriptedUpstream, startTls } from './scripted-peers.ts'
 
@@ -14,7 +13,7 @@ before(async () => {
   identity = { cert: certPem, key: keyPem }
 })
 
-/** A client connected to a scripted upstream, with nothing between. */
+/** A client connected directly to a scripted upstream. */
 async function pair(limitMs?: number): Promise<{ client: Peer; server: Peer; close: () => Promise<void> }> {
   const upstream = await ScriptedUpstream.start(limitMs === undefined ? {} : { limitMs })
   const { transcript, port } = upstream
@@ -28,7 +27,7 @@ async function pair(limitMs?: number): Promise<{ client: Peer; server: Peer; clo
 }
 
 describe('The scripted peers', () => {
-  test('read up to a mark that comes in pieces, and keep the rest', async () => {
+  test('read up to an end that arrives in pieces, and keep the rest', async () => {
     const { client, server, close } = await pair()
     await client.trickle('NOOP\r\nQUIT\r\n')
     assert.equal((await server.readUntil('NOOP\r\n')).toString(), 'NOOP\r\n')
@@ -37,7 +36,7 @@ describe('The scripted peers', () => {
     await close()
   })
 
-  test('read a reply of several lines whole', async () => {
+  test('read all lines of a reply', async () => {
     const { client, server, close } = await pair()
     await server.send('250-mail.example\r\n250-SIZE\r\n')
     await server.send('250 HELP\r\n220 next\r\n')
@@ -46,15 +45,15 @@ describe('The scripted peers', () => {
     await close()
   })
 
-  test('carry every octet as it is', async () => {
+  test('send and receive every byte unchanged', async () => {
     const { client, server, close } = await pair()
-    const octets = Buffer.from(Array.from({ length: 70_000 }, (_, index) => index % 256))
-    await client.send(octets)
-    assert.ok((await server.readBytes(octets.length)).equals(octets))
+    const bytes = Buffer.from(Array.from({ length: 70_000 }, (_, index) => index % 256))
+    await client.send(bytes)
+    assert.ok((await server.readBytes(bytes.length)).equals(bytes))
     await close()
   })
 
-  test('tell a FIN from an RST', async () => {
+  test('distinguish a FIN from an RST', async () => {
     const first = await pair()
     await first.client.end()
     assert.equal(await first.server.closed(), 'fin')
@@ -65,7 +64,7 @@ describe('The scripted peers', () => {
     await second.close()
   })
 
-  test('go on writing after the other side has ended its direction', async () => {
+  test('can still write after the other side has ended its direction', async () => {
     const { client, server, close } = await pair()
     await client.end()
     assert.equal(await server.closed(), 'fin')
@@ -75,7 +74,7 @@ describe('The scripted peers', () => {
     await close()
   })
 
-  test('enter TLS in the middle, by STARTTLS, and tell a FIN from an RST there too', async () => {
+  test('start TLS in mid-session with STARTTLS, and distinguish a FIN from an RST there, too', async () => {
     for (const how of ['fin', 'reset'] as const) {
       const { client, server, close } = await pair()
       const upgraded = startTls(client, { ca, servername: 'localhost' })
@@ -92,7 +91,7 @@ describe('The scripted peers', () => {
     }
   })
 
-  test('play the upstream side of the preamble', async () => {
+  test('play the upstream in the preamble', async () => {
     const { client, server, close } = await pair()
     const played = playPreamble(server, { identity })
     assert.equal(await client.readReply(), '220 mail.example ESMTP\r\n')
@@ -104,63 +103,22 @@ describe('The scripted peers', () => {
     await close()
   })
 
-  test('fail with the transcript of both ends when nothing comes', async () => {
+  test('fail with the transcript of both ends when nothing arrives in time', async () => {
     const { client, server, close } = await pair(2000)
     await server.send('220 mail.example\r\n')
     await client.readReply()
     await assert.rejects(client.readUntil('250 '), (error: Error) => {
-      assert.match(error.message, /client waited for octets that end in "250 ", but 2000 ms went by/)
+      assert.match(error.message, /client waited for bytes that end in "250 ", but 2000 ms passed/)
       assert.match(error.message, /upstream +sent +"220 mail\.example\\r\\n"/)
       return /client +read +"220 mail\.example\\r\\n"/.test(error.message)
     })
     await close()
   })
 
-  test('fail at once when the connection ends before what was waited for', async () => {
+  test('fail immediately when the connection ends before the expected bytes arrive', async () => {
     const { client, server, close } = await pair()
     await server.end()
     await assert.rejects(client.readReply(), /client waited for .*, but the connection ended \(fin\)/)
     await close()
-  })
-})
-
-describe('A script', () => {
-  const parse = (...lines: string[]) => parseScript('x', ['# It works.', ...lines, 'close C', ''].join('\n'))
-  const wrong: readonly (readonly [string, string, RegExp])[] = [
-    ['an unknown operator', 'Q hello', /x\.dlg:2: not a step: Q hello/],
-    ['spaces at the end of a line', 'C hello ', /invisible spaces at the end/],
-    ['a letter that is not ASCII', 'C h\u00e9llo', /not plain ASCII/],
-    ['a character above \\u00ff', 'C~ "\\u0100"', /a byte is/],
-    ['text that is not a JSON string', "C~ 'x'", /not a JSON string/],
-    ['an unknown setting', '## speed: fast', /no such setting: speed/],
-    ['an unknown listener', '## listener: quic', /quic is none of plain, starttls, smtps/],
-    ['bytes from the proxy that are not relayed', 'P! 220 go', /not a step/],
-  ]
-  for (const [what, line, message] of wrong) {
-    test(`refuses ${what}`, () => assert.throws(() => parse(line), message))
-  }
-
-  test('refuses a file without a close or a reset, or without a behaviour', () => {
-    assert.throws(() => parseScript('x', '# It works.\nC QUIT\n'), /end with a close or a reset/)
-    assert.throws(() => parseScript('x', 'C QUIT\nclose C\n'), /begin with a comment/)
-  })
-
-  test('adds CRLF to lines, and nothing to exact bytes', () => {
-    const { steps } = parse('C', 'C hello', 'S~ "25"', 'S!~ "\\u0000\\u00ff" * 2', 'P 220 go', '--', 'wait 5ms')
-    const bytes = steps.map((step) => ('bytes' in step ? step.bytes.toString('latin1') : step.kind))
-    assert.deepEqual(bytes, [
-      '\r\n',
-      'hello\r\n',
-      '25',
-      '\u0000\u00ff\u0000\u00ff',
-      '220 go\r\n',
-      'flush',
-      'wait',
-      'end',
-    ])
-    assert.deepEqual(
-      steps.map((step) => ('relayed' in step ? step.relayed : undefined)),
-      [true, true, true, false, undefined, undefined, undefined, undefined],
-    )
   })
 })

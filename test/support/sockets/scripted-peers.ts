@@ -1,8 +1,8 @@
 /**
- * The two ends of a conversation, as raw as a test needs them: a scripted client and a scripted upstream on loopback
- * sockets. They speak bytes, know nothing of SMTP but where a reply ends, and may do everything that is wrong: half a
- * reply, an RST, one octet a segment. Waiting is for something that happens, never for time; what does not happen
- * within the limit fails with the transcript of both ends.
+ * The two peers of the proxy, controlled by a test: a scripted client and a scripted upstream on loopback sockets. They
+ * send and receive bytes. Of SMTP they know only where a reply ends, so a test can send anything: half a reply, an RST,
+ * one byte per segment. Tests wait for events, never for time. A wait that exceeds its limit fails with the transcript of
+ * both ends.
  *
  *     const transcript = new Transcript()
  *     const upstream = await ScriptedUpstream.start({ transcript })
@@ -26,13 +26,13 @@ export { type Ending, type Identity, Peer } from './scripted-peer.ts'
 export { Transcript } from './transcript.ts'
 
 export interface UpstreamOptions {
-  /** Shared by both ends of a test; a new one unless given. */
+  /** The transcript that both ends of a test share. Default: a new one. */
   readonly transcript?: Transcript
   /** How long each wait may last, in milliseconds. */
   readonly limitMs?: number
 }
 
-/** A listener on 127.0.0.1 whose connections say nothing by themselves: the test speaks. */
+/** A listener on 127.0.0.1 whose connections send only what the test sends. */
 export class ScriptedUpstream {
   readonly host = '127.0.0.1'
   readonly transcript: Transcript
@@ -65,12 +65,12 @@ export class ScriptedUpstream {
     return address.port
   }
 
-  /** How many connections came so far. */
+  /** The number of connections so far. */
   get connections(): number {
     return this.#peers.length
   }
 
-  /** The next connection that nobody took yet; waits for it, at most until `close`. */
+  /** The next connection that no test has accepted yet. Waits for it, at most until `close`. */
   async accept(): Promise<Peer> {
     const arrived = this.#arrived.shift()
     if (arrived) return arrived
@@ -79,7 +79,7 @@ export class ScriptedUpstream {
     return await new Promise((accepted, missed) => {
       const settle = (peer?: Peer, when = 'before it was closed') => {
         clearTimeout(timer)
-        this.#awaited.delete(settle) // who gave up must not take the next connection
+        this.#awaited.delete(settle) // a wait that has ended must not take the next connection
         if (peer) accepted(peer)
         else missed(this.#missed(when))
       }
@@ -88,7 +88,7 @@ export class ScriptedUpstream {
     })
   }
 
-  /** Stops listening and drops every connection. */
+  /** Stops listening and closes every connection. */
   async close(): Promise<void> {
     this.#closed = true
     for (const awaited of this.#awaited) awaited()
@@ -108,22 +108,22 @@ export class ScriptedUpstream {
   }
 
   #missed(when: string): Error {
-    return new Error(`nobody connected to the upstream ${when}\n${this.transcript}`)
+    return new Error(`no connection to the upstream ${when}\n${this.transcript}`)
   }
 }
 
 export interface Preamble {
-  /** A certificate and its key, or a TLS context, which remembers its sessions. */
+  /** A certificate and its key, or a TLS context, which keeps its TLS sessions. */
   readonly identity: Identity | tls.SecureContext
-  /** The greeting, line ends included; `220 mail.example ESMTP` unless given. */
+  /** The greeting, including line ends. Default: `220 mail.example ESMTP`. */
   readonly greeting?: string
-  /** What the upstream offers before TLS. */
+  /** The extensions that the upstream offers before TLS. */
   readonly capabilities?: readonly string[]
 }
 
 /**
- * Plays an upstream that behaves: greets, answers the proxy's own EHLO and STARTTLS, and secures the connection.
- * Afterwards the peer's log begins anew: what arrives from here on is what the client sent.
+ * Plays a correct upstream: sends the greeting, answers the proxy's own EHLO and STARTTLS, and begins TLS. The peer then
+ * begins a new log: all later bytes are what the client sent.
  */
 export async function playPreamble(peer: Peer, preamble: Preamble): Promise<void> {
   await peer.send(preamble.greeting ?? '220 mail.example ESMTP\r\n')
@@ -138,17 +138,17 @@ export async function playPreamble(peer: Peer, preamble: Preamble): Promise<void
 export interface ClientOptions {
   readonly host?: string
   readonly port: number
-  /** The client's own address, such as another one of 127.0.0.0/8. */
+  /** The client's own address, for example another address of 127.0.0.0/8. */
   readonly localAddress?: string
   readonly transcript?: Transcript
   readonly limitMs?: number
-  /** TLS from the first octet, with these options (at least `ca`). For STARTTLS call `startTls` later. */
+  /** Options for TLS from the first byte (at least `ca`). For STARTTLS, call `startTls` later. */
   readonly tls?: tls.ConnectionOptions
-  /** How the transcript calls it; `client` unless given. */
+  /** The client's name in the transcript. Default `client`. */
   readonly name?: string
 }
 
-/** Connects a raw client; resolves when connected (and secured, with `tls`). It reads nothing by itself. */
+/** Connects a client. Resolves when it is connected, and with `tls` when the handshake is done. */
 export async function connectClient(options: ClientOptions): Promise<Peer> {
   const { host = '127.0.0.1', port, localAddress, tls: secure, name = 'client', ...rest } = options
   const own = localAddress === undefined ? {} : { localAddress }
@@ -159,7 +159,7 @@ export async function connectClient(options: ClientOptions): Promise<Peer> {
   return peer
 }
 
-/** Upgrades a client as RFC 3207 says: STARTTLS, a 220, the handshake. Returns the reply. */
+/** Upgrades a client to TLS (RFC 3207): STARTTLS, a 220, the handshake. Returns the reply. */
 export async function startTls(client: Peer, options: tls.ConnectionOptions): Promise<string> {
   await client.send('STARTTLS\r\n')
   const reply = await client.readReply()

@@ -1,21 +1,21 @@
 /**
- * A relay between a client and the proxy for one connection, which does to the client's octets what networks and
- * attackers do: cuts them small, ends the connection in their middle, puts others in place of the end.
+ * A relay between one client and the proxy that changes the client's bytes as networks and attackers can: it splits them,
+ * ends the connection in the middle, and inserts other bytes.
  */
 import { once } from 'node:events'
 import * as net from 'node:net'
 
-/** What happens to the octets from client to proxy, from when it is set on. */
+/** What the relay does with the client's bytes. */
 export type Tampering =
   | { readonly kind: 'none' }
-  /** Each octet is a segment of its own. */
+  /** Sends each byte as its own segment. */
   | { readonly kind: 'trickle' }
-  /** After so many octets more the proxy sees the client leave. */
+  /** Ends the connection to the proxy after this number of further bytes. */
   | { readonly kind: 'cut'; readonly after: number; readonly how: 'fin' | 'reset' }
-  /** The next octets have these in front of them, in the same segment. */
-  | { readonly kind: 'in-front'; readonly octets: Buffer }
-  /** The proxy reads these octets in place of the client's FIN, and then the FIN. */
-  | { readonly kind: 'at-end'; readonly octets: Buffer }
+  /** Sends these bytes before the next bytes, in the same segment. */
+  | { readonly kind: 'in-front'; readonly bytes: Buffer }
+  /** Sends these bytes before the client's FIN. */
+  | { readonly kind: 'at-end'; readonly bytes: Buffer }
 
 export class TamperingRelay {
   readonly #server: net.Server
@@ -29,7 +29,7 @@ export class TamperingRelay {
     this.#server = server
   }
 
-  /** Waits on a free port for one client of the proxy on `proxyPort`. */
+  /** Listens on a free port for one client of the proxy on `proxyPort`. */
   static async open(proxyPort: number): Promise<TamperingRelay> {
     const server = net.createServer({ allowHalfOpen: true, noDelay: true })
     const relay = new TamperingRelay(server)
@@ -43,7 +43,7 @@ export class TamperingRelay {
     return (this.#server.address() as net.AddressInfo).port
   }
 
-  /** Octets that went from client to proxy since `tamper` was called last. */
+  /** The number of bytes sent to the proxy since the last call of `tamper`. */
   get passed(): number {
     return this.#passed
   }
@@ -81,7 +81,7 @@ export class TamperingRelay {
     if (tampering.kind === 'trickle') return await this.#trickle(chunk)
     if (tampering.kind === 'in-front') {
       this.#tampering = { kind: 'none' }
-      return await this.#write(Buffer.concat([tampering.octets, chunk]))
+      return await this.#write(Buffer.concat([tampering.bytes, chunk]))
     }
     const room = tampering.kind === 'cut' ? tampering.after - this.#passed : chunk.length
     await this.#write(chunk.subarray(0, room))
@@ -89,17 +89,17 @@ export class TamperingRelay {
   }
 
   async #trickle(chunk: Buffer): Promise<void> {
-    for (const octet of chunk) await this.#write(Buffer.of(octet))
+    for (const byte of chunk) await this.#write(Buffer.of(byte))
   }
 
-  async #write(octets: Buffer): Promise<void> {
-    if (octets.length === 0 || !this.#proxy?.writable) return
-    this.#passed += octets.length
-    await new Promise<void>((written) => this.#proxy?.write(octets, () => written()))
+  async #write(bytes: Buffer): Promise<void> {
+    if (bytes.length === 0 || !this.#proxy?.writable) return
+    this.#passed += bytes.length
+    await new Promise<void>((written) => this.#proxy?.write(bytes, () => written()))
   }
 
   #end(): void {
-    if (this.#tampering.kind === 'at-end') this.#proxy?.write(this.#tampering.octets)
+    if (this.#tampering.kind === 'at-end') this.#proxy?.write(this.#tampering.bytes)
     this.#proxy?.end()
   }
 

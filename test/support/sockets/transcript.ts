@@ -23,7 +23,7 @@ export class Transcript {
 }
 
 /** Formats bytes as a JSON string in latin1, without the middle if there are many. */
-export function show(bytes: Buffer): string {
+function show(bytes: Buffer): string {
   if (bytes.length <= 2 * SHOWN) return JSON.stringify(bytes.toString('latin1'))
   const ends = [bytes.subarray(0, SHOWN), bytes.subarray(-SHOWN)].map((part) => JSON.stringify(part.toString('latin1')))
   return `${ends.join(' ... ')} (${bytes.length} bytes)`

@@ -22,7 +22,7 @@ const METRICS = Object.values(metrics)
 const HISTOGRAM_PARTS = ['_bucket', '_sum', '_count']
 
 /** The series of the proxy's own metrics whose labels are not as the table says. Empty when all is well. */
-export function strangersOn(page: string, configured: Configured): string[] {
+export function unknownSeriesOn(page: string, configured: Configured): string[] {
   return page.split('\n').filter((line) => line.startsWith('smtp_proxy_') && !isKnown(line, configured))
 }
 

@@ -203,7 +203,7 @@ export class SessionStory {
   }
 }
 
-/** One mail of `size` octets to one recipient, accepted, in a session of its own. */
+/** One mail of `size` bytes to one recipient, accepted, in a session of its own. */
 export function oneMail(opening: Partial<SessionOpen> = {}, size = 2000): SessionStory {
   return new SessionStory(opening)
     .dials()

@@ -1,15 +1,12 @@
 /**
- * Throw-away certificates for tests: an authority made in milliseconds, and what it issues. Keys are P-256 unless asked
- * otherwise. Nothing here is meant to protect anything.
+ * Throw-away certificates for tests and rehearsals, from an authority that is created in milliseconds. Keys are P-256
+ * by default. Do not use them to protect anything.
  *
  *     const authority = await makeAuthority()
  *     const { certPem, keyPem } = await authority.issue({ dnsNames: ['localhost'] })
  */
 import 'reflect-metadata'
 import { randomBytes, webcrypto } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import * as x509 from '@peculiar/x509'
 
 x509.cryptoProvider.set(webcrypto)
@@ -21,7 +18,7 @@ const ALGORITHMS = {
 
 const DAY_MS = 24 * 60 * 60 * 1000
 
-/** What a certificate is to say. Everything has a default that makes a good certificate for this machine's loopback. */
+/** The contents of a certificate. The defaults make a valid certificate for the loopback interface. */
 export interface CertificateRequest {
   /** The subject's CN. Default: the first DNS name, else `localhost`. */
   readonly commonName?: string
@@ -29,7 +26,7 @@ export interface CertificateRequest {
   readonly dnsNames?: readonly string[]
   /** IP addresses in the subjectAltName. Default: none when DNS names are given, else `127.0.0.1` and `::1`. */
   readonly ipAddresses?: readonly string[]
-  /** Start of validity. Default: a day ago. */
+  /** Start of validity. Default: one day ago. */
   readonly notBefore?: Date
   /** End of validity. Default: in thirty days. */
   readonly notAfter?: Date
@@ -44,13 +41,13 @@ export interface Certificate {
   readonly keyPem: string
 }
 
-/** A certificate authority of its own. Its certificate is what a client has to trust. */
+/** A certificate authority. Clients must trust its certificate. */
 export interface Authority extends Certificate {
   /** Issues a server certificate signed by this authority. */
   issue(request?: CertificateRequest): Promise<Certificate>
 }
 
-/** A new authority with a key of its own, which nobody trusts yet. By default it lasts for thirty days. */
+/** Creates an authority with a new key. By default it is valid for thirty days. */
 export async function makeAuthority(name = 'Throw-away Authority', notAfter?: Date): Promise<Authority> {
   const keys = await makeKeys('ec')
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
@@ -68,7 +65,7 @@ export async function makeAuthority(name = 'Throw-away Authority', notAfter?: Da
   return authorityOf({ certPem: certificate.toString('pem'), keyPem: await keyPemOf(keys.privateKey) }, keys)
 }
 
-/** An authority that `makeAuthority` made before. Rejects when the texts are no certificate and no P-256 key. */
+/** Restores an authority that `makeAuthority` created. Rejects when the texts are no certificate and no P-256 key. */
 export async function restoreAuthority(saved: Certificate): Promise<Authority> {
   const { publicKey } = new x509.X509Certificate(saved.certPem)
   const key = x509.PemConverter.decodeFirst(saved.keyPem)
@@ -87,30 +84,9 @@ async function keyPemOf(key: webcrypto.CryptoKey): Promise<string> {
   return x509.PemConverter.encode(Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key)), 'PRIVATE KEY')
 }
 
-/** A server certificate that vouches for itself: no authority stands behind it. */
+/** Creates a self-signed server certificate. */
 export function makeSelfSigned(request: CertificateRequest = {}): Promise<Certificate> {
   return sign(request)
-}
-
-/** Files in a directory of their own, and a way to be rid of them. */
-export interface TemporaryFiles<Name extends string> {
-  readonly directory: string
-  /** The path of each file. */
-  readonly paths: Readonly<Record<Name, string>>
-  /** Deletes the directory with everything in it. */
-  remove(): void
-}
-
-/** Writes texts to files of a new temporary directory, readable by this user only: `{ 'ca.pem': authority.certPem }`. */
-export function writeTemporaryFiles<Name extends string>(texts: Readonly<Record<Name, string>>): TemporaryFiles<Name> {
-  const directory = mkdtempSync(join(tmpdir(), 'rehearsal-'))
-  const names = Object.keys(texts) as Name[]
-  for (const name of names) writeFileSync(join(directory, name), texts[name], { mode: 0o600 })
-  return {
-    directory,
-    paths: Object.fromEntries(names.map((name) => [name, join(directory, name)])) as Record<Name, string>,
-    remove: () => rmSync(directory, { recursive: true, force: true }),
-  }
 }
 
 interface Issuer {
@@ -167,7 +143,7 @@ function distinguishedName(commonName: string): x509.JsonName {
 }
 
 function serialNumber(): string {
-  // RFC 5280 section 4.1.2.2: a positive integer, so the first bit is clear; unique enough by chance.
+  // RFC 5280 section 4.1.2.2: a positive integer, so the first bit is 0; eight random bytes make it unique
   return `01${randomBytes(8).toString('hex')}`
 }
 

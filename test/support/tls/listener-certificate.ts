@@ -1,21 +1,25 @@
-/** A listener's certificate in files, a server that shows it, and clients that look at it. */
+/** A listener's certificate in files, a server that uses it, and clients that read it. */
+
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import type { TestContext } from 'node:test'
 import { type ConnectionOptions, connect, TLSSocket } from 'node:tls'
 import type { CipherPolicy } from '../../../proxy/net/cipher-suites.ts'
 import { ListenerCertificate, type ListenerTls, loadCertificate } from '../../../proxy/net/listener-certificate.ts'
-import { type Certificate, makeAuthority, writeTemporaryFiles } from './certificates.ts'
+import { writeTemporaryFiles } from '../files/temporary-files.ts'
+import { listenOnLoopback } from '../sockets/listen.ts'
+import { type Certificate, makeAuthority } from './certificates.ts'
 
-/** Signs everything here; clients of `serve` trust it. */
+/** The authority that signs all certificates here. Clients of `serve` trust it. */
 export const authority = await makeAuthority()
+/** A certificate with an EC key. */
 export const first = await authority.issue({ commonName: 'first' })
-/** Its key is of another type than that of `first`. */
+/** A certificate with an RSA key. */
 export const second = await authority.issue({ commonName: 'second', keyType: 'rsa' })
 
-/** Loads a certificate from files of its own; `write` replaces one of them. */
+/** Loads a certificate from temporary files. `write` replaces one of the files. */
 export function load(t: TestContext, { certPem, keyPem }: Certificate = first, ciphers?: CipherPolicy) {
   const files = writeTemporaryFiles({ 'tls.crt': certPem, 'tls.key': keyPem })
   t.after(() => files.remove())
@@ -29,14 +33,14 @@ export function load(t: TestContext, { certPem, keyPem }: Certificate = first, c
   return { certificate, write, files }
 }
 
-/** The certificate in these files, which must be good. */
+/** Loads the certificate from these files. Fails when it is invalid. */
 export function loaded(files: ListenerTls): ListenerCertificate {
   const certificate = loadCertificate(files)
   assert.ok(certificate instanceof ListenerCertificate, JSON.stringify(certificate))
   return certificate
 }
 
-/** A server that takes the context anew for each connection, as the proxy does, and says `hello` inside TLS. */
+/** A server that uses the current context for each connection, as the proxy does, and sends `hello` inside TLS. */
 export async function serve(t: TestContext, certificate: ListenerCertificate) {
   const sockets = new Set<TLSSocket>()
   const errors: string[] = []
@@ -47,13 +51,11 @@ export async function serve(t: TestContext, certificate: ListenerCertificate) {
     socket.write('hello')
     sockets.add(socket)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const port = await listenOnLoopback(server)
   t.after(() => {
     server.close()
     for (const socket of sockets) socket.destroy()
   })
-  const { port } = server.address() as AddressInfo
   const dial = (options: ConnectionOptions = {}) => {
     const socket = connect({ port, host: '127.0.0.1', ca: authority.certPem, servername: 'localhost', ...options })
     t.after(() => socket.destroy())
@@ -62,7 +64,7 @@ export async function serve(t: TestContext, certificate: ListenerCertificate) {
   return { dial, errors }
 }
 
-/** Completes a handshake and returns the CN of the certificate that was shown; rejects when there is none. */
+/** Completes a handshake and returns the CN of the server's certificate. Rejects when the handshake fails. */
 export async function handshake(socket: TLSSocket): Promise<string | undefined> {
   await once(socket, 'secureConnect')
   return String(socket.getPeerCertificate().subject?.CN)

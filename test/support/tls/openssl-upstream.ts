@@ -2,34 +2,34 @@ import assert from 'node:assert/strict'
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import * as net from 'node:net'
+import { listenOnLoopback } from '../sockets/listen.ts'
 
-/** An upstream whose TLS is that of OpenSSL's own server. */
+/** An upstream that uses the TLS server of the `openssl` command. */
 export interface OpensslUpstream {
   readonly port: number
-  /** Says a line inside TLS, on the connection that is open. */
+  /** Sends a line inside TLS, on the open connection. */
   say(line: string): void
   close(): Promise<void>
 }
 
-/** Whether there is an `openssl` to start one with. */
+/** Whether the `openssl` command is installed. */
 export async function hasOpenssl(): Promise<boolean> {
   const [code] = await once(spawn('openssl', ['version'], { stdio: 'ignore' }), 'exit').catch(() => [1])
   return code === 0
 }
 
 /**
- * `openssl s_server` behind a preamble, in TLS 1.3. It gives out a new ticket whenever a session is resumed, as many
- * servers do; Node's server gives one out at full handshakes only.
+ * Starts `openssl s_server` with TLS 1.3, after a plaintext preamble. It issues a new ticket whenever a session is
+ * resumed, as many servers do. Node's server issues tickets only after full handshakes.
  */
 export async function startOpensslUpstream(certFile: string, keyFile: string): Promise<OpensslUpstream> {
   const args = ['s_server', '-tls1_3', '-crlf', '-accept', '127.0.0.1:0', '-cert', certFile, '-key', keyFile]
   const openssl = spawn('openssl', args)
   const secured = await portOf(openssl)
   const server = net.createServer((socket) => void preamble(socket, secured))
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const port = await listenOnLoopback(server)
   return {
-    port: (server.address() as net.AddressInfo).port,
+    port,
     say: (line) => openssl.stdin.write(`${line}\n`),
     async close() {
       server.close()
@@ -40,7 +40,7 @@ export async function startOpensslUpstream(certFile: string, keyFile: string): P
   }
 }
 
-/** It says where it listens, once it does. */
+/** The port that the command prints once it listens. */
 async function portOf(openssl: ChildProcessWithoutNullStreams): Promise<number> {
   let output = ''
   for await (const chunk of openssl.stdout.iterator({ destroyOnReturn: false })) {

@@ -1,7 +1,7 @@
-/** TLS records of one byte: a record for each write that the kernel takes before the next one. */
+/** TLS records of one byte: each write is one record. */
 import type { TLSSocket } from 'node:tls'
 
-/** Sends `count` of them, or fewer when the connection ends. Resolves when the kernel has them all. */
+/** Sends `count` records of one byte, or fewer when the connection ends. Resolves when the kernel has them all. */
 export function sendRecords(client: TLSSocket, count: number): Promise<void> {
   return new Promise((sent) => {
     let left = count

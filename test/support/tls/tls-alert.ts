@@ -1,4 +1,4 @@
-/** A TLS alert as a client sends it after its handshake, which no API of Node sends: encrypted by hand (RFC 8446). */
+/** Encrypts a TLS alert (RFC 8446) as a client sends it after its handshake. Node has no API that sends one. */
 import { createCipheriv, createHmac } from 'node:crypto'
 
 /** AlertDescription values (RFC 8446 6). */
@@ -8,7 +8,7 @@ const CONTENT_TYPE_ALERT = 21
 const FATAL = 2
 
 /**
- * The first record of a TLS 1.3 client after its handshake: a fatal alert. `secret` is CLIENT_TRAFFIC_SECRET_0 of the key
+ * A fatal alert as the first record of a TLS 1.3 client after its handshake. `secret` is CLIENT_TRAFFIC_SECRET_0 of the key
  * log; the cipher suite must be TLS_AES_128_GCM_SHA256.
  */
 export function encryptedAlert(secret: Buffer, description: number): Buffer {
@@ -27,7 +27,7 @@ function expand(secret: Buffer, label: string, length: number): Buffer {
   return createHmac('sha256', secret).update(info).digest().subarray(0, length)
 }
 
-/** The secret in a line of a key log (the format of SSLKEYLOGFILE); undefined when the line is about another one. */
+/** The client's traffic secret in a line of a key log (SSLKEYLOGFILE); undefined when the line has another secret. */
 export function trafficSecret(line: Buffer): Buffer | undefined {
   const [label, , secret = ''] = line.toString('latin1').trim().split(' ')
   return label === 'CLIENT_TRAFFIC_SECRET_0' ? Buffer.from(secret, 'hex') : undefined

@@ -1,12 +1,12 @@
-/** Upstreams that secure their connection by a TLS context of the test's: of any certificate, version or memory. */
+/** Upstreams that use a TLS context of the test: with any certificate, TLS version or session cache. */
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import type * as tls from 'node:tls'
 import type { Identity, Peer } from '../sockets/scripted-peers.ts'
 import type { Certificate } from './certificates.ts'
 
-/** Plays the preamble with a context of the test's, which later handshakes may resume. */
-export async function secureBy(peer: Peer, secureContext: tls.SecureContext, options: tls.TLSSocketOptions = {}) {
+/** Plays the preamble with a context of the test. Later handshakes can resume its TLS sessions. */
+export async function secureWith(peer: Peer, secureContext: tls.SecureContext, options: tls.TLSSocketOptions = {}) {
   await peer.send('220 mail.example ESMTP\r\n')
   await peer.readLine()
   await peer.send('250-mail.example\r\n250 STARTTLS\r\n')
@@ -15,23 +15,23 @@ export async function secureBy(peer: Peer, secureContext: tls.SecureContext, opt
   await peer.secureAsServer(secureContext, options)
 }
 
-/** The same for a handshake that the proxy breaks off, before or behind its own last message. */
+/** Plays the preamble with a context that the proxy refuses, before or after its own last handshake message. */
 export async function isRefused(peer: Peer, secureContext: tls.SecureContext): Promise<void> {
-  await secureBy(peer, secureContext).catch(() => {})
+  await secureWith(peer, secureContext).catch(() => {})
   await peer.closed()
 }
 
-/** The certificate as a peer takes it. */
+/** The certificate in the form that a peer expects. */
 export function identityOf({ certPem, keyPem }: Certificate): Identity {
   return { cert: certPem, key: keyPem }
 }
 
-/** When the certificate ends, in seconds since the Unix epoch. */
+/** When the certificate expires, in seconds since the Unix epoch. */
 export function notAfterOf({ cert }: Identity): number {
   return Math.floor(Date.parse(new X509Certificate(cert).validTo) / 1000)
 }
 
-/** The greeting, a command and its answer make the whole way: everything TLS has to say was read by then. */
+/** Relays the greeting, a command and its reply. By then the proxy has read all TLS messages of the handshake. */
 export async function talks(client: Peer, peer: Peer): Promise<void> {
   assert.equal(await client.readReply(), '220 mail.example ESMTP\r\n')
   await client.send('NOOP\r\n')

@@ -1,28 +1,28 @@
 /**
- * Plays the trace stories and prints what the Collector received, as trees with times: `npm run traces`, or with the
- * names of some stories. Needs the programs of `npm run programs`.
+ * Plays the scenarios, or those named as arguments, and prints the spans that the Collector received as trees with
+ * times: `npm run traces [-- NAME ...]`. Needs the programs of `npm run programs`.
  */
 import { collectorMissing } from '../otlp/collector.ts'
-import { STORIES, type Story, tell } from './scenarios.ts'
+import { play, SCENARIOS, type Scenario } from './scenarios.ts'
 import { printTree } from './trace-tree.ts'
 
-const stories: Readonly<Record<string, Story>> = STORIES
+const scenarios: Readonly<Record<string, Scenario>> = SCENARIOS
 const names = process.argv.slice(2)
-const unknown = names.filter((name) => stories[name] === undefined)
+const unknown = names.filter((name) => scenarios[name] === undefined)
 const problem =
   unknown.length > 0
-    ? `no such story: ${unknown.join(', ')}. Stories: ${Object.keys(stories).join(', ')}`
+    ? `no such scenario: ${unknown.join(', ')}. Scenarios: ${Object.keys(scenarios).join(', ')}`
     : collectorMissing()
 
 if (problem === undefined) {
-  for (const [name, story] of Object.entries(stories))
-    if (names.length === 0 || names.includes(name)) await print(story)
+  for (const [name, scenario] of Object.entries(scenarios))
+    if (names.length === 0 || names.includes(name)) await print(scenario)
 } else {
   console.error(problem)
   process.exitCode = 2
 }
 
-async function print(story: Story): Promise<void> {
-  const { app, spans } = await tell(story)
-  console.log(`${story.title}\nThe app was told: ${app}\n\n${printTree(spans)}\n`)
+async function print(scenario: Scenario): Promise<void> {
+  const { app, spans } = await play(scenario)
+  console.log(`${scenario.title}\nThe app received: ${app}\n\n${printTree(spans)}\n`)
 }

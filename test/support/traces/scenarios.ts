@@ -1,6 +1,6 @@
 /**
- * What becomes of a mail, as traces: an app sends by nodemailer, the proxy relays to a simulated AhaSend, and a real
- * Collector writes down the spans. Each story runs on a stage of its own.
+ * Scenarios that show messages as traces: an app sends with nodemailer, the proxy relays to a simulated AhaSend, and a real
+ * Collector records the spans. Each scenario has its own proxy, simulator and Collector.
  */
 import { type Context, ROOT_CONTEXT, SpanKind, trace } from '@opentelemetry/api'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
@@ -19,20 +19,20 @@ interface Stage {
   readonly collector: Collector
 }
 
-export interface Story {
+export interface Scenario {
   readonly title: string
-  /** What goes wrong at AhaSend with everybody; the rest is chosen by addresses. */
+  /** A fault of AhaSend for all messages. Other faults are chosen by addresses. */
   readonly fault?: string
   readonly env?: Readonly<Record<string, string>>
-  /** Plays the app. Resolves with what it was told. */
+  /** Plays the app. Resolves with the reply or error that it received. */
   readonly play: (stage: Stage) => Promise<string>
-  /** When enough spans have come; by default when one session was told. */
+  /** Accepts the spans once they are complete. Default: when the span of a session has arrived. */
   readonly enough?: (spans: readonly Span[]) => boolean
 }
 
-/** A story that was played. */
-export interface Told {
-  /** What the app learnt: AhaSend's last words, or nodemailer's. */
+/** The result of a scenario. */
+export interface Played {
+  /** What the app received: AhaSend's last reply, or nodemailer's error. */
   readonly app: string
   readonly spans: readonly Span[]
 }
@@ -49,7 +49,7 @@ function transportTo(proxy: ProxyProcess) {
   return createTransport({ host: '127.0.0.1', port: proxy.port, auth })
 }
 
-/** Sends one mail on a connection of its own. Never rejects. */
+/** Sends one message on a new connection. Never rejects. */
 async function send(proxy: ProxyProcess, mail: SendMailOptions = {}): Promise<string> {
   return await transportTo(proxy)
     .sendMail({ ...MAIL, ...mail })
@@ -57,9 +57,10 @@ async function send(proxy: ProxyProcess, mail: SendMailOptions = {}): Promise<st
     .catch((error: Error) => error.message)
 }
 
-export const STORIES = {
+/** All scenarios, by name. */
+export const SCENARIOS = {
   accepted: {
-    title: 'A mail is accepted',
+    title: 'A message is accepted',
     play: ({ proxy }) => send(proxy),
   },
   oneOfThree: {
@@ -77,7 +78,7 @@ export const STORIES = {
     play: ({ proxy }) => send(proxy),
   },
   idle: {
-    title: 'A pool keeps its connection, and AhaSend closes it for want of data: 421',
+    title: 'A pool keeps its connection open, and AhaSend closes it after its idle limit: 421',
     fault: 'idle-4000',
     play: async ({ proxy, collector }) => {
       const pool = createTransport({
@@ -93,11 +94,11 @@ export const STORIES = {
     },
   },
   inDoubt: {
-    title: 'In doubt: AhaSend closes the connection behind the final dot',
+    title: 'In doubt: AhaSend closes the connection after the final dot',
     play: ({ proxy }) => send(proxy, { to: 'fault+close-at-end-of-message@example.net' }),
   },
   joined: {
-    title: "A mail joins the app's trace by its traceparent header; nothing else is sampled",
+    title: "A message joins the app's trace through its traceparent header; nothing else is sampled",
     env: { OTEL_TRACES_SAMPLER: 'parentbased_always_off' },
     play: async ({ proxy, collector }) => {
       await send(proxy)
@@ -106,7 +107,7 @@ export const STORIES = {
     enough: (spans) => hasSession(spans) && spans.some(({ name }) => name === ORDER),
   },
   slow: {
-    title: 'A slow mail is kept although the sampler wants nothing',
+    title: 'A slow message is kept although the sampler drops all traces',
     env: { OTEL_TRACES_SAMPLER: 'always_off', PROXY_SLOW: '4s' },
     play: async ({ proxy }) => {
       await send(proxy)
@@ -114,20 +115,20 @@ export const STORIES = {
     },
   },
   fifty: {
-    title: 'A mail to fifty recipients',
+    title: 'A message to fifty recipients',
     play: ({ proxy }) => send(proxy, { to: Array.from({ length: 50 }, (_, reader) => `reader-${reader}@example.net`) }),
   },
-} as const satisfies Readonly<Record<string, Story>>
+} as const satisfies Readonly<Record<string, Scenario>>
 
 function hasSession(spans: readonly Span[]): boolean {
   return spans.some(({ name }) => name === 'smtp.session')
 }
 
-/** The spans of the app that takes part in a story. */
-export const ORDER = 'POST /orders'
-export const CONFIRM = 'confirm order'
+/** The names of the app's own spans. */
+const ORDER = 'POST /orders'
+const CONFIRM = 'confirm order'
 
-/** An app's request that sends a mail, traced by the app itself and exported to the same Collector. */
+/** Sends a message within an app's request. The app traces the request and exports it to the same Collector. */
 async function order(
   { endpoint }: Collector,
   sendMail: (headers: Readonly<Record<string, string>>) => Promise<string>,
@@ -146,7 +147,7 @@ async function order(
   return answer
 }
 
-/** The header fields that hand a trace on: `traceparent`. */
+/** The header fields that propagate a trace: `traceparent`. */
 function headersOf(context: Context): Readonly<Record<string, string>> {
   const headers: Record<string, string> = {}
   const set = (_: unknown, key: string, value: string) => {
@@ -162,21 +163,21 @@ const SETTINGS = {
   OTEL_BSP_SCHEDULE_DELAY: '50',
 }
 
-/** Plays a story. */
-export async function tell({ fault, env, play, enough = hasSession }: Story): Promise<Told> {
+/** Plays a scenario. */
+export async function play({ fault, env, play: playApp, enough = hasSession }: Scenario): Promise<Played> {
   await using simulator = await startSimulator({ ...(fault && { faults: { [fault]: {} } }) })
   await using collector = await startCollector()
   const settings = { ...SETTINGS, OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint, ...env }
   await using proxy = await startBefore(simulator, settings)
-  const app = await play({ proxy, collector })
+  const app = await playApp({ proxy, collector })
   await collector.spans(enough)
   await proxy.stop()
   return { app, spans: await collector.spans() }
 }
 
 /**
- * The trees of spans without times and ids, one span a line, children indented below their parents in the order of their
- * begin: name, kind, what came of it, and what it is linked to.
+ * The trees of spans without times and ids, one span per line. Children are indented below their parent, in order of start
+ * time. A line has the name, the kind, the outcome and the links.
  */
 export function outlineOf(spans: readonly Span[]): string[] {
   const ids = new Set(spans.map(({ spanId }) => spanId))
@@ -196,7 +197,7 @@ export function outlineOf(spans: readonly Span[]): string[] {
   )
 }
 
-const TOLD = [
+const OUTCOME = [
   'smtp.transaction.outcome',
   'smtp.session.close_reason',
   'smtp.reply.code',
@@ -205,7 +206,7 @@ const TOLD = [
 ]
 
 function outcomeOf({ name, kind, status, attributes, links }: Span, all: readonly Span[]): string {
-  const told = TOLD.map((key) => attributes[key]).filter((value) => value !== undefined && value !== 'none')
+  const outcome = OUTCOME.map((key) => attributes[key]).filter((value) => value !== undefined && value !== 'none')
   const linked = links.map(({ spanId }) => `-> ${all.find((span) => span.spanId === spanId)?.name ?? 'nothing'}`)
-  return [name, kind, ...(status.code === 'ERROR' ? ['ERROR'] : []), ...told, ...linked].join(' ')
+  return [name, kind, ...(status.code === 'ERROR' ? ['ERROR'] : []), ...outcome, ...linked].join(' ')
 }

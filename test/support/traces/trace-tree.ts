@@ -1,21 +1,21 @@
-/** Exported spans as trees, for people. */
+/** Prints exported spans as trees. */
 import type { Plain, Span } from '../otlp/otlp-json.ts'
 
-/** Where something ran, and what is the same in a whole trace. */
+/** Attributes that are not printed: they are the same in a whole trace. */
 const LEFT_OUT =
   /^(smtp\.session\.id|smtp\.listener|smtp\.client\.name|server\.|network\.|tls\.(cipher|resumed)|smtp\.reply\.origin)/
 
 /**
- * Each trace a heading and one line a span, children indented below their parents, in the order of their begin:
+ * A heading per trace and one line per span. Children are indented below their parent, in order of start time:
  *
  *     trace 4bf92f3577b34da6a3ce929d0e0e4736
  *        0.0 ms    34.2 ms  smtp.transaction SERVER ERROR error.type=553 ... -> smtp.session in trace 00f067aa...
  *        0.4 ms     1.1 ms    MAIL CLIENT smtp.reply.code=250 ...
  *
- * The first time is counted from the begin of the trace, the second is the span's duration.
+ * The first time is the start relative to the start of the trace, the second is the duration.
  */
 export function printTree(spans: readonly Span[]): string {
-  const traces = Map.groupBy(spans.toSorted(byBegin), ({ traceId }) => traceId)
+  const traces = Map.groupBy(spans.toSorted(byStart), ({ traceId }) => traceId)
   return [...traces].map(([traceId, own]) => `trace ${traceId}\n${linesOf(own, spans).join('\n')}\n`).join('\n')
 }
 
@@ -67,6 +67,6 @@ function column(ms: number): string {
   return `${ms.toFixed(1).padStart(9)} ms`
 }
 
-function byBegin(one: Span, other: Span): number {
+function byStart(one: Span, other: Span): number {
   return one.startMs - other.startMs
 }

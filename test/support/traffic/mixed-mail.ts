@@ -34,7 +34,7 @@ export interface Mail {
   readonly to?: readonly string[]
   /** A command behind MAIL. */
   readonly between?: Line
-  /** The octets between the 354 and the final dot's line. */
+  /** The bytes between the 354 and the final dot's line. */
   readonly body?: string
   readonly outcome: 'accepted' | 'tempfail' | 'permfail' | 'aborted' | 'in_doubt'
   readonly error?: string
@@ -109,7 +109,7 @@ export class App {
     book.transactions.add({ outcome, error, client })
     if (body === undefined) return
     book.bodies.add({ outcome, client })
-    book.octetsOfBodies.add({ outcome, client }, Buffer.byteLength(body))
+    book.bytesOfBodies.add({ outcome, client }, Buffer.byteLength(body))
   }
 
   /** Waits for the end of the connection, and ends it here too. */

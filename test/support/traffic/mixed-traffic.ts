@@ -1,12 +1,12 @@
 /** A few hundred mixed mails in about a hundred sessions, and every other way in which a session can go. */
 import { randomUUID } from 'node:crypto'
-import { setTimeout as pause } from 'node:timers/promises'
 import type { CloseReason } from '../../../proxy/events/closed-sets.ts'
 import { AUTH_PLAIN } from '../../simulator/client.ts'
 import type { Simulator } from '../../simulator/simulator.ts'
 import type { Book } from '../books/book.ts'
+import { until } from '../waiting/until.ts'
 import { App, CLIENTS, type Mail, STRANGER } from './mixed-mail.ts'
-import { Dice } from './seeded-random.ts'
+import { SeededRandom } from './seeded-random.ts'
 
 /** Mails after which a session goes on, and how often each is sent. */
 const MAILS: readonly (readonly [times: number, mail: Mail])[] = [
@@ -101,7 +101,8 @@ const BROKEN_OFF: readonly ((app: App, simulator: Simulator) => Promise<void>)[]
     const sender = `gone-${randomUUID()}`
     await beginBody(app, sender, 'fault+slow-1500-at-end-of-message')
     await app.peer.send('Subject: gone\r\n\r\n.\r\n')
-    await until(() => ledger.messages.some((message) => message.sender === `${sender}@example.com`))
+    const received = () => ledger.messages.some((message) => message.sender === `${sender}@example.com`)
+    await until(`AhaSend has received the message of ${sender}`, received)
     app.ended({ outcome: 'accepted' }, 'Subject: gone\r\n\r\n')
     app.book.replies.add({ command: 'END-OF-MESSAGE', code: 250, origin: 'upstream', client: app.client })
     app.book.repliesLost.add({ loss: 'undelivered' })
@@ -119,15 +120,6 @@ async function beginBody(app: App, from = 'app', to = 'you'): Promise<void> {
   await app.ask('MAIL', `MAIL FROM:<${from}@example.com>`)
   await app.ask('RCPT', `RCPT TO:<${to}@example.net>`)
   await app.ask('DATA', 'DATA')
-}
-
-/** Resolves once something is so. Rejects after 20 s. */
-export async function until(done: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + 20_000
-  while (!(await done())) {
-    if (performance.now() > end) throw new Error(`not so after 20 s: ${done}`)
-    await pause(5)
-  }
 }
 
 /** Sessions in which no mail comes up, one after the other: each sets the fault that it meets. */
@@ -217,8 +209,8 @@ const ENDS: readonly Session['end'][] = [
 ]
 
 /** Deals the mails out to sessions. Each begins with a good mail: sessions without mail are told only ten times a second. */
-function deal(dice: Dice): Session[] {
-  const mails = shuffled(repeated(MAILS), dice)
+function deal(random: SeededRandom): Session[] {
+  const mails = shuffled(repeated(MAILS), random)
   const ends = [
     ...repeated(LAST_MAILS).map((mail): Session['end'] => async (app) => {
       await app.mail(mail, false)
@@ -229,20 +221,20 @@ function deal(dice: Dice): Session[] {
   ]
   const sessions: Session[] = []
   while (mails.length > 0 || ends.length > 0) {
-    const some = [{ outcome: 'accepted' } as const, ...mails.splice(0, dice.below(7))]
+    const some = [{ outcome: 'accepted' } as const, ...mails.splice(0, random.below(7))]
     sessions.push({
-      from: dice.one(Object.keys(CLIENTS)),
-      mails: some.map((mail) => [sized(mail, dice), dice.chance(0.5)]),
-      end: ends.pop() ?? dice.one(ENDS),
+      from: random.one(Object.keys(CLIENTS)),
+      mails: some.map((mail) => [sized(mail, random), random.chance(0.5)]),
+      end: ends.pop() ?? random.one(ENDS),
     })
   }
   return sessions
 }
 
 /** Most mails are small, some are not. */
-function sized(mail: Mail, dice: Dice): Mail {
+function sized(mail: Mail, random: SeededRandom): Mail {
   if (mail.body !== undefined) return mail
-  const lines = dice.chance(0.1) ? dice.below(4000) : dice.below(40)
+  const lines = random.chance(0.1) ? random.below(4000) : random.below(40)
   return { ...mail, body: `Subject: mixed\r\n\r\n${'A line, neither long nor short.\r\n..\r\n'.repeat(lines)}` }
 }
 
@@ -250,9 +242,9 @@ function repeated<T>(list: readonly (readonly [times: number, item: T])[]): T[] 
   return list.flatMap(([times, item]) => Array.from({ length: times }, () => item))
 }
 
-function shuffled<T>(list: readonly T[], dice: Dice): T[] {
+function shuffled<T>(list: readonly T[], random: SeededRandom): T[] {
   return list
-    .map((item) => [dice.below(2 ** 31), item] as const)
+    .map((item) => [random.below(2 ** 31), item] as const)
     .sort(([a], [b]) => a - b)
     .map(([, item]) => item)
 }
@@ -276,7 +268,7 @@ export async function sendMixedMail(port: number, simulator: Simulator, book: Bo
     if (fault) simulator.faults.set(fault, { times: 1 })
     await session(port, book)
   }
-  const waiting = deal(new Dice(seed))
+  const waiting = deal(new SeededRandom(seed))
   const work = async () => {
     for (let next = waiting.shift(); next; next = waiting.shift()) await play(next, port, simulator, book)
   }

@@ -1,7 +1,7 @@
 import { seededRandom } from '../../simulator/random.ts'
 
-/** Chooses, the same for the same seed. */
-export class Dice {
+/** Random choices that are the same for the same seed. */
+export class SeededRandom {
   readonly #random: () => number
 
   constructor(seed: number) {
@@ -13,21 +13,23 @@ export class Dice {
     return Math.floor(this.#random() * limit)
   }
 
+  /** True with this probability. */
   chance(probability: number): boolean {
     return this.#random() < probability
   }
 
+  /** One item of the list. */
   one<T>(list: readonly T[]): T {
     return list[this.below(list.length)]!
   }
 
-  /** So many octets of any value. */
-  octets(count: number): Buffer {
+  /** `count` random bytes. */
+  bytes(count: number): Buffer {
     return Buffer.from(Array.from({ length: count }, () => this.below(256)))
   }
 
-  /** A generator of its own, so that two who choose in turn do not depend on whose turn it is. */
-  another(): Dice {
-    return new Dice(this.below(2 ** 32))
+  /** Another generator, so that the choices of two users do not depend on the order in which they choose. */
+  another(): SeededRandom {
+    return new SeededRandom(this.below(2 ** 32))
   }
 }

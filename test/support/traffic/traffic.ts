@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import type { Telemetry } from '../../../proxy/events/observer.ts'
 import { startServer } from '../../../proxy/server/server.ts'
-import { parseConfig } from '../../../proxy/settings/settings.ts'
 import { AUTH_PLAIN, ask } from '../../simulator/client.ts'
 import type { Simulator } from '../../simulator/simulator.ts'
+import { configOf } from '../in-process/config.ts'
 import { connectClient, type Peer } from '../sockets/scripted-peers.ts'
 
 export interface Traffic {
@@ -17,7 +17,7 @@ export const SOME: Traffic = { sessions: 6, mails: 50 }
 
 /** What a run looked like from both ends. */
 export interface Told {
-  /** Every octet that each client read, as latin1; ids, which are random, are replaced. */
+  /** Every byte that each client read, as latin1; ids, which are random, are replaced. */
   readonly read: readonly string[]
   /** SHA-256 and final code of every body that AhaSend received, sorted. */
   readonly bodies: readonly string[]
@@ -35,14 +35,13 @@ export async function sendTraffic(port: number, simulator: Simulator, { sessions
 
 /** What the traffic looks like through a proxy in this process that `telemetry` observes. */
 export async function observed(simulator: Simulator, traffic: Traffic, telemetry: Telemetry): Promise<Told> {
-  const parsed = parseConfig({
+  const config = configOf({
     PROXY_LISTEN: 'smtp://127.0.0.1:0',
     PROXY_UPSTREAM: `smtp://localhost:${simulator.port}`,
     PROXY_UPSTREAM_CA_FILE: simulator.caFile,
     PROXY_WARM_CONNECTIONS: '0',
   })
-  if ('mistakes' in parsed) throw new Error(parsed.mistakes.join('\n'))
-  const proxy = await startServer({ config: parsed.config, telemetry })
+  const proxy = await startServer({ config, telemetry })
   try {
     return await sendTraffic(proxy.bound[0]!.port, simulator, traffic)
   } finally {

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { parse } from 'yaml'
 import { prometheusRules } from '../../../../dashboards/generate/alert-files.ts'
 import { type Outcome, run } from '../../../clients/command.ts'
+import { writeTemporaryFiles } from '../../../support/files/temporary-files.ts'
 import { fileOf } from '../../../support/programs/programs.ts'
-import { writeTemporaryFiles } from '../../../support/tls/certificates.ts'
 import { type Firing, inputSeries, JOB, type Scenario } from './scenario.ts'
 
 /** A rule of the generated file. */
