@@ -1,10 +1,10 @@
-/** Writes the parts of a plan: exchanges with stamped replies. What follows what is the generator's business. */
+/** Writes the parts of a plan: exchanges with stamped replies. The dialogue decides their order. */
 import type { CommandName } from '../../proxy/events/closed-sets.ts'
 import type { LocalReply } from '../../proxy/session/local-replies.ts'
 import type { SeededRandom } from '../support/traffic/seeded-random.ts'
 import type { ClientMode, Exchange, Reply } from './plan.ts'
 
-/** A keyword line of the upstream's EHLO reply. `shown` is absent where a client may not see the line. */
+/** A keyword line of the upstream's EHLO reply. `shown` is absent when the proxy must hide the line from clients. */
 interface Offer {
   readonly line: string
   readonly shown: (secure: boolean) => string | undefined
@@ -42,7 +42,7 @@ export class Author {
     this.secure = mode === 'smtps'
   }
 
-  /** One reply. Now and then it has several lines, no enhanced code, or lines that end in LF alone. */
+  /** One reply. Some replies have several lines, no enhanced code, or lines that end in LF alone. */
   reply(command: CommandName, code: number, after?: number): Reply {
     const { random } = this
     const { id, stamp } = this.#stamp()
@@ -62,7 +62,7 @@ export class Author {
     return { command, bytes, replies: codes.map((code) => this.reply(command, code)) }
   }
 
-  /** An exchange that the proxy answers by itself. A client that connects directly is refused by the upstream. */
+  /** An exchange that the proxy answers with a local reply. On the direct path, the upstream refuses it. */
   local(command: CommandName, line: string, word: LocalReply): Exchange {
     return { ...this.exchange(command, line, 502), local: word }
   }
@@ -92,7 +92,7 @@ export class Author {
   }
 }
 
-/** A 250 of these lines. */
+/** A 250 reply with these lines. */
 function listOf(lines: readonly string[]): Buffer {
   return Buffer.from(lines.map((line, index) => `250${index < lines.length - 1 ? '-' : ' '}${line}\r\n`).join(''))
 }

@@ -1,7 +1,7 @@
-/** Random messages: everything that a body may hold and that a parser may take for something else. */
+/** Random bodies with everything that a parser could misread. */
 import type { SeededRandom } from '../support/traffic/seeded-random.ts'
 
-/** Ends of lines that are no ends, dots, controls, and lines that spell commands. Each is one piece of a body. */
+/** Parts of a body: bare CR and LF, dots, control characters, and lines that look like commands. */
 const ODD = [
   '.',
   '..',
@@ -34,17 +34,17 @@ const WORDS = 'the quick brown fox jumps over a lazy dog and finds that nothing 
 /** Upper bounds of a body's size, in bytes, and how often each is drawn. Most are small, so that a run is fast. */
 const SIZES = [0, 60, 60, 200, 200, 200, 2000, 2000, 2000, 8000, 8000, 30_000, 30_000, 64_000, 200_000]
 
-/** Numbered lines of 80 bytes, about 5 MB: more than the kernels on the way have room for. */
+/** Numbered lines of 80 bytes, about 5 MB: more than the socket buffers on the path can hold. */
 const FILLING = Buffer.from(
   Array.from({ length: 65_000 }, (_, number) => `${String(number).padEnd(78, '.-')}\r\n`).join(''),
 )
 
-/** Lines of 1 to 5 MB in all. */
+/** Lines of 1 to 5 MB in total. */
 export function fillingOf(random: SeededRandom): Buffer {
   return FILLING.subarray(0, 80 * (15_000 + random.below(50_000)))
 }
 
-/** The bytes between the 354 and the line of the final dot. Empty, or they end in CRLF; they hold no end of a body. */
+/** The bytes between the 354 and the line of the final dot. Empty, or they end in CRLF. They contain no end of a body. */
 export function bodyOf(random: SeededRandom): Buffer {
   if (random.chance(0.004)) return fillingOf(random)
   const limit = random.one(SIZES)
@@ -53,7 +53,7 @@ export function bodyOf(random: SeededRandom): Buffer {
   return Buffer.from(withoutEnd(text), 'latin1')
 }
 
-/** Bytes of any kind: a BDAT chunk needs no lines, and may hold what ends a body. */
+/** Any bytes: a BDAT chunk needs no lines, and can contain the end of a DATA body. */
 export function chunkOf(random: SeededRandom): Buffer {
   const text = piecesOf(random, random.one(SIZES))
   return Buffer.from(random.chance(0.3) ? `${text}\r\n.\r\nQUIT\r\n` : text, 'latin1')

@@ -1,6 +1,6 @@
 /**
- * The books of a session: what the upstream's ledger says must be counted, and what the proxy's events count. Where
- * timing decides what the proxy still heard, the ledger is only a bound, and the events are what the page must show.
+ * The books of a session: the counts that the upstream's ledger requires, and the counts of the proxy's events. Where
+ * timing decides what the proxy still received, the ledger is only a bound, and the page must agree with the events.
  */
 import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import { type Book, newBook, type Page } from '../support/books/book.ts'
@@ -8,7 +8,7 @@ import { bookOfLedger } from './ledger.ts'
 import { isExact, type Plan } from './plan.ts'
 import type { Run } from './play.ts'
 
-/** By which labels the ledger, the events and the page know a thing. */
+/** The labels that the ledger, the events and the page all know. */
 export const LABELS: Readonly<Partial<Record<Page, readonly string[]>>> = {
   replies: ['command', 'code', 'origin'],
   repliesLost: ['loss'],
@@ -24,12 +24,12 @@ export const LABELS: Readonly<Partial<Record<Page, readonly string[]>>> = {
 
 const PAGES = Object.keys(LABELS) as Page[]
 
-/** A page of a book as text that can be compared. */
+/** A page of a book as comparable text. */
 export function figures(book: Book, page: Page): Readonly<Record<string, number>> {
   return book[page].by(LABELS[page] ?? [])
 }
 
-/** Adds what `from` counts to `to`. */
+/** Adds the counts of `from` to `to`. */
 export function addTo(to: Book, from: Book): void {
   for (const page of PAGES) {
     const labels = LABELS[page]!
@@ -48,11 +48,11 @@ export function disagreements(what: string, book: Book, expected: Book, pages: r
   return pages.flatMap((page) => {
     const [here, there] = [figures(book, page), figures(expected, page)]
     const keys = [...new Set([...Object.keys(here), ...Object.keys(there)])].filter((key) => here[key] !== there[key])
-    return keys.map((key) => `${what}: ${page} ${key || 'in all'}: ${here[key] ?? 0}, expected ${there[key] ?? 0}`)
+    return keys.map((key) => `${what}: ${page} ${key || 'in total'}: ${here[key] ?? 0}, expected ${there[key] ?? 0}`)
   })
 }
 
-/** What the proxy's events count. */
+/** The book of the proxy's events. */
 export function bookOfEvents(events: readonly SessionEvent[]): Book {
   const book = newBook()
   for (const event of events) addEvent(book, event)
@@ -90,7 +90,7 @@ function addEvent(book: Book, event: SessionEvent): void {
   }
 }
 
-/** What of a session's books disagrees with the ledger of its upstream. */
+/** The differences between a session's events and the ledger of its upstream. */
 export function wrongBooks(plan: Plan, run: Run): string[] {
   const events = bookOfEvents(run.events)
   const opaque = run.events.some(({ type }) => type === 'session-opaque')
@@ -101,7 +101,7 @@ export function wrongBooks(plan: Plan, run: Run): string[] {
   return [...disagreements('events and ledger', events, expected, pages), ...endedOnce(run.events)]
 }
 
-/** The proxy counts the upstream's replies in the order in which they were sent, and none that was not. */
+/** The proxy must count the upstream's replies in the order in which they were sent, and no others. */
 function notHeard(plan: Plan, { sent, events }: Run): string[] {
   const counted = events.flatMap((event) => {
     if (event.type !== 'exchange' && event.type !== 'greeting') return []

@@ -1,7 +1,7 @@
 /**
- * Random sessions, each played directly and through the proxy: bytes, replies, ends, the laws of the ledger and the books
- * must agree. Seeded; the seed is printed, and `SEED=... node --test test/campaign/campaign.test.ts` plays the same sessions again.
- * For any number of sessions: `npm run campaign`.
+ * Random sessions, each played directly and through the proxy: bytes, replies and ends must agree, the laws must hold, and
+ * the books must balance. The test prints its seed. `SEED=... node --test test/campaign/campaign.test.ts` replays the same
+ * sessions. To play any number of sessions, use `npm run campaign`.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -10,7 +10,7 @@ import { runCampaign, wrongIn } from './campaign.ts'
 import { planOf } from './generator.ts'
 import type { Plan } from './plan.ts'
 import { play, type Run } from './play.ts'
-import { wholeReplies } from './reply-bytes.ts'
+import { completeReplies } from './reply-bytes.ts'
 import { Stage } from './stage.ts'
 
 const SESSIONS = 2000
@@ -28,36 +28,36 @@ describe('A campaign of random sessions (REL-01, REL-02, REL-09)', () => {
   })
 })
 
-/** A change to what a run showed, as a defect of the proxy would make it. */
+/** Changes to the result of a run, as defects of the proxy would cause them. */
 type Defect = (run: Run) => Run
 
 const DEFECTS: Readonly<Record<string, Defect>> = {
-  'a byte of a body is changed': (run) => ({ ...run, up: changed(run.up) }),
-  'the last byte does not arrive': (run) => ({ ...run, up: run.up.subarray(0, -1) }),
-  'the upstream receives an end that no client wrote': (run) => ({ ...run, up: Buffer.concat([run.up, END]) }),
-  'everything arrives twice': (run) => ({ ...run, up: Buffer.concat([run.up, run.up]) }),
-  'a reply is dropped': (run) => replies(run, (all) => [...all.slice(0, 1), ...all.slice(2)]),
-  'two replies change places': (run) => replies(run, ([a, b, c, ...rest]) => [a!, c!, b!, ...rest]),
-  'a reply arrives twice': (run) => replies(run, ([a, ...rest]) => [a!, a!, ...rest]),
-  'half a reply arrives': (run) => ({ ...run, down: run.down.subarray(0, -3) }),
-  'an acceptance is invented': (run) => ({
+  'a changed byte in a body': (run) => ({ ...run, up: changed(run.up) }),
+  'a missing last byte': (run) => ({ ...run, up: run.up.subarray(0, -1) }),
+  'an end of a message that the client did not write': (run) => ({ ...run, up: Buffer.concat([run.up, END]) }),
+  'bytes that arrive twice': (run) => ({ ...run, up: Buffer.concat([run.up, run.up]) }),
+  'a lost reply': (run) => replies(run, (all) => [...all.slice(0, 1), ...all.slice(2)]),
+  'two replies in the wrong order': (run) => replies(run, ([a, b, c, ...rest]) => [a!, c!, b!, ...rest]),
+  'a reply that arrives twice': (run) => replies(run, ([a, ...rest]) => [a!, a!, ...rest]),
+  'half a reply': (run) => ({ ...run, down: run.down.subarray(0, -3) }),
+  'an invented acceptance': (run) => ({
     ...run,
     sent: run.sent.filter(({ command }) => command !== 'END-OF-MESSAGE'),
   }),
-  'the connection is reset': (run) => ({ ...run, clientSaw: 'reset' }),
-  'a reply is counted twice': (run) => ({
+  'a reset of the connection': (run) => ({ ...run, clientSaw: 'reset' }),
+  'a reply that is counted twice': (run) => ({
     ...run,
     events: run.events.flatMap((event): SessionEvent[] => (event.type === 'exchange' ? [event, event] : [event])),
   }),
-  'a reply is not counted': (run) => ({
+  'a reply that is not counted': (run) => ({
     ...run,
     events: run.events.filter((event) => event.type !== 'exchange' || event.command !== 'MAIL'),
   }),
-  'a message is counted with another size': (run) => ({
+  'a message that is counted with a wrong size': (run) => ({
     ...run,
     events: run.events.map((event) => (event.type === 'tx-commit' ? { ...event, size: event.size + 1 } : event)),
   }),
-  'the proxy stops interpreting': (run) => ({
+  'a session that the proxy stops interpreting': (run) => ({
     ...run,
     events: [...run.events, { type: 'session-opaque', at: 0, reason: 'reply_mismatch' }],
   }),
@@ -73,10 +73,10 @@ function changed(bytes: Buffer): Buffer {
 }
 
 function replies(run: Run, change: (replies: readonly Buffer[]) => readonly Buffer[]): Run {
-  return { ...run, down: Buffer.concat(change(wholeReplies(run.down).replies)) }
+  return { ...run, down: Buffer.concat(change(completeReplies(run.down).replies)) }
 }
 
-describe('What a campaign must notice', () => {
+describe('A campaign reports', () => {
   let stage: Stage
   let plan: Plan
   let direct: Run
@@ -90,7 +90,7 @@ describe('What a campaign must notice', () => {
   })
   after(() => stage.close())
 
-  test('nothing where nothing is wrong', () => {
+  test('no failure when nothing is wrong', () => {
     assert.deepEqual(wrongIn(plan, direct, proxied), [])
   })
 

@@ -1,6 +1,6 @@
 /**
- * A campaign: random sessions, each played directly and through the proxy, compared, and held against the laws and the
- * books. Sessions run on a stage of their own for each batch, so that memory is bounded and the books close often.
+ * A campaign: random sessions, each played directly and through the proxy. The two results must agree, the laws must hold,
+ * and the books must balance. Each batch of sessions has its own stage, which bounds memory and checks the books often.
  */
 
 import { metrics } from '../../otel/names/names.ts'
@@ -19,40 +19,40 @@ import { LIMIT_MS, Stage } from './stage.ts'
 
 /** Sessions that share a stage. Arbitrary: its start takes as long as about twenty of them. */
 const BATCH = 500
-/** Failures of one campaign that are reported one by one; a broken proxy would report thousands. */
+/** The number of failures to report individually. A broken proxy would cause thousands. */
 const MAX_FAILURES = 20
 
 export interface CampaignOptions {
-  /** The seed of the run: it decides every session. */
+  /** The seed of the run, which determines every session. */
   readonly seed: number
   /** Sessions to play, and the number of the first one. */
   readonly sessions: number
   readonly first?: number
-  /** Sessions at a time. Default: 16. */
+  /** Concurrent sessions. Default: 16. */
   readonly atOnce?: number
   /** Called after each session. */
   readonly progress?: (done: number) => void
   /** Called with each failure, ready to be printed. */
   readonly failed?: (what: string) => void
-  /** Stops the campaign after the sessions that are being played. */
+  /** Stops the campaign after the current sessions. */
   readonly signal?: AbortSignal
 }
 
 export interface Result {
   readonly done: number
-  /** Sessions with a fault, sessions of which both paths had to be the same, and bytes that went up through the proxy. */
+  /** Sessions with a fault, sessions that were compared exactly, and bytes that the upstreams received from the proxy. */
   readonly faulty: number
   readonly exact: number
   readonly bytes: number
-  /** What is wrong, ready to be printed. */
+  /** The failures, ready to be printed. */
   readonly failures: readonly string[]
   readonly refusals: Refusals
 }
 
-/** Plays a campaign to its end. Rejects only when the stage itself cannot be set up or cleared. */
+/** Plays a campaign. Rejects only when the stage cannot start or stop. */
 export async function runCampaign(options: CampaignOptions): Promise<Result> {
   const campaign = new Campaign(options)
-  const warned = (warning: Error) => campaign.fail(`Node warns: ${warning.stack}`)
+  const warned = (warning: Error) => campaign.fail(`Node warning: ${warning.stack}`)
   process.on('warning', warned)
   try {
     return await campaign.run()
@@ -127,28 +127,29 @@ class Campaign {
   }
 }
 
-/** What is wrong in one session, one line each; nothing when all oracles agree. */
+/** The failures of one session, one line each; empty when there is none. */
 export function wrongIn(plan: Plan, direct: Run, proxied: Run): string[] {
   const different = differences(plan, direct, proxied)
-  // what was cut short by a wait that failed says nothing of laws and books
+  // laws and books cannot be checked for a session that a failed wait has cut short
   if (direct.stuck.length + proxied.stuck.length > 0) return different
   return [...different, ...brokenLaws(plan, proxied), ...wrongBooks(plan, proxied)]
 }
 
-/** A failure with all that is needed to see it again. */
+/** A failure, with everything that is needed to reproduce it. */
 function report(seed: number, plan: Plan, wrong: readonly string[]): string {
   return [
     `session ${plan.number} of seed ${seed} (session seed ${plan.seed}):`,
     ...wrong,
-    'the plan:',
+    'plan:',
     textOf(plan),
     `replay: npm run campaign -- --seed ${seed} --only ${plan.number}`,
   ].join('\n')
 }
 
-/** What the scrape page shows against what the sessions' events counted, once no session is left. */
+/** The differences between the scrape page and the sessions' events, once no session is active. */
 async function wrongPage(stage: Stage, book: Book): Promise<string[]> {
-  await until('no session is active', () => stage.activeSessions === 0, { limitMs: LIMIT_MS })
+  // the page reports sessions that are still active
+  await until('no session is active', () => stage.activeSessions === 0, { limitMs: LIMIT_MS }).catch(() => {})
   const page = await stage.page()
   const samples = parseMetrics(page)
   const active = sum(samples, metrics.sessionActive.prometheus)
@@ -159,8 +160,8 @@ async function wrongPage(stage: Stage, book: Book): Promise<string[]> {
   ).length
   return [
     ...disagreements('page and sessions', bookOfPage(page), book),
-    ...(active === 0 ? [] : [`the page shows ${active} sessions that are not there`]),
-    ...(opaque === silent ? [] : [`the page shows ${opaque} sessions that are not interpreted, there were ${silent}`]),
-    ...(failed === 0 ? [] : [`the page shows ${failed} failures of observers`]),
+    ...(active === 0 ? [] : [`the page shows ${active} active sessions, there are none`]),
+    ...(opaque === silent ? [] : [`the page shows ${opaque} opaque sessions, there were ${silent}`]),
+    ...(failed === 0 ? [] : [`the page shows ${failed} observer failures`]),
   ]
 }

@@ -1,7 +1,9 @@
-/** The client's side of a plan: it writes the groups, counts the replies, and leaves where the fault says so. */
+/** The client's side of a plan: it writes the groups, counts the replies, and disconnects at the fault. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { SeededRandom } from '../support/traffic/seeded-random.ts'
 import {
+  completeExchanges,
+  type Path,
   type Plan,
   relayed,
   relayedOfPayload,
@@ -9,45 +11,43 @@ import {
   type Script,
   scriptOf,
   securesUpstream,
-  type Way,
-  wholeExchanges,
 } from './plan.ts'
 import type { Ends } from './stage.ts'
 import { arrived, finished, writePieces } from './wire.ts'
 
 export class ClientSide {
   readonly #plan: Plan
-  readonly #way: Way
+  readonly #path: Path
   readonly #ends: Ends
   readonly #script: Script
   readonly #random: SeededRandom
   readonly #gone = Promise.withResolvers<void>()
-  /** What the client read before its present TLS layer. */
+  /** What the client read before its current TLS layer. */
   #before = Buffer.alloc(0)
-  /** True once the upstream hears the client: until then its log holds the preamble. */
+  /** True once the upstream reads the client's bytes. Until then its log contains the preamble. */
   upstreamListens = false
-  /** Bytes that the client wrote. */
+  /** The number of bytes that the client wrote. */
   written = 0
 
-  constructor(plan: Plan, way: Way, ends: Ends) {
+  constructor(plan: Plan, path: Path, ends: Ends) {
     this.#plan = plan
-    this.#way = way
+    this.#path = path
     this.#ends = ends
-    this.#script = scriptOf(plan, way)
+    this.#script = scriptOf(plan, path)
     this.#random = new SeededRandom(plan.cuts.client)
   }
 
-  /** Resolves when the client has left. */
+  /** Resolves when the client has disconnected. */
   get gone(): Promise<void> {
     return this.#gone.promise
   }
 
-  /** Notes that the client has left. */
+  /** Records that the client has disconnected. */
   left(): void {
     this.#gone.resolve()
   }
 
-  /** Plays the script to its end. Rejects where the connection ends before. */
+  /** Plays the whole script. Rejects when the connection ends earlier. */
   async run(): Promise<void> {
     await this.#arrive()
     const { fault, groups, endsFirst } = this.#plan
@@ -65,10 +65,10 @@ export class ClientSide {
     await finished(this.#ends.client, this.#ends.client.end())
   }
 
-  /** Up to the point where the plan begins: the greeting, on the direct path inside TLS if the upstream has it. */
+  /** Plays up to the beginning of the plan: the greeting, and on the direct path TLS if the upstream offers it. */
   async #arrive(): Promise<void> {
     const { client } = this.#ends
-    if (this.#way === 'proxied') {
+    if (this.#path === 'proxied') {
       if (this.#plan.mode === 'smtps') await this.#secure()
       return void (await client.readReply())
     }
@@ -86,17 +86,17 @@ export class ClientSide {
     const { client, clientContext: secureContext } = this.#ends
     this.#before = Buffer.concat([this.#before, client.log.all])
     const secured = client.secureAsClient({ secureContext, servername: 'localhost' })
-    // a handshake may fail twice
+    // both ends of the handshake may fail
     client.tls?.on('error', () => {})
     await secured
   }
 
-  /** A client that says QUIT and its FIN in one go. */
+  /** True when the client sends QUIT and its FIN together. */
   #quits(): boolean {
     return this.#plan.reason === 'quit'
   }
 
-  /** All that the client has read, without the preamble that is not the client's. */
+  /** All bytes that the client has read, without the preamble of the direct path. */
   get down(): Buffer {
     return Buffer.concat([this.#before, this.#ends.client.log.all])
   }
@@ -115,15 +115,15 @@ export class ClientSide {
     if (fault.how === 'half-close') await client.closed()
   }
 
-  /** Waits until the whole exchanges among the last bytes have arrived, and their replies, unless they are withheld. */
+  /** Waits until the complete exchanges among the last bytes have arrived, and their replies, unless withheld. */
   async #settle(bytes: number): Promise<void> {
     const { fault, groups } = this.#plan
     if (fault?.side !== 'client') return
-    const whole = wholeExchanges(groups[fault.group]!, bytes)
-    const due = relayed([...groups.slice(0, fault.group).flat(), ...whole], this.#way)
+    const whole = completeExchanges(groups[fault.group]!, bytes)
+    const due = relayed([...groups.slice(0, fault.group).flat(), ...whole], this.#path)
     const begun = relayedOfPayload(groups[fault.group]!, bytes)
     if (!fault.unanswered) {
-      const replies = whole.reduce((sum, exchange) => sum + repliesTo(exchange, this.#way).length, 0)
+      const replies = whole.reduce((sum, exchange) => sum + repliesTo(exchange, this.#path).length, 0)
       for (let left = replies; left > 0; left -= 1) await this.#ends.client.readReply()
     }
     await arrived(this.#ends, () => this.upstreamListens && this.#ends.upstream.log.length >= due + begun)

@@ -1,16 +1,16 @@
 /**
  * Compares a plan's two paths. Where nothing depends on timing, the proxied path must show exactly what the direct path
- * showed, apart from the documented changes: EHLO replies, local replies, and half a reply, which the proxy drops.
- * Where timing decides how far both came (bytes on their way when a side leaves), each path must show a beginning of
- * what the plan says, in whole replies.
+ * showed, apart from the documented changes: EHLO replies, local replies, and incomplete replies, which the proxy drops.
+ * Where timing decides how far both paths got (bytes in flight when a side disconnects), each path must show a prefix of
+ * the plan, in complete replies.
  */
 import { UNREACHABLE } from '../../proxy/session/local-replies.ts'
 import { goesUp, isExact, type Plan, repliesTo, scriptOf } from './plan.ts'
 import { quoted } from './plan-text.ts'
 import type { Run } from './play.ts'
-import { wholeReplies } from './reply-bytes.ts'
+import { completeReplies } from './reply-bytes.ts'
 
-/** Returns what differs, one line each; nothing when the paths agree. */
+/** The differences, one line each; empty when the paths agree. */
 export function differences(plan: Plan, direct: Run, proxied: Run): string[] {
   const both = [direct, proxied].flatMap((run) => [...stuck(run), ...beginsAsPlanned(plan, run)])
   if (both.length > 0 || !isExact(plan)) return both
@@ -21,41 +21,41 @@ export function differences(plan: Plan, direct: Run, proxied: Run): string[] {
   ]
 }
 
-function stuck({ way, stuck }: Run): string[] {
-  return stuck.map((what) => `${way}: ${what}`)
+function stuck({ path, stuck }: Run): string[] {
+  return stuck.map((what) => `${path}: ${what}`)
 }
 
-/** What arrived is a beginning of what was planned, and nothing else. */
+/** Everything that arrived must be a prefix of the plan. */
 function beginsAsPlanned(plan: Plan, run: Run): string[] {
-  const { up, down } = scriptOf(plan, run.way)
-  const expected = isUnreachable(plan) && run.way === 'proxied' ? [UNREACHABLE.bytes] : down
+  const { up, down } = scriptOf(plan, run.path)
+  const expected = isUnreachable(plan) && run.path === 'proxied' ? [UNREACHABLE.bytes] : down
   return [
-    ...beginning(`${run.way}: the upstream received`, run.up, up),
-    ...beginning(`${run.way}: the client read`, run.down, Buffer.concat(expected)),
-    ...(run.way === 'proxied' ? noHalfReply(run) : []),
+    ...beginning(`${run.path}: the upstream received`, run.up, up),
+    ...beginning(`${run.path}: the client read`, run.down, Buffer.concat(expected)),
+    ...(run.path === 'proxied' ? noHalfReply(run) : []),
   ]
 }
 
-/** The upstream left before its greeting was whole: the proxy says so, where a direct client reads nothing. */
+/** The upstream disconnected before its complete greeting: the proxy sends a local reply, a direct client reads nothing. */
 export function isUnreachable({ fault, greeting }: Plan): boolean {
   return fault?.side === 'upstream' && fault.reply === greeting.id && fault.when !== 'after'
 }
 
 function noHalfReply({ down }: Run): string[] {
-  const { rest } = wholeReplies(down)
-  return rest.length === 0 ? [] : [`proxied: the client read half a reply: ${quoted(rest)}`]
+  const { rest } = completeReplies(down)
+  return rest.length === 0 ? [] : [`proxied: the client read an incomplete reply: ${quoted(rest)}`]
 }
 
 function sameBytesUp(plan: Plan, direct: Run, proxied: Run): string[] {
   const expected = withoutLocal(plan, direct.up)
-  // documented: a command line is relayed only when it is whole, so an unfinished one may be lost with the connection
+  // documented: the proxy relays only complete command lines, so an unfinished one may be lost with the connection
   const unfinished = plan.fault?.side === 'client' && plan.fault.how !== 'half-close'
-  const part = (up: Buffer) => (unfinished ? up.subarray(0, wholeExchanges(plan, up.length)) : up)
+  const part = (up: Buffer) => (unfinished ? up.subarray(0, completeExchanges(plan, up.length)) : up)
   return part(proxied.up).equals(part(expected)) ? [] : different('the upstream received', proxied.up, expected)
 }
 
-/** Of `length` bytes that go up, those of exchanges that are whole. */
-function wholeExchanges(plan: Plan, length: number): number {
+/** The bytes of the complete exchanges among the first `length` bytes from the client. */
+function completeExchanges(plan: Plan, length: number): number {
   let whole = 0
   for (const exchange of plan.groups.flat()) {
     if (!goesUp(exchange, 'proxied')) continue
@@ -65,7 +65,7 @@ function wholeExchanges(plan: Plan, length: number): number {
   return whole
 }
 
-/** What the upstream received directly, without the exchanges that the proxy answers by itself. */
+/** What the upstream received directly, without the exchanges that the proxy answers with a local reply. */
 function withoutLocal(plan: Plan, up: Buffer): Buffer {
   const kept: Buffer[] = []
   let at = 0
@@ -83,16 +83,16 @@ function sameReplies(plan: Plan, direct: Run, proxied: Run): string[] {
   return proxied.down.equals(expected) ? [] : different('the client read', proxied.down, expected)
 }
 
-/** What a client of the proxy reads where a direct client read `down`: the same replies, with the documented changes. */
+/** What a client of the proxy must read when a direct client read `down`: the same replies, with the documented changes. */
 function translated({ greeting, groups, fault }: Plan, down: Buffer): Buffer {
-  let left = wholeReplies(down).replies.length
+  let left = completeReplies(down).replies.length
   const shown = left > 0 ? [greeting.bytes] : []
   let all = left > 0
   left -= 1
   for (const [index, group] of groups.entries()) {
     const leaves = fault?.side === 'client' && index >= fault.group
     for (const exchange of group) {
-      // an upgrade has no reply on the direct path: it was reached when everything before it was answered
+      // an upgrade has no reply on the direct path: it is reached once everything before it is answered
       if (exchange.upgrade) left += all && !leaves ? 1 : 0
       const here = repliesTo(exchange, 'proxied').slice(0, Math.max(0, left))
       shown.push(...here)
@@ -113,8 +113,8 @@ function sameEnds(plan: Plan, direct: Run, proxied: Run): string[] {
 }
 
 /**
- * Documented: after a 421, and after a refused chunk that others may follow, the client's connection ends in
- * order, so that the reply is read. A reset would destroy it.
+ * Documented: after a 421, and after a refused chunk that others may follow, the proxy closes the client's connection with
+ * a FIN, so that the client can read the reply. A reset could destroy it.
  */
 function endForClient({ fault, groups }: Plan, { clientSaw, sent }: Run): Run['clientSaw'] {
   if (fault?.side !== 'upstream') return clientSaw
@@ -132,7 +132,7 @@ function bothFin({ clientSaw, upstreamSaw }: Run): string[] {
     : [`proxied: ends: client ${clientSaw}, upstream ${upstreamSaw}`]
 }
 
-/** Who leaves sees nothing of the other side's end that would mean anything. */
+/** The end that a disconnecting side sees has no meaning. */
 function end(what: string, direct: string | undefined, proxied: string | undefined, meaningful: boolean): string[] {
   return !meaningful || direct === proxied ? [] : [`${what}: directly ${direct}, through the proxy ${proxied}`]
 }
@@ -146,6 +146,6 @@ function different(what: string, actual: Buffer, expected: Buffer): string[] {
   let at = 0
   while (at < actual.length && at < expected.length && actual[at] === expected[at]) at += 1
   const from = Math.max(0, at - 40)
-  const part = (bytes: Buffer) => `${quoted(bytes.subarray(from, at + 80))} (${bytes.length} bytes in all)`
-  return [`${what}, different from byte ${at} on:\n  actual:   ${part(actual)}\n  expected: ${part(expected)}`]
+  const part = (bytes: Buffer) => `${quoted(bytes.subarray(from, at + 80))} (${bytes.length} bytes in total)`
+  return [`${what}, different from byte ${at}:\n  actual:   ${part(actual)}\n  expected: ${part(expected)}`]
 }

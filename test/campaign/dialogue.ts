@@ -1,4 +1,4 @@
-/** Random dialogues. The rules of what may follow what are the ones under which the proxy's promises are exact. */
+/** Random dialogues. Their order of commands is one for which the proxy's guarantees are exact. */
 import type { CloseReason, CommandName } from '../../proxy/events/closed-sets.ts'
 import * as localReplies from '../../proxy/session/local-replies.ts'
 import type { SeededRandom } from '../support/traffic/seeded-random.ts'
@@ -10,10 +10,10 @@ export type Dialogue = Pick<Plan, 'greeting' | 'groups' | 'endsFirst' | 'reason'
 
 const BLOCKED = ['XCLIENT ADDR=192.0.2.1', 'xforward NAME=x', 'TURN', 'ATRN example.org', 'BURL imap://x 1 LAST']
 
-/** Verbs that no table of the proxy has: what follows one before its reply may be its payload. */
+/** Verbs unknown to the proxy: bytes that follow one before its reply may be its payload. */
 const UNKNOWN = ['XYZZY', 'FOO bar', 'HELO.', '\xe9t\xe9', 'DATA\x00', ' NOOP', 'QUIT\rNOOP', 'GETX / HTTP/1.1']
 
-/** Commands that change nothing, and the name under which their replies are counted. */
+/** Commands that change no state, and the name under which their replies are counted. */
 const HARMLESS: readonly (readonly [CommandName, string, readonly number[]])[] = [
   ['NOOP', 'NOOP', [250]],
   ['NOOP', 'noop hello', [250]],
@@ -25,7 +25,7 @@ const HARMLESS: readonly (readonly [CommandName, string, readonly number[]])[] =
   ['OTHER', '', [500]],
 ]
 
-/** Commands that the proxy refuses inside TLS until the client has said EHLO there. */
+/** Commands that the proxy refuses inside TLS until the client has sent EHLO there. */
 const EHLO_NEEDED: readonly (readonly [CommandName, string])[] = [
   ['AUTH', 'AUTH PLAIN AGFwcABzZWNyZXQ='],
   ['MAIL', 'MAIL FROM:<app@example.com>'],
@@ -43,7 +43,7 @@ class Generator {
   readonly #mode: ClientMode
   readonly #groups: Group[] = []
   #chunking = false
-  /** Before TLS: a command was relayed that rules STARTTLS out. */
+  /** Before TLS: true once a relayed command makes STARTTLS impossible. */
   #tainted = false
   #mayBeOpaque = false
   #sizeByTiming = false
@@ -64,7 +64,7 @@ class Generator {
     return this.#end(greeting)
   }
 
-  /** A greeting of 4yz or 5yz: nothing but QUIT may go up, and everything else is answered 421 by the proxy. */
+  /** A greeting of 4yz or 5yz: the proxy relays only QUIT, and answers everything else with 421. */
   #refusedGreeting(): Dialogue {
     const greeting = this.#author.reply('CONNECT', this.#random.one([554, 521, 451]))
     const quits = this.#mode === 'starttls' || this.#random.chance(0.6)
@@ -87,7 +87,7 @@ class Generator {
       this.#add(this.#author.local('STARTTLS', 'STARTTLS now', localReplies.STARTTLS_ARGUMENT))
     this.#add({ ...this.#author.local('STARTTLS', 'STARTTLS', localReplies.READY_FOR_TLS), upgrade: true })
     this.#author.secure = true
-    // RFC 3207 4.2: what was said before is forgotten, and the client must say EHLO again
+    // RFC 3207 4.2: TLS resets the session, and the client must send EHLO again
     if (this.#random.chance(0.2)) {
       const [command, line] = this.#random.one(EHLO_NEEDED)
       this.#add(this.#author.local(command, line, localReplies.EHLO_FIRST))
@@ -124,7 +124,7 @@ class Generator {
     if (kind < 15) return this.#harmless()
     if (kind < 17) return this.#local()
     if (kind < 19) return this.#unknown()
-    // a session that is not interpreted any more keeps its EHLO replies as they are
+    // an opaque session relays EHLO replies unchanged
     if (!this.#mayBeOpaque) this.#add(this.#author.ehlo(this.#chunking))
   }
 
@@ -149,7 +149,7 @@ class Generator {
     this.#add(...some)
   }
 
-  /** Where the proxy may not know any more what is a command, it answers nothing itself. */
+  /** Where the proxy may no longer recognize commands, it sends no local replies. */
   #local(): void {
     if (this.#mayBeOpaque) return
     const some = [this.#blocked()]
@@ -182,7 +182,7 @@ class Generator {
       case 0:
         return this.#done(greeting, 'client', 'client_closed')
       case 1:
-        // the client sends QUIT and its FIN together, and reads on
+        // the client sends QUIT and its FIN together, and still reads
         this.#add(exchange('QUIT', 'QUIT', 221))
         return this.#done(greeting, 'client', 'quit')
       case 2:
@@ -190,7 +190,7 @@ class Generator {
         this.#add(this.#author.local('OTHER', 'GET / HTTP/1.1', localReplies.HTTP))
         return this.#done(greeting, 'proxy', 'error')
       case 3:
-        // a local reply at the end would race with the upstream, which does not know of it
+        // a local reply at the end would race with the upstream, which does not know about it
         if (this.#groups.at(-1)?.at(-1)?.local) this.#add(exchange('NOOP', 'NOOP', 250))
         return this.#done(greeting, 'upstream', 'upstream_closed')
       case 4:
@@ -202,7 +202,7 @@ class Generator {
     }
   }
 
-  /** QUIT in one segment with what was last: the final dot, if a message was. */
+  /** Sends QUIT in one segment with the previous exchange, for example a final dot. */
   #quitWithLastMessage(): void {
     const quit = this.#author.exchange('QUIT', 'QUIT', 221)
     const last = this.#groups.at(-1)

@@ -1,4 +1,4 @@
-/** What goes wrong in a session: which side leaves, where, and how. */
+/** The fault of a session: which side disconnects, where, and how. */
 import type { SeededRandom } from '../support/traffic/seeded-random.ts'
 import { fillingOf } from './body.ts'
 import type { Dialogue } from './dialogue.ts'
@@ -11,7 +11,7 @@ const HOWS = ['half-close', 'close', 'reset'] as const
 /** Bytes of the line that ends a body. */
 const END_LINE = 3
 
-/** The dialogue with one fault. Where none fits, it stays as it is. */
+/** The dialogue with one fault, or unchanged where no fault fits. */
 export function withFault(random: SeededRandom, dialogue: Dialogue): Faulty {
   const { greeting, groups } = dialogue
   if (random.chance(0.08)) return greetingFault(random, dialogue)
@@ -28,7 +28,7 @@ function greetingFault(random: SeededRandom, { greeting, groups }: Dialogue): Fa
   return { greeting: refused(greeting), groups: [], fault: { ...fault, how: 'half-close', when: 'after' } }
 }
 
-/** The upstream leaves at a reply of the dialogue, which may then be a 421, or a refusal in the middle of a body. */
+/** The upstream disconnects at a reply, which may become a 421 or a refusal in the middle of a body. */
 function upstreamFault(random: SeededRandom, { greeting, groups }: Dialogue): Faulty {
   const body = random.chance(0.3) ? largestBody(groups) : undefined
   const answered = groups.flat().filter((exchange) => !exchange.local)
@@ -54,8 +54,8 @@ function upstreamFault(random: SeededRandom, { greeting, groups }: Dialogue): Fa
 }
 
 /**
- * The groups with one exchange replaced. `last`: without what follows it. What a client writes after the reply is a
- * race with the end of the connection, and a settled fault has no such race.
+ * The groups with one exchange replaced. With `last`, without the exchanges after it. Bytes that a client writes after the
+ * reply race with the end of the connection, and a settled fault must have no such race.
  */
 function replaced(groups: readonly Group[], index: number, old: Exchange, said: Exchange, last: boolean): Group[] {
   const whole = groups[index]!.map((one) => (one === old ? said : one))
@@ -63,7 +63,7 @@ function replaced(groups: readonly Group[], index: number, old: Exchange, said: 
   return [...groups.slice(0, index), group, ...(last ? [] : groups.slice(index + 1))]
 }
 
-/** True where the reply decides what follows: after a refused EHLO, AUTH or DATA the rest of the plan means another thing. */
+/** True where the reply decides what follows: after a refused EHLO, AUTH or DATA the rest of the plan has another meaning. */
 function isDecisive({ command, replies }: Exchange): boolean {
   const { code } = replies[0]!
   return command === 'EHLO' || command === 'HELO' || (code >= 300 && code < 400)
@@ -81,7 +81,7 @@ function largestBody(groups: readonly Group[]): Exchange | undefined {
 
 /**
  * A refusal in the middle of a body. In half of the cases the body is so large that the client still writes when the
- * refusal comes, and the kernels on the way have no room for what is left.
+ * refusal arrives, and the socket buffers on the path cannot hold the rest.
  */
 function early(random: SeededRandom, body: Exchange): Exchange {
   const filling = random.chance(0.5) ? fillingOf(random) : Buffer.alloc(0)
@@ -96,7 +96,7 @@ function refused(reply: Reply): Reply {
   return recoded(reply, 421)
 }
 
-/** The same stamp under another code. */
+/** The reply with the same stamp and another code. */
 function recoded(reply: Reply, code: number): Reply {
   const { shown: _, ...rest } = reply
   const stamp = /r-\d+-\d+;/.exec(reply.bytes.toString('latin1'))![0]
@@ -104,15 +104,15 @@ function recoded(reply: Reply, code: number): Reply {
 }
 
 function clientFault(random: SeededRandom, { greeting, groups }: Dialogue): ClientFault {
-  // most sessions have more commands than messages, but messages are what can be lost
+  // prefer replies to messages: most sessions have more commands, but only messages can be lost
   const withMessage = groups.flatMap((group, index) => (group.some(({ payload }) => payload) ? [index] : []))
   const group = withMessage.length > 0 && random.chance(0.6) ? random.one(withMessage) : random.below(groups.length)
   const length = groups[group]!.reduce((sum, { bytes }) => sum + bytes.length, 0)
-  // what the proxy answers by itself it answers at the end of a line, where an upstream may say nothing
+  // the proxy sends local replies at the end of a line, where an upstream may not reply
   const local = greeting.code !== 220 || groups[group]!.some((exchange) => exchange.local)
   const cut = random.one([0, length, length, random.below(length + 1), random.below(length + 1)])
   const bytes = local || isDropped(groups, group, cut) ? 0 : cut
-  // what follows the end of a message may be answered before or after the proxy has dropped the upstream
+  // exchanges after the end of a message may be answered before or after the proxy has dropped the upstream
   const unanswered =
     bytes === length && !groups[group]!.slice(0, -1).some(({ payload }) => payload) && random.chance(0.7)
   const how = unanswered && random.chance(0.3) ? 'reset' : random.one(HOWS)
@@ -124,7 +124,7 @@ function clientFault(random: SeededRandom, { greeting, groups }: Dialogue): Clie
   return { side: 'client', group, bytes, how, stallMs: stall(random), settled, unanswered }
 }
 
-/** Half a line after the client's handshake, which the proxy would refuse (RFC 3207 4.2), goes nowhere; directly it does. */
+/** True for half a line after the client's handshake: the proxy would refuse it (RFC 3207 4.2) and does not relay it. */
 function isDropped(groups: readonly Group[], group: number, bytes: number): boolean {
   const [first] = groups[group]!
   return groups[group - 1]?.at(-1)?.command === 'STARTTLS' && bytes > 0 && bytes < (first?.bytes.length ?? 0)

@@ -1,4 +1,4 @@
-/** Makes the plan of a session from its seed alone, so that one session can be played again. */
+/** Creates the plan of a session from its seed alone, so that one session can be replayed. */
 import { SeededRandom } from '../support/traffic/seeded-random.ts'
 import { dialogueOf } from './dialogue.ts'
 import { withFault } from './faults.ts'

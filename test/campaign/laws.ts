@@ -1,10 +1,10 @@
 /**
- * The laws of the ledger, checked on the bytes themselves and not on what the plan says of them:
+ * The laws, checked on the bytes themselves and not on the plan:
  *
  * L1 a client reads a 2yz to the end of a message only if the upstream sent it, with the same stamp;
- * L2 a 2yz that the upstream sent and the client did not read lies inside a fault, and the proxy counts it, once;
+ * L2 a 2yz that the upstream sent and the client did not read is due to a fault, and the proxy counts it once;
  * L3 no message arrives more often than it was sent; L4 the upstream receives no end that the client did not write;
- * L5 every message that was completed has the hash of the one that was sent;
+ * L5 every complete message has the hash of the message that was sent;
  * L6 every refusal that a client reads was sent by the upstream, or is a local reply that is due at this place.
  */
 import { createHash } from 'node:crypto'
@@ -15,11 +15,11 @@ import { isUnreachable } from './compare.ts'
 import { type Exchange, goesUp, isEnd, isExact, type Plan } from './plan.ts'
 import { quoted } from './plan-text.ts'
 import type { Run } from './play.ts'
-import { codeOf, stampOf, wholeReplies } from './reply-bytes.ts'
+import { codeOf, completeReplies, stampOf } from './reply-bytes.ts'
 
 const LOCAL = new Set(Object.values(LOCAL_REPLIES).map(({ bytes }) => bytes.toString('latin1')))
 
-/** Returns the laws that a proxied run breaks, one line each. */
+/** The violations of laws in a proxied run, one line each. */
 export function brokenLaws(plan: Plan, run: Run): string[] {
   return [...provenance(plan, run), ...messages(plan, run), ...counted(plan, run)]
 }
@@ -31,7 +31,7 @@ function provenance(plan: Plan, { down, sent }: Run): string[] {
     : plan.groups.flat().flatMap((exchange) => exchange.local ?? [])
   const local = due.map(({ bytes }) => bytes.toString('latin1'))
   let next = 0
-  for (const reply of wholeReplies(down).replies) {
+  for (const reply of completeReplies(down).replies) {
     const text = reply.toString('latin1')
     const stamp = stampOf(reply)
     if (stamp === undefined) {
@@ -48,7 +48,7 @@ function provenance(plan: Plan, { down, sent }: Run): string[] {
   return []
 }
 
-/** L3, L4 and L5: no more arrived than was written, and what was answered had arrived whole. */
+/** L3, L4 and L5: no more bytes arrived than were written, and every answered message arrived completely. */
 function messages(plan: Plan, { up, sent, written }: Run): string[] {
   const answered = new Set(sent.map(({ id }) => id))
   const broken: string[] = []
@@ -60,7 +60,7 @@ function messages(plan: Plan, { up, sent, written }: Run): string[] {
     if (!goesUp(exchange, 'proxied')) continue
     writtenUp += begun
     if (exchange.replies.some((reply) => answered.has(reply.id)) && !arrived(exchange, up.subarray(at, at + size))) {
-      broken.push(`L5: the message from byte ${at} on was answered, and arrived with another hash`)
+      broken.push(`L5: the message from byte ${at} was answered, but arrived with another hash`)
     }
     at += size
   }
@@ -74,9 +74,9 @@ function arrived({ payload, bytes, replies }: Exchange, received: Buffer): boole
   return sha256(received.subarray(payload.from, payload.to)) === sha256(bytes.subarray(payload.from, payload.to))
 }
 
-/** L2. With a fault whose timing is open, the proxy may have delivered the reply to a client that had just gone. */
+/** L2. With a fault whose timing is open, the proxy may have sent the reply to a client that had just disconnected. */
 function counted(plan: Plan, { down, sent, events }: Run): string[] {
-  const read = new Set(wholeReplies(down).replies.map(stampOf))
+  const read = new Set(completeReplies(down).replies.map(stampOf))
   const verdicts = plan.groups.flat().flatMap((exchange) => (isEnd(exchange) ? exchange.replies : []))
   const unread = sent.filter((reply) => verdicts.includes(reply) && reply.code < 300 && !read.has(stampOf(reply.bytes)))
   if (unread.length > 0 && plan.fault === undefined) return ['L2: an acceptance was not read, without a fault']
@@ -89,18 +89,18 @@ function counted(plan: Plan, { down, sent, events }: Run): string[] {
   return uncertain > 1 ? [`L2: ${uncertain} messages were counted as uncertain in one session`] : []
 }
 
-/** The client resets the connection after the end of its last message: the proxy must still hear the verdict. */
+/** The client resets the connection after the end of its last message: the proxy must still read the final reply. */
 function isAbandoned(plan: Plan): boolean {
   const { fault, groups, mayBeOpaque } = plan
-  // where the session is not interpreted, the proxy does not know that a verdict is owed
+  // in an opaque session, the proxy does not know that a final reply is due
   if (mayBeOpaque || fault?.side !== 'client' || fault.how !== 'reset' || !fault.settled || !fault.unanswered)
     return false
-  // where DATA was not answered, what follows cannot be known to be a message
+  // after an unanswered DATA, the proxy cannot know that the next bytes are a message
   const group = groups[fault.group]!
   return group.some(isEnd) && !group.some(({ command }) => command === 'DATA')
 }
 
-/** Messages in doubt, and those whose verdict was not delivered: of BDAT, the chunks of one message count once. */
+/** Messages in doubt, and those whose final reply was not delivered. The chunks of one BDAT message count once. */
 function uncertainMessages(events: readonly SessionEvent[]): number {
   const undelivered = (command: CommandName) =>
     events.filter((event) => event.type === 'reply-lost' && event.loss === 'undelivered' && event.command === command)

@@ -1,4 +1,4 @@
-/** The ledger of a scripted upstream: what its replies make of the messages, independently of the proxy's code. */
+/** The ledger of a scripted upstream: the outcomes of the messages, derived from its replies without the proxy's code. */
 import type { CommandName } from '../../proxy/events/closed-sets.ts'
 import { type Book, classOf, newBook } from '../support/books/book.ts'
 import { isUnreachable } from './compare.ts'
@@ -6,7 +6,7 @@ import { type Exchange, goesUp, isEnd, isLastChunk, type Plan, type Reply } from
 import type { Run } from './play.ts'
 import { stampOf } from './reply-bytes.ts'
 
-/** What the upstream's ledger says: the replies that it sent, and what they make of the messages. */
+/** The upstream's ledger: the replies that it sent, and the outcomes of the messages. */
 export function bookOfLedger(plan: Plan, run: Run): Book {
   const book = newBook()
   const ready = !isUnreachable(plan) && plan.greeting.code === 220
@@ -22,7 +22,7 @@ export function bookOfLedger(plan: Plan, run: Run): Book {
   return book
 }
 
-/** A message under way: RFC 5321 3.3, from an accepted MAIL to its end. */
+/** A message in progress: from an accepted MAIL to its end (RFC 5321 3.3). */
 interface Open {
   accepted: number
   refused: number | undefined
@@ -159,7 +159,7 @@ class Ledger {
     this.#open = undefined
   }
 
-  // -------------------------------------------------------------------------------------- what was never answered
+  // ---------------------------------------------------------------------------------------- unanswered exchanges
 
   #awaitsVerdict = false
   #mailUnanswered = false
@@ -174,7 +174,7 @@ class Ledger {
     if (exchange.command === 'MAIL' && whole && !this.#open) this.#mailUnanswered = true
   }
 
-  /** The end of the connections. */
+  /** Records the end of the connections. */
   #close(): void {
     const { fault } = this.#plan
     const byClient = fault?.side === 'client' || (fault === undefined && this.#plan.endsFirst === 'client')
@@ -193,14 +193,14 @@ class Ledger {
     else this.#end('tempfail', 'upstream_lost')
   }
 
-  /** Replies that the upstream sent whole or in part, and that did not reach the client. */
+  /** Complete or incomplete replies of the upstream that did not reach the client. */
   #lostReplies(): void {
     const { fault } = this.#plan
     if (fault?.side === 'upstream' && fault.when === 'within') {
       this.#book.repliesLost.add({ loss: 'incomplete' })
     }
     this.#acceptedAfterFin()
-    // replies are still read after a reset only where the verdict on a message is awaited
+    // after a reset, the proxy still reads replies only while a final reply is due
     if (fault?.side !== 'client' || fault.how !== 'reset' || !this.#plan.groups[fault.group]?.some(isEnd)) return
     const read = this.#run.down.toString('latin1')
     for (const { bytes } of this.#run.sent) {
@@ -239,7 +239,7 @@ class Ledger {
   }
 }
 
-/** After STARTTLS, a client that closes without a byte inside TLS counts as one that did not trust the certificate. */
+/** After STARTTLS, a client that closes without a byte inside TLS counts as a client that did not trust the certificate. */
 function isSilentInTls({ fault, groups }: Plan): boolean {
   if (fault?.side !== 'client' || fault.bytes > 0) return false
   return groups[fault.group - 1]?.some((exchange) => exchange.upgrade) ?? false

@@ -1,10 +1,10 @@
 /**
- * Random sessions, as many as you like:
+ * Plays random sessions directly and through the proxy, and compares them:
  *
  *   npm run campaign -- --sessions 20000 --seed 7
- *   npm run campaign -- --seed 7 --only 1234        one session again
+ *   npm run campaign -- --seed 7 --only 1234        replays one session
  *
- * Ctrl-C ends the campaign and prints what was done. Exit code 1 when something is wrong.
+ * Ctrl-C stops the campaign and prints the summary. Exits with 1 when a check fails.
  */
 import { parseArgs } from 'node:util'
 import { runCampaign } from './campaign.ts'
@@ -41,14 +41,14 @@ const result = await runCampaign({
   progress: (done) => {
     if (performance.now() - printed < PROGRESS_MS) return
     printed = performance.now()
-    console.log(`seed ${seed}: ${done} of ${sessions} sessions, ${rate(done)} a second`)
+    console.log(`seed ${seed}: ${done} of ${sessions} sessions, ${rate(done)} per second`)
   },
 })
 
 const { done, faulty, exact, bytes, refusals } = result
 console.log(`\n${refusals}`)
 console.log(
-  `seed ${seed}: ${done} sessions in ${((performance.now() - began) / 1000).toFixed(1)} s (${rate(done)} a second), ` +
+  `seed ${seed}: ${done} sessions in ${((performance.now() - began) / 1000).toFixed(1)} s (${rate(done)} per second), ` +
     `${faulty} with a fault, ${exact} compared exactly, ${(bytes / 1e6).toFixed(1)} MB, ${result.failures.length} failures`,
 )
 process.exitCode = result.failures.length === 0 ? 0 : 1

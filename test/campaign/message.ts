@@ -1,13 +1,13 @@
-/** Random messages with their envelopes, by DATA or by BDAT. */
+/** Random messages with their envelopes, sent with DATA or BDAT. */
 import type { SeededRandom } from '../support/traffic/seeded-random.ts'
 import type { Author } from './author.ts'
 import { bodyOf, chunkOf } from './body.ts'
 import type { Exchange, Group } from './plan.ts'
 
 export interface Circumstances {
-  /** CHUNKING is offered (RFC 3030). */
+  /** True when CHUNKING is offered (RFC 3030). */
   readonly chunking: boolean
-  /** Makes an exchange that the proxy answers by itself; absent where it may not interpret the session any more. */
+  /** Creates an exchange with a local reply; absent where the proxy may no longer interpret the session. */
   readonly local?: () => Exchange
 }
 
@@ -18,7 +18,7 @@ export class MessageWriter {
   readonly #author: Author
   readonly #random: SeededRandom
   readonly #circumstances: Circumstances
-  /** A reply came in the middle of the body. */
+  /** True when a reply is sent in the middle of the body. */
   sizeByTiming = false
 
   constructor(author: Author, circumstances: Circumstances) {
@@ -27,7 +27,7 @@ export class MessageWriter {
     this.#circumstances = circumstances
   }
 
-  /** The groups of one message, refused or not, given up or not. */
+  /** The groups of one message, which may be refused or aborted. */
   message(): Group[] {
     const refused = this.#random.chance(0.06)
     const mail = this.#mail(refused)
@@ -64,12 +64,12 @@ export class MessageWriter {
     const { local } = this.#circumstances
     if (local && this.#random.chance(0.05)) return [local()]
     if (this.#random.chance(0.05)) return [this.#author.exchange('NOOP', 'NOOP', 250)]
-    // a second MAIL is refused, and the message goes on (RFC 5321 3.3)
+    // a second MAIL is refused, and the message continues (RFC 5321 3.3)
     if (this.#random.chance(0.03)) return [this.#author.exchange('MAIL', 'MAIL FROM:<again@example.com>', 503)]
     return []
   }
 
-  /** In one segment, or each in a segment of its own. */
+  /** Sends the exchanges in one segment, or each in its own. */
   #grouped(exchanges: readonly Exchange[]): Group[] {
     return this.#random.chance(0.5) ? [exchanges] : exchanges.map((exchange) => [exchange])
   }
@@ -100,7 +100,7 @@ export class MessageWriter {
     return { command: 'END-OF-MESSAGE', bytes, replies: [reply], payload: { from: 0, to: text.length } }
   }
 
-  /** Chunks, all at once or one after the other. A refused chunk ends the message; chunks on their way are refused too. */
+  /** Chunks, all at once or one after the other. A refused chunk ends the message, and later chunks are refused, too. */
   #chunks(): Group[] {
     const count = 1 + this.#random.below(4)
     const refusedAt = this.#random.chance(0.15) ? this.#random.below(count) : -1

@@ -1,7 +1,7 @@
-/** A plan as text, in the words of the `.dlg` files (test/support/dialogues/dlg.ts), so that a failure can become one of them. */
+/** Prints a plan in the format of `.dlg` files (test/support/dialogues/dlg.ts), so that a failure can become one. */
 import type { Exchange, Plan, Reply } from './plan.ts'
 
-/** Bytes of one write that are shown; the middle of longer ones is left out. */
+/** The number of bytes shown of one write. The middle of longer writes is left out. */
 const SHOWN = 400
 
 const SIDE = { client: 'C', upstream: 'S' } as const
@@ -50,5 +50,5 @@ function line(operator: string, bytes: Buffer): string {
 export function quoted(bytes: Buffer, shown = SHOWN): string {
   if (bytes.length <= shown) return JSON.stringify(bytes.toString('latin1'))
   const [head, tail] = [bytes.subarray(0, shown / 2), bytes.subarray(-shown / 2)]
-  return `${quoted(head)} # ... ${bytes.length} bytes in all ... ${quoted(tail)}`
+  return `${quoted(head)} # ... ${bytes.length} bytes in total ... ${quoted(tail)}`
 }

@@ -1,38 +1,38 @@
 /**
  * Plays a plan on one path. Both sides follow the script blindly: the client counts replies, the upstream counts bytes,
- * and neither interprets what it reads, so that no mistake of the proxy can be corrected or hidden by a clever peer.
+ * and neither interprets what it reads, so that no peer can correct or hide a mistake of the proxy.
  */
 import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import type { Ending, Peer } from '../support/sockets/scripted-peers.ts'
 import { ClientSide } from './client-side.ts'
-import type { Plan, Reply, Way } from './plan.ts'
+import type { Path, Plan, Reply } from './plan.ts'
 import type { Ends } from './stage.ts'
 import { UpstreamSide } from './upstream-side.ts'
-import { finished, Gone } from './wire.ts'
+import { Disconnected, finished } from './wire.ts'
 
-/** What one path looked like from both ends. */
+/** What both ends received on one path. */
 export interface Run {
-  readonly way: Way
-  /** What the upstream received, without the preamble that is not the client's. */
+  readonly path: Path
+  /** What the upstream received, without the proxy's own preamble. */
   readonly up: Buffer
-  /** What the client read, without the same preamble. */
+  /** What the client read, without the preamble of the direct path. */
   readonly down: Buffer
   /** Bytes that the client wrote. */
   readonly written: number
-  /** The replies that the upstream sent whole, in order, and all its bytes. */
+  /** The replies that the upstream sent completely, in order, and the number of all its bytes. */
   readonly sent: readonly Reply[]
   readonly sentBytes: number
-  /** How each side saw the other end first. */
+  /** How each side saw the other side close. */
   readonly clientSaw: Ending | undefined
   readonly upstreamSaw: Ending | undefined
-  /** A wait that took too long, with the transcript. */
+  /** Waits that took too long, with the transcript. */
   readonly stuck: readonly string[]
   /** What the proxy reported. */
   readonly events: readonly SessionEvent[]
 }
 
-export async function play(plan: Plan, way: Way, ends: Ends): Promise<Run> {
-  const player = new Player(plan, way, ends)
+export async function play(plan: Plan, path: Path, ends: Ends): Promise<Run> {
+  const player = new Player(plan, path, ends)
   try {
     return await player.run()
   } finally {
@@ -43,18 +43,18 @@ export async function play(plan: Plan, way: Way, ends: Ends): Promise<Run> {
 
 class Player {
   readonly #plan: Plan
-  readonly #way: Way
+  readonly #path: Path
   readonly #ends: Ends
   readonly #client: ClientSide
   readonly #upstream: UpstreamSide
   readonly #stuck: string[] = []
 
-  constructor(plan: Plan, way: Way, ends: Ends) {
+  constructor(plan: Plan, path: Path, ends: Ends) {
     this.#plan = plan
-    this.#way = way
+    this.#path = path
     this.#ends = ends
-    this.#client = new ClientSide(plan, way, ends)
-    this.#upstream = new UpstreamSide(plan, way, ends, this.#client)
+    this.#client = new ClientSide(plan, path, ends)
+    this.#upstream = new UpstreamSide(plan, path, ends, this.#client)
   }
 
   async run(): Promise<Run> {
@@ -68,23 +68,23 @@ class Player {
     const { sent, sentBytes } = this.#upstream
     const { down, written } = this.#client
     const up = upstream.log.all
-    return { way: this.#way, up, down, written, sent, sentBytes, ...seen, stuck: this.#stuck, events }
+    return { path: this.#path, up, down, written, sent, sentBytes, ...seen, stuck: this.#stuck, events }
   }
 
-  /** Waits for one side's end. A connection that ended is an end, a wait that lasted too long is noted. */
+  /** Waits until one side has finished. A connection that has ended counts as finished; a wait that is too long is recorded. */
   async #side(side: 'client' | 'upstream', run: Promise<void>): Promise<void> {
     const peer = this.#ends[side]
     try {
       await run
     } catch (error) {
-      if (!(error instanceof Gone) && peer.ending === undefined) this.#isStuck(error as Error)
+      if (!(error instanceof Disconnected) && peer.ending === undefined) this.#isStuck(error as Error)
       await finished(peer, peer.end()).catch(() => {})
     }
     if (side === 'client') this.#client.left()
     await this.#ended(side, peer)
   }
 
-  /** The other side ends too, so that nothing is on its way any more when the connections are dropped. */
+  /** Ends the other side, too, so that no bytes are in flight when the connections are closed. */
   async #ended(side: 'client' | 'upstream', peer: Peer): Promise<void> {
     const { fault } = this.#plan
     if (fault?.side === side && fault.how !== 'half-close') return

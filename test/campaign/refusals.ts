@@ -1,20 +1,20 @@
 /**
- * How often a reply that the upstream sends just before it closes, with bytes of the client unread, reaches the client.
- * TCP does not promise it: the kernel answers the unread bytes by RST, which may destroy the reply. So no single
- * session can be wrong, but over a run the proxy must not lose more of them than a direct connection does.
+ * How often a reply reaches the client when the upstream closes immediately after it and leaves client bytes unread.
+ * TCP does not guarantee it: the kernel answers the unread bytes with RST, which can destroy the reply. So no single
+ * session is a failure, but over a run the proxy must not lose more replies than direct connections do.
  */
 import type { Plan } from './plan.ts'
 import type { Run } from './play.ts'
 import { stampOf } from './reply-bytes.ts'
 
-/** Of so many sessions, how many clients read the reply, directly and through the proxy. */
+/** The number of sessions, and how many clients read the reply, directly and through the proxy. */
 interface Count {
   sent: number
   direct: number
   proxied: number
 }
 
-/** Sessions that may lose the reply by chance before a difference counts. Arbitrary: four in a hundred, and three. */
+/** Lost replies that count as chance. Arbitrary: four in a hundred, plus three. */
 const allowed = (sent: number) => 3 + 0.04 * sent
 
 export class Refusals {
@@ -24,10 +24,10 @@ export class Refusals {
     const { fault } = plan
     if (fault?.side !== 'upstream' || fault.when !== 'after') return
     const reply = plan.groups.flat().flatMap(({ replies }) => replies.filter(({ id }) => id === fault.reply))[0]
-    // a reply that is followed at once by a reset is lost by the upstream's own doing
+    // a reply that the upstream itself follows with a reset is not counted
     if (!reply || fault.how === 'reset' || reply.code < 400) return
     const stamp = stampOf(reply.bytes)!
-    const place = reply.after === undefined ? 'after a whole command' : 'inside a body'
+    const place = reply.after === undefined ? 'after a complete command' : 'inside a body'
     const tls = plan.upstreamTls ? 'TLS' : '?tls=off'
     const key = `${reply.code === 421 ? '421' : 'other refusals'} ${place}, then ${fault.how}, upstream ${tls}`
     const count = this.#counts.get(key) ?? { sent: 0, direct: 0, proxied: 0 }

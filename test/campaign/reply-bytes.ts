@@ -1,7 +1,7 @@
-/** What a client read, as whole replies. */
+/** Splits what a client read into replies. */
 
-/** Cuts bytes into whole replies (RFC 5321 4.2.1); `rest` is what follows the last whole one. */
-export function wholeReplies(bytes: Buffer): { readonly replies: readonly Buffer[]; readonly rest: Buffer } {
+/** Splits bytes into complete replies (RFC 5321 4.2.1). `rest` is what follows the last complete one. */
+export function completeReplies(bytes: Buffer): { readonly replies: readonly Buffer[]; readonly rest: Buffer } {
   const replies: Buffer[] = []
   let begin = 0
   for (let start = 0, lf = bytes.indexOf(0x0a); lf >= 0; start = lf + 1, lf = bytes.indexOf(0x0a, start)) {
@@ -12,7 +12,7 @@ export function wholeReplies(bytes: Buffer): { readonly replies: readonly Buffer
   return { replies, rest: bytes.subarray(begin) }
 }
 
-/** The stamp of a reply of the upstream; undefined for a reply that the proxy made. */
+/** The stamp of a reply of the upstream; undefined for a local reply. */
 export function stampOf(reply: Buffer): string | undefined {
   return /r-\d+-\d+;/.exec(reply.toString('latin1'))?.[0]
 }

@@ -1,6 +1,6 @@
 /**
- * The stage of a campaign: scripted upstreams, and the proxy in this process before each of them, once with a listener
- * certificate and once without. Many sessions run on it at a time; all of them count into one page of metrics.
+ * The stage of a campaign: scripted upstreams, and in front of each of them the proxy in this process, once with and once
+ * without a listener certificate. Many sessions run concurrently, and all count into one page of metrics.
  */
 
 import assert from 'node:assert/strict'
@@ -15,29 +15,30 @@ import { certificateSettings, makeTrust, type Trust } from '../support/in-proces
 import { connectClient, type Peer, ScriptedUpstream, Transcript } from '../support/sockets/scripted-peers.ts'
 import { type Scraped, scraped } from '../support/telemetry/scrape.ts'
 import { until } from '../support/waiting/until.ts'
-import type { Plan, Way } from './plan.ts'
+import type { Path, Plan } from './plan.ts'
 
 /** How long each wait of a peer, and the end of a session, may take. Arbitrary: long on a machine that stalls. */
 export const LIMIT_MS = 20_000
 
-/** Sessions after which the upstreams' transcript begins again. Arbitrary. */
-const REMEMBERED = 20
+/** The number of sessions after which the upstreams' transcript is cleared. Arbitrary. */
+const TRANSCRIPT_SESSIONS = 20
 
-/** Limits of the proxy. A peer of a campaign leaves by itself, so that these only bound what goes wrong. */
+/** Limits of the proxy. The peers of a campaign close their connections, so these limits matter only in failures. */
 const LIMITS = { linger: { ms: 5000, bytes: 64 * 1024 * 1024 } }
 
 /** The two ends of one session on one path. */
 export interface Ends {
   readonly client: Peer
   readonly upstream: Peer
-  /** What the client needs to know to trust its peer, and the upstream to prove itself. */
+  /** The TLS contexts of the client and of the upstream. */
   readonly clientContext: SecureContext
   readonly upstreamContext: SecureContext
   /** What the proxy reported of the session, once it has closed; nothing on the direct path. */
   events(): Promise<readonly SessionEvent[]>
 }
 
-interface House {
+/** An upstream, and a proxy in front of it without and with a certificate. */
+interface Setup {
   readonly upstream: ScriptedUpstream
   readonly plain: ProxyServer
   readonly certified: ProxyServer
@@ -50,7 +51,7 @@ export class Stage {
   readonly #clientContext: SecureContext
   readonly #upstreamContext: SecureContext
   readonly #socketsBefore = openSockets()
-  readonly #houses = new Map<boolean, House>()
+  readonly #setups = new Map<boolean, Setup>()
   #connecting: Promise<unknown> = Promise.resolve()
 
   private constructor(trust: Trust) {
@@ -61,21 +62,21 @@ export class Stage {
 
   static async open(): Promise<Stage> {
     const stage = new Stage(await makeTrust())
-    for (const tls of [true, false]) stage.#houses.set(tls, await stage.#house(tls))
+    for (const tls of [true, false]) stage.#setups.set(tls, await stage.#setUp(tls))
     return stage
   }
 
   /**
-   * Connects a client on this path, and takes the upstream connection that belongs to it: one at a time, so that the two
-   * ends belong together. Nothing has been said yet, and the client is not inside TLS.
+   * Connects a client on this path, and accepts its upstream connection. Connects one client at a time, so that the two ends
+   * match. Neither has sent anything, and the client has not started TLS.
    */
-  connect(plan: Plan, way: Way): Promise<Ends> {
-    const ends = this.#connecting.then(() => this.#connect(plan, way))
+  connect(plan: Plan, path: Path): Promise<Ends> {
+    const ends = this.#connecting.then(() => this.#connect(plan, path))
     this.#connecting = ends.catch(() => {})
     return ends
   }
 
-  /** Sessions that the proxy has not forgotten. */
+  /** The number of active sessions. */
   get activeSessions(): number {
     return this.#servers().reduce((sum, server) => sum + server.activeSessions, 0)
   }
@@ -85,17 +86,17 @@ export class Stage {
     return this.#metrics.page()
   }
 
-  /** Ends everything. Rejects when a session, an observer's failure or a file descriptor is left. */
+  /** Stops everything. Rejects when a session is active, an observer failed or a socket is open. */
   async close(): Promise<void> {
     for (const server of this.#servers()) await server.close()
-    for (const { upstream } of this.#houses.values()) await upstream.close()
+    for (const { upstream } of this.#setups.values()) await upstream.close()
     this.#trust.remove()
-    assert.equal(this.activeSessions, 0, 'no session is left')
+    assert.equal(this.activeSessions, 0, 'no session is active')
     assert.deepEqual(this.recorder.failures, [], 'no observer failed')
     await this.#descriptorsAreBack()
   }
 
-  /** A socket that was closed keeps its descriptor until the next turns of the event loop. */
+  /** A closed socket keeps its descriptor for some turns of the event loop. */
   async #descriptorsAreBack(): Promise<void> {
     const left = () => openSockets() - this.#socketsBefore
     await until(
@@ -104,13 +105,13 @@ export class Stage {
     )
   }
 
-  async #connect(plan: Plan, way: Way): Promise<Ends> {
-    const { upstream } = this.#houses.get(plan.upstreamTls)!
-    // all upstream connections share one transcript, and a wait that an end breaks off makes a text of it
-    if (this.recorder.sessions.length % REMEMBERED === 0) upstream.transcript.clear()
+  async #connect(plan: Plan, path: Path): Promise<Ends> {
+    const { upstream } = this.#setups.get(plan.upstreamTls)!
+    // all upstream connections share one transcript, and a failed wait prints it
+    if (this.recorder.sessions.length % TRANSCRIPT_SESSIONS === 0) upstream.transcript.clear()
     const transcript = new Transcript()
     const number = this.recorder.sessions.length
-    const port = way === 'direct' ? upstream.port : this.#portFor(plan)
+    const port = path === 'direct' ? upstream.port : this.#portFor(plan)
     const client = await connectClient({ port, transcript, limitMs: LIMIT_MS })
     const peer = await upstream.accept()
     return {
@@ -118,21 +119,21 @@ export class Stage {
       upstream: peer,
       clientContext: this.#clientContext,
       upstreamContext: this.#upstreamContext,
-      events: async () => (way === 'direct' ? [] : (await this.recorder.ended(number, () => transcript)).events),
+      events: async () => (path === 'direct' ? [] : (await this.recorder.ended(number, () => transcript)).events),
     }
   }
 
   #portFor({ mode, upstreamTls }: Plan): number {
-    const { plain, certified } = this.#houses.get(upstreamTls)!
+    const { plain, certified } = this.#setups.get(upstreamTls)!
     const bound = mode === 'plain' ? plain.bound[0]! : certified.bound[mode === 'smtps' ? 1 : 0]!
     return bound.port
   }
 
   #servers(): ProxyServer[] {
-    return [...this.#houses.values()].flatMap(({ plain, certified }) => [plain, certified])
+    return [...this.#setups.values()].flatMap(({ plain, certified }) => [plain, certified])
   }
 
-  async #house(tls: boolean): Promise<House> {
+  async #setUp(tls: boolean): Promise<Setup> {
     const upstream = await ScriptedUpstream.start({ limitMs: LIMIT_MS })
     const address = `smtp://127.0.0.1:${upstream.port}${tls ? '' : '?tls=off'}`
     const plain = await this.#proxy({ PROXY_LISTEN: 'smtp://127.0.0.1:0', PROXY_UPSTREAM: address })
@@ -155,7 +156,7 @@ export class Stage {
   }
 }
 
-/** Sockets of this process, as file descriptors; none where the system does not show them. */
+/** The number of open sockets of this process; 0 where the system does not show them. */
 function openSockets(): number {
   try {
     return readdirSync('/proc/self/fd').filter((fd) => isSocket(`/proc/self/fd/${fd}`)).length
@@ -164,7 +165,7 @@ function openSockets(): number {
   }
 }
 
-/** The directory's own descriptor is gone by the time it is looked at. */
+/** Returns false for a descriptor that was closed meanwhile, such as that of the directory itself. */
 function isSocket(path: string): boolean {
   try {
     return readlinkSync(path).startsWith('socket:')

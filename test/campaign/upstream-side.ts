@@ -1,10 +1,11 @@
-/** The upstream's side of a plan: it counts bytes, replies when they have arrived, and leaves where the fault says so. */
+/** The upstream's side of a plan: it counts bytes, replies when they have arrived, and disconnects at the fault. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { playPreamble } from '../support/sockets/scripted-peers.ts'
 import { SeededRandom } from '../support/traffic/seeded-random.ts'
 import type { ClientSide } from './client-side.ts'
 import {
   goesUp,
+  type Path,
   type Plan,
   type Reply,
   relayed,
@@ -12,36 +13,35 @@ import {
   type Script,
   scriptOf,
   securesUpstream,
-  type Way,
 } from './plan.ts'
 import type { Ends } from './stage.ts'
-import { arrived, finished, Gone, turns, writePieces } from './wire.ts'
+import { arrived, Disconnected, finished, turns, writePieces } from './wire.ts'
 
-/** Bytes that the kernels on the way have no room for. */
+/** More bytes than the socket buffers on the path can hold. */
 const LARGE = 1_000_000
 
 export class UpstreamSide {
   readonly #plan: Plan
-  readonly #way: Way
+  readonly #path: Path
   readonly #ends: Ends
   readonly #script: Script
   readonly #random: SeededRandom
   readonly #client: ClientSide
-  /** Replies whose first bytes were written. */
+  /** The replies whose first bytes were written. */
   readonly #begun: Reply[] = []
-  /** Bytes that the upstream wrote. */
+  /** The number of bytes that the upstream wrote. */
   sentBytes = 0
 
-  constructor(plan: Plan, way: Way, ends: Ends, client: ClientSide) {
+  constructor(plan: Plan, path: Path, ends: Ends, client: ClientSide) {
     this.#plan = plan
-    this.#way = way
+    this.#path = path
     this.#ends = ends
-    this.#script = scriptOf(plan, way)
+    this.#script = scriptOf(plan, path)
     this.#random = new SeededRandom(plan.cuts.upstream)
     this.#client = client
   }
 
-  /** Plays the script to its end. Rejects where the connection ends before. */
+  /** Plays the whole script. Rejects when the connection ends earlier. */
   async run(): Promise<void> {
     await this.#greet()
     this.#client.upstreamListens = true
@@ -58,7 +58,7 @@ export class UpstreamSide {
     await this.#end()
   }
 
-  /** Reads nothing for a while, so that a large body fills the buffers on the way. */
+  /** Reads nothing for some time, so that a large body fills the buffers on the path. */
   async #rest(): Promise<void> {
     this.#ends.upstream.pause()
     await pause(5 + this.#random.below(40))
@@ -76,7 +76,7 @@ export class UpstreamSide {
     await this.#reply([greeting])
   }
 
-  /** How many replies that are due leave in one write. */
+  /** The number of due replies to send in one write. */
   #atOnce(from: number): number {
     const { due } = this.#script
     let count = 1
@@ -91,7 +91,7 @@ export class UpstreamSide {
     return count
   }
 
-  /** The replies that were written whole. */
+  /** The replies that were written completely. */
   get sent(): Reply[] {
     let end = 0
     return this.#begun.filter(({ bytes }) => {
@@ -113,7 +113,7 @@ export class UpstreamSide {
       return await this.#write(bytes)
     }
     if (fault.when === 'after') {
-      // what the client still sends stays unread, and makes the kernel answer the close by RST
+      // unread client bytes make the kernel follow the close with RST
       if (fault.how === 'close' && !fault.settled) this.#ends.upstream.pause()
       this.#begun.push(...replies)
       await this.#write(bytes)
@@ -133,10 +133,10 @@ export class UpstreamSide {
       if (fault.how === 'close') upstream.destroy()
       if (fault.how === 'half-close') await upstream.closed()
     }
-    throw new Gone()
+    throw new Disconnected()
   }
 
-  /** Bytes that the client must have read: all up to the last reply that was sent whole. */
+  /** The number of bytes that the client must have read: all up to the last complete reply. */
   #downSoFar(): number {
     const { greeting, groups } = this.#plan
     if (this.#begun.length === 0) return 0
@@ -145,9 +145,9 @@ export class UpstreamSide {
     let due = total
     let seen = 0
     for (const exchange of groups.flat()) {
-      for (const bytes of repliesTo(exchange, this.#way)) {
+      for (const bytes of repliesTo(exchange, this.#path)) {
         total += bytes.length
-        if (goesUp(exchange, this.#way) && seen < count) {
+        if (goesUp(exchange, this.#path) && seen < count) {
           seen += 1
           due = total
         }
@@ -156,17 +156,17 @@ export class UpstreamSide {
     return due
   }
 
-  /** True for a reply to the group at which the client leaves unanswered. */
+  /** True for a reply to the group at which the client disconnects without reading replies. */
   #isUnanswered(after: number): boolean {
     const { fault, groups } = this.#plan
     if (fault?.side !== 'client' || !fault.unanswered) return false
-    return after > relayed(groups.slice(0, fault.group).flat(), this.#way)
+    return after > relayed(groups.slice(0, fault.group).flat(), this.#path)
   }
 
   async #end(): Promise<void> {
     const { upstream } = this.#ends
     const { endsFirst, fault } = this.#plan
-    const waits = endsFirst === 'client' || (endsFirst === 'proxy' && this.#way === 'proxied')
+    const waits = endsFirst === 'client' || (endsFirst === 'proxy' && this.#path === 'proxied')
     if (waits || fault?.side === 'client') await upstream.closed()
     await finished(upstream, upstream.end())
   }

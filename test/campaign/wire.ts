@@ -1,13 +1,13 @@
-/** How a side writes: in pieces, with pauses between them, and never waiting for a connection that has gone. */
+/** How a side writes: in pieces, with pauses, and without waiting for a closed connection. */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Peer } from '../support/sockets/scripted-peers.ts'
 import type { SeededRandom } from '../support/traffic/seeded-random.ts'
 import { type Ends, LIMIT_MS } from './stage.ts'
 
-/** Thrown where a side stops because the other one has gone: an end of the script, and no failure. */
-export class Gone extends Error {}
+/** Thrown when a side stops because the other side has disconnected. It ends the script and is no failure. */
+export class Disconnected extends Error {}
 
-/** Writes in pieces of any size. `begun` is called with the bytes of each piece. Throws `Gone`. */
+/** Writes in pieces of any size. `begun` is called with the bytes of each piece. Throws `Disconnected`. */
 export async function writePieces(
   peer: Peer,
   bytes: Buffer,
@@ -15,7 +15,7 @@ export async function writePieces(
   begun: (count: number) => void,
 ): Promise<void> {
   for (const piece of pieces(bytes, random)) {
-    if (peer.ending === 'reset') throw new Gone()
+    if (peer.ending === 'reset') throw new Disconnected()
     begun(piece.length)
     await finished(peer, peer.send(piece))
     if (random.chance(0.3)) await turns(random.below(4))
@@ -23,17 +23,17 @@ export async function writePieces(
   }
 }
 
-/** Waits until what was written has arrived, and a little longer, so that what follows cannot overtake it. */
+/** Waits until the written bytes have arrived, and a few turns longer, so that later events cannot overtake them. */
 export async function arrived({ client, upstream }: Ends, done: () => boolean): Promise<void> {
   const deadline = performance.now() + LIMIT_MS
   while (!done() && client.ending === undefined && upstream.ending === undefined) {
-    if (performance.now() > deadline) throw new Error(`what was written did not arrive\n${client.transcript}`)
+    if (performance.now() > deadline) throw new Error(`written bytes did not arrive\n${client.transcript}`)
     await turns(1)
   }
   await turns(3)
 }
 
-/** Whole, byte by byte, or cut at random places. */
+/** Splits bytes: not at all, byte by byte, or at random places. */
 function pieces(bytes: Buffer, random: SeededRandom): Buffer[] {
   if (bytes.length === 0) return []
   const kind = random.below(10)
@@ -47,13 +47,13 @@ function pieces(bytes: Buffer, random: SeededRandom): Buffer[] {
     .filter((one) => one.length > 0)
 }
 
-/** How often a write is looked at, in milliseconds, and how often it may be late on a connection that has ended. */
+/** The interval of checks of a write, in milliseconds, and the number of checks on a connection that has ended. */
 const LOOK_MS = 50
 const LATE_LOOKS = 20
 
 /**
- * Waits until a write is done. Throws `Gone` where it never will be: Node may not call back the writes of a connection
- * that the other side has ended. A stall of the machine counts as one look, however long it is.
+ * Waits until a write is done. Throws `Disconnected` when it never will be: Node may not call back the writes of a connection
+ * that the other side has ended. A stall of the machine counts as one check, however long it is.
  */
 export async function finished(peer: Peer, write: Promise<void>): Promise<void> {
   let done = false
@@ -64,12 +64,12 @@ export async function finished(peer: Peer, write: Promise<void>): Promise<void> 
     await within(LOOK_MS, noted)
     await (done || turns(3))
     if (done || looks < LATE_LOOKS) continue
-    if (peer.ending !== undefined) throw new Gone()
+    if (peer.ending !== undefined) throw new Disconnected()
     if (looks * LOOK_MS > LIMIT_MS) throw new Error(`${peer.name} could not write\n${peer.transcript}`)
   }
 }
 
-/** Waits for `work`, but not longer. */
+/** Waits for `work`, but no longer than the limit. */
 async function within(ms: number, work: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>((settle) => {

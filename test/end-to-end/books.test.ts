@@ -1,7 +1,7 @@
 /**
- * The books balance: what a run of mixed mail comes to is the same, to the unit, on the scrape page, in the metrics that
- * arrive by OTLP, in the spans, in the lines of the log, in the log records that arrive by OTLP, in the ledger of the
- * simulated AhaSend, and in what the apps planned and read. The table says by which labels each source knows a thing.
+ * The books balance: all sources count the same traffic exactly alike. The sources are the scrape page, the metrics over
+ * OTLP, the spans, the log lines, the log records over OTLP, the ledger of the simulated AhaSend, and what the apps planned
+ * and read. AGREEMENTS lists the labels that each source knows.
  */
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
@@ -16,34 +16,34 @@ import { App, STRANGER } from '../support/traffic/mixed-mail.ts'
 import { sendMixedMail } from '../support/traffic/mixed-traffic.ts'
 import { until } from '../support/waiting/until.ts'
 
-interface Knowledge {
+interface Agreement {
   readonly sources: readonly Source[]
   readonly by: readonly string[]
-  /** What of it these sources know; all, unless given. */
+  /** The part that these sources know. Default: everything. */
   readonly only?: (labels: Readonly<Record<string, string>>) => boolean
 }
 
 const METRICS = ['page', 'points'] as const
 const LOGS = ['lines', 'records'] as const
 
-/** By which labels sources must agree. */
-const AGREEMENTS: readonly (readonly [Page, Knowledge])[] = [
-  // Log lines do not tell replies one by one.
+/** The sources that must agree on a count, and by which labels. */
+const AGREEMENTS: readonly (readonly [Page, Agreement])[] = [
+  // log lines do not report each reply
   ['replies', { sources: [...METRICS, 'spans'], by: ['command', 'code', 'cause', 'origin', 'client'] }],
-  // Apps cannot know causes; what nobody heard was planned.
+  // apps cannot know causes
   ['replies', { sources: [...METRICS, 'spans', 'apps'], by: ['command', 'code', 'origin', 'client'] }],
-  // AhaSend does not know the apps' names, nor what the proxy said.
+  // AhaSend knows neither the apps' names nor the local replies
   [
     'replies',
     { sources: [...METRICS, 'spans', 'ledger'], by: ['command', 'code'], only: ({ origin }) => origin === 'upstream' },
   ],
-  // Metrics count replies; a command that was never answered has a span, and arrived.
+  // metrics count replies only; an unanswered command also has a span and reached AhaSend
   ['commands', { sources: ['spans', 'ledger'], by: ['command'] }],
-  // A reply that did not reach its reader belongs to no span or line.
+  // a reply that did not reach the client has no span or line
   ['repliesLost', { sources: [...METRICS, 'apps'], by: ['loss'] }],
   ['repliesLost', { sources: [...METRICS, 'ledger'], by: ['loss'], only: ({ loss }) => loss === 'incomplete' }],
   ['transactions', { sources: [...METRICS, 'spans', ...LOGS, 'apps'], by: ['outcome', 'error', 'client'] }],
-  // AhaSend counts mails that came to their final dot.
+  // AhaSend counts messages with a final dot
   [
     'transactions',
     {
@@ -58,7 +58,7 @@ const AGREEMENTS: readonly (readonly [Page, Knowledge])[] = [
   ['bodies', { sources: [...METRICS, 'spans', ...LOGS, 'apps'], by: ['outcome', 'client'] }],
   ['bodies', { sources: [...METRICS, 'spans', ...LOGS, 'ledger'], by: ['outcome'] }],
   ['bytesOfBodies', { sources: [...METRICS, 'spans', ...LOGS, 'apps'], by: ['outcome', 'client'] }],
-  // AhaSend does not measure a body that breaks off.
+  // AhaSend does not measure an incomplete body
   [
     'bytesOfBodies',
     {
@@ -70,11 +70,11 @@ const AGREEMENTS: readonly (readonly [Page, Knowledge])[] = [
   ['sessions', { sources: [...METRICS, 'spans', ...LOGS, 'apps'], by: ['reason', 'client'] }],
   ['mails', { sources: [...METRICS, 'spans', ...LOGS, 'ledger', 'apps'], by: [] }],
   ['dials', { sources: [...METRICS, 'spans'], by: ['error', 'resumed'] }],
-  // Of a session's dials its line says how many there were; failed ones have lines of their own.
+  // a session's line has the number of its dials; failed dials have their own lines
   ['dials', { sources: [...METRICS, 'spans', ...LOGS], by: ['ready', 'error'] }],
-  // AhaSend sees whether TLS came about.
+  // AhaSend sees whether the handshake succeeded
   ['dials', { sources: [...METRICS, 'spans', ...LOGS, 'ledger'], by: ['ready'] }],
-  // Apps do not see the proxy's changes to EHLO's reply, nor do bytes of theirs that the proxy answers go up.
+  // apps cannot know: the proxy changes the EHLO reply, and does not relay commands that it answers itself
   ['bytes', { sources: [...METRICS, 'spans', ...LOGS, 'ledger'], by: ['direction'] }],
 ]
 
@@ -96,16 +96,16 @@ for (const [title, env, seed] of [
       const [reference, ...others] = sources
       test(`${titleOf(page)}, by ${by.join(', ') || 'their number'}: ${sources.join(' = ')}`, () => {
         const expected = done.books[reference as Source][page].by(by, only)
-        assert.notDeepEqual(expected, {}, 'there was something to count')
+        assert.notDeepEqual(expected, {}, 'the traffic contains some')
         for (const other of others) assert.deepEqual(done.books[other][page].by(by, only), expected, other)
       })
     }
 
-    test('histograms have observed what counters have counted', () => {
+    test('histograms and counters agree', () => {
       const { commandDuration, replies, transactionDuration, transactions, messageRecipients, recipients } = metrics
       const timed = sumBy(samples, `${commandDuration.prometheus}_count`, 'smtp_command')
       const counted = new Map(sumBy(samples, replies.prometheus, 'smtp_command'))
-      counted.delete('UNSOLICITED') // asked by nobody, so it took no time
+      counted.delete('UNSOLICITED') // a reply without a command has no duration
       assert.deepEqual(timed, counted)
       const mails = sum(samples, transactions.prometheus)
       assert.equal(sum(samples, `${transactionDuration.prometheus}_count`), mails)
@@ -122,13 +122,13 @@ for (const [title, env, seed] of [
   })
 }
 
-/** The sum of all that a page of a book counts. */
+/** The total of a page of a book. */
 function all(book: Book, page: Page): number {
   return Object.values(book[page].by([])).reduce((total, count) => total + count, 0)
 }
 
-describe('What is not told one by one is counted', needsCollector, () => {
-  test('commands beyond those that have spans of their own: smtp.exchanges.omitted', async () => {
+describe('What is not reported individually is counted:', needsCollector, () => {
+  test('commands without their own span, in smtp.exchanges.omitted', async () => {
     const { books, spans } = await run({}, async ({ proxy, apps }) => {
       const app = await App.loggedIn(proxy.port, '127.0.0.1', apps)
       const to = Array.from({ length: 140 }, (_, number) => `reader-${number}`)
@@ -140,15 +140,15 @@ describe('What is not told one by one is counted', needsCollector, () => {
     const omitted = spans.map(({ attributes }) => Number(attributes['smtp.exchanges.omitted'] ?? 0))
     assert.deepEqual(
       omitted.filter((count) => count > 0),
-      // 143 commands of the mail, 128 spans; 45 of the session, 32 spans: a refused VRFY is no refusal of the session
+      // 143 commands of the message and 128 spans; 45 of the session and 32 spans: a refused VRFY does not keep its span
       [15, 13],
     )
-    const told = all(books.spans, 'replies') + omitted.reduce((total, count) => total + count, 0)
-    assert.equal(told, all(books.page, 'replies'))
+    const reported = all(books.spans, 'replies') + omitted.reduce((total, count) => total + count, 0)
+    assert.equal(reported, all(books.page, 'replies'))
     assert.equal(all(books.apps, 'replies'), all(books.page, 'replies'))
   })
 
-  test('sessions that are turned away faster than they are told of: telemetry.loss rate_limited', async () => {
+  test('refused sessions above the rate limit, as telemetry.loss rate_limited', async () => {
     const { books, last, lines } = await run({}, async ({ proxy, apps }) => {
       const strangers = Array.from({ length: 30 }, async () => {
         const app = await App.connect(proxy.port, STRANGER, apps)
@@ -169,10 +169,10 @@ describe('What is not told one by one is counted', needsCollector, () => {
     assert.ok(all(books.spans, 'sessions') < 30 && all(books.lines, 'sessions') < 30)
   })
 
-  test('a session that is not understood: its replies and bytes are counted, its mails are not guessed (MET-13)', async () => {
+  test('the replies and bytes of an opaque session, but not its messages (MET-13)', async () => {
     const { books, page } = await run({}, async ({ proxy, apps }) => {
       const app = await App.loggedIn(proxy.port, '127.0.0.1', apps)
-      // not offered, so that what comes behind it could be anything until the 502
+      // BDAT is not offered, so the bytes after it are ambiguous until the 502
       await app.mail({ between: ['BDAT', 'BDAT 0 LAST'], outcome: 'accepted' }, true)
       await app.mail({ outcome: 'accepted' }, false)
       await app.quit()
@@ -187,9 +187,9 @@ describe('What is not told one by one is counted', needsCollector, () => {
     assert.deepEqual(books.ledger.transactions.by(['outcome']), { accepted: 2 })
   })
 
-  test('connections dialled ahead: at the level debug each dial has a line, and no dial belongs to two sessions', async () => {
-    const ahead = { PROXY_WARM_CONNECTIONS: '8', PROXY_LOG_LEVEL: 'debug' }
-    const { books, spans, lines } = await run(ahead, async ({ proxy, simulator, apps }) => {
+  test('preconnected connections: at level debug each dial has a line, and belongs to one session at most', async () => {
+    const preconnecting = { PROXY_WARM_CONNECTIONS: '8', PROXY_LOG_LEVEL: 'debug' }
+    const { books, spans, lines } = await run(preconnecting, async ({ proxy, simulator, apps }) => {
       for (let number = 0; number < 20; number += 1) {
         const app = await App.loggedIn(proxy.port, '127.0.0.1', apps)
         await app.quit()
@@ -207,6 +207,6 @@ describe('What is not told one by one is counted', needsCollector, () => {
     const given = sessions.filter(({ attributes }) => attributes['smtp.dial.ahead']).length
     const own = sessions.reduce((total, { attributes }) => total + Number(attributes['smtp.dial.count'] ?? 0), 0)
     assert.equal(given + own, 20)
-    assert.ok(given > 0 && own > 0, `${given} of 20 were dialled ahead`)
+    assert.ok(given > 0 && own > 0, `${given} of 20 were preconnected`)
   })
 })

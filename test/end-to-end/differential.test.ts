@@ -1,11 +1,10 @@
 /**
- * The same script, run directly against the simulated AhaSend and through the proxy over each kind of listener. The
- * client must read the same bytes and see the same kind of close; AhaSend must receive the same commands and bodies.
+ * Plays the same script directly against the simulated AhaSend and through the proxy, over each kind of listener. The
+ * client must read the same bytes and see the same kind of close. AhaSend must receive the same commands and bodies.
  *
- * Declared differences, and nothing else: what happens before TLS (the proxy's preamble and its own STARTTLS), message
- * ids (random), and half a reply, which the proxy does not pass on.
+ * Only these differences are allowed: everything before TLS (the proxy's preamble and its own STARTTLS), random message
+ * ids, and incomplete replies, which the proxy does not relay.
  */
-
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { createSecureContext } from 'node:tls'
@@ -18,7 +17,7 @@ import { connectClient, type Ending, type Peer, startTls } from '../support/sock
 import { type Certificate, makeAuthority } from '../support/tls/certificates.ts'
 import { until } from '../support/waiting/until.ts'
 
-/** What to send, and how many replies to wait for; 0 = go on at once. `FIN` ends the client's direction. */
+/** What to send, and the number of replies to wait for. `FIN` ends the client's direction. */
 type Step = readonly [send: string, replies: number] | 'FIN'
 
 const LOGIN: Step = [`${AUTH_PLAIN}\r\n`, 1]
@@ -34,7 +33,7 @@ function group(from: string, to: string): string {
   return `MAIL FROM:<${from}>\r\nRCPT TO:<${to}>\r\nDATA\r\n`
 }
 
-/** A mail that stops where the fault strikes. */
+/** A message up to the command at which the fault occurs. */
 function untilFault(fault: string, command: 'mail' | 'rcpt' | 'data' | 'end-of-message'): Step[] {
   const steps = mail(`fault+${fault}@example.com`)
   return steps.slice(0, ['mail', 'rcpt', 'data', 'end-of-message'].indexOf(command) + 1)
@@ -89,7 +88,7 @@ const SCRIPTS: Readonly<Record<string, readonly Step[]>> = {
   '451 at RCPT': [LOGIN, ...untilFault('451-at-rcpt', 'rcpt'), QUIT],
   '554 at DATA': [LOGIN, ...untilFault('554-at-data', 'data'), QUIT],
   '556 at the end': [LOGIN, ...untilFault('556-at-end-of-message', 'end-of-message'), QUIT],
-  '552 at the end, then another mail': [
+  '552 at the end, then another message': [
     LOGIN,
     ...untilFault('552-at-end-of-message', 'end-of-message'),
     ...mail(),
@@ -98,33 +97,30 @@ const SCRIPTS: Readonly<Record<string, readonly Step[]>> = {
   '421 at MAIL': [LOGIN, ...untilFault('421-at-mail', 'mail')],
   '421 at DATA': [LOGIN, ...untilFault('421-at-data', 'data')],
   '421 at the end': [LOGIN, ...untilFault('421-at-end-of-message', 'end-of-message')],
-  'a close in place of the answer to MAIL': [LOGIN, ['MAIL FROM:<fault+close-at-mail@example.com>\r\n', 0]],
+  'a close in place of the reply to MAIL': [LOGIN, ['MAIL FROM:<fault+close-at-mail@example.com>\r\n', 0]],
   'a close in place of the final reply': [LOGIN, ...untilFault('close-at-end-of-message', 'data'), [BODY, 0]],
   'a reset in place of the final reply': [LOGIN, ...untilFault('reset-at-end-of-message', 'data'), [BODY, 0]],
   'a reply cut in the middle': [LOGIN, ['MAIL FROM:<fault+cut-at-mail@example.com>\r\n', 0]],
   'a final reply cut in the middle': [LOGIN, ...untilFault('cut-at-end-of-message', 'data'), [BODY, 0]],
-  'the client ends its side behind the dot': [LOGIN, ...mail().slice(0, 3), [BODY, 0], 'FIN'],
-  'the client ends its side behind QUIT': [LOGIN, ['QUIT\r\n', 0], 'FIN'],
-  'the client ends its side in the body': [LOGIN, ...mail().slice(0, 3), ['half a li', 0], 'FIN'],
+  'the client ends its direction after the dot': [LOGIN, ...mail().slice(0, 3), [BODY, 0], 'FIN'],
+  'the client ends its direction after QUIT': [LOGIN, ['QUIT\r\n', 0], 'FIN'],
+  'the client ends its direction in the body': [LOGIN, ...mail().slice(0, 3), ['half a li', 0], 'FIN'],
 }
 
 const SILENCE: Readonly<Record<string, readonly Step[]>> = {
   'silence until the idle disconnect': [LOGIN, ['', 0]],
 }
 
-/**
- * AhaSend's idle limit, and the scripts that are played under it. Who talks never comes near the limit, who is silent
- * waits for it.
- */
+/** AhaSend's idle limit, and the scripts that are played with it: a long limit for all scripts that send, a short one for silence. */
 const RUNS = [
   [60_000, SCRIPTS],
   [2500, SILENCE],
 ] as const
 
-const ROADS = ['direct', 'starttls', 'smtps', 'plain'] as const
-type Road = (typeof ROADS)[number]
+const PATHS = ['direct', 'starttls', 'smtps', 'plain'] as const
+type Path = (typeof PATHS)[number]
 
-/** What one run looked like from both ends. */
+/** What the client and AhaSend received in one run. */
 interface Run {
   readonly read: string
   readonly ending: Ending
@@ -133,7 +129,7 @@ interface Run {
 }
 
 for (const [idleMs, scripts] of RUNS)
-  describe(`the same script, directly and through the proxy (idle limit ${idleMs} ms)`, () => {
+  describe(`A script gives the same result directly and through the proxy (idle limit ${idleMs} ms):`, () => {
     let simulator: Simulator
     let proxy: ProxyServer
     let authority: { readonly certPem: string }
@@ -152,34 +148,34 @@ for (const [idleMs, scripts] of RUNS)
 
     for (const [name, script] of Object.entries(scripts)) {
       test(name, async () => {
-        const [direct, ...proxied] = await Promise.all(ROADS.map((road) => play(script, road)))
-        for (const [index, run] of proxied.entries()) assert.deepEqual(run, direct, `by ${ROADS[index + 1]}`)
+        const [direct, ...proxied] = await Promise.all(PATHS.map((path) => play(script, path)))
+        for (const [index, run] of proxied.entries()) assert.deepEqual(run, direct, `by ${PATHS[index + 1]}`)
       })
     }
 
-    async function play(script: readonly Step[], road: Road): Promise<Run> {
+    async function play(script: readonly Step[], path: Path): Promise<Run> {
       const marker = `script-${Math.random().toString(36).slice(2)}`
-      const client = await connect(road, marker)
-      const mark = client.log.length
+      const client = await connect(path, marker)
+      const before = client.log.length
       for (const step of script) await perform(client, step)
       const ending = await client.closed()
       client.destroy()
       const session = await simulatorSession(marker)
       return {
-        read: normalised(client.log.all.subarray(mark).toString('latin1')),
+        read: normalised(client.log.all.subarray(before).toString('latin1')),
         ending,
         commands: commandsOf(session),
         bodies: simulator.ledger.messages.filter((message) => message.session === session).map(({ sha256 }) => sha256),
       }
     }
 
-    /** Up to and including the EHLO inside TLS (or its like on a plain listener), whose name marks the session. */
-    async function connect(road: Road, marker: string): Promise<Peer> {
+    /** Connects a client and sends EHLO, inside TLS except on a plain listener. The name in it identifies the session. */
+    async function connect(path: Path, marker: string): Promise<Peer> {
       const tls = { ca: authority.certPem, servername: 'localhost' }
-      const port = road === 'direct' ? simulator.port : proxy.bound[['starttls', 'smtps', 'plain'].indexOf(road)]!.port
-      const client = await connectClient({ port, ...(road === 'smtps' && { tls }) })
+      const port = path === 'direct' ? simulator.port : proxy.bound[['starttls', 'smtps', 'plain'].indexOf(path)]!.port
+      const client = await connectClient({ port, ...(path === 'smtps' && { tls }) })
       await client.readReply()
-      if (road === 'direct' || road === 'starttls') {
+      if (path === 'direct' || path === 'starttls') {
         await client.send('EHLO clear.example\r\n')
         await client.readReply()
         await startTls(client, tls)
@@ -189,11 +185,11 @@ for (const [idleMs, scripts] of RUNS)
       return client
     }
 
-    /** The simulator's number of the session that said the marker, once that session is closed. */
+    /** The simulator's number of the session with this marker, once the session is closed. */
     async function simulatorSession(marker: string): Promise<number> {
       return await until(`the simulator has closed the session of ${marker}`, () => {
-        const said = simulator.ledger.commands.find(({ line }) => line.includes(marker))
-        const session = simulator.ledger.sessions.find((one) => one.session === said?.session)
+        const command = simulator.ledger.commands.find(({ line }) => line.includes(marker))
+        const session = simulator.ledger.sessions.find((one) => one.session === command?.session)
         return session?.closedAt !== undefined && session.session
       })
     }

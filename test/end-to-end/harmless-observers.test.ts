@@ -1,4 +1,4 @@
-/** Telemetry cannot hurt: wherever it throws, and whatever, mail goes on as if nobody observed it, and the throw is counted. */
+/** Telemetry is harmless: wherever it throws, and whatever it throws, mail is relayed as without it, and the error is counted. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { ExportResultCode } from '@opentelemetry/core'
@@ -14,17 +14,17 @@ import { combine, type Telemetry } from '../../proxy/events/observer.ts'
 import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
 import { scraped } from '../support/telemetry/scrape.ts'
-import { observed, type Told, type Traffic, unobserved } from '../support/traffic/traffic.ts'
+import { observed, type Traffic, type TrafficResult, unobserved } from '../support/traffic/traffic.ts'
 
 const LIMIT = { timeout: 60_000 }
 const FEW: Traffic = { sessions: 1, mails: 10 }
-/** Throws that silence an observer for its session. */
-const STRIKES = 3
+/** The number of errors after which an observer is removed from its session. */
+const MAX_ERRORS = 3
 
 let simulator: Simulator
-/** What the same traffic looks like when nobody observes it. */
-let expected: Told
-/** What happens in it. */
+/** The result of the same traffic without telemetry. */
+let expected: TrafficResult
+/** The events of this traffic. */
 const events: SessionEvent[] = []
 
 before(async () => {
@@ -51,13 +51,13 @@ function broken(): never {
 
 const silent: Telemetry = { open: () => () => {}, dial() {}, observerFailed() {} }
 
-/** Sends the traffic past `telemetry` and the real metrics. Returns what `smtp_proxy_observer_failures_total` says then. */
+/** Sends the traffic with `telemetry` and the real metrics. Returns `smtp_proxy_observer_failures_total`. */
 async function failuresOf(...telemetry: readonly Telemetry[]): Promise<number> {
   const { metrics, series } = scraped()
   const seen: SessionEvent[] = []
   const all = combine(metrics, ...telemetry, recorder(seen))
   assert.deepEqual(await observed(simulator, FEW, all), expected)
-  assert.deepEqual(kindsOf(seen), kindsOf(events), 'the others see everything')
+  assert.deepEqual(kindsOf(seen), kindsOf(events), 'the other observers see all events')
   return (await series('smtp_proxy_observer_failures_total'))[''] ?? 0
 }
 
@@ -65,7 +65,7 @@ function kindsOf(seen: readonly SessionEvent[]): string[] {
   return seen.map(({ type }) => type)
 }
 
-/** Of a session with good and refused mails. */
+/** The events of a session with accepted and refused messages. */
 const KINDS: readonly SessionEvent['type'][] = [
   'dial',
   'greeting',
@@ -80,58 +80,58 @@ const KINDS: readonly SessionEvent['type'][] = [
   'session-close',
 ]
 
-describe('an observer that throws (R12)', LIMIT, () => {
+describe('An observer that throws (R12)', LIMIT, () => {
   for (const kind of KINDS) {
     test(`at every ${kind}`, async () => {
       const occasions = events.filter(({ type }) => type === kind).length
       assert.ok(occasions > 0)
       const observer = ({ type }: SessionEvent) => (type === kind ? broken() : undefined)
-      assert.equal(await failuresOf({ ...silent, open: () => observer }), Math.min(occasions, STRIKES))
+      assert.equal(await failuresOf({ ...silent, open: () => observer }), Math.min(occasions, MAX_ERRORS))
     })
   }
 
-  test('at everything', async () => {
-    assert.equal(await failuresOf({ open: () => broken, dial: broken, observerFailed: broken }), STRIKES)
+  test('at every event', async () => {
+    assert.equal(await failuresOf({ open: () => broken, dial: broken, observerFailed: broken }), MAX_ERRORS)
   })
 
   test('when a session begins', async () => {
     assert.equal(await failuresOf({ ...silent, open: broken }), 1)
   })
 
-  test('when it hears that another one threw', async () => {
-    const deaf: Telemetry = { ...silent, observerFailed: broken }
-    assert.equal(await failuresOf(deaf, { ...silent, open: () => broken }, deaf), STRIKES)
+  test('when it is notified that another observer threw', async () => {
+    const failing: Telemetry = { ...silent, observerFailed: broken }
+    assert.equal(await failuresOf(failing, { ...silent, open: () => broken }, failing), MAX_ERRORS)
   })
 })
 
 const trap = () => Object.defineProperty(new Error('trap'), 'stack', { get: broken })
 
-const ODDITIES: Readonly<Record<string, () => unknown>> = {
+const THROWN: Readonly<Record<string, () => unknown>> = {
   nothing: () => undefined,
   null: () => null,
   'a text': () => 'text',
   'an error without a stack': () => Object.assign(new Error('bare'), { stack: undefined }),
   'an error whose stack is a number': () => Object.assign(new Error('odd'), { stack: 5 }),
   'an error whose stack throws': trap,
-  'what throws when it is serialized': () => ({ toJSON: broken }),
+  'a value that throws when it is serialized': () => ({ toJSON: broken }),
   'an error with a code that throws when it is serialized': () => Object.assign(new Error('odd'), { code: trap() }),
-  'a proxy that throws whatever is asked': () => new Proxy({}, { get: broken, getPrototypeOf: broken, has: broken }),
+  'a Proxy that throws on every access': () => new Proxy({}, { get: broken, getPrototypeOf: broken, has: broken }),
 }
 
-describe('an observer that throws', LIMIT, () => {
-  for (const [what, make] of Object.entries(ODDITIES)) {
+describe('An observer that throws', LIMIT, () => {
+  for (const [what, make] of Object.entries(THROWN)) {
     test(what, async () => {
       const { records, lines } = logged()
       const thrower = () => {
         throw make()
       }
-      assert.equal(await failuresOf(records, { ...silent, open: () => thrower }), STRIKES)
+      assert.equal(await failuresOf(records, { ...silent, open: () => thrower }), MAX_ERRORS)
       assert.equal(lines('transaction'), FEW.mails)
     })
   }
 })
 
-/** The real records, whose log is kept. `lines` counts those with a message. */
+/** The real records with a recorded log. `lines` counts the lines with a message. */
 function logged(options: Partial<LoggerOptions> = {}, processor?: SpanProcessor, sampler?: Sampler) {
   let text = ''
   const destination = { write: (line: string) => (text += line) }
@@ -150,33 +150,29 @@ function logged(options: Partial<LoggerOptions> = {}, processor?: SpanProcessor,
 
 const PROCESSOR: SpanProcessor = { onStart() {}, onEnd() {}, forceFlush: async () => {}, shutdown: async () => {} }
 
-describe(
-  'spans that cannot be made take no log line with them, and only the first throw of a session is heard',
-  LIMIT,
-  () => {
-    const cases: Readonly<Record<string, () => ReturnType<typeof logged>>> = {
-      'a processor throws when a span begins': () => logged({}, { ...PROCESSOR, onStart: broken }),
-      'a processor throws when a span ends': () => logged({}, { ...PROCESSOR, onEnd: broken }),
-      'the sampler throws': () => logged({}, PROCESSOR, { shouldSample: broken, toString: () => 'broken' }),
-    }
-    for (const [what, make] of Object.entries(cases)) {
-      test(what, async () => {
-        const { records, lines } = make()
-        assert.equal(await failuresOf(records), FEW.sessions)
-        assert.deepEqual([lines('transaction'), lines('session')], [FEW.mails, FEW.sessions])
-        assert.equal(lines('telemetry failed'), FEW.sessions)
-      })
-    }
-  },
-)
+describe('When spans fail, all log lines are written, and only the first error of a session is logged:', LIMIT, () => {
+  const cases: Readonly<Record<string, () => ReturnType<typeof logged>>> = {
+    'a processor throws when a span begins': () => logged({}, { ...PROCESSOR, onStart: broken }),
+    'a processor throws when a span ends': () => logged({}, { ...PROCESSOR, onEnd: broken }),
+    'the sampler throws': () => logged({}, PROCESSOR, { shouldSample: broken, toString: () => 'broken' }),
+  }
+  for (const [what, make] of Object.entries(cases)) {
+    test(what, async () => {
+      const { records, lines } = make()
+      assert.equal(await failuresOf(records), FEW.sessions)
+      assert.deepEqual([lines('transaction'), lines('session')], [FEW.mails, FEW.sessions])
+      assert.equal(lines('telemetry failed'), FEW.sessions)
+    })
+  }
+})
 
-describe('a log', LIMIT, () => {
+describe('A log', LIMIT, () => {
   test('that cannot be written', async () => {
     const { records } = logged({ destination: { write: broken } })
-    assert.equal(await failuresOf(records), STRIKES)
+    assert.equal(await failuresOf(records), MAX_ERRORS)
   })
 
-  test('whose lines cannot be handed on: they are written, and counted as not exported', async () => {
+  test('whose lines cannot be exported: they are written, and counted as not exported', async () => {
     let lost = 0
     const losses: Deliveries = { ...uncounted, count: (signal, loss) => (lost += `${signal} ${loss}` === LOST ? 1 : 0) }
     const { records, lines } = logged({ emit: broken, losses })
@@ -188,7 +184,7 @@ describe('a log', LIMIT, () => {
 
 const LOST = 'logs export_failed'
 
-test('an exporter that throws has failed, and what it was given is counted', () => {
+test('an exporter that throws fails its export, and the items of the export are counted', () => {
   let lost = 0
   const losses: Deliveries = { ...uncounted, count: (_signal, _loss, items = 1) => (lost += items) }
   const delivery = new Delivery('traces', losses, () => {})

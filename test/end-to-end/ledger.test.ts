@@ -1,6 +1,6 @@
 /**
- * The laws of the ledger, under random faults on both sides (seeded; the seed is printed): no mail is invented, none is
- * sent twice or altered, and every mail that was taken without its sender learning of it lies inside a fault.
+ * The laws of docs/test-cases.md, under random faults on both sides (the test prints the seed): the proxy invents no
+ * message, relays none twice and alters none. It counts every message that AhaSend accepted without a reply to the sender.
  */
 
 import assert from 'node:assert/strict'
@@ -10,17 +10,17 @@ import net from 'node:net'
 import { describe, test } from 'node:test'
 import type { SessionEvent } from '../../proxy/events/session-event.ts'
 import { startServer } from '../../proxy/server/server.ts'
-import { seededRandom } from '../simulator/random.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
 import { configOf } from '../support/in-process/config.ts'
 import { Recorder } from '../support/in-process/recorder.ts'
 import { Peer } from '../support/sockets/scripted-peers.ts'
+import { SeededRandom } from '../support/traffic/seeded-random.ts'
 import { until } from '../support/waiting/until.ts'
 
 const SESSIONS = 300
 const AT_ONCE = 10
 
-/** What the upstream does wrong, each with its chance. Three sessions in ten meet at least one. */
+/** The upstream's faults and their probabilities. Three sessions in ten meet at least one fault. */
 const FAULTS: Readonly<Record<string, number>> = {
   'load-shedding': 0.02,
   '421-at-mail': 0.01,
@@ -41,28 +41,28 @@ const FAULTS: Readonly<Record<string, number>> = {
   'slices-20': 0.05,
 }
 
-/** One mail as its sender sees it. */
+/** One message as its sender sees it. */
 interface Sent {
   readonly sha256: string
-  /** The final dot was given to the kernel. */
+  /** True once the final dot was written to the socket. */
   dot: boolean
-  /** The reply to it, when one was read. */
+  /** The reply to the final dot, if the sender read one. */
   verdict?: string
-  /** The sender broke the session off behind the dot. */
+  /** True when the sender aborted the session after the final dot. */
   brokeOff?: true
 }
 
-/** An app that sends some mails, carefully or not, and breaks off now and then. */
+/** An app that sends some messages, pipelined or not, and sometimes aborts the session. */
 class App {
   readonly sent: Sent[] = []
-  /** Every reply that it read. */
+  /** Every reply that the app read. */
   readonly replies: string[] = []
-  /** Its own end of the connection, by which the proxy knows it. */
+  /** The app's own port, which identifies its session in the events. */
   port = 0
-  readonly #random: () => number
+  readonly #random: SeededRandom
   readonly #name: string
 
-  constructor(name: string, random: () => number) {
+  constructor(name: string, random: SeededRandom) {
     this.#name = name
     this.#random = random
   }
@@ -75,7 +75,7 @@ class App {
     try {
       await this.#talk(peer)
     } catch {
-      // The connection ended under it: what it read until then is what counts.
+      // the connection ended: only what the app has read until then counts
     } finally {
       peer.destroy()
     }
@@ -84,7 +84,7 @@ class App {
   async #talk(peer: Peer): Promise<void> {
     if (!(await this.#read(peer)).startsWith('220')) return
     await this.#ask(peer, 'EHLO app.example\r\n')
-    const mails = 1 + this.#below(3)
+    const mails = 1 + this.#random.below(3)
     for (let number = 0; number < mails; number += 1) {
       if (!(await this.#mail(peer, number))) return
     }
@@ -92,7 +92,7 @@ class App {
     await peer.closed()
   }
 
-  /** Returns false when the session is over. */
+  /** Sends a message. Returns false when the session has ended. */
   async #mail(peer: Peer, number: number): Promise<boolean> {
     const codes = await this.#envelope(peer, number)
     if (codes.includes('421')) return false
@@ -104,7 +104,7 @@ class App {
   async #envelope(peer: Peer, number: number): Promise<string[]> {
     const lines = [`MAIL FROM:<${this.#name}-${number}@example.com>\r\n`, 'RCPT TO:<you@example.net>\r\n', 'DATA\r\n']
     const codes: string[] = []
-    if (this.#chance(0.5)) {
+    if (this.#random.chance(0.5)) {
       await peer.send(lines.join(''))
       for (const _ of lines) codes.push((await this.#read(peer)).slice(0, 3))
       return codes
@@ -117,17 +117,17 @@ class App {
   }
 
   async #body(peer: Peer, number: number): Promise<boolean> {
-    const text = `Subject: ${this.#name} ${number}\r\n\r\n${'a line of text\r\n..\r\n'.repeat(this.#below(800))}`
+    const text = `Subject: ${this.#name} ${number}\r\n\r\n${'a line of text\r\n..\r\n'.repeat(this.#random.below(800))}`
     const mail: Sent = { sha256: createHash('sha256').update(text).digest('hex'), dot: false }
     this.sent.push(mail)
-    const cut = this.#below(text.length)
+    const cut = this.#random.below(text.length)
     await peer.send(text.slice(0, cut))
-    if (this.#chance(0.05)) return await this.#breakOff(peer)
+    if (this.#random.chance(0.05)) return await this.#breakOff(peer)
     await peer.send(text.slice(cut))
-    if (this.#chance(0.05)) return await this.#breakOff(peer)
+    if (this.#random.chance(0.05)) return await this.#breakOff(peer)
     mail.dot = true
     await peer.send('.\r\n')
-    if (this.#chance(0.07)) {
+    if (this.#random.chance(0.07)) {
       mail.brokeOff = true
       return await this.#breakOff(peer)
     }
@@ -136,7 +136,7 @@ class App {
   }
 
   async #breakOff(peer: Peer): Promise<false> {
-    await (this.#chance(0.5) ? peer.reset() : peer.end())
+    await (this.#random.chance(0.5) ? peer.reset() : peer.end())
     return false
   }
 
@@ -150,14 +150,6 @@ class App {
     this.replies.push(reply)
     return reply
   }
-
-  #below(limit: number): number {
-    return Math.floor(this.#random() * limit)
-  }
-
-  #chance(probability: number): boolean {
-    return this.#random() < probability
-  }
 }
 
 interface Campaign {
@@ -167,18 +159,15 @@ interface Campaign {
   readonly left: number
 }
 
-/** Runs all sessions, some at a time, and waits until the proxy has forgotten them. */
+/** Runs all sessions, ten at a time, and waits until the proxy has ended them. */
 async function runCampaign(seed: number): Promise<Campaign> {
-  const random = seededRandom(seed)
+  const random = new SeededRandom(seed)
   const faults = Object.fromEntries(Object.entries(FAULTS).map(([name, probability]) => [name, { probability }]))
   await using simulator = await startSimulator({ requireAuth: false, seed, faults })
   const recorder = new Recorder()
   const server = await startServer({ config: configFor(simulator), telemetry: recorder })
   const port = server.bound[0]!.port
-  const apps = Array.from(
-    { length: SESSIONS },
-    (_, number) => new App(`app${number}`, seededRandom(random() * 2 ** 32)),
-  )
+  const apps = Array.from({ length: SESSIONS }, (_, number) => new App(`app${number}`, random.another()))
   const waiting = [...apps]
   const work = async () => {
     for (let app = waiting.shift(); app; app = waiting.shift()) await app.run(port)
@@ -194,12 +183,12 @@ function configFor(simulator: Simulator) {
     PROXY_LISTEN: 'smtp://127.0.0.1:0',
     PROXY_UPSTREAM: `smtp://localhost:${simulator.port}`,
     PROXY_UPSTREAM_CA_FILE: simulator.caFile,
-    // a dial in slices takes more than a hundred turns of this busy loop: the proxy must not give it up
+    // a dial in slices takes more than a hundred turns of this busy event loop, and must not time out
     PROXY_DIAL_TIMEOUT: '25s',
   })
 }
 
-describe('The laws of the ledger, in sessions that are broken at random', () => {
+describe('In sessions with random faults, the laws hold', () => {
   const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32))
 
   test(`${SESSIONS} sessions (L1, L2, L3, L4, L5, L6, REL-02)`, async (context) => {
@@ -209,27 +198,30 @@ describe('The laws of the ledger, in sessions that are broken at random', () => 
     const taken = new Map(simulator.ledger.messages.map((message) => [message.sha256, message]))
     const acceptances = simulator.ledger.messages.filter(({ code }) => code === 250)
 
-    assert.ok(acceptances.length > SESSIONS / 2, 'most mails go through')
+    assert.ok(acceptances.length > SESSIONS / 2, 'most messages are accepted')
     assert.ok(
       sent.some(({ verdict }) => verdict === undefined),
-      'and some do not',
+      'some messages get no reply',
     )
 
     for (const mail of sent.filter(({ verdict }) => verdict?.startsWith('250'))) {
-      assert.equal(taken.get(mail.sha256)?.code, 250, 'L1: who read a 250 was given it by the upstream')
+      assert.equal(taken.get(mail.sha256)?.code, 250, 'L1: every 250 that a client read came from the upstream')
     }
     for (const [sha256, count] of simulator.ledger.bodies) {
-      assert.equal(count, 1, 'L3: no mail arrives twice')
+      assert.equal(count, 1, 'L3: no message arrives twice')
       const mail = sent.find((candidate) => candidate.sha256 === sha256)
-      assert.ok(mail, 'L5: every mail arrives as it was sent')
-      assert.ok(mail.dot, 'L4: no mail is ended but by its sender')
+      assert.ok(mail, 'L5: every message arrives unaltered')
+      assert.ok(mail.dot, 'L4: only the sender ends a message')
     }
     for (const app of apps) {
       for (const { sha256, verdict, brokeOff } of app.sent) {
         if (taken.get(sha256)?.code !== 250 || verdict !== undefined) continue
         const counted = uncertain(recorder, app.port)
-        // the verdict may have been written before the proxy could know that its sender left
-        assert.ok(counted === 1 || (brokeOff && counted === 0), `L2: taken, not confirmed, counted ${counted} times`)
+        // the proxy may have written the reply before it could notice that the sender had disconnected
+        assert.ok(
+          counted === 1 || (brokeOff && counted === 0),
+          `L2: accepted and not confirmed, counted ${counted} times`,
+        )
       }
     }
     assertEveryRefusalIsTheUpstreams(apps, simulator)
@@ -237,12 +229,12 @@ describe('The laws of the ledger, in sessions that are broken at random', () => 
     assert.deepEqual(recorder.failures, [])
     for (const { events } of recorder.sessions) {
       assert.equal(events.filter(({ type }) => type === 'session-close').length, 1)
-      assertMailsEndOnce(events)
+      assertMessagesEndOnce(events)
     }
   })
 })
 
-/** How often the proxy reported a verdict as in doubt, undelivered or written after a FIN, in the session from this port. */
+/** How often the proxy reported a final reply as in doubt or not delivered, in the session from this port. */
 function uncertain(recorder: Recorder, port: number): number {
   const session = recorder.sessions.find(
     ({ events }) => events[0]?.type === 'session-open' && events[0].clientPort === port,
@@ -254,7 +246,7 @@ function uncertain(recorder: Recorder, port: number): number {
   ).length
 }
 
-/** L6: the clients read no refusal more often than the upstream gave it. */
+/** L6: the clients read no refusal more often than the upstream sent it. */
 function assertEveryRefusalIsTheUpstreams(apps: readonly App[], simulator: Simulator): void {
   const given = Map.groupBy(simulator.ledger.replies, ({ code }) => String(code))
   const read = Map.groupBy(
@@ -263,14 +255,14 @@ function assertEveryRefusalIsTheUpstreams(apps: readonly App[], simulator: Simul
   )
   for (const [code, replies] of read) {
     if (Number(code) >= 500)
-      assert.ok(replies.length <= (given.get(code)?.length ?? 0), `L6: ${code} was not said so often`)
+      assert.ok(replies.length <= (given.get(code)?.length ?? 0), `L6: the upstream sent fewer ${code} replies`)
   }
   const own = apps.flatMap(({ replies }) => replies).filter((reply) => reply.includes('ahasend-smtp-proxy'))
-  assert.deepEqual(own, [], 'there was nothing for the proxy to say')
+  assert.deepEqual(own, [], 'no local replies')
 }
 
-/** Every mail that began ends, once. */
-function assertMailsEndOnce(events: readonly SessionEvent[]): void {
+/** Every message that begins ends exactly once. */
+function assertMessagesEndOnce(events: readonly SessionEvent[]): void {
   const begun = events.filter(({ type }) => type === 'tx-begin').length
   const ended = events.filter(({ type }) => /^tx-(commit|rollback|reset|lost)$/.test(type)).length
   assert.equal(ended, begun)

@@ -1,6 +1,6 @@
 /**
- * A process that did not run for a while: it was stopped, its machine slept, or its event loop was blocked. Its timers run
- * before its sockets are read, so what arrived meanwhile is not yet known when the first limit is checked.
+ * A process that did not run for some time: it was stopped, the machine slept, or its event loop was blocked. Afterwards
+ * its timers run before its sockets are read. So the first check of a limit does not know of bytes that have arrived.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -17,21 +17,21 @@ const tickMs = 10
 const IDLE_MS = 60_000
 const ACCEPTED = '250 2.0.0 r-000123\r\n'
 
-describe('After a time in which nothing ran', () => {
+describe('After a pause of the whole process,', () => {
   let clock: Clock
   before(() => {
     clock = new Clock()
   })
   after(() => clock[Symbol.dispose]())
 
-  /** Time passes, and the timer of the proxy is due, before its sockets are read. */
+  /** Advances the clock and blocks the event loop until the proxy's timer is due. */
   function nothingRunsFor(milliseconds: number): void {
     clock.passes(milliseconds)
     const until = Date.now() + 5 * tickMs
     while (Date.now() < until);
   }
 
-  test('a body whose next bytes have arrived goes on', async (t) => {
+  test('a body whose next bytes have arrived is relayed', async (t) => {
     const stage = await Stage.open('plain', { env: { PROXY_IDLE_TIMEOUT: '60s' }, limits: { tickMs } })
     t.after(() => stage.close())
     const session = await sessionAt('in the body', stage)
@@ -43,7 +43,7 @@ describe('After a time in which nothing ran', () => {
     await drop(session)
   })
 
-  test('an idle session gets its 421 at the second check', async (t) => {
+  test('an idle session receives its 421 at the second check', async (t) => {
     const stage = await Stage.open('plain', { env: { PROXY_IDLE_TIMEOUT: '60s' }, limits: { tickMs } })
     t.after(() => stage.close())
     const session = await sessionAt('between mails', stage)
@@ -52,12 +52,12 @@ describe('After a time in which nothing ran', () => {
     await drop(session)
   })
 
-  test('a final reply that has arrived for a client that is gone is not given up', async (t) => {
+  test('a final reply that has arrived for a disconnected client is recorded', async (t) => {
     const stage = await Stage.open('plain', { limits: { tickMs, finalReplyMs: 60_000 } })
     t.after(() => stage.close())
     const session = await sessionAt('dot unanswered', stage)
     await session.client.reset()
-    await pause(100) // nobody shows that the proxy has noticed
+    await pause(100) // no event shows that the proxy has noticed the reset
     await session.upstream.send(ACCEPTED)
     nothingRunsFor(120_000)
     assert.equal(mailOf(await drop(session)), 'tx-commit accepted 250 undelivered END-OF-MESSAGE')
@@ -78,7 +78,7 @@ describe('After a time in which nothing ran', () => {
     assert.equal(await drained, 0)
   })
 
-  test('ten ticks in a row are late at most, so that limits hold in a process that is always overloaded', async () => {
+  test('at most ten ticks in a row count as late, so that limits hold in a process that is always overloaded', async () => {
     const late: boolean[] = []
     const { promise, resolve } = Promise.withResolvers<void>()
     const ticker = new Ticker(tickMs, (_at, isLate) => {
@@ -93,7 +93,7 @@ describe('After a time in which nothing ran', () => {
   })
 })
 
-test('a proxy that was stopped for longer than its idle limit accepts the messages that were in flight', async () => {
+test('a proxy that was stopped for longer than its idle limit relays the messages that were in flight', async () => {
   await using simulator = await startSimulator()
   await using proxy = await startBefore(simulator, { PROXY_IDLE_TIMEOUT: '1s' })
   const clients = await loggedIn(proxy, 10)

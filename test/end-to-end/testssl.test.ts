@@ -1,6 +1,6 @@
 /**
- * What testssl.sh finds at a listener: it speaks TLS by itself, and so sees versions, cipher suites and faults that Node's
- * own client cannot show. Takes half a minute.
+ * What testssl.sh finds at a listener. It has its own TLS implementation, and so finds versions, cipher suites and
+ * vulnerabilities that Node's client cannot detect. Takes half a minute.
  */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
@@ -12,17 +12,16 @@ import { startProxy } from '../support/processes/proxy-process.ts'
 import { unless } from '../support/programs/programs.ts'
 import { makeAuthority } from '../support/tls/certificates.ts'
 
-/** Protocols, cipher categories, forward secrecy, vulnerabilities; no name is looked up. */
+/** Checks protocols, cipher categories, forward secrecy and vulnerabilities, without DNS lookups. */
 const CHECKS = ['--protocols', '--std', '--fs', '--vulnerable', '--nodns', 'none', '--warnings', 'off', '--quiet']
-/** Arbitrary: ten times what it takes. */
+/** Arbitrary: ten times the usual duration. */
 const LIMIT_MS = 280_000
 
 /** DEBUG is about testssl.sh itself. */
 const GOOD = ['OK', 'INFO', 'DEBUG']
 
 /**
- * A check that is decided by the exit code of `openssl s_client`, which is 0 as well when the connection closes before the
- * refusal: test/proxy/net/listener-certificate.test.ts proves that a client cannot renegotiate.
+ * This check depends on the exit code of `openssl s_client`, which is also 0 when the connection closes before the refusal: test/proxy/net/listener-certificate.test.ts proves that a client cannot renegotiate.
  */
 const UNRELIABLE = 'secure_client_renego'
 
@@ -42,14 +41,14 @@ describe('testssl.sh at an smtps:// listener (3PT-07)', unless(missing), () => {
     findings = await examine()
   })
 
-  /** What it says of a check. Fails when that was not made. */
+  /** The result of a check. Fails when testssl.sh did not run it. */
   function finding(id: RegExp): string {
     const found = findings.find((each) => id.test(each.id))
     assert.ok(found, `no finding ${id} among: ${findings.map((each) => each.id).join(' ')}`)
     return found.finding
   }
 
-  test('finds nothing wrong', () => {
+  test('reports no problem', () => {
     const wrong = findings.filter(({ id, severity }) => !GOOD.includes(severity) && id !== UNRELIABLE)
     assert.deepEqual(wrong, [])
   })
@@ -70,7 +69,7 @@ describe('testssl.sh at an smtps:// listener (3PT-07)', unless(missing), () => {
   })
 })
 
-/** Runs it against a proxy with a certificate for RSA: only that one allows suites without forward secrecy. */
+/** Runs testssl.sh against a proxy with an RSA certificate: only RSA allows suites without forward secrecy. */
 async function examine(): Promise<readonly Finding[]> {
   const { certPem, keyPem } = await (await makeAuthority()).issue({ keyType: 'rsa' })
   const files = writeTemporaryFiles({ 'cert.pem': certPem, 'key.pem': keyPem })
@@ -88,7 +87,7 @@ async function examine(): Promise<readonly Finding[]> {
     const findings = JSON.parse(readFileSync(report, 'utf8')) as Finding[]
     assert.ok(
       findings.some(({ id }) => id === 'scanTime'),
-      `testssl.sh did not end:\n${stdout}${stderr}`,
+      `testssl.sh did not finish:\n${stdout}${stderr}`,
     )
     return findings
   } finally {

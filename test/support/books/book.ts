@@ -1,6 +1,7 @@
 /**
- * The books of a run: what was counted, as each source tells it. A source that does not know a thing has no tally of it;
- * what it cannot tell apart has no label. To compare two of them, sum both by the labels that both know.
+ * The books of a run: one book per source, with everything that the source counts. A book has a page per kind of count,
+ * such as replies, and the page holds counts with labels. A source leaves out pages and labels that it does not know. To
+ * compare two books, sum a page by the labels that both know.
  */
 import { commands, metrics, spans as spanNames } from '../../../otel/names/names.ts'
 import { parseMetrics, type Sample } from '../../demo/metrics.ts'
@@ -12,13 +13,13 @@ type Value = string | number | boolean | undefined
 export class Tally {
   readonly #entries: { readonly labels: Readonly<Record<string, string>>; readonly count: number }[] = []
 
-  /** A label that is undefined is empty. */
+  /** Adds a count. A label that is undefined counts as empty. */
   add(labels: Readonly<Record<string, Value>>, count = 1): void {
     const texts = Object.entries(labels).map(([label, value]) => [label, value === undefined ? '' : String(value)])
     this.#entries.push({ labels: Object.fromEntries(texts), count })
   }
 
-  /** The sums by these labels, of what `only` accepts, sorted and without zeros: `{ 'MAIL 250': 3 }`. */
+  /** The sums by these labels, sorted and without zeros, of the counts that `only` accepts: `{ 'MAIL 250': 3 }`. */
   by(
     keys: readonly string[],
     only: (labels: Readonly<Record<string, string>>) => boolean = () => true,
@@ -32,28 +33,28 @@ export class Tally {
   }
 }
 
-/** The pages of a book, and the labels of what is on them. */
+/** The pages of a book, with their labels and titles. */
 const PAGES = {
   /** command, code, cause, origin, client */
   replies: 'replies',
-  /** command: those that went up to AhaSend, answered or not */
-  commands: 'commands that went up',
+  /** command: the commands that reached AhaSend, answered or not */
+  commands: 'commands that reached AhaSend',
   /** loss */
   repliesLost: 'replies that did not reach the client',
   /** outcome, error, client */
-  transactions: 'mails by outcome',
-  /** outcome, command, code, cause, client: the reply that decided a mail */
-  decisions: 'replies that decided',
+  transactions: 'messages by outcome',
+  /** outcome, command, code, cause, client: the reply that decided a message */
+  decisions: 'deciding replies',
   /** verdict, client */
   recipients: 'recipients by verdict',
-  /** outcome, client: mails whose body began */
+  /** outcome, client: messages whose body began */
   bodies: 'bodies',
   /** outcome, client */
   bytesOfBodies: 'bytes of bodies',
   /** reason, client */
-  sessions: 'sessions by the reason of their end',
-  /** no label: mails whose MAIL was accepted */
-  mails: 'mails that began',
+  sessions: 'sessions by close reason',
+  /** no label: messages whose MAIL was accepted */
+  mails: 'messages that began',
   /** ready (yes when there was no error), error, resumed */
   dials: 'dials by error',
   /** direction */
@@ -64,16 +65,17 @@ export type Page = keyof typeof PAGES
 
 export type Book = Readonly<Record<Page, Tally>>
 
+/** An empty book. */
 export function newBook(): Book {
   return Object.fromEntries(Object.keys(PAGES).map((page) => [page, new Tally()])) as unknown as Book
 }
 
-/** What a page is about, in words. */
+/** The title of a page. */
 export function titleOf(page: Page): string {
   return PAGES[page]
 }
 
-/** Where a page finds its counts on a scrape page: the series' name, and its labels in this book's words. */
+/** The series of each page on a scrape page, and the series' labels by the page's labels. */
 const SERIES: readonly (readonly [Page, string, Readonly<Record<string, string>>])[] = [
   [
     'replies',
@@ -113,17 +115,17 @@ const SERIES: readonly (readonly [Page, string, Readonly<Record<string, string>>
   ['bytes', metrics.io.prometheus, { direction: 'network_io_direction' }],
 ]
 
-/** What a scrape tells. */
+/** The book of a scrape page. */
 export function bookOfPage(page: string): Book {
   return bookOfSamples(parseMetrics(page))
 }
 
-/** What metrics by OTLP tell at last. The points are cumulative, in the order in which they came. */
+/** The book of metrics over OTLP. The points are cumulative, in the order of their arrival; the last ones count. */
 export function bookOfPoints(points: readonly MetricPoint[]): Book {
   return bookOfSamples(samplesOf(points))
 }
 
-/** The last points as a scrape page would have them, but for buckets. */
+/** The last points as samples of a scrape page, without buckets. */
 export function samplesOf(points: readonly MetricPoint[]): readonly Sample[] {
   const last = new Map(points.map((point) => [`${point.name} ${JSON.stringify(point.attributes)}`, point]))
   const named = new Map(Object.values(metrics).map(({ name, prometheus }) => [name as string, prometheus]))
@@ -157,9 +159,9 @@ function readiness(error: Plain | undefined): string {
   return error ? 'no' : 'yes'
 }
 
-type Told = Readonly<Record<string, unknown>>
+type Fields = Readonly<Record<string, unknown>>
 
-/** What spans tell, when all were kept. */
+/** The book of all spans. */
 export function bookOfSpans(spans: readonly Span[]): Book {
   const book = newBook()
   const byId = new Map(spans.map((span) => [span.spanId, span]))
@@ -177,8 +179,8 @@ function isCommand(name: string): boolean {
   return commands.some((command) => command === name)
 }
 
-/** What the lines of the log tell. At the level `info` a dial without error is known by its session alone. */
-export function bookOfLines(lines: readonly Told[]): Book {
+/** The book of the log lines. At level `info`, successful dials appear only as a number in their session's line. */
+export function bookOfLines(lines: readonly Fields[]): Book {
   const book = newBook()
   const failed = Map.groupBy(
     lines.filter(({ msg }) => msg === 'dial failed'),
@@ -195,61 +197,61 @@ export function bookOfLines(lines: readonly Told[]): Book {
   return book
 }
 
-/** The same of log records. */
+/** The book of log records. */
 export function bookOfRecords(records: readonly LogRecord[]): Book {
   return bookOfLines(records.map(({ body, attributes }) => ({ ...attributes, msg: body })))
 }
 
-function addMail(book: Book, told: Told): void {
-  const client = text(told, 'smtp.client.name')
-  const outcome = text(told, 'smtp.transaction.outcome')
-  book.transactions.add({ outcome, error: text(told, 'error.type'), client })
-  book.decisions.add({ outcome, ...replyOf(told), client })
+function addMail(book: Book, fields: Fields): void {
+  const client = text(fields, 'smtp.client.name')
+  const outcome = text(fields, 'smtp.transaction.outcome')
+  book.transactions.add({ outcome, error: text(fields, 'error.type'), client })
+  book.decisions.add({ outcome, ...replyOf(fields), client })
   for (const verdict of ['accepted', 'tempfail', 'permfail']) {
-    book.recipients.add({ verdict, client }, Number(told[`smtp.recipient.${verdict}`]))
+    book.recipients.add({ verdict, client }, Number(fields[`smtp.recipient.${verdict}`]))
   }
-  if (told['smtp.message.size'] === undefined) return
+  if (fields['smtp.message.size'] === undefined) return
   book.bodies.add({ outcome, client })
-  book.bytesOfBodies.add({ outcome, client }, Number(told['smtp.message.size']))
+  book.bytesOfBodies.add({ outcome, client }, Number(fields['smtp.message.size']))
 }
 
-function addSession(book: Book, told: Told): void {
-  book.sessions.add({ reason: text(told, 'smtp.session.close_reason'), client: text(told, 'smtp.client.name') })
-  book.mails.add({}, Number(told['smtp.session.messages']))
+function addSession(book: Book, fields: Fields): void {
+  book.sessions.add({ reason: text(fields, 'smtp.session.close_reason'), client: text(fields, 'smtp.client.name') })
+  book.mails.add({}, Number(fields['smtp.session.messages']))
   for (const direction of ['transmit', 'receive'])
-    book.bytes.add({ direction }, Number(told[`network.io.${direction}`]))
+    book.bytes.add({ direction }, Number(fields[`network.io.${direction}`]))
 }
 
-function addDial(book: Book, told: Told): void {
-  const error = text(told, 'error.type')
-  book.dials.add({ ready: readiness(error), error, resumed: text(told, 'tls.resumed') })
+function addDial(book: Book, fields: Fields): void {
+  const error = text(fields, 'error.type')
+  book.dials.add({ ready: readiness(error), error, resumed: text(fields, 'tls.resumed') })
 }
 
-/** What is answered by the proxy did not go up; nor are greetings, ends of bodies and surprises commands. */
+/** Replies that answer no command line: greetings, final replies and unsolicited replies. */
 const NO_COMMANDS: readonly unknown[] = ['CONNECT', 'END-OF-MESSAGE', 'UNSOLICITED']
 
-function addExchange(book: Book, told: Told, parent: Told): void {
-  const reply = replyOf(told)
-  const origin = text(told, 'smtp.reply.origin')
+function addExchange(book: Book, fields: Fields, parent: Fields): void {
+  const reply = replyOf(fields)
+  const origin = text(fields, 'smtp.reply.origin')
   if (reply.code !== undefined) book.replies.add({ ...reply, origin, client: text(parent, 'smtp.client.name') })
   if (origin !== 'proxy' && !NO_COMMANDS.includes(reply.command)) book.commands.add({ command: reply.command })
 }
 
-function replyOf(told: Told) {
+function replyOf(fields: Fields) {
   return {
-    command: text(told, 'smtp.command'),
-    code: text(told, 'smtp.reply.code'),
-    cause: text(told, 'smtp.reply.cause'),
+    command: text(fields, 'smtp.command'),
+    code: text(fields, 'smtp.reply.code'),
+    cause: text(fields, 'smtp.reply.cause'),
   }
 }
 
-function text(told: Told, key: string): string | undefined {
-  return told[key] === undefined ? undefined : String(told[key])
+function text(fields: Fields, key: string): string | undefined {
+  return fields[key] === undefined ? undefined : String(fields[key])
 }
 
 const CLASSES: Readonly<Record<string, string>> = { 2: 'accepted', 4: 'tempfail', 5: 'permfail' }
 
-/** What the digits of a reply say of a recipient or a mail. */
+/** The outcome that a reply code means for a recipient or a message. */
 export function classOf(code: number): string {
   return CLASSES[Math.floor(code / 100)] ?? 'none'
 }

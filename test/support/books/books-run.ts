@@ -1,4 +1,4 @@
-/** One run of the proxy with everything kept and exported, and the books of all who saw it. */
+/** One run of the proxy with all telemetry, and the books of all sources. */
 import assert from 'node:assert/strict'
 import { metrics } from '../../../otel/names/names.ts'
 import { parseMetrics, type Sample, sum } from '../../demo/metrics.ts'
@@ -21,29 +21,29 @@ import {
 } from './book.ts'
 import { bookOfLedger } from './ledger-book.ts'
 
-/** Who tells: the scrape page, metrics by OTLP, spans, stdout, log records by OTLP, the simulated AhaSend, the apps. */
+/** The sources: scrape page, metrics over OTLP, spans, log lines, log records over OTLP, simulated AhaSend, apps. */
 export type Source = 'page' | 'points' | 'spans' | 'lines' | 'records' | 'ledger' | 'apps'
 
-/** What a run left behind. */
+/** The result of a run. */
 export interface Run {
   readonly books: Readonly<Record<Source, Book>>
-  /** Scraped when the last session had ended. */
+  /** The scrape page after the last session has ended. */
   readonly page: string
-  /** The last metrics that arrived by OTLP, as samples of a page; they know the end of the process. */
+  /** The last metrics over OTLP, as samples of a page. They include the end of the process. */
   readonly last: readonly Sample[]
   readonly spans: readonly Span[]
   readonly lines: readonly LogLine[]
   readonly records: readonly LogRecord[]
 }
 
-/** What sends mail: `apps` is the book that it keeps. */
+/** Sends messages, and records them in the book `apps`. */
 export type Traffic = (stage: {
   readonly proxy: ProxyProcess
   readonly simulator: Simulator
   readonly apps: Book
 }) => Promise<void>
 
-/** Nothing is dialled ahead: of such a dial no session says that it was its own. */
+/** Nothing is preconnected: a preconnected dial belongs to no session. */
 const SETTINGS = {
   ...CLIENT_SETTINGS,
   PROXY_LOG_LEVEL: 'info',
@@ -52,7 +52,7 @@ const SETTINGS = {
   OTEL_BSP_SCHEDULE_DELAY: '200',
   OTEL_BSP_MAX_QUEUE_SIZE: '20000',
   OTEL_METRICS_EXPORTER: 'otlp,prometheus',
-  // the last metrics, told at the end, are those that count; the others could only be late on a machine that stalls
+  // only the last export, at the end, counts; earlier ones could arrive late on a machine that stalls
   OTEL_METRIC_EXPORT_INTERVAL: '3600000',
   OTEL_METRIC_EXPORT_TIMEOUT: '10000',
   OTEL_LOGS_EXPORTER: 'otlp',
@@ -60,7 +60,7 @@ const SETTINGS = {
   OTEL_BLRP_MAX_QUEUE_SIZE: '20000',
 }
 
-/** Starts the proxy between a simulated AhaSend and a Collector, lets traffic pass, and ends it. */
+/** Starts the proxy between a simulated AhaSend and a Collector, sends the traffic, and stops the proxy. */
 export async function run(env: Readonly<Record<string, string>>, send: Traffic): Promise<Run> {
   await using simulator = await startSimulator({ seed: 1 })
   await using collector = await startCollector()

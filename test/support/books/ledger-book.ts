@@ -2,8 +2,8 @@ import type { Ledger } from '../../simulator/ledger.ts'
 import { type Book, classOf, newBook } from './book.ts'
 
 /**
- * What the simulated AhaSend knows: of its own replies, not of the proxy's; of bodies that ended, not of the size of those
- * that did not; not which client spoke. What was said before TLS was said to the proxy, but for greetings and refusals.
+ * The book of the simulated AhaSend. It knows its own replies, but not local replies, the sizes of incomplete bodies or the
+ * clients' names. Before TLS it talks to the proxy itself, except for the greeting and a refusal, which the proxy relays.
  */
 export function bookOfLedger(ledger: Ledger): Book {
   const book = newBook()
@@ -14,9 +14,9 @@ export function bookOfLedger(ledger: Ledger): Book {
   for (const { session, tls, received, sent } of ledger.sessions) {
     book.dials.add({ ready: tls ? 'yes' : 'no' })
     if (!tls && !refused(session)) continue
-    const { code, text: words } = greetings.get(session) ?? {}
+    const { code, text } = greetings.get(session) ?? {}
     book.bytes.add({ direction: 'transmit' }, tls ? received.tls : received.clear)
-    const greeting = tls ? Buffer.byteLength(`${code} ${words}\r\n`) : sent.clear
+    const greeting = tls ? Buffer.byteLength(`${code} ${text}\r\n`) : sent.clear
     book.bytes.add({ direction: 'receive' }, sent.tls + greeting)
   }
   const secured = new Set(ledger.sessions.filter(({ tls }) => tls).map(({ session }) => session))
@@ -24,7 +24,7 @@ export function bookOfLedger(ledger: Ledger): Book {
     const relayed = tls || refused(session) || (command === 'CONNECT' && secured.has(session))
     if (!relayed) continue
     book.replies.add({ command, code, origin: 'upstream' })
-    // 503 comes where no mail is: such a recipient belongs to none
+    // with a 503 there is no message that the recipient could belong to
     if (command === 'RCPT' && code !== 503) book.recipients.add({ verdict: classOf(code) })
     if (command === 'MAIL' && code === 250) book.mails.add({})
   }

@@ -78,6 +78,17 @@ export async function enterTls(port: number, localAddress = '127.0.0.1'): Promis
   client.destroy()
 }
 
+/** How long a proxy may take to exit, in milliseconds. Only a process that hangs takes longer. */
+const EXIT_LIMIT_MS = 25_000
+
+/** Stops a proxy and returns its exit code. Fails when that takes too long. */
+export async function stopInTime(proxy: ProxyProcess): Promise<number | null> {
+  const began = performance.now()
+  const code = await proxy.stop()
+  assert.ok(performance.now() - began < EXIT_LIMIT_MS, 'the proxy exits in time')
+  return code
+}
+
 /** The HTTP status of a page of the admin server. */
 export async function status(proxy: ProxyProcess, path: string): Promise<number> {
   const response = await fetch(`http://127.0.0.1:${proxy.adminPort}${path}`)

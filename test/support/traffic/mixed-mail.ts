@@ -1,50 +1,50 @@
 /**
- * Mixed mail from a few apps, planned to the unit: what each mail comes to is known before it is sent. What the apps read
- * and what was planned is a book of its own. The same seed makes the same traffic, whatever order the network makes of it.
+ * Mixed messages from a few apps, with known outcomes. What the apps read, and what was planned, is a separate book. The
+ * same seed makes the same messages, in any order.
  */
 import type { CloseReason } from '../../../proxy/events/closed-sets.ts'
 import { AUTH_PLAIN } from '../../simulator/client.ts'
 import { type Book, classOf } from '../books/book.ts'
 import { connectClient, type Peer } from '../sockets/scripted-peers.ts'
 
-/** Where apps call from, and how PROXY_CLIENTS names them. */
+/** The apps' addresses, and their names in PROXY_CLIENTS. */
 export const CLIENTS: Readonly<Record<string, string>> = {
   '127.0.0.1': 'other',
   '127.0.0.2': 'billing',
   '127.0.0.3': 'web',
 }
 
-/** Settings of a proxy that names and admits these apps, and nobody else. */
+/** Settings of a proxy that names these apps and allows no other clients. */
 export const CLIENT_SETTINGS = {
   PROXY_CLIENTS: 'billing=127.0.0.2,web=127.0.0.3',
   PROXY_ALLOW: '127.0.0.0/29',
 }
 
-/** An address that these settings turn away. */
+/** An address that these settings refuse. */
 export const STRANGER = '127.0.0.9'
 
-/** A command line, and what it is called. */
+/** The name of a command, and the line. */
 type Line = readonly [command: string, line: string]
 
-/** A mail to send: who is named in its envelope, and what must come of it. */
+/** A message to send: its envelope and its expected outcome. */
 export interface Mail {
-  /** The local part of the sender, which may name a fault. */
+  /** The local part of the sender. It can name a fault. */
   readonly from?: string
   /** The local parts of the recipients. */
   readonly to?: readonly string[]
-  /** A command behind MAIL. */
+  /** A command after MAIL. */
   readonly between?: Line
-  /** The bytes between the 354 and the final dot's line. */
+  /** The bytes between the 354 and the line with the final dot. */
   readonly body?: string
   readonly outcome: 'accepted' | 'tempfail' | 'permfail' | 'aborted' | 'in_doubt'
   readonly error?: string
-  /** True where what follows a command must wait for its reply, so that it can be understood. */
+  /** True when each command must wait for the reply to the previous one, because pipelining would be ambiguous. */
   readonly patient?: true
-  /** How the session ends with it, when AhaSend ends it. */
+  /** How the session ends, when AhaSend ends it with this message. */
   readonly closes?: CloseReason
 }
 
-/** A client of the proxy: it speaks as told, and writes down what it reads and what was planned. */
+/** A client of the proxy. It records in its book what it reads and what was planned. */
 export class App {
   readonly peer: Peer
   readonly client: string
@@ -56,13 +56,13 @@ export class App {
     this.book = book
   }
 
-  /** An app that has connected from an address, and read nothing yet. */
+  /** Connects an app from an address. It has read nothing yet. */
   static async connect(port: number, localAddress: string, book: Book): Promise<App> {
     const peer = await connectClient({ port, localAddress, limitMs: 20_000 })
     return new App(peer, CLIENTS[localAddress] ?? 'other', book)
   }
 
-  /** An app that is logged in. */
+  /** Connects an app and logs it in. */
   static async loggedIn(port: number, localAddress: string, book: Book): Promise<App> {
     const app = await App.connect(port, localAddress, book)
     await app.read('CONNECT')
@@ -71,7 +71,7 @@ export class App {
     return app
   }
 
-  /** The code of the next reply, which answers `command`; 0 when the connection ends instead. */
+  /** Reads the reply to `command` and returns its code, or 0 when the connection ends instead. */
   async read(command: string): Promise<number> {
     const reply = await this.peer.readReply().catch((error: Error) => {
       if (this.peer.ending === undefined) throw error
@@ -82,17 +82,18 @@ export class App {
     const origin = reply.includes('ahasend-smtp-proxy:') ? 'proxy' : 'upstream'
     this.book.replies.add({ command, code, origin, client: this.client })
     if (command === 'MAIL' && code === 250) this.book.mails.add({})
-    // 503: there is no mail that it could be a recipient of
+    // with a 503 there is no message that the recipient could belong to
     if (command === 'RCPT' && code !== 503) this.book.recipients.add({ verdict: classOf(code), client: this.client })
     return code
   }
 
+  /** Sends a line and reads the reply. */
   async ask(command: string, line: string): Promise<number> {
     await this.peer.send(`${line}\r\n`)
     return await this.read(command)
   }
 
-  /** Sends a mail as planned. With `pipelined`, its envelope in one segment. */
+  /** Sends a message. With `pipelined`, its envelope is one segment. */
   async mail(mail: Mail, pipelined: boolean): Promise<void> {
     const { body = BODY, closes } = mail
     const code = await (pipelined && !mail.patient ? this.#atOnce(mail) : this.#stepByStep(mail))
@@ -103,7 +104,7 @@ export class App {
     this.ended(mail, code === 354 ? body : undefined)
   }
 
-  /** What a mail came to. `body` is what was sent of it, absent when there was none. */
+  /** Records the outcome of a message. `body` is what the app sent of the body, undefined if it sent none. */
   ended({ outcome, error }: Pick<Mail, 'outcome' | 'error'>, body: string | undefined): void {
     const { book, client } = this
     book.transactions.add({ outcome, error, client })
@@ -112,7 +113,7 @@ export class App {
     book.bytesOfBodies.add({ outcome, client }, Buffer.byteLength(body))
   }
 
-  /** Waits for the end of the connection, and ends it here too. */
+  /** Waits until the other side has closed the connection, and closes it. */
   async closed(reason: CloseReason): Promise<void> {
     await this.peer.closed()
     await this.peer.end()
@@ -124,14 +125,14 @@ export class App {
     await this.closed('quit')
   }
 
-  /** Ends the connection without a word. */
+  /** Closes the connection without QUIT. */
   async leave(how: 'client_closed' | 'client_reset'): Promise<void> {
     if (how === 'client_closed') await this.peer.end()
     else await this.peer.reset()
     await this.closed(how)
   }
 
-  /** Returns the last code. */
+  /** Sends the envelope in one segment. Returns the last code. */
   async #atOnce(mail: Mail): Promise<number> {
     const lines = envelopeOf(mail)
     await this.peer.send(lines.map(([, line]) => `${line}\r\n`).join(''))
@@ -140,7 +141,7 @@ export class App {
     return code
   }
 
-  /** The same, but nothing behind what was refused, and no DATA without a recipient. */
+  /** Sends the envelope line by line, and stops at a refusal. Sends no DATA without a recipient. Returns the last code. */
   async #stepByStep(mail: Mail): Promise<number> {
     let code = 0
     let recipients = 0

@@ -1,4 +1,4 @@
-/** A few hundred mixed mails in about a hundred sessions, and every other way in which a session can go. */
+/** A few hundred mixed messages in about a hundred sessions, and sessions without messages. */
 import { randomUUID } from 'node:crypto'
 import type { CloseReason } from '../../../proxy/events/closed-sets.ts'
 import { AUTH_PLAIN } from '../../simulator/client.ts'
@@ -8,7 +8,7 @@ import { until } from '../waiting/until.ts'
 import { App, CLIENTS, type Mail, STRANGER } from './mixed-mail.ts'
 import { SeededRandom } from './seeded-random.ts'
 
-/** Mails after which a session goes on, and how often each is sent. */
+/** Messages after which the session continues, and how often each is sent. */
 const MAILS: readonly (readonly [times: number, mail: Mail])[] = [
   [150, { outcome: 'accepted' }],
   [20, { to: names(5), outcome: 'accepted' }],
@@ -29,12 +29,12 @@ const MAILS: readonly (readonly [times: number, mail: Mail])[] = [
   [5, { body: '', outcome: 'accepted' }],
   [5, { between: ['MAIL', 'MAIL FROM:<again@example.com>'], outcome: 'accepted' }],
   [5, { between: ['NOOP', 'NOOP'], outcome: 'accepted' }],
-  // BDAT was not offered: what comes behind it before the 502 could be its payload
+  // BDAT is not offered: bytes after it and before the 502 could be its payload
   [5, { between: ['BDAT', 'BDAT 0 LAST'], outcome: 'accepted', patient: true }],
   [5, { between: ['OTHER', 'XCLIENT ADDR=192.0.2.1'], outcome: 'accepted' }],
 ]
 
-/** Mails with which AhaSend ends the session. */
+/** Messages with which AhaSend ends the session. */
 const LAST_MAILS: readonly (readonly [times: number, mail: Mail])[] = [
   [3, { from: 'fault+421-at-mail', outcome: 'tempfail', error: '421', closes: 'upstream_421' }],
   [3, { to: ['fault+421-at-rcpt'], outcome: 'tempfail', error: '421', closes: 'upstream_421' }],
@@ -54,8 +54,8 @@ function names(count: number): readonly string[] {
   return Array.from({ length: count }, (_, number) => `reader-${number}`)
 }
 
-/** Mails that an app does not see to their end, each in a way of its own. */
-const BROKEN_OFF: readonly ((app: App, simulator: Simulator) => Promise<void>)[] = [
+/** Messages that an app does not finish, in various ways. */
+const UNFINISHED: readonly ((app: App, simulator: Simulator) => Promise<void>)[] = [
   async (app) => {
     await app.ask('MAIL', 'MAIL FROM:<app@example.com>')
     await app.ask('RCPT', 'RCPT TO:<you@example.net>')
@@ -86,7 +86,7 @@ const BROKEN_OFF: readonly ((app: App, simulator: Simulator) => Promise<void>)[]
     app.ended({ outcome: 'aborted' }, '')
     await app.leave('client_reset')
   },
-  // It says no more after its dot, but reads on.
+  // ends its direction after the dot, and still reads
   async (app) => {
     await beginBody(app, 'app', 'fault+slow-500-at-end-of-message')
     await app.peer.send('Subject: last\r\n\r\nwords\r\n.\r\n')
@@ -96,7 +96,7 @@ const BROKEN_OFF: readonly ((app: App, simulator: Simulator) => Promise<void>)[]
     app.book.repliesLost.add({ loss: 'after_fin' })
     await app.closed('client_closed')
   },
-  // It is gone when the verdict comes.
+  // resets the connection before the final reply arrives
   async (app, { ledger }) => {
     const sender = `gone-${randomUUID()}`
     await beginBody(app, sender, 'fault+slow-1500-at-end-of-message')
@@ -108,7 +108,7 @@ const BROKEN_OFF: readonly ((app: App, simulator: Simulator) => Promise<void>)[]
     app.book.repliesLost.add({ loss: 'undelivered' })
     await app.leave('client_reset')
   },
-  // Half a verdict reaches the proxy, and nothing the app.
+  // half of the final reply reaches the proxy, and none of it the app
   async (app) => {
     await app.mail({ to: ['fault+cut-at-end-of-message'], outcome: 'in_doubt', error: 'upstream_lost' }, false)
     app.book.repliesLost.add({ loss: 'incomplete' })
@@ -122,13 +122,13 @@ async function beginBody(app: App, from = 'app', to = 'you'): Promise<void> {
   await app.ask('DATA', 'DATA')
 }
 
-/** Sessions in which no mail comes up, one after the other: each sets the fault that it meets. */
+/** Sessions without a message, played one after the other, each with its fault. */
 const WITHOUT_MAIL: readonly (readonly [fault: string | undefined, (port: number, book: Book) => Promise<void>])[] = [
-  ['load-shedding', (port, book) => turnedAway(port, book, 'upstream_421')],
-  ['421-at-greeting', (port, book) => turnedAway(port, book, 'upstream_421')],
-  ['close-at-greeting', (port, book) => turnedAway(port, book, 'dial_failed')],
-  ['454-at-starttls', (port, book) => turnedAway(port, book, 'dial_failed')],
-  [undefined, (port, book) => turnedAway(port, book, 'not_allowed', STRANGER)],
+  ['load-shedding', (port, book) => refused(port, book, 'upstream_421')],
+  ['421-at-greeting', (port, book) => refused(port, book, 'upstream_421')],
+  ['close-at-greeting', (port, book) => refused(port, book, 'dial_failed')],
+  ['454-at-starttls', (port, book) => refused(port, book, 'dial_failed')],
+  [undefined, (port, book) => refused(port, book, 'not_allowed', STRANGER)],
   [
     '554-at-greeting',
     async (port, book) => {
@@ -173,28 +173,28 @@ async function greeted(port: number, book: Book): Promise<App> {
   return app
 }
 
-async function turnedAway(port: number, book: Book, reason: CloseReason, from = '127.0.0.3'): Promise<void> {
+async function refused(port: number, book: Book, reason: CloseReason, from = '127.0.0.3'): Promise<void> {
   const app = await App.connect(port, from, book)
   await app.read('CONNECT')
   await app.closed(reason)
 }
 
-/** Short, but long enough for a session to get through its mail on a busy machine. */
+/** Short, but long enough for a session to send its message on a busy machine. */
 const IDLE_MS = 3000
 
-/** A connection that AhaSend will close for want of data. Resolves when it has nothing more to say. */
+/** A session that AhaSend closes after its idle limit. Resolves when the app has sent its message. */
 async function idleSession(port: number, simulator: Simulator, book: Book): Promise<{ readonly end: Promise<void> }> {
   simulator.faults.set(`idle-${IDLE_MS}`, { times: 1 })
   const app = await App.loggedIn(port, '127.0.0.2', book)
   await app.mail({ outcome: 'accepted' }, true)
-  const farewell = async () => {
+  const end = async () => {
     await app.read('UNSOLICITED')
     await app.closed('upstream_421')
   }
-  return { end: farewell() }
+  return { end: end() }
 }
 
-/** One session: who, which mails, and how it ends when AhaSend does not end it. */
+/** One session: the app's address, its messages, and how the session ends when AhaSend does not end it. */
 interface Session {
   readonly from: string
   readonly mails: readonly (readonly [Mail, pipelined: boolean])[]
@@ -208,16 +208,16 @@ const ENDS: readonly Session['end'][] = [
   (app) => app.leave('client_reset'),
 ]
 
-/** Deals the mails out to sessions. Each begins with a good mail: sessions without mail are told only ten times a second. */
-function deal(random: SeededRandom): Session[] {
+/** Distributes the messages to sessions. Each session begins with an accepted message: others are logged at a limited rate. */
+function sessionsOf(random: SeededRandom): Session[] {
   const mails = shuffled(repeated(MAILS), random)
   const ends = [
     ...repeated(LAST_MAILS).map((mail): Session['end'] => async (app) => {
       await app.mail(mail, false)
       await app.closed(mail.closes ?? 'error')
     }),
-    ...BROKEN_OFF,
-    ...BROKEN_OFF,
+    ...UNFINISHED,
+    ...UNFINISHED,
   ]
   const sessions: Session[] = []
   while (mails.length > 0 || ends.length > 0) {
@@ -231,7 +231,7 @@ function deal(random: SeededRandom): Session[] {
   return sessions
 }
 
-/** Most mails are small, some are not. */
+/** Adds a body. Most bodies are small. */
 function sized(mail: Mail, random: SeededRandom): Mail {
   if (mail.body !== undefined) return mail
   const lines = random.chance(0.1) ? random.below(4000) : random.below(40)
@@ -255,12 +255,12 @@ async function play({ from, mails, end }: Session, port: number, simulator: Simu
   await end(app, simulator)
 }
 
-/** Sessions at a time. */
+/** The number of concurrent sessions. */
 const AT_ONCE = 8
 
 /**
- * Sends it all through the proxy at `port` to the simulator behind it, and keeps the book of the apps. Resolves when the
- * last of them has closed its connection.
+ * Sends all messages through the proxy at `port` to the simulator, and keeps the apps' book. Resolves when the last app has
+ * closed its connection.
  */
 export async function sendMixedMail(port: number, simulator: Simulator, book: Book, seed: number): Promise<void> {
   const idle = await idleSession(port, simulator, book)
@@ -268,7 +268,7 @@ export async function sendMixedMail(port: number, simulator: Simulator, book: Bo
     if (fault) simulator.faults.set(fault, { times: 1 })
     await session(port, book)
   }
-  const waiting = deal(new SeededRandom(seed))
+  const waiting = sessionsOf(new SeededRandom(seed))
   const work = async () => {
     for (let next = waiting.shift(); next; next = waiting.shift()) await play(next, port, simulator, book)
   }

@@ -1,4 +1,4 @@
-/** The same few hundred mails each time, good and refused, and what the clients were told: to compare runs with. */
+/** The same few hundred messages on each run, accepted and refused, and what the clients read: to compare runs. */
 import assert from 'node:assert/strict'
 import type { Telemetry } from '../../../proxy/events/observer.ts'
 import { startServer } from '../../../proxy/server/server.ts'
@@ -8,23 +8,28 @@ import { configOf } from '../in-process/config.ts'
 import { connectClient, type Peer } from '../sockets/scripted-peers.ts'
 
 export interface Traffic {
-  /** Sessions at a time, and mails of each. */
+  /** Concurrent sessions, and messages per session. */
   readonly sessions: number
   readonly mails: number
 }
 
+/** 300 messages in six sessions. */
 export const SOME: Traffic = { sessions: 6, mails: 50 }
 
-/** What a run looked like from both ends. */
-export interface Told {
-  /** Every byte that each client read, as latin1; ids, which are random, are replaced. */
+/** What the clients and AhaSend received in a run. */
+export interface TrafficResult {
+  /** All bytes that each client read, as latin1. Random ids are replaced. */
   readonly read: readonly string[]
   /** SHA-256 and final code of every body that AhaSend received, sorted. */
   readonly bodies: readonly string[]
 }
 
-/** Sends everything through `port` to the simulator, which serves nobody else meanwhile. */
-export async function sendTraffic(port: number, simulator: Simulator, { sessions, mails }: Traffic): Promise<Told> {
+/** Sends the traffic through `port` to the simulator, which must have no other clients meanwhile. */
+export async function sendTraffic(
+  port: number,
+  simulator: Simulator,
+  { sessions, mails }: Traffic,
+): Promise<TrafficResult> {
   const { messages } = simulator.ledger
   const before = messages.length
   const names = Array.from({ length: sessions }, (_, index) => `app${index}`)
@@ -33,8 +38,8 @@ export async function sendTraffic(port: number, simulator: Simulator, { sessions
   return { read, bodies: bodies.toSorted() }
 }
 
-/** What the traffic looks like through a proxy in this process that `telemetry` observes. */
-export async function observed(simulator: Simulator, traffic: Traffic, telemetry: Telemetry): Promise<Told> {
+/** Sends the traffic through a proxy in this process with this telemetry. */
+export async function observed(simulator: Simulator, traffic: Traffic, telemetry: Telemetry): Promise<TrafficResult> {
   const config = configOf({
     PROXY_LISTEN: 'smtp://127.0.0.1:0',
     PROXY_UPSTREAM: `smtp://localhost:${simulator.port}`,
@@ -49,27 +54,27 @@ export async function observed(simulator: Simulator, traffic: Traffic, telemetry
   }
 }
 
-/** What it looks like when nobody observes. */
-export function unobserved(simulator: Simulator, traffic: Traffic): Promise<Told> {
-  return observed(simulator, traffic, NOBODY)
+/** Sends the traffic through a proxy in this process without telemetry. */
+export function unobserved(simulator: Simulator, traffic: Traffic): Promise<TrafficResult> {
+  return observed(simulator, traffic, NO_TELEMETRY)
 }
 
-const NOBODY: Telemetry = { open: () => () => {}, dial() {}, observerFailed() {} }
+const NO_TELEMETRY: Telemetry = { open: () => () => {}, dial() {}, observerFailed() {} }
 
 async function oneSession(port: number, name: string, mails: number): Promise<string> {
   const client = await connectClient({ port, limitMs: 60_000 })
   await client.readReply()
   await ask(client, `EHLO ${name}.example`)
   await ask(client, AUTH_PLAIN)
-  for (let number = 0; number < mails; number += 1) await oneMail(client, name, number)
+  for (let number = 0; number < mails; number += 1) await oneMessage(client, name, number)
   await ask(client, 'QUIT')
   assert.equal(await client.closed(), 'fin')
   await client.end()
   return client.log.all.toString('latin1').replace(/[0-9a-f]{32}/g, '<id>')
 }
 
-/** One in ten is refused: all of it, one of its recipients, or its text. One in three is pipelined. */
-async function oneMail(client: Peer, name: string, number: number): Promise<void> {
+/** Three messages in ten have a fault: MAIL, one recipient or the body is refused. One in three is pipelined. */
+async function oneMessage(client: Peer, name: string, number: number): Promise<void> {
   const fault = number % 10 === 3 ? 'fault+552-at-end-of-message' : 'app'
   const [from, wrong] = number % 10 === 5 ? ['fault+521-at-mail', 'you'] : [fault, 'fault+553-at-rcpt']
   const to = number % 10 === 7 ? [wrong, 'you'] : ['you']
@@ -84,7 +89,7 @@ async function oneMail(client: Peer, name: string, number: number): Promise<void
   await client.readReply()
 }
 
-/** Unlike every other; now and then with a line that begins with dots, or of 60 KB. */
+/** A unique body. Some bodies have lines that begin with dots, some have 60 KB. */
 function bodyOf(name: string, number: number): string {
   const text = 'All of this arrives as it is.\r\n'.repeat(number % 16 === 1 ? 2000 : 20)
   const dots = number % 4 === 0 ? '..\r\n...dots\r\n' : ''
