@@ -124,10 +124,14 @@ function clientFault(random: SeededRandom, { greeting, groups }: Dialogue): Clie
   return { side: 'client', group, bytes, how, stallMs: stall(random), settled, unanswered }
 }
 
-/** True for half a line after the client's handshake: the proxy would refuse it (RFC 3207 4.2) and does not relay it. */
+/**
+ * True for half a verb where the proxy still requires EHLO (RFC 3207 4.2): it answers the line itself, so it does not relay a
+ * part of it. After its verb, half an EHLO is relayed.
+ */
 function isDropped(groups: readonly Group[], group: number, bytes: number): boolean {
-  const [first] = groups[group]!
-  return groups[group - 1]?.at(-1)?.command === 'STARTTLS' && bytes > 0 && bytes < (first?.bytes.length ?? 0)
+  const seen = groups.slice(0, group).flat()
+  const ehloOwed = seen.findLast((exchange) => exchange.upgrade || !exchange.local)?.upgrade ?? false
+  return ehloOwed && bytes > 0 && bytes < 'EHLO'.length
 }
 
 function stall(random: SeededRandom): number {
