@@ -54,8 +54,8 @@ function upstreamFault(random: SeededRandom, { greeting, groups }: Dialogue): Fa
 }
 
 /**
- * The groups with one exchange replaced. With `last`, without the exchanges after it. Bytes that a client writes after the
- * reply race with the end of the connection, and a settled fault must have no such race.
+ * The groups with one exchange replaced. With `last`, without the exchanges after it. Bytes that a client writes after
+ * the reply race with the end of the connection, and a settled fault must have no such race.
  */
 function replaced(groups: readonly Group[], index: number, old: Exchange, said: Exchange, last: boolean): Group[] {
   const whole = groups[index]!.map((one) => (one === old ? said : one))
@@ -63,7 +63,10 @@ function replaced(groups: readonly Group[], index: number, old: Exchange, said: 
   return [...groups.slice(0, index), group, ...(last ? [] : groups.slice(index + 1))]
 }
 
-/** True where the reply decides what follows: after a refused EHLO, AUTH or DATA the rest of the plan has another meaning. */
+/**
+ * True where the reply decides what follows: after a refused EHLO, AUTH or DATA the rest of the plan has another
+ * meaning.
+ */
 function isDecisive({ command, replies }: Exchange): boolean {
   const { code } = replies[0]!
   return command === 'EHLO' || command === 'HELO' || (code >= 300 && code < 400)
