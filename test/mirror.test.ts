@@ -37,7 +37,7 @@ const WITHOUT_A_FILE: Readonly<Record<string, string>> = {
 
   // these three are one machine that needs both connections: the tests play whole sessions
   'proxy/session/session.ts':
-    'from the client to the greeting: test/proxy/session/greeting.test.ts, test/proxy/session/greeting-refused.test.ts; to the relay: test/proxy/session/handover.test.ts; its timers: test/proxy/session/timers.test.ts; its drain: test/proxy/server/drain.test.ts, test/proxy/session/drain-pipelined.test.ts',
+    'from the client to the greeting: test/proxy/session/greeting.test.ts, test/proxy/session/greeting-refused.test.ts; to the relay: test/proxy/session/handover.test.ts; its timers: test/proxy/session/timers.test.ts; its drain: test/proxy/session/drain.test.ts, test/proxy/session/drain-pipelined.test.ts',
   'proxy/session/teardown.ts':
     'in every state of a message: test/proxy/session/disconnect.test.ts; early, refused, unsent: test/proxy/session/disconnect-early.test.ts, test/proxy/session/disconnect-refused.test.ts, test/proxy/session/disconnect-unsent.test.ts; races with writes: test/proxy/session/disconnect-race.test.ts; its bounds: test/proxy/connection/lingering.test.ts, test/proxy/session/timers.test.ts',
   'proxy/session/to-upstream.ts':
