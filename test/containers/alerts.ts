@@ -1,5 +1,5 @@
 /**
- * compose.yaml at work, from a button on the page of faults to whoever is told: the images of Prometheus and Alertmanager
+ * compose.yaml at work, from a button on the page of faults to the notification: the images of Prometheus and Alertmanager
  * with the settings, rules and intervals that they ship with, apps, and a webhook as ALERT_WEBHOOK_URL names it.
  */
 import assert from 'node:assert/strict'
@@ -31,10 +31,10 @@ const WEBHOOK = `ahasend-webhook-${process.pid}`
 
 /** Fifteen seconds for a scrape, as many for the rules, five in Alertmanager, and a slow machine. */
 const AT_ONCE_MS = 90_000
-/** A storm has to last before it pages. */
+/** A storm must last before it pages. */
 const STORM_MS = 420_000
 
-describe('whom the stack tells', unless(engineMissing(), composeMissing(), ...needed), () => {
+describe('notifications of the stack', unless(engineMissing(), composeMissing(), ...needed), () => {
   let stack: Stack
   let webhook: WebhookContainer
 
@@ -42,13 +42,13 @@ describe('whom the stack tells', unless(engineMissing(), composeMissing(), ...ne
     const env = {
       ALERT_WEBHOOK_URL: webhookUrl(WEBHOOK),
       PROXY_CLIENTS: 'billing=0.0.0.0/0',
-      // a fault strikes the next connection, not the one after those that were dialled ahead
+      // a fault applies to the next connection, not to the one after the preconnected ones
       PROXY_WARM_CONNECTIONS: '0',
     }
     stack = await startStack(['proxy', 'prometheus', 'alertmanager', 'rehearsal', 'traffic'], { env })
     webhook = await startWebhookIn(stack, WEBHOOK)
     const accepted = 'smtp_proxy_transactions_total{smtp_transaction_outcome="accepted"}'
-    await eventually('Prometheus knows of mail', async () => (await count(`${accepted} > 20`)) > 0)
+    await eventually('Prometheus counts mail', async () => (await count(`${accepted} > 20`)) > 0)
   })
 
   after(async () => {
@@ -59,18 +59,18 @@ describe('whom the stack tells', unless(engineMissing(), composeMissing(), ...ne
   const count = (expression: string) => sumOf(stack.container('prometheus'), expression)
   const rehearse = (button: string) => press(stack.container('rehearsal'), button)
 
-  test('nobody is told of a storm of idle disconnects', async () => {
+  test('a storm of idle disconnects notifies no one', async () => {
     await rehearse('idle-disconnects')
     const port = stack.container('proxy').getMappedPort(2525)
     const idle = 'smtp_proxy_replies_total{smtp_reply_cause="idle_timeout"}'
     for (const total of [100, 200]) {
       await idleUntilClosed(port, 100)
       // a second scrape shows the growth
-      await eventually(`Prometheus knows of ${total}`, async () => (await count(idle)) >= total)
+      await eventually(`Prometheus counts ${total}`, async () => (await count(idle)) >= total)
     }
     await rehearse('all-well')
     const storm = 'job_server_client:smtp_proxy_idle_disconnect:increase1h > 50'
-    await eventually('the rules know of the storm', async () => (await count(storm)) > 0)
+    await eventually('the rules see the storm', async () => (await count(storm)) > 0)
     const firing = await asked<{ readonly result: readonly unknown[] }>(
       stack.container('prometheus'),
       `/api/v1/query?query=${encodeURIComponent('ALERTS{alertstate="firing", severity=~"critical|warning"}')}`,
@@ -96,8 +96,8 @@ describe('whom the stack tells', unless(engineMissing(), composeMissing(), ...ne
     assertPagesForLoadShedding(call, 'rehearsal')
   })
 
-  test('and of nothing else', () => {
-    const told = webhook.calls.all.flatMap(({ alerts }) => alerts.map(({ labels }) => labels.alertname))
-    assert.deepEqual([...new Set(told)], ['AhaSendAccountDisabled', 'AhaSendLoadShedding'])
+  test('nothing else notifies', () => {
+    const notified = webhook.calls.all.flatMap(({ alerts }) => alerts.map(({ labels }) => labels.alertname))
+    assert.deepEqual([...new Set(notified)], ['AhaSendAccountDisabled', 'AhaSendLoadShedding'])
   })
 })

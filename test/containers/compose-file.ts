@@ -1,4 +1,4 @@
-/** compose.yaml as it is written: what it promises, and that every setting reaches whom it is for and nobody else. */
+/** compose.yaml as a file: its services, volumes and limits, and which settings reach which service. */
 
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -53,7 +53,7 @@ describe('compose.yaml', unless(composeMissing()), () => {
     assert.deepEqual(published(readProject()), { proxy: ['127.0.0.1:2525:2525'], grafana: ['127.0.0.1:3000:3000'] })
   })
 
-  test('sends mail to AhaSend, where the proxy sends it by itself', () => {
+  test('sends mail to AhaSend, which is also the default of the proxy', () => {
     assert.equal(readProject().services.proxy?.environment?.PROXY_UPSTREAM, null)
   })
 
@@ -73,7 +73,7 @@ describe('compose.yaml', unless(composeMissing()), () => {
   })
 
   test('the rehearsal takes no setting of the real proxy from .env', () => {
-    // compose.yaml and the tables: what the one forgets, the other has
+    // compose.yaml and the tables: a variable that one of them lacks is in the other
     const passedOn = Object.keys(readProject().services.proxy?.environment ?? {}).filter(isOfProxy)
     const variables = [...new Set([...passedOn, ...PROXY_VARIABLES])]
     assert.ok(variables.length > 50)
@@ -101,14 +101,14 @@ describe('compose.yaml', unless(composeMissing()), () => {
     assert.deepEqual(settings, parseOtel(telemetry))
   })
 
-  test('the rehearsal takes from .env what concerns this machine and whom to tell, and nothing else', () => {
+  test('the rehearsal takes only the settings of the machine and the receivers of alerts from .env', () => {
     const here = settingsIn(text('rehearsal.env').replaceAll(/^#.*$/gm, ''))
     const fromEnv = [...variablesIn(text('compose.yaml')).keys()].filter((variable) => !here.has(variable))
     assert.deepEqual(fromEnv.sort(), Object.values(OF_THE_MACHINE).flat().sort())
     const alerts = Object.fromEntries(ALERT_ROWS.map(({ variable }) => [variable, `value of ${variable}`]))
-    // its heartbeat would speak for the real stack
-    const told = { ...alerts, ALERT_HEARTBEAT_URL: '' }
-    assert.deepEqual(only(rehearsalBehind(alerts).services[ONCE], Object.keys(alerts)), told)
+    // a heartbeat of the rehearsal would look like one of the real stack
+    const expected = { ...alerts, ALERT_HEARTBEAT_URL: '' }
+    assert.deepEqual(only(rehearsalBehind(alerts).services[ONCE], Object.keys(alerts)), expected)
   })
 
   test('the rehearsal keeps its authority where the proxy reads it, and only the simulator writes there', () => {
@@ -125,7 +125,7 @@ describe('compose.yaml', unless(composeMissing()), () => {
     )
     const dockerfiles = [text('Dockerfile'), text('test/rehearsal/Dockerfile')]
     for (const dockerfile of dockerfiles) assert.match(dockerfile, /^USER 1000:1000$/m)
-    // a volume that is mounted for the first time belongs to whom the directory belongs, whoever of the two is the first
+    // a new volume gets the owner of this directory in the first image that mounts it, so both must have the same
     assert.match(dockerfiles[0] ?? '', /^COPY .*--chown=1000:1000 \/volumes\/certificates \/certificates$/m)
     assert.match(dockerfiles[1] ?? '', /^RUN mkdir \/certificates && chown 1000:1000 \/certificates$/m)
     assert.match(dockerfiles[1] ?? '', /^CMD \[.*"--ca-file=\/certificates\/ca\.pem"\]$/m)
@@ -143,7 +143,7 @@ describe('compose.yaml', unless(composeMissing()), () => {
     }
   })
 
-  test('knows of every service whether it is well, without a shell', () => {
+  test('checks the health of every service, without a shell', () => {
     for (const [name, { build, healthcheck }] of services(readProject(REHEARSAL))) {
       if (name === ONCE || name === NAMES) continue
       if (healthcheck) assert.equal(healthcheck.test[0], 'CMD', name)
@@ -196,7 +196,7 @@ describe('compose.yaml', unless(composeMissing()), () => {
       assert.deepEqual(stopGraceMs.read(readProject({ env }).services.proxy?.stop_grace_period ?? ''), period)
   })
 
-  test('the rehearsal tells whom the real stack tells, and does not call its heartbeat', () => {
+  test('the rehearsal notifies the receivers of the real stack, and does not call its heartbeat', () => {
     const { paths, remove } = writeTemporaryFiles({
       '.env': 'ALERT_SLACK_URL=https://slack.example/x\nALERT_HEARTBEAT_URL=https://hc-ping.example/x\n',
     })

@@ -49,7 +49,7 @@ describe('settings in .env', COMPOSE, () => {
       PROXY_ADMIN: SETTINGS.admin.inImage,
       OTEL_EXPORTER_OTLP_ENDPOINT: 'http://tempo:4318',
     })
-    // what has no value is taken away from what the image sets
+    // an empty value removes the one that the image sets
     const ofImage = [...text('Dockerfile').matchAll(/(PROXY_[A-Z_]+)=/g)].map(([, name]) => name)
     assert.deepEqual(
       ofImage.filter((name) => name !== undefined && environment[name] === null),
@@ -83,19 +83,19 @@ describe('settings in .env', COMPOSE, () => {
     ...Object.fromEntries(SIGNALS.map((signal) => [ownVariable(OTLP_SETTINGS.headers, signal), ['proxy']])),
     ...Object.fromEntries(ALERT_ROWS.map(({ variable }) => [variable, [ONCE]])),
   }
-  for (const [variable, whom] of Object.entries(SECRETS))
-    test(`shows ${variable} to ${whom} alone`, () => {
+  for (const [variable, readers] of Object.entries(SECRETS))
+    test(`shows ${variable} to ${readers} alone`, () => {
       const project = readProject({ env: { [variable]: 'the-secret' } })
-      const told = services(project).filter(([, service]) => JSON.stringify(service).includes('the-secret'))
+      const shown = services(project).filter(([, service]) => JSON.stringify(service).includes('the-secret'))
       assert.deepEqual(
-        told.map(([name]) => name),
-        whom,
+        shown.map(([name]) => name),
+        readers,
       )
     })
 })
 
 describe('unknown names in .env', COMPOSE, () => {
-  test('are reported before the proxy starts if they resemble its settings, and by what writes for Alertmanager', () => {
+  test('are reported before the proxy starts if they resemble its settings, and by the service that writes the configuration of Alertmanager', () => {
     const { services: all } = readProject({ env: { PROXY_LISTN: 'x', OTEL_SERVICE_NAM: 'x', ALERT_WEBHOK_URL: 'x' } })
     assert.equal(all.proxy?.depends_on?.[NAMES]?.condition, 'service_completed_successfully')
     const [ofProxy, alerts] = [all[NAMES], all[ONCE]].map((service) => given(service))

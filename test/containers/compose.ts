@@ -1,4 +1,4 @@
-/** compose.yaml at work, with the images that can be had: what runs, who reaches whom, and that mail and its metrics flow. */
+/** compose.yaml at work, with the images that are available: what runs, which service reaches which, mail and metrics. */
 
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -29,10 +29,10 @@ import { temporaryDirectory } from '../support/files/temporary-files.ts'
 import { unless } from '../support/programs/programs.ts'
 import { connectClient } from '../support/sockets/scripted-peers.ts'
 
-/** Nobody is there, and no test sends anything to AhaSend. */
+/** A host that does not exist: no test sends anything to AhaSend. */
 const NOWHERE = { PROXY_UPSTREAM: 'smtp://nowhere.invalid:587', OTEL_EXPORTER_OTLP_ENDPOINT: '' }
 
-/** What stands behind `docker compose exec` in runbooks, once each: a service of these, and what it runs. */
+/** What follows `docker compose exec` in runbooks, once each: a service of these, and what it runs. */
 function commandsOfRunbooks(services: readonly string[]): (readonly [service: string, ...command: string[]])[] {
   const folder = join(ROOT, 'dashboards', 'runbooks')
   const texts = readdirSync(folder).map((file) => readFileSync(join(folder, file), 'utf8'))
@@ -89,7 +89,7 @@ describe('the stack', unless(...own, ...others), () => {
     await eventually('Prometheus knows of it', async () => (await sumOf(stack.container('prometheus'), counted)) > 0)
   })
 
-  test('has alerting rules, and an Alertmanager to tell', async () => {
+  test('has alerting rules, and an Alertmanager that gets the alerts', async () => {
     const prometheus = stack.container('prometheus')
     const { groups } = await asked<{ groups: readonly unknown[] }>(prometheus, '/api/v1/rules?type=alert')
     assert.ok(groups.length > 0)
@@ -99,7 +99,7 @@ describe('the stack', unless(...own, ...others), () => {
     })
   })
 
-  test('can do in its containers what runbooks ask for', async () => {
+  test('can run the commands of the runbooks in its containers', async () => {
     const commands = commandsOfRunbooks(services)
     assert.ok(commands.length > 3)
     for (const [service, ...command] of commands) {
@@ -115,7 +115,7 @@ describe('the stack', unless(...own, ...others), () => {
     assert.deepEqual(await fetched(app, 'http://proxy:9464/readyz'), { status: 200, body: 'ready\n' })
   })
 
-  test('carries mail though there is no Tempo, and counts the spans that were lost', async () => {
+  test('carries mail without a Tempo, and counts the spans that were lost', async () => {
     const lost = 'smtp_proxy_telemetry_lost_total{telemetry_signal="traces"}'
     await eventually('lost spans are counted', async () => (await sumOf(stack.container('prometheus'), lost)) > 0)
     await accepted(stack.container('rehearsal'), 5)

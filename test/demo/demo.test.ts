@@ -59,19 +59,19 @@ describe('the demo', () => {
       env: { ...process.env, ...env },
     })
 
-  test('shows mail for some seconds, then a summary in which all books agree', async () => {
+  test('shows mail for some seconds, then a summary in which AhaSend’s ledger, the apps and the metrics agree', async () => {
     const child = demo(['--seconds', '4'])
     const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
     assert.equal(child.exitCode, 0, errors)
     assert.match(output, /http:\/\/127\.0\.0\.1:\d+\/metrics/)
     assert.match(output, /\n +\d+ s +\d+ mails\/s +\d+ sessions +[\d.]+ % accepted/)
-    const [, accepted, told] = /AhaSend accepted +([\d,]+), and the apps were told so ([\d,]+) times/.exec(output) ?? []
+    const [, accepted, seen] = /AhaSend accepted +([\d,]+), and the apps saw ([\d,]+) accepted/.exec(output) ?? []
     assert.ok(accepted && accepted !== '0')
-    assert.equal(told, accepted)
+    assert.equal(seen, accepted)
     assert.match(output, new RegExp(`mails +[\\d,]+ \\(accepted × ${accepted}[,)]`))
   })
 
-  test('shows the log when it is asked to, and sends traces where OpenTelemetry is told to', async () => {
+  test('shows the log with --log, and sends traces to the endpoint of OpenTelemetry', async () => {
     await using receiver = await startReceiver()
     const child = demo(['--seconds', '2', '--log'], { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url })
     const [log] = await Promise.all([text(child.stderr), text(child.stdout), once(child, 'exit')])

@@ -105,7 +105,7 @@ function parse(line: string): Readonly<Record<string, unknown>> {
   }
 }
 
-/** The wanted port when nobody has it, else 0: any. */
+/** The wanted port if it is free, else 0: any. */
 async function freePort(wanted: number): Promise<number> {
   const server = createServer()
   try {

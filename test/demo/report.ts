@@ -51,10 +51,7 @@ export function report(samples: readonly Sample[], tally: Tally, ledger: Summary
   const causes = sumBy(samples, REPLIES, 'smtp_reply_cause', { smtp_reply_code: '421' })
   const rows: readonly (readonly [string, string])[] = [
     ['mails', `${number(messages(samples))} (${list(outcomes)})`],
-    [
-      'AhaSend accepted',
-      `${number(ledger.messages.accepted)}, and the apps were told so ${number(tally.accepted)} times`,
-    ],
+    ['AhaSend accepted', `${number(ledger.messages.accepted)}, and the apps saw ${number(tally.accepted)} accepted`],
     ['apps saw fail', list(tally.failed)],
     ['421 by cause', list(causes)],
     ['final reply', `p50 ${milliseconds(samples, 0.5)}, p99 ${milliseconds(samples, 0.99)}`],
