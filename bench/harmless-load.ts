@@ -1,6 +1,6 @@
 /**
- * A mail client in a process of its own, told what to do over IPC: sends mails of 2 KB over persistent connections, one
- * command at a time, and reports how long each mail took, from MAIL to its final reply.
+ * A mail client in its own process, controlled over IPC: sends messages of 2 KB over persistent connections, one
+ * command at a time, and reports how long each message took, from MAIL to its final reply.
  */
 import { once } from 'node:events'
 import net from 'node:net'

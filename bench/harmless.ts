@@ -1,17 +1,18 @@
 /**
- * Can telemetry hurt mail? The real proxy with what it does by default, with every mail traced to a good collector and
- * to collectors that misbehave in every way, with scrapers that never read or never pause, and with a stdout that nobody
- * reads: each beside a proxy without telemetry and one with a good collector, which get a mail in turn, at a fixed rate
- * over persistent connections, in short interleaved rounds. So whatever else the machine does hits all three. AhaSend is
- * simulated inside TLS; it takes 20 ms for each answer and 60 for the last. Everything has a process of its own.
+ * Can telemetry delay mail? Measures the real proxy by default, with every message traced to a good collector and to
+ * collectors that misbehave in every way, with scrapers that never read or never pause, and with a stdout that no one
+ * reads. Each runs beside a proxy without telemetry and one with a good collector. All three get messages in turn, at a
+ * fixed rate over persistent connections, in short interleaved rounds, so that the other load of the machine affects all
+ * three. AhaSend is simulated inside TLS; it takes 20 ms for each reply and 60 for the final one. Each part has its own
+ * process.
  *
  *   nice node bench/harmless.ts [--rounds 10] [--seconds 2] [--rate 100] [--upstream-ms 20] [--only dead,again]
  *   nice node bench/harmless.ts --memory 60000 [--only good]
  *
- * Prints the latency of a mail (from MAIL to its final reply), the quotients of its percentiles to those of the two
- * others in the same rounds, CPU a mail, and resident memory. `no telemetry, again` shows what chance does.
- * `--memory` sends so many mails, as fast as they go, and shows the memory of one variant: the first whose name contains
- * `--only`, or the one with a dead collector.
+ * Prints the latency of a message (from MAIL to its final reply), the quotients of its percentiles to those of the two
+ * others in the same rounds, CPU per message, and resident memory. `no telemetry, again` shows the effect of chance.
+ * `--memory` sends this number of messages as fast as possible and shows the memory of one variant: the first whose name
+ * contains `--only`, or the one with a dead collector.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -23,6 +24,7 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { listenOnLoopback } from '../test/support/sockets/listen.ts'
 import type { Order, Report } from './harmless-load.ts'
+import { metricsAt, NONE, SILENT, traced, type Variant, variantsFor } from './harmless-variants.ts'
 import { sum } from './rehearsal.ts'
 
 const { values } = parseArgs({
@@ -37,7 +39,7 @@ const { values } = parseArgs({
 })
 const RATE = Number(values.rate)
 const MAILS = Math.round(RATE * Number(values.seconds))
-/** Until V8 has compiled what there is to compile. */
+/** Messages until V8 has compiled the hot paths. */
 const WARM_UP = 2000
 
 const children: ChildProcess[] = []
@@ -62,7 +64,7 @@ async function firstLine(child: ChildProcess): Promise<unknown> {
   return JSON.parse(line)
 }
 
-/** As far away as AhaSend is: every answer takes a while, the final one longer. Not while memory is watched. */
+/** As slow as AhaSend: every reply takes a while, the final one longer. Not while memory is measured. */
 const PAUSE_MS = Number(values.memory) > 0 ? 0 : Number(values['upstream-ms'])
 const PAUSES = { mail: PAUSE_MS, rcpt: PAUSE_MS, data: PAUSE_MS, 'end-of-message': 3 * PAUSE_MS }
 const slowness = Object.entries(PAUSES).flatMap(([at, ms]) => (ms > 0 ? ['--fault', `slow-${ms}-at-${at}`] : []))
@@ -86,76 +88,7 @@ async function freePort(): Promise<number> {
   return port
 }
 
-/** A way to run the proxy. */
-interface Variant {
-  readonly name: string
-  readonly env?: Readonly<Record<string, string>>
-  /** Leaves stdout unread. */
-  readonly unread?: boolean
-  /** Does something to the admin port for the length of a round; returns what ends it. */
-  readonly meanwhile?: (port: number) => () => void
-}
-
-const TRACED = {
-  OTEL_TRACES_SAMPLER: 'always_on',
-  OTEL_METRICS_EXPORTER: 'both',
-  OTEL_LOGS_EXPORTER: 'otlp',
-  OTEL_METRIC_EXPORT_INTERVAL: '5000',
-}
-const NONE = 'no telemetry'
-
-function traced(name: string, url: string): Variant {
-  return { name: `collector: ${name}`, env: { ...TRACED, OTEL_EXPORTER_OTLP_ENDPOINT: url } }
-}
-
-const SILENT = { OTEL_SDK_DISABLED: 'true', PROXY_LOG_LEVEL: 'silent' }
-
-const VARIANTS: readonly Variant[] = [
-  { name: `${NONE}, again`, env: SILENT },
-  { name: 'default: metrics and log' },
-  ...Object.entries(collectors).map(([name, url]) => traced(name, url)),
-  traced('dead', 'http://127.0.0.1:1'),
-  { name: 'scrapers that never read', meanwhile: neverRead },
-  { name: 'a scraper without pause', meanwhile: withoutPause },
-  { name: 'nobody reads stdout', unread: true },
-]
-
-/** 100 connections, each replaced when the proxy ends it. */
-function neverRead(port: number): () => void {
-  let over = false
-  const sockets = new Set<net.Socket>()
-  const open = () => {
-    if (over) return
-    const socket = net.connect(port, '127.0.0.1').pause()
-    sockets.add(socket)
-    socket.write('GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n')
-    socket.on('error', () => {})
-    socket.on('close', () => {
-      sockets.delete(socket)
-      open()
-    })
-  }
-  for (let count = 0; count < 100; count += 1) open()
-  return () => {
-    over = true
-    for (const socket of sockets) socket.destroy()
-  }
-}
-
-function withoutPause(port: number): () => void {
-  let over = false
-  const scrape = async () => {
-    while (!over) await page(port)
-  }
-  void scrape()
-  return () => {
-    over = true
-  }
-}
-
-async function page(port: number): Promise<string> {
-  return (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
-}
+const VARIANTS = variantsFor(collectors)
 
 interface Running extends Variant {
   readonly pid: number
@@ -164,12 +97,12 @@ interface Running extends Variant {
   readonly rounds: Round[]
 }
 
-/** What one round showed of a proxy and of those beside it. */
+/** The result of one round for a proxy and the two beside it. */
 interface Round {
   readonly own: readonly number[]
   readonly none: readonly number[]
   readonly good: readonly number[]
-  /** CPU time a mail. */
+  /** CPU time per message. */
   readonly cpuUs: number
 }
 
@@ -220,7 +153,7 @@ const median = (figures: readonly number[]) => percentile(figures, 0.5)
 async function round(running: Running, none: Running, good: Running): Promise<void> {
   const stop = running.meanwhile?.(running.adminPort)
   const before = cpuUs(running.pid)
-  // whoever comes first in each turn waits a little longer: that must not always be the same one
+  // the first proxy of each turn waits a little longer, so each round begins with another one
   const ports = rotated([running.port, none.port, good.port], running.rounds.length)
   const { latencies } = await send({ ports, mails: MAILS, rate: RATE })
   const of = ({ port }: Running) => latencies[ports.indexOf(port)]!
@@ -265,18 +198,18 @@ async function compare(): Promise<void> {
   await send({ ports: [none, good, ...all].map(({ port }) => port), mails: WARM_UP, rate: 0 })
   const loads = [loadavg()[0]!]
   for (let count = 0; count < Number(values.rounds); count += 1) {
-    // another one begins each time
+    // each round begins with another variant
     for (const one of rotated(all, count)) await round(one, none, good)
     loads.push(loadavg()[0]!)
   }
-  const mails = `${values.rounds} rounds of ${MAILS} mails at ${RATE}/s to each of three, upstream ${PAUSE_MS} ms`
+  const mails = `${values.rounds} rounds of ${MAILS} messages at ${RATE}/s to each of three, upstream ${PAUSE_MS} ms`
   console.log(`${mails}; load ${loads.map((one) => one.toFixed(1)).join(' ')}\n`)
   console.log(`${''.padEnd(31)}latency, ms      to no telemetry   to a good collector   CPU  resident`)
   console.log(`${''.padEnd(31)}p50     p99      p50      p99      p50      p99       us        MB`)
   for (const one of all) show(one)
 }
 
-async function watchMemory(mails: number): Promise<void> {
+async function measureMemory(mails: number): Promise<void> {
   const step = Math.min(10_000, mails)
   const wanted = values.only || 'collector: dead'
   const variant = VARIANTS.find(({ name }) => name.includes(wanted))
@@ -286,7 +219,7 @@ async function watchMemory(mails: number): Promise<void> {
   console.log('mails    resident MB  heap MB  lost spans  mails/s')
   for (let done = 0; done < mails; done += step) {
     const { seconds } = await send({ ports: [running.port], mails: step, rate: 0 })
-    const text = await page(running.adminPort)
+    const text = await metricsAt(running.adminPort)
     const lost = sum(text, 'smtp_proxy_telemetry_lost_total', { telemetry_signal: 'traces' })
     const heap = sum(text, 'v8js_memory_heap_used_bytes') / 2 ** 20
     const columns = [
@@ -300,6 +233,6 @@ async function watchMemory(mails: number): Promise<void> {
   }
 }
 
-if (Number(values.memory) > 0) await watchMemory(Number(values.memory))
+if (Number(values.memory) > 0) await measureMemory(Number(values.memory))
 else await compare()
 process.exit()
