@@ -27,6 +27,8 @@ describe('A queue of bytes', () => {
   test('returns no bytes if it is empty', () => {
     const queue = new ByteQueue()
     assert.equal(queue.take().length, 0)
+    queue.putBack(Buffer.alloc(0))
+    assert.equal(queue.empty, true)
     queue.push(Buffer.from('dropped'))
     queue.clear()
     assert.deepEqual([queue.empty, queue.length, queue.take().length], [true, 0, 0])

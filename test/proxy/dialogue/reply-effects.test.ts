@@ -134,6 +134,25 @@ describe('The effects of a reply', () => {
     assert.deepEqual(end?.type === 'tx-commit' && end.size, 120)
   })
 
+  test('a chunk that is refused before its end counts the bytes that were sent', () => {
+    const scene = new Scene()
+    scene.replied('MAIL', '250 ok')
+    scene.framing.chunking = true
+    scene.sent('BDAT 100')
+    scene.framing.push(Buffer.from('30 bytes of a chunk of 100....'), 1)
+    scene.replied('BDAT', '552 too big', { size: 100, last: false })
+    const end = scene.events.at(-1)
+    assert.deepEqual(end?.type === 'tx-rollback' && end.size, 30)
+  })
+
+  test('a command after a refused chunk shows that the client has sent its message', () => {
+    const scene = new Scene()
+    scene.replied('MAIL', '250 ok')
+    scene.conversation.sent({ command: 'RSET', verb: 'RSET', at: 1, quietMs: 0 })
+    scene.replied('BDAT', '552 too big', { size: 100, last: false })
+    assert.equal(scene.conversation.refusedWhileSending, false)
+  })
+
   test('a refused chunk decides at once, and the client is still sending', () => {
     const scene = new Scene()
     scene.replied('MAIL', '250 ok')
