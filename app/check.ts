@@ -29,7 +29,7 @@ function checkCertificate(config: Config, print: (line: string) => void): boolea
     return false
   }
   const days = daysLeft(certificate.notAfter)
-  print(`listener certificate: ${days > 0 ? 'ok' : 'FAILED'}, ${days} days left`)
+  print(`listener certificate: ${validity(days)}`)
   certificate.close()
   return days > 0
 }
@@ -58,19 +58,20 @@ function security(dial: Dial): string {
 }
 
 const EXPLANATIONS: Readonly<Record<NonNullable<Dial['error']>, string>> = {
-  resolve_failed: 'the name does not resolve: check PROXY_UPSTREAM and the resolver',
+  resolve_failed: 'the name does not resolve: check PROXY_UPSTREAM and the DNS resolver',
   connect_refused: 'the connection was refused: check host, port and the firewall',
   connect_timeout: 'the connection attempt timed out: a firewall may block it (cloud providers often block port 25)',
   connect_reset: 'the connection was closed before the greeting',
   greeting_timeout: 'connected, but received no greeting: is this an SMTP port without implicit TLS?',
-  greeting_refused: 'the server refused this connection',
-  starttls_not_offered: 'the server does not offer STARTTLS, and the proxy never sends mail unencrypted',
-  starttls_refused: 'the server refused STARTTLS',
+  greeting_refused: 'the upstream refused this connection',
+  starttls_not_offered: 'the upstream does not offer STARTTLS, and the proxy never sends mail unencrypted',
+  starttls_refused: 'the upstream refused STARTTLS',
   starttls_injection:
-    'the server sent unencrypted bytes after its reply to STARTTLS: someone may be tampering with the connection',
+    'the upstream sent unencrypted bytes after its reply to STARTTLS: someone may be tampering with the ' +
+    'connection',
   tls_untrusted: 'the certificate is not trusted for this name: for a private authority, set PROXY_UPSTREAM_CA_FILE',
   tls_failed: 'the TLS handshake failed',
-  local_resources_exhausted: 'this machine has no resources left for a connection',
+  local_resources_exhausted: 'this machine has no file descriptor, local port or memory left for a connection',
 }
 
 function explain(dial: Dial): string {
@@ -103,6 +104,11 @@ function printable(reply: Buffer): string[] {
     .trimEnd()
     .split('\r\n')
     .map((line) => line.replace(/[^\x20-\x7e]/g, '?'))
+}
+
+function validity(days: number): string {
+  if (days > 0) return `ok, ${days} days left`
+  return days < 0 ? 'FAILED: it has expired' : 'FAILED: it expires within a day'
 }
 
 function daysLeft(notAfter: number): number {

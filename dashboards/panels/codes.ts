@@ -41,7 +41,9 @@ export const meanings: Readonly<Record<Cause, Meaning>> = {
     codes: '556',
     meaning: 'The account or the sending domain is not set up',
     actor: 'domain',
-    action: "Verify the domain in AhaSend's dashboard, check its DNS records. AhaSend can also pause a single domain.",
+    action:
+      "Verify the domain in AhaSend's dashboard and check its DNS records. AhaSend can also pause a single " +
+      'domain.',
   },
   invalid_credentials: {
     codes: '535, 500',
@@ -113,7 +115,7 @@ export const meanings: Readonly<Record<Cause, Meaning>> = {
   },
   partially_queued: {
     codes: '250',
-    meaning: 'Accepted for only some of the recipients',
+    meaning: 'Queued for only some of the recipients',
     actor: 'developer',
     action: 'Compare the ids in the trace with the number of recipients.',
   },
@@ -137,7 +139,7 @@ export const meanings: Readonly<Record<Cause, Meaning>> = {
   },
   local_resources_exhausted: {
     codes: '421 (proxy)',
-    meaning: "The proxy's machine has no file descriptor, port or memory left for a connection",
+    meaning: "The proxy's machine has no file descriptor, local port or memory left for a connection",
     actor: 'operator',
     action: 'Raise the limit that the advice in the log line "dial failed" names.',
   },
@@ -145,7 +147,7 @@ export const meanings: Readonly<Record<Cause, Meaning>> = {
     codes: '421 (proxy)',
     meaning: "The client's address is in none of the networks in PROXY_ALLOW",
     actor: 'operator',
-    action: 'Add its network to PROXY_ALLOW, or find out who connects.',
+    action: "Add the client's network to PROXY_ALLOW, or find out who connects.",
   },
   draining: {
     codes: '421 (proxy)',

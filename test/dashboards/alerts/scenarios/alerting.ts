@@ -5,7 +5,7 @@ const alive = {
   severity: 'none',
   labels: { job: undefined },
   description:
-    'This alert always fires. While this alert fires, Alertmanager calls ALERT_HEARTBEAT_URL every minute. The service at that URL notifies you when the calls stop.',
+    'By design, this alert always fires. While it does, Alertmanager calls ALERT_HEARTBEAT_URL every minute. The service at that URL notifies you when the calls stop.',
 } as const
 
 export const WATCHDOG: readonly Scenario[] = [
@@ -27,7 +27,7 @@ const failing = (integration: string, count: number) =>
   ({
     severity: 'warning',
     labels: { job: 'alertmanager', integration },
-    description: `Alertmanager failed to notify ${integration} ${count} times in 15 minutes. Its log shows the reason.`,
+    description: `Alertmanager could not deliver ${count} notifications to ${integration} in 15 minutes. Its log shows the reason.`,
   }) as const
 const by = (integration: string, reason: string, job = 'alertmanager') =>
   `${FAILED}{job="${job}", instance="alertmanager:9093", integration="${integration}", reason="${reason}"}`
