@@ -126,7 +126,7 @@ export class Appliance {
 
   #reload(): void {
     if (this.#certificate) void this.#certificate.reload()
-    else this.#log.info('nothing to reload: there is no certificate')
+    else this.#log.info('nothing to reload: no certificate is configured')
   }
 
   async #drain(signal: NodeJS.Signals): Promise<void> {

@@ -24,7 +24,7 @@ export function variables() {
     datasource('tempo', 'Tempo'),
     values('job', 'Job', 'Prometheus jobs of the proxies.', 'job', metric('sessionActive')).allValue('.+'),
     values('instance', 'Instance', 'Proxy instances.', 'instance', proxies.series('sessionActive')).allValue('.+'),
-    values('server', 'Upstream', 'AhaSend servers.', 'server.address', proxies.series('transactions')).allValue('.*'),
+    values('server', 'Upstream', 'AhaSend upstreams.', 'server.address', proxies.series('transactions')).allValue('.*'),
     values('client', 'App', 'Apps that send mail.', 'smtp.client.name', proxies.series('transactions')).allValue('.*'),
   ]
 }

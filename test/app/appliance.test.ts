@@ -263,7 +263,7 @@ describe('SIGHUP', () => {
   test('without a certificate is logged', async () => {
     await using proxy = await startBefore(simulator)
     process.kill(proxy.pid, 'SIGHUP')
-    await proxy.line(({ msg }) => msg === 'nothing to reload: there is no certificate')
+    await proxy.line(({ msg }) => msg === 'nothing to reload: no certificate is configured')
     assert.equal(await proxy.stop(), 0)
   })
 })

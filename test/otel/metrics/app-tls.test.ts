@@ -1,4 +1,4 @@
-/** What telemetry reports about TLS handshakes of applications. */
+/** What telemetry reports about TLS handshakes of apps. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { explanations } from '../../../otel/metrics/app-tls.ts'
@@ -17,7 +17,7 @@ function entered(): SessionStory {
 }
 
 describe('The counter of handshakes', () => {
-  test('counts one success when the application sends its first command inside TLS', async () => {
+  test('counts one success when the app sends its first command inside TLS', async () => {
     const { metrics, series } = scraped()
     entered().exchange('EHLO', reply(250)).exchange('NOOP', reply(250)).closed('quit').tell(metrics)
     assert.deepEqual(await series(NAME), { [`{${PAIR}}`]: 1 })
@@ -65,7 +65,7 @@ describe('The log line of the session', () => {
         [level, 'session', 'tls_failed', error, DETAIL],
       )
       assert.equal(line.advice, explanations[error])
-      assert.match(explanations[error], /^The (application|connection|TLS handshake) .+\. ?/)
+      assert.match(explanations[error], /^The (app|connection|TLS handshake) .+\. ?/)
     })
   }
 

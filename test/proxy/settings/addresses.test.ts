@@ -26,7 +26,7 @@ describe('An address is read: ', () => {
 })
 
 test('credentials are not quoted, also if they contain a comma', () => {
-  const fix = 'Remove the credentials: applications send their own, and the proxy relays them unchanged.'
+  const fix = 'Remove the credentials: apps send their own, and the proxy relays them unchanged.'
   const faults = [{ got: '(credentials, not shown)', expected: 'URLs without credentials', fix }]
   assert.deepEqual(upstreams('smtp://user:hunter,2@send.example:587'), { faults })
 })

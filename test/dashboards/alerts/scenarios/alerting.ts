@@ -5,7 +5,7 @@ const alive = {
   severity: 'none',
   labels: { job: undefined },
   description:
-    'This alert always fires. While this alert fires, Alertmanager calls ALERT_HEARTBEAT_URL every minute. The service at that URL notifies you when the calls stop.',
+    'By design, this alert always fires. While it does, Alertmanager calls ALERT_HEARTBEAT_URL every minute. The service at that URL notifies you when the calls stop.',
 } as const
 
 export const WATCHDOG: readonly Scenario[] = [
