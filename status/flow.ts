@@ -75,7 +75,7 @@ function recentMessages({ now, minutes, moments }: Evidence): Flow {
   const failed = tempfail + permfail + in_doubt + counts.refusedSessions
   if (accepted + failed === 0) return idle(now, moments)
   const reason = `${failed} of ${accepted + failed} messages and logins failed in the last 5 minutes${mostCommon(counts)}.`
-  if (accepted === 0) return { flowing: 'no', reason }
+  if (failed > accepted) return { flowing: 'no', reason }
   if (failed > TOLERATED * (accepted + failed) || in_doubt > 0) return { flowing: 'partly', reason }
   return { flowing: 'yes', reason: `${accepted} messages accepted in the last 5 minutes.` }
 }
@@ -90,7 +90,7 @@ function mostCommon({ replies }: Counts): string {
   const refusals = [...replies.values()].filter(({ code, cause }) => code >= 400 && cause !== 'idle_timeout')
   const first = refusals.toSorted((one, other) => other.count - one.count)[0]
   if (!first) return ''
-  return `, most often with ${first.code} (${meanings[first.cause].meaning})`
+  return `, most often with ${first.code}: ${meanings[first.cause].meaning}`
 }
 
 /** `other` is not a name that people gave. */

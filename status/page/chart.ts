@@ -29,7 +29,7 @@ export function stackedBars({ id, title, times, series }: Chart): Html {
   const bars = times.map((_, index) => column(series, index, { step, highest }))
   const legend = series.map(({ name, className, values }) => legendItem(name, className, total(values)))
   return html`<figure class="chart" data-chart="${id}">
-<figcaption>${title} <span class="muted">per minute, at most ${count(Math.max(0, ...sums))}</span></figcaption>
+<figcaption>${title} <span class="muted when">per minute; sums of 60</span></figcaption>
 <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${spoken(title, series)}">${bars}</svg>
 <div class="axis muted"><span>${clock(times[0] ?? 0).slice(0, 5)}</span><span>${clock(times.at(-1) ?? 0).slice(0, 5)} UTC</span></div>
 <ul class="legend">${legend}</ul>

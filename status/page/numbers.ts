@@ -8,10 +8,10 @@ export function count(value: number): string {
 /** `0.4 ms`, `12 ms`, `1.3 s`, `2 min`; a dash for nothing. */
 export function duration(milliseconds: number | undefined): string {
   if (milliseconds === undefined) return '–'
-  if (milliseconds < 10) return `${milliseconds.toFixed(1)} ms`
-  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`
-  if (milliseconds < 60_000) return `${(milliseconds / 1000).toFixed(1)} s`
-  return `${Math.round(milliseconds / 60_000)} min`
+  if (milliseconds < 10) return `${milliseconds.toFixed(1)}\u00a0ms`
+  if (milliseconds < 1000) return `${Math.round(milliseconds)}\u00a0ms`
+  if (milliseconds < 60_000) return `${(milliseconds / 1000).toFixed(1)}\u00a0s`
+  return `${Math.round(milliseconds / 60_000)}\u00a0min`
 }
 
 /** The two largest units: `3 d 4 h`, `12 s`. */
@@ -32,7 +32,7 @@ export function uptime(seconds: number): string {
 export function percent(share: number | undefined): string {
   if (share === undefined) return '–'
   const rounded = Math.round(share * 1000) / 10
-  return `${share < 1 && rounded === 100 ? '99.9' : rounded.toFixed(1)} %`
+  return `${share < 1 && rounded === 100 ? '99.9' : rounded.toFixed(1)}\u00a0%`
 }
 
 /** `14:03:27` in UTC, the time zone of logs and traces. */

@@ -63,12 +63,13 @@ const CASES: readonly [what: string, story: Story, flowing: Flowing, reason: Reg
   ['one of 100 fails', new Story().messages('accepted', 99).messages('permfail', 1), 'yes', /^99 messages/],
   ['one of ten fails', new Story().messages('accepted', 9).messages('tempfail', 1), 'partly', /^1 of 10/],
   ['one of 100 is in doubt', new Story().messages('accepted', 99).messages('in_doubt', 1), 'partly', /^1 of 100/],
+  ['most messages fail', new Story().messages('accepted', 2).messages('tempfail', 3), 'no', /^3 of 5/],
   ['every message fails', new Story().messages('tempfail', 4), 'no', /^4 of 4/],
   [
     'all sessions are turned away',
     new Story().refused(7, LOAD),
     'no',
-    /with 421 \(AhaSend is overloaded and temporarily refuses new connections\)\.$/,
+    /with 421: AhaSend is overloaded and temporarily refuses new connections\.$/,
   ],
   ['apps give up', new Story().messages('aborted', 4), 'idle', /^No message/],
   [
