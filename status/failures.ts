@@ -1,7 +1,7 @@
 /** The last refusals and failures: what happened, to which app, and where to look. */
 import type { SpanContext } from '@opentelemetry/api'
-import { mailFailure, sessionFailure } from '../otel/records/failure.ts'
-import type { Exchange, MailRecord, SessionRecord } from '../otel/records/records.ts'
+import { messageFailure, sessionFailure } from '../otel/records/failure.ts'
+import type { Exchange, MessageRecord, SessionRecord } from '../otel/records/records.ts'
 import type { ReplyCause } from '../proxy/events/closed-sets.ts'
 
 /** How many are kept. */
@@ -32,8 +32,8 @@ export class Failures {
   readonly #kept: FailureReport[] = []
 
   /** A message is over. */
-  mail(record: MailRecord, span: SpanContext | undefined): void {
-    const failure = mailFailure(record)
+  message(record: MessageRecord, span: SpanContext | undefined): void {
+    const failure = messageFailure(record)
     if (!failure) return
     const { end, sender } = record
     this.#keep({
@@ -64,7 +64,7 @@ export class Failures {
   }
 }
 
-function whose({ session }: MailRecord | SessionRecord, span: SpanContext | undefined) {
+function whose({ session }: MessageRecord | SessionRecord, span: SpanContext | undefined) {
   const { open, server } = session
   return { app: open.clientName, server, sessionId: open.sessionId, ...(span && { traceId: span.traceId }) }
 }

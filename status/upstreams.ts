@@ -1,6 +1,7 @@
 /** The last dial of each upstream, whether or not a session waited for it. */
 import type { DialError } from '../proxy/events/closed-sets.ts'
 import type { Dial } from '../proxy/events/dial.ts'
+import { dialExplanations } from '../proxy/events/dial-explanations.ts'
 
 /** One upstream as the page shows it. Times are in milliseconds since the Unix epoch. */
 export interface UpstreamReport {
@@ -27,12 +28,10 @@ type Writable<T> = { -readonly [Key in keyof T]: T[Key] }
 
 export class Upstreams {
   readonly #reports: ReadonlyMap<string, Writable<UpstreamReport>>
-  readonly #explain: (dial: Dial) => string
 
-  /** `explain` says in a sentence why a dial failed. Dials of servers that are not configured are ignored. */
-  constructor(servers: readonly string[], explain: (dial: Dial) => string) {
+  /** Dials of servers that are not configured are ignored. */
+  constructor(servers: readonly string[]) {
     this.#reports = new Map(servers.map((server) => [server, { server }]))
-    this.#explain = explain
   }
 
   dialled(dial: Dial): void {
@@ -40,7 +39,7 @@ export class Upstreams {
     if (!report || (report.last && report.last.at > dial.at)) return
     const { at, end, error } = dial
     const facts = [dial.replyCode, dial.detail].filter((fact) => fact !== undefined).join(', ')
-    const failure = error && { error, explanation: this.#explain(dial), ...(facts && { detail: facts }) }
+    const failure = error && { error, explanation: explanationOf(dial, error), ...(facts && { detail: facts }) }
     report.last = { at, ok: !error, milliseconds: Math.max(0, end - at), ...failure }
     if (!error) report.reachedAt = at
     if (dial.certificateNotAfter !== undefined) report.certificateNotAfter = dial.certificateNotAfter * 1000
@@ -50,4 +49,8 @@ export class Upstreams {
   reports(): UpstreamReport[] {
     return [...this.#reports.values()].map((report) => ({ ...report }))
   }
+}
+
+function explanationOf({ advice }: Dial, error: DialError): string {
+  return advice === undefined ? dialExplanations[error] : `${dialExplanations[error]}: ${advice}`
 }

@@ -4,13 +4,13 @@ import { test } from 'node:test'
 import { Feed } from '../../status/feed.ts'
 import { type Counts, sumByApp, sumOf } from '../../status/minutes.ts'
 import { Upstreams } from '../../status/upstreams.ts'
-import { dial, reply, SessionStory } from '../support/session-events.ts'
+import { dial, reply, SessionStory } from '../support/telemetry/session-events.ts'
 
 const LOAD = reply(421, { cause: 'load_shedding' })
 const LOGIN = reply(535, { cause: 'invalid_credentials' })
 
 function feedOf(...stories: readonly SessionStory[]): Feed {
-  const feed = new Feed(new Upstreams(['send.example:587'], ({ error }) => `${error}`))
+  const feed = new Feed(new Upstreams(['send.example:587']))
   for (const story of stories) {
     const observe = feed.open(story.opening)
     for (const event of story.events) observe(event)
