@@ -46,10 +46,10 @@ export class Failures {
     })
   }
 
-  /** A session is over. */
+  /** A session is over. If its connection broke after a message had begun, the message is the failure. */
   session(record: SessionRecord, span: SpanContext | undefined): void {
     const failure = sessionFailure(record)
-    if (!failure) return
+    if (!failure || (record.close.messages > 0 && !record.refusal)) return
     this.#keep({ at: record.close.at, ...whose(record, span), ...replyOf(record.refusal ?? {}), error: failure.type })
   }
 

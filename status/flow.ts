@@ -85,9 +85,11 @@ function idle(now: number, { acceptedAt }: Moments): Flow {
   return { flowing: 'idle', reason: `No message in the last 5 minutes. ${last}` }
 }
 
-/** The refusal that was counted most often, with its meaning. */
+/** The refusal that was counted most often, with its meaning. A 503 without a cause follows another refusal. */
 function mostCommon({ replies }: Counts): string {
-  const refusals = [...replies.values()].filter(({ code, cause }) => code >= 400 && cause !== 'idle_timeout')
+  const refusals = [...replies.values()].filter(
+    ({ code, cause }) => code >= 400 && cause !== 'idle_timeout' && cause !== 'none',
+  )
   const first = refusals.toSorted((one, other) => other.count - one.count)[0]
   if (!first) return ''
   return `, most often with ${first.code}: ${meanings[first.cause].meaning}`

@@ -111,7 +111,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'dashboards/alertmanager',
   ],
   status: ['proxy/events', 'otel/names', 'otel/metrics', 'otel/records'],
-  'status/page': ['proxy/admin', 'status'],
+  'status/page': ['proxy/admin', 'otel/names', 'status'],
   app: [
     '.',
     'settings',

@@ -177,3 +177,6 @@ export const meanings: Readonly<Record<ReplyCause, Meaning>> = {
     action: 'Look at the commands in the trace.',
   },
 }
+
+/** Where the runbooks are. Followed by the name of an alert and `.md`. */
+export const RUNBOOKS = 'https://github.com/AhaSend/ahasend-smtp-proxy/blob/main/dashboards/runbooks/'

@@ -1,10 +1,10 @@
 /** The status page as HTML. It is complete without JavaScript and loads nothing from elsewhere. */
-import { ago, appName, type Flowing } from '../flow.ts'
+import type { Flowing } from '../flow.ts'
 import type { StatusReport, Summary } from '../report.ts'
 import { type Chart, stackedBars } from './chart.ts'
 import { type Html, html } from './html.ts'
 import { count, duration, percent, uptime } from './numbers.ts'
-import { failures, limits, replies, tlsFailures, upstreams } from './tables.ts'
+import { appCell, failures, limits, replies, tlsFailures, upstreams } from './tables.ts'
 
 /** The answer as a word, with the sign that tells it apart without its color. */
 const WORDS: Readonly<Record<Flowing, { readonly word: string; readonly sign: string }>> = {
@@ -131,14 +131,13 @@ export function chartsOf({ minutes }: StatusReport): readonly Chart[] {
   return [messages, refusals]
 }
 
-function apps({ apps: all, now }: StatusReport): Html {
-  if (all.length === 0)
-    return html`<p class="muted">No app has connected in the last 60 minutes (${ago(0)}, ${new Date(now).toISOString().slice(11, 16)} UTC).</p>`
+function apps({ apps: all }: StatusReport): Html {
+  if (all.length === 0) return html`<p class="muted">No app has connected in the last 60 minutes.</p>`
   const rows = all.map(
     (app) =>
-      html`<tr><th scope="row">${appName(app.app)}</th><td>${count(app.outcomes.accepted)}</td><td>${percent(acceptedShare(app))}</td><td>${count(app.outcomes.tempfail)}</td><td>${count(app.outcomes.permfail)}</td><td>${count(app.outcomes.in_doubt)}</td><td>${count(app.refusedSessions)}</td><td>${duration(app.p50)}</td><td>${duration(app.p99)}</td><td>${count(app.sessions)}</td></tr>`,
+      html`<tr><th scope="row">${appCell(app.app)}</th><td>${count(app.outcomes.accepted)}</td><td>${percent(acceptedShare(app))}</td><td>${count(app.outcomes.tempfail)}</td><td>${count(app.outcomes.permfail)}</td><td>${count(app.outcomes.in_doubt)}</td><td>${count(app.refusedSessions)}</td><td>${duration(app.p50)}</td><td>${duration(app.p99)}</td><td>${count(app.sessions)}</td></tr>`,
   )
-  return html`<section aria-labelledby="apps"><h2 id="apps">Apps</h2><div class="scroll" tabindex="0" role="region" aria-labelledby="apps"><table>
+  return html`<section><h2 id="apps">Apps</h2><div class="scroll" tabindex="0" role="region" aria-labelledby="apps"><table>
 <thead><tr><th scope="col">App</th><th scope="col">Accepted</th><th scope="col">Share</th><th scope="col">Temporary failures</th><th scope="col">Permanent failures</th><th scope="col">In doubt</th><th scope="col">Refused before a message</th><th scope="col">Final reply, p50</th><th scope="col">p99</th><th scope="col">Sessions</th></tr></thead>
 <tbody>${rows}</tbody></table></div></section>`
 }

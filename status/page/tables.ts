@@ -1,5 +1,6 @@
 /** The tables of the status page. */
-import { ago, appName } from '../flow.ts'
+import { RUNBOOKS } from '../../otel/names/meanings.ts'
+import { ago } from '../flow.ts'
 import type { ExplainedFailure, StatusReport } from '../report.ts'
 import type { UpstreamReport } from '../upstreams.ts'
 import { type Html, html } from './html.ts'
@@ -18,8 +19,14 @@ function table({ id, title, columns, rows, empty }: Table): Html {
   if (rows.length === 0)
     return html`<section aria-labelledby="${id}"><h2 id="${id}">${title}</h2><p class="muted">${empty}</p></section>`
   const head = columns.map((column) => html`<th scope="col">${column}</th>`)
-  return html`<section aria-labelledby="${id}"><h2 id="${id}">${title}</h2>
-<div class="scroll" tabindex="0" role="region" aria-labelledby="${id}"><table class="${id}"><thead><tr>${head}</tr></thead><tbody>${rows}</tbody></table></div></section>`
+  return html`<section><h2 id="${id}">${title}</h2>
+<div class="scroll ${id}-rows" tabindex="0" role="region" aria-labelledby="${id}"><table class="${id}"><thead><tr>${head}</tr></thead><tbody>${rows}</tbody></table></div></section>`
+}
+
+/** The name of an app; `other` are those without one. */
+export function appCell(app: string): Html | string {
+  if (app !== 'other') return app
+  return html`<span title="Name them with PROXY_CLIENTS">apps without a name</span>`
 }
 
 /** The last refusals and failures, the newest first. */
@@ -37,9 +44,16 @@ function failureRow(failure: ExplainedFailure): Html {
   const reply = failure.code === undefined ? failure.error : `${failure.code} ${failure.enhancedCode ?? ''}`
   const outcome = failure.outcome === 'in_doubt' ? html` <span class="tag doubt">in doubt</span>` : undefined
   const sender = failure.sender === undefined ? undefined : html` <span class="muted">from ${failure.sender}</span>`
-  return html`<tr><td class="nowrap">${clock(failure.at)}</td><td>${appName(failure.app)}${sender}</td><td>${failure.command ?? '–'}</td><td class="nowrap"><b>${reply}</b>${outcome}</td><td class="wide" title="${failure.action}">${failure.meaning}</td><td>${failure.actor}</td><td>${failure.runbook ?? '–'}</td><td><code>${failure.traceId ?? failure.sessionId}</code></td></tr>`
+  return html`<tr><td class="nowrap">${clock(failure.at)}</td><td>${appCell(failure.app)}${sender}</td><td>${failure.command ?? '–'}</td><td class="nowrap"><b>${reply}</b>${outcome}</td><td class="wide" title="${failure.action}">${failure.meaning}</td><td>${failure.actor}</td><td>${runbookLink(failure.runbook)}</td><td><code>${failure.traceId ?? failure.sessionId}</code></td></tr>`
 }
 
+/** A link is followed only when the reader clicks it: the page itself loads nothing from elsewhere. */
+function runbookLink(runbook: string | undefined): Html | string {
+  if (runbook === undefined) return '–'
+  return html`<a href="${RUNBOOKS}${runbook}.md" rel="noreferrer">${runbook}</a>`
+}
+
+/** The refusals of the last 60 minutes. */
 export function replies({ replies: all }: StatusReport): Html {
   const refusals = all.filter(({ code }) => code >= 400)
   return table({
@@ -88,7 +102,7 @@ export function tlsFailures({ tlsFailures: all }: StatusReport): Html | undefine
     columns: ['App', 'Count', 'What happened, and what to do', 'Reason'],
     rows: all.map(
       ({ app, count: times, explanation, error }) =>
-        html`<tr><th scope="row">${appName(app)}</th><td>${count(times)}</td><td class="wide">${explanation}</td><td><code>${error}</code></td></tr>`,
+        html`<tr><th scope="row">${appCell(app)}</th><td>${count(times)}</td><td class="wide">${explanation}</td><td><code>${error}</code></td></tr>`,
     ),
     empty: '',
   })

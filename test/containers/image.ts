@@ -119,6 +119,7 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
       'package.json',
       'proxy',
       'settings',
+      'status',
     ])
   })
 

@@ -19,6 +19,7 @@ const CONTEXT = [
   'otel',
   'proxy',
   'settings',
+  'status',
 ]
 
 /** A text that must not get into an image, and the places beside the code where people leave such texts. */
