@@ -22,6 +22,7 @@ COPY LICENSE ./
 COPY settings settings
 COPY app app
 COPY otel otel
+COPY status status
 COPY proxy proxy
 
 FROM scratch

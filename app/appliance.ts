@@ -1,4 +1,5 @@
 import { framesOf, type LogOutput } from '../otel/export/logger.ts'
+import { throttle } from '../otel/metrics/throttle.ts'
 import { Log } from '../otel/records/log.ts'
 import { createRecords } from '../otel/records/recorder.ts'
 import type { Sdk } from '../otel/sdk.ts'
@@ -8,12 +9,13 @@ import { reportLoop } from '../proxy/server/event-loop.ts'
 import { type MailServer, startServer } from '../proxy/server/server.ts'
 import { startWorkers, Workers } from '../proxy/server/workers.ts'
 import type { ListenAddress } from '../proxy/settings/config.ts'
+import { statusPages, statusStreams } from '../status/page/routes.ts'
 import { drain } from './drain.ts'
 import { EXIT, type ExitCode } from './exit-code.ts'
 import type { Settings } from './settings.ts'
 import { onSignals } from './signals.ts'
 import { logListeners, logStart } from './start-log.ts'
-import { statusOf } from './status.ts'
+import { Status } from './status.ts'
 import { WatchedCertificate } from './watched-certificate.ts'
 
 /** The running proxy: mail server, telemetry and admin server, from start to exit. */
@@ -22,7 +24,7 @@ export class Appliance {
   readonly #sdk: Sdk
   readonly #log: LogOutput['logger']
   readonly #records: Log
-  readonly #startedAt = Date.now()
+  readonly #status: Status
   #certificate: WatchedCertificate | undefined
   #server: MailServer | undefined
   #admin: Admin | undefined
@@ -37,6 +39,7 @@ export class Appliance {
     this.#sdk = sdk
     this.#log = logger
     this.#records = new Log(logger, sdk.losses)
+    this.#status = new Status(settings)
   }
 
   /** Runs the proxy until a signal or an error stops it. Resolves with the exit code. */
@@ -93,10 +96,12 @@ export class Appliance {
   async #startServer(): Promise<MailServer> {
     const { config } = this.#settings
     const { telemetry, traces } = this.#sdk
-    const records = createRecords({ log: this.#records, traces, recordAddresses: config.recordAddresses })
+    const { feed, failures } = this.#status
+    const { recordAddresses } = config
+    const records = createRecords({ log: this.#records, also: failures, traces, recordAddresses })
     const options = {
       config,
-      telemetry: combine(telemetry, records),
+      telemetry: combine(telemetry, records, feed),
       ...(this.#certificate && { certificate: this.#certificate.certificate }),
       lost: (listener: ListenAddress, error: Error) => {
         this.#log.fatal({ listener: listener.url, error: error.message }, 'listener lost')
@@ -105,7 +110,10 @@ export class Appliance {
       acceptFailed: (listener: ListenAddress, error: Error) =>
         this.#log.error({ listener: listener.url, error: error.message }, 'connection not accepted'),
     }
-    const { observeLoop } = telemetry
+    const observeLoop: typeof telemetry.observeLoop = (loop, figures) => {
+      telemetry.observeLoop(loop, figures)
+      feed.observeLoop(loop, figures)
+    }
     if (config.workers > 1) return startWorkers({ ...options, observeLoop, crashed: (error) => this.#crash(error) })
     const server = await startServer(options)
     reportLoop((figures) => observeLoop(0, figures))
@@ -115,11 +123,13 @@ export class Appliance {
   async #openAdmin(server: MailServer): Promise<void> {
     const { config } = this.#settings
     if (!config.admin) return
+    const report = throttle(async () => this.#status.report(server))
     this.#admin = await startAdmin({
       ...config.admin,
       page: () => this.#sdk.page(),
       ready: () => (server.draining ? 'draining' : true),
-      status: () => statusOf(server, config, this.#startedAt),
+      pages: statusPages(report),
+      streams: statusStreams(report),
     })
     this.#log.info({ listener: 'admin', address: config.admin.host, port: this.#admin.port }, 'listening')
   }

@@ -1,4 +1,5 @@
 import type { Dial } from '../proxy/events/dial.ts'
+import { dialExplanations } from '../proxy/events/dial-explanations.ts'
 import { loadCertificate } from '../proxy/net/listener-certificate.ts'
 import type { Config, UpstreamAddress } from '../proxy/settings/config.ts'
 import { type Reply, ReplyReader } from '../proxy/smtp/reply.ts'
@@ -57,27 +58,10 @@ function security(dial: Dial): string {
   return `${dial.tlsProtocol} ${dial.tlsCipher}, certificate ${daysLeft(dial.certificateNotAfter ?? 0)} days left`
 }
 
-const EXPLANATIONS: Readonly<Record<NonNullable<Dial['error']>, string>> = {
-  resolve_failed: 'the name does not resolve: check PROXY_UPSTREAM and the DNS resolver',
-  connect_refused: 'the connection was refused: check host, port and the firewall',
-  connect_timeout: 'the connection attempt timed out: a firewall may block it (cloud providers often block port 25)',
-  connect_reset: 'the connection was closed before the greeting',
-  greeting_timeout: 'connected, but received no greeting: is this an SMTP port without implicit TLS?',
-  greeting_refused: 'the upstream refused this connection',
-  starttls_not_offered: 'the upstream does not offer STARTTLS, and the proxy never sends mail unencrypted',
-  starttls_refused: 'the upstream refused STARTTLS',
-  starttls_injection:
-    'the upstream sent unencrypted bytes after its reply to STARTTLS: someone may be tampering with the ' +
-    'connection',
-  tls_untrusted: 'the certificate is not trusted for this name: for a private authority, set PROXY_UPSTREAM_CA_FILE',
-  tls_failed: 'the TLS handshake failed',
-  local_resources_exhausted: 'this machine has no file descriptor, local port or memory left for a connection',
-}
-
 function explain(dial: Dial): string {
   const details = [dial.error, dial.replyCode, dial.detail].filter((detail) => detail !== undefined).join(', ')
   const advice = dial.advice === undefined ? '' : `: ${dial.advice}`
-  return `${dial.error ? EXPLANATIONS[dial.error] : 'unknown'}${advice} (${details})`
+  return `${dial.error ? dialExplanations[dial.error] : 'unknown'}${advice} (${details})`
 }
 
 /** Requests the EHLO reply inside TLS, then sends QUIT. Returns the lines; none if no reply came in time. */

@@ -1,23 +1,64 @@
-/** The facts on the status page of the running proxy. */
+/** What the running proxy knows about itself, for its status page. */
+import { readdirSync } from 'node:fs'
 import packageJson from '../package.json' with { type: 'json' }
-import type { Status } from '../proxy/admin/status-page.ts'
+import { ownOpenFilesLimit } from '../proxy/server/fd-limit.ts'
 import type { MailServer } from '../proxy/server/server.ts'
 import { CHANGES } from '../proxy/session/changes.ts'
 import type { Config, ListenAddress } from '../proxy/settings/config.ts'
+import { Failures } from '../status/failures.ts'
+import { Feed } from '../status/feed.ts'
+import { type Limits, reportOf, type StatusReport } from '../status/report.ts'
+import { Upstreams } from '../status/upstreams.ts'
+import { type Settings, warningsOf } from './settings.ts'
 
-/** Returns the current status. `startedAt` is in milliseconds since the Unix epoch. */
-export function statusOf(server: MailServer, { upstreams }: Config, startedAt: number): Status {
-  return {
-    version: packageJson.version,
-    uptimeSeconds: Math.floor((Date.now() - startedAt) / 1000),
-    listeners: server.bound.map(({ listener, port }) => withPort(listener, port)),
-    upstreams: upstreams.map(({ host, port }) => `${host}:${port}`),
-    activeSessions: server.activeSessions,
-    draining: server.draining,
-    changes: CHANGES,
+/** Collects from the events of the proxy what the page shows. */
+export class Status {
+  readonly feed: Feed
+  readonly failures = new Failures()
+  readonly #config: Config
+  readonly #warnings: readonly string[]
+  readonly #startedAt = Date.now()
+
+  constructor(settings: Settings) {
+    this.#config = settings.config
+    this.#warnings = warningsOf(settings, process.env)
+    this.feed = new Feed(new Upstreams(settings.config.upstreams.map(({ host, port }) => `${host}:${port}`)))
+  }
+
+  /** The report of this moment. */
+  report(server: MailServer): StatusReport {
+    const surroundings = {
+      version: packageJson.version,
+      startedAt: this.#startedAt,
+      draining: server.draining,
+      listeners: server.bound.map(({ listener, port }) => withPort(listener, port)),
+      limits: limitsOf(server, this.#config),
+      warnings: this.#warnings,
+      changes: CHANGES,
+    }
+    return reportOf(this.feed, this.failures.reports(), surroundings, Date.now())
   }
 }
 
 function withPort({ scheme, host }: ListenAddress, port: number): string {
   return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+function limitsOf({ activeSessions }: MailServer, { maxSessions }: Config): Limits {
+  const [openFiles, maxOpenFiles] = [countOpenFiles(), ownOpenFilesLimit()]
+  return {
+    sessions: activeSessions,
+    maxSessions,
+    ...(openFiles !== undefined && { openFiles }),
+    ...(maxOpenFiles !== undefined && { maxOpenFiles }),
+  }
+}
+
+/** Linux only; undefined elsewhere. */
+function countOpenFiles(): number | undefined {
+  try {
+    return readdirSync('/proc/self/fd').length
+  } catch {
+    return undefined
+  }
 }

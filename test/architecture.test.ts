@@ -18,7 +18,7 @@ interface Rule {
   readonly broken: (line: Import) => boolean
 }
 
-const FILES = globSync('{app,proxy,settings,otel,dashboards,test,bench}/**/*.{ts,js}', { cwd: ROOT })
+const FILES = globSync('{app,status,proxy,settings,otel,dashboards,test,bench}/**/*.{ts,js}', { cwd: ROOT })
 const IMPORTS = FILES.flatMap(importsOf)
 
 /** Files of proxy/events whose arrays name the values of a label; otel/names reads them. */
@@ -110,6 +110,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'dashboards/boards/proxy',
     'dashboards/alertmanager',
   ],
+  status: ['proxy/events', 'otel/names', 'otel/metrics', 'otel/records'],
+  'status/page': ['proxy/admin', 'otel/names', 'status'],
   app: [
     '.',
     'settings',
@@ -122,13 +124,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'proxy/server',
     'proxy/admin',
     'otel/settings',
+    'otel/metrics',
     'otel/export',
     'otel/records',
     'otel',
+    'status',
+    'status/page',
   ],
 }
 
-const TOP_LEVEL = ['app', 'settings', 'proxy', 'otel', 'dashboards']
+const TOP_LEVEL = ['app', 'status', 'settings', 'proxy', 'otel', 'dashboards']
 
 const isSource = (path: string) => TOP_LEVEL.some((folder) => path.startsWith(`${folder}/`))
 const isTest = (path: string) => /^(test|bench)\//.test(path)

@@ -9,9 +9,6 @@ export const JOB = 'ahasend-smtp-proxy'
 /** The scrape job of Alertmanager. */
 export const ALERTMANAGER_JOB = 'alertmanager'
 
-/** The address of the runbooks. */
-export const RUNBOOKS = 'https://github.com/AhaSend/ahasend-smtp-proxy/blob/main/dashboards/runbooks/'
-
 /** The share of attempts that must succeed over 30 days: AhaSend's greetings, its replies, mail as a whole. */
 export const OBJECTIVE = 0.995
 

@@ -20,8 +20,16 @@ const MAX_SESSION_EXCHANGES = 32
 const MAX_DIALS = 16
 
 /** The outputs of `createRecords`, and what they may contain. */
+/** Takes what is over. `span` is its span, or only its trace if no span was kept. */
+export interface RecordReceiver {
+  message(record: MessageRecord, span: SpanContext | undefined): void
+  session(record: SessionRecord, span: SpanContext | undefined): void
+}
+
 export interface RecordsOptions {
   readonly log: Log
+  /** Takes the same records as the log, such as the status page. */
+  readonly also?: RecordReceiver
   /** Absent if no spans are exported. */
   readonly traces?: Traces | undefined
   /** PROXY_RECORD_ADDRESSES. With `none`, not even the client's IP address is recorded. */
@@ -73,13 +81,14 @@ interface OpenMessage {
 class Recorder {
   readonly #facts: Writable<SessionFacts>
   readonly #log: Log
+  readonly #also: RecordReceiver | undefined
   #trace: SessionTrace | undefined
   readonly #dials: Dial[] = []
   readonly #exchanges = new Bounded<Exchange>(MAX_SESSION_EXCHANGES)
   #refusal: Exchange | undefined
   #message: OpenMessage | undefined
 
-  constructor(open: SessionOpen, { log, traces, recordAddresses }: RecordsOptions) {
+  constructor(open: SessionOpen, { log, also, traces, recordAddresses }: RecordsOptions) {
     this.#facts = {
       open,
       ...(recordAddresses !== 'none' && { clientAddress: open.clientAddress }),
@@ -89,6 +98,7 @@ class Recorder {
       dialCount: 0,
     }
     this.#log = log
+    this.#also = also
     this.#trace = traces?.open(this.#facts)
   }
 
@@ -193,7 +203,10 @@ class Recorder {
     }
     this.#report(
       () => this.#trace?.message(record),
-      (span) => this.#log.message(record, span),
+      (span) => {
+        this.#log.message(record, span)
+        this.#also?.message(record, span)
+      },
     )
   }
 
@@ -210,7 +223,10 @@ class Recorder {
     }
     this.#report(
       () => this.#trace?.close(record),
-      (span) => this.#log.session(record, span),
+      (span) => {
+        this.#log.session(record, span)
+        this.#also?.session(record, span)
+      },
     )
   }
 

@@ -1,20 +1,27 @@
 import http from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { listenError } from '../net/listen-error.ts'
 import { authority } from '../settings/addresses.ts'
+import { Connections } from './connections.ts'
+import { EventStreams, type Stream } from './event-streams.ts'
 import { Scrapes } from './scrapes.ts'
-import { type Status, statusPage } from './status-page.ts'
+
+export type { Stream } from './event-streams.ts'
 
 /** Limits for clients. Tests shorten the times. Arbitrary: a probe or a scrape needs far less. */
 export const ADMIN_LIMITS = {
   /** Concurrent connections. A further one cuts the oldest, so that probes get through even if clients hold connections. */
   connections: 128,
+  /** Streams at a time. A further one is refused with 503. */
+  streams: 8,
+  /** A reader of a stream for which more bytes than this wait is cut. */
+  streamBytes: 1024 * 1024,
   /** Further requests are refused, so that a client that does not read keeps at most one response in memory. */
   requestsPerConnection: 1,
   headerBytes: 8192,
   /** Time for a request to arrive. */
   requestMs: 5000,
-  /** The longest lifetime of a connection, for clients that read slowly or not at all. */
+  /** The longest lifetime of a connection that is no stream, for clients that read slowly or not at all. */
   connectionMs: 15_000,
 }
 
@@ -24,7 +31,10 @@ export interface AdminOptions {
   readonly port: number
   /** The scrape page, in Prometheus' text format. */
   readonly page: () => Promise<string>
-  readonly status: () => Status
+  /** Further pages, by path. */
+  readonly pages: ReadonlyMap<string, () => Page | Promise<Page>>
+  /** Server-sent events, by path. */
+  readonly streams: ReadonlyMap<string, Stream>
   /** True if the proxy listens and does not drain; otherwise the reason why it accepts no sessions. */
   readonly ready: () => true | string
   readonly limits?: Partial<typeof ADMIN_LIMITS>
@@ -42,10 +52,14 @@ export interface Admin {
   close(): Promise<void>
 }
 
-interface PlainResponse {
-  readonly status: number
-  readonly type: 'text/plain; version=0.0.4; charset=utf-8' | 'text/plain; charset=utf-8' | 'text/html; charset=utf-8'
+/** What a path answers. `type` is its media type. */
+export interface Page {
+  readonly type: string
   readonly body: string
+}
+
+interface PlainResponse extends Page {
+  readonly status: number
 }
 
 const SCRAPE_PATH = '/metrics'
@@ -62,6 +76,8 @@ export function startAdmin(options: AdminOptions): Promise<Admin> {
   const routes = routesOf(options)
   const scrapes = new Scrapes()
   const limits = { ...ADMIN_LIMITS, ...options.limits }
+  const connections = new Connections(limits)
+  const streams = new EventStreams(limits)
   const server = http.createServer(
     {
       maxHeaderSize: limits.headerBytes,
@@ -71,11 +87,16 @@ export function startAdmin(options: AdminOptions): Promise<Admin> {
     },
     (request, response) => {
       if (request.method === 'GET' && pathOf(request) === SCRAPE_PATH) onceSent(response, scrapes.begun())
-      return respond(routes, request, response)
+      const stream = request.method === 'GET' ? options.streams.get(pathOf(request)) : undefined
+      if (!stream) return respond(routes, request, response)
+      if (streams.full) return write(response, text(503, 'too many open pages'))
+      connections.keep(request.socket)
+      response.writeHead(200, { ...SECURITY, 'content-type': 'text/event-stream; charset=utf-8' })
+      streams.start(stream, response)
     },
   )
   server.maxRequestsPerSocket = limits.requestsPerConnection
-  server.on('connection', limitConnections(limits))
+  server.on('connection', (socket) => connections.add(socket))
   return new Promise((settle, fail) => {
     server.once('error', (error) =>
       fail(listenError('PROXY_ADMIN', `http://${authority(options)}`, error, ', or set it to off')),
@@ -99,29 +120,12 @@ function onceSent(response: http.ServerResponse, sent: () => void): void {
   })
 }
 
-/** Cuts connections that are too old, and the oldest if there are too many. */
-function limitConnections({ connections, connectionMs }: typeof ADMIN_LIMITS): (socket: Socket) => void {
-  const open = new Set<Socket>()
-  return (socket) => {
-    const timer = setTimeout(() => socket.destroy(), connectionMs).unref()
-    socket.once('close', () => {
-      clearTimeout(timer)
-      open.delete(socket)
-    })
-    open.add(socket)
-    const [oldest] = open // a Set keeps the order of insertion
-    if (oldest === undefined || open.size <= connections) return
-    open.delete(oldest)
-    oldest.destroy()
-  }
-}
-
-function routesOf({ page, status, ready }: AdminOptions): Routes {
+function routesOf({ page, pages, ready }: AdminOptions): Routes {
   return new Map<string, Route>([
     [SCRAPE_PATH, async () => ({ status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body: await page() })],
     ['/livez', () => text(200, 'alive')],
     ['/readyz', () => readiness(ready())],
-    ['/', () => ({ status: 200, type: 'text/html; charset=utf-8', body: statusPage(status()) })],
+    ...[...pages].map(([path, make]) => [path, async () => ({ status: 200, ...(await make()) })] as const),
   ])
 }
 
@@ -149,18 +153,20 @@ function pathOf({ url }: http.IncomingMessage): string {
   return url?.split('?', 1)[0] ?? ''
 }
 
-/** The headers prevent browsers from running, framing, caching or reinterpreting a page. */
+/** Prevents browsers from running anything but the page's own scripts, and from framing, caching or reinterpreting a page. */
+const SECURITY = {
+  'cache-control': 'no-store',
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; " +
+    "frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+}
+
 function write(response: http.ServerResponse, { status, type, body }: PlainResponse): void {
-  response.writeHead(status, {
-    'content-type': type,
-    'content-length': Buffer.byteLength(body),
-    connection: 'close',
-    'cache-control': 'no-store',
-    'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    'cross-origin-resource-policy': 'same-origin',
-    'referrer-policy': 'no-referrer',
-    'x-content-type-options': 'nosniff',
-  })
+  const length = Buffer.byteLength(body)
+  response.writeHead(status, { ...SECURITY, 'content-type': type, 'content-length': length, connection: 'close' })
   response.end(body)
 }
 

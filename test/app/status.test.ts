@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { statusOf } from '../../app/status.ts'
+import { readSettings } from '../../app/settings.ts'
+import { Status } from '../../app/status.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { Bound, MailServer } from '../../proxy/server/server.ts'
 import { CHANGES } from '../../proxy/session/changes.ts'
-import { parseConfig } from '../../proxy/settings/settings.ts'
 
 /** A configured listener on port 0, and the port that it got. */
 function bound(scheme: 'smtp' | 'smtps', host: string, port: number): Bound {
@@ -22,16 +22,19 @@ const server: MailServer = {
   close: () => assert.fail('the status changes nothing'),
 }
 
-test('the status has the actual ports, the upstreams in order, and what the proxy changes', () => {
-  const parsed = parseConfig({ PROXY_UPSTREAM: 'smtp://one.example:587,smtp://two.example:2525' })
-  assert.ok('config' in parsed)
-  assert.deepEqual(statusOf(server, parsed.config, Date.now() - 61_500), {
-    version: packageJson.version,
-    uptimeSeconds: 61,
-    listeners: ['smtp://127.0.0.1:2525', 'smtps://[::1]:4650'],
-    upstreams: ['one.example:587', 'two.example:2525'],
-    activeSessions: 3,
-    draining: true,
-    changes: CHANGES,
+test('the status has the actual ports, the upstreams in order, limits, warnings, and what the proxy changes', () => {
+  const settings = readSettings({
+    PROXY_UPSTREAM: 'smtp://one.example:587,smtp://two.example:2525',
+    PROXY_IDLE_TIMEOUT: '50s',
   })
+  assert.ok('config' in settings)
+  const report = new Status(settings).report(server)
+  assert.equal(report.version, packageJson.version)
+  assert.deepEqual(report.listeners, ['smtp://127.0.0.1:2525', 'smtps://[::1]:4650'])
+  assert.deepEqual(report.upstreams, [{ server: 'one.example:587' }, { server: 'two.example:2525' }])
+  assert.deepEqual([report.limits.sessions, report.limits.maxSessions], [3, settings.config.maxSessions])
+  assert.ok(report.limits.openFiles! > 0)
+  assert.match(report.warnings.join(), /PROXY_IDLE_TIMEOUT: 50s is not above/)
+  assert.deepEqual(report.changes, CHANGES)
+  assert.equal(report.flow.flowing, 'draining')
 })

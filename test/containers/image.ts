@@ -121,6 +121,7 @@ describe('The image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
       'package.json',
       'proxy',
       'settings',
+      'status',
     ])
   })
 

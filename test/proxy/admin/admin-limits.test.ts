@@ -135,6 +135,8 @@ test('a connection serves one request', async (context) => {
 test('the limits have the documented values', () => {
   assert.deepEqual(ADMIN_LIMITS, {
     connections: 128,
+    streams: 8,
+    streamBytes: 1024 * 1024,
     requestsPerConnection: 1,
     headerBytes: 8192,
     requestMs: 5000,

@@ -19,6 +19,7 @@ const CONTEXT = [
   'otel',
   'proxy',
   'settings',
+  'status',
 ]
 
 /** A secret that must not get into an image, and places in the build context where people leave secrets. */

@@ -2,24 +2,14 @@
 import net from 'node:net'
 import type { TestContext } from 'node:test'
 import { type Admin, type AdminOptions, startAdmin } from '../../../proxy/admin/admin.ts'
-import type { Status } from '../../../proxy/admin/status-page.ts'
-
-export const status: Status = {
-  version: '1.2.3',
-  uptimeSeconds: 93_784,
-  listeners: ['smtp://127.0.0.1:2525', 'smtps://[::1]:4650'],
-  upstreams: ['send.example:587'],
-  activeSessions: 42,
-  draining: false,
-  changes: ['STARTTLS is answered here.'],
-}
 
 export async function admin(context: TestContext, options: Partial<AdminOptions> = {}): Promise<Admin> {
   const started = await startAdmin({
     host: '127.0.0.1',
     port: 0,
     page: async () => '# a page\n',
-    status: () => status,
+    pages: new Map([['/', () => ({ type: 'text/html; charset=utf-8', body: '<p>status</p>' })]]),
+    streams: new Map(),
     ready: () => true,
     ...options,
   })

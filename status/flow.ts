@@ -1,0 +1,109 @@
+/** Is mail flowing? One word and one reason, from what happened last. */
+
+import { meanings } from '../otel/names/meanings.ts'
+import { type Counts, type Minute, sumByApp, sumOf } from './minutes.ts'
+import type { Moments } from './moments.ts'
+import type { UpstreamReport } from './upstreams.ts'
+
+export type Flowing = 'yes' | 'partly' | 'no' | 'idle' | 'draining'
+
+export interface Flow {
+  readonly flowing: Flowing
+  /** One or two sentences. */
+  readonly reason: string
+}
+
+/** What the answer depends on. `now` is in milliseconds since the Unix epoch. */
+export interface Evidence {
+  readonly now: number
+  readonly draining: boolean
+  readonly minutes: readonly Minute[]
+  readonly moments: Moments
+  readonly upstreams: readonly UpstreamReport[]
+}
+
+/** The last minutes that decide; arbitrary: long enough for a few messages, short enough to be now. */
+const RECENT_MINUTES = 5
+/** Fewer failures than this share leave the answer at yes. */
+const TOLERATED = 0.05
+
+/** The first of these that applies is the answer: the more it stops, the earlier it comes. */
+export function flowOf(evidence: Evidence): Flow {
+  return (
+    draining(evidence) ??
+    accountDisabled(evidence) ??
+    unreachable(evidence) ??
+    loginsRejected(evidence) ??
+    recentMessages(evidence)
+  )
+}
+
+function draining({ draining }: Evidence): Flow | undefined {
+  if (!draining) return undefined
+  return { flowing: 'draining', reason: 'The proxy is shutting down. It finishes messages and takes no new sessions.' }
+}
+
+function accountDisabled({ now, moments }: Evidence): Flow | undefined {
+  const { accountDisabledAt, acceptedAt } = moments
+  if (accountDisabledAt === undefined || (acceptedAt ?? 0) > accountDisabledAt) return undefined
+  const reason = `AhaSend has disabled the account (521, ${ago(now - accountDisabledAt)}). It accepts no mail from it.`
+  return { flowing: 'no', reason }
+}
+
+/** Each upstream that was dialled failed at the last dial, and nothing was accepted since the first of these. */
+function unreachable({ now, moments, upstreams }: Evidence): Flow | undefined {
+  const dialled = upstreams.flatMap(({ last }) => (last ? [last] : []))
+  if (dialled.length === 0 || dialled.some(({ ok }) => ok)) return undefined
+  const newest = dialled.reduce((one, other) => (other.at > one.at ? other : one))
+  if ((moments.acceptedAt ?? 0) > newest.at) return undefined
+  const reason = `AhaSend cannot be reached (${ago(now - newest.at)}): ${newest.explanation ?? newest.error}.`
+  return { flowing: 'no', reason }
+}
+
+function loginsRejected({ now, moments }: Evidence): Flow | undefined {
+  const recent = [...moments.logins].filter(([, { rejectedAt = 0 }]) => now - rejectedAt < RECENT_MINUTES * 60_000)
+  const failing = recent.filter(([, { rejectedAt = 0, acceptedAt = 0 }]) => rejectedAt > acceptedAt)
+  if (failing.length === 0) return undefined
+  const apps = failing.map(([app]) => appName(app)).join(', ')
+  const all = (moments.acceptedAt ?? 0) < Math.min(...failing.map(([, { rejectedAt = 0 }]) => rejectedAt))
+  return { flowing: all ? 'no' : 'partly', reason: `AhaSend rejects the password of ${apps} (535).` }
+}
+
+function recentMessages({ now, minutes, moments }: Evidence): Flow {
+  const counts = sumOf(sumByApp(minutes.slice(-RECENT_MINUTES)).values())
+  const { accepted, tempfail, permfail, in_doubt } = counts.outcomes
+  const failed = tempfail + permfail + in_doubt + counts.refusedSessions
+  if (accepted + failed === 0) return idle(now, moments)
+  const reason = `${failed} of ${accepted + failed} messages and logins failed in the last 5 minutes${mostCommon(counts)}.`
+  if (failed > accepted) return { flowing: 'no', reason }
+  if (failed > TOLERATED * (accepted + failed) || in_doubt > 0) return { flowing: 'partly', reason }
+  return { flowing: 'yes', reason: `${accepted} messages accepted in the last 5 minutes.` }
+}
+
+function idle(now: number, { acceptedAt }: Moments): Flow {
+  const last = acceptedAt === undefined ? 'None since the start.' : `The last was accepted ${ago(now - acceptedAt)}.`
+  return { flowing: 'idle', reason: `No message in the last 5 minutes. ${last}` }
+}
+
+/** The refusal that was counted most often, with its meaning. A 503 without a cause follows another refusal. */
+function mostCommon({ replies }: Counts): string {
+  const refusals = [...replies.values()].filter(
+    ({ code, cause }) => code >= 400 && cause !== 'idle_timeout' && cause !== 'none',
+  )
+  const first = refusals.toSorted((one, other) => other.count - one.count)[0]
+  if (!first) return ''
+  return `, most often with ${first.code}: ${meanings[first.cause].meaning}`
+}
+
+/** `other` is not a name that people gave. */
+export function appName(app: string): string {
+  return app === 'other' ? 'apps without a name (PROXY_CLIENTS)' : app
+}
+
+/** `12 s ago`, `3 min ago`, `2 h ago`. */
+export function ago(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000))
+  if (seconds < 60) return `${seconds} s ago`
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`
+  return `${Math.floor(seconds / 3600)} h ago`
+}

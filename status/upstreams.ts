@@ -1,0 +1,56 @@
+/** The last dial of each upstream, whether or not a session waited for it. */
+import type { DialError } from '../proxy/events/closed-sets.ts'
+import type { Dial } from '../proxy/events/dial.ts'
+import { dialExplanations } from '../proxy/events/dial-explanations.ts'
+
+/** One upstream as the page shows it. Times are in milliseconds since the Unix epoch. */
+export interface UpstreamReport {
+  /** `host:port`, as configured. */
+  readonly server: string
+  /** Absent until the proxy has dialled it. */
+  readonly last?: {
+    readonly at: number
+    readonly ok: boolean
+    readonly milliseconds: number
+    readonly error?: DialError
+    /** What the error means, in a sentence. */
+    readonly explanation?: string
+    /** The reply code and the library's name of the error, where there is one. */
+    readonly detail?: string
+  }
+  /** When the last successful dial began. */
+  readonly reachedAt?: number
+  /** When the certificate that the upstream showed last expires. */
+  readonly certificateNotAfter?: number
+}
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] }
+
+export class Upstreams {
+  readonly #reports: ReadonlyMap<string, Writable<UpstreamReport>>
+
+  /** Dials of servers that are not configured are ignored. */
+  constructor(servers: readonly string[]) {
+    this.#reports = new Map(servers.map((server) => [server, { server }]))
+  }
+
+  dialled(dial: Dial): void {
+    const report = this.#reports.get(`${dial.serverAddress}:${dial.serverPort}`)
+    if (!report || (report.last && report.last.at > dial.at)) return
+    const { at, end, error } = dial
+    const facts = [dial.replyCode, dial.detail].filter((fact) => fact !== undefined).join(', ')
+    const failure = error && { error, explanation: explanationOf(dial, error), ...(facts && { detail: facts }) }
+    report.last = { at, ok: !error, milliseconds: Math.max(0, end - at), ...failure }
+    if (!error) report.reachedAt = at
+    if (dial.certificateNotAfter !== undefined) report.certificateNotAfter = dial.certificateNotAfter * 1000
+  }
+
+  /** In the configured order. */
+  reports(): UpstreamReport[] {
+    return [...this.#reports.values()].map((report) => ({ ...report }))
+  }
+}
+
+function explanationOf({ advice }: Dial, error: DialError): string {
+  return advice === undefined ? dialExplanations[error] : `${dialExplanations[error]}: ${advice}`
+}

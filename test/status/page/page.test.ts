@@ -1,0 +1,58 @@
+/** The status page as HTML. A browser reads it in `browser.test.ts`. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { FailureReport } from '../../../status/failures.ts'
+import { Feed } from '../../../status/feed.ts'
+import { html } from '../../../status/page/html.ts'
+import { chartsOf, statusPage, titleOf } from '../../../status/page/page.ts'
+import { reportOf, type Surroundings } from '../../../status/report.ts'
+import { Upstreams } from '../../../status/upstreams.ts'
+
+const SURROUNDINGS: Surroundings = {
+  version: '1.2.3',
+  startedAt: 0,
+  draining: false,
+  listeners: ['smtp://127.0.0.1:2525', 'smtps://[::1]:4650'],
+  limits: { sessions: 1, maxSessions: 10 },
+  warnings: ['PROXY_IDLE_TIMEOUT: 50s is short.'],
+  changes: ['STARTTLS is answered here.'],
+}
+
+function report(surroundings: Partial<Surroundings> = {}, failures: readonly FailureReport[] = []) {
+  const feed = new Feed(new Upstreams(['send.example:587']))
+  return reportOf(feed, failures, { ...SURROUNDINGS, ...surroundings }, 93_784_000)
+}
+
+test('the title begins with the answer', () => {
+  assert.match(titleOf(report()), /^No traffic – is mail flowing\?/)
+  assert.match(titleOf(report({ draining: true })), /^Stopping/)
+})
+
+test('the page has the version, the uptime, the listeners, the warnings and the changes', () => {
+  const page = statusPage(report())
+  for (const part of ['1.2.3', 'up for 1 d 2 h', 'smtps://[::1]:4650', '50s is short', 'STARTTLS is answered here.'])
+    assert.ok(page.includes(part), part)
+})
+
+test('nothing on the page comes from elsewhere, and no script or style is inline', () => {
+  const page = statusPage(report())
+  assert.doesNotMatch(page, /(src|href)="(https?:)?\/\//)
+  assert.doesNotMatch(page, /<script>|<style>| style="|@import| on[a-z]+="/)
+})
+
+test('what a peer or a setting says cannot become HTML', () => {
+  const attack = `<img src=x onerror="alert('1')">&`
+  const failure: FailureReport = { at: 0, app: attack, server: 's', cause: 'none', error: attack, sessionId: attack }
+  const page = statusPage(report({ listeners: [attack], warnings: [attack] }, [failure]))
+  assert.ok(page.includes('&lt;img src=x onerror=&quot;alert(&#39;1&#39;)&quot;&gt;&amp;'))
+  assert.ok(!page.includes('<img'))
+})
+
+test('a template escapes text and keeps HTML', () => {
+  assert.equal(html`<b>${'<'}</b>${html`<i>`}${[html`1`, '&']}${undefined}`.text, '<b>&lt;</b><i>1&amp;')
+})
+
+test('charts have one value per minute in each series', () => {
+  for (const { times, series } of chartsOf(report()))
+    for (const { values } of series) assert.equal(values.length, times.length)
+})

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Dial } from '../../proxy/events/dial.ts'
+import { Upstreams } from '../../status/upstreams.ts'
+
+function dial(at: number, more: Partial<Dial> = {}): Dial {
+  const server = { serverAddress: 'send.ahasend.com', serverPort: 25 }
+  return { type: 'dial', at, end: at + 40, ...server, phases: {}, resumed: false, ...more }
+}
+
+function after(...dials: readonly Dial[]) {
+  const upstreams = new Upstreams(['send.ahasend.com:25', 'send.ahasend.com:587'])
+  for (const each of dials) upstreams.dialled(each)
+  return upstreams.reports()
+}
+
+test('every configured upstream is listed, also before it was dialled', () => {
+  assert.deepEqual(after(), [{ server: 'send.ahasend.com:25' }, { server: 'send.ahasend.com:587' }])
+})
+
+test('a success shows the duration and the expiry of the certificate', () => {
+  const [first] = after(dial(1000, { certificateNotAfter: 1_800_000_000 }))
+  assert.deepEqual(first?.last, { at: 1000, ok: true, milliseconds: 40 })
+  assert.equal(first?.reachedAt, 1000)
+  assert.equal(first?.certificateNotAfter, 1_800_000_000_000)
+})
+
+test('a failure shows why, and keeps when the upstream was reached last', () => {
+  const [first] = after(dial(1000), dial(2000, { error: 'tls_untrusted', detail: 'CERT_HAS_EXPIRED' }))
+  assert.equal(first?.reachedAt, 1000)
+  assert.match(first?.last?.explanation ?? '', /^the certificate is not trusted .*PROXY_UPSTREAM_CA_FILE$/)
+  assert.equal(first?.last?.detail, 'CERT_HAS_EXPIRED')
+})
+
+test('a slow dial that ends after a later one does not replace it', () => {
+  const [first] = after(dial(2000), dial(1000, { error: 'connect_timeout' }))
+  assert.equal(first?.last?.ok, true)
+})
+
+test('a server that is not configured is ignored', () => {
+  assert.equal(after(dial(1000, { serverAddress: 'elsewhere.example' })).length, 2)
+})
