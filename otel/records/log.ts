@@ -49,7 +49,7 @@ export class Log {
     const duration_ms = milliseconds(session.open.at, close.at)
     const lastDial = session.upstream ?? session.dials.at(-1)
     const dial = lastDial && { dial: dialLine(lastDial) }
-    const advice = tlsFailure ? explanations[tlsFailure.error] : adviceOn(close)
+    const advice = tlsFailure ? explanations[tlsFailure.error] : adviceOn(close, session.clientAddress !== undefined)
     const extras = { ...(advice && { advice }), duration_ms, ...dial, ...traceIds(span) }
     this.#logger[level]({ ...sessionAttributes(record), ...extras }, 'session')
   }

@@ -234,8 +234,22 @@ test('a session with a bad PROXY header is a warning that says what was wrong an
   assert.deepEqual(warnings, [
     ['warn', 'no_header', `The connection does not begin with a PROXY header. ${expected}`],
     ['warn', 'timeout', `No PROXY header arrived in time. ${expected}`],
-    ['warn', undefined, undefined],
+    [
+      'warn',
+      undefined,
+      "The client's address is not in PROXY_ALLOW. To see the client's address in this line, set PROXY_RECORD_ADDRESSES=domain.",
+    ],
   ])
+})
+
+test('a refused client whose address the line has gets no advice to record it', () => {
+  const { log, lines } = written('domain')
+  new SessionStory().closedSilently('not_allowed').tell(log)
+  const [line] = lines('session')
+  assert.deepEqual(
+    [line?.['client.address'], line?.advice],
+    ['192.0.2.7', "The client's address is not in PROXY_ALLOW."],
+  )
 })
 
 test('each reason has its own limit, and sessions with messages have none', (context) => {
