@@ -2,6 +2,7 @@ import { type SpanContext, TraceFlags } from '@opentelemetry/api'
 import type { Logger } from 'pino'
 import type { CloseReason } from '../../proxy/events/closed-sets.ts'
 import type { Dial } from '../../proxy/events/dial.ts'
+import { dialExplanations } from '../../proxy/events/dial-explanations.ts'
 import { originOf } from '../export/logger.ts'
 import type { Losses } from '../export/losses.ts'
 import { createRateLimit, type RateLimit } from '../export/rate-limit.ts'
@@ -75,8 +76,12 @@ export class Log {
 }
 
 function dialLine(dial: Dial): Attributes {
-  const advice = dial.advice !== undefined && { advice: dial.advice }
-  return { ...dialAttributes(dial), ...advice, duration_ms: milliseconds(dial.at, dial.end) }
+  const advice = dial.advice ?? (dial.error && dialExplanations[dial.error])
+  return {
+    ...dialAttributes(dial),
+    ...(advice !== undefined && { advice }),
+    duration_ms: milliseconds(dial.at, dial.end),
+  }
 }
 
 /** The names of https://opentelemetry.io/docs/specs/otel/compatibility/logging_trace_context/. */

@@ -168,9 +168,20 @@ test('a failed dial is a warning, for a session or a preconnect', () => {
     'error.type': 'starttls_refused',
     'smtp.reply.code': 454,
     'tls.resumed': false,
+    advice: 'the server refused STARTTLS',
     duration_ms: 100,
   }
   assert.deepEqual(lines(), [expected, { ...expected, 'smtp.session.id': 'session-1' }])
+})
+
+test("a failed dial's own advice replaces the explanation of its reason", () => {
+  const { log, lines } = written()
+  log.dial(dial({ error: 'local_resources_exhausted', advice: 'raise the limit' }))
+  log.dial(dial({ error: 'resolve_failed' }))
+  assert.deepEqual(
+    lines('dial failed').map(({ advice }) => advice),
+    ['raise the limit', 'the name does not resolve: check PROXY_UPSTREAM and the resolver'],
+  )
 })
 
 test('a successful dial has a line only at level debug', () => {
