@@ -176,6 +176,19 @@ describe('compose.yaml', unless(composeMissing()), () => {
     assert.match(text('otel/stack/tempo.yaml'), /block_retention: \$\{TEMPO_RETENTION:-336h\}/)
   })
 
+  test('begins links in notifications with the URLs that are set, which change no path in the stack', () => {
+    const urls = { PROMETHEUS_URL: 'https://mon.example/prom', ALERTMANAGER_URL: 'https://mon.example/alerts' }
+    for (const [name, variable] of [
+      ['prometheus', 'PROMETHEUS_URL'],
+      ['alertmanager', 'ALERTMANAGER_URL'],
+    ] as const) {
+      const [set, unset] = [readProject({ env: urls }), readProject()].map(({ services: all }) => all[name]?.command)
+      assert.ok(set?.includes(`--web.external-url=${urls[variable]}`), name)
+      assert.ok(unset?.includes('--web.external-url='), name)
+      assert.ok(set?.includes('--web.route-prefix=/'), name)
+    }
+  })
+
   test('lets apps reach the proxy, and nothing that watches it', () => {
     const project = readProject(REHEARSAL)
     const onDefault = services(project).flatMap(([name, { networks = {} }]) => ('default' in networks ? [name] : []))
