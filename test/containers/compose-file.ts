@@ -172,6 +172,7 @@ describe('compose.yaml', unless(composeMissing()), () => {
     const { command } = project.services.prometheus ?? {}
     assert.ok(command?.includes('--storage.tsdb.retention.time=7d'))
     assert.ok(command?.includes('--storage.tsdb.retention.size=1GB'))
+    assert.ok(!command?.some((flag) => flag.startsWith('--enable-feature')), 'the proxy exports no exemplars')
     assert.equal(project.services.tempo?.environment?.TEMPO_RETENTION, '24h')
     assert.match(text('otel/stack/tempo.yaml'), /block_retention: \$\{TEMPO_RETENTION:-336h\}/)
   })
