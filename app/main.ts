@@ -26,7 +26,9 @@ const COMMANDS: readonly Command[] = [
   {
     name: 'check-names',
     purpose: 'check only the names of the settings; compose.yaml runs it before the proxy',
-    details: 'It ignores the values. Exit code 0 on success, 2 if a name is misspelled.',
+    details:
+      'It ignores the values, except that of PROXY_ADMIN, which compose.yaml fixes.\n' +
+      'Exit code 0 on success, 2 if a name is wrong.',
     run: runCheckNames,
   },
   {
