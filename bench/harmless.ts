@@ -23,6 +23,7 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { listenOnLoopback } from '../test/support/sockets/listen.ts'
 import type { Order, Report } from './harmless-load.ts'
+import { showProgress } from './progress.ts'
 import { sum } from './rehearsal.ts'
 
 const { values } = parseArgs({
@@ -40,6 +41,8 @@ const MAILS = Math.round(RATE * Number(values.seconds))
 /** Until V8 has compiled what there is to compile. */
 const WARM_UP = 2000
 
+const COMPARES = Number(values.memory) === 0
+const progress = COMPARES ? showProgress('rounds', Number(values.rounds)) : showProgress('mails', Number(values.memory))
 const children: ChildProcess[] = []
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 process.on('exit', () => {
@@ -265,6 +268,7 @@ async function compare(): Promise<void> {
   await send({ ports: [none, good, ...all].map(({ port }) => port), mails: WARM_UP, rate: 0 })
   const loads = [loadavg()[0]!]
   for (let count = 0; count < Number(values.rounds); count += 1) {
+    progress(count)
     // another one begins each time
     for (const one of rotated(all, count)) await round(one, none, good)
     loads.push(loadavg()[0]!)
@@ -297,6 +301,7 @@ async function watchMemory(mails: number): Promise<void> {
       (step / seconds).toFixed(0),
     ]
     console.log(columns.join(' '))
+    progress(done + step)
   }
 }
 
