@@ -1,7 +1,7 @@
 /**
  * The entry point: installs signal handlers and then loads app/main.ts, which replaces them. The kernel delivers to process
  * 1 of a container only signals that have a handler, and a `docker stop` may arrive before all code is loaded. This file is
- * JavaScript and has no imports, because Node takes longer to prepare for TypeScript than to start.
+ * JavaScript and imports nothing before that, because Node takes longer to prepare for TypeScript than to start.
  */
 
 /** Nothing is open yet, so there is nothing to drain. */
@@ -12,4 +12,5 @@ const ignore = () => {}
 // a signal ends commands such as check and --help like any other program
 if (process.argv.length === 2) process.on('SIGTERM', quit).on('SIGINT', quit).on('SIGHUP', ignore)
 
+await import('./node-version.js')
 await import('./main.ts')

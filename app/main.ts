@@ -3,22 +3,48 @@ import { createLogger, type LogOutput } from '../otel/export/logger.ts'
 import { type Sdk, start } from '../otel/sdk.ts'
 import { OTEL_ROWS } from '../otel/settings/table.ts'
 import packageJson from '../package.json' with { type: 'json' }
-import { helpText } from '../proxy/settings/help.ts'
 import { Appliance } from './appliance.ts'
 import { check } from './check.ts'
+import { type Command, commandNamed, helpFor, unknownCommand } from './commands.ts'
 import { EXIT, type ExitCode } from './exit-code.ts'
 import { checkNames, readSettings, type Settings, warningsOf } from './settings.ts'
 
 /** How long the process waits at its end until all log lines are written. */
 const FLUSH_MS = 1000
 
-const COMMANDS = new Map<string, () => Promise<ExitCode> | ExitCode>([
-  ['', run],
-  ['check', runCheck],
-  ['check-names', runCheckNames],
-  ['--help', () => print(helpText(OTEL_ROWS))],
-  ['--version', () => print(`${packageJson.version}\n`)],
-])
+/** Every command: the help, the names and the errors come from this table. */
+const COMMANDS: readonly Command[] = [
+  { name: '', purpose: 'run the proxy', run },
+  {
+    name: 'check',
+    purpose: 'check the configuration, and connect to each upstream over verified TLS',
+    details:
+      'It prints the capabilities of each upstream and the remaining days of each certificate.\n' +
+      'Exit code 0 on success, 1 on failure, 2 on a bad configuration.',
+    run: runCheck,
+  },
+  {
+    name: 'check-names',
+    purpose: 'check only the names of the settings; compose.yaml runs it before the proxy',
+    details:
+      'It ignores the values, except that of PROXY_ADMIN, which compose.yaml fixes.\n' +
+      'Exit code 0 on success, 2 if a name is wrong.',
+    run: runCheckNames,
+  },
+  {
+    name: 'help',
+    aliases: ['--help', '-h'],
+    parameters: '[all | COMMAND]',
+    purpose: 'print this text, every setting (all), or the help of one command',
+    run: (args) => print(helpFor(args, COMMANDS, OTEL_ROWS)),
+  },
+  {
+    name: 'version',
+    aliases: ['--version'],
+    purpose: 'print the version',
+    run: () => print(`${packageJson.version}\n`),
+  },
+]
 
 async function run(): Promise<ExitCode> {
   // one turn of the event loop: a signal that app/entry.js received during loading ends the process before it listens
@@ -64,16 +90,27 @@ function settingsOrMistakes(): Settings | undefined {
   return undefined
 }
 
-function print(text: string): ExitCode {
+/** Prints `text`, or for undefined the error for the arguments of the process. */
+function print(text: string | undefined): ExitCode {
+  if (text === undefined) return refuse()
   process.stdout.write(text)
   return EXIT.ok
 }
 
-const command = COMMANDS.get(process.argv.slice(2).join(' '))
-if (command) process.exitCode = await command()
-else {
-  console.error(`unknown arguments: ${process.argv.slice(2).join(' ')}\n\n${helpText(OTEL_ROWS)}`)
-  process.exitCode = EXIT.misconfigured
+function refuse(): ExitCode {
+  console.error(unknownCommand(process.argv.slice(2), COMMANDS))
+  return EXIT.misconfigured
 }
+
+async function runArguments([name = '', ...args]: readonly string[]): Promise<ExitCode> {
+  const command = commandNamed(name, COMMANDS)
+  if (command && args.length === 1 && /^(?:-h|--help)$/.test(args[0] ?? '')) {
+    return print(helpFor([command.name], COMMANDS, OTEL_ROWS))
+  }
+  if (!command || (args.length > 0 && command.parameters === undefined)) return refuse()
+  return command.run(args)
+}
+
+process.exitCode = await runArguments(process.argv.slice(2))
 // a handle that a library left open must not keep a finished proxy alive
 process.exit()

@@ -7,8 +7,9 @@ import { fitDefault, ownOpenFilesLimit } from '../proxy/server/fd-limit.ts'
 import { foreignVariables, misspelledVariables } from '../proxy/settings/checks.ts'
 import type { Config } from '../proxy/settings/config.ts'
 import { describeConfig, parseConfig } from '../proxy/settings/settings.ts'
+import { SETTINGS } from '../proxy/settings/table.ts'
 import { configWarnings } from '../proxy/settings/warnings.ts'
-import type { Environment } from '../settings/environment.ts'
+import { type Environment, isSet } from '../settings/environment.ts'
 
 export interface Settings {
   readonly config: Config
@@ -30,12 +31,25 @@ export function warningsOf({ config, otel }: Settings, env: Environment): string
   return [...foreignVariables(env), ...configWarnings(config), ...otelWarnings(otel, env)]
 }
 
-/** Checks the names of the variables only. Their values may be missing: see compose.yaml. */
+/**
+ * Checks the names of the variables, in the container of compose.yaml. Their values may be missing there. Only
+ * PROXY_ADMIN must have the value of the image.
+ */
 export function checkNames(env: Environment): { readonly mistakes: readonly string[]; readonly warnings: string[] } {
   return {
-    mistakes: misspelledVariables(env),
+    mistakes: [...misspelledVariables(env), ...changedAdmin(env)],
     warnings: [...foreignVariables(env), ...unknownOtelVariables(env)],
   }
+}
+
+/** A mistake if PROXY_ADMIN differs from the address that compose.yaml sets, because Compose would ignore it silently. */
+function changedAdmin(env: Environment): string[] {
+  const { variable, inImage } = SETTINGS.admin
+  if (!isSet(variable, env) || env[variable] === inImage) return []
+  return [
+    `${variable}: remove it from the settings file. compose.yaml always sets ${inImage}, because the health check and ` +
+      'Prometheus use this address.',
+  ]
 }
 
 /** The versions and the settings in effect, without secrets. */

@@ -25,6 +25,7 @@ import { residentMib } from '../test/support/processes/memory.ts'
 import { listenOnLoopback } from '../test/support/sockets/listen.ts'
 import { cpuUs, median, percentile, rotated } from './harmless-figures.ts'
 import type { Order, Report } from './harmless-load.ts'
+import { showProgress } from './progress.ts'
 import { sum } from './rehearsal.ts'
 
 const { values } = parseArgs({
@@ -42,6 +43,8 @@ const MAILS = Math.round(RATE * Number(values.seconds))
 /** Messages until V8 has compiled the code. */
 const WARM_UP = 2000
 
+const COMPARES = Number(values.memory) === 0
+const progress = COMPARES ? showProgress('rounds', Number(values.rounds)) : showProgress('mails', Number(values.memory))
 const children: ChildProcess[] = []
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 process.on('exit', () => {
@@ -243,6 +246,7 @@ async function compare(): Promise<void> {
   await send({ ports: [none, good, ...all].map(({ port }) => port), mails: WARM_UP, rate: 0 })
   const loads = [loadavg()[0]!]
   for (let count = 0; count < Number(values.rounds); count += 1) {
+    progress(count)
     // each round begins with another variant
     for (const one of rotated(all, count)) await round(one, none, good)
     loads.push(loadavg()[0]!)
@@ -276,6 +280,7 @@ async function watchMemory(mails: number): Promise<void> {
       (step / seconds).toFixed(0),
     ]
     console.log(columns.join(' '))
+    progress(done + step)
   }
 }
 

@@ -25,6 +25,7 @@ import { answerUntil } from '../test/support/sockets/answer-until.ts'
 import { connectClient, type Peer } from '../test/support/sockets/scripted-peers.ts'
 import type { PipeliningRole, RecordRole } from './hostile-players.ts'
 import { PROBED, probe, type Turn } from './probe.ts'
+import { showProgress } from './progress.ts'
 import { startRehearsal } from './rehearsal.ts'
 import { figuresOf, sendMessage, type Timed, timed } from './served.ts'
 
@@ -179,4 +180,9 @@ const SCENARIOS = {
   'after-data': () => records('after-data'),
 }
 
-for (const [name, play] of Object.entries(SCENARIOS)) if ((values.only ?? name) === name) await play()
+const chosen = Object.entries(SCENARIOS).filter(([name]) => (values.only ?? name) === name)
+const progress = showProgress('scenarios', chosen.length)
+for (const [index, [, play]] of chosen.entries()) {
+  progress(index)
+  await play()
+}

@@ -13,6 +13,7 @@ import { SYSTEMATIC } from '../test/support/hostile/sessions.ts'
 import { type HostileStage, openHostileStage } from '../test/support/hostile/stage.ts'
 import { residentMib } from '../test/support/processes/memory.ts'
 import { unknownSeriesOn } from '../test/support/telemetry/labels.ts'
+import { showProgress } from './progress.ts'
 import { sum } from './rehearsal.ts'
 
 const { values } = parseArgs({
@@ -31,12 +32,14 @@ let searched = 0
 async function main(): Promise<void> {
   await using stage = await openHostileStage(Number(values.seed))
   console.log('sessions  series  of the proxy  resident MiB  heap MiB  messages  seconds')
+  const progress = showProgress('sessions', SESSIONS)
   let known = await look(stage, 0)
   for (let done = 0; done < SESSIONS; ) {
     const step = done === 0 ? SYSTEMATIC : Math.min(STEP - (done % STEP), SESSIONS - done)
     await stage.play(step, Number(values['at-once']))
     done += step
     const series = await look(stage, done)
+    progress(done)
     if (done > SYSTEMATIC)
       fail(
         'added',

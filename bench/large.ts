@@ -9,6 +9,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { connectClient, type Peer } from '../test/support/sockets/scripted-peers.ts'
+import { showProgress } from './progress.ts'
 import { startRehearsal } from './rehearsal.ts'
 
 const { values } = parseArgs({
@@ -38,6 +39,8 @@ const client = await connectClient({ port: rehearsal.proxy.port, limitMs: 60_000
 await client.readReply()
 await ask(client, 'EHLO app.example')
 
+const progress = showProgress('messages', WARM_UP + MESSAGES)
+let sent = 0
 let peak = 0
 async function send(count: number): Promise<void> {
   for (let left = count; left > 0; left -= 1) {
@@ -46,6 +49,8 @@ async function send(count: number): Promise<void> {
     const reply = await client.readReply()
     if (!reply.startsWith('250')) throw new Error(reply)
     peak = Math.max(peak, rehearsal.residentMib())
+    sent += 1
+    progress(sent)
   }
 }
 

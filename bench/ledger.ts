@@ -17,6 +17,7 @@ import { parseArgs } from 'node:util'
 import type { Summary } from '../test/simulator/ledger.ts'
 import { temporaryDirectory } from '../test/support/files/temporary-files.ts'
 import type { ProxyProcess } from '../test/support/processes/proxy-process.ts'
+import { showProgress } from './progress.ts'
 import { type Book, startRehearsal, sum } from './rehearsal.ts'
 
 const { values } = parseArgs({
@@ -34,6 +35,8 @@ writeFileSync(bodyFile, BODY.replaceAll('\r\n', '\n'))
 writeFileSync(join(folder, 'main.cf'), 'compatibility_level = 3.6\ninet_protocols = ipv4\n')
 
 let failures = 0
+const progress = showProgress('messages', 2 * MESSAGES)
+let sent = 0
 for (const mode of [['-d'], []]) await balance(mode)
 process.exitCode = failures === 0 ? 0 : 1
 
@@ -71,12 +74,15 @@ async function send(port: number, messages: number, mode: readonly string[]): Pr
     '-t',
     'b@example.net',
   ]
+  progress(sent)
   const child = spawn('smtp-source', [...args, ...mode, `127.0.0.1:${port}`], {
     stdio: ['ignore', 'inherit', 'inherit'],
     env: { ...process.env, MAIL_CONFIG: folder },
   })
   const [code] = await once(child, 'exit')
   if (code !== 0) throw new Error(`smtp-source ended with ${code}`)
+  sent += messages
+  progress(sent)
   return (performance.now() - started) / 1000
 }
 

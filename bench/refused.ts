@@ -17,6 +17,7 @@ import net from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { ProxyOptions } from '../test/support/processes/proxy-process.ts'
+import { showProgress } from './progress.ts'
 import { startRehearsal } from './rehearsal.ts'
 import { figuresOf, sendMessage, type Timed, timed } from './served.ts'
 
@@ -130,4 +131,10 @@ async function play({ role, env, options }: Scenario): Promise<void> {
 
 if (values.play === 'leak') await leak(Number(values.port))
 else if (values.play === 'strangers') push(Number(values.port))
-else for (const scenario of SCENARIOS) await play(scenario)
+else {
+  const progress = showProgress(`scenarios of ${SECONDS} s`, SCENARIOS.length)
+  for (const [index, scenario] of SCENARIOS.entries()) {
+    progress(index)
+    await play(scenario)
+  }
+}

@@ -29,6 +29,7 @@ import { createRecords } from '../otel/records/recorder.ts'
 import { startTraces } from '../otel/records/traces.ts'
 import { combine, type Telemetry } from '../proxy/events/observer.ts'
 import { reply, SessionStory } from '../test/support/telemetry/session-events.ts'
+import { showProgress } from './progress.ts'
 
 const { values } = parseArgs({
   options: {
@@ -111,8 +112,10 @@ function median(figures: readonly number[]): number {
   return figures.toSorted((one, other) => one - other)[Math.floor(figures.length / 2)]!
 }
 
+const progress = showProgress('rounds', Number(values.rounds) + 1)
 const figures = VARIANTS.map((): number[] => [])
 for (let round = 0; round <= Number(values.rounds); round++) {
+  progress(round)
   for (const [index, [, telemetry]] of VARIANTS.entries()) {
     const us = await measure(telemetry)
     if (round > 0) figures[index]!.push(us) // the first round warms up

@@ -98,6 +98,13 @@ function singular(word: string): string {
   return word.replace(/(?<=S)ES$|(?<!S)S$/, '')
 }
 
+/** The first of `words` that differs from `word` by one letter, or begins with it. Letter case does not count. */
+export function nearestWord(word: string, words: readonly string[]): string | undefined {
+  const typed = word.toLowerCase()
+  const begins = (candidate: string) => typed.length > 1 && candidate.startsWith(typed)
+  return words.find((candidate) => differByOneLetter(typed, candidate)) ?? words.find(begins)
+}
+
 /** Whether at most one letter is missing, added or replaced, or two neighbours are swapped. */
 function differByOneLetter(one: string, other: string): boolean {
   const shorter = Math.min(one.length, other.length)

@@ -46,6 +46,21 @@ export const STACK_SECTIONS: readonly Section[] = [
         default: 'http://localhost:3000',
         meaning: 'The URL at which users open Grafana. Links in alerts begin with this URL.',
       },
+      {
+        variable: 'PROMETHEUS_URL',
+        default: '',
+        meaning:
+          'The URL of Prometheus that people open, if you publish it. The `generatorURL` in webhook notifications begins ' +
+          'with it. If unset, it contains the host name of the container, which no browser can open. A reverse proxy must ' +
+          'remove the path of this URL.',
+      },
+      {
+        variable: 'ALERTMANAGER_URL',
+        default: '',
+        meaning:
+          'The URL of Alertmanager that people open, if you publish it: the `externalURL` in webhook notifications. If ' +
+          'unset, it is as for `PROMETHEUS_URL`.',
+      },
     ],
   },
   {

@@ -19,7 +19,7 @@ export type DashboardUid = (typeof dashboards)[keyof typeof dashboards]
 
 /** Placeholders that are filled in when the alert fires. Prometheus and Grafana have different template variables. */
 export interface Wording {
-  /** The value of a label. */
+  /** The value of a label. For the app without a name, words instead of the value `other`. */
   label(key: GroupKey): string
   /** The expression's value as a whole number. */
   readonly count: string
@@ -90,6 +90,13 @@ export interface Alert {
   readonly panel?: readonly [dashboard: DashboardUid, title: string]
 }
 
+/** `other` is the value of all clients that PROXY_CLIENTS does not name. */
+const APP = `{{ if eq $labels.${label('smtp.client.name')} "other" }}apps without a name (PROXY_CLIENTS){{ else }}${labelValue('smtp.client.name')}{{ end }}`
+
+function labelValue(key: GroupKey): string {
+  return `{{ $labels.${label(key)} }}`
+}
+
 /** Prometheus' template variables. */
 export const prometheusWording: Wording = wordingOf('$value')
 
@@ -98,7 +105,7 @@ export const grafanaWording: Wording = wordingOf('$values.query.Value')
 
 function wordingOf(value: string): Wording {
   return {
-    label: (key) => `{{ $labels.${label(key)} }}`,
+    label: (key) => (key === 'smtp.client.name' ? APP : labelValue(key)),
     count: `{{ ${value} | printf "%.0f" }}`,
     share: `{{ ${value} | humanizePercentage }}`,
     time: `{{ ${value} | humanizeDuration }}`,

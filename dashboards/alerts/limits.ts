@@ -17,7 +17,7 @@ function messageSize({ tooBig }: Counts): Limit {
     metric: 'messageSize',
     by: ['job', 'smtp.client.name'],
     near: ({ label }) =>
-      `${label('smtp.client.name')} sent messages above 15 MiB in the last hour. AhaSend refuses messages above 20 MiB ` +
+      `In the last hour, ${label('smtp.client.name')} sent messages above 15 MiB. AhaSend refuses messages above 20 MiB ` +
       '(20,971,520 bytes). Headers count, and base64 makes attachments a third larger.',
     refused: tooBig,
     beyond: ({ count, label }) =>
@@ -56,7 +56,7 @@ function connections({ connectionLimit }: Counts): Limit {
       'accepts at most 10,000 messages per connection.',
     refused: connectionLimit,
     beyond: ({ count, label }) =>
-      `${label('server.address')} refused ${label('smtp.client.name')} ${count} times in the last hour because its ` +
+      `${label('server.address')} refused ${label('smtp.client.name')} ${count} times in the last hour because a ` +
       'connection had reached a limit. The app must send these messages again on a new connection.',
     summary: ['Connections are close to the limit of 10,000 messages.', 'Connections exceed a limit of AhaSend.'],
     panel: 'Messages per connection',

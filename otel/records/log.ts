@@ -2,6 +2,7 @@ import { type SpanContext, TraceFlags } from '@opentelemetry/api'
 import type { Logger } from 'pino'
 import type { CloseReason } from '../../proxy/events/closed-sets.ts'
 import type { Dial } from '../../proxy/events/dial.ts'
+import { dialExplanations } from '../../proxy/events/dial-explanations.ts'
 import { originOf } from '../export/logger.ts'
 import type { Losses } from '../export/losses.ts'
 import { createRateLimit, type RateLimit } from '../export/rate-limit.ts'
@@ -49,7 +50,7 @@ export class Log {
     const duration_ms = milliseconds(session.open.at, close.at)
     const lastDial = session.upstream ?? session.dials.at(-1)
     const dial = lastDial && { dial: dialLine(lastDial) }
-    const advice = tlsFailure ? explanations[tlsFailure.error] : adviceOn(close)
+    const advice = tlsFailure ? explanations[tlsFailure.error] : adviceOn(close, session.clientAddress !== undefined)
     const extras = { ...(advice && { advice }), duration_ms, ...dial, ...traceIds(span) }
     this.#logger[level]({ ...sessionAttributes(record), ...extras }, 'session')
   }
@@ -75,8 +76,12 @@ export class Log {
 }
 
 function dialLine(dial: Dial): Attributes {
-  const advice = dial.advice !== undefined && { advice: dial.advice }
-  return { ...dialAttributes(dial), ...advice, duration_ms: milliseconds(dial.at, dial.end) }
+  const advice = dial.advice ?? (dial.error && dialExplanations[dial.error])
+  return {
+    ...dialAttributes(dial),
+    ...(advice !== undefined && { advice }),
+    duration_ms: milliseconds(dial.at, dial.end),
+  }
 }
 
 /** The names of https://opentelemetry.io/docs/specs/otel/compatibility/logging_trace_context/. */

@@ -74,7 +74,7 @@ const KNOWN_NAMES = Object.values(TABLE).map(({ variable }) => variable)
 export function unknownOtelVariables(env: Environment): string[] {
   const ignored = ignoredVariables(env)
   return ignored.length > 0
-    ? [`${ignored.join(', ')}: not supported by this proxy and ignored. See --help for supported variables.`]
+    ? [`${ignored.join(', ')}: not supported by this proxy and ignored. See --help all for supported variables.`]
     : []
 }
 

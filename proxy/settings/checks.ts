@@ -130,5 +130,5 @@ export function foreignVariables(env: Environment): string[] {
   const { foreign } = unknownNames(env, KNOWN_NAMES)
   return foreign.length === 0
     ? []
-    : [`${foreign.join(', ')}: unknown to this proxy and ignored. See --help for its settings.`]
+    : [`${foreign.join(', ')}: unknown to this proxy and ignored. See --help all for its settings.`]
 }

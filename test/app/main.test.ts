@@ -12,16 +12,47 @@ import { connectClient } from '../support/sockets/scripted-peers.ts'
 import { type Authority, makeAuthority } from '../support/tls/certificates.ts'
 
 describe('the command line', () => {
-  test('--version is that of package.json', async () => {
-    assert.match((await runProxyCommand(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/)
-  })
+  for (const argument of ['--version', 'version']) {
+    test(`${argument} is that of package.json`, async () => {
+      assert.match((await runProxyCommand([argument])).stdout, /^\d+\.\d+\.\d+\n$/)
+    })
+  }
 
-  test('--help names every setting and exits 0', async () => {
-    const { code, stdout } = await runProxyCommand(['--help'])
-    assert.equal(code, 0)
-    for (const variable of ['PROXY_LISTEN', 'PROXY_UPSTREAM', 'PROXY_DRAIN_TIMEOUT'])
-      assert.match(stdout, new RegExp(variable))
-  })
+  for (const argument of ['--help', '-h', 'help']) {
+    test(`${argument} fits on a screen, names the most used settings and exits 0`, async () => {
+      const { code, stdout } = await runProxyCommand([argument])
+      assert.equal(code, 0)
+      for (const variable of ['PROXY_LISTEN', 'PROXY_UPSTREAM', 'PROXY_CLIENTS'])
+        assert.match(stdout, new RegExp(variable))
+      const lines = stdout.trimEnd().split('\n')
+      assert.ok(lines.length <= 24, `${lines.length} lines`)
+      for (const line of lines) assert.ok(line.length <= 100, line)
+    })
+  }
+
+  for (const args of [
+    ['help', 'all'],
+    ['--help', 'all'],
+  ]) {
+    test(`${args.join(' ')} names every setting and exits 0`, async () => {
+      const { code, stdout } = await runProxyCommand(args)
+      assert.equal(code, 0)
+      for (const variable of ['PROXY_LISTEN', 'PROXY_UPSTREAM', 'PROXY_DRAIN_TIMEOUT', 'OTEL_BSP_MAX_QUEUE_SIZE'])
+        assert.match(stdout, new RegExp(`^${variable}$`, 'm'))
+    })
+  }
+
+  for (const args of [
+    ['help', 'check'],
+    ['check', '--help'],
+    ['check', '-h'],
+  ]) {
+    test(`${args.join(' ')} explains one command`, async () => {
+      const { code, stdout } = await runProxyCommand(args)
+      assert.equal(code, 0)
+      assert.match(stdout, /^Usage: node app\/entry\.js check\b.*\n\nCheck the configuration/)
+    })
+  }
 
   test('check-names reports misspelled names and ignores the values', async () => {
     const env = { PROXY_LISTN: 'x', PROXY_URL: 'x', OTEL_SERVICE_NAM: 'x', PROXY_IDLE_TIMEOUT: 'not a time' }
@@ -34,10 +65,25 @@ describe('the command line', () => {
 
   // members of Object.prototype are not commands
   for (const argument of ['chek', 'constructor', 'toString', '__proto__', 'hasOwnProperty']) {
-    test(`unknown arguments (${argument}) are refused with the help, exit code 2`, async () => {
+    test(`unknown arguments (${argument}) are refused in three lines, exit code 2`, async () => {
       const { code, stderr } = await runProxyCommand([argument])
       assert.equal(code, 2)
-      assert.match(stderr, new RegExp(`^unknown arguments: ${argument}\\n[\\s\\S]*PROXY_LISTEN`))
+      assert.match(stderr, new RegExp(`^unknown arguments: ${argument}\\n.*\\n.*--help.*\\n$`))
+    })
+  }
+
+  for (const [args, line] of [
+    [['chek'], 'Did you mean check?'],
+    [['--vers'], 'Did you mean version?'],
+    [['help', 'chek'], 'Did you mean check?'],
+    [['start'], 'The commands are check,'],
+    [['check', 'all'], 'The commands are check,'],
+    [['help', 'all', 'check'], 'The commands are check,'],
+  ] as const) {
+    test(`the error for \`${args.join(' ')}\` says: ${line}`, async () => {
+      const { code, stdout, stderr } = await runProxyCommand(args)
+      assert.deepEqual([code, stdout], [2, ''])
+      assert.ok(stderr.startsWith(`unknown arguments: ${args.join(' ')}\n${line}`), stderr)
     })
   }
 })

@@ -48,6 +48,16 @@ test('checkNames ignores values', () => {
   assert.match(warnings[0]!, /^PROXY_URL: /)
 })
 
+test('checkNames refuses another PROXY_ADMIN than that of the image, which compose.yaml fixes', () => {
+  const { mistakes } = checkNames({ PROXY_ADMIN: 'http://0.0.0.0:8080' })
+  assert.equal(mistakes.length, 1)
+  assert.match(
+    mistakes[0]!,
+    /^PROXY_ADMIN: remove it .* compose\.yaml always sets http:\/\/0\.0\.0\.0:9464, because .*\.$/,
+  )
+  for (const admin of ['', 'http://0.0.0.0:9464']) assert.deepEqual(checkNames({ PROXY_ADMIN: admin }).mistakes, [])
+})
+
 test('describeSettings shows the settings in effect, and the variables that are ignored', () => {
   const env = { PROXY_SLOW: '3s', OTEL_SDK_DISABLED: 'true' }
   const shown = describeSettings(settingsOf(env), env) as { config: Record<string, unknown>; node: string }

@@ -172,8 +172,22 @@ describe('compose.yaml', unless(composeMissing()), () => {
     const { command } = project.services.prometheus ?? {}
     assert.ok(command?.includes('--storage.tsdb.retention.time=7d'))
     assert.ok(command?.includes('--storage.tsdb.retention.size=1GB'))
+    assert.ok(!command?.some((flag) => flag.startsWith('--enable-feature')), 'the proxy exports no exemplars')
     assert.equal(project.services.tempo?.environment?.TEMPO_RETENTION, '24h')
     assert.match(text('otel/stack/tempo.yaml'), /block_retention: \$\{TEMPO_RETENTION:-336h\}/)
+  })
+
+  test('begins links in notifications with the URLs that are set, which change no path in the stack', () => {
+    const urls = { PROMETHEUS_URL: 'https://mon.example/prom', ALERTMANAGER_URL: 'https://mon.example/alerts' }
+    for (const [name, variable] of [
+      ['prometheus', 'PROMETHEUS_URL'],
+      ['alertmanager', 'ALERTMANAGER_URL'],
+    ] as const) {
+      const [set, unset] = [readProject({ env: urls }), readProject()].map(({ services: all }) => all[name]?.command)
+      assert.ok(set?.includes(`--web.external-url=${urls[variable]}`), name)
+      assert.ok(unset?.includes('--web.external-url='), name)
+      assert.ok(set?.includes('--web.route-prefix=/'), name)
+    }
   })
 
   test('lets apps reach the proxy, but not its monitoring', () => {

@@ -174,7 +174,7 @@ test('foreign variables are a warning that names them, not a mistake', () => {
   const env = Object.fromEntries(ofProxy.map((name) => [name, 'hunter2hunter2']))
   assert.deepEqual(mistakesOf(env), [])
   assert.deepEqual(foreignVariables(env), [
-    `${ofProxy.join(', ')}: unknown to this proxy and ignored. See --help for its settings.`,
+    `${ofProxy.join(', ')}: unknown to this proxy and ignored. See --help all for its settings.`,
   ])
   assert.deepEqual(foreignVariables({}), [])
 })
@@ -184,7 +184,7 @@ test('a foreign variable with a word more or less than a setting is a warning th
   assert.deepEqual(mistakesOf(env), [])
   assert.deepEqual(foreignVariables(env), [
     'PROXY_ADMIN_URL (similar to PROXY_ADMIN), PROXY_CERT_FILE (similar to PROXY_TLS_CERT_FILE), PROXY_URL: ' +
-      'unknown to this proxy and ignored. See --help for its settings.',
+      'unknown to this proxy and ignored. See --help all for its settings.',
   ])
 })
 

@@ -10,7 +10,7 @@ import type { Row } from '../dashboard.ts'
 const CLIENT = 'smtp.client.name'
 
 const outcomesByApp = table({
-  title: 'Apps',
+  title: 'Apps, in the selected time range',
   description:
     'Each app (PROXY_CLIENTS) in the selected time range: finished messages, the share that was accepted, and the ' +
     'outcome of the others. Turned away: sessions refused before their message; they count as not accepted. Click an app ' +

@@ -43,7 +43,7 @@ const isFlowing = stat({
 })
 
 const accepted = stat({
-  title: 'Accepted share',
+  title: 'Accepted share, last 5 min',
   description:
     'The share of messages that AhaSend accepted over the last five minutes. A session that is turned away before its ' +
     'message counts as a message that was not accepted. The share can be low while mail is flowing, for example if many ' +

@@ -11,6 +11,10 @@ const PLACEHOLDERS: readonly (readonly [program: string, wording: Wording, value
 for (const [program, { label, count, share, time }, value] of PLACEHOLDERS) {
   test(`${program} replaces labels and the value`, () => {
     assert.equal(label('server.address'), '{{ $labels.server_address }}')
+    assert.match(
+      label('smtp.client.name'),
+      /^\{\{ if eq \$labels\.smtp_client_name "other" \}\}apps without a name \(PROXY_CLIENTS\)\{\{ else \}\}\{\{ \$labels\.smtp_client_name \}\}\{\{ end \}\}$/,
+    )
     assert.equal(count, `{{ ${value} | printf "%.0f" }}`)
     assert.equal(share, `{{ ${value} | humanizePercentage }}`)
     assert.equal(time, `{{ ${value} | humanizeDuration }}`)

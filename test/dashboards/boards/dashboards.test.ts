@@ -31,6 +31,13 @@ test('there are four dashboards with fixed uids, because links use them', () => 
   )
 })
 
+test('the accepted share and the table of apps below it name their time ranges, which differ', () => {
+  const queries = dashboards.flatMap(queriesOf)
+  const titled = (title: string) => queries.find(({ where }) => where.includes(` / ${title} / `))?.expr ?? ''
+  assert.match(titled('Accepted share, last 5 min'), /\[5m\]/)
+  assert.match(titled('Apps, in the selected time range'), /\[\$__range\]/)
+})
+
 function overlap(one: PanelJson, other: PanelJson): boolean {
   const [a, b] = [one.gridPos, other.gridPos]
   return a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h

@@ -70,8 +70,8 @@ test('check warns about variables without effect', LIMIT, async () => {
   assert.match(stdout, /^warning: OTEL_LOG_LEVEL: not supported by this proxy and ignored\./)
 })
 
-test('--help lists every variable', LIMIT, async () => {
-  const { stdout } = await run(['--help'], {})
+test('--help all lists every variable', LIMIT, async () => {
+  const { stdout } = await run(['--help', 'all'], {})
   for (const { variable } of OTEL_ROWS) assert.match(stdout, new RegExp(`^${variable}\n {4}\\S`, 'm'))
 })
 

@@ -25,5 +25,18 @@ for (const detail of [undefined, '', 'constructor', 'text of a peer']) {
 
 test('other close reasons have no advice', () => {
   for (const reason of closeReasons)
-    if (reason !== 'proxy_header') assert.equal(adviceOn(closedBy(reason, 'timeout')), undefined, reason)
+    if (!['proxy_header', 'not_allowed', 'session_limit'].includes(reason))
+      assert.equal(adviceOn(closedBy(reason, 'timeout')), undefined, reason)
+})
+
+test('a refused client: the setting that refused it, and the setting that logs its address unless the line has it', () => {
+  for (const [reason, setting] of [
+    ['not_allowed', /PROXY_ALLOW/],
+    ['session_limit', /PROXY_MAX_SESSIONS/],
+  ] as const) {
+    const [hidden, logged] = [adviceOn(closedBy(reason)) ?? '', adviceOn(closedBy(reason), true) ?? '']
+    for (const text of [hidden, logged]) assert.match(text, setting)
+    assert.match(hidden, / set PROXY_RECORD_ADDRESSES=domain\.$/)
+    assert.doesNotMatch(logged, /PROXY_RECORD_ADDRESSES/)
+  }
 })

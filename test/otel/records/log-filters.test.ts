@@ -25,7 +25,7 @@ const FOUND = {
 }
 const LOG = `
 > ahasend-smtp-proxy@0.1.0 start
-> exec node --disable-sigusr1 app/entry.js
+> node app/node-version.js && exec node --disable-sigusr1 app/entry.js
 
 {"level":"info","msg":"start"}
 PROXY_LISTEN: cannot listen on smtp://0.0.0.0:25: the port is taken

@@ -168,9 +168,20 @@ test('a failed dial is a warning, for a session or a preconnect', () => {
     'error.type': 'starttls_refused',
     'smtp.reply.code': 454,
     'tls.resumed': false,
+    advice: 'the server refused STARTTLS',
     duration_ms: 100,
   }
   assert.deepEqual(lines(), [expected, { ...expected, 'smtp.session.id': 'session-1' }])
+})
+
+test("a failed dial's own advice replaces the explanation of its reason", () => {
+  const { log, lines } = written()
+  log.dial(dial({ error: 'local_resources_exhausted', advice: 'raise the limit' }))
+  log.dial(dial({ error: 'resolve_failed' }))
+  assert.deepEqual(
+    lines('dial failed').map(({ advice }) => advice),
+    ['raise the limit', 'the name does not resolve: check PROXY_UPSTREAM and the resolver'],
+  )
 })
 
 test('a successful dial has a line only at level debug', () => {
@@ -234,8 +245,22 @@ test('a session with a bad PROXY header is a warning that says what was wrong an
   assert.deepEqual(warnings, [
     ['warn', 'no_header', `The connection does not begin with a PROXY header. ${expected}`],
     ['warn', 'timeout', `No PROXY header arrived in time. ${expected}`],
-    ['warn', undefined, undefined],
+    [
+      'warn',
+      undefined,
+      "The client's address is not in PROXY_ALLOW. To see the client's address in this line, set PROXY_RECORD_ADDRESSES=domain.",
+    ],
   ])
+})
+
+test('a refused client whose address the line has gets no advice to record it', () => {
+  const { log, lines } = written('domain')
+  new SessionStory().closedSilently('not_allowed').tell(log)
+  const [line] = lines('session')
+  assert.deepEqual(
+    [line?.['client.address'], line?.advice],
+    ['192.0.2.7', "The client's address is not in PROXY_ALLOW."],
+  )
 })
 
 test('each reason has its own limit, and sessions with messages have none', (context) => {

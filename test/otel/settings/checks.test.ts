@@ -15,7 +15,7 @@ test('variables of OpenTelemetry that have no effect here are named, not refused
   }
   assert.deepEqual(ignoredVariables(env), ['OTEL_LOG_LEVEL', 'OTEL_EXPORTER_OTLP_INSECURE'])
   assert.deepEqual(otelWarnings(settingsOf(env), env), [
-    'OTEL_LOG_LEVEL, OTEL_EXPORTER_OTLP_INSECURE: not supported by this proxy and ignored. See --help for supported variables.',
+    'OTEL_LOG_LEVEL, OTEL_EXPORTER_OTLP_INSECURE: not supported by this proxy and ignored. See --help all for supported variables.',
   ])
 })
 

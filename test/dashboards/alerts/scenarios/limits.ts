@@ -19,7 +19,7 @@ const nearSize = {
   severity: 'info',
   labels: { smtp_client_name: 'billing' },
   description:
-    'billing sent messages above 15 MiB in the last hour. AhaSend refuses messages above 20 MiB (20,971,520 bytes). Headers count, and base64 makes attachments a third larger.',
+    'In the last hour, billing sent messages above 15 MiB. AhaSend refuses messages above 20 MiB (20,971,520 bytes). Headers count, and base64 makes attachments a third larger.',
 } as const
 
 export const MESSAGE_SIZE: readonly Scenario[] = [
@@ -113,6 +113,6 @@ export const CONNECTION_LIMIT: readonly Scenario[] = [
     'AhaSendConnectionLimit',
     reply('RCPT', 421, 'connection_limit'),
     2,
-    'send.ahasend.com refused billing 2 times in the last hour because its connection had reached a limit. The app must send these messages again on a new connection.',
+    'send.ahasend.com refused billing 2 times in the last hour because a connection had reached a limit. The app must send these messages again on a new connection.',
   ),
 ]

@@ -19,7 +19,7 @@ import type { Scenario } from './scenario.ts'
 import * as temporaryFailures from './temporary-failures.ts'
 import * as tls from './tls.ts'
 
-export const SCENARIOS: readonly Scenario[] = [
+const NAMED: readonly Scenario[] = [
   accountDisabled,
   alerting,
   apps,
@@ -38,3 +38,31 @@ export const SCENARIOS: readonly Scenario[] = [
   temporaryFailures,
   tls,
 ].flatMap((topic) => Object.values<readonly Scenario[]>(topic).flat())
+
+/** One scenario of each alert that names an app, as it is for apps that PROXY_CLIENTS does not name. */
+const UNNAMED = Object.values(Object.groupBy(NAMED.filter(namesApp), ({ alert }) => alert)).flatMap(
+  ([first]) => first && ofUnnamedApps(first),
+)
+
+export const SCENARIOS: readonly Scenario[] = [...NAMED, ...UNNAMED.filter((scenario) => scenario !== undefined)]
+
+function namesApp({ fires }: Scenario): boolean {
+  return fires.some(([, ...firing]) => firing.some(({ labels }) => labels?.smtp_client_name === 'billing'))
+}
+
+/** The same scenario with the label value `other`, for which the texts have words. */
+function ofUnnamedApps(scenario: Scenario): Scenario {
+  const series = Object.entries(scenario.series).map(([name, values]) => [
+    name.replaceAll('smtp_client_name="billing"', 'smtp_client_name="other"'),
+    values,
+  ])
+  const fires = scenario.fires.map(([minute, ...firing]): Scenario['fires'][number] => [
+    minute,
+    ...firing.map((one) => ({
+      ...one,
+      labels: { ...one.labels, smtp_client_name: 'other' },
+      description: one.description.replaceAll('billing', 'apps without a name (PROXY_CLIENTS)'),
+    })),
+  ])
+  return { ...scenario, name: `${scenario.name}, for apps without a name`, series: Object.fromEntries(series), fires }
+}
