@@ -38,7 +38,11 @@ describe('A setting in .env', COMPOSE, () => {
     const any = Object.fromEntries(PROXY_VARIABLES.map((variable) => [variable, `value of ${variable}`]))
     // Compose itself reads this setting
     const env = { ...any, PROXY_STOP_GRACE: '90s' }
-    assert.deepEqual(only(readProject({ env }).services.proxy, PROXY_VARIABLES), env)
+    assert.deepEqual(
+      only(readProject({ env }).services.proxy, PROXY_VARIABLES),
+      env,
+      'list each setting in compose.yaml',
+    )
   })
 
   test('that is missing leaves the default of the image, and Tempo for traces', () => {

@@ -1,4 +1,7 @@
-/** The variables that compose.yaml reads: their documentation has their names and defaults. */
+/**
+ * The variables that compose.yaml reads: their documentation has their names and defaults, and every setting of the proxy
+ * is among them.
+ */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +10,10 @@ import { STACK_SECTIONS, STACK_VARIABLES } from '../../../dashboards/alertmanage
 import { COMPOSE_NAMES } from '../../../proxy/settings/checks.ts'
 import { FIXED, isOfProxy, PROXY_VARIABLES, variablesIn } from '../../support/containers/compose.ts'
 
-const inCompose = variablesIn(readFileSync(join(import.meta.dirname, '../../..', 'compose.yaml'), 'utf8'))
+const [compose, rehearsal] = ['compose.yaml', 'rehearsal.env'].map((file) =>
+  readFileSync(join(import.meta.dirname, '../../..', file), 'utf8'),
+) as [string, string]
+const inCompose = variablesIn(compose)
 const rows = STACK_SECTIONS.flatMap((section) => section.rows)
 
 test('each row has the default of compose.yaml and a meaning', () => {
@@ -26,4 +32,11 @@ test('each variable of compose.yaml is known, and those of the proxy that are no
     COMPOSE_NAMES.filter((name) => !rows.some(({ variable }) => variable === name)),
     [],
   )
+})
+
+test('compose.yaml passes every setting of the proxy on, and rehearsal.env replaces it', () => {
+  const unlisted = PROXY_VARIABLES.filter((name) => !new RegExp(`^[^#\\n]*\\b${name}\\b`, 'm').test(compose))
+  assert.deepEqual(unlisted, [], 'list these settings under `environment` of the service proxy in compose.yaml')
+  const kept = PROXY_VARIABLES.filter((name) => !new RegExp(`^${name}=`, 'm').test(rehearsal))
+  assert.deepEqual(kept, [], 'add a line `NAME=` for each of these settings to rehearsal.env')
 })

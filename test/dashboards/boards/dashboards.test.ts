@@ -48,7 +48,10 @@ for (const dashboard of dashboards) {
     const panels = panelsOf(dashboard)
 
     test('has at most twelve panels, each with its own id and title', () => {
-      assert.ok(panels.length <= MOST_PANELS, `${panels.length} panels: remove one, or use another dashboard`)
+      assert.ok(
+        panels.length <= MOST_PANELS,
+        `${panels.length} panels, at most ${MOST_PANELS}: remove one, show the metric in an existing panel, or use another dashboard`,
+      )
       assert.equal(new Set(dashboard.panels.map(({ id }) => id)).size, dashboard.panels.length)
       assert.equal(new Set(panels.map(({ title }) => title)).size, panels.length)
     })

@@ -107,6 +107,6 @@ test('a label is the key with underscores', () => {
   for (const key of attributeKeys) assert.match(labelOf(key), /^[a-z_]+$/)
 })
 
-test('the scope has the version of the table', () => {
+test('the scope has the version of the table: add one to its minor number when the table grows', () => {
   assert.deepEqual(scope, { name: 'ahasend-smtp-proxy', version: '1.3.0' })
 })

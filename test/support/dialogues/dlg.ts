@@ -4,7 +4,8 @@
  *     # The first comment states the behaviour in one sentence.
  *     ## ids: PIP-01 DAT-03          ids of docs/test-cases.md that the file proves
  *     ## listener: starttls          plain (default), starttls (plain with a certificate) or smtps
- *     ## rigs: pure socket           the rigs that run the file (default: pure socket)
+ *     ## rigs: pure socket           the rigs that run the file: pure (the dialogue alone), socket (a real proxy),
+ *                                    telemetry (needs socket; metrics and spans are goldens, too). Default: pure socket
  *     ## addresses: domain           PROXY_RECORD_ADDRESSES: none (default), domain or full
  *
  *     S 220 mail.example ESMTP       the upstream sends this line; the rigs add CRLF
