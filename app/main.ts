@@ -8,6 +8,7 @@ import { Appliance } from './appliance.ts'
 import { check } from './check.ts'
 import { EXIT, type ExitCode } from './exit-code.ts'
 import { checkNames, readSettings, type Settings, warningsOf } from './settings.ts'
+import { tail } from './tail.ts'
 
 /** How long the process waits at its end until all log lines are written. */
 const FLUSH_MS = 1000
@@ -69,7 +70,8 @@ function print(text: string): ExitCode {
   return EXIT.ok
 }
 
-const command = COMMANDS.get(process.argv.slice(2).join(' '))
+const [name, ...rest] = process.argv.slice(2)
+const command = name === 'tail' ? () => tail(rest, process.env) : COMMANDS.get(process.argv.slice(2).join(' '))
 if (command) process.exitCode = await command()
 else {
   console.error(`unknown arguments: ${process.argv.slice(2).join(' ')}\n\n${helpText(OTEL_ROWS)}`)

@@ -1,11 +1,14 @@
 import { type Documented, helpEntries } from '../../settings/documentation.ts'
 import { ROWS } from './table.ts'
 
-const COMMANDS = `Usage: node app/entry.js [check | --help | --version]
+const COMMANDS = `Usage: node app/entry.js [check | tail [arguments] | --help | --version]
 
   (nothing)   run the proxy
   check       validate the configuration, connect to each upstream and verify its certificate;
               exit code 0 on success, 1 on failure, 2 on a bad configuration
+  tail        print a line for each command and each message of the running proxy, as it happens;
+              --app NAMES, --code 4xx,521, --cause NAMES, --outcome NAMES and --slow 2s select lines, --json prints
+              JSON, --url selects another proxy than that of PROXY_ADMIN; see tail --help
   --help      print this text
   --version   print the version
 

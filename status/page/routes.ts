@@ -25,7 +25,7 @@ export function statusStreams(report: () => StatusReport, everyMs = UPDATE_MS): 
     const text = eventOf(report())
     for (const send of readers) send(text)
   }
-  const stream: Stream = (send) => {
+  const stream: Stream = ({ send }) => {
     readers.add(send)
     timer ??= setInterval(update, everyMs)
     send(eventOf(report()))
