@@ -3,9 +3,8 @@ import { get, type IncomingMessage } from 'node:http'
 import type { Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import type { Environment } from '../settings/environment.ts'
-import { isSet } from '../settings/environment.ts'
 import type { TailLine } from '../status/tail/line.ts'
-import { LineText } from '../status/tail/text.ts'
+import { LineText, showsColours } from '../status/tail/text.ts'
 import { EXIT, type ExitCode } from './exit-code.ts'
 import { readArguments, type TailArguments } from './tail-arguments.ts'
 
@@ -111,7 +110,7 @@ class Printer {
 
   constructor({ json }: TailArguments, env: Environment) {
     this.#json = json
-    this.#text = new LineText(process.stdout.isTTY === true && !isSet('NO_COLOR', env) && env.TERM !== 'dumb')
+    this.#text = new LineText(showsColours(process.stdout.isTTY === true, env))
     if (!json) this.#output.write(`${this.#text.heading()}\n`)
   }
 

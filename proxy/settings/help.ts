@@ -6,9 +6,8 @@ const COMMANDS = `Usage: node app/entry.js [check | tail [arguments] | --help | 
   (nothing)   run the proxy
   check       validate the configuration, connect to each upstream and verify its certificate;
               exit code 0 on success, 1 on failure, 2 on a bad configuration
-  tail        print a line for each command and each message of the running proxy, as it happens;
-              --app NAMES, --code 4xx,521, --cause NAMES, --outcome NAMES and --slow 2s select lines, --json prints
-              JSON, --url selects another proxy than that of PROXY_ADMIN; see tail --help
+  tail        print a line for each command and each message of the running proxy, as it happens; arguments
+              select lines by app, reply code, cause, outcome and time: see tail --help
   --help      print this text
   --version   print the version
 

@@ -28,6 +28,14 @@ const OUTCOMES: Readonly<Record<TransactionOutcome, Colour>> = {
   in_doubt: 'red',
 }
 
+/** Whether to use colours: only on a terminal that has them, and not with NO_COLOR (https://no-color.org). */
+export function showsColours(
+  isTerminal: boolean,
+  { NO_COLOR = '', TERM }: Readonly<Record<string, string | undefined>>,
+) {
+  return isTerminal && NO_COLOR === '' && TERM !== 'dumb'
+}
+
 /** Writes lines for a terminal. `coloured`: with escape sequences. A column grows with the longest value so far. */
 export class LineText {
   readonly #coloured: boolean

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TailLine } from '../../../status/tail/line.ts'
-import { LineText } from '../../../status/tail/text.ts'
+import { LineText, showsColours } from '../../../status/tail/text.ts'
 
 const LINE: TailLine = {
   time: new Date(2026, 0, 2, 3, 4, 5, 67).toISOString(),
@@ -75,4 +75,12 @@ for (const [what, change, colour] of COLOURS) {
 test('lost lines are counted', () => {
   assert.match(new LineText(false).lost(1), /^… 1 line lost/)
   assert.match(new LineText(false).lost(123), /^… 123 lines lost/)
+})
+
+test('colours are only for terminals that have them, and NO_COLOR turns them off', () => {
+  assert.equal(showsColours(true, { TERM: 'xterm' }), true)
+  assert.equal(showsColours(true, { NO_COLOR: '' }), true)
+  assert.equal(showsColours(true, { NO_COLOR: '1' }), false)
+  assert.equal(showsColours(true, { TERM: 'dumb' }), false)
+  assert.equal(showsColours(false, { TERM: 'xterm' }), false)
 })
