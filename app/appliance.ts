@@ -168,7 +168,7 @@ export class Appliance {
   async #close(): Promise<void> {
     this.#certificate?.close()
     await this.#server?.close()
-    this.#status.tail.flush()
+    this.#status.tail.stop()
     await this.#admin?.close()
     this.#records.flush()
     this.#log.info('stop')

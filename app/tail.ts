@@ -87,12 +87,12 @@ async function refused(response: IncomingMessage, { url }: TailArguments): Promi
 
 /** Prints until a signal, until the proxy closes the connection, or until nobody reads the output. */
 async function follow(response: IncomingMessage, printer: Printer): Promise<ExitCode> {
-  const { promise: stopped, resolve } = Promise.withResolvers<string>()
+  const { promise: ended, resolve } = Promise.withResolvers<string>()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve(''))
   process.stdout.on('error', () => resolve(''))
-  const closed = () => resolve('The proxy stopped. ')
+  const closed = () => resolve(printer.stopped ? 'The proxy stopped. ' : 'The connection to the proxy was cut. ')
   printer.print(response).then(closed, closed)
-  const reason = await stopped
+  const reason = await ended
   response.destroy()
   await printer.flush()
   const { shown, lost } = printer
@@ -104,6 +104,8 @@ async function follow(response: IncomingMessage, printer: Printer): Promise<Exit
 class Printer {
   shown = 0
   lost = 0
+  /** True once the proxy has said that it stops. */
+  stopped = false
   readonly #json: boolean
   readonly #text: LineText
   readonly #output: Writable = process.stdout
@@ -120,7 +122,7 @@ class Printer {
     for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
       const events = (rest + chunk).split('\n\n')
       rest = events.pop() ?? ''
-      const lines = events.map((event) => `${this.#lineOf(event)}\n`).join('')
+      const lines = events.map((event) => this.#lineOf(event)).join('')
       if (lines !== '' && !this.#output.write(lines)) await drained(this.#output)
     }
   }
@@ -133,14 +135,19 @@ class Printer {
     })
   }
 
+  /** What to print for an event, with the end of the line. */
   #lineOf(event: string): string {
     const data = event.slice(event.indexOf('data: ') + 'data: '.length)
+    if (event.startsWith('event: stopped')) {
+      this.stopped = true
+      return ''
+    }
     if (event.startsWith('event: lost')) {
       this.lost += Number(data)
-      return this.#json ? `{"lost":${data}}` : this.#text.lost(Number(data))
+      return `${this.#json ? `{"lost":${data}}` : this.#text.lost(Number(data))}\n`
     }
     this.shown += 1
-    return this.#json ? data : this.#text.of(JSON.parse(data) as TailLine)
+    return `${this.#json ? data : this.#text.of(JSON.parse(data) as TailLine)}\n`
   }
 }
 

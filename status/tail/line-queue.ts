@@ -37,6 +37,12 @@ export class LineQueue {
     if (lines.length > 0) this.#reader.send(lines.join(''))
   }
 
+  /** Sends what waits, and that nothing follows. */
+  end(): void {
+    this.flush()
+    this.#reader.send('event: stopped\ndata: the proxy stops\n\n')
+  }
+
   /** Forgets what waits. */
   close(): void {
     clearTimeout(this.#timer)

@@ -52,9 +52,9 @@ export class Tail implements Telemetry {
     }
   }
 
-  /** Sends what waits, because the proxy stops. */
-  flush(): void {
-    for (const queue of this.#readers.keys()) queue.flush()
+  /** Sends what waits, and that the proxy stops. */
+  stop(): void {
+    for (const queue of this.#readers.keys()) queue.end()
   }
 
   #observe(open: SessionOpen, event: SessionEvent): void {

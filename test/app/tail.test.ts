@@ -105,6 +105,15 @@ test('the last lines are shown when the proxy stops, and the command says so', a
   assert.match(tail.stderr, /\nThe proxy stopped\. 1 line shown, 0 lost\.\n$/)
 })
 
+test('a connection that is cut while the proxy runs is not called a stop', async (context) => {
+  const { port, close } = await admin(context, { streams: new Map([['/tail', new Tail([]).stream]]) })
+  const tail = tailCommand(context, ['--url', `http://127.0.0.1:${port}`])
+  await tail.connected()
+  await close()
+  assert.equal(await tail.exited, 0)
+  assert.match(tail.stderr, /\nThe connection to the proxy was cut\. 0 lines shown, 0 lost\.\n$/)
+})
+
 describe('without a tail to read', () => {
   const FAILURES: readonly [
     what: string,

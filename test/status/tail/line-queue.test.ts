@@ -48,10 +48,10 @@ test('a reader that reads too slowly loses lines, and gets their number where th
 test('what waits is sent when the proxy stops, and forgotten when the reader leaves', (context) => {
   const { reader, queue } = queueOf(context)
   queue.add('last')
-  queue.flush()
-  assert.deepEqual(reader.sent, ['data: last\n\n'])
+  queue.end()
+  assert.deepEqual(reader.sent, ['data: last\n\n', 'event: stopped\ndata: the proxy stops\n\n'])
   queue.add('later')
   queue.close()
   mock.timers.tick(1000)
-  assert.equal(reader.sent.length, 1)
+  assert.equal(reader.sent.length, 2)
 })

@@ -11,8 +11,8 @@ function reader(context: TestContext, tail: Tail, query: string) {
   assert.ok(typeof stop === 'function', String(stop))
   context.after(stop)
   const lines = () => {
-    tail.flush()
-    return [...sent.join('').matchAll(/data: (.*)\n/g)].map(([, json = '']) => JSON.parse(json).code as number)
+    tail.stop()
+    return [...sent.join('').matchAll(/data: ({.*)\n/g)].map(([, json = '']) => JSON.parse(json).code as number)
   }
   return { lines, stop }
 }
