@@ -1,4 +1,5 @@
 import { framesOf, type LogOutput } from '../otel/export/logger.ts'
+import { throttle } from '../otel/metrics/throttle.ts'
 import { Log } from '../otel/records/log.ts'
 import { createRecords } from '../otel/records/recorder.ts'
 import type { Sdk } from '../otel/sdk.ts'
@@ -122,7 +123,7 @@ export class Appliance {
   async #openAdmin(server: MailServer): Promise<void> {
     const { config } = this.#settings
     if (!config.admin) return
-    const report = () => this.#status.report(server)
+    const report = throttle(async () => this.#status.report(server))
     this.#admin = await startAdmin({
       ...config.admin,
       page: () => this.#sdk.page(),

@@ -30,7 +30,7 @@ function checkCertificate(config: Config, print: (line: string) => void): boolea
     return false
   }
   const days = daysLeft(certificate.notAfter)
-  print(`listener certificate: ${days > 0 ? 'ok' : 'FAILED'}, ${days} days left`)
+  print(`listener certificate: ${validity(days)}`)
   certificate.close()
   return days > 0
 }
@@ -88,6 +88,11 @@ function printable(reply: Buffer): string[] {
     .trimEnd()
     .split('\r\n')
     .map((line) => line.replace(/[^\x20-\x7e]/g, '?'))
+}
+
+function validity(days: number): string {
+  if (days > 0) return `ok, ${days} days left`
+  return days < 0 ? 'FAILED: it has expired' : 'FAILED: it expires within a day'
 }
 
 function daysLeft(notAfter: number): number {

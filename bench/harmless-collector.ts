@@ -1,8 +1,8 @@
-/** Collectors, good and bad, in a process of their own: prints their URLs by name as a line of JSON. Keeps nothing. */
+/** Runs good and faulty collectors in one process. Prints their URLs by name as a line of JSON. Stores nothing. */
 import { type Answers, startReceiver } from '../test/support/otlp/otlp-receiver.ts'
 
-/** How collectors behave, by the name under which `bench/harmless.ts` shows it. */
-export const BEHAVIOURS: Readonly<Record<string, Answers>> = {
+/** The collectors' answers, by the names that `bench/harmless.ts` prints. */
+const BEHAVIOURS: Readonly<Record<string, Answers>> = {
   good: 'ok',
   'slow (2.5 s)': { afterMs: 2500 },
   'never answers': 'hang',

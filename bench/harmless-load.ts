@@ -1,21 +1,21 @@
 /**
- * A mail client in a process of its own, told what to do over IPC: sends mails of 2 KB over persistent connections, one
- * command at a time, and reports how long each mail took, from MAIL to its final reply.
+ * A mail client in its own process, controlled over IPC: it sends messages of 2 KB over persistent connections, one
+ * command at a time, and reports the time of each message, from MAIL to its final reply.
  */
 import { once } from 'node:events'
 import net from 'node:net'
 
 export interface Order {
-  /** Proxies to send to in turn, so that whatever disturbs the machine disturbs them alike. */
+  /** The proxies to send to in turn, so that other load of the machine affects them equally. */
   readonly ports: readonly number[]
-  /** For each of them. */
+  /** Messages to each proxy. */
   readonly mails: number
-  /** Mails a second to each; 0 = as fast as they go. */
+  /** Messages per second to each proxy; 0 = as fast as possible. */
   readonly rate: number
 }
 
 export interface Report {
-  /** Milliseconds of each mail, by proxy. */
+  /** The milliseconds of each message, by proxy. */
   readonly latencies: readonly (readonly number[])[]
   readonly seconds: number
 }
@@ -29,7 +29,7 @@ type Ask = (command: string) => Promise<void>
 
 const pools = new Map<number, Promise<Ask[]>>()
 
-/** Connections stay open from order to order. */
+/** Connections to a proxy, which stay open between orders. */
 function connectionsTo(port: number): Promise<Ask[]> {
   const pool = pools.get(port) ?? Promise.all(Array.from({ length: CONNECTIONS }, () => connect(port)))
   pools.set(port, pool)
@@ -47,7 +47,7 @@ async function connect(port: number): Promise<Ask> {
     reply = ''
     answered(whole)
   })
-  socket.on('close', () => answered('the connection is gone'))
+  socket.on('close', () => answered('the connection is closed'))
   const next = () =>
     new Promise<void>((done, failed) => {
       answered = (text) => (/^[23]/.test(text) ? done() : failed(new Error(text)))
@@ -73,7 +73,7 @@ async function perform({ ports, mails, rate }: Order): Promise<Report> {
   return { latencies, seconds: (performance.now() - began) / 1000 }
 }
 
-/** Milliseconds that each mail took. The first is due at `began`, and all of them at once when there is no rate. */
+/** The milliseconds of each message. The first is due at `began`. Without a rate, all are due immediately. */
 async function sendAll(pool: readonly Ask[], mails: number, began: number, rate: number): Promise<number[]> {
   const latencies: number[] = []
   let taken = 0

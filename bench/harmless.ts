@@ -1,27 +1,29 @@
 /**
- * Can telemetry hurt mail? The real proxy with what it does by default, with every mail traced to a good collector and
- * to collectors that misbehave in every way, with scrapers that never read or never pause, and with a stdout that nobody
- * reads: each beside a proxy without telemetry and one with a good collector, which get a mail in turn, at a fixed rate
- * over persistent connections, in short interleaved rounds. So whatever else the machine does hits all three. AhaSend is
- * simulated inside TLS; it takes 20 ms for each answer and 60 for the last. Everything has a process of its own.
+ * Can telemetry slow down mail? Measures the proxy in several variants: with default settings, with every message
+ * traced to a good collector or to one of many faulty collectors, with scrapers that never read or never pause, and
+ * with a stdout that is not read. Each variant runs next to a proxy without telemetry and a proxy with a good
+ * collector. All three get messages in turn, at a fixed rate over persistent connections, in short interleaved rounds,
+ * so that other load of the machine affects them equally. AhaSend is simulated with TLS and takes 20 ms per reply, 60
+ * ms for the final reply. Each part has its own process.
  *
  *   nice node bench/harmless.ts [--rounds 10] [--seconds 2] [--rate 100] [--upstream-ms 20] [--only dead,again]
  *   nice node bench/harmless.ts --memory 60000 [--only good]
  *
- * Prints the latency of a mail (from MAIL to its final reply), the quotients of its percentiles to those of the two
- * others in the same rounds, CPU a mail, and resident memory. `no telemetry, again` shows what chance does.
- * `--memory` sends so many mails, as fast as they go, and shows the memory of one variant: the first whose name contains
- * `--only`, or the one with a dead collector.
+ * Prints the latency of a message (from MAIL to its final reply), the ratios of its percentiles to those of the two
+ * other proxies in the same rounds, CPU per message, and resident memory. The variant `no telemetry, again` shows the
+ * noise. `--memory` sends this number of messages as fast as possible, and prints the memory of one variant: the first
+ * whose name contains `--only`, or the one with a dead collector.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
 import net from 'node:net'
 import { loadavg } from 'node:os'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
+import { residentMib } from '../test/support/processes/memory.ts'
 import { listenOnLoopback } from '../test/support/sockets/listen.ts'
+import { cpuUs, median, percentile, rotated } from './harmless-figures.ts'
 import type { Order, Report } from './harmless-load.ts'
 import { sum } from './rehearsal.ts'
 
@@ -37,7 +39,7 @@ const { values } = parseArgs({
 })
 const RATE = Number(values.rate)
 const MAILS = Math.round(RATE * Number(values.seconds))
-/** Until V8 has compiled what there is to compile. */
+/** Messages until V8 has compiled the code. */
 const WARM_UP = 2000
 
 const children: ChildProcess[] = []
@@ -62,7 +64,7 @@ async function firstLine(child: ChildProcess): Promise<unknown> {
   return JSON.parse(line)
 }
 
-/** As far away as AhaSend is: every answer takes a while, the final one longer. Not while memory is watched. */
+/** The delay of AhaSend's replies; the final one takes longer. None for `--memory`. */
 const PAUSE_MS = Number(values.memory) > 0 ? 0 : Number(values['upstream-ms'])
 const PAUSES = { mail: PAUSE_MS, rcpt: PAUSE_MS, data: PAUSE_MS, 'end-of-message': 3 * PAUSE_MS }
 const slowness = Object.entries(PAUSES).flatMap(([at, ms]) => (ms > 0 ? ['--fault', `slow-${ms}-at-${at}`] : []))
@@ -86,13 +88,13 @@ async function freePort(): Promise<number> {
   return port
 }
 
-/** A way to run the proxy. */
+/** One way to run the proxy. */
 interface Variant {
   readonly name: string
   readonly env?: Readonly<Record<string, string>>
-  /** Leaves stdout unread. */
+  /** True: stdout is not read. */
   readonly unread?: boolean
-  /** Does something to the admin port for the length of a round; returns what ends it. */
+  /** Uses the admin port during a round. Returns a function that stops this. */
   readonly meanwhile?: (port: number) => () => void
 }
 
@@ -117,10 +119,10 @@ const VARIANTS: readonly Variant[] = [
   traced('dead', 'http://127.0.0.1:1'),
   { name: 'scrapers that never read', meanwhile: neverRead },
   { name: 'a scraper without pause', meanwhile: withoutPause },
-  { name: 'nobody reads stdout', unread: true },
+  { name: 'unread stdout', unread: true },
 ]
 
-/** 100 connections, each replaced when the proxy ends it. */
+/** Opens 100 connections. Each is replaced when the proxy closes it. */
 function neverRead(port: number): () => void {
   let over = false
   const sockets = new Set<net.Socket>()
@@ -164,12 +166,12 @@ interface Running extends Variant {
   readonly rounds: Round[]
 }
 
-/** What one round showed of a proxy and of those beside it. */
+/** The latencies of one round, of a proxy and the two next to it. */
 interface Round {
   readonly own: readonly number[]
   readonly none: readonly number[]
   readonly good: readonly number[]
-  /** CPU time a mail. */
+  /** CPU time per message, in microseconds. */
   readonly cpuUs: number
 }
 
@@ -197,40 +199,16 @@ async function ready(port: number): Promise<boolean> {
   )
 }
 
-/** CPU time of all threads so far, in microseconds. */
-function cpuUs(pid: number): number {
-  const threads = readdirSync(`/proc/${pid}/task`)
-  const nanoseconds = threads.map((id) =>
-    Number(readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8').split(' ')[0]),
-  )
-  return nanoseconds.reduce((total, one) => total + one, 0) / 1000
-}
-
-function residentMb(pid: number): number {
-  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
-}
-
-function percentile(figures: readonly number[], part: number): number {
-  const sorted = figures.toSorted((one, other) => one - other)
-  return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? Number.NaN
-}
-
-const median = (figures: readonly number[]) => percentile(figures, 0.5)
-
 async function round(running: Running, none: Running, good: Running): Promise<void> {
   const stop = running.meanwhile?.(running.adminPort)
   const before = cpuUs(running.pid)
-  // whoever comes first in each turn waits a little longer: that must not always be the same one
+  // the first proxy of each turn waits a little longer, so the order rotates
   const ports = rotated([running.port, none.port, good.port], running.rounds.length)
   const { latencies } = await send({ ports, mails: MAILS, rate: RATE })
   const of = ({ port }: Running) => latencies[ports.indexOf(port)]!
   const cpu = (cpuUs(running.pid) - before) / MAILS
   running.rounds.push({ own: of(running), none: of(none), good: of(good), cpuUs: cpu })
   stop?.()
-}
-
-function rotated<Item>(items: readonly Item[], by: number): Item[] {
-  return items.map((_, index) => items[(index + by) % items.length]!)
 }
 
 function show({ name, pid, rounds }: Running): void {
@@ -251,7 +229,7 @@ function show({ name, pid, rounds }: Running): void {
     median(rounds.map((one) => one.cpuUs))
       .toFixed(0)
       .padStart(8),
-    residentMb(pid).toFixed(0).padStart(8),
+    residentMib(pid).toFixed(0).padStart(8),
   ]
   console.log(columns.join(' '))
 }
@@ -265,14 +243,14 @@ async function compare(): Promise<void> {
   await send({ ports: [none, good, ...all].map(({ port }) => port), mails: WARM_UP, rate: 0 })
   const loads = [loadavg()[0]!]
   for (let count = 0; count < Number(values.rounds); count += 1) {
-    // another one begins each time
+    // each round begins with another variant
     for (const one of rotated(all, count)) await round(one, none, good)
     loads.push(loadavg()[0]!)
   }
-  const mails = `${values.rounds} rounds of ${MAILS} mails at ${RATE}/s to each of three, upstream ${PAUSE_MS} ms`
+  const mails = `${values.rounds} rounds of ${MAILS} messages at ${RATE}/s to each of three proxies, upstream ${PAUSE_MS} ms`
   console.log(`${mails}; load ${loads.map((one) => one.toFixed(1)).join(' ')}\n`)
   console.log(`${''.padEnd(31)}latency, ms      to no telemetry   to a good collector   CPU  resident`)
-  console.log(`${''.padEnd(31)}p50     p99      p50      p99      p50      p99       us        MB`)
+  console.log(`${''.padEnd(31)}p50     p99      p50      p99      p50      p99       us       MiB`)
   for (const one of all) show(one)
 }
 
@@ -280,19 +258,20 @@ async function watchMemory(mails: number): Promise<void> {
   const step = Math.min(10_000, mails)
   const wanted = values.only || 'collector: dead'
   const variant = VARIANTS.find(({ name }) => name.includes(wanted))
-  if (!variant) throw new Error(`--only ${wanted}: there is ${VARIANTS.map(({ name }) => name).join('; ')}`)
+  if (!variant)
+    throw new Error(`no variant contains ${wanted}; variants: ${VARIANTS.map(({ name }) => name).join('; ')}`)
   const running = await start(variant)
   console.log(variant.name)
-  console.log('mails    resident MB  heap MB  lost spans  mails/s')
+  console.log('messages  resident MiB  heap MiB  lost spans  messages/s')
   for (let done = 0; done < mails; done += step) {
     const { seconds } = await send({ ports: [running.port], mails: step, rate: 0 })
     const text = await page(running.adminPort)
     const lost = sum(text, 'smtp_proxy_telemetry_lost_total', { telemetry_signal: 'traces' })
     const heap = sum(text, 'v8js_memory_heap_used_bytes') / 2 ** 20
     const columns = [
-      String(done + step).padEnd(8),
-      residentMb(running.pid).toFixed(1).padEnd(12),
-      heap.toFixed(1).padEnd(8),
+      String(done + step).padEnd(9),
+      residentMib(running.pid).toFixed(1).padEnd(13),
+      heap.toFixed(1).padEnd(9),
       String(lost).padEnd(11),
       (step / seconds).toFixed(0),
     ]

@@ -1,18 +1,19 @@
 /**
- * Do clients that are allowed, and hostile, hurt the other ones? Each scenario has a proxy of its own.
+ * Do hostile clients that are allowed to connect affect the other ones? Each scenario has its own proxy.
  *
- * silent, reading: clients pipeline commands that the proxy answers itself, as fast as they can, and read no reply, or all of
- * them. Another app sends ten messages a second, each on a connection of its own.
- * before-greeting, after-auth, after-data: clients send TLS records of one byte, as fast as they can. For the first half of
- * the time the upstream does not greet, or does not answer AUTH or DATA, so that the proxy must hold what they send.
+ * silent, reading: clients pipeline commands that get a local reply, as fast as they can, and read no reply, or all of
+ * them. Another app sends ten messages per second, each on a new connection.
+ *
+ * before-greeting, after-auth, after-data: clients send TLS records of one byte, as fast as they can. For the first half
+ * of the time the upstream does not greet, or does not answer AUTH or DATA, so that the proxy must buffer what they send.
  *
  *   nice node bench/hostile-clients.ts [--seconds 10] [--pipelining 8] [--records 10] [--only SCENARIO]
  *
- * SECONDS are 40 at most, because the proxy waits 25 s for a greeting. What a session retains includes its share of what the
- * proxy allocates once, so measure with several clients.
+ * SECONDS is at most 40, because the proxy waits 25 s for a greeting. What a session retains includes its share of what
+ * the proxy allocates once, so measure with several clients.
  *
- * Meanwhile /livez is asked ten times a second. Exit code 1 when a goal is missed. The times also measure the machine, unless the proxy
- * and the clients have a core each.
+ * Meanwhile /livez is requested ten times per second. Exits with 1 when a goal is missed. The times also measure the
+ * machine, unless the proxy and the clients have one core each.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -25,7 +26,7 @@ import { connectClient, type Peer } from '../test/support/sockets/scripted-peers
 import type { PipeliningRole, RecordRole } from './hostile-players.ts'
 import { PROBED, probe, type Turn } from './probe.ts'
 import { startRehearsal } from './rehearsal.ts'
-import { figuresOf, oneMail, type Timed, timed } from './served.ts'
+import { figuresOf, sendMessage, type Timed, timed } from './served.ts'
 
 const { values } = parseArgs({
   options: {
@@ -41,14 +42,14 @@ const EVERY_MS = 100
 
 const GOALS = { residentMib: 200, messageP50Ms: 50, retainedMib: 1, turnMs: 100 }
 
-/** Prints a figure, and whether it is below its goal. */
+/** Prints a figure and whether it is below its goal. */
 function compare(what: string, figure: number, goal: number, unit: string): void {
   const met = figure < goal
   if (!met) process.exitCode = 1
   console.log(`  ${what}: ${figure.toFixed(unit === 'MiB' ? 2 : 0)} ${unit}, goal ${goal}${met ? '' : ': MISSED'}`)
 }
 
-/** By CPU time, which other processes do not change. */
+/** Compares CPU times, which other processes do not affect. */
 function compareTurns(...turns: readonly Turn[]): void {
   compare('longest turn, CPU time', Math.max(...turns.map(({ cpuMs }) => cpuMs)), GOALS.turnMs, 'ms')
   console.log(`  longest turn by the clock: ${Math.max(...turns.map(({ wallMs }) => wallMs)).toFixed(0)} ms`)
@@ -75,12 +76,12 @@ async function pipelining(role: PipeliningRole): Promise<void> {
   const players = start(role, proxy.port, values.pipelining)
   let resident = 0
   const look = () => {
-    resident = Math.max(resident, rehearsal.residentMb())
+    resident = Math.max(resident, rehearsal.residentMib())
   }
   const { messages, answers } = await messagesFor(SECONDS, proxy, look)
   await end(players)
   const { turn } = await probe(proxy)
-  console.log(`${role}: ${values.pipelining} clients that pipeline local commands`)
+  console.log(`${role}: ${values.pipelining} clients that pipeline commands with a local reply`)
   compare('resident memory at most', resident, GOALS.residentMib, 'MiB')
   compare('p50 of other messages', figuresOf(messages).p50, GOALS.messageP50Ms, 'ms')
   compare('failed', figuresOf(messages).failed, 1, 'messages')
@@ -89,18 +90,18 @@ async function pipelining(role: PipeliningRole): Promise<void> {
   console.log(`  /livez: ${figuresOf(answers).text}`)
 }
 
-/** Another app's messages and answers of /livez. `look` is called with each. */
+/** Another app's messages, and requests of /livez. Calls `look` with each. */
 async function messagesFor(seconds: number, proxy: ProxyProcess, look: () => void) {
   const answers: Promise<Timed>[] = []
   const messages = await atARate(seconds, () => {
     look()
     answers.push(alive(proxy))
-    return timed(() => oneMail(proxy.port))
+    return timed(() => sendMessage(proxy.port))
   })
   return { messages, answers: await Promise.all(answers) }
 }
 
-/** Begins an attempt every `EVERY_MS`, also while others wait: attempts one after the other would meet a stall only once. */
+/** Begins an attempt every `EVERY_MS`, also while others wait: sequential attempts would notice a stall only once. */
 async function atARate(seconds: number, attempt: () => Promise<Timed>): Promise<Timed[]> {
   const attempts: Promise<Timed>[] = []
   const began = performance.now()
@@ -142,7 +143,7 @@ async function records(role: RecordRole): Promise<void> {
   console.log(`  /livez while held: ${figuresOf(held).text}; while relayed: ${figuresOf(relayed).text}`)
 }
 
-/** Sessions after which the proxy has loaded all that one needs. */
+/** Plays some sessions, so that the proxy has loaded all code. */
 async function warmUp(stage: ProcessStage): Promise<void> {
   for (let count = 0; count < 20; count += 1) {
     const connected = connectClient({ port: stage.proxy.port, tls: stage.clientTls })

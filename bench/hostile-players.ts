@@ -1,4 +1,4 @@
-/** Clients that harm, in a process of their own: `hostile-players.ts ROLE PORT COUNT [CA-FILE]`, until it is killed. */
+/** Hostile clients in one process: `hostile-players.ts ROLE PORT COUNT [CA-FILE]`. Runs until it is killed. */
 import { readFileSync } from 'node:fs'
 import type { TLSSocket } from 'node:tls'
 import { ask } from '../test/simulator/client.ts'
@@ -6,10 +6,10 @@ import { TURN } from '../test/support/in-process/local-commands.ts'
 import { connectClient, type Peer } from '../test/support/sockets/scripted-peers.ts'
 import { sendRecords } from '../test/support/tls/small-records.ts'
 
-/** Pipelines commands that the proxy answers itself, and reads no reply, or all of them. */
+/** Pipelines commands that get a local reply, and reads no reply, or all of them. */
 export type PipeliningRole = 'silent' | 'reading'
 
-/** Sends TLS records of one byte from this point of a session on. */
+/** Sends TLS records of one byte, beginning at this point of a session. */
 export type RecordRole = 'before-greeting' | 'after-auth' | 'after-data'
 
 const COMMANDS = Buffer.from(TURN.repeat(10_000))
@@ -18,14 +18,14 @@ const FAR_TOO_LONG_MS = 3_600_000
 async function pipelines(port: number, reads: boolean): Promise<void> {
   const client = await connectClient({ port })
   await client.readReply()
-  // what a Peer reads it keeps
+  // a Peer would keep all bytes that it reads
   const socket = client.tcp.removeAllListeners('data')
   if (reads) socket.resume()
   else socket.pause()
   const more = () => {
     while (socket.writable && socket.write(COMMANDS));
   }
-  // not at once: a proxy that reads fast would keep this process in one turn of its loop
+  // not immediately: a proxy that reads fast would keep this process in one turn of its event loop
   socket.on('drain', () => setImmediate(more))
   more()
 }
@@ -36,7 +36,7 @@ async function sendsRecords(port: number, role: RecordRole, ca: string): Promise
   await sendRecords(client.tls as TLSSocket, Number.POSITIVE_INFINITY)
 }
 
-/** Up to a command that the upstream does not answer yet. */
+/** Plays a session up to a command that the upstream does not answer yet. */
 async function begin(client: Peer, role: RecordRole): Promise<void> {
   await client.readReply()
   await ask(client, 'EHLO app.example')

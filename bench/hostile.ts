@@ -1,17 +1,17 @@
 /**
- * Can strangers fill the memory of a Prometheus, or of the proxy? Plays hostile sessions over loopback sockets to the
- * proxy between a client and upstreams that all say what they like, and shows what becomes of the series on /metrics
- * and of the proxy's memory.
+ * Can attackers fill the memory of Prometheus or of the proxy? Plays hostile sessions over loopback sockets, and prints
+ * the number of series on /metrics and the proxy's memory.
  *
  *   nice node bench/hostile.ts [--sessions 100000] [--at-once 50] [--seed 1]
  *
- * Exit code 1 when series of the proxy were added after the first thousand sessions, when a label has a value from
- * outside its set, or when anything that was said is on the page or in the log.
+ * Exits with 1 when series of the proxy are added after the first thousand sessions, when a label has a value outside
+ * its set, or when text of the peers is on the page or in the log.
  */
-import { readFileSync } from 'node:fs'
+
 import { parseArgs } from 'node:util'
 import { SYSTEMATIC } from '../test/support/hostile/sessions.ts'
 import { type HostileStage, openHostileStage } from '../test/support/hostile/stage.ts'
+import { residentMib } from '../test/support/processes/memory.ts'
 import { unknownSeriesOn } from '../test/support/telemetry/labels.ts'
 import { sum } from './rehearsal.ts'
 
@@ -30,7 +30,7 @@ let searched = 0
 
 async function main(): Promise<void> {
   await using stage = await openHostileStage(Number(values.seed))
-  console.log('sessions  series  of the proxy  resident MB  heap MB  mails    seconds')
+  console.log('sessions  series  of the proxy  resident MiB  heap MiB  messages  seconds')
   let known = await look(stage, 0)
   for (let done = 0; done < SESSIONS; ) {
     const step = done === 0 ? SYSTEMATIC : Math.min(STEP - (done % STEP), SESSIONS - done)
@@ -38,16 +38,16 @@ async function main(): Promise<void> {
     done += step
     const series = await look(stage, done)
     if (done > SYSTEMATIC)
-      complain(
+      fail(
         'added',
         [...series].filter((one) => !known.has(one)),
       )
     known = series
   }
-  console.log(`${searched} characters of log were searched for pieces of what was said`)
+  console.log(`searched ${searched} characters of the log for text of the peers`)
 }
 
-/** Prints a row; returns the proxy's own series. */
+/** Prints a row. Returns the proxy's own series. */
 async function look(
   { proxy, secretText, servers, listeners }: HostileStage,
   done: number,
@@ -59,30 +59,26 @@ async function look(
     String(done).padEnd(9),
     String(all.length).padEnd(7),
     String(own.length).padEnd(13),
-    residentMb(proxy.pid).toFixed(1).padEnd(12),
-    (sum(page, 'v8js_memory_heap_used_bytes') / 2 ** 20).toFixed(1).padEnd(8),
-    String(sum(page, 'smtp_proxy_transactions_total')).padEnd(8),
+    residentMib(proxy.pid).toFixed(1).padEnd(13),
+    (sum(page, 'v8js_memory_heap_used_bytes') / 2 ** 20).toFixed(1).padEnd(9),
+    String(sum(page, 'smtp_proxy_transactions_total')).padEnd(9),
     ((performance.now() - began) / 1000).toFixed(0),
   ]
   console.log(columns.join(' '))
-  complain('not of a closed set', unknownSeriesOn(page, { servers, listeners, clients: [] }))
+  fail('unknown label value', unknownSeriesOn(page, { servers, listeners, clients: [] }))
   const log = proxy.lines.map((line) => JSON.stringify(line)).join('\n')
-  // kept for tests that want to look back; here it would only grow
+  // the proxy keeps all lines for tests; here they would only grow
   ;(proxy.lines as unknown[]).length = 0
   searched += log.length
-  complain('leaked', secretText.foundIn(page + log + proxy.stderr))
+  fail('leaked', secretText.foundIn(page + log + proxy.stderr))
   return new Set(own.map((line) => line.slice(0, line.lastIndexOf(' '))))
 }
 
-function complain(what: string, lines: readonly string[]): void {
+function fail(what: string, lines: readonly string[]): void {
   if (lines.length > 0) process.exitCode = 1
   for (const line of lines.slice(0, 50)) console.log(`${what}: ${line}`)
 }
 
-function residentMb(pid: number): number {
-  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
-}
-
 await main()
-// Node 24 may spin for ever in its own clean-up after handshakes that failed, here and not in the proxy
+// after failed handshakes, Node 24 may spin forever at exit; this affects this process, not the proxy
 process.exit()

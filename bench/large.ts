@@ -1,10 +1,10 @@
 /**
- * Large mails: sends one of 20,000,000 bytes many times over one connection and compares each body by SHA-256; shows what
- * the proxy's resident memory does meanwhile.
+ * Sends a large message of 20,000,000 bytes many times over one connection, compares each body by SHA-256, and prints
+ * the proxy's resident memory.
  *
  *   node bench/large.ts [--messages 100] [--bytes 20000000]
  *
- * Exit code 1 when a body differs.
+ * Exits with 1 when a body differs.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
@@ -15,7 +15,7 @@ const { values } = parseArgs({
   options: { messages: { type: 'string', default: '100' }, bytes: { type: 'string', default: '20000000' } },
 })
 const MESSAGES = Number(values.messages)
-/** Until V8's heap and the allocator have their size. */
+/** Messages until V8's heap and the allocator have reached their size. */
 const WARM_UP = 25
 
 /** An attachment in base64: lines of 76 characters. */
@@ -45,21 +45,23 @@ async function send(count: number): Promise<void> {
     await client.send(wire)
     const reply = await client.readReply()
     if (!reply.startsWith('250')) throw new Error(reply)
-    peak = Math.max(peak, rehearsal.residentMb())
+    peak = Math.max(peak, rehearsal.residentMib())
   }
 }
 
-const cold = rehearsal.residentMb()
+const cold = rehearsal.residentMib()
 await send(WARM_UP)
-const [before, cpuBefore] = [rehearsal.residentMb(), rehearsal.cpuMs()]
+const [before, cpuBefore] = [rehearsal.residentMib(), rehearsal.cpuMs()]
 await send(MESSAGES)
-const [after, cpu] = [rehearsal.residentMb(), rehearsal.cpuMs() - cpuBefore]
+const [after, cpu] = [rehearsal.residentMib(), rehearsal.cpuMs() - cpuBefore]
 const megabytes = (MESSAGES * body.length) / 1e6
 const { bodies } = await rehearsal.book()
 const equal = bodies[createHash('sha256').update(body).digest('hex')] ?? 0
-const mb = (value: number) => `${value.toFixed(1)} MB`
+const mib = (value: number) => `${value.toFixed(1)} MiB`
 console.log(`${equal} of ${MESSAGES + WARM_UP} bodies of ${body.length} bytes equal`)
-console.log(`resident: ${mb(cold)} at start, ${mb(before)} after ${WARM_UP}, ${mb(after)} at the end, peak ${mb(peak)}`)
-console.log(`growth over ${MESSAGES}: ${mb(after - before)}; CPU ${(cpu / megabytes).toFixed(2)} ms/MB`)
+console.log(
+  `resident: ${mib(cold)} at start, ${mib(before)} after ${WARM_UP}, ${mib(after)} at the end, peak ${mib(peak)}`,
+)
+console.log(`growth over ${MESSAGES}: ${mib(after - before)}; CPU ${(cpu / megabytes).toFixed(2)} ms/MB`)
 if (equal !== MESSAGES + WARM_UP) process.exitCode = 1
 client.destroy()

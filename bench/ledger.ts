@@ -1,11 +1,11 @@
 /**
- * Do the books balance? Sends mail by Postfix' smtp-source through the proxy to the simulated AhaSend and compares what
- * the simulator's ledger says with what the proxy's metrics say, to the unit; bodies by SHA-256.
+ * Do the books balance? Sends messages with Postfix' smtp-source through the proxy to the simulated AhaSend. The counts
+ * of the simulator's ledger and of the proxy's metrics must be equal, and so must the bodies (by SHA-256).
  *
  *   node bench/ledger.ts [--messages 100000] [--sessions 20]
  *
- * Runs twice: one connection a mail, and persistent connections (`smtp-source -d`). Needs smtp-source (Debian: postfix).
- * Exit code 1 when one figure differs.
+ * Runs twice: with one connection per message, and with persistent connections (`smtp-source -d`). Needs smtp-source
+ * (Debian: postfix). Exits with 1 when a figure differs.
  */
 
 import { spawn } from 'node:child_process'
@@ -24,7 +24,7 @@ const { values } = parseArgs({
 })
 const MESSAGES = Number(values.messages)
 
-/** A mail of 2 KB. smtp-source sends the file as it is, without dot-stuffing, and an empty line behind it. */
+/** A message of 2 KB. smtp-source sends the file unchanged, without dot-stuffing, and an empty line after it. */
 const BODY = `From: <a@example.com>\r\nTo: <b@example.net>\r\nSubject: books\r\n\r\n${'The books balance to the unit.\r\n'.repeat(60)}`
 
 using temporary = temporaryDirectory('ledger-')
@@ -37,25 +37,25 @@ let failures = 0
 for (const mode of [['-d'], []]) await balance(mode)
 process.exitCode = failures === 0 ? 0 : 1
 
-/** One run with books of its own. */
+/** One run with its own simulator and proxy. */
 async function balance(mode: readonly string[]): Promise<void> {
   await using rehearsal = await startRehearsal()
   const { proxy } = rehearsal
   const warmUp = Math.min(2000, MESSAGES)
-  await send(proxy.port, warmUp, mode) // these warm the process up, and count
-  const before = rehearsal.residentMb()
+  await send(proxy.port, warmUp, mode) // the warm-up counts in the books, too
+  const before = rehearsal.residentMib()
   const took = await send(proxy.port, MESSAGES - warmUp, mode)
-  const after = rehearsal.residentMb()
+  const after = rehearsal.residentMib()
   await settled(proxy)
   console.log(
-    `\nsmtp-source ${mode.join(' ') || '(a connection a mail)'}: ${MESSAGES} mails, ${values.sessions} sessions`,
+    `\nsmtp-source ${mode.join(' ') || '(one connection per message)'}: ${MESSAGES} messages, ${values.sessions} sessions`,
   )
   const rate = Math.round((MESSAGES - warmUp) / took)
-  console.log(`${rate} mails/s, resident ${before.toFixed(1)} MB after warm-up, ${after.toFixed(1)} MB at the end`)
+  console.log(`${rate} messages/s, resident ${before.toFixed(1)} MiB after warm-up, ${after.toFixed(1)} MiB at the end`)
   compare(await rehearsal.book(), await proxy.metrics())
 }
 
-/** Seconds that it took. */
+/** Sends messages. Returns the time in seconds. */
 async function send(port: number, messages: number, mode: readonly string[]): Promise<number> {
   if (messages <= 0) return 0
   const started = performance.now()
@@ -80,15 +80,15 @@ async function send(port: number, messages: number, mode: readonly string[]): Pr
   return (performance.now() - started) / 1000
 }
 
-/** Until the last session is closed on all sides. */
+/** Waits until no session is active. */
 async function settled(proxy: ProxyProcess): Promise<void> {
   while (sum(await proxy.metrics(), 'smtp_proxy_session_active') > 0) await new Promise((r) => setTimeout(r, 100))
 }
 
 function compare({ summary, bodies }: Book, page: string): void {
   const accepted = { smtp_transaction_outcome: 'accepted' }
-  row('mails accepted', summary.messages.accepted, sum(page, 'smtp_proxy_transactions_total', accepted))
-  row('mails sent', MESSAGES, summary.messages.received)
+  row('messages accepted', summary.messages.accepted, sum(page, 'smtp_proxy_transactions_total', accepted))
+  row('messages sent', MESSAGES, summary.messages.received)
   row(
     'recipients',
     summary.recipients,
@@ -96,13 +96,17 @@ function compare({ summary, bodies }: Book, page: string): void {
   )
   row('sessions', summary.sessions.opened, sum(page, 'smtp_proxy_session_duration_seconds_count', {}))
   row('bytes of bodies', summary.messages.octets, sum(page, 'smtp_proxy_message_size_bytes_sum', {}))
-  row('bytes up', summary.received.tls, sum(page, 'smtp_proxy_io_bytes_total', { network_io_direction: 'transmit' }))
+  row(
+    'bytes to AhaSend',
+    summary.received.tls,
+    sum(page, 'smtp_proxy_io_bytes_total', { network_io_direction: 'transmit' }),
+  )
   for (const { command, code, tls, count } of summary.replies) {
     if (!tls && command !== 'CONNECT') continue // the proxy's own preamble
     const labels = { smtp_command: command, smtp_reply_code: String(code), smtp_reply_origin: 'upstream' }
     row(`replies ${command} ${code}`, count, sum(page, 'smtp_proxy_replies_total', labels))
   }
-  row('replies in all', repliesOf(summary), sum(page, 'smtp_proxy_replies_total', {}))
+  row('replies in total', repliesOf(summary), sum(page, 'smtp_proxy_replies_total', {}))
   const hash = createHash('sha256').update(`${BODY}\r\n`).digest('hex')
   row('bodies with the right hash', MESSAGES, bodies[hash] ?? 0)
 }

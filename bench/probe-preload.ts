@@ -1,22 +1,22 @@
 /**
- * Preloaded into a proxy that a benchmark measures. On SIGUSR2 it writes a line of JSON to standard error (see probe.ts),
- * and begins to measure again.
+ * Preloaded into a proxy that a benchmark measures. On SIGUSR2 it writes a line of JSON to standard error (see
+ * probe.ts), and starts a new measurement.
  */
 import { isMainThread } from 'node:worker_threads'
 import { retainedBytes } from '../test/support/in-process/retained-bytes.ts'
 
-/** A turn can be longer than measured by this. */
+/** A turn can be longer than measured by this time. */
 const RESOLUTION_MS = 5
 
-/** The longest time between two calls of a timer: by the clock, and what this thread worked of it. In milliseconds. */
+/** The longest time between two calls of a timer, in milliseconds: wall-clock time, and CPU time of this thread. */
 class Turns {
   #at = performance.now()
-  #cpu = workedMs()
+  #cpu = cpuMsOfThread()
   wallMs = 0
   cpuMs = 0
 
   look(): void {
-    const [at, cpu] = [performance.now(), workedMs()]
+    const [at, cpu] = [performance.now(), cpuMsOfThread()]
     this.wallMs = Math.max(this.wallMs, at - this.#at - RESOLUTION_MS)
     this.cpuMs = Math.max(this.cpuMs, cpu - this.#cpu)
     this.#at = at
@@ -24,7 +24,7 @@ class Turns {
   }
 }
 
-function workedMs(): number {
+function cpuMsOfThread(): number {
   const { user, system } = process.threadCpuUsage()
   return (user + system) / 1000
 }

@@ -1,31 +1,32 @@
-/** Figures that only the proxy's own process knows. */
-import { setTimeout as pause } from 'node:timers/promises'
-import type { ProxyOptions, ProxyProcess } from '../test/support/processes/proxy-process.ts'
+/** Figures from inside the proxy's process. */
 
-/** Start the proxy with these. */
+import type { ProxyOptions, ProxyProcess } from '../test/support/processes/proxy-process.ts'
+import { until } from '../test/support/waiting/until.ts'
+
+/** The options of a proxy that can be probed. */
 export const PROBED: ProxyOptions = { nodeOptions: ['--import', new URL('probe-preload.ts', import.meta.url).href] }
 
-/** The longest turn of the event loop since the probe before, in milliseconds. */
+/** The longest turn of the event loop since the previous probe, in milliseconds. */
 export interface Turn {
-  /** By the clock: on a busy machine also the time in which other processes worked. */
+  /** Wall-clock time. On a busy machine it includes the time of other processes. */
   readonly wallMs: number
-  /** What the proxy itself worked. */
+  /** CPU time of the proxy. */
   readonly cpuMs: number
 }
 
-export interface Probe {
+interface Probe {
   readonly turn: Turn
-  /** Bytes that are referenced after a garbage collection. */
+  /** Referenced bytes after a garbage collection. */
   readonly retained: number
 }
 
-/** Asks a proxy that was started with `PROBED`. Rejects when it does not answer within 30 s. */
+/** Probes a proxy that was started with `PROBED`. Rejects when it does not answer within 30 s. */
 export async function probe(proxy: ProxyProcess): Promise<Probe> {
   const known = proxy.stderr.length
   process.kill(proxy.pid, 'SIGUSR2')
-  for (const end = performance.now() + 30_000; performance.now() < end; await pause(10)) {
+  const answer = () => {
     const text = proxy.stderr.slice(known)
-    if (text.endsWith('\n')) return JSON.parse(text) as Probe
+    return text.endsWith('\n') && (JSON.parse(text) as Probe)
   }
-  throw new Error(`the proxy does not answer the probe: ${proxy.stderr}`)
+  return await until(() => `the proxy answers the probe: ${proxy.stderr}`, answer, { limitMs: 30_000, everyMs: 10 })
 }

@@ -1,13 +1,15 @@
 /**
- * Do connections that the proxy refuses hurt the apps that it serves? Two scenarios, each with a proxy of its own:
+ * Do refused connections affect the apps that the proxy serves? Two scenarios, each with its own proxy:
  *
- * leak: one app opens connections and closes none, above PROXY_MAX_SESSIONS_PER_CLIENT, and the process may open 1,024
- * files. strangers: addresses outside PROXY_ALLOW connect, and push bytes as fast as they can.
+ * leak: one app opens connections and closes none, above PROXY_MAX_SESSIONS_PER_CLIENT. The process can open 1,024
+ * files.
+ *
+ * strangers: addresses outside PROXY_ALLOW connect, and send bytes as fast as they can.
  *
  *   nice node bench/refused.ts [--seconds 20] [--per-second 150] [--strangers 2000]
  *
- * Meanwhile another app sends one message after the other, each on a connection of its own, and /metrics is scraped.
- * Exit code 1 when a message or a scrape fails.
+ * Meanwhile another app sends one message after the other, each on a new connection, and /metrics is scraped.
+ * Exits with 1 when a message or a scrape fails.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,14 +18,14 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { ProxyOptions } from '../test/support/processes/proxy-process.ts'
 import { startRehearsal } from './rehearsal.ts'
-import { figuresOf, oneMail, type Timed, timed } from './served.ts'
+import { figuresOf, sendMessage, type Timed, timed } from './served.ts'
 
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '20' },
     'per-second': { type: 'string', default: '150' },
     strangers: { type: 'string', default: '2000' },
-    /** In the processes that this one starts: the role, and the proxy's port. */
+    /** Only in the child processes: the role, and the proxy's port. */
     play: { type: 'string' },
     port: { type: 'string' },
   },
@@ -48,7 +50,7 @@ const SCENARIOS: readonly Scenario[] = [
   { role: 'strangers', env: { PROXY_ALLOW: '127.0.0.1' }, options: {} },
 ]
 
-/** Opens connections at a rate and closes none; one that the proxy closes is not opened again. */
+/** Opens connections at a rate and closes none. */
 async function leak(port: number): Promise<void> {
   const every = 1000 / Number(values['per-second'])
   for (let at = performance.now(); ; at += every) {
@@ -58,7 +60,7 @@ async function leak(port: number): Promise<void> {
   }
 }
 
-/** Pushes on each connection until the proxy ends it, and reports the bytes that were written. */
+/** Sends bytes on each connection until the proxy closes it, and reports the number of bytes. */
 function push(port: number): void {
   const sockets = new Set<net.Socket>()
   for (let count = 0; count < Number(values.strangers); count += 1) {
@@ -66,7 +68,7 @@ function push(port: number): void {
     const more = () => {
       while (socket.writable && socket.write(CHUNK));
     }
-    // not at once: a proxy that reads fast would keep this process in one turn of its loop
+    // not immediately: a proxy that reads fast would keep this process in one turn of its event loop
     socket
       .on('connect', more)
       .on('drain', () => setImmediate(more))
@@ -91,7 +93,7 @@ function start(role: string, port: number): ChildProcess {
   return fork(new URL(import.meta.url), args)
 }
 
-/** How many failed, and how long all took; a failure decides the exit code. */
+/** The failures and times of these attempts. A failure sets the exit code. */
 function summary(attempts: readonly Timed[]): string {
   const { failed, text } = figuresOf(attempts)
   if (failed > 0) process.exitCode = 1
@@ -101,7 +103,7 @@ function summary(attempts: readonly Timed[]): string {
 async function play({ role, env, options }: Scenario): Promise<void> {
   await using rehearsal = await startRehearsal(env, options)
   const { proxy } = rehearsal
-  await oneMail(proxy.port)
+  await sendMessage(proxy.port)
   const cpu = rehearsal.cpuMs()
   const others = start(role, proxy.port)
   let pushed = 0
@@ -111,7 +113,7 @@ async function play({ role, env, options }: Scenario): Promise<void> {
   const messages: Timed[] = []
   const scrapes: Timed[] = []
   for (const end = performance.now() + SECONDS * 1000; performance.now() < end; await pause(50)) {
-    messages.push(await timed(() => oneMail(proxy.port)))
+    messages.push(await timed(() => sendMessage(proxy.port)))
     if (messages.length % 5 === 0) scrapes.push(await timed(() => proxy.metrics()))
   }
   others.kill()
@@ -119,11 +121,11 @@ async function play({ role, env, options }: Scenario): Promise<void> {
   const used = ((rehearsal.cpuMs() - cpu) / 1000).toFixed(1)
   const warned = proxy.lines.some(({ msg }) => /^file descriptor limit/.test(String(msg)))
   console.log(
-    `${role}: ${(pushed / 1e9).toFixed(2)} GB pushed, ${used} s of CPU, ${rehearsal.residentMb().toFixed(0)} MB resident`,
+    `${role}: ${(pushed / 1e9).toFixed(2)} GB sent, ${used} s of CPU, ${rehearsal.residentMib().toFixed(0)} MiB resident`,
   )
   console.log(`  messages: ${summary(messages)}`)
   console.log(`  scrapes: ${summary(scrapes)}`)
-  console.log(`  the log warned of the descriptor limit: ${warned ? 'yes' : 'no'}`)
+  console.log(`  descriptor limit warning in the log: ${warned ? 'yes' : 'no'}`)
 }
 
 if (values.play === 'leak') await leak(Number(values.port))

@@ -1,12 +1,14 @@
-/** A simulated AhaSend and the proxy before it, each in a process of its own, for measurements. */
+/** A simulated AhaSend and the proxy in front of it, each in its own process, for measurements. */
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Summary } from '../test/simulator/ledger.ts'
+import { residentMib } from '../test/support/processes/memory.ts'
 import { type ProxyOptions, type ProxyProcess, startProxy } from '../test/support/processes/proxy-process.ts'
 
-/** What the simulator wrote down: counts, and how often it received each body (by its SHA-256). */
+/** The simulator's ledger: counts, and how often it received each body (by its SHA-256). */
 export interface Book {
   readonly summary: Summary
   readonly bodies: Readonly<Record<string, number>>
@@ -14,17 +16,18 @@ export interface Book {
 
 export interface Rehearsal extends AsyncDisposable {
   readonly proxy: ProxyProcess
-  /** The simulator's own port, to go there directly. */
+  /** The simulator's own port, for direct connections. */
   readonly directPort: number
   readonly caFile: string
+  /** Reads the simulator's ledger. */
   book(): Promise<Book>
-  /** The proxy's resident memory, in MB of 2^20 bytes. */
-  residentMb(): number
+  /** The proxy's resident memory, in MiB. */
+  residentMib(): number
   /** CPU time of the proxy's process so far, in milliseconds. */
   cpuMs(): number
 }
 
-/** Starts both; the simulator takes mail without AUTH. `env` are settings of the proxy besides. */
+/** Starts both. The simulator accepts mail without AUTH. `env` holds further settings of the proxy. */
 export async function startRehearsal(
   env: Readonly<Record<string, string>> = {},
   options: ProxyOptions = {},
@@ -45,7 +48,7 @@ export async function startRehearsal(
       summary: (await page('')) as Summary,
       bodies: (await page('/bodies')) as Record<string, number>,
     }),
-    residentMb: () => residentMb(proxy.pid),
+    residentMib: () => residentMib(proxy.pid),
     cpuMs: () => cpuMs(proxy.pid),
     [Symbol.asyncDispose]: () => end(proxy, simulator),
   }
@@ -57,18 +60,13 @@ async function end(proxy: ProxyProcess, simulator: ChildProcess): Promise<void> 
   if (simulator.exitCode === null && simulator.signalCode === null) await once(simulator, 'exit')
 }
 
-function residentMb(pid: number): number {
-  const kb = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
-  return Number(kb) / 1024
-}
-
-/** The kernel counts in hundredths of a second. */
+/** The CPU time of a process, in milliseconds. The kernel counts hundredths of a second. */
 function cpuMs(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
   return (Number(fields[11]) + Number(fields[12])) * 10
 }
 
-/** The sum of all series of `name` on a scrape page that carry `labels`. */
+/** The sum of all series of `name` with these labels on a scrape page. */
 export function sum(page: string, name: string, labels: Readonly<Record<string, string>> = {}): number {
   const wanted = Object.entries(labels).map(([key, value]) => `${key}="${value}"`)
   return page

@@ -1,4 +1,4 @@
-/** An app that is served while others harm the proxy: whether its attempts succeed, and how long they take. */
+/** Attempts of a normal app while other clients attack the proxy: whether they succeed, and how long they take. */
 import { ask, mail, send } from '../test/simulator/client.ts'
 import { connectClient } from '../test/support/sockets/scripted-peers.ts'
 
@@ -8,8 +8,8 @@ export interface Timed {
   readonly ms: number
 }
 
-/** One message on a connection of its own. Returns whether it was accepted. */
-export async function oneMail(port: number): Promise<boolean> {
+/** Sends one message on a new connection. Returns whether it was accepted. */
+export async function sendMessage(port: number): Promise<boolean> {
   const client = await connectClient({ port, limitMs: 20_000 })
   try {
     if (!(await client.readReply()).startsWith('220')) return false
@@ -20,7 +20,7 @@ export async function oneMail(port: number): Promise<boolean> {
   }
 }
 
-/** Whether it resolves with anything but false, and after how many milliseconds. */
+/** Runs an attempt. It fails when it rejects or resolves with false. */
 export async function timed(attempt: () => Promise<unknown>): Promise<Timed> {
   const began = performance.now()
   const ok = await attempt().then(
@@ -30,17 +30,17 @@ export async function timed(attempt: () => Promise<unknown>): Promise<Timed> {
   return { ok, ms: performance.now() - began }
 }
 
-export interface Figures {
+interface Figures {
   readonly failed: number
-  /** Milliseconds; 0 without an attempt. */
+  /** In milliseconds, like the others; 0 without an attempt. */
   readonly p50: number
   readonly p99: number
   readonly max: number
-  /** All of them, to print. */
+  /** All figures as text. */
   readonly text: string
 }
 
-/** How many of some attempts failed, and how long they took. */
+/** The failures and times of these attempts. */
 export function figuresOf(attempts: readonly Timed[]): Figures {
   const times = attempts.map(({ ms }) => ms).sort((one, other) => one - other)
   const at = (q: number) => times[Math.floor((times.length - 1) * q)] ?? 0

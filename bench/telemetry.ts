@@ -1,11 +1,11 @@
 /**
- * What does telemetry cost a mail? Replays the events of mails on persistent connections into each part of telemetry,
- * side by side with an observer that does nothing, in interleaved rounds, and prints the CPU of a mail: medians, in
- * microseconds, and as a ratio to what relaying that mail costs (measured by `bench/ledger.ts`; `--relay-us`).
+ * How much CPU does telemetry cost per message? Replays the events of messages on persistent connections into each part
+ * of telemetry and into an observer that does nothing, in interleaved rounds. Prints the median CPU time per message in
+ * microseconds, and its ratio to the cost of relaying a message (measured by `bench/ledger.ts`; `--relay-us`).
  *
  *   node --expose-gc bench/telemetry.ts [--mails 20000] [--rounds 9] [--relay-us 100]
  *
- * Spans go through the SDK's batch processor and the OTLP serializer, and end there: no collector is measured.
+ * Spans pass the SDK's batch processor and the OTLP serializer and are then dropped: no collector is measured.
  */
 import { parseArgs } from 'node:util'
 import { ExportResultCode } from '@opentelemetry/core'
@@ -38,11 +38,11 @@ const { values } = parseArgs({
   },
 })
 const MAILS = Number(values.mails)
-const MAILS_A_SESSION = 100
+const MAILS_PER_SESSION = 100
 
-const nobody: Telemetry = { open: () => () => {}, dial() {}, observerFailed() {} }
+const noTelemetry: Telemetry = { open: () => () => {}, dial() {}, observerFailed() {} }
 
-/** Serializes what it is given, as the OTLP exporter does, and sends it nowhere. */
+/** Serializes spans as the OTLP exporter does, and drops them. */
 const serializing: SpanExporter = {
   export(spans, done) {
     ProtobufTraceSerializer.serializeRequest(spans)
@@ -78,27 +78,27 @@ function records(level: 'info' | 'silent', sampler?: Sampler): Telemetry {
 }
 
 const VARIANTS: readonly (readonly [string, Telemetry])[] = [
-  ['an observer that does nothing', nobody],
+  ['an observer that does nothing', noTelemetry],
   ['metrics', combine(metrics())],
   ['log lines (at info)', combine(records('info'))],
   ['spans, none sampled', combine(records('silent', new AlwaysOffSampler()))],
-  ['spans, one mail in ten', combine(records('silent', new TraceIdRatioBasedSampler(0.1)))],
-  ['spans, every mail', combine(records('silent', new AlwaysOnSampler()))],
-  ['all, one mail in ten', combine(metrics(), records('info', new TraceIdRatioBasedSampler(0.1)))],
-  ['all, every mail', combine(metrics(), records('info', new AlwaysOnSampler()))],
+  ['spans, one message in ten', combine(records('silent', new TraceIdRatioBasedSampler(0.1)))],
+  ['spans, every message', combine(records('silent', new AlwaysOnSampler()))],
+  ['all, one message in ten', combine(metrics(), records('info', new TraceIdRatioBasedSampler(0.1)))],
+  ['all, every message', combine(metrics(), records('info', new AlwaysOnSampler()))],
 ]
 
 const session = new SessionStory().dials().greeted().exchange('EHLO', reply(250)).authenticated()
-for (let mail = 0; mail < MAILS_A_SESSION; mail++) {
+for (let mail = 0; mail < MAILS_PER_SESSION; mail++) {
   session.mail().rcpt().data().accepted(2000, ['0123456789abcdef0123456789abcdef'])
 }
 session.exchange('QUIT', reply(221)).closed('quit', 2300, 700)
 
-/** Microseconds of CPU a mail. What waits for the batch processor is counted: its timers run before the clock stops. */
+/** Microseconds of CPU per message, including the batch processor, whose timers run before the measurement ends. */
 async function measure(telemetry: Telemetry): Promise<number> {
   globalThis.gc?.()
   const before = process.cpuUsage()
-  for (let mail = 0; mail < MAILS; mail += MAILS_A_SESSION) {
+  for (let mail = 0; mail < MAILS; mail += MAILS_PER_SESSION) {
     session.tell(telemetry)
     await new Promise(setImmediate)
   }
@@ -120,11 +120,11 @@ for (let round = 0; round <= Number(values.rounds); round++) {
 }
 const nothing = median(figures[0]!)
 const relay = Number(values['relay-us'])
-console.log(`${MAILS} mails a round, ${values.rounds} rounds, medians; relaying a mail: ${relay} us`)
+console.log(`${MAILS} messages per round, ${values.rounds} rounds, medians; relaying a message: ${relay} us`)
 for (const [index, [name]] of VARIANTS.entries()) {
   const us = median(figures[index]!)
   const spread = `${Math.min(...figures[index]!).toFixed(1)} to ${Math.max(...figures[index]!).toFixed(1)}`
   const ratio = (relay + us - nothing) / relay
-  console.log(`${name.padEnd(32)} ${us.toFixed(1).padStart(6)} us a mail (${spread})  x${ratio.toFixed(2)}`)
+  console.log(`${name.padEnd(32)} ${us.toFixed(1).padStart(6)} us per message (${spread})  x${ratio.toFixed(2)}`)
 }
 process.exit()

@@ -6,24 +6,27 @@ const GROWTH = 1.25
 const BOUNDS = 61
 
 export class Durations {
-  readonly #counts = new Uint32Array(BOUNDS + 1)
+  /** Made with the first duration: most minutes of most apps have none. */
+  #counts: Uint32Array | undefined
   #total = 0
 
   /** Takes one duration, in milliseconds. Negative values count as 0. */
   add(milliseconds: number): void {
-    this.#counts[bucketOf(milliseconds)]! += 1
+    this.#all()[bucketOf(milliseconds)]! += 1
     this.#total += 1
   }
 
   /** Adds what another histogram holds. */
   merge(other: Durations): void {
-    for (const [bucket, count] of other.#counts.entries()) this.#counts[bucket]! += count
+    if (!other.#counts) return
+    const counts = this.#all()
+    for (let bucket = 0; bucket < counts.length; bucket += 1) counts[bucket]! += other.#counts[bucket]!
     this.#total += other.#total
   }
 
   /** The duration below which this share (0 to 1) of all durations lies, in milliseconds; undefined without any. */
   quantile(share: number): number | undefined {
-    if (this.#total === 0) return undefined
+    if (!this.#counts) return undefined
     const rank = Math.max(1, Math.ceil(share * this.#total))
     let seen = 0
     const bucket = this.#counts.findIndex((count) => {
@@ -31,6 +34,11 @@ export class Durations {
       return seen >= rank
     })
     return middleOf(bucket)
+  }
+
+  #all(): Uint32Array {
+    this.#counts ??= new Uint32Array(BOUNDS + 1)
+    return this.#counts
   }
 }
 

@@ -16,9 +16,11 @@ export interface ReplyCount {
   count: number
 }
 
+export type Outcomes = Record<TransactionOutcome, number>
+
 /** The counters of one app, in one minute or in several. */
 export class Counts {
-  readonly outcomes: Record<TransactionOutcome, number> = {
+  readonly outcomes: Outcomes = {
     accepted: 0,
     tempfail: 0,
     permfail: 0,
@@ -48,14 +50,26 @@ export class Counts {
 
   /** Adds what another set of counters holds. */
   add(other: Counts): void {
-    for (const outcome of Object.keys(this.outcomes) as TransactionOutcome[])
-      this.outcomes[outcome] += other.outcomes[outcome]
+    addOutcomes(this.outcomes, other.outcomes)
     this.sessions += other.sessions
     this.refusedSessions += other.refusedSessions
-    for (const { code, cause, count } of other.replies.values()) this.replied({ code, cause }, count)
+    for (const [key, reply] of other.replies) {
+      const known = this.replies.get(key)
+      if (known) known.count += reply.count
+      else this.replied(reply, reply.count)
+    }
     for (const [error, count] of other.tlsFailures) this.tlsFailed(error, count)
     this.finalReplies.merge(other.finalReplies)
   }
+}
+
+/** Adds the counts of `other` to those of `sum`. */
+export function addOutcomes(sum: Outcomes, other: Readonly<Outcomes>): void {
+  sum.accepted += other.accepted
+  sum.tempfail += other.tempfail
+  sum.permfail += other.permfail
+  sum.aborted += other.aborted
+  sum.in_doubt += other.in_doubt
 }
 
 /** One minute. `at` is its beginning, in milliseconds since the Unix epoch. */

@@ -2,11 +2,11 @@
 
 import { explanations } from '../otel/metrics/app-tls.ts'
 import { actors, type Meaning, meanings } from '../otel/names/meanings.ts'
-import type { AppTlsError, ReplyCause, TransactionOutcome } from '../proxy/events/closed-sets.ts'
+import type { AppTlsError, ReplyCause } from '../proxy/events/closed-sets.ts'
 import type { FailureReport } from './failures.ts'
 import type { Feed } from './feed.ts'
 import { type Flow, flowOf } from './flow.ts'
-import { type Counts, type Minute, sumByApp, sumOf } from './minutes.ts'
+import { addOutcomes, type Counts, type Minute, type Outcomes, sumByApp, sumOf } from './minutes.ts'
 import type { UpstreamReport } from './upstreams.ts'
 
 /** What the page shows and the feed does not know. */
@@ -35,7 +35,7 @@ export interface Limits {
 
 /** Counts of some minutes of one app or of all. Times are in milliseconds. */
 export interface Summary {
-  readonly outcomes: Readonly<Record<TransactionOutcome, number>>
+  readonly outcomes: Readonly<Outcomes>
   readonly sessions: number
   readonly refusedSessions: number
   /** Time from the final dot to its reply; absent without any. */
@@ -48,8 +48,9 @@ export interface AppSummary extends Summary {
 }
 
 /** One minute of all apps; `at` is its beginning. */
-export interface MinuteSummary extends Summary {
+export interface MinuteSummary {
   readonly at: number
+  readonly outcomes: Readonly<Outcomes>
   /** By first digit of the reply code. */
   readonly replies: Readonly<Record<'2' | '3' | '4' | '5', number>>
   /** Replies 421 except those to idle connections. */
@@ -139,15 +140,18 @@ function messagesOf({ outcomes }: Summary): number {
 }
 
 function minuteOf({ at, apps }: Minute): MinuteSummary {
-  const counts = sumOf(apps.values())
+  const outcomes: Outcomes = { accepted: 0, tempfail: 0, permfail: 0, aborted: 0, in_doubt: 0 }
   const replies = { 2: 0, 3: 0, 4: 0, 5: 0 }
   let turnedAway = 0
-  for (const { code, cause, count } of counts.replies.values()) {
-    const first = Math.floor(code / 100)
-    if (first >= 2 && first <= 5) replies[first as 2 | 3 | 4 | 5] += count
-    if (code === 421 && cause !== 'idle_timeout') turnedAway += count
+  for (const counts of apps.values()) {
+    addOutcomes(outcomes, counts.outcomes)
+    for (const { code, cause, count } of counts.replies.values()) {
+      const first = Math.floor(code / 100)
+      if (first >= 2 && first <= 5) replies[first as 2 | 3 | 4 | 5] += count
+      if (code === 421 && cause !== 'idle_timeout') turnedAway += count
+    }
   }
-  return { at, ...summaryOf(counts), replies, turnedAway }
+  return { at, outcomes, replies, turnedAway }
 }
 
 function repliesOf({ replies }: Counts): ReplySummary[] {

@@ -126,6 +126,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'proxy/server',
     'proxy/admin',
     'otel/settings',
+    'otel/metrics',
     'otel/export',
     'otel/records',
     'otel',

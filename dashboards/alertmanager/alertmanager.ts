@@ -19,9 +19,9 @@ import { EMAIL, PAGERDUTY, SLACK } from './texts.ts'
 /** The general alert waits for more specific ones. */
 const CATCH_ALL = 'SmtpProxyErrorBudgetBurning' satisfies AlertName
 
-/** One notification for all applications, upstreams and instances with the same problem. */
+/** One notification for all apps, upstreams and instances with the same problem. */
 const GROUP = ['job', 'alertname']
-/** For problems of single applications: a further alert in a group that was already notified is not a new incident. */
+/** For problems of single apps: a further alert in a group that was already notified is not a new incident. */
 const GROUP_BY_APP = [...GROUP, 'smtp_client_name']
 const CREDENTIALS = 'AhaSendCredentialsRejected' satisfies AlertName
 
@@ -137,7 +137,7 @@ const INHIBITIONS: readonly Inhibition[] = [
     only: 'severity!="none"',
     equal: ['job'],
   },
-  // symptoms of a disabled account; not refused logins, because applications may share a client name
+  // symptoms of a disabled account; not refused logins, because apps may share a client name
   {
     sources: ['AhaSendAccountDisabled'],
     targets: ['AhaSendDomainNotConfigured', 'AhaSendRecipientsRejected'],

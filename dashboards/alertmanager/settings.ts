@@ -88,8 +88,8 @@ const SETTINGS = {
     variable: 'ALERT_EMAIL_SMARTHOST',
     default: '',
     meaning:
-      'Mail server for alert emails, as `host:port`. Use neither this proxy nor AhaSend: an alert that mail fails, such ' +
-      'as 521 from AhaSend, would not arrive.',
+      'Mail server for alert emails, as `host:port`. Use neither this proxy nor AhaSend: an alert about ' +
+      'failing mail, such as a 521 from AhaSend, would not arrive.',
     read: optional(hostAndPort),
   },
   emailTls: {
@@ -101,13 +101,13 @@ const SETTINGS = {
   emailUser: {
     variable: 'ALERT_EMAIL_USER',
     default: '',
-    meaning: 'User name at the mail server.',
+    meaning: 'User name for the mail server.',
     read: optional(anyText),
   },
   emailPassword: {
     variable: 'ALERT_EMAIL_PASSWORD',
     default: '',
-    meaning: 'Password at the mail server.',
+    meaning: 'Password for the mail server.',
     read: optional(anyText),
     secret: true,
   },

@@ -18,8 +18,9 @@ export const STACK_SECTIONS: readonly Section[] = [
         variable: 'SETTINGS_FILE',
         default: '.env',
         meaning:
-          '`proxy-names` and `alertmanager-config` check this file for misspelled names. Compose does not tell them ' +
-          'which file it read: if it is not `.env` beside compose.yaml, name it here, relative to compose.yaml.',
+          '`proxy-names` and `alertmanager-config` check this file for misspelled names. Compose does not pass ' +
+          'the name of the file to them: if the file is not `.env` in the directory of compose.yaml, set its ' +
+          'path here, relative to compose.yaml.',
       },
     ],
   },
@@ -30,15 +31,20 @@ export const STACK_SECTIONS: readonly Section[] = [
         variable: 'SMTP_PUBLISH',
         default: '127.0.0.1:2525',
         meaning:
-          'Where applications outside this Compose project reach the proxy: always its port 2525 in the container, ' +
-          'whichever port this publishes. Applications in the same project need no published port: they connect to ' +
-          '`proxy:2525`. Before you publish beyond 127.0.0.1, see `PROXY_ALLOW` and `PROXY_TLS_CERT_FILE` below.',
+          'The address and port on this machine where apps outside this Compose project reach the proxy. In ' +
+          'the container, the port is always 2525. Apps in the same project need no published port: they ' +
+          'connect to `proxy:2525`. Before you publish beyond 127.0.0.1, see `PROXY_ALLOW` and ' +
+          '`PROXY_TLS_CERT_FILE` below.',
       },
-      { variable: 'GRAFANA_PUBLISH', default: '127.0.0.1:3000', meaning: 'Where Grafana is published.' },
+      {
+        variable: 'GRAFANA_PUBLISH',
+        default: '127.0.0.1:3000',
+        meaning: 'The address and port on this machine where Grafana is published.',
+      },
       {
         variable: 'GRAFANA_URL',
         default: 'http://localhost:3000',
-        meaning: 'The URL of Grafana that people open. Links in alerts begin with this URL.',
+        meaning: 'The URL at which users open Grafana. Links in alerts begin with this URL.',
       },
     ],
   },
@@ -56,7 +62,9 @@ export const STACK_SECTIONS: readonly Section[] = [
         default:
           'elasticsearch,grafana-postgresql-datasource,grafana-pyroscope-datasource,influxdb,jaeger,loki,mssql,mysql,' +
           'opentsdb,stackdriver,zipkin',
-        meaning: 'Data source plugins that Grafana does not start. Remove those that your own dashboards need.',
+        meaning:
+          'Data source plugins that Grafana does not start. Remove from this list the plugins that your own ' +
+          'dashboards need.',
       },
     ],
   },
@@ -71,15 +79,15 @@ export const STACK_SECTIONS: readonly Section[] = [
       {
         variable: 'PROMETHEUS_RETENTION_SIZE',
         default: '5GB',
-        meaning: 'Disk space for metrics. Above it, Prometheus deletes the oldest.',
+        meaning: 'Maximum disk space for metrics. Beyond it, Prometheus deletes the oldest metrics.',
       },
       { variable: 'TEMPO_RETENTION', default: '336h', meaning: 'How long Tempo keeps traces.' },
       {
         variable: 'PROXY_MEMORY',
         default: '1536m',
         meaning:
-          'Memory limit of the proxy: about 100 KB per session, more if applications use TLS. The default is enough for ' +
-          '`PROXY_MAX_SESSIONS` below.',
+          'Memory limit of the proxy: about 100 KB per session, more if apps use TLS. The default is enough ' +
+          'for `PROXY_MAX_SESSIONS` below.',
       },
       { variable: 'PROXY_CPUS', default: '0', meaning: 'CPU limit of the proxy. 0 = all CPUs.' },
       { variable: 'PROMETHEUS_MEMORY', default: '1g', meaning: 'Memory limit of Prometheus.' },

@@ -145,8 +145,9 @@ function slowFinalReplies(make: RuleMaker): Alert {
     for: 5 * MINUTE,
     summary: 'AhaSend is slow to confirm messages.',
     description: ({ time, label }) =>
-      `Too many final replies of ${label('server.address')} take ${time} or longer: one in twenty, or three in ten if ` +
-      'few messages are sent. Apps with a shorter timeout give up and send messages again that AhaSend has queued.',
+      `Too many final replies of ${label('server.address')} take ${time} or longer: one in twenty, or three in ` +
+      'ten if few messages are sent. Apps with a shorter timeout give up and resend messages that AhaSend has ' +
+      'already queued.',
     panel: [dashboards.mail, 'Time to the final reply'],
   }
 }

@@ -22,7 +22,8 @@ function notDelivered(make: RuleMaker): Alert {
     for: 0,
     summary: 'Alertmanager cannot deliver notifications.',
     description: ({ count }) =>
-      `Alertmanager failed to notify {{ $labels.integration }} ${count} times in 15 minutes. Its log shows the reason.`,
+      `Alertmanager could not deliver ${count} notifications to {{ $labels.integration }} in 15 minutes. Its ` +
+      'log shows the reason.',
   }
 }
 
@@ -38,7 +39,7 @@ function watchdog(): Alert {
     for: 0,
     summary: 'Prometheus evaluates the alerts and sends them to Alertmanager.',
     description: () =>
-      'This alert always fires. While this alert fires, Alertmanager calls ALERT_HEARTBEAT_URL every minute. The service ' +
-      'at that URL notifies you when the calls stop.',
+      'By design, this alert always fires. While it does, Alertmanager calls ALERT_HEARTBEAT_URL every minute. ' +
+      'The service at that URL notifies you when the calls stop.',
   }
 }

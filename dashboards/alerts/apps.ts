@@ -29,7 +29,7 @@ function credentialsRejected(make: RuleMaker, counts: Counts): Alert[] {
     for: MINUTE,
     description: ({ count, label }) =>
       `${label('server.address')} refused ${count} logins of ${label('smtp.client.name')} in the last hour. ` +
-      'AhaSend accepts no mail that an app sends with these credentials.',
+      'AhaSend accepts no mail that the app sends with these credentials.',
     panel: [dashboards.refusals, 'By app and cause'],
   } as const satisfies Partial<Alert>
   return [
@@ -145,7 +145,7 @@ function recipientsRejected(make: RuleMaker, counts: Counts): Alert {
       `${rejected} / ${make.sum(BY_CLIENT, make.increase(make.select.series('recipients'), HOUR))} > ${RECIPIENTS.share}`,
     ),
     for: 5 * MINUTE,
-    summary: 'AhaSend refuses many recipients of an app.',
+    summary: "AhaSend refuses many of an app's recipients.",
     description: ({ count, label }) =>
       `${label('server.address')} answered 553 to ${count} recipients of ${label('smtp.client.name')} in the last ` +
       'hour: their domains are toxic, temporary or misspelled. Too many such recipients harm the reputation of the ' +

@@ -58,7 +58,7 @@ function connections({ connectionLimit }: Counts): Limit {
     beyond: ({ count, label }) =>
       `${label('server.address')} refused ${label('smtp.client.name')} ${count} times in the last hour because its ` +
       'connection had reached a limit. The app must send these messages again on a new connection.',
-    summary: ['Connections are close to the limit of 10,000 messages.', 'Connections reach a limit of AhaSend.'],
+    summary: ['Connections are close to the limit of 10,000 messages.', 'Connections exceed a limit of AhaSend.'],
     panel: 'Messages per connection',
   }
 }

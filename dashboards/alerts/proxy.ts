@@ -36,14 +36,14 @@ function down(): Alert[] {
       ...shared,
       severity: 'critical',
       expr: `max by (job) (${up}) == 0`,
-      summary: 'No proxy answers: apps cannot send mail.',
+      summary: 'No proxy answers Prometheus: apps may be unable to send mail.',
       description: ({ label }) => `Prometheus cannot reach any instance of ${label('job')}.`,
     },
     {
       ...shared,
       severity: 'warning',
       expr: joined('and on (job)', `${up} == 0`, `max by (job) (${up}) == 1`),
-      summary: 'One of the proxies does not answer.',
+      summary: 'One of the proxies does not answer Prometheus.',
       description: ({ label }) => `Prometheus cannot reach ${label('instance')}. Other instances answer.`,
     },
   ]

@@ -12,8 +12,9 @@ export function refusedAlerts(make: RuleMaker, { turnedAway, notAllowed }: Count
     name: 'SmtpProxyRefusingSessions',
     for: 0,
     description: ({ count, label }) =>
-      `The proxy refused ${count} connections: ${label('smtp.session.close_reason')}. session_limit: PROXY_MAX_SESSIONS ` +
-      'or PROXY_MAX_SESSIONS_PER_CLIENT is reached. not_allowed: the address is not in PROXY_ALLOW.',
+      `The proxy refused ${count} connections: ${label('smtp.session.close_reason')}. session_limit: ` +
+      "PROXY_MAX_SESSIONS or PROXY_MAX_SESSIONS_PER_CLIENT is reached. not_allowed: the client's address is " +
+      'not in PROXY_ALLOW.',
     panel: [dashboards.proxy, 'Sessions refused by the proxy'],
   } as const satisfies Partial<Alert>
   return [

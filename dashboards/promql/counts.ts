@@ -100,7 +100,7 @@ function messageGrowths(make: RuleMaker) {
 /** Excludes messages that a stop of the proxy ended: neither AhaSend nor the apps caused that. */
 export const NOT_DRAINED = { 'error.type': { not: 'drained' } } as const satisfies Matchers<'transactions'>
 
-/** Messages that ended, except those that the application aborted and those that a stop of the proxy ended. */
+/** Messages that ended, except those that the app aborted and those that a stop of the proxy ended. */
 const ENDED = { 'smtp.transaction.outcome': { not: 'aborted' }, ...NOT_DRAINED } as const
 
 /** Failures that need action; port scanners and health checks close early. A success has no error type. */
@@ -145,7 +145,7 @@ export function acceptedLogins(make: RuleMaker): string {
   })
 }
 
-/** TLS handshakes of applications that succeeded. */
+/** TLS handshakes of apps that succeeded. */
 export function enteredTls(make: RuleMaker): string {
   return make.select.series('appTlsHandshakes', { 'error.type': '' })
 }

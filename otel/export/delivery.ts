@@ -158,7 +158,7 @@ const REASONS = new Map([
   ['OTLP export response body exceeded size limit of 4194304 bytes', 'response too long'],
   ['Request timed out', 'timeout'],
   ['Concurrent export limit reached', 'too many concurrent exports'],
-  ['Export failed with retryable status', 'HTTP 429, 502, 503 or 504, also after retries'],
+  ['Export failed with retryable status', 'HTTP 429, 502, 503 or 504, even after retries'],
 ])
 
 /** Why an export failed: the HTTP status or Node's error code. Error messages are not used: they may quote the receiver. */

@@ -1,4 +1,4 @@
-/** What telemetry reports about TLS handshakes of applications: the metric, and the explanation in the log. */
+/** What telemetry reports about TLS handshakes of apps: the metric, and the explanation in the log. */
 import type { Meter } from '@opentelemetry/api'
 import type { AppTlsError } from '../../proxy/events/closed-sets.ts'
 import type { SessionEvent, SessionOpen } from '../../proxy/events/session-event.ts'
@@ -8,7 +8,7 @@ import { type Cell, type Cells, type Configured, cellsOf } from './instruments.t
 /** Failures that need no action: port scanners and health checks cause them. */
 const HARMLESS: ReadonlySet<AppTlsError> = new Set<AppTlsError>(['app_tls_closed'])
 
-/** True if the application, its configuration or the proxy's certificate must change. */
+/** True if the app, its configuration or the proxy's certificate must change. */
 export function needsAction(error: AppTlsError): boolean {
   return !HARMLESS.has(error)
 }
@@ -16,37 +16,35 @@ export function needsAction(error: AppTlsError): boolean {
 /** For each error, what failed and what to do. The log shows it. */
 export const explanations: Readonly<Record<AppTlsError, string>> = {
   app_tls_certificate_rejected:
-    'The application rejected the certificate of the proxy. Check that the certificate covers the host name that the ' +
-    'application connects to, that PROXY_TLS_CERT_FILE contains the whole chain, and that the application trusts the ' +
-    'authority.',
+    'The app rejected the certificate of the proxy. Check that the certificate covers the host name that the ' +
+    'app connects to, that PROXY_TLS_CERT_FILE contains the whole chain, and that the app trusts the authority.',
   app_tls_abandoned:
-    'The application closed the connection after it received the certificate of the proxy, and gave no reason. Most ' +
+    'The app closed the connection after it received the certificate of the proxy, and gave no reason. Most ' +
     'likely it does not trust the certificate: check its host name, its chain and its authority.',
   app_tls_version:
-    'The application offers only TLS 1.1 or older, and the proxy requires TLS 1.2. Update the TLS library of the ' +
-    'application.',
+    'The app offers only TLS 1.1 or older, and the proxy requires TLS 1.2. Update the TLS library of the app.',
   app_tls_no_shared_cipher:
-    'The application and the proxy have no cipher suite, key exchange group or signature algorithm in common. Update ' +
-    'the TLS library of the application. If that is not possible, set PROXY_TLS_CIPHERS=old.',
+    'The app and the proxy have no cipher suite, key exchange group or signature algorithm in common. Update ' +
+    'the TLS library of the app. If that is not possible, set PROXY_TLS_CIPHERS=old.',
   app_tls_plaintext:
-    'The application sent plain text where TLS must begin. For an smtps:// port, configure implicit TLS in the ' +
-    'application; without TLS, use an smtp:// port.',
+    'The app sent plain text where TLS must begin. For an smtps:// port, configure implicit TLS in the app; ' +
+    'without TLS, use an smtp:// port.',
   app_tls_alpn:
-    'The application demands a protocol that is not SMTP (ALPN). Remove the ALPN setting of the application, or check ' +
-    'that it is a mail client.',
+    'The app requires a protocol that is not SMTP (ALPN). Remove the ALPN setting of the app, or check that it ' +
+    'is a mail client.',
   app_tls_timeout:
-    'The application did not complete the TLS handshake in time. If it waits for a greeting, it does not use TLS: for ' +
-    'an smtps:// port, configure implicit TLS in the application.',
+    'The app did not complete the TLS handshake in time. If it waits for a greeting, it does not use TLS: for ' +
+    'an smtps:// port, configure implicit TLS in the app.',
   app_tls_closed:
     'The connection ended before the proxy sent its certificate. Port scanners and health checks do this: no action is ' +
     'needed.',
   app_tls_on_plain_listener:
-    'The application began TLS on an smtp:// port, which begins in plain text. Configure STARTTLS (or no TLS) in the ' +
-    'application, or add an smtps:// listener to PROXY_LISTEN.',
+    'The app began TLS on an smtp:// port, which begins in plain text. Configure STARTTLS (or no TLS) in the ' +
+    'app, or add an smtps:// listener to PROXY_LISTEN.',
   app_tls_failed: 'The TLS handshake failed. smtp.tls.detail is the reason that OpenSSL gives.',
 }
 
-/** Counts TLS handshakes of applications. */
+/** Counts TLS handshakes of apps. */
 export class AppTlsMetrics {
   readonly #handshakes: Cells<AttributesOf<'appTlsHandshakes'>>
 
@@ -68,7 +66,7 @@ export class AppTlsMetrics {
       if (event.type === 'tls') handshaken = true
       else if (event.type === 'tls-failed') this.#of(listener, clientName, event.error).value += 1
       else if (handshaken && event.type === 'exchange' && event.command !== 'UNSOLICITED') {
-        // only a command inside TLS proves that the application accepts the certificate
+        // only a command inside TLS proves that the app accepts the certificate
         handshaken = false
         this.#of(listener, clientName).value += 1
       }

@@ -114,7 +114,7 @@ export const details = {
   'smtp.auth.mechanism': 'The SASL mechanism, or OTHER.',
   'smtp.auth.code': 'The code of the reply to AUTH.',
   'smtp.dial.detail': 'The name that Node, the resolver or OpenSSL gives to the failure, such as CERT_HAS_EXPIRED.',
-  'smtp.tls.detail': 'The name that OpenSSL gives to the failure of the TLS handshake with the application.',
+  'smtp.tls.detail': 'The name that OpenSSL gives to the failure of the TLS handshake with the app.',
   'smtp.dial.count': 'Number of attempts to connect to an upstream.',
   'smtp.dial.ahead': 'True if the proxy had preconnected the upstream connection.',
   'smtp.ehlo.removed': 'Extensions that the proxy removed from the EHLO reply.',

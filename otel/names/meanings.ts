@@ -42,7 +42,9 @@ export const meanings: Readonly<Record<ReplyCause, Meaning>> = {
     codes: '556',
     meaning: 'The account or the sending domain is not set up',
     actor: 'domain',
-    action: "Verify the domain in AhaSend's dashboard, check its DNS records. AhaSend can also pause a single domain.",
+    action:
+      "Verify the domain in AhaSend's dashboard and check its DNS records. AhaSend can also pause a single " +
+      'domain.',
     runbook: 'AhaSendDomainNotConfigured',
   },
   invalid_credentials: {
@@ -125,7 +127,7 @@ export const meanings: Readonly<Record<ReplyCause, Meaning>> = {
   },
   partially_queued: {
     codes: '250',
-    meaning: 'Accepted for only some of the recipients',
+    meaning: 'Queued for only some of the recipients',
     actor: 'developer',
     action: 'Compare the ids in the trace with the number of recipients.',
     runbook: 'AhaSendPartiallyQueued',
@@ -152,7 +154,7 @@ export const meanings: Readonly<Record<ReplyCause, Meaning>> = {
   },
   local_resources_exhausted: {
     codes: '421 (proxy)',
-    meaning: "The proxy's machine has no file descriptor, port or memory left for a connection",
+    meaning: "The proxy's machine has no file descriptor, local port or memory left for a connection",
     actor: 'operator',
     action: 'Raise the limit that the advice in the log line "dial failed" names.',
     runbook: 'SmtpProxyOutOfResources',
@@ -161,7 +163,7 @@ export const meanings: Readonly<Record<ReplyCause, Meaning>> = {
     codes: '421 (proxy)',
     meaning: "The client's address is in none of the networks in PROXY_ALLOW",
     actor: 'operator',
-    action: 'Add its network to PROXY_ALLOW, or find out who connects.',
+    action: "Add the client's network to PROXY_ALLOW, or find out who connects.",
     runbook: 'SmtpProxyRefusingSessions',
   },
   draining: {

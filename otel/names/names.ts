@@ -162,7 +162,7 @@ export const metrics = {
     name: 'smtp.proxy.client.tls.handshakes',
     kind: 'counter',
     unit: '{handshake}',
-    help: 'TLS handshakes of applications. Without error_type: successful ones.',
+    help: 'TLS handshakes of apps. Without error_type: successful ones.',
     attributes: ['error.type', 'smtp.listener', 'smtp.client.name'],
     prometheus: 'smtp_proxy_client_tls_handshakes_total',
   },

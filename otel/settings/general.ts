@@ -69,9 +69,9 @@ export const SETTINGS = {
     variable: 'OTEL_TRACES_SAMPLER',
     default: 'parentbased_traceidratio',
     meaning:
-      'Which messages and sessions are traced: `always_on`, `always_off`, `traceidratio`, `parentbased_always_on`, ' +
-      '`parentbased_always_off` or `parentbased_traceidratio`. Those that failed, are in doubt or were slow ' +
-      '(`PROXY_SLOW`) are always traced.',
+      'Which messages and sessions are traced: `always_on`, `always_off`, `traceidratio`, ' +
+      '`parentbased_always_on`, `parentbased_always_off` or `parentbased_traceidratio`. Messages and sessions ' +
+      'that failed, are in doubt or were slow (`PROXY_SLOW`) are always traced.',
     read: choiceInAnyCase(
       'always_on',
       'always_off',
@@ -94,7 +94,7 @@ export const SETTINGS = {
     default: 'tracecontext,baggage',
     meaning:
       'With `tracecontext`, a message with a `traceparent` header joins that trace. With `none`, every message ' +
-      'starts its own trace. `baggage` is accepted but has no effect, because the proxy passes nothing on.',
+      'starts its own trace. `baggage` is accepted but has no effect, because the proxy propagates no baggage.',
     read: words('tracecontext', 'baggage'),
     effective: ({ propagators }) => propagators.join(',') || 'none',
   },

@@ -24,11 +24,12 @@ export const OTLP_SETTINGS = {
     variable: 'OTEL_EXPORTER_OTLP_ENDPOINT',
     default: '',
     meaning:
-      'URL of an OpenTelemetry collector that accepts OTLP over HTTP, such as `http://collector:4318`. The proxy ' +
-      'appends `/v1/traces`, `/v1/metrics` and `/v1/logs`. Without an endpoint, nothing is exported by OTLP. ' +
-      'Variables for one signal override this variable and those below: `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, ' +
-      '`OTEL_EXPORTER_OTLP_METRICS_HEADERS`, `OTEL_EXPORTER_OTLP_LOGS_TIMEOUT` and so on. The proxy uses the ' +
-      'endpoint of one signal without appending a path.',
+      'URL of the OTLP receiver, such as `http://collector:4318`. The receiver must accept OTLP over HTTP. The ' +
+      'proxy appends `/v1/traces`, `/v1/metrics` and `/v1/logs`. Without an endpoint, nothing is exported by ' +
+      'OTLP. Variables for one signal override this variable and those below: ' +
+      '`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_METRICS_HEADERS`, ' +
+      '`OTEL_EXPORTER_OTLP_LOGS_TIMEOUT` and so on. The proxy uses the endpoint of one signal without ' +
+      'appending a path.',
     read: optional(baseEndpoint),
     readOwn: optional(endpoint),
     ofSignal: ({ url }) => shownUrl(url),
@@ -66,14 +67,14 @@ export const OTLP_SETTINGS = {
   authorities: {
     variable: 'OTEL_EXPORTER_OTLP_CERTIFICATE',
     default: '',
-    meaning: "PEM file of the certificate authorities to trust for the collector, instead of Node's.",
+    meaning: "PEM file of the certificate authorities to trust for the OTLP receiver, instead of Node's.",
     read: optional(certificateFile),
     ofSignal: ({ authorities }) => authorities?.path,
   },
   clientKey: {
     variable: 'OTEL_EXPORTER_OTLP_CLIENT_KEY',
     default: '',
-    meaning: 'PEM file of the unencrypted private key with which the proxy identifies itself to the collector.',
+    meaning: 'PEM file of the unencrypted private key with which the proxy identifies itself to the OTLP receiver.',
     read: optional(keyFile),
     ofSignal: ({ clientKey }) => clientKey?.path,
   },

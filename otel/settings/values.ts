@@ -43,7 +43,7 @@ export const protocol: Reader<'http/protobuf'> = (given) => {
   return wrong(
     given,
     'http/protobuf',
-    "Other protocols are not supported: set an endpoint with the collector's HTTP port, usually 4318.",
+    "Other protocols are not supported: set an endpoint with the receiver's HTTP port, usually 4318.",
   )
 }
 

@@ -32,7 +32,7 @@ export interface AdminOptions {
   /** The scrape page, in Prometheus' text format. */
   readonly page: () => Promise<string>
   /** Further pages, by path. */
-  readonly pages: ReadonlyMap<string, () => Page>
+  readonly pages: ReadonlyMap<string, () => Page | Promise<Page>>
   /** Server-sent events, by path. */
   readonly streams: ReadonlyMap<string, Stream>
   /** True if the proxy listens and does not drain; otherwise the reason why it accepts no sessions. */
@@ -126,7 +126,7 @@ function routesOf({ page, pages, ready }: AdminOptions): Routes {
     [SCRAPE_PATH, async () => ({ status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body: await page() })],
     ['/livez', () => text(200, 'alive')],
     ['/readyz', () => readiness(ready())],
-    ...[...pages].map(([path, make]) => [path, () => ({ status: 200, ...make() })] as const),
+    ...[...pages].map(([path, make]) => [path, async () => ({ status: 200, ...(await make()) })] as const),
   ])
 }
 

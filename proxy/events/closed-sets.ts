@@ -79,7 +79,7 @@ export const dialErrors = [
 export type DialError = (typeof dialErrors)[number]
 
 /**
- * Why an application did not enter TLS. A value, never thrown.
+ * Why an app did not enter TLS. A value, never thrown.
  *
  * - `app_tls_certificate_rejected`: it answered the proxy's certificate with an alert.
  * - `app_tls_abandoned`: it closed the connection after it had received the certificate, without an alert. Node.js does
@@ -87,7 +87,7 @@ export type DialError = (typeof dialErrors)[number]
  * - `app_tls_version`: it offers only TLS 1.1 or older.
  * - `app_tls_no_shared_cipher`: it has no cipher suite, key exchange group or signature algorithm in common with the proxy.
  * - `app_tls_plaintext`: it sent plain text instead of TLS.
- * - `app_tls_alpn`: it demands an application protocol that is not SMTP.
+ * - `app_tls_alpn`: it requires an application protocol that is not SMTP.
  * - `app_tls_timeout`: it sent nothing, or not all of its handshake.
  * - `app_tls_closed`: it closed or reset the connection before it had received the certificate.
  * - `app_tls_on_plain_listener`: it began TLS, without STARTTLS, on an smtp:// listener.

@@ -48,7 +48,7 @@ export type SessionEvent =
   /** The client connection is now inside TLS. */
   | { readonly type: 'tls'; readonly at: number; readonly protocol: string; readonly cipher: string }
   /**
-   * The application failed to enter TLS, or left TLS before its first command. At most once, directly before
+   * The app failed to enter TLS, or left TLS before its first command. At most once, directly before
    * `session-close`. `detail` is OpenSSL's name of the error.
    */
   | { readonly type: 'tls-failed'; readonly at: number; readonly error: AppTlsError; readonly detail?: string }

@@ -1,5 +1,5 @@
 /**
- * The cipher suites and key exchange groups that applications may use, from Mozilla's Server Side TLS guidelines 5.8
+ * The cipher suites and key exchange groups that apps may use, from Mozilla's Server Side TLS guidelines 5.8
  * (https://github.com/mozilla/ssl-config-generator/releases/tag/v5.8). Suites with ECDSA are for certificates with an
  * elliptic curve key, suites with RSA for those with an RSA key. There is no DHE suite: its key exchange costs a server
  * more than its clients (CVE-2002-20001), and every client of TLS 1.2 has ECDHE.

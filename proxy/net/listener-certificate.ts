@@ -15,7 +15,7 @@ interface CertificateFiles {
 
 /** The TLS settings of the listeners. */
 export interface ListenerTls extends CertificateFiles {
-  /** The cipher suites that applications may use. Default: `intermediate`. */
+  /** The cipher suites that apps may use. Default: `intermediate`. */
   readonly ciphers?: CipherPolicy
 }
 

@@ -5,15 +5,15 @@
 import fs from 'node:fs'
 import net from 'node:net'
 
-/** How to raise the limit of open files of a process. */
+/** How to raise the file descriptor limit of a process. */
 export const RAISE_OPEN_FILES = 'ulimit -n, docker run --ulimit nofile=, LimitNOFILE='
 
 const MORE_MEMORY = 'add memory to this machine, or raise the share of its sockets (sysctl net.ipv4.tcp_mem)'
 
 /** The advice, by the system's error code (socket(2), connect(2)). */
 const ADVICE: ReadonlyMap<unknown, string> = new Map([
-  ['EMFILE', `raise the limit of open files of the proxy (${RAISE_OPEN_FILES})`],
-  ['ENFILE', 'raise the limit of open files of this machine (sysctl fs.file-max)'],
+  ['EMFILE', `raise the file descriptor limit of the proxy (${RAISE_OPEN_FILES})`],
+  ['ENFILE', 'raise the file descriptor limit of this machine (sysctl fs.file-max)'],
   ['EADDRNOTAVAIL', 'widen the range of local ports (sysctl net.ipv4.ip_local_port_range)'],
   ['ENOBUFS', MORE_MEMORY],
   ['ENOMEM', MORE_MEMORY],

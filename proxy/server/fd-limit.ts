@@ -41,7 +41,7 @@ function fitting(sizes: Sizes, limit: number): number {
 
 const { variable: SETTING, default: DEFAULT } = SETTINGS.maxSessions
 
-/** A log line about a limit of open files that is too low. */
+/** A log line about a file descriptor limit that is too low. */
 export interface OpenFilesNote {
   readonly level: 'info' | 'warn'
   readonly message: string
@@ -97,7 +97,7 @@ function lowered(sizes: Sizes, limit: number): OpenFilesNote {
 }
 
 function raiseTo(files: number): string {
-  return `raise the limit of open files to ${files} (${RAISE_OPEN_FILES})`
+  return `raise the file descriptor limit to ${files} (${RAISE_OPEN_FILES})`
 }
 
 /** The limit of this process, which Node has already raised to the hard limit; Infinity where there is no /proc. */

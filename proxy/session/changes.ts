@@ -29,20 +29,22 @@ export const CHANGES: readonly string[] = [
   `The proxy answers ${[...BLOCKED_COMMANDS].join(', ')} with ${localReplies.BLOCKED.code} and ends HTTP requests with ` +
     `${localReplies.HTTP.code}. On a listener with ?starttls=required, it answers ${localReplies.STARTTLS_FIRST.code} before TLS to every ` +
     `command other than ${HARMLESS} and STARTTLS.`,
-  `On an smtp:// listener, the proxy answers TLS from the first byte with ${localReplies.TLS_ON_PLAIN_LISTENER.code} and closes the ` +
-    'session.',
+  'On an smtp:// listener, the proxy answers a client that starts TLS immediately with ' +
+    `${localReplies.TLS_ON_PLAIN_LISTENER.code} and closes the session.`,
   `The proxy relays a command line when it is complete. It relays a line of more than ` +
     `${MAX_UNFINISHED_LINE.toLocaleString('en')} bytes as it arrives, as it does message bodies and AUTH responses.`,
-  'Commands that a client sends before the greeting wait, up to 64 KiB, and reach the upstream after the greeting. So the ' +
-    'upstream does not notice that the client talks early; spans and log lines of the session have ' +
-    '`smtp.session.early_talker`.',
-  'Replies are relayed whole: the proxy drops a reply that the upstream leaves unfinished, and passes on the close.',
-  `The proxy sends its own ${localReplies.UNREACHABLE.code} when no upstream can be reached over verified TLS, when this machine ` +
-    'lacks resources to connect, after a greeting that refuses, at its limits, to addresses outside PROXY_ALLOW, to idle ' +
-    'sessions, when a reply of the upstream is too long, and when it stops. It sends this before or between messages, ' +
-    'never in answer to the end of a message.',
-  'When the proxy stops, a client that sends MAIL together with the end of a message receives the final reply, and then ' +
-    `${localReplies.DRAINING.code} in answer to MAIL.`,
+  'The proxy holds commands that a client sends before the greeting, up to 64 KiB, and relays them after the ' +
+    'greeting. The upstream does not notice that the client talked early, but spans and log lines of the session ' +
+    'have `smtp.session.early_talker`.',
+  'The proxy relays only complete replies. If the upstream closes the connection in the middle of a reply, the ' +
+    'proxy drops the reply and passes on the close.',
+  `The proxy sends its own ${localReplies.UNREACHABLE.code} if no upstream can be reached over verified TLS, ` +
+    "if this machine lacks resources to connect, if the upstream's greeting was a refusal, if a session limit is " +
+    "reached, if the client's address is not in PROXY_ALLOW, if the session is idle, if a reply of the upstream " +
+    'is too long, or while it stops. It sends this 421 before or between messages, never in reply to the end of ' +
+    'a message.',
+  'When the proxy stops, a client that sends MAIL together with the end of a message receives the final reply, ' +
+    `and then ${localReplies.DRAINING.code} in reply to MAIL.`,
   'On an smtps:// listener, the proxy refuses connections (limits, PROXY_ALLOW, drain) before TLS: it closes them without ' +
     'a reply.',
 ]

@@ -1,5 +1,5 @@
 /**
- * LOCAL REPLIES: every reply that the proxy itself ever sends to a client. Each refusal that could delay mail is a 4yz and
+ * LOCAL REPLIES: every reply that the proxy itself sends to a client. Each refusal that could delay mail is a 4yz and
  * is sent before or between messages. None answers the end of a message: there only the upstream may reply.
  */
 import type { ReplyCause } from '../events/closed-sets.ts'
@@ -51,7 +51,7 @@ export const UNTRUSTED = farewell(
   'upstream_unreachable',
 )
 
-/** The reply to a client for whom no upstream could be reached. */
+/** The reply to a client whose dial failed. */
 export function toFailedDial({ error }: Dial): LocalReply {
   if (error === 'local_resources_exhausted') return EXHAUSTED
   const tls = error?.startsWith('starttls') || error?.startsWith('tls')

@@ -32,7 +32,8 @@ const upstream: Reader<UpstreamAddress> = (text) => {
 }
 
 const NO_IMPLICIT_TLS =
-  'AhaSend has no implicit TLS (port 465). Use smtp://send.ahasend.com:587: the proxy starts TLS by STARTTLS automatically.'
+  'AhaSend has no implicit TLS (port 465). Use smtp://send.ahasend.com:587: the proxy automatically starts TLS ' +
+  'with STARTTLS.'
 const TLS_OFF =
   'Remove ?tls=off. For your own server without TLS, set its IP address: a name may resolve to another address later.'
 
@@ -55,7 +56,7 @@ export const admin: Reader<Config['admin']> = (text) => {
   return 'faults' in reading ? reading : { value: { host: reading.value.host, port: reading.value.port } }
 }
 
-const NO_CREDENTIALS = 'Remove the credentials: applications send their own, and the proxy relays them unchanged.'
+const NO_CREDENTIALS = 'Remove the credentials: apps send their own, and the proxy relays them unchanged.'
 
 function addresses<T>(read: Reader<T>): Reader<readonly T[]> {
   return (text) => {

@@ -27,7 +27,7 @@ export interface Config {
   readonly listeners: readonly ListenAddress[]
   readonly upstreams: readonly UpstreamAddress[]
   readonly upstreamCaFile?: string
-  /** The listeners' certificate, and the cipher suites that applications may use. */
+  /** The listeners' certificate, and the cipher suites that apps may use. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly ciphers: CipherPolicy }
   readonly allow: NetworkSet
   readonly clients: readonly { readonly name: string; readonly networks: NetworkSet }[]

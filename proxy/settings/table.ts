@@ -16,10 +16,10 @@ export const SETTINGS = {
     default: 'smtp://127.0.0.1:2525',
     inImage: 'smtp://0.0.0.0:2525',
     meaning:
-      'Addresses to listen on, comma-separated. `smtp://host:port` begins in plain text and offers STARTTLS if a ' +
-      'certificate is set; with `?starttls=required` it refuses mail before TLS with 530. `smtps://host:port` uses ' +
-      'TLS from the first byte. Write IPv6 addresses in brackets. Port 0 selects a free port, which the log shows ' +
-      'at start.',
+      'Addresses to listen on, comma-separated. `smtp://host:port` begins in plain text and offers STARTTLS if ' +
+      'a certificate is set. With `?starttls=required`, the listener answers 530 to mail commands before TLS. ' +
+      '`smtps://host:port` uses TLS from the first byte. Write IPv6 addresses in brackets. Port 0 selects a ' +
+      'free port; the log shows it at start.',
     read: listeners,
     effective: (config) => config.listeners.map(({ url }) => url).join(','),
   },
@@ -27,10 +27,11 @@ export const SETTINGS = {
     variable: 'PROXY_UPSTREAM',
     default: 'smtp://send.ahasend.com:587',
     meaning:
-      'Servers to send mail to, comma-separated, in order of preference. The proxy tries the next server only if ' +
-      'the previous one cannot be reached or greets with 421. AhaSend in the US is ' +
-      '`smtp://send-us.ahasend.com:587`; the proxy never uses a region that is not listed. The proxy always uses ' +
-      'TLS and verifies the certificate. It accepts `?tls=off` only for localhost, loopback and private addresses.',
+      'Servers that the proxy relays mail to (upstreams), comma-separated, in order of preference. The proxy ' +
+      'tries the next upstream only if the previous one cannot be reached or greets with 421. AhaSend in the ' +
+      'US is `smtp://send-us.ahasend.com:587`; the proxy never uses a region that is not listed. The proxy ' +
+      'always uses TLS and verifies the certificate. It accepts `?tls=off` only for localhost, loopback and ' +
+      'private addresses.',
     read: upstreams,
     effective: (config) => config.upstreams.map(upstreamUrl).join(','),
   },
@@ -101,8 +102,8 @@ export const SETTINGS = {
     variable: 'PROXY_MAX_SESSIONS',
     default: '10000',
     meaning:
-      'Maximum number of concurrent sessions. Further clients get `421 4.3.2` instead of a greeting. The default is ' +
-      'lower if the limit of open files allows fewer sessions.',
+      'Maximum number of concurrent sessions. Further clients get `421 4.3.2` instead of a greeting. The ' +
+      'default is lower if the file descriptor limit allows fewer sessions.',
     read: integer(1, 1_000_000),
     effective: (config) => config.maxSessions,
   },
@@ -118,19 +119,15 @@ export const SETTINGS = {
     default: '10s',
     meaning:
       'Time limit for reaching an upstream: name resolution, connection, greeting and TLS together. At most 25s.',
-    read: duration(
-      '100ms',
-      '25s',
-      'Choose 25s or less: applications stop waiting for a greeting, nodemailer after 30s.',
-    ),
+    read: duration('100ms', '25s', 'Choose 25s or less: apps stop waiting for a greeting, nodemailer after 30s.'),
     effective: (config) => durationText(config.dialTimeoutMs),
   },
   idleTimeoutMs: {
     variable: 'PROXY_IDLE_TIMEOUT',
     default: '5m',
     meaning:
-      'The proxy ends a session in which no data moved in either direction for this time. The default is longer ' +
-      "than AhaSend's 60s, so that applications see AhaSend's own 421.",
+      'The proxy ends a session in which no data moved in either direction for this time. The default is ' +
+      "longer than AhaSend's 60s, so that apps see AhaSend's own 421.",
     read: duration('1s', '24h'),
     effective: (config) => durationText(config.idleTimeoutMs),
   },

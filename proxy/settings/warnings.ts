@@ -57,8 +57,8 @@ const AHASEND_IDLE_MS = 60_000
 function shortIdleTimeout({ idleTimeoutMs }: Config): string[] {
   if (idleTimeoutMs > AHASEND_IDLE_MS) return []
   return [
-    `${SETTINGS.idleTimeoutMs.variable}: ${durationText(idleTimeoutMs)} is not above the 60s of AhaSend: applications ` +
-      "with idle sessions will see the proxy's 421 instead of AhaSend's. Set more than 60s.",
+    `${SETTINGS.idleTimeoutMs.variable}: ${durationText(idleTimeoutMs)} is not above AhaSend's limit of 60s: ` +
+      "apps with idle sessions will see the proxy's 421 instead of AhaSend's. Set more than 60s.",
   ]
 }
 
@@ -66,7 +66,8 @@ function shortStopGrace({ drainTimeoutMs, stopGraceMs }: Config): string[] {
   if (stopGraceMs >= drainTimeoutMs + EXIT_MS) return []
   const [drain, least] = [SETTINGS.drainTimeoutMs.variable, drainTimeoutMs + EXIT_MS]
   return [
-    `${SETTINGS.stopGraceMs.variable}: ${durationText(stopGraceMs)} is not ${durationText(EXIT_MS)} above ${drain}: the ` +
-      `supervisor may kill the proxy while messages are in flight. Set at least ${durationText(least)}, or lower ${drain}.`,
+    `${SETTINGS.stopGraceMs.variable}: ${durationText(stopGraceMs)} is less than ${durationText(EXIT_MS)} ` +
+      `above ${drain}: the supervisor may kill the proxy while messages are in flight. Set at least ` +
+      `${durationText(least)}, or lower ${drain}.`,
   ]
 }

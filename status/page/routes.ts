@@ -8,27 +8,30 @@ import { chartsOf, statusContent, statusPage, titleOf } from './page.ts'
 const UPDATE_MS = 2000
 
 /** `/`, `/status.json` and the files that the page loads. `report` makes the report of this moment. */
-export function statusPages(report: () => StatusReport): ReadonlyMap<string, () => Page> {
+export function statusPages(report: () => Promise<StatusReport>): ReadonlyMap<string, () => Page | Promise<Page>> {
   const files = [...assets].map(([path, asset]) => [path, () => asset] as const)
-  return new Map<string, () => Page>([
-    ['/', () => ({ type: 'text/html; charset=utf-8', body: statusPage(report()) })],
-    ['/status.json', () => ({ type: 'application/json; charset=utf-8', body: `${JSON.stringify(report())}\n` })],
+  return new Map<string, () => Page | Promise<Page>>([
+    ['/', async () => ({ type: 'text/html; charset=utf-8', body: statusPage(await report()) })],
+    [
+      '/status.json',
+      async () => ({ type: 'application/json; charset=utf-8', body: `${JSON.stringify(await report())}\n` }),
+    ],
     ...files,
   ])
 }
 
 /** `/events`: what changes on an open page, as server-sent events. Nothing is computed while no page is open. */
-export function statusStreams(report: () => StatusReport, everyMs = UPDATE_MS): ReadonlyMap<string, Stream> {
+export function statusStreams(report: () => Promise<StatusReport>, everyMs = UPDATE_MS): ReadonlyMap<string, Stream> {
   const readers = new Set<(text: string) => void>()
   let timer: NodeJS.Timeout | undefined
-  const update = () => {
-    const text = eventOf(report())
-    for (const send of readers) send(text)
+  const update = async (to: Iterable<(text: string) => void>) => {
+    const text = eventOf(await report())
+    for (const send of to) send(text)
   }
   const stream: Stream = ({ send }) => {
     readers.add(send)
-    timer ??= setInterval(update, everyMs)
-    send(eventOf(report()))
+    timer ??= setInterval(() => void update(readers), everyMs)
+    void update([send])
     return () => {
       readers.delete(send)
       if (readers.size > 0) return

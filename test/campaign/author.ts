@@ -27,6 +27,7 @@ const CHUNKING: Offer = { line: 'CHUNKING', shown: () => 'CHUNKING' }
 
 const ENHANCED: Readonly<Record<number, string>> = { 2: '2.0.0 ', 4: '4.3.0 ', 5: '5.1.1 ' }
 
+/** Creates exchanges, and numbers the stamps of their replies. */
 export class Author {
   readonly random: SeededRandom
   readonly #number: number

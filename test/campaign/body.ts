@@ -44,7 +44,9 @@ export function fillingOf(random: SeededRandom): Buffer {
   return FILLING.subarray(0, 80 * (15_000 + random.below(50_000)))
 }
 
-/** The bytes between the 354 and the line of the final dot. Empty, or they end in CRLF. They contain no end of a body. */
+/**
+ * The bytes between the 354 and the line of the final dot. Empty, or they end in CRLF. They contain no end of a body.
+ */
 export function bodyOf(random: SeededRandom): Buffer {
   if (random.chance(0.004)) return fillingOf(random)
   const limit = random.one(SIZES)

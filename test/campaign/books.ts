@@ -9,7 +9,7 @@ import { isExact, type Plan } from './plan.ts'
 import type { Run } from './play.ts'
 
 /** The labels that the ledger, the events and the page all know. */
-export const LABELS: Readonly<Partial<Record<Page, readonly string[]>>> = {
+const LABELS: Readonly<Partial<Record<Page, readonly string[]>>> = {
   replies: ['command', 'code', 'origin'],
   repliesLost: ['loss'],
   transactions: ['outcome', 'error'],

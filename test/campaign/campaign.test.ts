@@ -1,7 +1,7 @@
 /**
- * Random sessions, each played directly and through the proxy: bytes, replies and ends must agree, the laws must hold, and
- * the books must balance. The test prints its seed. `SEED=... node --test test/campaign/campaign.test.ts` replays the same
- * sessions. To play any number of sessions, use `npm run campaign`.
+ * Random sessions, each played directly and through the proxy: bytes, replies and ends must agree, the laws must hold,
+ * and the books must balance. The test prints its seed. `SEED=... node --test test/campaign/campaign.test.ts` replays
+ * the same sessions. To play any number of sessions, use `npm run campaign`.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'

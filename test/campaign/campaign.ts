@@ -1,6 +1,7 @@
 /**
- * A campaign: random sessions, each played directly and through the proxy. The two results must agree, the laws must hold,
- * and the books must balance. Each batch of sessions has its own stage, which bounds memory and checks the books often.
+ * A campaign: random sessions, each played directly and through the proxy. The two results must agree, the laws must
+ * hold, and the books must balance. Each batch of sessions has its own stage, which bounds memory and checks the books
+ * often.
  */
 
 import { metrics } from '../../otel/names/names.ts'
@@ -40,7 +41,9 @@ export interface CampaignOptions {
 
 export interface Result {
   readonly done: number
-  /** Sessions with a fault, sessions that were compared exactly, and bytes that the upstreams received from the proxy. */
+  /**
+   * Sessions with a fault, sessions that were compared exactly, and bytes that the upstreams received from the proxy.
+   */
   readonly faulty: number
   readonly exact: number
   readonly bytes: number

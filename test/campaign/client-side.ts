@@ -15,6 +15,7 @@ import {
 import type { Ends } from './stage.ts'
 import { arrived, finished, writePieces } from './wire.ts'
 
+/** The client of one run. */
 export class ClientSide {
   readonly #plan: Plan
   readonly #path: Path

@@ -1,8 +1,8 @@
 /**
  * Compares a plan's two paths. Where nothing depends on timing, the proxied path must show exactly what the direct path
- * showed, apart from the documented changes: EHLO replies, local replies, and incomplete replies, which the proxy drops.
- * Where timing decides how far both paths got (bytes in flight when a side disconnects), each path must show a prefix of
- * the plan, in complete replies.
+ * showed, apart from the documented changes: EHLO replies, local replies, and incomplete replies, which the proxy
+ * drops. Where timing decides how far both paths got (bytes in flight when a side disconnects), each path must show a
+ * prefix of the plan, in complete replies.
  */
 import { UNREACHABLE } from '../../proxy/session/local-replies.ts'
 import { goesUp, isExact, type Plan, repliesTo, scriptOf } from './plan.ts'
@@ -36,7 +36,9 @@ function beginsAsPlanned(plan: Plan, run: Run): string[] {
   ]
 }
 
-/** The upstream disconnected before its complete greeting: the proxy sends a local reply, a direct client reads nothing. */
+/**
+ * The upstream disconnected before its complete greeting: the proxy sends a local reply, a direct client reads nothing.
+ */
 export function isUnreachable({ fault, greeting }: Plan): boolean {
   return fault?.side === 'upstream' && fault.reply === greeting.id && fault.when !== 'after'
 }
@@ -83,7 +85,9 @@ function sameReplies(plan: Plan, direct: Run, proxied: Run): string[] {
   return proxied.down.equals(expected) ? [] : different('the client read', proxied.down, expected)
 }
 
-/** What a client of the proxy must read when a direct client read `down`: the same replies, with the documented changes. */
+/**
+ * What a client of the proxy must read when a direct client read `down`: the same replies, with the documented changes.
+ */
 function translated({ greeting, groups, fault }: Plan, down: Buffer): Buffer {
   let left = completeReplies(down).replies.length
   const shown = left > 0 ? [greeting.bytes] : []
@@ -113,8 +117,8 @@ function sameEnds(plan: Plan, direct: Run, proxied: Run): string[] {
 }
 
 /**
- * Documented: after a 421, and after a refused chunk that others may follow, the proxy closes the client's connection with
- * a FIN, so that the client can read the reply. A reset could destroy it.
+ * Documented: after a 421, and after a refused chunk that others may follow, the proxy closes the client's connection
+ * with a FIN, so that the client can read the reply. A reset could destroy it.
  */
 function endForClient({ fault, groups }: Plan, { clientSaw, sent }: Run): Run['clientSaw'] {
   if (fault?.side !== 'upstream') return clientSaw

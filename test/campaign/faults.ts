@@ -54,8 +54,8 @@ function upstreamFault(random: SeededRandom, { greeting, groups }: Dialogue): Fa
 }
 
 /**
- * The groups with one exchange replaced. With `last`, without the exchanges after it. Bytes that a client writes after the
- * reply race with the end of the connection, and a settled fault must have no such race.
+ * The groups with one exchange replaced. With `last`, without the exchanges after it. Bytes that a client writes after
+ * the reply race with the end of the connection, and a settled fault must have no such race.
  */
 function replaced(groups: readonly Group[], index: number, old: Exchange, said: Exchange, last: boolean): Group[] {
   const whole = groups[index]!.map((one) => (one === old ? said : one))
@@ -63,7 +63,10 @@ function replaced(groups: readonly Group[], index: number, old: Exchange, said: 
   return [...groups.slice(0, index), group, ...(last ? [] : groups.slice(index + 1))]
 }
 
-/** True where the reply decides what follows: after a refused EHLO, AUTH or DATA the rest of the plan has another meaning. */
+/**
+ * True where the reply decides what follows: after a refused EHLO, AUTH or DATA the rest of the plan has another
+ * meaning.
+ */
 function isDecisive({ command, replies }: Exchange): boolean {
   const { code } = replies[0]!
   return command === 'EHLO' || command === 'HELO' || (code >= 300 && code < 400)
@@ -124,10 +127,14 @@ function clientFault(random: SeededRandom, { greeting, groups }: Dialogue): Clie
   return { side: 'client', group, bytes, how, stallMs: stall(random), settled, unanswered }
 }
 
-/** True for half a line after the client's handshake: the proxy would refuse it (RFC 3207 4.2) and does not relay it. */
+/**
+ * True for half a verb where the proxy still requires EHLO (RFC 3207 4.2): it answers the line itself, so it does not relay a
+ * part of it. After its verb, half an EHLO is relayed.
+ */
 function isDropped(groups: readonly Group[], group: number, bytes: number): boolean {
-  const [first] = groups[group]!
-  return groups[group - 1]?.at(-1)?.command === 'STARTTLS' && bytes > 0 && bytes < (first?.bytes.length ?? 0)
+  const seen = groups.slice(0, group).flat()
+  const ehloOwed = seen.findLast((exchange) => exchange.upgrade || !exchange.local)?.upgrade ?? false
+  return ehloOwed && bytes > 0 && bytes < 'EHLO'.length
 }
 
 function stall(random: SeededRandom): number {

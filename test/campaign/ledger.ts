@@ -1,4 +1,6 @@
-/** The ledger of a scripted upstream: the outcomes of the messages, derived from its replies without the proxy's code. */
+/**
+ * The ledger of a scripted upstream: the outcomes of the messages, derived from its replies without the proxy's code.
+ */
 import type { CommandName } from '../../proxy/events/closed-sets.ts'
 import { type Book, classOf, newBook } from '../support/books/book.ts'
 import { isUnreachable } from './compare.ts'
@@ -239,7 +241,9 @@ class Ledger {
   }
 }
 
-/** After STARTTLS, a client that closes without a byte inside TLS counts as a client that did not trust the certificate. */
+/**
+ * After STARTTLS, a client that closes without a byte inside TLS counts as a client that did not trust the certificate.
+ */
 function isSilentInTls({ fault, groups }: Plan): boolean {
   if (fault?.side !== 'client' || fault.bytes > 0) return false
   return groups[fault.group - 1]?.some((exchange) => exchange.upgrade) ?? false

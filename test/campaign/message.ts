@@ -14,6 +14,7 @@ export interface Circumstances {
 /** Final replies to the end of a message, and refusals of it. */
 const FINAL = [250, 250, 250, 250, 250, 250, 451, 552, 554, 556]
 
+/** Creates the exchanges of random messages. */
 export class MessageWriter {
   readonly #author: Author
   readonly #random: SeededRandom
@@ -100,7 +101,9 @@ export class MessageWriter {
     return { command: 'END-OF-MESSAGE', bytes, replies: [reply], payload: { from: 0, to: text.length } }
   }
 
-  /** Chunks, all at once or one after the other. A refused chunk ends the message, and later chunks are refused, too. */
+  /**
+   * Chunks, all at once or one after the other. A refused chunk ends the message, and later chunks are refused, too.
+   */
   #chunks(): Group[] {
     const count = 1 + this.#random.below(4)
     const refusedAt = this.#random.chance(0.15) ? this.#random.below(count) : -1

@@ -6,6 +6,7 @@ const SHOWN = 400
 
 const SIDE = { client: 'C', upstream: 'S' } as const
 
+/** The whole plan as text. */
 export function textOf(plan: Plan): string {
   const { mode, upstreamTls, fault, endsFirst } = plan
   const head = [

@@ -8,10 +8,15 @@ import type { LocalReply } from '../../proxy/session/local-replies.ts'
 /** The two network paths of a plan. */
 export type Path = 'direct' | 'proxied'
 
-/** How the client reaches the proxy. `offered`: STARTTLS is offered and not used. On the direct path this has no effect. */
+/**
+ * How the client reaches the proxy. `offered`: STARTTLS is offered and not used. On the direct path this has no effect.
+ */
 export type ClientMode = 'plain' | 'offered' | 'starttls' | 'smtps'
 
-/** A reply of the upstream. Its text contains a stamp (`r-<session>-<id>`) that proves the origin of what a client reads. */
+/**
+ * A reply of the upstream. Its text contains a stamp (`r-<session>-<id>`) that proves the origin of what a client
+ * reads.
+ */
 export interface Reply {
   /** Unique in the plan, and in the order in which the upstream sends the replies. */
   readonly id: number
@@ -39,7 +44,9 @@ export interface Exchange {
   readonly payload?: { readonly from: number; readonly to: number }
 }
 
-/** Exchanges that the client writes without waiting for a reply in between (RFC 2920). It then reads all their replies. */
+/**
+ * Exchanges that the client writes without waiting for a reply in between (RFC 2920). It then reads all their replies.
+ */
 export type Group = readonly Exchange[]
 
 /** The upstream disconnects at a reply: in place of it, in the middle of it, or after it. */
@@ -87,8 +94,8 @@ export interface Plan {
   /** The close reason that the proxy must report when there is no fault. */
   readonly reason: CloseReason
   /**
-   * True when bytes after a command may have been its payload, and only timing decides: the proxy may stop interpreting the
-   * session (`session-opaque`). It must still relay all bytes.
+   * True when bytes after a command may have been its payload, and only timing decides: the proxy may stop interpreting
+   * the session (`session-opaque`). It must still relay all bytes.
    */
   readonly mayBeOpaque: boolean
   /** True when a reply is sent in the middle of a body: the size that the proxy counts depends on timing. */
@@ -120,6 +127,7 @@ export interface Script {
   readonly down: readonly Buffer[]
 }
 
+/** What both sides of a plan do on one path. */
 export function scriptOf(plan: Plan, path: Path): Script {
   const due: Due[] = []
   const up: Buffer[] = []
@@ -200,8 +208,8 @@ export function completeExchanges(group: Group, bytes: number): Group {
 }
 
 /**
- * The bytes of the last, unfinished exchange that must also have arrived. Bytes of a message are relayed immediately, those
- * of a command line only when the line is complete.
+ * The bytes of the last, unfinished exchange that must also have arrived. Bytes of a message are relayed immediately,
+ * those of a command line only when the line is complete.
  */
 export function relayedOfPayload(group: Group, bytes: number): number {
   let left = bytes

@@ -31,6 +31,7 @@ export interface Run {
   readonly events: readonly SessionEvent[]
 }
 
+/** Plays a plan on one path. Resolves when both connections are closed. */
 export async function play(plan: Plan, path: Path, ends: Ends): Promise<Run> {
   const player = new Player(plan, path, ends)
   try {
@@ -71,7 +72,10 @@ class Player {
     return { path: this.#path, up, down, written, sent, sentBytes, ...seen, stuck: this.#stuck, events }
   }
 
-  /** Waits until one side has finished. A connection that has ended counts as finished; a wait that is too long is recorded. */
+  /**
+   * Waits until one side has finished. A connection that has ended counts as finished; a wait that is too long is
+   * recorded.
+   */
   async #side(side: 'client' | 'upstream', run: Promise<void>): Promise<void> {
     const peer = this.#ends[side]
     try {

@@ -17,6 +17,7 @@ interface Count {
 /** Lost replies that count as chance. Arbitrary: four in a hundred, plus three. */
 const allowed = (sent: number) => 3 + 0.04 * sent
 
+/** Counts these replies over a run. */
 export class Refusals {
   readonly #counts = new Map<string, Count>()
 

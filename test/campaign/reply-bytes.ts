@@ -17,6 +17,7 @@ export function stampOf(reply: Buffer): string | undefined {
   return /r-\d+-\d+;/.exec(reply.toString('latin1'))?.[0]
 }
 
+/** The code of a reply. */
 export function codeOf(reply: Buffer): number {
   return Number(reply.toString('latin1', 0, 3))
 }

@@ -1,6 +1,6 @@
 /**
- * The stage of a campaign: scripted upstreams, and in front of each of them the proxy in this process, once with and once
- * without a listener certificate. Many sessions run concurrently, and all count into one page of metrics.
+ * The stage of a campaign: scripted upstreams, and in front of each of them the proxy in this process, once with and
+ * once without a listener certificate. Many sessions run concurrently, and all count into one page of metrics.
  */
 
 import assert from 'node:assert/strict'
@@ -67,8 +67,8 @@ export class Stage {
   }
 
   /**
-   * Connects a client on this path, and accepts its upstream connection. Connects one client at a time, so that the two ends
-   * match. Neither has sent anything, and the client has not started TLS.
+   * Connects a client on this path, and accepts its upstream connection. Connects one client at a time, so that the two
+   * ends match. Neither has sent anything, and the client has not started TLS.
    */
   connect(plan: Plan, path: Path): Promise<Ends> {
     const ends = this.#connecting.then(() => this.#connect(plan, path))

@@ -20,6 +20,7 @@ import { arrived, Disconnected, finished, turns, writePieces } from './wire.ts'
 /** More bytes than the socket buffers on the path can hold. */
 const LARGE = 1_000_000
 
+/** The upstream of one run. */
 export class UpstreamSide {
   readonly #plan: Plan
   readonly #path: Path

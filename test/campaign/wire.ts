@@ -52,8 +52,8 @@ const LOOK_MS = 50
 const LATE_LOOKS = 20
 
 /**
- * Waits until a write is done. Throws `Disconnected` when it never will be: Node may not call back the writes of a connection
- * that the other side has ended. A stall of the machine counts as one check, however long it is.
+ * Waits until a write is done. Throws `Disconnected` when it never will be: Node may not call back the writes of a
+ * connection that the other side has ended. A stall of the machine counts as one check, however long it is.
  */
 export async function finished(peer: Peer, write: Promise<void>): Promise<void> {
   let done = false
@@ -78,6 +78,7 @@ async function within(ms: number, work: Promise<void>): Promise<void> {
   await Promise.race([work, late]).finally(() => clearTimeout(timer))
 }
 
+/** Waits for this number of turns of the event loop. */
 export async function turns(count: number): Promise<void> {
   for (let left = count; left > 0; left -= 1) await new Promise((turn) => setImmediate(turn))
 }

@@ -17,7 +17,7 @@ import javax.net.ssl.TrustManagerFactory;
 public class Send {
     private static final Map<String, String> ENV = System.getenv();
 
-    /** Sockets that trust one authority only, which is read from a PEM file. */
+    /** Sockets that trust only the authority in a PEM file. */
     private static SSLSocketFactory trusting(Path caFile) throws Exception {
         KeyStore trusted = KeyStore.getInstance(KeyStore.getDefaultType());
         trusted.load(null, null);
@@ -53,7 +53,7 @@ public class Send {
         try (InputStream file = Files.newInputStream(Path.of(ENV.get("SMTP_MESSAGE_FILE")));
                 Transport transport = session.getTransport("smtp")) {
             transport.connect(ENV.get("SMTP_USER"), ENV.get("SMTP_PASSWORD"));
-            // Not Transport.send(), which writes a Message-ID of its own.
+            // not Transport.send(), which writes its own Message-ID
             InternetAddress[] recipients = {new InternetAddress(ENV.get("SMTP_TO"))};
             transport.sendMessage(new MimeMessage(session, file), recipients);
         }

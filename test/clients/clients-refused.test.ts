@@ -1,8 +1,8 @@
 /**
- * Clients that applications use, and that send a whole message before they look for a reply: they read why it is refused,
- * although the upstream closes in its middle with unread bytes, so that an RST follows the refusal.
+ * Real SMTP clients that send a complete message before they read a reply. They must read the refusal, although the
+ * upstream closes in the middle of the message with unread bytes, so that an RST follows the refusal.
  *
- * A client that is not installed is skipped by name; in CI, where the variable CI is set, it fails.
+ * The test of a missing client is skipped. With the variable CI set, it fails.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -14,19 +14,19 @@ import { CLIENTS, type SmtpClient } from './clients.ts'
 import { type Command, type Outcome, run } from './command.ts'
 import { buildAll, installedVersion, missing } from './rig.ts'
 
-/** Which of RST, write and read comes first is up to the kernel: some runs meet each order. */
+/** The kernel decides the order of RST, write and read: with several runs, each order occurs. */
 const RUNS = 10
 const REFUSAL = '552 5.3.4 Message too big'
-/** What the upstream reads of the message, about. */
+/** The number of bytes of the message that the upstream reads, approximately. */
 const READ = 1_000_000
-/** More than all the buffers between client and upstream. */
+/** Larger than all buffers between client and upstream. */
 const MESSAGE = `Subject: large\r\n\r\n${'A line of a message that is too large.\r\n'.repeat(400_000)}`
 
 const NAMES = ['curl', 'Python smtplib', 'Go net/smtp']
 const clients = CLIENTS.filter(({ name }) => NAMES.includes(name))
 const installed = await Promise.all(clients.map((client) => installedVersion(client)))
 
-describe('A message that is refused in its middle, with an RST after the refusal', () => {
+describe('When a message is refused in the middle, with an RST after the refusal,', () => {
   let stage: ProcessStage
   let files: TemporaryFiles<'message.eml'>
   let failures: ReadonlyMap<string, string>
@@ -72,12 +72,12 @@ describe('A message that is refused in its middle, with an RST after the refusal
       },
       files.directory,
     )
-    // curl does not print the reply by itself
+    // curl prints the reply code only with this option
     return client.name === 'curl' ? { ...command, args: [...command.args, '--write-out', '%{response_code}'] } : command
   }
 })
 
-/** Failed, and said the code. */
+/** Asserts that the client failed and printed the code. */
 function assertRead({ code, stdout, stderr }: Outcome): void {
   assert.ok(code !== null && code !== 0, `exit code ${code}: ${stdout}${stderr}`)
   assert.match(`${stdout} ${stderr}`, /\b552\b/)

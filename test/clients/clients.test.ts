@@ -1,8 +1,8 @@
 /**
- * Clients that applications use, each run twice: straight to a simulated AhaSend, and through the proxy. The proxy is
- * transparent when AhaSend receives the same body both times.
+ * Runs real SMTP clients directly against a simulated AhaSend and through the proxy. The proxy is transparent when
+ * AhaSend receives the same body both times.
  *
- * A client that is not installed is skipped by name; in CI, where the variable CI is set, it fails.
+ * The test of a missing client is skipped. With the variable CI set, it fails.
  */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
@@ -18,7 +18,7 @@ before(async () => {
 })
 after(() => rehearsal?.close())
 
-/** False, and the test skipped, when the client is missing; in CI it throws instead. */
+/** Skips the test and returns false when the client is missing. Fails in CI. */
 async function available(client: SmtpClient, t: TestContext): Promise<boolean> {
   if ((await installedVersion(client)) !== undefined) return true
   if (process.env.CI) assert.fail(missing(client))
@@ -26,7 +26,7 @@ async function available(client: SmtpClient, t: TestContext): Promise<boolean> {
   return false
 }
 
-/** The client was content, and AhaSend received the prepared message, after AUTH PLAIN and inside TLS. */
+/** Asserts that the client succeeded, and that AhaSend received the prepared message after AUTH PLAIN inside TLS. */
 function assertDelivered(attempt: Attempt, client: SmtpClient): void {
   assert.deepEqual(attempt.outcome, { code: 0, stdout: '', stderr: '' })
   assert.match(attempt.auth[0]?.line ?? 'no AUTH', /^AUTH PLAIN\b/i)
@@ -36,9 +36,9 @@ function assertDelivered(attempt: Attempt, client: SmtpClient): void {
   assert.deepEqual(attempt.bodies, [{ sha256: createHash('sha256').update(body).digest('hex'), code: 250 }])
 }
 
-describe('a message with an attachment, by STARTTLS and AUTH PLAIN (TLC-01, 3PT-05)', () => {
+describe('With STARTTLS and AUTH PLAIN (TLC-01, 3PT-05),', () => {
   for (const client of CLIENTS) {
-    test(`${client.name} delivers the same body with and without the proxy`, async (t) => {
+    test(`${client.name} delivers the same message with an attachment directly and through the proxy`, async (t) => {
       if (!(await available(client, t))) return
       const direct = await rehearsal.attempt(client, 'direct')
       assertDelivered(direct, client)
@@ -50,9 +50,9 @@ describe('a message with an attachment, by STARTTLS and AUTH PLAIN (TLC-01, 3PT-
   }
 })
 
-describe("a proxy whose certificate is not from the client's authority", () => {
+describe("To a proxy whose certificate is not from the client's authority,", () => {
   for (const client of CLIENTS) {
-    test(`${client.name} gives nothing to it`, async (t) => {
+    test(`${client.name} sends neither credentials nor a message`, async (t) => {
       if (!(await available(client, t))) return
       const attempt = await rehearsal.attempt(client, 'proxy', 'wrong')
       assert.notEqual(attempt.outcome.code, 0)
@@ -62,21 +62,21 @@ describe("a proxy whose certificate is not from the client's authority", () => {
   }
 })
 
-describe('running a client', () => {
+describe('A client', () => {
   const env = { PATH: process.env.PATH }
 
-  test('one that hangs is killed', async () => {
+  test('that hangs is killed', async () => {
     const hanging = { file: process.execPath, args: ['-e', 'setInterval(() => {}, 1000)'], env }
     assert.deepEqual(await run(hanging, 300), { code: null, stdout: '', stderr: 'killed after 300 ms' })
   })
 
-  test('one that cannot be started has no exit code', async () => {
+  test('that cannot be started has no exit code', async () => {
     const { code, stderr } = await run({ file: '/nonexistent/client', args: [], env })
     assert.equal(code, null)
     assert.match(stderr, /ENOENT/)
   })
 
-  test('one that fails does so with its own exit code and words', async () => {
+  test('that fails returns its own exit code and output', async () => {
     const failing = { file: process.execPath, args: ['-e', 'console.error("no"); process.exitCode = 7'], env }
     assert.deepEqual(await run(failing), { code: 7, stdout: '', stderr: 'no\n' })
   })

@@ -1,52 +1,52 @@
 /**
- * SMTP clients that applications use: how each is found, built and run. All of them send one prepared message with
- * STARTTLS, a verified certificate and AUTH PLAIN.
+ * Real SMTP clients: how each is found, built and run. All of them send one prepared message with STARTTLS, a verified
+ * certificate and AUTH PLAIN.
  *
- * What a client is to do comes to it in SMTP_* variables. Ten programs in seven languages read the same eight names;
- * and a password on a command line could be read by every user of the machine.
+ * A client reads its instructions from SMTP_* variables. Ten programs in seven languages read the same eight names, and
+ * every user of the machine could read a password on a command line.
  *
- * The packages are those of Debian 12; `node test/clients/packages.ts` prints them for apt-get.
+ * The packages are those of Debian 12. `node test/clients/packages.ts` prints them for apt-get.
  */
 import { join } from 'node:path'
 import type { Command } from './command.ts'
 
-/** What to send, and where. */
+/** The message to send, and the server. */
 export interface Delivery {
-  /** The name that the server's certificate must carry. */
+  /** The name that the server's certificate must have. */
   readonly host: string
   readonly port: number
-  /** PEM file with the only authority to trust. */
+  /** The PEM file of the only trusted authority. */
   readonly caFile: string
   readonly user: string
   readonly password: string
   readonly from: string
   readonly to: string
-  /** A whole message: RFC 5322, lines end in CRLF, no dot-stuffing. */
+  /** A complete RFC 5322 message with CRLF line ends, without dot-stuffing. */
   readonly messageFile: string
 }
 
 export interface SmtpClient {
   readonly name: string
-  /** Debian packages that provide it, recommended ones that it needs included; none for an npm dependency. */
+  /** The Debian packages that provide it, including recommended ones that it needs; none for an npm dependency. */
   readonly packages: readonly string[]
-  /** A shell command that fails when the tool or a library is missing, and else prints a version. */
+  /** A shell command that prints a version, and fails when the tool or a library is missing. */
   readonly detect: string
-  /** A compiler run that puts the program into the working directory. */
+  /** The compiler command that writes the program to the working directory. */
   readonly build?: (directory: string) => Command
-  /** Sends the message. `directory` is a scratch directory, and what `build` was given. */
+  /** The command that sends the message. `directory` is a temporary directory, the same as for `build`. */
   readonly send: (delivery: Delivery, directory: string) => Command
-  /** Empty lines that the client itself puts behind the message. */
+  /** The number of empty lines that the client itself adds after the message. */
   readonly addedLines: number
 }
 
 const HERE = import.meta.dirname
-/** Go reads every file of SSL_CERT_DIR besides SSL_CERT_FILE, so that has to be a place without any. */
+/** Go reads every file of SSL_CERT_DIR in addition to SSL_CERT_FILE, so it must be a directory without files. */
 const NO_DIRECTORY = '/nonexistent'
 
 const PHP_LIBRARIES = 'include_path=/usr/share/php'
 const JAVA_LIBRARIES = ['/usr/share/java/javax.mail.jar', '/usr/share/java/javax.activation.jar']
 
-/** No variables of the caller, and no configuration files of the user: HOME is the scratch directory. */
+/** No variables of the caller, and no configuration files of the user: HOME is the temporary directory. */
 function environment(delivery: Delivery, directory: string): Record<string, string | undefined> {
   return {
     PATH: process.env.PATH,
@@ -68,7 +68,7 @@ function program(file: string, ...args: readonly string[]): SmtpClient['send'] {
   return (delivery, directory) => ({ file, args, env: environment(delivery, directory) })
 }
 
-/** Runs a tool that takes everything on its command line. */
+/** Runs a tool that reads everything from its command line. */
 function tool(file: string, args: (delivery: Delivery) => readonly string[]): SmtpClient['send'] {
   return (delivery, directory) => ({ file, args: args(delivery), env: environment(delivery, directory) })
 }
@@ -114,7 +114,7 @@ const msmtp: SmtpClient = {
   detect: 'msmtp --version',
   send: (delivery, directory) => ({
     file: 'msmtp',
-    // --host keeps it from reading a configuration file.
+    // with --host it reads no configuration file
     args: [
       ...[`--host=${delivery.host}`, `--port=${delivery.port}`, '--domain=localhost', '--timeout=20'],
       ...['--tls=on', '--tls-starttls=on', `--tls-trust-file=${delivery.caFile}`],

@@ -7,7 +7,7 @@ export interface Command {
   readonly args: readonly string[]
   /** The whole environment. */
   readonly env: Readonly<Record<string, string | undefined>>
-  /** What it reads from its standard input; nothing by default. */
+  /** Its standard input. Default: empty. */
   readonly stdinFile?: string
 }
 
@@ -18,7 +18,7 @@ export interface Outcome {
   readonly stderr: string
 }
 
-/** Runs a program to its end and kills it after `limitMs` (default 30 s). Never rejects for what the program does. */
+/** Runs a program, and kills it after `limitMs` (default 30 s). Does not reject when the program fails. */
 export async function run(command: Command, limitMs = 30_000): Promise<Outcome> {
   const input = command.stdinFile === undefined ? '' : await readFile(command.stdinFile)
   return new Promise((resolve) => {
@@ -28,7 +28,7 @@ export async function run(command: Command, limitMs = 30_000): Promise<Outcome> 
       const why = code !== null ? '' : error?.killed ? `killed after ${limitMs} ms` : String(error?.message)
       resolve({ code, stdout, stderr: stderr + why })
     })
-    // A program that ends before it has read its input is judged by its exit code.
+    // ignore the error when a program exits before it has read its input: its exit code counts
     child.stdin?.on('error', () => {})
     child.stdin?.end(input)
   })

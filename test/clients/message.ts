@@ -2,20 +2,20 @@ import { createHash } from 'node:crypto'
 
 const BOUNDARY = 'b1-prepared-message'
 
-/** 256 KiB: many TLS records and several socket buffers, so that the message crosses a relay in many pieces. */
-const ATTACHMENT_OCTETS = 256 * 1024
+/** 256 KiB: many TLS records and several socket buffers, so that the proxy relays the message in many pieces. */
+const ATTACHMENT_BYTES = 256 * 1024
 
-/** Bytes that look random and are the same each time. */
+/** Random-looking bytes that are the same each time. */
 function attachment(): Buffer {
   const blocks: Buffer[] = []
-  for (let n = 0; n * 32 < ATTACHMENT_OCTETS; n += 1) blocks.push(createHash('sha256').update(`block ${n}`).digest())
+  for (let n = 0; n * 32 < ATTACHMENT_BYTES; n += 1) blocks.push(createHash('sha256').update(`block ${n}`).digest())
   return Buffer.concat(blocks)
 }
 
 /**
- * A whole RFC 5322 message with an attachment, always the same: it has a Date and a Message-ID, so that no client adds
- * one; 8-bit text (RFC 6152), and lines that begin with dots, which a client must stuff (RFC 5321 section 4.5.2). All
- * lines end in CRLF; none is longer than 78 bytes.
+ * A constant RFC 5322 message with an attachment. It has a Date and a Message-ID, so that no client adds one. It has
+ * 8-bit text (RFC 6152), and lines that begin with dots, which a client must stuff (RFC 5321 section 4.5.2). All lines
+ * end in CRLF; none is longer than 78 bytes.
  */
 export function preparedMessage(from: string, to: string): Buffer {
   const lines = [
@@ -31,7 +31,7 @@ export function preparedMessage(from: string, to: string): Buffer {
     'Content-Type: text/plain; charset=utf-8',
     'Content-Transfer-Encoding: 8bit',
     '',
-    'Grüße aus München, a line with two bytes a character.',
+    'Grüße aus München, a line with two bytes per character.',
     '.',
     '..',
     '.hidden begins with a dot',
@@ -51,8 +51,8 @@ export function preparedMessage(from: string, to: string): Buffer {
 }
 
 /**
- * A message as it stands between the 354 and the final dot: every line that begins with a dot has one more (RFC 5321
- * section 4.5.2). `addedLines` empty lines come behind it.
+ * A message as it is sent between the 354 and the final dot: every line that begins with a dot has one more (RFC 5321
+ * section 4.5.2), and `addedLines` empty lines follow.
  */
 export function bodyOnTheWire(message: Buffer, addedLines: number): Buffer {
   const stuffed = message.toString('latin1').replace(/^\./gm, '..')

@@ -1,4 +1,4 @@
-/** A rehearsal: one simulated AhaSend, one proxy in front of it, and clients that use either. */
+/** One simulated AhaSend, one proxy in front of it, and clients that connect to either. */
 
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
 import { temporaryDirectory, writeTemporaryFiles } from '../support/files/temporary-files.ts'
@@ -8,19 +8,21 @@ import { CLIENTS, type Delivery, type SmtpClient } from './clients.ts'
 import { type Command, type Outcome, run } from './command.ts'
 import { preparedMessage } from './message.ts'
 
-/** Where a client connects to. */
+/** The server that a client connects to. */
 export type Route = 'direct' | 'proxy'
 
-/** What a client did, and what the simulator saw of it. */
+/** The result of a client, and what the simulator received. */
 export interface Attempt {
   readonly outcome: Outcome
   /** How long the client ran, in milliseconds. */
   readonly elapsedMs: number
-  /** Bodies received, as on the wire: SHA-256, in hexadecimal, and the code of the final reply. */
+  /** Received bodies, as sent on the wire: SHA-256 in hexadecimal, and the code of the final reply. */
   readonly bodies: readonly { readonly sha256: string; readonly code: number | undefined }[]
-  /** AUTH commands without credentials, and, for clients that wait for a 334 (RFC 4954 section 4), the lines after it. */
+  /**
+   * AUTH commands without credentials, and, for clients that wait for a 334 (RFC 4954 section 4), the lines after it.
+   */
   readonly auth: readonly { readonly line: string; readonly tls: boolean }[]
-  /** Codes of the replies to these lines. */
+  /** The reply codes to these lines. */
   readonly authReplies: readonly number[]
 }
 
@@ -42,14 +44,14 @@ export async function installedVersion(client: SmtpClient): Promise<string | und
   return code === 0 ? (/\d+(\.\d+)+/.exec(stdout)?.[0] ?? 'unknown version') : undefined
 }
 
-/** Why a client cannot be used, and what would help. */
+/** Why a client cannot run, and how to install it. */
 export function missing({ name, packages }: SmtpClient): string {
   return `${name} is not installed: ${packages.length > 0 ? `apt-get install ${packages.join(' ')}` : 'npm ci'}`
 }
 
-/** Starts everything, and builds those installed clients that are compiled. */
+/** Starts the simulator and the proxy, and compiles the installed clients that need it. */
 export async function rehearse(): Promise<Rehearsal> {
-  // Undone in reverse order: here when something fails to start, else by close().
+  // undone in reverse order: here when something fails to start, otherwise by close()
   await using starting = new AsyncDisposableStack()
   const { path: directory } = starting.use(temporaryDirectory('clients-'))
   const files = await writeFiles()
@@ -96,14 +98,14 @@ async function writeFiles() {
   return { paths, message, remove }
 }
 
-/** Compiles, at the same time, what has to be compiled. Returns the compilers' errors by the names of clients. */
+/** Compiles the clients that need it, in parallel. Returns the compilers' errors by the clients' names. */
 export async function buildAll(
   clients: readonly SmtpClient[],
   directory: string,
 ): Promise<ReadonlyMap<string, string>> {
   const failures = new Map<string, string>()
   const build = async ({ name }: SmtpClient, command: Command) => {
-    // Go compiles its standard library the first time: half a minute on a small machine.
+    // the first time, Go compiles its standard library: half a minute on a small machine
     const { code, stdout, stderr } = await run(command, 180_000)
     if (code !== 0) failures.set(name, stdout + stderr)
   }

@@ -1,6 +1,6 @@
 /**
- * Prints a table of the clients, in Markdown: their versions, whether they deliver a message straight to a simulated
- * AhaSend and through the proxy, and whether both bodies are the same. Exits with 1 when something is not well.
+ * Prints a Markdown table of the clients: their versions, whether they deliver a message directly to a simulated
+ * AhaSend and through the proxy, and whether both bodies are equal. Exits with 1 when a client is missing or fails.
  */
 import { CLIENTS, type SmtpClient } from './clients.ts'
 import { type Attempt, installedVersion, type Rehearsal, rehearse } from './rig.ts'

@@ -1,5 +1,5 @@
-// Sends a prepared message with net/smtp. SendMail trusts the system's authorities and takes no others, but Go reads
-// those from the file that SSL_CERT_FILE names, so the caller sets that variable.
+// Sends a prepared message with net/smtp. SendMail trusts only the system's authorities, which Go reads from the file in
+// SSL_CERT_FILE. So the caller sets that variable.
 package main
 
 import (

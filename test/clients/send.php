@@ -1,6 +1,6 @@
 <?php
 // Sends a prepared message with PHPMailer. PHPMailer composes its own MIME parts with random boundaries, so its
-// composer is replaced: everything from postSend() on, which is all of its SMTP side, is the library's.
+// composer is replaced. Everything from postSend() on, the complete SMTP part, is the library's code.
 
 require_once 'libphp-phpmailer/src/Exception.php';
 require_once 'libphp-phpmailer/src/SMTP.php';
@@ -12,7 +12,7 @@ final class PreparedMail extends PHPMailer\PHPMailer\PHPMailer
 
     public function preSend()
     {
-        // The library adds the empty line behind the header, and a line ending behind the body.
+        // the library adds the empty line after the header, and a line end after the body
         [$this->MIMEHeader, $body] = explode("\r\n\r\n", $this->prepared, 2);
         $this->MIMEBody = preg_replace('/\r\n\z/', '', $body);
         static::setLE(self::CRLF);

@@ -1,6 +1,6 @@
 /**
- * compose.yaml at work, from a button on the page of faults to whoever is told: the images of Prometheus and Alertmanager
- * with the settings, rules and intervals that they ship with, apps, and a webhook as ALERT_WEBHOOK_URL names it.
+ * The running stack of compose.yaml, from a button on the control page to a notification: the images of Prometheus and
+ * Alertmanager with the shipped settings, rules and intervals, apps, and a webhook in ALERT_WEBHOOK_URL.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -19,8 +19,8 @@ import {
 import {
   assertPagesForLoadShedding,
   assertPagesForOne521,
+  hasAlert,
   reportTime,
-  tells,
 } from '../support/monitoring/alertmanager.ts'
 import { idleUntilClosed } from '../support/processes/running-proxy.ts'
 import { unless } from '../support/programs/programs.ts'
@@ -29,12 +29,12 @@ const { NODE_IMAGE, PROMETHEUS_IMAGE, ALERTMANAGER_IMAGE } = IMAGES
 const needed = [NODE_IMAGE, PROMETHEUS_IMAGE, ALERTMANAGER_IMAGE].map(imageMissing)
 const WEBHOOK = `ahasend-webhook-${process.pid}`
 
-/** Fifteen seconds for a scrape, as many for the rules, five in Alertmanager, and a slow machine. */
+/** Fifteen seconds for a scrape, fifteen for the rules, five for Alertmanager, and time for a slow machine. */
 const AT_ONCE_MS = 90_000
-/** A storm has to last before it pages. */
+/** Longer: a storm must last some time before it pages. */
 const STORM_MS = 420_000
 
-describe('whom the stack tells', unless(engineMissing(), composeMissing(), ...needed), () => {
+describe('The stack notifies the receiver', unless(engineMissing(), composeMissing(), ...needed), () => {
   let stack: Stack
   let webhook: WebhookContainer
 
@@ -42,13 +42,13 @@ describe('whom the stack tells', unless(engineMissing(), composeMissing(), ...ne
     const env = {
       ALERT_WEBHOOK_URL: webhookUrl(WEBHOOK),
       PROXY_CLIENTS: 'billing=0.0.0.0/0',
-      // a fault strikes the next connection, not the one after those that were dialled ahead
+      // nothing is preconnected, so that a fault affects the next connection
       PROXY_WARM_CONNECTIONS: '0',
     }
     stack = await startStack(['proxy', 'prometheus', 'alertmanager', 'rehearsal', 'traffic'], { env })
     webhook = await startWebhookIn(stack, WEBHOOK)
     const accepted = 'smtp_proxy_transactions_total{smtp_transaction_outcome="accepted"}'
-    await eventually('Prometheus knows of mail', async () => (await count(`${accepted} > 20`)) > 0)
+    await eventually('Prometheus has counted accepted messages', async () => (await count(`${accepted} > 20`)) > 0)
   })
 
   after(async () => {
@@ -59,18 +59,18 @@ describe('whom the stack tells', unless(engineMissing(), composeMissing(), ...ne
   const count = (expression: string) => sumOf(stack.container('prometheus'), expression)
   const rehearse = (button: string) => press(stack.container('rehearsal'), button)
 
-  test('nobody is told of a storm of idle disconnects', async () => {
+  test('not of a storm of idle disconnects', async () => {
     await rehearse('idle-disconnects')
     const port = stack.container('proxy').getMappedPort(2525)
     const idle = 'smtp_proxy_replies_total{smtp_reply_cause="idle_timeout"}'
     for (const total of [100, 200]) {
       await idleUntilClosed(port, 100)
       // a second scrape shows the growth
-      await eventually(`Prometheus knows of ${total}`, async () => (await count(idle)) >= total)
+      await eventually(`Prometheus has counted ${total} idle disconnects`, async () => (await count(idle)) >= total)
     }
     await rehearse('all-well')
     const storm = 'job_server_client:smtp_proxy_idle_disconnect:increase1h > 50'
-    await eventually('the rules know of the storm', async () => (await count(storm)) > 0)
+    await eventually('the rules have recorded the storm', async () => (await count(storm)) > 0)
     const firing = await asked<{ readonly result: readonly unknown[] }>(
       stack.container('prometheus'),
       `/api/v1/query?query=${encodeURIComponent('ALERTS{alertstate="firing", severity=~"critical|warning"}')}`,
@@ -79,25 +79,25 @@ describe('whom the stack tells', unless(engineMissing(), composeMissing(), ...ne
     assert.deepEqual(webhook.calls.all, [])
   })
 
-  test('a single 521 pages, with the app that it hit', async (context) => {
+  test('of a single 521, with the affected app', async (context) => {
     const from = performance.now()
     await rehearse('one-521')
-    const call = await webhook.calls.first(tells('AhaSendAccountDisabled'), AT_ONCE_MS)
+    const call = await webhook.calls.first(hasAlert('AhaSendAccountDisabled'), AT_ONCE_MS)
     reportTime(context, 'one 521', from, call)
     assertPagesForOne521(call, 'rehearsal')
     assert.equal(webhook.calls.all.length, 1)
   })
 
-  test('a storm of 421 pages as load shedding', async (context) => {
+  test('of a storm of 421, as load shedding', async (context) => {
     const from = performance.now()
     await rehearse('load-shedding')
-    const call = await webhook.calls.first(tells('AhaSendLoadShedding'), STORM_MS)
+    const call = await webhook.calls.first(hasAlert('AhaSendLoadShedding'), STORM_MS)
     reportTime(context, 'a 421 storm', from, call)
     assertPagesForLoadShedding(call, 'rehearsal')
   })
 
   test('and of nothing else', () => {
-    const told = webhook.calls.all.flatMap(({ alerts }) => alerts.map(({ labels }) => labels.alertname))
-    assert.deepEqual([...new Set(told)], ['AhaSendAccountDisabled', 'AhaSendLoadShedding'])
+    const notified = webhook.calls.all.flatMap(({ alerts }) => alerts.map(({ labels }) => labels.alertname))
+    assert.deepEqual([...new Set(notified)], ['AhaSendAccountDisabled', 'AhaSendLoadShedding'])
   })
 })

@@ -1,4 +1,4 @@
-/** compose.yaml as it is written: what it promises, and that every setting reaches whom it is for and nobody else. */
+/** The contents of compose.yaml, and that every setting reaches only the services that need it. */
 
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -24,7 +24,7 @@ import {
   variablesIn,
 } from '../support/containers/compose.ts'
 import { composeMissing, ROOT } from '../support/containers/engine.ts'
-import { OF_THE_MACHINE, OF_THE_PROXY, rehearsalBehind } from '../support/containers/rehearsal-env.ts'
+import { OF_THE_MACHINE, OF_THE_PROXY, rehearsalWith } from '../support/containers/rehearsal-env.ts'
 import { readEnvExample, withSettings } from '../support/docs/env-example.ts'
 import { temporaryDirectory, writeTemporaryFiles } from '../support/files/temporary-files.ts'
 import { unless } from '../support/programs/programs.ts'
@@ -44,20 +44,20 @@ function text(name: string): string {
 }
 
 describe('compose.yaml', unless(composeMissing()), () => {
-  test('has the proxy and what watches it, without any setting', () => {
+  test('runs the proxy and its monitoring without any setting', () => {
     const names = Object.keys(readProject().services).sort()
     assert.deepEqual(names, ALL)
   })
 
-  test('publishes SMTP and Grafana on this machine, and nothing else', () => {
+  test('publishes only SMTP and Grafana, and only on this machine', () => {
     assert.deepEqual(published(readProject()), { proxy: ['127.0.0.1:2525:2525'], grafana: ['127.0.0.1:3000:3000'] })
   })
 
-  test('sends mail to AhaSend, where the proxy sends it by itself', () => {
+  test('sends mail to AhaSend, the default upstream of the proxy', () => {
     assert.equal(readProject().services.proxy?.environment?.PROXY_UPSTREAM, null)
   })
 
-  test('the rehearsal has an AhaSend and mail of its own, and other ports', () => {
+  test('the rehearsal has its own AhaSend, mail and ports', () => {
     const project = readProject(REHEARSAL)
     assert.deepEqual(Object.keys(project.services).sort().slice(-2), ['tempo', 'traffic'])
     assert.equal(project.name, 'ahasend-rehearsal')
@@ -72,19 +72,19 @@ describe('compose.yaml', unless(composeMissing()), () => {
     )
   })
 
-  test('the rehearsal takes no setting of the real proxy from .env', () => {
-    // compose.yaml and the tables: what the one forgets, the other has
+  test('the rehearsal uses no setting of the real proxy from .env', () => {
+    // names from compose.yaml and from the tables, so that none is missing
     const passedOn = Object.keys(readProject().services.proxy?.environment ?? {}).filter(isOfProxy)
     const variables = [...new Set([...passedOn, ...PROXY_VARIABLES])]
     assert.ok(variables.length > 50)
     const env = Object.fromEntries(variables.map((variable) => [variable, `canary of ${variable}`]))
-    const leaked = JSON.stringify(rehearsalBehind(env)).matchAll(/canary of ([A-Z0-9_]+)/g)
+    const leaked = JSON.stringify(rehearsalWith(env)).matchAll(/canary of ([A-Z0-9_]+)/g)
     assert.deepEqual([...new Set([...leaked].map(([, variable]) => variable))], Object.values(OF_THE_PROXY).flat())
   })
 
-  test('the proxy of the rehearsal is set as if there were no .env', async () => {
+  test('the proxy of the rehearsal has the same settings with and without .env', async () => {
     const env = Object.fromEntries(PROXY_VARIABLES.map((variable) => [variable, 'canary']))
-    const environment = given(rehearsalBehind(env).services.proxy)
+    const environment = given(rehearsalWith(env).services.proxy)
     const inImage = { PROXY_LISTEN: SETTINGS.listeners.inImage, PROXY_ADMIN: SETTINGS.admin.inImage }
     const own = { ...inImage, PROXY_UPSTREAM: 'smtp://rehearsal:2525' }
     const authority = { PROXY_UPSTREAM_CA_FILE: '/certificates/ca.pem' }
@@ -101,17 +101,17 @@ describe('compose.yaml', unless(composeMissing()), () => {
     assert.deepEqual(settings, parseOtel(telemetry))
   })
 
-  test('the rehearsal takes from .env what concerns this machine and whom to tell, and nothing else', () => {
+  test('the rehearsal uses only the settings of this machine and the receivers from .env', () => {
     const here = settingsIn(text('rehearsal.env').replaceAll(/^#.*$/gm, ''))
     const fromEnv = [...variablesIn(text('compose.yaml')).keys()].filter((variable) => !here.has(variable))
     assert.deepEqual(fromEnv.sort(), Object.values(OF_THE_MACHINE).flat().sort())
     const alerts = Object.fromEntries(ALERT_ROWS.map(({ variable }) => [variable, `value of ${variable}`]))
-    // its heartbeat would speak for the real stack
-    const told = { ...alerts, ALERT_HEARTBEAT_URL: '' }
-    assert.deepEqual(only(rehearsalBehind(alerts).services[ONCE], Object.keys(alerts)), told)
+    // a heartbeat from the rehearsal would hide a failure of the real stack
+    const expected = { ...alerts, ALERT_HEARTBEAT_URL: '' }
+    assert.deepEqual(only(rehearsalWith(alerts).services[ONCE], Object.keys(alerts)), expected)
   })
 
-  test('the rehearsal keeps its authority where the proxy reads it, and only the simulator writes there', () => {
+  test('the rehearsal shares its certificate authority with the proxy, and only the simulator can write it', () => {
     const { rehearsal, proxy } = readProject(REHEARSAL).services
     const mounts = [rehearsal, proxy].map((service) =>
       service?.volumes?.find(({ target }) => target === '/certificates'),
@@ -125,25 +125,25 @@ describe('compose.yaml', unless(composeMissing()), () => {
     )
     const dockerfiles = [text('Dockerfile'), text('test/rehearsal/Dockerfile')]
     for (const dockerfile of dockerfiles) assert.match(dockerfile, /^USER 1000:1000$/m)
-    // a volume that is mounted for the first time belongs to whom the directory belongs, whoever of the two is the first
+    // a new volume gets the owner of the directory in the image of the first container; both images must agree
     assert.match(dockerfiles[0] ?? '', /^COPY .*--chown=1000:1000 \/volumes\/certificates \/certificates$/m)
     assert.match(dockerfiles[1] ?? '', /^RUN mkdir \/certificates && chown 1000:1000 \/certificates$/m)
     assert.match(dockerfiles[1] ?? '', /^CMD \[.*"--ca-file=\/certificates\/ca\.pem"\]$/m)
   })
 
-  test('gives no service a disk, a capability, endless memory or processes', () => {
+  test('gives no service a writable disk or a capability, and limits memory and processes', () => {
     for (const [name, service] of services(readProject(REHEARSAL))) {
       assert.equal(service.read_only, true, name)
       assert.deepEqual([service.cap_drop, service.cap_add, service.privileged], [['ALL'], undefined, undefined], name)
       assert.deepEqual(service.security_opt, ['no-new-privileges:true'], name)
-      assert.ok(Number(service.mem_limit) > 0, `${name} has a limit of memory`)
-      assert.ok((service.pids_limit ?? 0) > 0, `${name} has a limit of processes`)
+      assert.ok(Number(service.mem_limit) > 0, `${name} has a memory limit`)
+      assert.ok((service.pids_limit ?? 0) > 0, `${name} has a process limit`)
       assert.equal(service.restart, name === ONCE || name === NAMES ? 'no' : 'unless-stopped', name)
       assert.equal(service.logging?.driver, 'local', name)
     }
   })
 
-  test('knows of every service whether it is well, without a shell', () => {
+  test('checks the health of every service without a shell', () => {
     for (const [name, { build, healthcheck }] of services(readProject(REHEARSAL))) {
       if (name === ONCE || name === NAMES) continue
       if (healthcheck) assert.equal(healthcheck.test[0], 'CMD', name)
@@ -151,13 +151,13 @@ describe('compose.yaml', unless(composeMissing()), () => {
     }
   })
 
-  test('mounts files and directories of the project to be read only', () => {
+  test('mounts files and directories of the project read-only', () => {
     for (const [name, { volumes = [] }] of services(readProject(REHEARSAL)))
       for (const { type, target, read_only } of volumes)
         if (type === 'bind') assert.equal(read_only, true, `${name} ${target}`)
   })
 
-  test('keeps data in named volumes, for as long and as much as is set', () => {
+  test('keeps data in named volumes, within the configured retention', () => {
     const project = readProject({
       env: { PROMETHEUS_RETENTION: '7d', PROMETHEUS_RETENTION_SIZE: '1GB', TEMPO_RETENTION: '24h' },
     })
@@ -176,18 +176,18 @@ describe('compose.yaml', unless(composeMissing()), () => {
     assert.match(text('otel/stack/tempo.yaml'), /block_retention: \$\{TEMPO_RETENTION:-336h\}/)
   })
 
-  test('lets apps reach the proxy, and nothing that watches it', () => {
+  test('lets apps reach the proxy, but not its monitoring', () => {
     const project = readProject(REHEARSAL)
     const onDefault = services(project).flatMap(([name, { networks = {} }]) => ('default' in networks ? [name] : []))
     assert.deepEqual(onDefault.sort(), ['proxy', 'rehearsal', 'traffic'])
   })
 
-  test('gives the proxy longer to stop than it takes', () => {
+  test('gives the proxy more time to stop than a drain takes', () => {
     const { stopGraceMs, drainTimeoutMs } = SETTINGS
     const drain = drainTimeoutMs.read(drainTimeoutMs.default)
     const grace = stopGraceMs.read(stopGraceMs.default)
     assert.ok('value' in drain && 'value' in grace)
-    // one scrape interval, and the exit
+    // plus one scrape interval and the exit
     assert.ok(grace.value >= drain.value + 15_000 + EXIT_MS, `${grace.value} ms for a drain of ${drain.value} ms`)
     for (const [env, period] of [
       [{}, grace],
@@ -196,7 +196,7 @@ describe('compose.yaml', unless(composeMissing()), () => {
       assert.deepEqual(stopGraceMs.read(readProject({ env }).services.proxy?.stop_grace_period ?? ''), period)
   })
 
-  test('the rehearsal tells whom the real stack tells, and does not call its heartbeat', () => {
+  test('the rehearsal notifies the receivers in .env, and does not call the heartbeat URL', () => {
     const { paths, remove } = writeTemporaryFiles({
       '.env': 'ALERT_SLACK_URL=https://slack.example/x\nALERT_HEARTBEAT_URL=https://hc-ping.example/x\n',
     })
@@ -209,14 +209,14 @@ describe('compose.yaml', unless(composeMissing()), () => {
 
   const built = (project: Project) => services(project).flatMap(([, { image, build }]) => (build ? [image] : []))
 
-  test('names a version of each image that others make', () => {
+  test('pins the version of each third-party image', () => {
     const project = readProject(REHEARSAL)
     const own = built(project)
     for (const [name, { image }] of services(project))
       if (!own.includes(image)) assert.match(image, /:v?[0-9]+\.[0-9]+\.[0-9]+$/, name)
   })
 
-  test('builds each of its own images in one place, and pulls none of them', () => {
+  test('builds each of its own images once, and pulls none of them', () => {
     const project = readProject(REHEARSAL)
     const own = built(project)
     assert.deepEqual(own.sort(), ['ahasend-smtp-proxy', 'ahasend-smtp-proxy-rehearsal'])
@@ -224,14 +224,14 @@ describe('compose.yaml', unless(composeMissing()), () => {
       if (own.includes(image) && !build) assert.equal(pull_policy, 'never', name)
   })
 
-  test('has memory for as many sessions as the proxy takes', () => {
+  test('has memory for the maximum number of sessions', () => {
     const { mem_limit } = readProject().services.proxy ?? {}
     const sessions = Number(SETTINGS.maxSessions.default)
-    // measured: some 95 KB a session, beside what a proxy without any needs
+    // measured: about 95 KB per session, plus the memory of an idle proxy
     assert.ok(Number(mem_limit) >= 200e6 + sessions * 100e3)
   })
 
-  test('is taken in by another project with include, and apps there reach the proxy', () => {
+  test('can be included by another project, whose apps reach the proxy', () => {
     using directory = temporaryDirectory('project-')
     writeFileSync(join(directory.path, '.env'), 'PROXY_CLIENTS=not-for-an-included-project=10.0.0.0/8\n')
     const file = join(directory.path, 'compose.yaml')
@@ -248,22 +248,22 @@ describe('compose.yaml', unless(composeMissing()), () => {
 })
 
 describe('.env.example', () => {
-  test('has every setting of the proxy as the tables say (npm run readme)', () => {
+  test('has every setting of the tables (npm run readme)', () => {
     assert.equal(withSettings(readEnvExample()), readEnvExample())
   })
 
-  test('has each variable of compose.yaml, with the value that holds without it', () => {
+  test('has each variable of compose.yaml, with its default', () => {
     const here = settingsIn(readEnvExample())
     const rehearsal = settingsIn(text('rehearsal.env'))
     for (const [name, value] of variablesIn(text('compose.yaml')))
       assert.equal(here.get(name) ?? rehearsal.get(name), value, name)
   })
 
-  test('sets nothing until a # is taken away', () => {
+  test('sets nothing until a # is removed', () => {
     assert.doesNotMatch(readEnvExample(), /^[^#\n]/m)
   })
 
-  test('taken as it stands, changes nothing', unless(composeMissing()), () => {
+  test('changes nothing when it is used unchanged', unless(composeMissing()), () => {
     const passedOn = new Set([...PROXY_VARIABLES, ...ALERT_ROWS.map(({ variable }) => variable)])
     const values = [...settingsIn(readEnvExample())].filter(([name]) => !passedOn.has(name))
     const nothing = { SETTINGS_FILE: '.env' }

@@ -33,15 +33,15 @@ function text(name: string): string {
 
 const COMPOSE = unless(composeMissing())
 
-describe('settings in .env', COMPOSE, () => {
-  test('hands every setting of the proxy on from .env', () => {
+describe('A setting in .env', COMPOSE, () => {
+  test('reaches the proxy', () => {
     const any = Object.fromEntries(PROXY_VARIABLES.map((variable) => [variable, `value of ${variable}`]))
-    // Compose reads this one itself
+    // Compose itself reads this setting
     const env = { ...any, PROXY_STOP_GRACE: '90s' }
     assert.deepEqual(only(readProject({ env }).services.proxy, PROXY_VARIABLES), env)
   })
 
-  test('without a setting the proxy has the ones of its image, and Tempo for its traces', () => {
+  test('that is missing leaves the default of the image, and Tempo for traces', () => {
     const environment = readProject().services.proxy?.environment ?? {}
     const set = Object.entries(environment).filter(([name, value]) => value !== null && isOfProxy(name))
     assert.deepEqual(Object.fromEntries(set), {
@@ -49,7 +49,7 @@ describe('settings in .env', COMPOSE, () => {
       PROXY_ADMIN: SETTINGS.admin.inImage,
       OTEL_EXPORTER_OTLP_ENDPOINT: 'http://tempo:4318',
     })
-    // what has no value is taken away from what the image sets
+    // a variable without a value removes the one of the image
     const ofImage = [...text('Dockerfile').matchAll(/(PROXY_[A-Z_]+)=/g)].map(([, name]) => name)
     assert.deepEqual(
       ofImage.filter((name) => name !== undefined && environment[name] === null),
@@ -57,23 +57,23 @@ describe('settings in .env', COMPOSE, () => {
     )
   })
 
-  test('traces are turned off by an empty endpoint', () => {
+  test('turns traces off, when it is an empty endpoint', () => {
     const { environment } = readProject({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: '' } }).services.proxy ?? {}
     assert.equal(environment?.OTEL_EXPORTER_OTLP_ENDPOINT, '')
   })
 
-  test('passes the receivers of alerts on, and writes them to a file before Alertmanager starts', () => {
+  test('for a receiver of alerts is written to a file before Alertmanager starts', () => {
     const env = Object.fromEntries(ALERT_ROWS.map(({ variable }) => [variable, `value of ${variable}`]))
     const { services: all } = readProject({ env })
     assert.deepEqual(only(all[ONCE], Object.keys(env)), env)
     assert.equal(all.alertmanager?.depends_on?.[ONCE]?.condition, 'service_completed_successfully')
   })
 
-  test('the configuration of Alertmanager is written by the user who reads it', () => {
+  test('for Alertmanager is written by the user who reads it', () => {
     const { services: all } = readProject()
     assert.equal(all[ONCE]?.user, '65534:65534')
     assert.equal(all.alertmanager?.user, all[ONCE]?.user)
-    // a volume that is mounted for the first time belongs to the owner of this directory
+    // a new volume gets the owner of this directory
     assert.match(text('Dockerfile'), /^COPY .*--chown=65534:65534 \/volumes\/config \/config$/m)
   })
 
@@ -83,19 +83,19 @@ describe('settings in .env', COMPOSE, () => {
     ...Object.fromEntries(SIGNALS.map((signal) => [ownVariable(OTLP_SETTINGS.headers, signal), ['proxy']])),
     ...Object.fromEntries(ALERT_ROWS.map(({ variable }) => [variable, [ONCE]])),
   }
-  for (const [variable, whom] of Object.entries(SECRETS))
-    test(`shows ${variable} to ${whom} alone`, () => {
+  for (const [variable, readers] of Object.entries(SECRETS))
+    test(`${variable} reaches only ${readers}`, () => {
       const project = readProject({ env: { [variable]: 'the-secret' } })
-      const told = services(project).filter(([, service]) => JSON.stringify(service).includes('the-secret'))
+      const found = services(project).filter(([, service]) => JSON.stringify(service).includes('the-secret'))
       assert.deepEqual(
-        told.map(([name]) => name),
-        whom,
+        found.map(([name]) => name),
+        readers,
       )
     })
 })
 
-describe('unknown names in .env', COMPOSE, () => {
-  test('are reported before the proxy starts if they resemble its settings, and by what writes for Alertmanager', () => {
+describe('Unknown names in .env', COMPOSE, () => {
+  test('are reported before the proxy and Alertmanager start, if they resemble their settings', () => {
     const { services: all } = readProject({ env: { PROXY_LISTN: 'x', OTEL_SERVICE_NAM: 'x', ALERT_WEBHOK_URL: 'x' } })
     assert.equal(all.proxy?.depends_on?.[NAMES]?.condition, 'service_completed_successfully')
     const [ofProxy, alerts] = [all[NAMES], all[ONCE]].map((service) => given(service))
@@ -109,7 +109,7 @@ describe('unknown names in .env', COMPOSE, () => {
     ])
   })
 
-  test('takes no value from a file with settings that was not given to Compose', () => {
+  test('are ignored in a file that is not passed to Compose', () => {
     const known = [
       ...PROXY_VARIABLES,
       ...FIXED,
@@ -127,7 +127,7 @@ describe('unknown names in .env', COMPOSE, () => {
         Object.entries(given(all[name])).filter(([, value]) => value === 'canary'),
         [],
       )
-    // these two see the whole file, to look for misspelled names
+    // these two services read the whole file, to find misspelled names
     for (const name of [NAMES, ONCE]) {
       assert.equal(all[name]?.network_mode, 'none', name)
       const { NODE_OPTIONS, NODE_DEBUG, NODE_EXTRA_CA_CERTS } = given(all[name])
@@ -135,7 +135,7 @@ describe('unknown names in .env', COMPOSE, () => {
     }
   })
 
-  test('knows the name of each variable that compose.yaml reads', () => {
+  test('do not include any variable that compose.yaml reads', () => {
     const names = [...variablesIn(text('compose.yaml')).keys()]
     const settings = [...PROXY_VARIABLES, ...FIXED]
     const [ofProxy, others] = [names.filter(isOfProxy), names.filter((name) => !isOfProxy(name))]
@@ -143,7 +143,7 @@ describe('unknown names in .env', COMPOSE, () => {
     assert.deepEqual(others.sort(), STACK_VARIABLES.toSorted())
   })
 
-  test('are reported for the .env of a project that includes this one, if that names the file', () => {
+  test('are reported for the .env of an including project, if that sets SETTINGS_FILE', () => {
     using directory = temporaryDirectory('project-')
     const own = join(directory.path, '.env')
     writeFileSync(own, `SETTINGS_FILE=${own}\nPROXY_LISTN=x\nDATABASE_URL=x\n`)

@@ -1,4 +1,6 @@
-/** compose.yaml at work, with the images that can be had: what runs, who reaches whom, and that mail and its metrics flow. */
+/**
+ * The running stack of compose.yaml, with the available images: its services, its networks, its mail and its metrics.
+ */
 
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -29,10 +31,10 @@ import { temporaryDirectory } from '../support/files/temporary-files.ts'
 import { unless } from '../support/programs/programs.ts'
 import { connectClient } from '../support/sockets/scripted-peers.ts'
 
-/** Nobody is there, and no test sends anything to AhaSend. */
+/** An upstream that does not exist, so that no test sends anything to AhaSend. */
 const NOWHERE = { PROXY_UPSTREAM: 'smtp://nowhere.invalid:587', OTEL_EXPORTER_OTLP_ENDPOINT: '' }
 
-/** What stands behind `docker compose exec` in runbooks, once each: a service of these, and what it runs. */
+/** The distinct `docker compose exec` commands of the runbooks for these services: service and command. */
 function commandsOfRunbooks(services: readonly string[]): (readonly [service: string, ...command: string[]])[] {
   const folder = join(ROOT, 'dashboards', 'runbooks')
   const texts = readdirSync(folder).map((file) => readFileSync(join(folder, file), 'utf8'))
@@ -49,7 +51,7 @@ function commandsOfRunbooks(services: readonly string[]): (readonly [service: st
 const own = [engineMissing(), composeMissing(), imageMissing(IMAGES.NODE_IMAGE)]
 const others = [imageMissing(IMAGES.PROMETHEUS_IMAGE), imageMissing(IMAGES.ALERTMANAGER_IMAGE)]
 
-describe('the stack', unless(...own, ...others), () => {
+describe('The stack', unless(...own, ...others), () => {
   const services = ['proxy', 'prometheus', 'alertmanager', 'rehearsal', 'traffic']
   let stack: Stack
   before(async () => {
@@ -61,7 +63,7 @@ describe('the stack', unless(...own, ...others), () => {
     await stack.healthy(services)
   })
 
-  test('runs nothing as root, on no disk that can be written, with a limit of memory', () => {
+  test('runs nothing as root, with read-only root file systems and memory limits', () => {
     for (const service of services) {
       const { Config, HostConfig } = stack.describe(service)
       assert.doesNotMatch(Config.User, /^(|0|root)(:.*)?$/, service)
@@ -70,26 +72,29 @@ describe('the stack', unless(...own, ...others), () => {
     }
   })
 
-  test('publishes SMTP and the page of faults on this machine, and nothing else', () => {
+  test('publishes only SMTP and the control page, and only on this machine', () => {
     const bindings = services.flatMap((service) => Object.entries(stack.describe(service).HostConfig.PortBindings))
     const published = bindings.map(([port, hosts]) => [port, ...hosts.map(({ HostIp }) => HostIp)].join(' '))
     assert.deepEqual(published.sort(), ['2525/tcp 127.0.0.1', '8025/tcp 127.0.0.1'])
   })
 
-  test('shows the configuration of Alertmanager, which holds secrets, to its own user alone', async () => {
+  test('makes the configuration of Alertmanager, which contains secrets, readable only by its user', async () => {
     const alertmanager = stack.container('alertmanager')
     const { output } = await alertmanager.exec(['ls', '-ln', '/config/alertmanager.yml'])
     assert.match(output, /^-rw-------\s+1\s+65534\s+65534\s/)
     assert.equal((await alertmanager.exec(['cat', '/config/alertmanager.yml'])).exitCode, 0)
   })
 
-  test('carries mail, and Prometheus counts it', async () => {
+  test('relays mail, and Prometheus counts it', async () => {
     await accepted(stack.container('rehearsal'), 5)
     const counted = 'smtp_proxy_transactions_total{smtp_transaction_outcome="accepted"}'
-    await eventually('Prometheus knows of it', async () => (await sumOf(stack.container('prometheus'), counted)) > 0)
+    await eventually(
+      'Prometheus has counted a message',
+      async () => (await sumOf(stack.container('prometheus'), counted)) > 0,
+    )
   })
 
-  test('has alerting rules, and an Alertmanager to tell', async () => {
+  test('has alerting rules and an Alertmanager', async () => {
     const prometheus = stack.container('prometheus')
     const { groups } = await asked<{ groups: readonly unknown[] }>(prometheus, '/api/v1/rules?type=alert')
     assert.ok(groups.length > 0)
@@ -99,7 +104,7 @@ describe('the stack', unless(...own, ...others), () => {
     })
   })
 
-  test('can do in its containers what runbooks ask for', async () => {
+  test('can run the commands of the runbooks in its containers', async () => {
     const commands = commandsOfRunbooks(services)
     assert.ok(commands.length > 3)
     for (const [service, ...command] of commands) {
@@ -108,23 +113,26 @@ describe('the stack', unless(...own, ...others), () => {
     }
   })
 
-  test('hides what watches the proxy from apps', async () => {
+  test('hides the monitoring from apps', async () => {
     const app = stack.container('traffic')
     for (const url of ['http://prometheus:9090/', 'http://alertmanager:9093/', 'http://tempo:3200/'])
       assert.equal(await fetched(app, url), undefined, url)
     assert.deepEqual(await fetched(app, 'http://proxy:9464/readyz'), { status: 200, body: 'ready\n' })
   })
 
-  test('carries mail though there is no Tempo, and counts the spans that were lost', async () => {
+  test('relays mail without Tempo, and counts lost spans', async () => {
     const lost = 'smtp_proxy_telemetry_lost_total{telemetry_signal="traces"}'
     await eventually('lost spans are counted', async () => (await sumOf(stack.container('prometheus'), lost)) > 0)
     await accepted(stack.container('rehearsal'), 5)
   })
 
-  test('a button on the page of faults is a 521 in Prometheus, and another one ends it', async () => {
+  test('sends 521 after one button on the control page, and stops after another', async () => {
     await press(stack.container('rehearsal'), 'account-disabled')
     const refused = 'smtp_proxy_replies_total{smtp_reply_cause="account_disabled"}'
-    await eventually('Prometheus knows of 521', async () => (await sumOf(stack.container('prometheus'), refused)) > 0)
+    await eventually(
+      'Prometheus has counted a 521',
+      async () => (await sumOf(stack.container('prometheus'), refused)) > 0,
+    )
     await press(stack.container('rehearsal'), 'all-well')
     await accepted(stack.container('rehearsal'), 5)
   })
@@ -136,14 +144,14 @@ describe('the stack', unless(...own, ...others), () => {
   })
 })
 
-describe('the proxy alone', unless(...own), () => {
+describe('The proxy alone', unless(...own), () => {
   let stack: Stack
   before(async () => {
     stack = await startStack(['proxy'], { env: NOWHERE, rehearsal: false })
   })
   after(() => stack?.down())
 
-  test('starts without the others, is healthy, and serves', async () => {
+  test('starts without the other services, is healthy, and serves clients', async () => {
     assert.throws(() => stack.container('tempo'))
     await stack.healthy(['proxy'])
     const client = await connectClient({ port: stack.container('proxy').getMappedPort(2525), limitMs: 20_000 })
@@ -152,7 +160,7 @@ describe('the proxy alone', unless(...own), () => {
   })
 })
 
-describe('in another project', unless(...own), () => {
+describe('In another project', unless(...own), () => {
   const { path: directory, remove } = temporaryDirectory('project-')
   const compose = (args: readonly string[], settings: Readonly<Record<string, string>> = {}) => {
     const project = ['compose', '--project-name', `included-${process.pid}`, '--file', join(directory, 'compose.yaml')]
@@ -164,7 +172,7 @@ describe('in another project', unless(...own), () => {
     remove()
   })
 
-  test('an app beside the included file reaches the proxy by its name, once it is healthy', () => {
+  test('an app reaches the included proxy by its name, once that is healthy', () => {
     const app = {
       image: SETTINGS.REHEARSAL_IMAGE,
       command: ['--eval', "fetch('http://proxy:9464/readyz').then(({ status }) => console.log('ready', status))"],

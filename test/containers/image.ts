@@ -1,4 +1,4 @@
-/** The product's image: what is in it, how it runs when confined as far as an engine can, and how it stops. */
+/** The product's image: its contents, how it runs in a confined container, and how it stops. */
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -9,25 +9,27 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import type { StartedTestContainer } from 'testcontainers'
 import packageJson from '../../package.json' with { type: 'json' }
-import { AUTH_PLAIN, ask, mail } from '../simulator/client.ts'
+import { ask, mail } from '../simulator/client.ts'
 import { docker, dockerOutput, engineMissing, IMAGES, imageMissing, ROOT } from '../support/containers/engine.ts'
 import { filesOf, layersOf } from '../support/containers/image-files.ts'
 import {
   buildProduct,
   buildRehearsal,
+  handlesSignals,
   inspect,
   PLANTED,
   type RehearsalContainer,
   startProduct,
   startRehearsal,
 } from '../support/containers/images.ts'
+import { inBody, loggedIn } from '../support/processes/running-proxy.ts'
 import { unless } from '../support/programs/programs.ts'
-import { connectClient, type Peer } from '../support/sockets/scripted-peers.ts'
+import type { Peer } from '../support/sockets/scripted-peers.ts'
 import { until } from '../support/waiting/until.ts'
 
 const IMAGE = 'ahasend-smtp-proxy:test'
 const REHEARSAL = 'ahasend-smtp-proxy-rehearsal:test'
-/** Half of what a usual Node image weighs, and there is room for a newer Node. */
+/** Half the size of a usual Node image, with room for a newer Node. */
 const MOST_MEGABYTES = 200
 
 interface ImageDescription {
@@ -47,7 +49,7 @@ interface ContainerDescription {
   readonly State: { readonly Status: string; readonly ExitCode: number; readonly Health: { readonly Status: string } }
 }
 
-describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), () => {
+describe('The image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), () => {
   let image: ImageDescription
 
   before(async () => {
@@ -61,7 +63,7 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
     assert.ok(megabytes < MOST_MEGABYTES, `${megabytes} MB`)
   })
 
-  test('starts Node without a shell, as a user who is not root, and asks Node for its health', () => {
+  test('starts Node without a shell, as a user other than root, and checks its health with Node', () => {
     const { User, Entrypoint, Cmd, Healthcheck } = image.Config
     assert.equal(User, '1000:1000')
     assert.deepEqual(Entrypoint, ['/usr/local/bin/node', '--disable-sigusr1', 'app/entry.js'])
@@ -69,13 +71,13 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
     assert.deepEqual(Healthcheck.Test, ['CMD', '/usr/local/bin/node', 'app/health.ts'])
   })
 
-  test('listens on all addresses of its container, on the ports that it names', () => {
+  test('listens on all addresses of its container, on the exposed ports', () => {
     assert.ok(image.Config.Env.includes('PROXY_LISTEN=smtp://0.0.0.0:2525'))
     assert.ok(image.Config.Env.includes('PROXY_ADMIN=http://0.0.0.0:9464'))
     assert.deepEqual(Object.keys(image.Config.ExposedPorts), ['2525/tcp', '9464/tcp'])
   })
 
-  test('says in OCI labels what it is and what it was built from', () => {
+  test('has OCI labels with its name and source', () => {
     const label = (name: string) => image.Config.Labels[`org.opencontainers.image.${name}`]
     assert.equal(label('title'), packageJson.name)
     assert.equal(label('description'), packageJson.description)
@@ -85,7 +87,7 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
     assert.match(label('source') ?? '', /^https:\/\//)
   })
 
-  test('holds no shell, no package manager and no other program than Node (CON-05)', () => {
+  test('contains no shell, no package manager and no program except Node (CON-05)', () => {
     const programs = filesOf(IMAGE).filter(
       ({ mode, path }) => /^-.*x/.test(mode) && !path.startsWith('app/node_modules/'),
     )
@@ -93,7 +95,7 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
     assert.deepEqual(names, ['usr/local/bin/node'])
   })
 
-  test('holds the production dependencies and no other package (CON-06)', () => {
+  test('contains the production dependencies and no other package (CON-06)', () => {
     const packages = filesOf(IMAGE).flatMap(
       ({ path }) => /^app\/(node_modules\/.+)\/package\.json$/.exec(path)?.[1] ?? [],
     )
@@ -109,7 +111,7 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
     assert.deepEqual(strangers, [])
   })
 
-  test('holds of the project what runs, and no test', () => {
+  test('contains the source folders of the project, and no tests', () => {
     const top = filesOf(IMAGE).flatMap(({ path }) => /^app\/([^/]+)/.exec(path)?.[1] ?? [])
     assert.deepEqual([...new Set(top)].sort(), [
       'LICENSE',
@@ -123,12 +125,12 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
     ])
   })
 
-  test('belongs to root: the proxy can change none of its files', () => {
+  test('has files of root only, so that the proxy cannot change them', () => {
     const others = filesOf(IMAGE).filter(({ path, owner }) => path.startsWith('app/') && owner !== '0/0')
     assert.deepEqual(others, [])
   })
 
-  test('has no secret in any layer that lay beside the project when it was built (CON-05)', () => {
+  test('has in no layer a secret from the build directory (CON-05)', () => {
     const layers = layersOf(IMAGE)
     assert.ok(
       layers.some((layer) => layer.includes('ahasend-smtp-proxy')),
@@ -141,22 +143,22 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
     assert.doesNotMatch(dockerOutput(['history', '--no-trunc', IMAGE]), new RegExp(PLANTED))
   })
 
-  test('takes the arguments of the proxy', () => {
+  test('accepts the arguments of the proxy', () => {
     const confined = ['run', '--rm', '--read-only', '--cap-drop=ALL', '--network=none', IMAGE]
     assert.equal(dockerOutput([...confined, '--version']), `${packageJson.version}\n`)
     assert.match(dockerOutput([...confined, '--help']), /PROXY_UPSTREAM/)
   })
 
   for (const ms of [0, 150]) {
-    test(`stopped ${ms} ms after it hears signals, ends with exit code 0, long before the engine kills it`, async () => {
+    test(`exits with 0 when it is stopped ${ms} ms after it handles signals, long before the engine kills it`, async () => {
       const id = dockerOutput(['run', '--detach', '--network=none', '--read-only', '--cap-drop=ALL', IMAGE]).trim()
       try {
         const logs = () => `the process handles signals: ${JSON.stringify(docker(['logs', id]))}`
-        await until(logs, () => hearsSignals(id), { limitMs: 60_000, everyMs: 10 })
+        await until(logs, () => handlesSignals(id), { limitMs: 60_000, everyMs: 10 })
         await setTimeout(ms)
         const began = performance.now()
         dockerOutput(['stop', '--time=20', id])
-        assert.ok(performance.now() - began < 10_000, 'ends by itself')
+        assert.ok(performance.now() - began < 10_000, 'exits before it is killed')
         assert.equal(inspect<ContainerDescription>(id).State.ExitCode, 0)
       } finally {
         docker(['rm', '--force', id])
@@ -164,13 +166,13 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
     })
   }
 
-  test('tells a mistake in its settings and ends', () => {
+  test('reports a mistake in its settings and exits', () => {
     const { ok, stderr } = docker(['run', '--rm', '--network=none', '--env=PROXY_UPSTREAM=nonsense', IMAGE])
     assert.equal(ok, false)
     assert.match(stderr, /PROXY_UPSTREAM/)
   })
 
-  describe('run without root, capabilities and a disk to write to (CON-01)', () => {
+  describe('without root, capabilities and a writable disk (CON-01)', () => {
     let rehearsal: RehearsalContainer
     let proxy: StartedTestContainer
 
@@ -188,11 +190,11 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
       assert.equal(inspect<ContainerDescription>(proxy.getId()).State.Health.Status, 'healthy')
     })
 
-    test('has started without a warning in its log', async () => {
+    test('starts without a warning in its log', async () => {
       assert.deepEqual(warnings(proxy.getId()), [])
     })
 
-    test('starts without a warning in its log where 20,000 files may be open', async () => {
+    test('starts without a warning in its log with a limit of 20,000 open files', async () => {
       const limited = await startProduct(IMAGE, rehearsal, { openFiles: 20_000 })
       try {
         assert.deepEqual(warnings(limited.getId()), [])
@@ -201,7 +203,7 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
       }
     })
 
-    test('is user 1000 without any capability, on a root file system that cannot be written', async () => {
+    test('runs as user 1000 without capabilities, on a read-only root file system', async () => {
       const status = await node(proxy, 'fs.readFileSync("/proc/1/status", "utf8")')
       assert.match(status, /^Uid:\t1000\t1000\t1000\t1000$/m)
       assert.match(status, /^CapEff:\t0+$/m)
@@ -210,7 +212,7 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
       assert.equal(await node(proxy, write), 'EROFS')
     })
 
-    test('is process 1, so that signals are its own (CON-02)', async () => {
+    test('is process 1, so that it receives signals (CON-02)', async () => {
       const command = await node(proxy, 'fs.readFileSync("/proc/1/cmdline", "utf8").split("\\0").join(" ")')
       assert.equal(command.trim(), '/usr/local/bin/node --disable-sigusr1 app/entry.js')
     })
@@ -224,9 +226,9 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
       assert.doesNotMatch(dockerOutput(['logs', proxy.getId()]), /Debugger listening/)
     })
 
-    test('carries mail', async () => {
+    test('relays mail', async () => {
       const before = await rehearsal.ledger()
-      const client = await loggedIn(proxy)
+      const client = await clientOf(proxy)
       for (const line of mail().slice(0, -1)) assert.match(await ask(client, line), /^(250|354) /)
       assert.match(await ask(client, 'Subject: in a container\r\n\r\nText.\r\n.'), /^250 /)
       await ask(client, 'QUIT')
@@ -234,11 +236,10 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
       assert.equal((await rehearsal.ledger()).messages.accepted, before.messages.accepted + 1)
     })
 
-    test('stopped with a mail in flight, lets it end, is accepted once, and exits with 0 within its grace', async () => {
+    test('relays a message in flight once when it is stopped, and exits with 0 within the grace period', async () => {
       const before = await rehearsal.ledger()
-      const [sending, idle] = [await loggedIn(proxy), await loggedIn(proxy)]
-      for (const line of mail().slice(0, -1)) assert.match(await ask(sending, line), /^(250|354) /)
-      await sending.send('Subject: in flight\r\n\r\nhalf of it\r\n')
+      const [sending, idle] = [await clientOf(proxy), await clientOf(proxy)]
+      await inBody(sending, 'in-flight')
       const logged = logLine(proxy, '"drain"')
       const stopped = once(spawn('docker', ['stop', '--time=45', proxy.getId()], { stdio: 'ignore' }), 'exit')
       await logged
@@ -258,20 +259,7 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
   })
 })
 
-/** Bits of the mask of signals that a process has a handler for: 1 is SIGHUP. */
-const SIGHUP = 1n
-
-/**
- * Whether app/entry.js has begun: process 1 gets no signal that it has no handler for, and until Node itself has started
- * there is none. SIGHUP is the last that it hears; SIGTERM has a handler of Node's before, which does not end process 1.
- */
-function hearsSignals(id: string): boolean {
-  const { stdout } = docker(['exec', id, '/usr/local/bin/node', '--print', 'fs.readFileSync("/proc/1/status", "utf8")'])
-  const [, caught = '0'] = /^SigCgt:\t([0-9a-f]+)$/m.exec(stdout) ?? []
-  return (BigInt(`0x${caught}`) & SIGHUP) !== 0n
-}
-
-/** Lines of its log that are no information. Fails when it has not logged that it listens. */
+/** The log lines above level info. Fails when the proxy has not logged that it listens. */
 function warnings(id: string): string[] {
   const { stdout, stderr } = docker(['logs', id])
   const lines = `${stdout}${stderr}`.trim().split('\n')
@@ -290,12 +278,10 @@ async function node(container: StartedTestContainer, expression: string): Promis
   return output.trimEnd()
 }
 
-/** A client that may send mail through the container. */
-async function loggedIn(container: StartedTestContainer): Promise<Peer> {
-  const client = await connectClient({ port: container.getMappedPort(2525), limitMs: 20_000 })
-  await client.readReply()
-  await ask(client, 'EHLO app.example')
-  assert.match(await ask(client, AUTH_PLAIN), /^235 /)
+/** A client that is ready to send a message through the container. */
+async function clientOf(container: StartedTestContainer): Promise<Peer> {
+  const [client] = await loggedIn({ port: container.getMappedPort(2525) }, 1)
+  assert.ok(client)
   return client
 }
 

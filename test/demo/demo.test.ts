@@ -1,4 +1,4 @@
-/** The demo runs, ends, and tells the truth; and it reads scrape pages rightly. */
+/** The demo runs, stops and prints correct counts, and it parses scrape pages correctly. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -21,8 +21,8 @@ seconds_bucket{le="+Inf"} 100
 seconds_count 100
 `)
 
-describe('a scrape page', () => {
-  test('adds up', () => {
+describe('A scrape page', () => {
+  test('has sums by labels', () => {
     assert.equal(sum(PAGE, 'replies_total'), 8)
     assert.equal(sum(PAGE, 'replies_total', { command: 'RCPT', code: '250' }), 4)
     assert.equal(sum(PAGE, 'up'), 1)
@@ -52,26 +52,27 @@ describe('a scrape page', () => {
   })
 })
 
-describe('the demo', () => {
+describe('The demo', () => {
   const demo = (flags: readonly string[] = [], env: Readonly<Record<string, string>> = {}) =>
     spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), ...flags], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
     })
 
-  test('shows mail for some seconds, then a summary in which all books agree', async () => {
+  test('prints its progress for some seconds, and then a summary with matching counts', async () => {
     const child = demo(['--seconds', '4'])
     const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
     assert.equal(child.exitCode, 0, errors)
     assert.match(output, /http:\/\/127\.0\.0\.1:\d+\/metrics/)
-    assert.match(output, /\n +\d+ s +\d+ mails\/s +\d+ sessions +[\d.]+ % accepted/)
-    const [, accepted, told] = /AhaSend accepted +([\d,]+), and the apps were told so ([\d,]+) times/.exec(output) ?? []
+    assert.match(output, /\n +\d+ s +\d+ messages\/s +\d+ sessions +[\d.]+ % accepted/)
+    const [, accepted, received] =
+      /AhaSend accepted +([\d,]+), and the apps received ([\d,]+) acceptances/.exec(output) ?? []
     assert.ok(accepted && accepted !== '0')
-    assert.equal(told, accepted)
-    assert.match(output, new RegExp(`mails +[\\d,]+ \\(accepted × ${accepted}[,)]`))
+    assert.equal(received, accepted)
+    assert.match(output, new RegExp(`messages +[\\d,]+ \\(accepted × ${accepted}[,)]`))
   })
 
-  test('shows the log when it is asked to, and sends traces where OpenTelemetry is told to', async () => {
+  test('prints the log with --log, and exports traces to the configured endpoint', async () => {
     await using receiver = await startReceiver()
     const child = demo(['--seconds', '2', '--log'], { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url })
     const [log] = await Promise.all([text(child.stderr), text(child.stdout), once(child, 'exit')])
@@ -84,7 +85,7 @@ describe('the demo', () => {
     assert.ok(receiver.exports.some(({ path, body }) => path === '/v1/traces' && body.includes('smtp.transaction')))
   })
 
-  test('ends in good order on a signal', async () => {
+  test('stops with a summary on a signal', async () => {
     const child = demo()
     const chunks: string[] = []
     for await (const chunk of child.stdout.setEncoding('utf8')) {

@@ -1,28 +1,29 @@
-/** Steady mixed mail, as a few apps would send it: most of it good, some of it not. */
+/** Steady mixed mail of a few apps: most messages are accepted, some have a fault. */
 import { createTransport, type Transporter } from 'nodemailer'
 import { DEFAULT_ACCOUNT } from '../simulator/simulator.ts'
 
-/** One app: how often it sends (milliseconds, on average), how, and what. */
+/** One app: its average interval in milliseconds, its connections and its messages. */
 export interface App {
   readonly everyMs: number
-  /** Keeps connections for further mails; else each mail has its own. */
+  /** True: connections stay open for further messages. False: each message has its own connection. */
   readonly pooled: boolean
   readonly password?: string
   readonly mail: (random: () => number) => Envelope
 }
 
-/** Whom a mail is from and to, and how long it is. */
+/** The sender, recipients and size of a message. */
 export interface Envelope {
   readonly from?: string
   readonly to?: string | readonly string[]
-  /** Bytes of text. */
+  /** The size of the text, in bytes. */
   readonly size?: number
 }
 
+/** Sizes of messages, in bytes. */
 export const SIZES = [300, 2_000, 2_000, 10_000, 60_000, 400_000]
 
-/** What goes wrong, by address; see `node test/simulator/main.ts --help`. 521 is rarer than the others. */
-const WRONG: readonly Envelope[] = [
+/** Messages with faults, chosen by address; see `node test/simulator/main.ts --help`. 521 is rare. */
+const FAULTY: readonly Envelope[] = [
   { to: 'fault+553-at-rcpt@example.net' },
   { to: ['good@example.net', 'fault+553-at-rcpt@example.net'] },
   { to: 'fault+451-at-end-of-message@example.net' },
@@ -43,34 +44,34 @@ const APPS: readonly App[] = [
     pooled: true,
     mail: () => ({ to: Array.from({ length: 20 }, (_, n) => `reader-${n}@example.net`) }),
   },
-  { everyMs: 700, pooled: false, mail: (random) => pick(WRONG, random) },
+  { everyMs: 700, pooled: false, mail: (random) => pick(FAULTY, random) },
   { everyMs: 5000, pooled: false, password: 'outdated', mail: () => ({}) },
-  // So seldom that its connection is closed for want of data in between.
+  // so rarely that AhaSend closes the idle connection between two messages
   { everyMs: 9000, pooled: true, mail: () => ({}) },
 ]
 
-/** What the apps saw. */
+/** The results of the apps. */
 export interface Tally {
   accepted: number
-  /** Failures by reply code, or by error code where no reply came. */
+  /** Failures by reply code, or by error code without a reply. */
   readonly failed: Map<string, number>
 }
 
 export interface Mail {
   readonly tally: Tally
-  /** Sends no more, waits a moment for mail on its way, and closes all connections. */
+  /** Stops sending, waits up to 3 s for messages in flight, and closes all connections. */
   stop(): Promise<void>
 }
 
 const LAST_MAIL_MS = 3000
 
-/** Where apps connect. */
+/** The server that the apps connect to. */
 export interface Destination {
   readonly host: string
   readonly port: number
 }
 
-/** Starts apps, by default those of the demo, against a proxy. */
+/** Starts apps, by default those of the demo, that send to a proxy. */
 export function startMail(to: Destination, random: () => number, apps = APPS): Mail {
   const tally: Tally = { accepted: 0, failed: new Map() }
   const stops = apps.map((app) => run(app, to, random, tally))
@@ -119,7 +120,7 @@ async function send(transport: Transporter, envelope: Envelope, tally: Tally): P
   }
 }
 
-/** One of them. */
+/** A random choice. */
 export function pick<T>(choices: readonly T[], random: () => number): T {
   return choices[Math.floor(random() * choices.length)] as T
 }

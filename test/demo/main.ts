@@ -1,7 +1,8 @@
 /**
- * The whole thing without an account: a simulated AhaSend, the proxy, and steady mail with some of everything that can
- * go wrong. Ends on Ctrl-C, or after `--seconds N`, with a summary. Exit code 0 when mail got through and the proxy lived.
- * With `--log` the proxy's log goes to standard error; with OTEL_EXPORTER_OTLP_ENDPOINT all traces go there.
+ * A demo that needs no account: a simulated AhaSend, the proxy, and steady mail with many kinds of faults. Ctrl-C, or
+ * the end of `--seconds N`, stops it with a summary. Exits with 0 when messages were accepted and the proxy stopped
+ * cleanly. With `--log`, the proxy's log goes to standard error. With OTEL_EXPORTER_OTLP_ENDPOINT, all traces are
+ * exported there.
  */
 import { parseArgs } from 'node:util'
 import { onSignals } from '../../app/signals.ts'
@@ -12,7 +13,7 @@ import { parseMetrics, type Sample } from './metrics.ts'
 import { type ProxyChild, startProxy } from './proxy.ts'
 import { line, messages, report } from './report.ts'
 
-/** Shorter than AhaSend's 60 s, so that the idle 421 is seen in a short demo. */
+/** Shorter than AhaSend's 60 s, so that even a short demo shows the idle 421. */
 const IDLE_MS = 5000
 
 interface Flags {
@@ -21,13 +22,13 @@ interface Flags {
   readonly log: boolean
 }
 
-/** Ends the process with exit code 2 when the arguments are wrong. */
+/** Exits with code 2 when the arguments are invalid. */
 function readFlags(): Flags {
   try {
     const { values } = parseArgs({ options: { seconds: { type: 'string' }, log: { type: 'boolean', default: false } } })
     const seconds = values.seconds === undefined ? Number.POSITIVE_INFINITY : Number(values.seconds)
     if (seconds > 0) return { seconds, log: values.log }
-    throw new RangeError(`--seconds wants a number above 0, not ${values.seconds}`)
+    throw new RangeError(`--seconds must be a number above 0, got ${values.seconds}`)
   } catch (error) {
     console.error(`${(error as Error).message}\nUsage: npm run demo -- [--seconds N] [--log]`)
     process.exit(2)
@@ -36,12 +37,12 @@ function readFlags(): Flags {
 
 const { seconds, log } = readFlags()
 
-/** Resolves when Ctrl-C is pressed, at any moment. Pressed again, it ends the demo without a summary. */
+/** Resolves when Ctrl-C is pressed. A second Ctrl-C ends the demo without a summary. */
 const interrupted = new Promise<void>((resolve) => {
   onSignals({ drain: () => resolve(), stop: () => process.exit(1), reload: () => resolve() })
 })
 
-/** Resolves when the time is over; never, without a limit. */
+/** Resolves when the time is over, or never without `--seconds`. */
 function timeOver(): Promise<void> {
   return new Promise((resolve) => {
     if (Number.isFinite(seconds)) setTimeout(resolve, seconds * 1000).unref()
@@ -53,11 +54,13 @@ function introduce(simulator: Simulator, proxy: ProxyChild): void {
   console.log(
     `metrics            http://127.0.0.1:${proxy.adminPort}/metrics (status: http://127.0.0.1:${proxy.adminPort}/)`,
   )
-  console.log(`simulated AhaSend  http://127.0.0.1:${simulator.httpPort}/ (its faults; idle limit ${IDLE_MS / 1000} s)`)
-  console.log(Number.isFinite(seconds) ? `\nFor ${seconds} seconds.` : '\nUntil Ctrl-C.')
+  console.log(
+    `simulated AhaSend  http://127.0.0.1:${simulator.httpPort}/ (control page; idle limit ${IDLE_MS / 1000} s)`,
+  )
+  console.log(Number.isFinite(seconds) ? `\nRuns for ${seconds} seconds.` : '\nPress Ctrl-C to stop.')
 }
 
-/** Prints a line a second; returns a function that ends it. */
+/** Prints a line per second. Returns a function that stops this. */
 function watch(proxy: ProxyChild): () => void {
   const start = Date.now()
   let before: readonly Sample[] = []
@@ -73,14 +76,14 @@ function watch(proxy: ProxyChild): () => void {
   return () => clearInterval(timer)
 }
 
-/** Ends the mail, prints the summary, and returns whether all was well. */
+/** Stops the apps, prints the summary, stops the proxy, and returns whether everything succeeded. */
 async function conclude(simulator: Simulator, proxy: ProxyChild, mail: Mail): Promise<boolean> {
   await mail.stop()
   const samples = parseMetrics(await proxy.metrics())
   console.log(`\n${report(samples, mail.tally, simulator.ledger.summary())}`)
   const code = await proxy.stop()
-  if (code !== 0) console.error(`The proxy did not end in good order: ${code}`)
-  if (mail.tally.accepted === 0 || messages(samples) === 0) console.error('No mail got through.')
+  if (code !== 0) console.error(`The proxy did not stop cleanly: ${code}`)
+  if (mail.tally.accepted === 0 || messages(samples) === 0) console.error('No message was accepted.')
   return code === 0 && mail.tally.accepted > 0 && messages(samples) > 0
 }
 
@@ -89,10 +92,10 @@ async function demo(simulator: Simulator): Promise<boolean> {
   introduce(simulator, proxy)
   const mail = startMail({ host: '127.0.0.1', port: proxy.port }, seededRandom(1))
   const stopWatching = watch(proxy)
-  const died = await Promise.race([interrupted, timeOver(), proxy.ended])
+  const exited = await Promise.race([interrupted, timeOver(), proxy.ended])
   stopWatching()
-  if (died === undefined) return await conclude(simulator, proxy, mail)
-  console.error(`The proxy died: ${died}`)
+  if (exited === undefined) return await conclude(simulator, proxy, mail)
+  console.error(`The proxy exited: ${exited}`)
   await mail.stop()
   return false
 }

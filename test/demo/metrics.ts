@@ -1,6 +1,6 @@
-/** Reads a scrape page (Prometheus text format 0.0.4) as far as the demo needs it. */
+/** Parses the part of a scrape page (Prometheus text format 0.0.4) that the demo needs. */
 
-/** One sample of one series. */
+/** One sample of a series. */
 export interface Sample {
   readonly name: string
   readonly labels: Readonly<Record<string, string>>
@@ -10,7 +10,7 @@ export interface Sample {
 /** Labels that a sample must have. */
 export type Wanted = Readonly<Record<string, string>>
 
-/** The samples of a page; comments and what is no sample are skipped. */
+/** The samples of a page. Other lines are skipped. */
 export function parseMetrics(page: string): readonly Sample[] {
   return page.split('\n').flatMap((line) => {
     const [, name, labels = '', value] = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? ([^ ]+)/.exec(line) ?? []
@@ -53,8 +53,8 @@ export function sumBy(
 }
 
 /**
- * A quantile (0 to 1) of a histogram, as PromQL's histogram_quantile: linear inside a bucket, and the highest bound
- * when it lies above all of them. Undefined without observations.
+ * A quantile (0 to 1) of a histogram, like PromQL's histogram_quantile: linear inside a bucket, and the highest bound
+ * when it is above all bounds. Undefined without observations.
  */
 export function quantile(samples: readonly Sample[], name: string, q: number, wanted?: Wanted): number | undefined {
   const counts = new Map<number, number>()

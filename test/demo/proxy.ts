@@ -1,4 +1,4 @@
-/** The proxy as a child of the demo. */
+/** The proxy as a child process of the demo. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
@@ -8,29 +8,29 @@ import { createInterface } from 'node:readline'
 const ROOT = join(import.meta.dirname, '..', '..')
 
 export interface ProxyChild {
-  /** Where apps connect. */
+  /** The port for apps. */
   readonly port: number
   readonly adminPort: number
-  /** Resolves with the exit code, or the signal's name, when the process has ended. */
+  /** Resolves with the exit code or the signal's name when the process has exited. */
   readonly ended: Promise<number | string>
-  /** The scrape page. Rejects when the admin server does not answer with it. */
+  /** The scrape page. Rejects when the admin server does not return it. */
   metrics(): Promise<string>
-  /** Asks it to drain, and resolves like `ended`. */
+  /** Sends SIGTERM and resolves like `ended`. */
   stop(): Promise<number | string>
 }
 
 /**
- * Starts the proxy on 127.0.0.1; `tell` hears each line of its log. Rejects with its standard error when it ends before
- * it listens.
+ * Starts the proxy on 127.0.0.1. Calls `onLine` with each line of its log. Rejects with its standard error when it
+ * exits before it listens.
  */
 export async function startProxy(
   upstreamPort: number,
   caFile: string,
-  tell: (line: string) => void,
+  onLine: (line: string) => void,
 ): Promise<ProxyChild> {
   const child = spawn(process.execPath, ['app/main.ts'], {
     cwd: ROOT,
-    // A process group of its own, so that Ctrl-C reaches the demo alone, which then ends the proxy in good order.
+    // its own process group, so that Ctrl-C reaches only the demo, which then stops the proxy cleanly
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
@@ -44,7 +44,7 @@ export async function startProxy(
   })
   process.once('exit', () => child.kill('SIGKILL'))
   const ended = once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | string)
-  const { port, adminPort } = await listening(child, ended, tell)
+  const { port, adminPort } = await listening(child, ended, onLine)
   return {
     port,
     adminPort,
@@ -61,18 +61,18 @@ export async function startProxy(
   }
 }
 
-/** OpenTelemetry's settings, but for those that would empty the scrape page. Without others, every mail is a trace. */
+/** The OTEL_* variables without those that would empty the scrape page. By default every message is traced. */
 function exporting(): Record<string, string | undefined> {
   const { OTEL_SDK_DISABLED: _, OTEL_METRICS_EXPORTER: __, ...env } = process.env
   const given = Object.entries(env).filter(([name]) => name.startsWith('OTEL_'))
   return { OTEL_TRACES_SAMPLER: 'always_on', ...Object.fromEntries(given) }
 }
 
-/** Hands on the log, and reads it until both the listener and the admin server listen. */
+/** Passes the log on, and waits until both the listener and the admin server listen. */
 function listening(
   child: ChildProcess,
   ended: Promise<unknown>,
-  tell: (line: string) => void,
+  onLine: (line: string) => void,
 ): Promise<{ port: number; adminPort: number }> {
   let errors = ''
   child.stderr?.on('data', (chunk) => {
@@ -83,7 +83,7 @@ function listening(
     let adminPort: number | undefined
     let last = ''
     createInterface({ input: child.stdout ?? process.stdin }).on('line', (line) => {
-      tell(line)
+      onLine(line)
       if (port !== undefined && adminPort !== undefined) return
       last = line
       const entry = parse(line)
@@ -92,7 +92,7 @@ function listening(
       else port ??= entry.port
       if (port !== undefined && adminPort !== undefined) resolve({ port, adminPort })
     })
-    const why = (how: unknown) => new Error(`the proxy ended (${how}) before it listened\n${errors || last}`)
+    const why = (how: unknown) => new Error(`the proxy exited (${how}) before it listened\n${errors || last}`)
     void ended.then((how) => reject(why(how)))
   })
 }
@@ -105,7 +105,7 @@ function parse(line: string): Readonly<Record<string, unknown>> {
   }
 }
 
-/** The wanted port when nobody has it, else 0: any. */
+/** The wanted port when it is free, otherwise 0, which means any port. */
 async function freePort(wanted: number): Promise<number> {
   const server = createServer()
   try {

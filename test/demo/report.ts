@@ -1,4 +1,4 @@
-/** What the demo prints: a line a second, and a table at the end. */
+/** The output of the demo: a line per second, and a summary at the end. */
 import type { Summary } from '../simulator/ledger.ts'
 import type { Tally } from './mail.ts'
 import { quantile, type Sample, sum, sumBy } from './metrics.ts'
@@ -16,7 +16,7 @@ function list(counts: ReadonlyMap<string, number>, none = 'none'): string {
   return [...counts].map(([name, count]) => `${name} × ${number(count)}`).join(', ') || none
 }
 
-/** How many mails have ended, one way or another. */
+/** The number of messages that have ended, with any outcome. */
 export function messages(samples: readonly Sample[]): number {
   return sum(samples, TRANSACTIONS)
 }
@@ -31,34 +31,34 @@ function failures(samples: readonly Sample[]): ReadonlyMap<string, number> {
   return new Map([...sumBy(samples, REPLIES, 'smtp_reply_code')].filter(([code]) => code >= '400' || code === '0'))
 }
 
-/** One line about now; `before` is the scrape of a second ago. */
+/** One line of progress. `before` is the previous scrape, one second ago. */
 export function line(seconds: number, samples: readonly Sample[], before: readonly Sample[]): string {
-  const rate = `${number(messages(samples) - messages(before))} mails/s`
+  const rate = `${number(messages(samples) - messages(before))} messages/s`
   const active = `${number(sum(samples, 'smtp_proxy_session_active'))} sessions`
   const share = `${acceptedShare(samples)} accepted`
   return [
     `${seconds} s`.padStart(6),
-    rate.padStart(12),
+    rate.padStart(15),
     active.padStart(12),
     share.padStart(17),
     list(failures(samples)),
   ].join('  ')
 }
 
-/** The table at the end. */
+/** The summary. */
 export function report(samples: readonly Sample[], tally: Tally, ledger: Summary): string {
   const outcomes = sumBy(samples, TRANSACTIONS, 'smtp_transaction_outcome')
   const causes = sumBy(samples, REPLIES, 'smtp_reply_cause', { smtp_reply_code: '421' })
   const rows: readonly (readonly [string, string])[] = [
-    ['mails', `${number(messages(samples))} (${list(outcomes)})`],
+    ['messages', `${number(messages(samples))} (${list(outcomes)})`],
     [
       'AhaSend accepted',
-      `${number(ledger.messages.accepted)}, and the apps were told so ${number(tally.accepted)} times`,
+      `${number(ledger.messages.accepted)}, and the apps received ${number(tally.accepted)} acceptances`,
     ],
-    ['apps saw fail', list(tally.failed)],
+    ['failures in apps', list(tally.failed)],
     ['421 by cause', list(causes)],
     ['final reply', `p50 ${milliseconds(samples, 0.5)}, p99 ${milliseconds(samples, 0.99)}`],
-    ['dials', list(sumBy(samples, 'smtp_proxy_upstream_dials_total', 'error_type')).replace(/^ ×/, 'good ×')],
+    ['dials', list(sumBy(samples, 'smtp_proxy_upstream_dials_total', 'error_type')).replace(/^ ×/, 'successful ×')],
   ]
   const width = Math.max(...rows.map(([name]) => name.length))
   const table = rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n')

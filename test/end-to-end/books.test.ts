@@ -1,7 +1,7 @@
 /**
- * The books balance: all sources count the same traffic exactly alike. The sources are the scrape page, the metrics over
- * OTLP, the spans, the log lines, the log records over OTLP, the ledger of the simulated AhaSend, and what the apps planned
- * and read. AGREEMENTS lists the labels that each source knows.
+ * The books balance: all sources count the same traffic exactly alike. The sources are the scrape page, the metrics
+ * over OTLP, the spans, the log lines, the log records over OTLP, the ledger of the simulated AhaSend, and what the
+ * apps planned and read. AGREEMENTS lists the labels that each source knows.
  */
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
@@ -140,7 +140,8 @@ describe('What is not reported individually is counted:', needsCollector, () => 
     const omitted = spans.map(({ attributes }) => Number(attributes['smtp.exchanges.omitted'] ?? 0))
     assert.deepEqual(
       omitted.filter((count) => count > 0),
-      // 143 commands of the message and 128 spans; 45 of the session and 32 spans: a refused VRFY does not keep its span
+      // 143 commands of the message and 128 spans; 45 of the session and 32 spans: a refused VRFY does not keep its
+      // span
       [15, 13],
     )
     const reported = all(books.spans, 'replies') + omitted.reduce((total, count) => total + count, 0)

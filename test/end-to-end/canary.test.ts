@@ -108,9 +108,9 @@ describe('Canaries in every place', { concurrency: 2 }, () => {
 })
 
 test('the origin of an error is reported without its message, even if the message has several lines', () => {
-  const told = originOf(new TypeError('said by a client\n    at secret (secret.ts:1:1)'))
-  assert.doesNotMatch(JSON.stringify(told), /secret|client/)
-  assert.match(JSON.stringify(told), /canary\.test\.ts/)
+  const origin = originOf(new TypeError('said by a client\n    at secret (secret.ts:1:1)'))
+  assert.doesNotMatch(JSON.stringify(origin), /secret|client/)
+  assert.match(JSON.stringify(origin), /canary\.test\.ts/)
 })
 
 /** What each sink must contain, which proves that it was searched. */

@@ -111,7 +111,10 @@ const SILENCE: Readonly<Record<string, readonly Step[]>> = {
   'silence until the idle disconnect': [LOGIN, ['', 0]],
 }
 
-/** AhaSend's idle limit, and the scripts that are played with it: a long limit for all scripts that send, a short one for silence. */
+/**
+ * AhaSend's idle limit, and the scripts that are played with it: a long limit for all scripts that send, a short one
+ * for silence.
+ */
 const RUNS = [
   [60_000, SCRIPTS],
   [2500, SILENCE],
@@ -169,7 +172,9 @@ for (const [idleMs, scripts] of RUNS)
       }
     }
 
-    /** Connects a client and sends EHLO, inside TLS except on a plain listener. The name in it identifies the session. */
+    /**
+     * Connects a client and sends EHLO, inside TLS except on a plain listener. The name in it identifies the session.
+     */
     async function connect(path: Path, marker: string): Promise<Peer> {
       const tls = { ca: authority.certPem, servername: 'localhost' }
       const port = path === 'direct' ? simulator.port : proxy.bound[['starttls', 'smtps', 'plain'].indexOf(path)]!.port

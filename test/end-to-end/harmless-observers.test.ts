@@ -1,4 +1,7 @@
-/** Telemetry is harmless: wherever it throws, and whatever it throws, mail is relayed as without it, and the error is counted. */
+/**
+ * Telemetry is harmless: wherever it throws, and whatever it throws, mail is relayed as without it, and the error is
+ * counted.
+ */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { ExportResultCode } from '@opentelemetry/core'

@@ -1,4 +1,6 @@
-/** Telemetry is harmless: whatever collectors do, mail is relayed as without telemetry, and lost telemetry is counted. */
+/**
+ * Telemetry is harmless: whatever collectors do, mail is relayed as without telemetry, and lost telemetry is counted.
+ */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'

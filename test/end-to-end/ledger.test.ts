@@ -1,6 +1,7 @@
 /**
  * The laws of docs/test-cases.md, under random faults on both sides (the test prints the seed): the proxy invents no
- * message, relays none twice and alters none. It counts every message that AhaSend accepted without a reply to the sender.
+ * message, relays none twice and alters none. It counts every message that AhaSend accepted without a reply to the
+ * sender.
  */
 
 import assert from 'node:assert/strict'

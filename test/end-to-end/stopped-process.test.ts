@@ -1,6 +1,7 @@
 /**
- * A process that did not run for some time: it was stopped, the machine slept, or its event loop was blocked. Afterwards
- * its timers run before its sockets are read. So the first check of a limit does not know of bytes that have arrived.
+ * A process that did not run for some time: it was stopped, the machine slept, or its event loop was blocked.
+ * Afterwards its timers run before its sockets are read. So the first check of a limit does not know of bytes that have
+ * arrived.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'

@@ -21,7 +21,8 @@ const LIMIT_MS = 280_000
 const GOOD = ['OK', 'INFO', 'DEBUG']
 
 /**
- * This check depends on the exit code of `openssl s_client`, which is also 0 when the connection closes before the refusal: test/proxy/net/listener-certificate.test.ts proves that a client cannot renegotiate.
+ * This check depends on the exit code of `openssl s_client`, which is also 0 when the connection closes before the
+ * refusal: test/proxy/net/listener-certificate.test.ts proves that a client cannot renegotiate.
  */
 const UNRELIABLE = 'secure_client_renego'
 

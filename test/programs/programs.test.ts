@@ -1,4 +1,4 @@
-/** Programs of others in tests: they never outlive the test, and a missing one is a skipped test, in CI a failed one. */
+/** Programs that tests run: they exit with the test, and a missing program skips the test, except in CI. */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,7 +9,7 @@ import { fileOf, missing, PROGRAMS, unless } from '../support/programs/programs.
 
 const RUNNER = fileURLToPath(new URL('../support/programs/run-program.ts', import.meta.url))
 
-/** Runs a program of Node's that first prints its process id. Resolves with the runner and that id. */
+/** Runs a Node script that first prints its process id. Resolves with the runner and this id. */
 async function running(context: TestContext, script: string): Promise<{ runner: ChildProcess; pid: number }> {
   const program = `console.log(process.pid); ${script}`
   const runner = spawn(process.execPath, [RUNNER, process.execPath, '-e', program])
@@ -26,7 +26,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-test('a program ends when nobody holds its standard input any more', async (context) => {
+test('a program exits when its standard input closes', async (context) => {
   const { runner, pid } = await running(context, 'setInterval(() => {}, 1000)')
   assert.ok(isAlive(pid))
   runner.stdin?.end()
@@ -34,12 +34,12 @@ test('a program ends when nobody holds its standard input any more', async (cont
   assert.ok(!isAlive(pid))
 })
 
-test('a program that ends by itself ends its runner, with the same code', async (context) => {
+test('the runner exits with the exit code of its program', async (context) => {
   const { runner } = await running(context, 'process.exitCode = 7')
   assert.deepEqual(await once(runner, 'exit'), [7, null])
 })
 
-test('a program is there, or it is said what would help', () => {
+test('a missing program is reported with the command that builds it', () => {
   for (const program of PROGRAMS) {
     const reason = missing(program)
     assert.equal(reason === undefined, existsSync(fileOf(program)))

@@ -1,6 +1,6 @@
 /**
- * The dashboards in real Grafanas, the oldest and the newest that they are made for: provisioned as compose.yaml does it,
- * and imported by hand. Reported as skipped, by name, where an image cannot be had.
+ * The dashboards in the oldest and the newest supported Grafana: provisioned as in compose.yaml, and imported by hand.
+ * Skipped where an image is not available.
  */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
@@ -41,7 +41,7 @@ async function startGrafana(image: string): Promise<StartedTestContainer> {
 }
 
 for (const image of [OLDEST, IMAGES.GRAFANA_IMAGE]) {
-  // no image of Grafana is put together from packages, so CI cannot insist on it: each test is skipped by its name
+  // an image of Grafana may be unavailable in CI, so the tests are skipped there, too
   const needs = { skip: imageMissing(image) ?? false }
 
   describe(image, () => {
@@ -67,25 +67,29 @@ for (const image of [OLDEST, IMAGES.GRAFANA_IMAGE]) {
       return (await ask<{ readonly dashboard: DashboardJson }>(`dashboards/uid/${uid}`)).dashboard
     }
 
-    test('finds all four in their folder', needs, async () => {
+    test('shows all four dashboards in their folder', needs, async () => {
       const found = await ask<readonly Found[]>('search?type=dash-db')
       assert.deepEqual(found.map(({ uid }) => uid).sort(), dashboards.map(({ uid }) => uid).sort())
       assert.deepEqual([...new Set(found.map(({ folderTitle }) => folderTitle))], ['AhaSend SMTP proxy'])
     })
 
-    test('has the data sources that they begin with', needs, async () => {
+    test('has the default data sources of the dashboards', needs, async () => {
       for (const uid of ['prometheus', 'tempo', 'alertmanager'])
         assert.equal((await ask<{ readonly uid: string }>(`datasources/uid/${uid}`)).uid, uid)
     })
 
-    test('takes the alerts that it is to evaluate itself, each with its labels and its panel', needs, async () => {
+    test('loads the Grafana-managed alerts, each with its labels and its panel', needs, async () => {
       const rules = await ask<readonly Rule[]>('v1/provisioning/alert-rules')
-      const told = rules.map(({ labels, annotations }) => [labels.alert, labels.severity, annotations.__dashboardUid__])
-      // those about alerting itself have no panel, and are none of Grafana's
+      const found = rules.map(({ labels, annotations }) => [
+        labels.alert,
+        labels.severity,
+        annotations.__dashboardUid__,
+      ])
+      // alerts about alerting itself have no panel, and are not managed by Grafana
       const wanted = rulesOf().alerts.flatMap(({ name, severity, panel }) =>
         panel ? [[name, severity, panel[0]]] : [],
       )
-      assert.deepEqual(told.sort(), wanted.sort())
+      assert.deepEqual(found.sort(), wanted.sort())
     })
 
     for (const dashboard of dashboards) {
@@ -94,7 +98,7 @@ for (const image of [OLDEST, IMAGES.GRAFANA_IMAGE]) {
         assert.deepEqual(titles(await read(dashboard.uid)), titles(dashboard))
       })
 
-      test(`takes ${dashboard.title} by hand`, needs, async () => {
+      test(`imports ${dashboard.title} by hand`, needs, async () => {
         const uid = `by-hand-${dashboard.uid}`
         const mine = { ...dashboard, uid, title: `${dashboard.title} (by hand)` }
         await ask('dashboards/db', { dashboard: mine, overwrite: true })

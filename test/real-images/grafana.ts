@@ -1,10 +1,10 @@
-/** Grafana's own image, and with it the whole stack: data sources, dashboards and alerts are there without a click. */
+/** The complete stack with Grafana's image: data sources, dashboards and alerts are provisioned. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { IMAGES, imageMissing } from '../support/containers/engine.ts'
 import { accepted, eventually, press, type Stack, startStack } from '../support/containers/stack.ts'
 
-/** Without an image each test is skipped by its name. */
+/** Skips the tests when an image is missing. */
 const needs = {
   skip:
     Object.values(IMAGES)
@@ -14,7 +14,7 @@ const needs = {
 
 const DASHBOARDS = ['ahasend-mail-health', 'ahasend-refusals', 'ahasend-limits', 'ahasend-proxy']
 
-describe('the whole stack', () => {
+describe('The complete stack', () => {
   const services = ['proxy', 'prometheus', 'alertmanager', 'tempo', 'grafana', 'rehearsal', 'traffic']
   let stack: Stack
   before(async () => {
@@ -30,31 +30,31 @@ describe('the whole stack', () => {
     return { status: response.status, body: await response.text() }
   }
 
-  test('becomes healthy on root file systems that cannot be written', needs, async () => {
+  test('becomes healthy with read-only root file systems', needs, async () => {
     await stack.healthy(services)
     for (const service of services) assert.equal(stack.describe(service).HostConfig.ReadonlyRootfs, true, service)
   })
 
   for (const uid of ['prometheus', 'tempo'])
-    test(`the data source ${uid} answers Grafana`, needs, async () => {
+    test(`has a working data source ${uid}`, needs, async () => {
       const { status, body } = await asked(`/api/datasources/uid/${uid}/health`)
       assert.equal(status, 200, body)
       assert.equal((JSON.parse(body) as { status: string }).status, 'OK')
     })
 
-  test('the data source alertmanager answers Grafana', needs, async () => {
+  test('has a working data source alertmanager', needs, async () => {
     const { status, body } = await asked('/api/alertmanager/alertmanager/api/v2/status')
     assert.equal(status, 200, body)
   })
 
   for (const uid of DASHBOARDS)
-    test(`the dashboard ${uid} is there, as it was generated`, needs, async () => {
+    test(`has the generated dashboard ${uid}`, needs, async () => {
       const { status, body } = await asked(`/api/dashboards/uid/${uid}`)
       assert.equal(status, 200, body)
       assert.equal((JSON.parse(body) as { meta: { provisioned: boolean } }).meta.provisioned, true)
     })
 
-  test('the first page is mail health', needs, async () => {
+  test('shows mail health as the home page', needs, async () => {
     const { body } = await asked('/api/dashboards/home')
     assert.equal((JSON.parse(body) as { dashboard: { uid: string } }).dashboard.uid, 'ahasend-mail-health')
   })
@@ -64,11 +64,11 @@ describe('the whole stack', () => {
     assert.match(body, /AhaSendAccountDisabled/)
   })
 
-  test('finds a refused mail in Tempo through Grafana', needs, async () => {
+  test('finds a refused message in Tempo through Grafana', needs, async () => {
     await accepted(stack.container('rehearsal'), 1)
     await press(stack.container('rehearsal'), 'one-521')
     const query = new URLSearchParams({ q: '{ span.smtp.reply.cause = "account_disabled" }' })
-    await eventually('it is found', async () => {
+    await eventually('Grafana finds the trace', async () => {
       const { body } = await asked(`/api/datasources/proxy/uid/tempo/api/search?${query}`)
       return ((JSON.parse(body) as { traces?: readonly unknown[] }).traces ?? []).length > 0
     })

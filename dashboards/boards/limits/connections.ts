@@ -37,8 +37,9 @@ const reasons = areas({
 const phases = lines({
   title: 'Time to connect to AhaSend, p95',
   description:
-    'How long each phase of a connection attempt takes (5% take longer): DNS, TCP, the greeting, STARTTLS with its ' +
-    'handshake, and the total. Preconnected sessions (PROXY_WARM_CONNECTIONS) count too, although no app waits for them.',
+    'How long each phase of a connection attempt takes (5% take longer): DNS, TCP, the greeting, STARTTLS with ' +
+    'its handshake, and the total. Preconnections (PROXY_WARM_CONNECTIONS) count too, although no app waits ' +
+    'for them.',
   unit: units.Seconds,
   queries: [
     { expr: quantile(0.95, RATE_INTERVAL, 'dialDuration', {}, 'smtp.dial.phase'), legend: '{{smtp_dial_phase}}' },
@@ -50,9 +51,10 @@ const phases = lines({
 const failedDials = events({
   title: 'Failed dials by reason',
   description:
-    'Attempts to connect to an upstream that failed, per minute. greeting_refused: a 421 in place of the greeting. ' +
-    "local_resources_exhausted: the proxy's machine has no file descriptor, port or memory left. All other reasons are " +
-    'network, DNS or TLS failures; the proxy sends nothing if it cannot verify the certificate.',
+    'Attempts to connect to an upstream that failed, per minute. greeting_refused: a 421 instead of a ' +
+    "greeting. local_resources_exhausted: the proxy's machine has no file descriptor, local port or memory " +
+    'left. All other reasons are network, DNS or TLS failures; the proxy sends nothing if it cannot verify the ' +
+    'certificate.',
   queries: [sumBy(rarePerMinute('dials', { 'error.type': { not: '' } }), 'server.address', 'error.type')],
   colors: dialColors,
   noValue: 'No failed dials seen',

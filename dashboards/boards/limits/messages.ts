@@ -21,8 +21,9 @@ function againstLimit(key: keyof typeof LIMITS, ...quantiles: readonly number[])
 const sizes = lines({
   title: 'Message size',
   description:
-    'Message size in bytes, including headers and base64. "largest" is the upper bound of a histogram bucket. The limit ' +
-    'is 20 MiB (20,971,520 bytes): AhaSend answers 552 to larger messages. All upstreams together.',
+    'Message size in bytes, including headers and base64. "largest" is the upper bound of a histogram bucket. ' +
+    'The limit is 20 MiB (20,971,520 bytes): AhaSend answers 552 to larger messages. Always shows all ' +
+    'upstreams.',
   unit: units.BytesIEC,
   queries: againstLimit('messageSize', 0.5, 0.99, 1),
   dashed: { [LIMIT]: 'red' },
@@ -33,8 +34,8 @@ const sizes = lines({
 const recipients = lines({
   title: 'Recipients per message',
   description:
-    'Recipients of a message: 50%, 10% and 1% of messages have more (p50, p90 and p99, estimated from histogram ' +
-    'buckets). The limit is 50: beyond it, AhaSend answers 452. All apps and upstreams together.',
+    'Recipients of a message: 50%, 10% and 1% of messages have more (p50, p90 and p99, estimated from ' +
+    'histogram buckets). The limit is 50: beyond it, AhaSend answers 452. Always shows all apps and upstreams.',
   unit: units.Short,
   queries: againstLimit('messageRecipients', 0.5, 0.9, 0.99),
   dashed: { [LIMIT]: 'red' },
@@ -50,8 +51,8 @@ const recipients = lines({
 const perConnection = lines({
   title: 'Messages per connection',
   description:
-    'Messages of a session, counted when it ends. "largest" is the upper bound of a histogram bucket. The limit is ' +
-    '10,000: AhaSend then answers 421 or 452 until the app reconnects. All apps together.',
+    'Messages per session, counted when the session ends. "largest" is the upper bound of a histogram bucket. ' +
+    'The limit is 10,000: AhaSend then answers 421 or 452 until the app reconnects. Always shows all apps.',
   unit: units.Short,
   queries: againstLimit('sessionMessages', 0.5, 0.99, 1),
   dashed: { [LIMIT]: 'red' },

@@ -40,9 +40,9 @@ const failedDialCount = sum(growth(RECENT, 'dials', { 'error.type': { noneOf: ['
 const reachable = stat({
   title: 'Is AhaSend reachable?',
   description:
-    'Over the last five minutes. Yes: at least 99% of the attempts to connect to an upstream (dials) succeeded. Partly: ' +
-    'at least 50%. A 421 in place of the greeting is a failure. Attempts that failed because the proxy had no file ' +
-    'descriptor, port or memory left do not count.',
+    'Over the last five minutes. Yes: at least 99% of the attempts to connect to an upstream (dials) ' +
+    'succeeded. Partly: at least 50%. A 421 instead of a greeting is a failure. Attempts that failed because ' +
+    "the proxy's machine had no file descriptor, local port or memory left do not count.",
   unit: units.PercentUnit,
   queries: [{ expr: measured(`1 - ${failedDialCount} / ${sum(growth(RECENT, 'dials', NOT_LOCAL))}`) }],
   thresholds: thresholds('red'),
@@ -62,8 +62,8 @@ const BUSIEST = 'busiest proxy'
 const open = stat({
   title: 'Open sessions',
   description:
-    'Open connections of the selected apps: in total, and on the proxy that has most of them. PROXY_MAX_SESSIONS limits ' +
-    'the sessions of all apps on one proxy (default 10,000). All upstreams together.',
+    'Open connections of the selected apps: in total, and on the proxy that has the most. PROXY_MAX_SESSIONS ' +
+    'limits the sessions of all apps on one proxy (default 10,000). Always shows all upstreams.',
   unit: units.LocaleFormat,
   queries: [
     { expr: sum(select.series('sessionActive')), legend: 'total' },
@@ -87,9 +87,9 @@ const idle = countStat({
 const largest = stat({
   title: 'Largest message, at most',
   description:
-    'The upper bound of the histogram bucket that holds the largest message in the selected time range. AhaSend accepts ' +
-    'up to 20 MiB (20,971,520 bytes), including headers and base64. The highest bounds are 4, 10, 15 and 20 MiB; 20 MiB ' +
-    'is orange. All upstreams together.',
+    'The upper bound of the histogram bucket that holds the largest message in the selected time range. ' +
+    'AhaSend accepts up to 20 MiB (20,971,520 bytes), including headers and base64. The highest bounds are 4, ' +
+    '10, 15 and 20 MiB; 20 MiB is orange. Always shows all upstreams.',
   unit: units.BytesIEC,
   queries: [{ expr: measured(quantile(1, RANGE, 'messageSize')) }],
   thresholds: thresholds('green', [LIMITS.messageSize, 'orange']),

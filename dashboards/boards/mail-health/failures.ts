@@ -15,9 +15,9 @@ import type { Row } from '../dashboard.ts'
 const outcomes = areas({
   title: 'Messages by outcome',
   description:
-    'Messages per minute. tempfail: refused temporarily, apps retry. permfail: refused permanently. in_doubt: no final ' +
-    'reply arrived. aborted: the app gave up. turned away: sessions refused before their message. drained: refused or ' +
-    'interrupted because the proxy stopped; apps retry, so this is not a failure.',
+    'Messages per minute. tempfail: refused temporarily; apps retry. permfail: refused permanently. in_doubt: ' +
+    'no final reply arrived. aborted: the app gave up. turned away: sessions refused before their message. ' +
+    'drained: refused or interrupted because the proxy stopped; apps retry, so this is not a failure.',
   unit: units.Short,
   queries: [
     sumBy(ENDED_PER_MINUTE, 'smtp.transaction.outcome'),
@@ -66,8 +66,8 @@ const SLOW = 'alert threshold for p95'
 const finalReply = lines({
   title: 'Time to the final reply',
   description:
-    'The time from the last byte of a message to its final reply: median, p95 and p99. The alert fires if p95 stays above ' +
-    'the dashed line. All apps together.',
+    'The time from the last byte of a message to its final reply: median, p95 and p99. The alert fires if p95 ' +
+    'stays above the dashed line. Always shows all apps.',
   unit: units.Seconds,
   queries: [
     ...[0.5, 0.95, 0.99].map((q) => ({
@@ -84,8 +84,8 @@ const finalReply = lines({
 const byCommand = lines({
   title: 'Reply time by command, p95',
   description:
-    'How long AhaSend takes to reply; 5% of replies take longer. CONNECT is the wait for the greeting, END-OF-MESSAGE ' +
-    'the wait for the final reply. All apps together.',
+    'How long AhaSend takes to reply; 5% of replies take longer. CONNECT is the wait for the greeting, ' +
+    'END-OF-MESSAGE the wait for the final reply. Always shows all apps.',
   unit: units.Seconds,
   queries: [{ expr: quantile(0.95, RATE_INTERVAL, 'commandDuration', {}, 'smtp.command'), legend: '{{smtp_command}}' }],
   logarithmic: 10,
@@ -93,7 +93,7 @@ const byCommand = lines({
 })
 
 export const failures: Row = {
-  heading: 'Since when, and how does it fail?',
+  heading: 'Since when does mail fail, and how?',
   height: 8,
   panels: [
     [12, outcomes],

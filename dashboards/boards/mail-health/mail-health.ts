@@ -8,6 +8,6 @@ import { summary } from './summary.ts'
 export const mailHealth = dashboard({
   uid: dashboards.mail,
   title: 'AhaSend: mail health',
-  question: 'Is mail flowing? If not, since when, how does it fail, and for which apps?',
+  question: 'Is mail flowing? If not, since when does it fail, how, and for which apps?',
   rows: [summary, failures, apps],
 })

@@ -63,8 +63,8 @@ const accepted = stat({
 const slowest = stat({
   title: 'Final reply time, p99',
   description:
-    'Over the last five minutes, 1% of messages waited longer than this for the final reply, after their last byte. ' +
-    'All apps together.',
+    'Over the last five minutes, 1% of messages waited longer than this for the final reply, after their last ' +
+    'byte. Always shows all apps.',
   unit: units.Seconds,
   queries: [{ expr: measured(finalReplyTime(0.99, RECENT)) }],
   thresholds: thresholds('green', [SLOW_FINAL_REPLY / 2, 'orange'], [SLOW_FINAL_REPLY, 'red']),

@@ -21,9 +21,9 @@ const refused = events({
   title: 'Sessions refused by the proxy',
   description:
     'Sessions per minute that the proxy refused, on all listeners. session_limit: PROXY_MAX_SESSIONS or ' +
-    'PROXY_MAX_SESSIONS_PER_CLIENT is reached. not_allowed: the address is not in PROXY_ALLOW. proxy_header: no valid ' +
-    'header from an address in PROXY_TRUST_PROXY_PROTOCOL. dial_failed: no upstream is reachable, or the proxy has no ' +
-    'file descriptor, port or memory left.',
+    "PROXY_MAX_SESSIONS_PER_CLIENT is reached. not_allowed: the client's address is not in PROXY_ALLOW. " +
+    'proxy_header: no valid PROXY header from an address in PROXY_TRUST_PROXY_PROTOCOL. dial_failed: no ' +
+    "upstream is reachable, or the proxy's machine has no file descriptor, local port or memory left.",
   queries: [sumBy(rareSessionsPerMinute(OWN_REFUSALS), 'smtp.session.close_reason')],
   colors: closeColors,
   noValue: 'No refused sessions seen',
@@ -42,10 +42,11 @@ const refused = events({
 const opaque = events({
   title: 'Opaque sessions',
   description:
-    'Sessions per minute that the proxy continues to relay but can no longer parse, by reason. Mail is not affected, but ' +
-    'metrics and traces are incomplete. Also replies that the app may not have received: incomplete (AhaSend closed the ' +
-    'connection in the middle), undelivered (the app had disconnected), after_fin (the app had closed its sending side ' +
-    'without QUIT before its message was accepted). An app without the reply may send the message again.',
+    'Sessions per minute that the proxy continues to relay but can no longer parse, by reason. Mail is not ' +
+    'affected, but metrics and traces are incomplete. Also shows replies that the app may not have received: ' +
+    'incomplete (AhaSend closed the connection in the middle), undelivered (the app had disconnected), ' +
+    'after_fin (the app had closed its sending side without QUIT before its message was accepted). An app ' +
+    'without the reply may send the message again.',
   queries: [
     sumBy(rarePerMinute('sessionOpaque'), 'smtp.opaque.reason'),
     { expr: sum(rarePerMinute('repliesLost'), 'smtp.reply.loss'), legend: 'reply {{smtp_reply_loss}}' },

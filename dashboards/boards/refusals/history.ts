@@ -28,9 +28,9 @@ const byCause = refusalGraph({
 const byCommand = refusalGraph({
   title: 'By command',
   description:
-    'Refusals per minute, by the refused command, except 503, which follows another refusal. CONNECT: a refusal in place ' +
-    'of the greeting. AUTH: the password. MAIL: sender, account or domain. RCPT: one recipient. END-OF-MESSAGE: the whole ' +
-    'message.',
+    'Refusals per minute, by the refused command, except 503, which follows another refusal. CONNECT: a ' +
+    'refusal instead of a greeting. AUTH: the password. MAIL: sender, account or domain. RCPT: one recipient. ' +
+    'END-OF-MESSAGE: the whole message.',
   by: ['smtp.command'],
   colors: commandColors,
   links: [tracesOfRefusals],

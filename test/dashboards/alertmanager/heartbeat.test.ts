@@ -7,9 +7,9 @@ import { stageMissing } from '../../support/monitoring/alert-stage.ts'
 import {
   alertmanagerMissing,
   configFor,
+  hasAlert,
   startAlertmanager,
   startWebhook,
-  tells,
 } from '../../support/monitoring/alertmanager.ts'
 import { startPrometheus } from '../../support/monitoring/prometheus.ts'
 import { unless } from '../../support/programs/programs.ts'
@@ -54,7 +54,7 @@ test(
     // the sum of all intervals: if the machine stalls, one call is late, but not the next ones
     const minutes = (times[3]! - times[0]!) / MINUTE_MS
     assert.ok(minutes > 3 * 0.6 && minutes < 3 * 1.5, `${minutes}`)
-    assert.ok(heartbeat.all.every(tells('SmtpProxyWatchdog')))
+    assert.ok(heartbeat.all.every(hasAlert('SmtpProxyWatchdog')))
     assert.ok(heartbeat.all.every(({ receiver, alerts }) => receiver === 'heartbeat' && alerts.length === 1))
     assert.deepEqual(webhook.all, [])
   },
@@ -79,7 +79,7 @@ test(
     await using stack = new AsyncDisposableStack()
     const { heartbeat, webhook, alertmanager } = await stage(stack)
     const endsAt = new Date(Date.now() + MINUTE_MS * 2.5).toISOString()
-    await alertmanager.tell([{ labels: WATCHDOG, endsAt }])
+    await alertmanager.post([{ labels: WATCHDOG, endsAt }])
     await heartbeat.after(1, LIMIT_MS)
     const end = performance.now() + LIMIT_MS
     while ((await alertmanager.alerts()).length > 0) {
@@ -102,6 +102,6 @@ test('the watchdog of another system does not replace ours', unless(alertmanager
   await alertmanager.fire([{ ...WATCHDOG, alertname: 'Watchdog' }])
   await alertmanager.fire([WATCHDOG])
   await heartbeat.after(1, LIMIT_MS)
-  assert.ok(heartbeat.all.every(tells('SmtpProxyWatchdog')))
+  assert.ok(heartbeat.all.every(hasAlert('SmtpProxyWatchdog')))
   assert.deepEqual(webhook.all, [])
 })

@@ -130,7 +130,7 @@ describe('for two alerts, of which one resolves', { ...unless(alertmanagerMissin
   test('Slack shows which alert fires, with links, and which is resolved', async () => {
     await using stack = new AsyncDisposableStack()
     const { receivers, alertmanager } = await stage(stack)
-    await alertmanager.tell([ONE, TWO])
+    await alertmanager.post([ONE, TWO])
     const [first] = (await receivers.slack.after(0, LIMIT_MS)).attachments
     assert.deepEqual(
       [first?.title, first?.title_link, first?.fallback],
@@ -138,10 +138,10 @@ describe('for two alerts, of which one resolves', { ...unless(alertmanagerMissin
     )
     const links = `<${RUNBOOK}|Runbook> <${DASHBOARD}|Dashboard>`
     assert.equal(first?.text.trim(), `What happened at one:9464.\n${links}\nWhat happened at two:9464.\n${links}`)
-    await alertmanager.tell([resolved(ONE)])
+    await alertmanager.post([resolved(ONE)])
     const [then] = (await receivers.slack.after(1, LIMIT_MS)).attachments
     assert.equal(then?.text.trim(), `What happened at two:9464.\n${links}\nResolved: What happened at one:9464.`)
-    await alertmanager.tell([resolved(TWO)])
+    await alertmanager.post([resolved(TWO)])
     const [last] = (await receivers.slack.after(2, LIMIT_MS)).attachments
     assert.equal(last?.title, 'resolved: This & that is wrong.')
     assert.equal(last?.text.trim(), 'Resolved: What happened at two:9464.')
@@ -150,9 +150,9 @@ describe('for two alerts, of which one resolves', { ...unless(alertmanagerMissin
   test('an email shows it as text and as HTML, without links to Alertmanager', async () => {
     await using stack = new AsyncDisposableStack()
     const { receivers, alertmanager } = await stage(stack)
-    await alertmanager.tell([ONE, TWO])
+    await alertmanager.post([ONE, TWO])
     await receivers.emails.after(0, LIMIT_MS)
-    await alertmanager.tell([resolved(ONE)])
+    await alertmanager.post([resolved(ONE)])
     const mail = decoded(await receivers.emails.after(1, LIMIT_MS))
     assert.match(mail, /^Subject: critical: This & that is wrong\.$/m)
     assert.ok(mail.includes(`\nWhat happened at two:9464.\nRunbook: ${RUNBOOK}\nDashboard: ${DASHBOARD}\n`), mail)
@@ -167,7 +167,7 @@ describe('for two alerts, of which one resolves', { ...unless(alertmanagerMissin
     await using stack = new AsyncDisposableStack()
     const { receivers, alertmanager } = await stage(stack)
     const apps = ['billing', 'web'].map((smtp_client_name) => alert('AhaSendCredentialsRejected', { smtp_client_name }))
-    await alertmanager.tell([...apps, ONE, TWO])
+    await alertmanager.post([...apps, ONE, TWO])
     await receivers.incidents.after(2, LIMIT_MS)
     await pause(1500)
     assert.equal(receivers.incidents.all.length, 3)

@@ -52,7 +52,7 @@ test('Slack reports a webhook that answers 500, with a link to the runbook', unl
   const [sample] = await prometheus.waitFor('ALERTS{alertname="SmtpProxyAlertsNotDelivered"}', undefined, LIMIT_MS)
   assert.equal(sample?.labels.integration, 'webhook')
   const message = await received.first((body) => body.includes('SmtpProxyAlertsNotDelivered'), LIMIT_MS)
-  assert.match(message, /Alertmanager failed to notify webhook \d+ times in 15 minutes\./)
+  assert.match(message, /Alertmanager could not deliver \d+ notifications to webhook in 15 minutes\./)
   assert.match(message, /runbooks\/SmtpProxyAlertsNotDelivered\.md\|Runbook/)
   assert.doesNotMatch(message, /Dashboard/)
 })

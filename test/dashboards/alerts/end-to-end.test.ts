@@ -8,9 +8,9 @@ import { type AlertStage, App, stageMissing, startAlertStage } from '../../suppo
 import {
   assertPagesForLoadShedding,
   assertPagesForOne521,
+  hasAlert,
   onlyAlertOf,
   reportTime,
-  tells,
 } from '../../support/monitoring/alertmanager.ts'
 import { idleUntilClosed } from '../../support/processes/running-proxy.ts'
 import { unless } from '../../support/programs/programs.ts'
@@ -36,7 +36,7 @@ test('a single 521 is notified with the affected app', unless(stageMissing()), a
   const { stage, app } = await startCalmly(context)
   const from = performance.now()
   stage.simulator.faults.set('account-disabled', { times: 1 })
-  const call = await stage.webhook.calls.first(tells('AhaSendAccountDisabled'), LIMIT_MS)
+  const call = await stage.webhook.calls.first(hasAlert('AhaSendAccountDisabled'), LIMIT_MS)
   reportTime(context, 'one 521', from, call)
   assertPagesForOne521(call, 'localhost')
   assert.deepEqual(
@@ -51,7 +51,7 @@ test('the first 521 of a proxy that just started is notified too', unless(stageM
   context.after(() => stage[Symbol.asyncDispose]())
   stage.simulator.faults.set('521-at-ehlo', { times: 1 })
   await using app = new App(stage.proxy, 100)
-  const call = await stage.webhook.calls.first(tells('AhaSendAccountDisabled'), LIMIT_MS)
+  const call = await stage.webhook.calls.first(hasAlert('AhaSendAccountDisabled'), LIMIT_MS)
   assert.equal(onlyAlertOf(call).labels.smtp_client_name, 'billing')
   assert.equal(app.codes.filter((code) => code === 521).length, 1)
 })
@@ -60,7 +60,7 @@ test('a 421 storm is notified only as load shedding', unless(stageMissing()), as
   const { stage } = await startCalmly(context)
   const from = performance.now()
   stage.simulator.faults.set('load-shedding')
-  const call = await stage.webhook.calls.first(tells('AhaSendLoadShedding'), LIMIT_MS)
+  const call = await stage.webhook.calls.first(hasAlert('AhaSendLoadShedding'), LIMIT_MS)
   reportTime(context, 'a 421 storm', from, call)
   assertPagesForLoadShedding(call, 'localhost')
   // the error budget burns as fast, but its alert adds no information
@@ -85,7 +85,7 @@ test('a storm of idle disconnects is not notified', unless(stageMissing()), asyn
   assert.deepEqual(await stage.prometheus.query('ALERTS{alertstate="firing", severity!~"info|none"}'), [])
   // the next critical alert is the first notification
   stage.simulator.faults.set('account-disabled', { times: 1 })
-  await stage.webhook.calls.first(tells('AhaSendAccountDisabled'), LIMIT_MS)
+  await stage.webhook.calls.first(hasAlert('AhaSendAccountDisabled'), LIMIT_MS)
   assert.equal(stage.webhook.calls.all.length, 1)
 })
 
@@ -93,7 +93,7 @@ test('a proxy that dies is notified, but none of the consequences', unless(stage
   const { stage } = await startCalmly(context)
   const from = performance.now()
   await stage.proxy.stop('SIGKILL')
-  const call = await stage.webhook.calls.first(tells('SmtpProxyDown'), LIMIT_MS)
+  const call = await stage.webhook.calls.first(hasAlert('SmtpProxyDown'), LIMIT_MS)
   reportTime(context, 'a dead proxy', from, call)
   assert.deepEqual(onlyAlertOf(call).labels, {
     alertname: 'SmtpProxyDown',

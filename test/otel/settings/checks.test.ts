@@ -19,7 +19,7 @@ test('variables of OpenTelemetry that have no effect here are named, not refused
   ])
 })
 
-test('what Kubernetes sets for a service called otel-collector is nobody’s setting', () => {
+test('what Kubernetes sets for a service called otel-collector is no setting of the proxy', () => {
   const env = {
     OTEL_COLLECTOR_SERVICE_HOST: '10.0.0.1',
     OTEL_COLLECTOR_SERVICE_PORT_OTLP_HTTP: '4318',

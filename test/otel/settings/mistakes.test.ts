@@ -26,7 +26,7 @@ const ALL = {
 const { 'own.pem': certificate, 'own.key': key } = paths
 const IDENTITY = { OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: certificate, OTEL_EXPORTER_OTLP_CLIENT_KEY: key }
 
-/** How a value is told in the name of a test. */
+/** How the name of a test shows a value. */
 function nameOf(value: string): string {
   if (value.startsWith('/')) return 'a file'
   return value.includes('\n') ? 'several lines' : value.slice(0, 40)
@@ -124,7 +124,7 @@ for (const [variable, value, said] of MISTAKES) {
 for (const row of Object.values(OTLP_SETTINGS)) {
   for (const signal of SIGNALS) {
     const variable = ownVariable(row, signal)
-    test(`${variable}: what nobody understands is a mistake`, () => {
+    test(`${variable}: an unreadable value is a mistake`, () => {
       const mistakes = mistakesOf({ ...ALL, ...IDENTITY, [variable]: '?' })
       assert.equal(mistakes.length, 1, JSON.stringify(mistakes))
       assert.ok(mistakes[0]?.startsWith(`${variable}: got `), mistakes[0])
@@ -156,10 +156,10 @@ test('an endpoint that cannot be read is one mistake, not two', () => {
   assert.equal(mistakes.length, 1)
 })
 
-test('all mistakes are told at once', () => {
+test('all mistakes are reported at once', () => {
   const env = Object.fromEntries(MISTAKES.map(([variable, value]) => [variable, value] as const).reverse())
-  const told = new Set(mistakesOf(env).map((mistake) => mistake.split(':')[0]))
-  assert.deepEqual([...told].sort(), Object.keys(env).sort())
+  const reported = new Set(mistakesOf(env).map((mistake) => mistake.split(':')[0]))
+  assert.deepEqual([...reported].sort(), Object.keys(env).sort())
 })
 
 for (const [alone, absent, present] of [

@@ -83,7 +83,7 @@ test('no secret is in a mistake, a warning or the start line (PRV-10)', () => {
   for (const line of own.keyPem.split('\n').slice(1, -2)) assert.ok(!all.includes(line))
 })
 
-test('of an endpoint, long parts of the path are not told: some receivers have their key there', () => {
+test('long parts of an endpoint’s path are not reported: some receivers have their key there', () => {
   const key = 'ZaVnC4dhaV1-AHA-SEND-key'
   const env = { OTEL_EXPORTER_OTLP_ENDPOINT: `https://collector.observability.example/receiver/${key}` }
   assert.equal(

@@ -52,7 +52,7 @@ test('with an endpoint: spans too, as OpenTelemetry has it by default', () => {
 const { 'ca.pem': ca, 'own.pem': certificate, 'own.key': key } = paths
 const IDENTITY = { OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: certificate, OTEL_EXPORTER_OTLP_CLIENT_KEY: key }
 
-/** How a value is told in the name of a test. */
+/** How the name of a test shows a value. */
 function nameOf(value: string): string {
   if (value.startsWith('/')) return 'a file'
   return value.includes('\n') ? 'several lines' : value.slice(0, 40)

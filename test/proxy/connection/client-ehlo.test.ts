@@ -87,7 +87,7 @@ const CASES: readonly Case[] = [
   },
   NOTHING_CHANGES('the first line is no keyword (EHL-08)', 'tls', 'STARTTLS.example.net greets you', 'SIZE'),
   NOTHING_CHANGES(
-    'AUTH passes in the clear (EHL-10)',
+    'AUTH passes unencrypted (EHL-10)',
     'plain without a certificate',
     'h',
     'AUTH PLAIN',
@@ -130,7 +130,7 @@ const CASES: readonly Case[] = [
     from: ['h', ...MANY],
     to: ['h', ...MANY.slice(0, -1), 'STARTTLS', MANY.at(-1)!],
   },
-  NOTHING_CHANGES('octets above 127 (EHL-26)', 'tls', 'h\u0080\u00ff', 'X-\u00c3\u00a9 \u00a0', '\u00fe'),
+  NOTHING_CHANGES('bytes above 127 (EHL-26)', 'tls', 'h\u0080\u00ff', 'X-\u00c3\u00a9 \u00a0', '\u00fe'),
 ]
 
 describe('A client that sends EHLO reads', () => {

@@ -96,10 +96,10 @@ describe('A handshake', () => {
   test('is not repeated: a TLS 1.2 client that renegotiates is refused (TLC-14, R16)', () =>
     readyForTls(async (session) => {
       await handshake(session, { maxVersion: 'TLSv1.2' })
-      const outcome = await new Promise<string>((told) => {
+      const outcome = await new Promise<string>((settle) => {
         const socket = session.client.tls
-        socket?.on('error', (error: NodeJS.ErrnoException) => told(error.code ?? 'error'))
-        socket?.renegotiate({}, (error) => told(error === null ? 'renegotiated' : 'refused'))
+        socket?.on('error', (error: NodeJS.ErrnoException) => settle(error.code ?? 'error'))
+        socket?.renegotiate({}, (error) => settle(error === null ? 'renegotiated' : 'refused'))
       })
       assert.notEqual(outcome, 'renegotiated')
     }))
@@ -142,9 +142,9 @@ describe('A handshake', () => {
 
 describe('A handshake that fails', () => {
   /** The session ends, the upstream gets nothing but the end, and telemetry reports that TLS failed. */
-  async function failsWith(octets: string): Promise<void> {
+  async function failsWith(bytes: string): Promise<void> {
     await readyForTls(async ({ client, upstream, recorded }) => {
-      await client.send(octets)
+      await client.send(bytes)
       await client.closed()
       await upstream.closed()
       assert.equal(upstream.log.unread.toString('latin1'), '')
@@ -254,7 +254,7 @@ describe('After the handshake', () => {
       await session.relayed('DATA\r\n', '354 go\r\n')
       const body = `${Array.from({ length: 512 }, (_, line) => `${line}`.padStart(62, '.')).join('\r\n')}\r\n.\r\n`
       const sent = (async () => {
-        for (const octet of Buffer.from(body)) await client.send(Buffer.of(octet))
+        for (const byte of Buffer.from(body)) await client.send(Buffer.of(byte))
       })()
       for (const line of body.split(/(?<=\n)/)) await session.reaches(line) // all of it may take longer than one wait
       await sent

@@ -99,6 +99,25 @@ describe('After STARTTLS, and before an EHLO inside TLS (TLC-26)', () => {
       await session.goesOn()
     }))
 
+  for (const { half, relayed } of [
+    { half: 'EH', relayed: '' },
+    { half: 'MAIL FROM:<a@b.c>', relayed: '' },
+    { half: 'EHLO app', relayed: 'EHLO app' },
+    { half: 'NOOP', relayed: 'NOOP' },
+  ]) {
+    const fate = relayed === '' ? 'dropped like a line that gets 503' : 'relayed'
+    test(`half a line, ${JSON.stringify(half)}, before the FIN of the client is ${fate} (DIS-01)`, () =>
+      secured(async (session) => {
+        await session.client.send(half)
+        await session.client.end()
+        assert.equal(await session.upstream.closed(), 'fin')
+        assert.equal(session.upstream.log.unread.toString('latin1'), relayed)
+        await session.upstream.end()
+        assert.equal(await session.client.closed(), 'fin')
+        assert.equal(session.client.log.unread.length, 0)
+      }))
+  }
+
   test('an opaque session is ended, and nothing is relayed', () =>
     secured(async (session) => {
       await session.upstream.send('250 stray\r\n250 stray\r\n')

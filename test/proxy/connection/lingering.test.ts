@@ -25,7 +25,7 @@ async function readsTheFarewell({ client }: GreetedSession): Promise<void> {
   assert.equal(await client.closed(), 'fin')
 }
 
-for (const layer of ['in the clear', 'inside TLS']) {
+for (const layer of ['unencrypted', 'inside TLS']) {
   describe(`A client that got its last reply, ${layer}`, () => {
     test('may keep sending and can still read the reply (R5)', async (context) => {
       const { rig, session } = await sentAway(context, { ms: 10_000, bytes: 64 * 1024 * 1024 }, layer)

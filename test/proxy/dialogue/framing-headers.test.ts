@@ -3,11 +3,11 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Framing } from '../../../proxy/dialogue/framing.ts'
 
-const NOBODY = { command: () => {}, saslResponse: () => {}, endOfBody: () => {}, overflow: () => {} }
+const NO_LISTENER = { command: () => {}, saslResponse: () => {}, endOfBody: () => {}, overflow: () => {} }
 
 /** A framing that trusts the lengths of BDAT. */
 function framingOf(messageIds = false): Framing {
-  const framing = new Framing(NOBODY, messageIds)
+  const framing = new Framing(NO_LISTENER, messageIds)
   framing.chunking = true
   return framing
 }

@@ -259,11 +259,11 @@ describe('Framing', () => {
 })
 
 /** A dialogue in which DATA was sent and not answered, and this number of bytes after it. */
-function holding(octets: number): { readonly dialogue: Dialogue; readonly events: SessionEvent[] } {
+function holding(count: number): { readonly dialogue: Dialogue; readonly events: SessionEvent[] } {
   const events: SessionEvent[] = []
   const dialogue = new Dialogue((event) => events.push(event))
   dialogue.client(Buffer.from('DATA\r\n'), 0)
-  for (let left = octets; left > 0; left -= 1000) dialogue.client(Buffer.alloc(Math.min(1000, left)), 0)
+  for (let left = count; left > 0; left -= 1000) dialogue.client(Buffer.alloc(Math.min(1000, left)), 0)
   return { dialogue, events }
 }
 

@@ -15,7 +15,7 @@ function reply(code: number): ReplyFacts {
 const STEPS = {
   rcpt: (mail: Transaction, code: number) => mail.recipient(reply(code), 1, 2),
   body: (mail: Transaction) => mail.body(3),
-  octets: (mail: Transaction, size: number) => {
+  bytes: (mail: Transaction, size: number) => {
     mail.size = size
   },
   verdict: (mail: Transaction, code: number) => mail.decide('END-OF-MESSAGE', reply(code), 4),
@@ -199,7 +199,7 @@ describe('A transaction', () => {
   })
 
   test('reports the begin of its body once, and its size at the end', () => {
-    const { events } = play([['body'], ['body'], ['octets', 77], ['verdict', 250]])
+    const { events } = play([['body'], ['body'], ['bytes', 77], ['verdict', 250]])
     assert.deepEqual(
       events.map((event) => event.type),
       ['tx-data', 'tx-commit'],
@@ -220,8 +220,8 @@ describe('A transaction whose header section is read', () => {
       mail.headers = headers
       headers.push(FIELD, 0, FIELD.length)
       STEPS[end[0]](mail, end[1] ?? 0)
-      const told = events.at(-1)!
-      assert.deepEqual('headers' in told && told.headers, { sandbox: true })
+      const last = events.at(-1)!
+      assert.deepEqual('headers' in last && last.headers, { sandbox: true })
       assert.equal(headers.done, true)
     })
   }

@@ -21,7 +21,7 @@ function failure(code: string, address?: string): Error {
 
 describe('a shortage of this machine', () => {
   const SHORTAGES: readonly (readonly [string, RegExp])[] = [
-    ['EMFILE', /limit of open files .*ulimit -n/],
+    ['EMFILE', /file descriptor limit .*ulimit -n/],
     ['ENFILE', /fs\.file-max/],
     ['EADDRNOTAVAIL', /ip_local_port_range/],
     ['ENOBUFS', /memory/],
@@ -56,7 +56,7 @@ describe('a dial that fails for a shortage of descriptors', () => {
     const session = await rig.recorder.closed()
     const { error, detail, advice } = session.one('dial')
     assert.deepEqual([error, detail], ['local_resources_exhausted', 'EMFILE'])
-    assert.match(advice ?? '', /limit of open files/)
+    assert.match(advice ?? '', /file descriptor limit/)
     const { cause, origin } = session.one('greeting').reply
     assert.deepEqual([cause, origin], ['local_resources_exhausted', 'proxy'])
   }
@@ -101,7 +101,7 @@ describe('a proxy without a descriptor left (MEM-03)', unless(prlimitMissing()),
       assert.deepEqual(await exhaustDescriptors(proxy), [localReplies.EXHAUSTED.bytes.toString()])
       const line = await proxy.line(({ msg }) => msg === 'dial failed')
       assert.deepEqual([line['error.type'], line['smtp.dial.detail']], ['local_resources_exhausted', 'EMFILE'])
-      assert.match(String(line.advice), /^raise the limit of open files/)
+      assert.match(String(line.advice), /^raise the file descriptor limit/)
       const page = await proxy.metrics()
       assert.match(page, /^smtp_proxy_upstream_dials_total\{error_type="local_resources_exhausted",.*\} [1-9]/m)
       assert.match(page, /^smtp_proxy_replies_total\{.*smtp_reply_cause="local_resources_exhausted".*\} [1-9]/m)

@@ -78,7 +78,7 @@ describe('PROXY_MAX_SESSIONS is not set: 10,000 sessions, or as many as fit', ()
       assert.equal(config.maxSessions, sessions)
       const note = openFilesNote(config, {}, limit)
       assert.deepEqual([note?.level, note?.facts.sessions], [level, level && sessions])
-      if (level) assert.match(note?.facts.advice ?? '', /^raise the limit of open files to 20656 /)
+      if (level) assert.match(note?.facts.advice ?? '', /^raise the file descriptor limit to 20656 /)
     })
   }
 })
@@ -106,7 +106,7 @@ test('a proxy warns once, at its start', { skip: !existsSync('/proc/self/limits'
   assert.deepEqual([level, msg], ['warn', 'file descriptor limit too low for PROXY_MAX_SESSIONS'])
   assert.deepEqual([setting, sessions, needed], ['PROXY_MAX_SESSIONS', 1_000_000, 2_000_000 + OVERHEAD])
   assert.equal(notes[0]!.limit, limit)
-  assert.match(String(advice), /^raise the limit of open files to 2000656 /)
+  assert.match(String(advice), /^raise the file descriptor limit to 2000656 /)
 })
 
 test('a proxy with enough descriptors logs nothing', async () => {

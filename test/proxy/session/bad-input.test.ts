@@ -24,10 +24,10 @@ describe('A client that speaks no SMTP', () => {
   })
   after(() => stage.close())
 
-  const ALL_OCTETS = Buffer.from(Array.from({ length: 256 }, (_, octet) => octet))
+  const ALL_BYTES = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))
   const INPUTS: readonly (readonly [string, Buffer])[] = [
     ['garbage', Buffer.from('fjdksla fjdk\r\nlsa\r\n')],
-    ['every byte value', Buffer.concat([ALL_OCTETS, Buffer.from('\r\n')])],
+    ['every byte value', Buffer.concat([ALL_BYTES, Buffer.from('\r\n')])],
     ['a TLS record', Buffer.from('\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n', 'latin1')],
     ['the greeting of SSH', Buffer.from('SSH-2.0-OpenSSH_9.6\r\n')],
     ['nothing but line ends', Buffer.from('\r\n\n\r\r\n\r\n')],
@@ -112,7 +112,7 @@ describe('A client that speaks no SMTP', () => {
           wake = look
         })
       const kept = (await retainedBufferBytes()) - before
-      assert.ok(kept < 2 * MEBIBYTE, `${kept} octets are kept after ${sent} MB`)
+      assert.ok(kept < 2 * MEBIBYTE, `${kept} bytes are kept after ${sent} MB`)
     }
     await drop(session)
   })
@@ -141,19 +141,19 @@ describe('A client that speaks no SMTP', () => {
     assert.equal(exchanges.length, count, 'each command has its answer')
   })
 
-  for (const [why, state, octets] of [
+  for (const [why, state, repeated] of [
     ['its commands are not answered', 'between mails', 'NOOP\r\n'],
     ['the upstream does not read its body', 'in the body', 'a line of text\r\n'],
   ] as const) {
     test(`is not read while ${why}: 64 MB stay with the client (PIP-20, DAT-10)`, async () => {
       const session = await sessionAt(state, stage)
-      const flood = Buffer.alloc(64 * MEBIBYTE, octets)
+      const flood = Buffer.alloc(64 * MEBIBYTE, repeated)
       session.upstream.pause()
       const before = await retainedBufferBytes()
       void session.client.send(flood)
       await pause(300)
       const kept = (await retainedBufferBytes()) - before
-      assert.ok(kept < 2 * MEBIBYTE, `${kept} octets are kept`)
+      assert.ok(kept < 2 * MEBIBYTE, `${kept} bytes are kept`)
       await drop(session)
     })
   }
@@ -179,7 +179,7 @@ describe('A client that speaks no SMTP', () => {
     await session.client.received(read + expected.length)
     assert.ok(session.client.log.all.subarray(read).equals(Buffer.from(expected)))
     const kept = (await retainedBufferBytes()) - before - flight.length - 2 * (read + expected.length)
-    assert.ok(kept < 2 * MEBIBYTE, `${kept} octets are kept`)
+    assert.ok(kept < 2 * MEBIBYTE, `${kept} bytes are kept`)
     await drop(session)
   })
 })

@@ -81,7 +81,7 @@ describe('At a drain, a MAIL that is sent together with the end of a message', (
     const session = await draining(t, 'in the body')
     await relays(session, `.\r\n${NEXT}`, '.\r\n')
     await session.client.reset()
-    await pause(100) // nobody shows that the proxy has noticed
+    await pause(100) // no event shows that the proxy has noticed
     await session.upstream.send(ACCEPTED)
     assert.equal(await session.upstream.closed(), 'reset')
     assert.equal(mailOf(await drop(session)), 'tx-commit accepted 250 undelivered END-OF-MESSAGE')

@@ -205,7 +205,7 @@ describe('Port probes', () => {
         }
         await scene.recorder.closed(PROBES)
         assert.equal(scene.server.activeSessions, 0)
-        assert.deepEqual(scene.recorder.dials, [], 'a dial that nobody wanted any more did not fail')
+        assert.deepEqual(scene.recorder.dials, [], 'a dial whose client has left is not reported as failed')
       }
       await resources.allClosed('probes')
     })

@@ -5,7 +5,7 @@ import { type InterceptState, intercept, taints } from '../../../proxy/session/i
 import * as localReplies from '../../../proxy/session/local-replies.ts'
 import type { ClientSecurity } from '../../../proxy/smtp/ehlo.ts'
 import { LOCAL_REPLIES, type LocalReplyName } from '../../support/in-process/local-replies.ts'
-import { octets } from '../../support/sockets/segmentation.ts'
+import { latin1 } from '../../support/sockets/segmentation.ts'
 
 type Answer = LocalReplyName | 'upgrade' | 'relayed'
 
@@ -23,7 +23,7 @@ const REQUIRED: InterceptState = { ...TLS, security: 'starttls-required' }
 const SECURITIES: readonly ClientSecurity[] = ['tls', 'plain', 'starttls-offered', 'starttls-required']
 
 function answerTo(line: string, state: InterceptState): Answer {
-  const answer = intercept(octets(`${line}\r\n`), state)?.answer
+  const answer = intercept(latin1(`${line}\r\n`), state)?.answer
   if (answer === undefined) return 'relayed'
   if (answer === 'upgrade') return answer
   const names = Object.keys(LOCAL_REPLIES) as LocalReplyName[]
@@ -195,7 +195,7 @@ describe('intercept()', () => {
   }
 
   test('recognises a long line by its head', () => {
-    const head = (text: string) => intercept(octets(text + 'x'.repeat(4096)), REQUIRED)?.answer
+    const head = (text: string) => intercept(latin1(text + 'x'.repeat(4096)), REQUIRED)?.answer
     assert.equal(head('MAIL '), localReplies.STARTTLS_FIRST)
     assert.equal(head('XCLIENT '), localReplies.BLOCKED)
     assert.equal(head('POST /'), localReplies.HTTP)
@@ -206,10 +206,10 @@ describe('intercept()', () => {
 describe('An unencrypted command makes a later STARTTLS impossible', () => {
   const smuggled = ['NOOP x\rAUTH PLAIN x', 'NOOP\0AUTH PLAIN x', 'EHLO a\r', 'EHLO a\vMAIL FROM:<a@b>']
   for (const line of smuggled)
-    test(`${JSON.stringify(line)} does`, () => assert.equal(taints(octets(`${line}\r\n`)), true))
+    test(`${JSON.stringify(line)} does`, () => assert.equal(taints(latin1(`${line}\r\n`)), true))
   const harmless = ['EHLO\tapp', 'EHLO app', 'HELO app', 'NOOP', 'RSET', 'HELP', 'VRFY x', 'QUIT']
-  for (const line of harmless) test(`not ${line}`, () => assert.equal(taints(octets(`${line}\r\n`)), false))
+  for (const line of harmless) test(`not ${line}`, () => assert.equal(taints(latin1(`${line}\r\n`)), false))
   for (const line of ORDINARY.filter((each) => !harmless.includes(each))) {
-    test(`${JSON.stringify(line)} does`, () => assert.equal(taints(octets(`${line}\r\n`)), true))
+    test(`${JSON.stringify(line)} does`, () => assert.equal(taints(latin1(`${line}\r\n`)), true))
   }
 })

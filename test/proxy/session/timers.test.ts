@@ -4,14 +4,14 @@
  * linger, dial and AhaSend's own limit take real time.
  */
 import assert from 'node:assert/strict'
-import { after, before, describe, type TestContext, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { AUTH_PLAIN, ask, mail } from '../../simulator/client.ts'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { Clock } from '../../support/in-process/clock.ts'
 import { startDialRig, startScene } from '../../support/in-process/dial-rig.ts'
-import { MAIL, STATES, type State, sessionAt } from '../../support/in-process/message-states.ts'
+import { sessionAt } from '../../support/in-process/message-states.ts'
 import { retainedBufferBytes } from '../../support/in-process/retained-bytes.ts'
 import { drop } from '../../support/in-process/session-end.ts'
 import { Stage, type StagedSession } from '../../support/in-process/stage.ts'
@@ -20,7 +20,6 @@ import { connectClient } from '../../support/sockets/scripted-peers.ts'
 
 const ACCEPTED = '250 2.0.0 r-000123\r\n'
 const IDLE = localReplies.IDLE.bytes.toString()
-const DRAINING = localReplies.DRAINING.bytes.toString()
 
 /** Sessions are checked often. */
 const tickMs = 10
@@ -100,15 +99,15 @@ describe('The proxy’s own idle limit', () => {
   test('does not end a session whose client sends a byte now and then, nor one whose reply comes byte by byte (TMO-03, TMO-05)', async () => {
     const session = await sessionAt('between mails', stage)
     const read = session.client.log.length
-    for (const octet of 'NOOP\r\n') {
+    for (const byte of 'NOOP\r\n') {
       await someTime()
-      await session.client.send(octet)
+      await session.client.send(byte)
     }
     assert.equal(await session.upstream.readLine(), 'NOOP\r\n')
-    for (const octet of '250 ok\r\n') {
+    for (const byte of '250 ok\r\n') {
       await someTime()
-      assert.equal(session.client.log.length, read, 'nothing before the last octet')
-      await session.upstream.send(octet)
+      assert.equal(session.client.log.length, read, 'nothing before the last byte')
+      await session.upstream.send(byte)
     }
     assert.equal(await session.client.readReply(), '250 ok\r\n')
     await drop(session)
@@ -120,11 +119,11 @@ describe('The proxy’s own idle limit', () => {
     await pause(LOOKS_MS)
   }
 
-  test('sends 421 to a client that has sent half a command, and the half does not go up', async () => {
+  test('sends 421 to a client that has sent half a command, and does not relay that half', async () => {
     const session = await sessionAt('between mails', stage)
     const sent = session.upstream.log.length
     await session.client.send('MAIL FRO')
-    await pause(LOOKS_MS) // nobody shows that the half was read
+    await pause(LOOKS_MS) // no event shows that the half was read
     clock.passes(IDLE_MS)
     assert.equal(await session.client.readReply(), IDLE)
     assert.equal(await session.upstream.closed(), 'fin')
@@ -134,17 +133,17 @@ describe('The proxy’s own idle limit', () => {
 
   test('waits for the client to read the last reply no longer than the linger', async () => {
     const session = await sessionAt('between mails', stage)
-    const told = Date.now() // not put forward by the clock of the test
-    await isSentAway(session)
+    const began = Date.now() // not put forward by the clock of the test
+    await isEndedAsIdle(session)
     const closed = (await session.events()).find(({ type }) => type === 'session-close')
     assert.deepEqual(closed?.type === 'session-close' && [closed.by, closed.reason], ['proxy', 'idle'])
-    const lingered = Date.now() - told
+    const lingered = Date.now() - began
     assert.ok(lingered > 250 && lingered < 9000, `${lingered} ms, and neither none nor the 10 s of the default`)
     await drop(session)
   })
 
   /** The session is idle: its client reads that, and its upstream leaves. */
-  async function isSentAway({ client, upstream }: StagedSession): Promise<void> {
+  async function isEndedAsIdle({ client, upstream }: StagedSession): Promise<void> {
     clock.passes(IDLE_MS)
     assert.equal(await client.readReply(), IDLE)
     await upstream.end()
@@ -158,7 +157,7 @@ describe('The proxy’s own idle limit', () => {
     })
     t.after(() => patient.close())
     const session = await sessionAt('between mails', patient)
-    await isSentAway(session)
+    await isEndedAsIdle(session)
     await session.client.send('x'.repeat(1001))
     await session.events()
     await drop(session)
@@ -166,7 +165,7 @@ describe('The proxy’s own idle limit', () => {
 
   test('ends a session whose client never reads: the upstream is paused, and little is kept (TMO-07)', async () => {
     const session = await sessionAt('between mails', stage)
-    const reply = `${'250-this is more than anybody wants to know\r\n'.repeat(900)}250 ok\r\n`
+    const reply = `${'250-this is more than any client reads\r\n'.repeat(900)}250 ok\r\n`
     const count = 1000
     session.client.pause()
     await session.client.send('NOOP\r\n'.repeat(count))
@@ -176,15 +175,15 @@ describe('The proxy’s own idle limit', () => {
     void session.upstream.send(replies)
     await pause(500)
     const kept = (await retainedBufferBytes()) - before
-    assert.ok(kept < 512 * 1024, `${kept} octets more`)
+    assert.ok(kept < 512 * 1024, `${kept} bytes more`)
     clock.passes(IDLE_MS)
     assert.equal(await session.upstream.closed(), 'reset')
     const all = await session.events()
     const close = all.find((event) => event.type === 'session-close')!
     assert.deepEqual([close.by, close.reason], ['proxy', 'idle'])
     // what the kernel keeps for a client that does not read, and not more
-    assert.ok(close.receive < replies.length / 2, `${close.receive} of ${replies.length} octets were read`)
-    assert.ok(!all.some((event) => event.type === 'exchange' && event.reply.origin === 'proxy'), 'no word of the proxy')
+    assert.ok(close.receive < replies.length / 2, `${close.receive} of ${replies.length} bytes were read`)
+    assert.ok(!all.some((event) => event.type === 'exchange' && event.reply.origin === 'proxy'), 'no local reply')
     await drop(session)
   })
 })
@@ -226,117 +225,4 @@ describe('The limits of the dial and of the final reply (R14)', () => {
     const lost = (await session.events()).find((event) => event.type === 'tx-lost')
     assert.deepEqual([lost?.stage, lost?.outcome], ['final-reply', 'in_doubt'])
   })
-})
-
-describe('A drain', () => {
-  const drainQuietMs = 60_000
-
-  /** Each test has its own stage, because a drain ends it. */
-  async function draining(
-    t: TestContext,
-    state: State,
-  ): Promise<StagedSession & { readonly drained: Promise<number> }> {
-    const stage = await Stage.open('plain', { limits: { tickMs, drainQuietMs, drainSpreadMs: 1 } })
-    t.after(() => stage.close())
-    const session = await sessionAt(state, stage)
-    return { ...session, drained: stage.server.drain() }
-  }
-
-  test('never sends its 421 right after a 250: it waits until the client has been quiet (LIF-02)', async (t) => {
-    const session = await draining(t, 'dot unanswered')
-    clock.passes(2 * drainQuietMs)
-    await pause(LOOKS_MS)
-    assert.equal(session.client.log.unread.length, 0, 'not a word while the verdict is awaited')
-    await session.upstream.send(ACCEPTED)
-    assert.equal(await session.client.readReply(), ACCEPTED)
-    await pause(LOOKS_MS)
-    assert.equal(session.client.log.unread.length, 0, 'not a word at once')
-    clock.passes(drainQuietMs / 2)
-    await pause(LOOKS_MS)
-    assert.equal(session.client.log.unread.length, 0, 'not before')
-    clock.passes(drainQuietMs / 2)
-    assert.equal(await session.client.readReply(), DRAINING)
-    await over(session)
-  })
-
-  test('leaves the last reply to the upstream if the client sends QUIT after its 250 (LIF-02)', async (t) => {
-    const session = await draining(t, 'dot unanswered')
-    await session.upstream.send(ACCEPTED)
-    assert.equal(await session.client.readReply(), ACCEPTED)
-    await session.client.send('QUIT\r\n')
-    await session.upstream.readUntil('QUIT\r\n')
-    await session.upstream.send('221 bye\r\n')
-    await session.upstream.end()
-    assert.equal(await session.client.readReply(), '221 bye\r\n')
-    await over(session)
-    assert.equal(session.client.log.unread.length, 0)
-  })
-
-  test('also if the QUIT came in one segment with the dot (PIP-10)', async (t) => {
-    const session = await draining(t, 'in the body')
-    await session.client.send('.\r\nQUIT\r\n')
-    await session.upstream.readUntil('QUIT\r\n')
-    await session.upstream.send(`${ACCEPTED}221 bye\r\n`)
-    await session.upstream.end()
-    assert.equal(await session.client.readReply(), ACCEPTED)
-    assert.equal(await session.client.readReply(), '221 bye\r\n')
-    await over(session)
-    assert.equal(session.client.log.unread.length, 0)
-  })
-
-  for (const line of ['MAIL FROM:<a@example.com>', 'RSET', 'NOOP', 'EHLO app.example', 'STARTTLS', 'FOO']) {
-    test(`answers ${line} between messages with its 421, and relays nothing (LIF-02)`, async (t) => {
-      const session = await draining(t, 'mail accepted')
-      const sent = session.upstream.log.length
-      await session.client.send(`${line}\r\n`)
-      assert.equal(await session.client.readReply(), DRAINING)
-      assert.equal(session.upstream.log.length, sent)
-      await over(session)
-    })
-  }
-
-  test('a message whose MAIL the proxy refuses while it drains failed because of the drain (LIF-02)', async (t) => {
-    const session = await draining(t, 'mail accepted')
-    await session.client.send('MAIL FROM:<next@example.com>\r\n')
-    assert.equal(await session.client.readReply(), DRAINING)
-    await over(session)
-    const refused = (await session.events()).find((event) => event.type === 'tx-rollback')
-    assert.deepEqual([refused?.outcome, refused?.error, refused?.command], ['tempfail', 'drained', 'MAIL'])
-  })
-
-  for (const state of ['MAIL unanswered', 'in the envelope', 'DATA unanswered', 'in the body'] as const) {
-    test(`lets a message finish that is ${state} (LIF-02)`, async (t) => {
-      const session = await draining(t, state)
-      clock.passes(2 * drainQuietMs)
-      await pause(LOOKS_MS)
-      assert.equal(session.client.log.unread.length, 0, 'not a word, however long the client thinks')
-      assert.equal(session.client.ending, undefined)
-      await finish(session, state)
-      await session.client.send('MAIL FROM:<next@example.com>\r\n')
-      assert.equal(await session.client.readReply(), DRAINING)
-      await over(session)
-    })
-  }
-
-  /** Plays the rest of a message. */
-  async function finish({ client, upstream }: StagedSession, state: State): Promise<void> {
-    const { over: done } = STATES[state]
-    for (const [index, { said, answer }] of MAIL.slice(done).entries()) {
-      if (index > 0 || !('asked' in STATES[state])) {
-        await client.send(said)
-        await upstream.readBytes(said.length)
-      }
-      await upstream.send(answer)
-      await client.readBytes(answer.length)
-    }
-  }
-
-  /** The session and the drain are over, and nothing was cut. */
-  async function over(session: StagedSession & { readonly drained: Promise<number> }): Promise<void> {
-    assert.equal(await session.client.closed(), 'fin')
-    await session.client.end()
-    await session.upstream.closed()
-    await session.upstream.end()
-    assert.equal(await session.drained, 0)
-  }
 })

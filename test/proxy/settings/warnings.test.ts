@@ -83,7 +83,7 @@ test('an idle timeout that hides the one of AhaSend is allowed, with a warning',
   assert.deepEqual(warningsOf({ PROXY_IDLE_TIMEOUT: '61s' }), [])
   assert.match(
     warningsOf({ PROXY_IDLE_TIMEOUT: '60s' }).join(),
-    /^PROXY_IDLE_TIMEOUT: 1m is not above the 60s of AhaSend: .* Set more than 60s\.$/,
+    /^PROXY_IDLE_TIMEOUT: 1m is not above AhaSend's limit of 60s: .* Set more than 60s\.$/,
   )
 })
 
@@ -92,6 +92,6 @@ test('a stop grace that is shorter than a drain with its exit is allowed, with a
   assert.deepEqual(warnings('65s'), [])
   assert.match(
     warnings('64s').join(),
-    /^PROXY_STOP_GRACE: 64s is not 5s above PROXY_DRAIN_TIMEOUT: .* Set at least 65s, or lower/,
+    /^PROXY_STOP_GRACE: 64s is less than 5s above PROXY_DRAIN_TIMEOUT: .* Set at least 65s, or lower/,
   )
 })

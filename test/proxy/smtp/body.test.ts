@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { BodyScanner } from '../../../proxy/smtp/body.ts'
-import { cutAtAll, octets, segmentations } from '../../support/sockets/segmentation.ts'
+import { cutAtAll, latin1, segmentations } from '../../support/sockets/segmentation.ts'
 
 interface Found {
   /** The number of bytes up to the end of the body, including the final dot's line; -1 if the body continues. */
@@ -89,14 +89,14 @@ describe('A body ends at CRLF.CRLF, for all chunks (R10)', () => {
   for (const [what, stream] of BODIES) {
     test(what, () => {
       const end = stream.indexOf('|')
-      const bytes = octets(stream.replace('|', ''))
+      const bytes = latin1(stream.replace('|', ''))
       for (const { how, chunks } of segmentations(bytes)) assert.deepEqual(scan(chunks), { end, size: end - 3 }, how)
     })
   }
 
   for (const wrong of NO_ENDS) {
     test(`not at ${JSON.stringify(wrong)}`, () => {
-      const bytes = octets(`one${wrong}MAIL FROM:<x@y>\r\n.\r\n`)
+      const bytes = latin1(`one${wrong}MAIL FROM:<x@y>\r\n.\r\n`)
       const expected = { end: bytes.length, size: bytes.length - 3 }
       for (const { how, chunks } of segmentations(bytes)) assert.deepEqual(scan(chunks), expected, how)
     })
@@ -104,14 +104,14 @@ describe('A body ends at CRLF.CRLF, for all chunks (R10)', () => {
 
   test('not before all of it has arrived', () => {
     for (const start of ['', '.', '.\r', 'x', 'x\r', 'x\r\n', 'x\r\n.', 'x\r\n.\r']) {
-      for (const { how, chunks } of segmentations(octets(start))) {
+      for (const { how, chunks } of segmentations(latin1(start))) {
         assert.deepEqual(scan(chunks), { end: -1, size: start.length }, `${JSON.stringify(start)} ${how}`)
       }
     }
   })
 
   test('bytes before the body in its first chunk are ignored', () => {
-    const bytes = octets('DATA\r\n.\r\nbody\r\n.\r\n')
+    const bytes = latin1('DATA\r\n.\r\nbody\r\n.\r\n')
     const scanner = new BodyScanner()
     assert.equal(scanner.push(bytes, 'DATA\r\n.\r\n'.length), bytes.length)
     assert.equal(scanner.size, 'body\r\n'.length)
@@ -140,7 +140,7 @@ describe('For any body (BYT-11)', () => {
   ]
   const body = fc
     .array(fc.nat({ max: ALPHABET.length - 1 }), { maxLength: 40, size: 'max' })
-    .map((picks) => octets(picks.map((pick) => ALPHABET[pick]).join('')))
+    .map((picks) => latin1(picks.map((pick) => ALPHABET[pick]).join('')))
   const cuts = fc.array(fc.nat({ max: 200 }), { maxLength: 6 })
 
   test('end and size match the definition, for all chunks (100,000 bodies)', () => {

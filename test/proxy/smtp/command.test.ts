@@ -12,7 +12,7 @@ import {
   type Verb,
   verbOf,
 } from '../../../proxy/smtp/command.ts'
-import { octets, segmentations } from '../../support/sockets/segmentation.ts'
+import { latin1, segmentations } from '../../support/sockets/segmentation.ts'
 
 const VERBS = (
   'EHLO HELO LHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT ETRN ATRN TURN SEND SOML SAML VERB ' +
@@ -81,14 +81,14 @@ const ALL_LINES: typeof LINES = [
 describe('The verb of a command line', () => {
   for (const [line, verb] of ALL_LINES) {
     test(`${JSON.stringify(line)} is ${verb || 'empty'}`, () => {
-      assert.equal(verbOf(octets(`${line}\r\n`)), verb, 'with CRLF')
-      if (!line.endsWith('\r')) assert.equal(verbOf(octets(`${line}\n`)), verb, 'with LF alone')
+      assert.equal(verbOf(latin1(`${line}\r\n`)), verb, 'with CRLF')
+      if (!line.endsWith('\r')) assert.equal(verbOf(latin1(`${line}\n`)), verb, 'with LF alone')
     })
   }
 
   test('the head of a long line is enough', () => {
-    for (const length of [512, 1000, 2048, 65_536]) assert.equal(verbOf(octets(`MAIL ${'x'.repeat(length)}`)), 'MAIL')
-    assert.equal(verbOf(octets('x'.repeat(65_536))), 'UNKNOWN')
+    for (const length of [512, 1000, 2048, 65_536]) assert.equal(verbOf(latin1(`MAIL ${'x'.repeat(length)}`)), 'MAIL')
+    assert.equal(verbOf(latin1('x'.repeat(65_536))), 'UNKNOWN')
   })
 })
 
@@ -117,7 +117,7 @@ describe('A stream of commands is split at its line feeds, for all chunks', () =
     test(`every line of the table, one after the other, ending in ${JSON.stringify(ending)}`, () => {
       const lines = ALL_LINES.filter(([line]) => ending === '\r\n' || !line.endsWith('\r'))
       for (const [line, verb] of lines) {
-        const stream = octets(`NOOP${ending}${line}${ending}QUIT${ending}`)
+        const stream = latin1(`NOOP${ending}${line}${ending}QUIT${ending}`)
         const expected = { commands: (['NOOP', verb, 'QUIT'] as Verb[]).map(withoutChunk), inLine: false }
         for (const { how, chunks } of segmentations(stream)) assert.deepEqual(commandsIn(chunks), expected, how)
       }
@@ -125,20 +125,20 @@ describe('A stream of commands is split at its line feeds, for all chunks', () =
   }
 
   test('an unfinished line is not a command', () => {
-    for (const { how, chunks } of segmentations(octets('NOOP\r\nQUIT\r'))) {
+    for (const { how, chunks } of segmentations(latin1('NOOP\r\nQUIT\r'))) {
       assert.deepEqual(commandsIn(chunks), { commands: [withoutChunk('NOOP')], inLine: true }, how)
     }
   })
 
   test('a line of 64 KiB is one command', () => {
-    const stream = octets(`MAIL FROM:<a@b>${' '.repeat(65_536)}\r\nQUIT\r\n`)
+    const stream = latin1(`MAIL FROM:<a@b>${' '.repeat(65_536)}\r\nQUIT\r\n`)
     for (const { how, chunks } of segmentations(stream)) {
       assert.deepEqual(commandsIn(chunks).commands, (['MAIL', 'QUIT'] as Verb[]).map(withoutChunk), how)
     }
   })
 
   test('the chunk of a BDAT is not a command', () => {
-    const stream = octets('BDAT 18\r\nQUIT\r\nSTARTTLS\r\n\r\nBDAT 0 LAST\r\nQUIT\r\n')
+    const stream = latin1('BDAT 18\r\nQUIT\r\nSTARTTLS\r\n\r\nBDAT 0 LAST\r\nQUIT\r\n')
     const expected = [['BDAT', { size: 18, last: false }], ['BDAT', { size: 0, last: true }], withoutChunk('QUIT')]
     for (const { how, chunks } of segmentations(stream)) assert.deepEqual(commandsIn(chunks).commands, expected, how)
   })
@@ -162,7 +162,7 @@ describe('A command line has an argument', () => {
     ['', false],
   ]
   for (const [line, has] of cases) {
-    test(`${JSON.stringify(line)}: ${has}`, () => assert.equal(hasArgument(octets(line)), has))
+    test(`${JSON.stringify(line)}: ${has}`, () => assert.equal(hasArgument(latin1(line)), has))
   }
 })
 
@@ -179,7 +179,7 @@ describe('A command line has control characters', () => {
     ['NOOP \v\f\r\n', true],
   ]
   for (const [line, has] of cases) {
-    test(`${JSON.stringify(line)}: ${has}`, () => assert.equal(hasControls(octets(line)), has))
+    test(`${JSON.stringify(line)}: ${has}`, () => assert.equal(hasControls(latin1(line)), has))
   }
 })
 
@@ -204,7 +204,7 @@ describe('The mechanism of an AUTH line', () => {
   ]
   for (const [line, mechanism] of cases) {
     test(`${JSON.stringify(line.slice(0, 40))} is ${mechanism}`, () => {
-      assert.equal(mechanismOf(octets(line)), mechanism)
+      assert.equal(mechanismOf(latin1(line)), mechanism)
     })
   }
 })
@@ -250,7 +250,7 @@ describe('The chunk that a BDAT line announces (RFC 3030 2)', () => {
   ]
   for (const [line, chunk] of cases) {
     const what = chunk ? `${chunk.size}${chunk.last ? ', the last' : ''}` : 'unknown'
-    test(`${JSON.stringify(line)}: ${what}`, () => assert.deepEqual(chunkOf(octets(line)), chunk))
+    test(`${JSON.stringify(line)}: ${what}`, () => assert.deepEqual(chunkOf(latin1(line)), chunk))
   }
 })
 
@@ -276,6 +276,6 @@ describe('An HTTP request is distinguished from a command', () => {
   ]
   for (const [line, http] of cases) {
     test(`${JSON.stringify(line.slice(0, 40))}${line.length > 40 ? `... (${line.length})` : ''}: ${http}`, () =>
-      assert.equal(isHttp(octets(line)), http))
+      assert.equal(isHttp(latin1(line)), http))
   }
 })

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type ClientSecurity, offers, type RewrittenEhlo, rewriteEhlo } from '../../../proxy/smtp/ehlo.ts'
 import { ReplyReader } from '../../../proxy/smtp/reply.ts'
-import { octets, segmentations } from '../../support/sockets/segmentation.ts'
+import { latin1, segmentations } from '../../support/sockets/segmentation.ts'
 
 /** Assembles a reply from chunks and rewrites it, as the relay does. */
 function rewrite(chunks: readonly Buffer[], security: ClientSecurity): RewrittenEhlo {
@@ -262,7 +262,7 @@ const CASES: readonly Case[] = [
 describe('The EHLO reply, for all chunks', () => {
   for (const { what, security, from, to, removed = [], added = [] } of CASES) {
     test(what, () => {
-      for (const { how, chunks } of segmentations(octets(from))) {
+      for (const { how, chunks } of segmentations(latin1(from))) {
         const got = rewrite(chunks, security)
         assert.equal(got.bytes.toString('latin1'), to, how)
         assert.deepEqual({ removed: got.removed, added: got.added }, { removed, added }, how)
@@ -271,12 +271,12 @@ describe('The EHLO reply, for all chunks', () => {
   }
 
   test('is the same buffer if nothing changed, so that nothing is copied', () => {
-    const bytes = octets(reply(...AHASEND))
+    const bytes = latin1(reply(...AHASEND))
     assert.equal(rewriteEhlo(bytes, 'tls').bytes, bytes)
   })
 
   test('of 900 lines takes linear time (EHL-22)', () => {
-    const bytes = octets(reply('h', ...Array.from({ length: 899 }, (_, index) => `X-${index} ${'x'.repeat(60)}`)))
+    const bytes = latin1(reply('h', ...Array.from({ length: 899 }, (_, index) => `X-${index} ${'x'.repeat(60)}`)))
     const began = performance.now()
     for (let times = 0; times < 50; times += 1) rewriteEhlo(bytes, 'starttls-offered')
     assert.ok(performance.now() - began < 1000)
@@ -293,6 +293,6 @@ describe('An extension is offered', () => {
     ['not at all', reply('h'), false],
   ]
   for (const [what, text, offered] of cases) {
-    test(`${what}: ${offered}`, () => assert.equal(offers(octets(text), 'CHUNKING'), offered))
+    test(`${what}: ${offered}`, () => assert.equal(offers(latin1(text), 'CHUNKING'), offered))
   }
 })

@@ -9,7 +9,7 @@ import {
   MAX_HEADER_BYTES,
   MAX_TRACESTATE_LENGTH,
 } from '../../../proxy/smtp/header.ts'
-import { cutAtAll, octets, segmentations } from '../../support/sockets/segmentation.ts'
+import { cutAtAll, latin1, segmentations } from '../../support/sockets/segmentation.ts'
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c'
 const SPAN = 'b7ad6b7169203331'
@@ -21,7 +21,7 @@ function scan(chunks: readonly Buffer[], messageId = true): Expected {
   const scanner = new HeaderScanner(messageId)
   for (const chunk of chunks) {
     // like a buffer of the read pool: the bytes around the chunk, and later those in it, belong to other messages
-    const block = Buffer.concat([octets('\r\n\r\n'), chunk, octets('\nahasend-tags: stray\n')])
+    const block = Buffer.concat([latin1('\r\n\r\n'), chunk, latin1('\nahasend-tags: stray\n')])
     scanner.push(block, 4, 4 + chunk.length)
     block.fill('x')
   }
@@ -119,7 +119,7 @@ const MESSAGES: readonly (readonly [what: string, message: string, facts: Expect
 describe('The fields of a header section', () => {
   for (const [what, message, facts] of MESSAGES) {
     test(what, () => {
-      for (const { how, chunks } of segmentations(octets(message))) assert.deepEqual(scan(chunks), facts, how)
+      for (const { how, chunks } of segmentations(latin1(message))) assert.deepEqual(scan(chunks), facts, how)
     })
   }
 })
@@ -127,7 +127,7 @@ describe('The fields of a header section', () => {
 describe('A traceparent is read according to W3C Trace Context 3.2', () => {
   for (const [what, value, traceparent] of PARENTS) {
     test(`${what}: ${traceparent === undefined ? 'no' : 'yes'}`, () => {
-      const message = octets(`To: a\r\ntraceparent:${value}\r\n\r\n`)
+      const message = latin1(`To: a\r\ntraceparent:${value}\r\n\r\n`)
       assert.deepEqual(scan([message]), traceparent && { traceparent })
     })
   }
@@ -136,7 +136,7 @@ describe('A traceparent is read according to W3C Trace Context 3.2', () => {
 describe('A header section is bounded', () => {
   const SANDBOX = 'AhaSend-Sandbox: true\r\n'
   const bounded = (message: string, messageId = false) => {
-    const bytes = octets(message)
+    const bytes = latin1(message)
     const found = scan([bytes], messageId)
     for (const cut of [1, 7, 4096]) {
       const chunks = cutAtAll(
@@ -181,24 +181,24 @@ describe('A header section is bounded', () => {
 
   test('it is done at the empty line, at its limit, and after finish', () => {
     const scanner = new HeaderScanner()
-    scanner.push(octets('To: a\r\n\r'), 0, 8)
+    scanner.push(latin1('To: a\r\n\r'), 0, 8)
     assert.equal(scanner.done, false)
-    scanner.push(octets('\n'), 0, 1)
+    scanner.push(latin1('\n'), 0, 1)
     assert.equal(scanner.done, true)
     const long = new HeaderScanner()
     long.push(Buffer.alloc(MAX_HEADER_BYTES - 1, 'x'), 0, MAX_HEADER_BYTES - 1)
     assert.equal(long.done, false)
-    long.push(octets('x'), 0, 1)
+    long.push(latin1('x'), 0, 1)
     assert.equal(long.done, true)
     const finished = new HeaderScanner()
     assert.equal(finished.finish(), undefined)
-    finished.push(octets(SANDBOX), 0, SANDBOX.length)
+    finished.push(latin1(SANDBOX), 0, SANDBOX.length)
     assert.deepEqual([finished.done, finished.finish()], [true, undefined])
   })
 })
 
 test('A Message-ID is read only if it is enabled', () => {
-  assert.equal(scan([octets('Message-ID: <a@b>\r\n\r\n')], false), undefined)
+  assert.equal(scan([latin1('Message-ID: <a@b>\r\n\r\n')], false), undefined)
 })
 
 describe('For any header section', () => {
@@ -222,7 +222,7 @@ describe('For any header section', () => {
     'ahasend-tags: one,',
     'Message-ID: <a@b>\r\n',
   ]
-  const message = fc.array(fc.constantFrom(...PIECES), { maxLength: 20 }).map((pieces) => octets(pieces.join('')))
+  const message = fc.array(fc.constantFrom(...PIECES), { maxLength: 20 }).map((pieces) => latin1(pieces.join('')))
   const cuts = fc.array(fc.nat({ max: 400 }), { maxLength: 6 })
 
   test('the fields match the definition, for all chunks (30,000 messages)', () => {

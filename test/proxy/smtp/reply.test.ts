@@ -11,7 +11,7 @@ import {
   type Reply,
   ReplyReader,
 } from '../../../proxy/smtp/reply.ts'
-import { cutAtAll, octets, segmentations } from '../../support/sockets/segmentation.ts'
+import { cutAtAll, latin1, segmentations } from '../../support/sockets/segmentation.ts'
 
 interface Found {
   /** One entry per reply: its bytes and its code. */
@@ -90,7 +90,7 @@ const CASES: readonly Case[] = [
 describe('A stream of replies is split after each last line, for all chunks', () => {
   for (const { what, replies, rest = '' } of CASES) {
     test(what, () => {
-      const stream = octets(replies.map(([text]) => text).join('') + rest)
+      const stream = latin1(replies.map(([text]) => text).join('') + rest)
       const expected: Found = { replies, unfinished: rest.length, bounded: true }
       for (const { how, chunks } of segmentations(stream)) assert.deepEqual(read(chunks), expected, how)
     })
@@ -100,7 +100,7 @@ describe('A stream of replies is split after each last line, for all chunks', ()
     const reader = new ReplyReader()
     const replies: Reply[] = []
     for (const part of ['25', '0 first\r\n25', '0 second\r\n', '250 third\r\n2']) {
-      reader.push(octets(part), (reply) => replies.push(reply))
+      reader.push(latin1(part), (reply) => replies.push(reply))
     }
     assert.deepEqual(
       replies.map(({ bytes }) => bytes.toString('latin1')),
@@ -137,14 +137,14 @@ describe('A reply is bounded (R2)', () => {
   for (const [what, text, expected] of cases) {
     test(what, () => {
       for (const size of [text.length, 1, 3, 4096]) {
-        const { replies, bounded } = read(cutInto(octets(text), size))
+        const { replies, bounded } = read(cutInto(latin1(text), size))
         assert.deepEqual({ replies, bounded }, expected, `chunks of ${size}`)
       }
     })
   }
 
   test('that arrives byte by byte takes linear time', () => {
-    const chunks = cutInto(octets(atTheLimit), 1)
+    const chunks = cutInto(latin1(atTheLimit), 1)
     const began = performance.now()
     for (let times = 0; times < 4; times += 1) read(chunks)
     assert.ok(performance.now() - began < 2000, 'a reader that copied everything for each byte would need a minute')
@@ -163,7 +163,7 @@ describe('For any bytes of an upstream (BYT-11)', () => {
     .array(fc.constantFrom('2', '5', '0', '250', '250-', '354 ', '-', ' ', 'x', '\r', '\n', '\r\n', '\0', '\u00ff'), {
       maxLength: 60,
     })
-    .map((parts) => octets(parts.join('')))
+    .map((parts) => latin1(parts.join('')))
   const cuts = fc.array(fc.nat(), { maxLength: 12 })
 
   test('the replies and the unfinished rest make up the input, for all chunks', () => {
@@ -216,7 +216,7 @@ describe('The text of the last line', () => {
     [`250 ${'x'.repeat(9000)}\r\n`, 'x'.repeat(1996)],
   ]
   for (const [reply, text] of cases) {
-    test(`${JSON.stringify(reply.slice(0, 40))}`, () => assert.equal(lastLineText(octets(reply)), text))
+    test(`${JSON.stringify(reply.slice(0, 40))}`, () => assert.equal(lastLineText(latin1(reply)), text))
   }
 })
 

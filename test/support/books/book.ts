@@ -1,7 +1,7 @@
 /**
  * The books of a run: one book per source, with everything that the source counts. A book has a page per kind of count,
- * such as replies, and the page holds counts with labels. A source leaves out pages and labels that it does not know. To
- * compare two books, sum a page by the labels that both know.
+ * such as replies, and the page holds counts with labels. A source leaves out pages and labels that it does not know.
+ * To compare two books, sum a page by the labels that both know.
  */
 import { commands, metrics, spans as spanNames } from '../../../otel/names/names.ts'
 import { parseMetrics, type Sample } from '../../demo/metrics.ts'

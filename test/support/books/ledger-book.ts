@@ -2,8 +2,9 @@ import type { Ledger } from '../../simulator/ledger.ts'
 import { type Book, classOf, newBook } from './book.ts'
 
 /**
- * The book of the simulated AhaSend. It knows its own replies, but not local replies, the sizes of incomplete bodies or the
- * clients' names. Before TLS it talks to the proxy itself, except for the greeting and a refusal, which the proxy relays.
+ * The book of the simulated AhaSend. It knows its own replies, but not local replies, the sizes of incomplete bodies or
+ * the clients' names. Before TLS it talks to the proxy itself, except for the greeting and a refusal, which the proxy
+ * relays.
  */
 export function bookOfLedger(ledger: Ledger): Book {
   const book = newBook()

@@ -1,6 +1,6 @@
 /**
- * Canaries: unique secrets, one for each place, and a search that finds them in any output: also a part of one, in another
- * case, in base64 or in hexadecimal.
+ * Canaries: unique secrets, one for each place, and a search that finds them in any output: also a part of one, in
+ * another case, in base64 or in hexadecimal.
  */
 import { randomBytes, randomInt } from 'node:crypto'
 
@@ -33,7 +33,10 @@ export class Canaries {
     return [...this.#canaries.keys()]
   }
 
-  /** The canary of a place, the same on each call: lower-case letters, valid as a word, a name or a label of a host name. */
+  /**
+   * The canary of a place, the same on each call: lower-case letters, valid as a word, a name or a label of a host
+   * name.
+   */
   at(place: string): string {
     return this.#once(place, () => {
       const secret = Array.from({ length: SECRET_LETTERS }, () => LETTERS[randomInt(LETTERS.length)]).join('')

@@ -1,4 +1,4 @@
-/** compose.yaml as Compose itself reads it, with and without settings. */
+/** Reads compose.yaml with Compose itself. */
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -54,20 +54,20 @@ export interface Project {
 }
 
 export interface Reading {
-  /** The settings of .env; by default none. A file .env beside compose.yaml is not read. */
+  /** The settings of .env. Default: none. A real .env next to compose.yaml is not read. */
   readonly env?: Readonly<Record<string, string>>
-  /** Files with settings, before `env`; one of them names the SETTINGS_FILE. */
+  /** Env files to read before `env`. One of them must set SETTINGS_FILE. */
   readonly envFiles?: readonly string[]
   readonly file?: string
 }
 
-/** The environment without settings of whoever runs the tests. */
+/** This environment without settings of the person who runs the tests. */
 export function plainEnvironment(): NodeJS.ProcessEnv {
   const kept = /^(PATH|HOME|DOCKER_.*|TESTCONTAINERS_.*)$/
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => kept.test(name)))
 }
 
-/** The project that Compose makes of its files. Throws with Compose's own words when it refuses them. */
+/** The project that Compose reads from its files. Throws with Compose's message when it refuses them. */
 export function readProject({ env = {}, envFiles = [], file = 'compose.yaml' }: Reading = {}): Project {
   using directory = temporaryDirectory('compose-')
   const own = join(directory.path, 'env')
@@ -84,12 +84,12 @@ export function envFileOf(env: Readonly<Record<string, string>>): string {
     .join('')
 }
 
-/** The settings of a file like .env, and those of .env.example that stand behind a #. */
+/** The settings in a file like .env, including those that are commented out with a #. */
 export function settingsIn(text: string): ReadonlyMap<string, string> {
   return new Map([...text.matchAll(/^#?([A-Z][A-Z0-9_]*)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]))
 }
 
-/** The variables that compose.yaml asks for as ${NAME:-default} or ${NAME-default}. */
+/** The variables in compose.yaml of the form ${NAME:-default} or ${NAME-default}, with their defaults. */
 export function variablesIn(composeFile: string): ReadonlyMap<string, string> {
   return new Map(
     [...composeFile.matchAll(/\$\{([A-Z0-9_]+):?-([^}]*)\}/g)].map(([, name = '', value = '']) => [name, value]),
@@ -99,13 +99,13 @@ export function variablesIn(composeFile: string): ReadonlyMap<string, string> {
 /** The service that writes a file and exits. */
 export const ONCE = 'alertmanager-config'
 
-/** The service that looks for misspelled names of the proxy's settings and exits. */
+/** The service that reports misspelled names of the proxy's settings and exits. */
 export const NAMES = 'proxy-names'
 
-/** Prometheus and the health check look for the admin server where the image has it. */
+/** Settings that .env cannot change: Prometheus and the health check expect the admin server at the image's address. */
 export const FIXED = ['PROXY_ADMIN']
 
-/** The settings of the proxy and of its telemetry that .env may have. */
+/** The settings of the proxy and its telemetry that .env may contain. */
 export const PROXY_VARIABLES = [
   ...Object.values(SETTINGS).map(({ variable }) => variable),
   ...OTEL_ROWS.map(({ variable }) => variable),
@@ -122,13 +122,13 @@ export function isOfProxy(name: string): boolean {
   return /^(PROXY|OTEL)_/.test(name)
 }
 
-/** The environment of a service's container. What has no value is not there. */
+/** The environment of a service's container, without variables that have no value. */
 export function given(service: Service | undefined): Readonly<Record<string, string>> {
   const entries = Object.entries(service?.environment ?? {})
   return Object.fromEntries(entries.flatMap(([name, value]) => (value === null ? [] : [[name, value]])))
 }
 
-/** The part of a service's environment that has these names. */
+/** The variables with these names in a service's environment. */
 export function only(service: Service | undefined, names: readonly string[]): Readonly<Record<string, string | null>> {
   const entries = Object.entries(service?.environment ?? {})
   return Object.fromEntries(entries.filter(([name]) => names.includes(name)))

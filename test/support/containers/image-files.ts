@@ -1,4 +1,4 @@
-/** What is inside an image. */
+/** Lists the files of an image. */
 
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -8,7 +8,7 @@ import { temporaryDirectory } from '../files/temporary-files.ts'
 import { dockerOutput } from './engine.ts'
 
 export interface ImageFile {
-  /** As `ls -l` has it: `-rwxr-xr-x`. */
+  /** The mode as `ls -l` prints it: `-rwxr-xr-x`. */
   readonly mode: string
   /** User and group as numbers: `0/0`. */
   readonly owner: string
@@ -19,10 +19,10 @@ const LIMIT_MS = 120_000
 
 const listings = new Map<string, readonly ImageFile[]>()
 
-/** What an engine puts into every container. */
+/** Paths that an engine adds to every container. */
 const OF_THE_ENGINE = /^(\.dockerenv$|dev\/|proc\/|sys\/|etc\/(hostname|hosts|resolv\.conf|mtab)$)/
 
-/** All that a container of the image would see and the engine does not add. */
+/** All files in a container of the image, without those that the engine adds. */
 export function filesOf(tag: string): readonly ImageFile[] {
   const known = listings.get(tag)
   if (known) return known
@@ -39,7 +39,7 @@ export function filesOf(tag: string): readonly ImageFile[] {
   }
 }
 
-/** Everything that the image's archive is made of: its layers as they were written, and its descriptions. */
+/** All parts of the image's archive: its layers and its metadata. */
 export function layersOf(tag: string): readonly Buffer[] {
   using directory = temporaryDirectory('image-')
   const file = join(directory.path, 'image.tar')

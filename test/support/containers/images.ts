@@ -1,4 +1,4 @@
-/** The product's image and the rehearsal's, built once a test run, and containers of them that are as confined as they get. */
+/** Builds the images of the product and of the rehearsal, and starts confined containers of them. */
 
 import assert from 'node:assert/strict'
 import { chmodSync, cpSync, mkdirSync, writeFileSync } from 'node:fs'
@@ -6,9 +6,9 @@ import { dirname, join } from 'node:path'
 import { GenericContainer, Network, type StartedNetwork, type StartedTestContainer, Wait } from 'testcontainers'
 import type { Summary } from '../../simulator/ledger.ts'
 import { temporaryDirectory } from '../files/temporary-files.ts'
-import { dockerOutput, IMAGES, ROOT } from './engine.ts'
+import { docker, dockerOutput, IMAGES, ROOT } from './engine.ts'
 
-/** What the Dockerfile takes from its context. */
+/** The files that the Dockerfile needs in its build context. */
 const CONTEXT = [
   'Dockerfile',
   '.dockerignore',
@@ -22,7 +22,7 @@ const CONTEXT = [
   'status',
 ]
 
-/** A text that must not get into an image, and the places beside the code where people leave such texts. */
+/** A secret that must not get into an image, and places in the build context where people leave secrets. */
 export const PLANTED = 'planted-secret-4b1d0c7e'
 const PLACES = [
   '.env',
@@ -34,7 +34,7 @@ const PLACES = [
   'certificates/a.pem',
 ]
 
-/** Builds the product's image from a copy of the project that has secrets lying around. */
+/** Builds the product's image from a copy of the project that contains secrets. */
 export async function buildProduct(tag: string): Promise<void> {
   using context = temporaryDirectory('image-context-')
   for (const name of CONTEXT)
@@ -55,7 +55,7 @@ export async function buildRehearsal(tag: string): Promise<void> {
     .build(tag, { deleteOnExit: false })
 }
 
-/** A container with a root that cannot be written, and without any capability. */
+/** A container with a read-only root file system and without capabilities. */
 export class Confined extends GenericContainer {
   constructor(image: string) {
     super(image)
@@ -64,15 +64,16 @@ export class Confined extends GenericContainer {
   }
 }
 
-/** A simulated AhaSend in a container, and a network on which others reach it as `rehearsal`. */
+/** A simulated AhaSend in a container, and a network on which its name is `rehearsal`. */
 export interface RehearsalContainer {
   readonly network: StartedNetwork
-  /** A directory of this machine with its authority in `ca.pem`. */
+  /** A directory of this machine with the simulator's authority in `ca.pem`. */
   readonly certificates: string
   ledger(): Promise<Summary>
   stop(): Promise<void>
 }
 
+/** Starts the rehearsal's image in a container. */
 export async function startRehearsal(image: string): Promise<RehearsalContainer> {
   const network = await new Network().start()
   const container = await new Confined(image)
@@ -83,7 +84,7 @@ export async function startRehearsal(image: string): Promise<RehearsalContainer>
     .withWaitStrategy(Wait.forLogMessage(/"ready":true/))
     .start()
   const { path: certificates, remove } = temporaryDirectory('certificates-')
-  // the container's user is not this one
+  // the container has another user
   chmodSync(certificates, 0o755)
   const { output } = await container.exec(['node', '--print', 'fs.readFileSync("/certificates/ca.pem", "utf8")'])
   writeFileSync(join(certificates, 'ca.pem'), output)
@@ -103,8 +104,8 @@ export async function startRehearsal(image: string): Promise<RehearsalContainer>
 }
 
 /**
- * The proxy in a container before the rehearsal, healthy. All settings but those of the upstream have their defaults.
- * `openFiles` is the soft and hard limit of open files; the engine's unless given.
+ * Starts the proxy in a container in front of the rehearsal, and waits until it is healthy. Only the upstream is
+ * configured. `openFiles` is the soft and hard limit of open files. Default: the engine's limit.
  */
 export async function startProduct(
   image: string,
@@ -122,9 +123,22 @@ export async function startProduct(
     .start()
 }
 
-/** What `docker inspect` says of an image or a container. */
+/** The output of `docker inspect` for an image or a container. */
 export function inspect<Description>(idOrTag: string): Description {
   const [description] = JSON.parse(dockerOutput(['inspect', idOrTag])) as Description[]
   assert.ok(description)
   return description
+}
+
+/** A bit of the mask of handled signals: 1 is SIGHUP. */
+const SIGHUP = 1n
+
+/**
+ * Whether app/entry.js has installed its handlers: process 1 receives only signals that it handles. SIGHUP is the last
+ * one. For SIGTERM, Node itself installs a handler earlier, which does not end process 1.
+ */
+export function handlesSignals(id: string): boolean {
+  const { stdout } = docker(['exec', id, '/usr/local/bin/node', '--print', 'fs.readFileSync("/proc/1/status", "utf8")'])
+  const [, caught = '0'] = /^SigCgt:\t([0-9a-f]+)$/m.exec(stdout) ?? []
+  return (BigInt(`0x${caught}`) & SIGHUP) !== 0n
 }

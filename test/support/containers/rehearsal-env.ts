@@ -1,4 +1,7 @@
-/** What .env may say to a rehearsal when it stands before rehearsal.env: a closed list, by its reasons. */
+/**
+ * The settings of .env that a rehearsal uses with `--env-file .env --env-file rehearsal.env`: a closed list with
+ * reasons.
+ */
 import { writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { temporaryDirectory } from '../files/temporary-files.ts'
@@ -7,9 +10,9 @@ import { ROOT } from './engine.ts'
 
 type Reasons = Readonly<Record<string, readonly string[]>>
 
-/** What a rehearsal takes over beside whom to tell of alerts (ALERT_*). */
+/** The settings of this machine that a rehearsal uses, in addition to the receivers (ALERT_*). */
 export const OF_THE_MACHINE: Reasons = {
-  'where this machine gets its images from': [
+  'the sources of images on this machine': [
     'PROXY_IMAGE',
     'NODE_IMAGE',
     'PROMETHEUS_IMAGE',
@@ -18,8 +21,8 @@ export const OF_THE_MACHINE: Reasons = {
     'GRAFANA_IMAGE',
     'REHEARSAL_IMAGE',
   ],
-  'what an image that is built here says of its making': ['REVISION'],
-  'how much memory, and how many cores, this machine has': [
+  'the label of images that are built here': ['REVISION'],
+  'the memory and the cores of this machine': [
     'PROXY_MEMORY',
     'PROXY_CPUS',
     'PROMETHEUS_MEMORY',
@@ -27,20 +30,20 @@ export const OF_THE_MACHINE: Reasons = {
     'TEMPO_MEMORY',
     'GRAFANA_MEMORY',
   ],
-  'how much disk this machine has': ['PROMETHEUS_RETENTION', 'PROMETHEUS_RETENTION_SIZE', 'TEMPO_RETENTION'],
-  'how this machine keeps logs': ['LOG_DRIVER'],
-  'who looks at dashboards here, and at which': [
+  'the disk space of this machine': ['PROMETHEUS_RETENTION', 'PROMETHEUS_RETENTION_SIZE', 'TEMPO_RETENTION'],
+  'the log storage of this machine': ['LOG_DRIVER'],
+  'the users and plugins of Grafana on this machine': [
     'GRAFANA_ADMIN_USER',
     'GRAFANA_ADMIN_PASSWORD',
     'GRAFANA_DISABLED_PLUGINS',
   ],
 }
 
-/** Settings that the proxy of a rehearsal takes over: none so far. */
+/** Settings of the real proxy that a rehearsal uses: none so far. */
 export const OF_THE_PROXY: Reasons = {}
 
-/** The rehearsal as `--env-file .env --env-file rehearsal.env` has it. */
-export function rehearsalBehind(env: Readonly<Record<string, string>>): Project {
+/** The project of the rehearsal with `--env-file .env --env-file rehearsal.env`. */
+export function rehearsalWith(env: Readonly<Record<string, string>>): Project {
   using directory = temporaryDirectory('rehearsal-')
   const file = join(directory.path, '.env')
   writeFileSync(file, envFileOf(env))

@@ -1,4 +1,4 @@
-/** compose.yaml at work before a simulated AhaSend: what tests of running containers share. */
+/** Starts services of compose.yaml with a simulated AhaSend, for tests of running containers. */
 
 import assert from 'node:assert/strict'
 import { createInterface } from 'node:readline'
@@ -10,7 +10,7 @@ import { until } from '../waiting/until.ts'
 import { IMAGES, ROOT } from './engine.ts'
 import { inspect } from './images.ts'
 
-/** Images of this project's own making under names of the tests, and whatever port is free. */
+/** Names of the images that tests build, and free ports. */
 export const SETTINGS = {
   ...IMAGES,
   PROXY_IMAGE: 'ahasend-smtp-proxy:compose-test',
@@ -18,13 +18,13 @@ export const SETTINGS = {
   SMTP_PUBLISH: '127.0.0.1:0',
   GRAFANA_PUBLISH: '127.0.0.1:0',
   REHEARSAL_PUBLISH: '127.0.0.1:0',
-  // not the .env of a developer
+  // ignore the .env of a developer
   SETTINGS_FILE: '/dev/null',
 }
 
 const LIMIT_MS = 60_000
 
-/** What tests look at of a container. */
+/** The part of a container's description that tests check. */
 export interface Description {
   readonly Config: { readonly User: string }
   readonly State: { readonly Status: string; readonly ExitCode: number; readonly Health?: { readonly Status: string } }
@@ -37,26 +37,25 @@ export interface Description {
   readonly NetworkSettings: { readonly Networks: Readonly<Record<string, unknown>> }
 }
 
-/** Some services of compose.yaml that run. */
+/** Running services of compose.yaml. */
 export interface Stack {
   container(service: string): StartedTestContainer
-  /** How it is now. */
+  /** The current description of a service's container. */
   describe(service: string): Description
-  /** Resolves when each of these is healthy. */
+  /** Waits until each of these services is healthy. */
   healthy(services: readonly string[]): Promise<void>
-  /** Removes everything, volumes too. */
+  /** Removes everything, including volumes. */
   down(): Promise<void>
 }
 
-/** What compose.yaml is started with. */
 export interface StackOptions {
-  /** Settings besides. */
+  /** Further settings. */
   readonly env?: Readonly<Record<string, string>>
-  /** False: without those of rehearsal.env. */
+  /** False leaves out the settings of rehearsal.env. Default true. */
   readonly rehearsal?: boolean
 }
 
-/** Starts services. */
+/** Starts services of compose.yaml. */
 export async function startStack(
   services: string[],
   { env = {}, rehearsal = true }: StackOptions = {},
@@ -79,7 +78,7 @@ export async function startStack(
   }
 }
 
-/** A web server in a container of its own, beside Alertmanager, that notes what it is told. */
+/** A webhook in a container on Alertmanager's network, which records its calls. */
 export interface WebhookContainer {
   readonly calls: Calls
   stop(): Promise<void>
@@ -87,12 +86,12 @@ export interface WebhookContainer {
 
 const WEBHOOK_PORT = 8080
 
-/** Where Alertmanager finds a webhook's container of this name. */
+/** The URL of the webhook's container with this name. */
 export function webhookUrl(name: string): string {
   return `http://${name}:${WEBHOOK_PORT}/`
 }
 
-/** Writes each body that it gets as a line. */
+/** Prints each request body as a line. */
 const WEBHOOK = `require('node:http').createServer(async (request, response) => {
   console.log(JSON.stringify(await require('node:stream/consumers').json(request)))
   response.end()
@@ -132,13 +131,13 @@ export async function accepted(rehearsal: StartedTestContainer, more: number): P
   await eventually(`AhaSend accepts ${more} more messages`, async () => (await count()) >= before + more)
 }
 
-/** Presses a button on the page of faults. */
+/** Presses a button on the control page. */
 export async function press(rehearsal: StartedTestContainer, button: string): Promise<void> {
   const { status } = await fetch(urlOf(rehearsal, `/rehearsals/${button}`), { method: 'POST', redirect: 'manual' })
   assert.equal(status, 303)
 }
 
-/** What a container that has Node gets from an address: status and body; undefined when it does not reach it. */
+/** Fetches a URL from a container with Node: status and body, or undefined when the container cannot reach it. */
 export async function fetched(
   container: StartedTestContainer,
   url: string,
@@ -150,13 +149,13 @@ export async function fetched(
   return answer.status === undefined ? undefined : { status: answer.status, body: answer.body ?? '' }
 }
 
-/** What Prometheus' API answers. Its port is not published, and its image has wget. */
+/** Requests Prometheus' API inside its container, with wget, because its port is not published. */
 export async function asked<Data>(prometheus: StartedTestContainer, path: string): Promise<Data> {
   const { output } = await prometheus.exec(['wget', '-q', '-O', '-', `http://127.0.0.1:9090${path}`])
   return (JSON.parse(output) as { readonly data: Data }).data
 }
 
-/** The sum that an expression is now; 0 without series. */
+/** The current sum of an expression; 0 without series. */
 export async function sumOf(prometheus: StartedTestContainer, expression: string): Promise<number> {
   const path = `/api/v1/query?query=${encodeURIComponent(`sum(${expression})`)}`
   const { result } = await asked<{ result: readonly { readonly value: readonly [number, string] }[] }>(prometheus, path)

@@ -95,15 +95,6 @@ export function readScripts(folder: URL, rig?: Rig): Script[] {
     .filter((script) => rig === undefined || script.rigs.includes(rig))
 }
 
-/** Returns everything that one side writes, in order; with `relayed`, only what the proxy must relay. */
-export function bytesFrom(script: Script, side: Side, relayed: 'relayed' | 'all'): Buffer {
-  return Buffer.concat(
-    script.steps.flatMap((step) =>
-      step.kind === 'write' && step.side === side && (step.relayed || relayed === 'all') ? [step.bytes] : [],
-    ),
-  )
-}
-
 function parseSettings(
   name: string,
   settings: Map<string, string[]>,

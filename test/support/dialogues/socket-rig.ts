@@ -18,7 +18,7 @@ export interface Ends {
 }
 
 /** Plays the script to its end. If the proxy deviates from it, rejects with the transcript of both sides. */
-export async function play(script: Script, ends: Ends): Promise<void> {
+async function play(script: Script, ends: Ends): Promise<void> {
   const conversation = new Conversation(ends)
   const steps = await conversation.greet(script.steps, ends.identity)
   for (const step of steps) await conversation.perform(step)

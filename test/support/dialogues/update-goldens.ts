@@ -1,6 +1,6 @@
 /**
- * Rewrites the goldens: `node test/support/dialogues/update-goldens.ts [topic/name ...]`, all scripts if none is named. Read the
- * diff before you commit it: a golden states what must happen, not what happened.
+ * Rewrites the goldens: `node test/support/dialogues/update-goldens.ts [topic/name ...]`, all scripts if none is named.
+ * Read the diff before you commit it: a golden states what must happen, not what happened.
  */
 import type { SessionEvent } from '../../../proxy/events/session-event.ts'
 import { Stage } from '../in-process/stage.ts'

@@ -8,7 +8,7 @@ import { type Documented, envExample } from '../../../settings/documentation.ts'
 
 const ENV_EXAMPLE = new URL('../../../.env.example', import.meta.url)
 
-/** Values that compose.yaml sets if .env does not. */
+/** Values that compose.yaml sets when .env does not. */
 const IN_COMPOSE: Readonly<Record<string, string>> = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://tempo:4318' }
 
 /** Prometheus and the health check expect the admin server at the image's address. */
@@ -21,7 +21,9 @@ export function readEnvExample(): string {
   return readFileSync(ENV_EXAMPLE, 'utf8')
 }
 
-/** The file with its generated part, which is its end, regenerated. Throws if the line that begins the part is missing. */
+/**
+ * The file with its generated part, which is its end, regenerated. Throws if the line that begins the part is missing.
+ */
 export function withSettings(text: string): string {
   const at = text.indexOf(BEGIN)
   if (at < 0) throw new Error(`.env.example has no line "${BEGIN.trim()}"`)

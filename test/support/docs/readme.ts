@@ -12,7 +12,7 @@ export function readReadme(): string {
   return readFileSync(README, 'utf8')
 }
 
-/** The README with its generated parts made anew. Throws when a part's marks are missing. */
+/** The README with regenerated parts. Throws when the comments around a part are missing. */
 export function withGeneratedParts(readme: string): string {
   const changes = CHANGES.map((change) => `- ${change}\n`).join('')
   const parts = { configuration: markdownTable(ROWS), opentelemetry: markdownTable(OTEL_ROWS), changes }

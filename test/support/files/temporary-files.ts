@@ -25,7 +25,9 @@ export interface TemporaryFiles<Name extends string> {
   remove(): void
 }
 
-/** Writes texts to files of a new temporary directory, readable by this user only: `{ 'ca.pem': authority.certPem }`. */
+/**
+ * Writes texts to files of a new temporary directory, readable by this user only: `{ 'ca.pem': authority.certPem }`.
+ */
 export function writeTemporaryFiles<Name extends string>(
   texts: Readonly<Record<Name, string | Buffer>>,
 ): TemporaryFiles<Name> {

@@ -1,7 +1,7 @@
 /**
- * Sessions in which both sides attack the metrics: they send any text in every place that could become a label. A session
- * is a list of units, and the client sends each unit in one write. Each unit contains the replies that it expects, as
- * tokens (`=>hex;`). So the upstream needs no script, and a session can also be played without sockets.
+ * Sessions in which both sides attack the metrics: they send any text in every place that could become a label. A
+ * session is a list of units, and the client sends each unit in one write. Each unit contains the replies that it
+ * expects, as tokens (`=>hex;`). So the upstream needs no script, and a session can also be played without sockets.
  */
 import type { SeededRandom } from '../traffic/seeded-random.ts'
 import type { SecretText } from './secret-text.ts'

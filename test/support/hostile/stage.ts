@@ -1,8 +1,7 @@
 /** The proxy as a process between hostile clients and hostile upstreams, everything on loopback. */
 
-import { writeTemporaryFiles } from '../files/temporary-files.ts'
+import { certificateSettings, makeTrust, type Trust } from '../in-process/trust.ts'
 import { type ProxyProcess, startProxy } from '../processes/proxy-process.ts'
-import { makeAuthority } from '../tls/certificates.ts'
 import { SeededRandom } from '../traffic/seeded-random.ts'
 import { SecretText } from './secret-text.ts'
 import { HostileSessions, VISITS } from './sessions.ts'
@@ -24,6 +23,26 @@ export interface HostileStage extends AsyncDisposable {
 
 const LISTENERS = ['smtp://127.0.0.1:0', 'smtps://127.0.0.1:0']
 
+/** A hostile upstream without TLS, one with TLS, and a proxy in front of both. */
+async function startProcesses(
+  random: SeededRandom,
+  secretText: SecretText,
+  trust: Trust,
+  env: Readonly<Record<string, string>>,
+) {
+  const first = await HostileUpstream.start(random.another(), secretText)
+  const second = await HostileUpstream.start(random.another(), secretText, trust.identity)
+  const proxy = await startProxy({
+    PROXY_LISTEN: LISTENERS.join(','),
+    PROXY_UPSTREAM: `smtp://127.0.0.1:${first.port}?tls=off,smtp://127.0.0.1:${second.port}`,
+    PROXY_UPSTREAM_CA_FILE: trust.caFile,
+    PROXY_DIAL_TIMEOUT: '1s',
+    ...certificateSettings(trust),
+    ...env,
+  })
+  return { first, second, proxy }
+}
+
 /** Starts the stage. `env` holds further settings of the proxy. The same seed gives the same texts, in any order. */
 export async function openHostileStage(
   seed: number,
@@ -31,20 +50,8 @@ export async function openHostileStage(
 ): Promise<HostileStage> {
   const random = new SeededRandom(seed)
   const secretText = new SecretText(random)
-  const authority = await makeAuthority()
-  const { certPem: cert, keyPem: key } = await authority.issue()
-  const files = writeTemporaryFiles({ 'ca.pem': authority.certPem, 'cert.pem': cert, 'key.pem': key })
-  const first = await HostileUpstream.start(random.another(), secretText)
-  const second = await HostileUpstream.start(random.another(), secretText, { cert, key })
-  const proxy = await startProxy({
-    PROXY_LISTEN: LISTENERS.join(','),
-    PROXY_UPSTREAM: `smtp://127.0.0.1:${first.port}?tls=off,smtp://127.0.0.1:${second.port}`,
-    PROXY_UPSTREAM_CA_FILE: files.paths['ca.pem'],
-    PROXY_TLS_CERT_FILE: files.paths['cert.pem'],
-    PROXY_TLS_KEY_FILE: files.paths['key.pem'],
-    PROXY_DIAL_TIMEOUT: '1s',
-    ...env,
-  })
+  const trust = await makeTrust()
+  const { first, second, proxy } = await startProcesses(random, secretText, trust, env)
   const sessions = new HostileSessions(random.another(), secretText)
   let played = 0
   const next = async () => {
@@ -70,7 +77,7 @@ export async function openHostileStage(
     async [Symbol.asyncDispose]() {
       await proxy.stop('SIGKILL')
       await Promise.all([first.close(), second.close()])
-      files.remove()
+      trust.remove()
     },
   }
 }

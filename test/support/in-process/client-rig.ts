@@ -130,7 +130,9 @@ export class ClientRig {
     writeFileSync(this.#trust[name], text)
   }
 
-  /** A connected client, without TLS, that has read nothing yet. `port` is the port of the proxy or of a relay to it. */
+  /**
+   * A connected client, without TLS, that has read nothing yet. `port` is the port of the proxy or of a relay to it.
+   */
   client(port = this.port): Promise<Peer> {
     return connectClient({ port, transcript: this.upstream.transcript })
   }
@@ -204,7 +206,10 @@ export class GreetedSession {
     this.recorded = recorded
   }
 
-  /** Sends `line` from the client. The upstream must read it next, unchanged, and answers; returns what the client reads. */
+  /**
+   * Sends `line` from the client. The upstream must read it next, unchanged, and answers; returns what the client
+   * reads.
+   */
   async relayed(line: string, answer: string): Promise<string> {
     await this.client.send(line)
     await this.reaches(line)

@@ -1,7 +1,7 @@
 /**
- * Lets a test advance the clock by which the proxy in this process measures idle time. So a stall of the machine does not
- * count as idle time, and no test waits for time to pass. Timers are not affected. The test's own `performance.now()`
- * advances, too: measure real time with `Date.now()`.
+ * Lets a test advance the clock by which the proxy in this process measures idle time. So a stall of the machine does
+ * not count as idle time, and no test waits for time to pass. Timers are not affected. The test's own
+ * `performance.now()` advances, too: measure real time with `Date.now()`.
  */
 export class Clock implements Disposable {
   #ahead = 0

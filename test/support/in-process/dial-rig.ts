@@ -1,6 +1,6 @@
 /**
- * The proxy in this process, on a free port, with a recorder of its events: for tests of what happens between accept and
- * greeting. The proxy preconnects nothing, so each upstream connection belongs to one client.
+ * The proxy in this process, on a free port, with a recorder of its events: for tests of what happens between accept
+ * and greeting. The proxy preconnects nothing, so each upstream connection belongs to one client.
  */
 import assert from 'node:assert/strict'
 import { createSecureContext } from 'node:tls'

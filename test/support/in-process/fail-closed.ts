@@ -33,7 +33,10 @@ export interface UnfitUpstream {
   readonly dialTimeoutMs?: number
 }
 
-/** Asserts that the dial fails as described, that the client reads the local reply, and that no byte and no resource leaks. */
+/**
+ * Asserts that the dial fails as described, that the client reads the local reply, and that no byte and no resource
+ * leaks.
+ */
 export async function failsClosed(upstream: UnfitUpstream, trust: Trust | undefined): Promise<Dial> {
   using resources = new OpenResources()
   const dial = await refused(upstream, trust)

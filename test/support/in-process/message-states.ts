@@ -1,6 +1,6 @@
 /**
- * The states that a message passes through, as a script that stops where a test wants to break something. Afterwards the
- * test compares the bytes that each side sent and received with the laws of docs/test-cases.md (L1 to L6).
+ * The states that a message passes through, as a script that stops where a test wants to break something. Afterwards
+ * the test compares the bytes that each side sent and received with the laws of docs/test-cases.md (L1 to L6).
  */
 import assert from 'node:assert/strict'
 import { type Peer, playPreamble } from '../sockets/scripted-peers.ts'
@@ -99,8 +99,8 @@ interface Sent {
 
 /**
  * Asserts the laws that one session can break. The upstream received only bytes that the client sent (L4, L5), each at
- * most once (L3). The client read only complete replies that the upstream sent, in their order (L1, L6). The exception is
- * one local reply at the end, which must be a 4yz and must not answer a final dot.
+ * most once (L3). The client read only complete replies that the upstream sent, in their order (L1, L6). The exception
+ * is one local reply at the end, which must be a 4yz and must not answer a final dot.
  */
 export function assertLaws({ client, upstream }: Pick<StagedSession, 'client' | 'upstream'>, sent: Sent): void {
   const wentUp = upstream.log.all.toString('latin1')

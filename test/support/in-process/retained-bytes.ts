@@ -17,7 +17,10 @@ export async function retainedBytes(): Promise<number> {
   return heapUsed + arrayBuffers
 }
 
-/** Objects of the current turn of the event loop are not garbage yet. A second collection frees what the first one found. */
+/**
+ * Objects of the current turn of the event loop are not garbage yet. A second collection frees what the first one
+ * found.
+ */
 async function collectAll(): Promise<void> {
   for (let round = 0; round < 2; round += 1) {
     await new Promise((turn) => setImmediate(turn))

@@ -45,6 +45,7 @@ interface Parts {
   readonly listener: Listener
 }
 
+/** The proxy, its upstream and its recorder. */
 export class Stage {
   readonly upstream: ScriptedUpstream
   readonly server: ProxyServer
@@ -58,7 +59,9 @@ export class Stage {
     this.#parts = parts
   }
 
-  /** Starts a scripted upstream, and the proxy with one listener of this kind in front of it. It preconnects nothing. */
+  /**
+   * Starts a scripted upstream, and the proxy with one listener of this kind in front of it. It preconnects nothing.
+   */
   static async open(listener: Listener, options: StageOptions = {}): Promise<Stage> {
     const trust = await makeTrust()
     const upstream = await ScriptedUpstream.start()

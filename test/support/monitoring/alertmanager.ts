@@ -61,7 +61,7 @@ export function atOnce(config: ReturnType<typeof configFor>): string {
 }
 
 /** Accepts calls that contain an alert of this name. */
-export function tells(alertname: AlertName) {
+export function hasAlert(alertname: AlertName) {
   return ({ alerts }: Call) => alerts.some(({ labels }) => labels.alertname === alertname)
 }
 
@@ -108,6 +108,7 @@ export function reportTime(context: TestContext, what: string, from: number, { a
   context.diagnostic(`${what}: ${((at - from) / 1000).toFixed(1)} s from injection to webhook`)
 }
 
+/** Starts a webhook on a free port. */
 export async function startWebhook(): Promise<Webhook> {
   const calls = new Arrivals<Call>()
   const server = createServer(async (request, response) => {
@@ -142,7 +143,7 @@ export interface Alertmanager {
   /** Posts alerts with these labels that fire from now on. */
   fire(alerts: readonly Labels[]): Promise<void>
   /** Posts alerts as Prometheus does. */
-  tell(alerts: readonly PostedAlert[]): Promise<void>
+  post(alerts: readonly PostedAlert[]): Promise<void>
   /** All alerts, including inhibited ones. */
   alerts(): Promise<readonly KnownAlert[]>
   [Symbol.asyncDispose](): Promise<void>
@@ -177,15 +178,15 @@ export async function startAlertmanager(config: string): Promise<Alertmanager> {
   }
 }
 
-function asked(url: string): Pick<Alertmanager, 'fire' | 'tell' | 'alerts'> {
-  const tell = async (alerts: readonly PostedAlert[]) => {
+function asked(url: string): Pick<Alertmanager, 'fire' | 'post' | 'alerts'> {
+  const post = async (alerts: readonly PostedAlert[]) => {
     const body = JSON.stringify(alerts)
     const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
     if (!response.ok) throw new Error(`Alertmanager answered ${response.status}: ${await response.text()}`)
   }
   return {
-    tell,
-    fire: (alerts) => tell(alerts.map((labels) => ({ labels }))),
+    post,
+    fire: (alerts) => post(alerts.map((labels) => ({ labels }))),
     async alerts() {
       const response = await fetch(url)
       return (await response.json()) as KnownAlert[]

@@ -131,9 +131,9 @@ async function reload(url: string): Promise<void> {
 }
 
 /**
- * Resolves when Prometheus has found its Alertmanager, about 0.1 s after its start. Prometheus drops an alert that fires
- * before that, counts it in no metric, and sends it again a minute later (`--rules.alert.resend-delay`). So the rules are
- * loaded after this.
+ * Resolves when Prometheus has found its Alertmanager, about 0.1 s after its start. Prometheus drops an alert that
+ * fires before that, counts it in no metric, and sends it again a minute later (`--rules.alert.resend-delay`). So the
+ * rules are loaded after this.
  */
 async function knowsAlertmanager(url: string): Promise<void> {
   const list = () => ask<{ readonly activeAlertmanagers: readonly unknown[] }>(`${url}/api/v1/alertmanagers`)

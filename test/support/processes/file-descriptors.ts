@@ -15,8 +15,8 @@ const MAX_ROUNDS = 10
 const MAX_CLIENTS = 100
 
 /**
- * Leaves the proxy so few descriptors that it accepts a client and cannot dial. Returns what `times` such clients read, or
- * fewer texts when the other clients were served or their connections were closed. Restores the limit at the end.
+ * Leaves the proxy so few descriptors that it accepts a client and cannot dial. Returns what `times` such clients read,
+ * or fewer texts when the other clients were served or their connections were closed. Restores the limit at the end.
  */
 export async function exhaustDescriptors(
   { pid, port }: Pick<ProxyProcess, 'pid' | 'port'>,

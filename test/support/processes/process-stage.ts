@@ -1,7 +1,8 @@
 /** The proxy as a separate process between scripted peers: it runs in parallel with them, and has its own memory. */
-import { readFileSync } from 'node:fs'
+
 import { certificateSettings, makeTrust, type Trust } from '../in-process/trust.ts'
 import { connectClient, type Peer, playPreamble, ScriptedUpstream } from '../sockets/scripted-peers.ts'
+import { residentMib } from './memory.ts'
 import { type ProxyOptions, type ProxyProcess, startProxy } from './proxy-process.ts'
 
 export interface ProcessStageOptions {
@@ -99,7 +100,7 @@ export class ProcessStage {
 
   /** The proxy's resident memory, in MiB. */
   get residentMib(): number {
-    return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.proxy.pid}/status`, 'utf8'))?.[1]) / 1024
+    return residentMib(this.proxy.pid)
   }
 
   /** Stops both. */

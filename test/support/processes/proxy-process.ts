@@ -124,16 +124,11 @@ export function spawnProxy(env: Readonly<Record<string, string>>, options: Proxy
 
 /** Observes a process that the caller has started, such as npm. `stop` kills it after `stopLimitMs`. */
 export function observe(child: ChildProcess, stopLimitMs: number): SpawnedProxy {
-  const lines: LogLine[] = []
-  const changes = new Changes()
+  const { lines, changes, stdout } = readLog(child)
   let stderr = ''
   let ended = false
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
-  })
-  const stdout = createInterface(child.stdout!).on('line', (text) => {
-    lines.push(parsed(text))
-    changes.changed()
   })
   const exited = once(child, 'close').then(([code]) => {
     ended = true
@@ -145,14 +140,11 @@ export function observe(child: ChildProcess, stopLimitMs: number): SpawnedProxy 
     const timer = setTimeout(() => child.kill('SIGKILL'), stopLimitMs)
     return exited.finally(() => clearTimeout(timer))
   }
-  const failure = (what: string) => `the proxy ${what}; its standard error: ${stderr || '(empty)'}`
   const line = (wanted: (line: LogLine) => boolean, limitMs = 20_000) => {
-    const find = () => {
-      const found = lines.find(wanted)
-      if (found === undefined && ended) throw new Error(failure(`ended with ${child.exitCode ?? child.signalCode}`))
-      return found
-    }
-    return changes.until(find, limitMs, () => failure(`did not log the expected line within ${limitMs} ms`))
+    const failure = (what: string) => `the proxy ${what}; its standard error: ${stderr || '(empty)'}`
+    const exit = () => (ended ? failure(`ended with ${child.exitCode ?? child.signalCode}`) : undefined)
+    const late = () => failure(`did not log the expected line within ${limitMs} ms`)
+    return changes.until(() => findUnless(lines, wanted, exit), limitMs, late)
   }
   return {
     pid: child.pid ?? 0,
@@ -168,6 +160,29 @@ export function observe(child: ChildProcess, stopLimitMs: number): SpawnedProxy 
     stop,
     [Symbol.asyncDispose]: async () => void (await stop('SIGKILL')),
   }
+}
+
+/** Parses the lines of standard output as they arrive. */
+function readLog(child: ChildProcess) {
+  const lines: LogLine[] = []
+  const changes = new Changes()
+  const stdout = createInterface(child.stdout!).on('line', (text) => {
+    lines.push(parsed(text))
+    changes.changed()
+  })
+  return { lines, changes, stdout }
+}
+
+/** The first line that `wanted` accepts. Throws when there is none and the process has exited. */
+function findUnless(
+  lines: readonly LogLine[],
+  wanted: (line: LogLine) => boolean,
+  exit: () => string | undefined,
+): LogLine | undefined {
+  const found = lines.find(wanted)
+  const failure = exit()
+  if (found === undefined && failure !== undefined) throw new Error(failure)
+  return found
 }
 
 function withPorts(proxy: SpawnedProxy, ports: readonly number[], adminPort: number): ProxyProcess {

@@ -18,7 +18,9 @@ export interface RunningProgram {
 const LIMIT_MS = 30_000
 const RUNNER = fileURLToPath(new URL('run-program.ts', import.meta.url))
 
-/** Starts a program, which exits with this process at the latest. When it is not built, throws and says how to build it. */
+/**
+ * Starts a program, which exits with this process at the latest. When it is not built, throws and says how to build it.
+ */
 export function startProgram(program: Program, args: readonly string[]): RunningProgram {
   const reason = missing(program)
   if (reason !== undefined) throw new Error(reason)

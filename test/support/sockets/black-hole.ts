@@ -46,7 +46,8 @@ export async function openBlackHole(host: string): Promise<BlackHole> {
 
 function connects(socket: net.Socket): Promise<boolean> {
   return new Promise((answered) => {
-    // after a stall of this process the timer fires before a `connect` event that is already due: handle that event first
+    // after a stall of this process the timer fires before a `connect` event that is already due: handle that event
+    // first
     const timer = setTimeout(() => setImmediate(() => answered(false)), UNANSWERED_MS)
     socket.once('connect', () => {
       clearTimeout(timer)

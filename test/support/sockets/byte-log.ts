@@ -27,7 +27,10 @@ export class ByteLog {
     return this.#buffer.subarray(this.#read, this.#length)
   }
 
-  /** One entry per chunk: its time of arrival (`performance.now()`, milliseconds) and the total number of bytes after it. */
+  /**
+   * One entry per chunk: its time of arrival (`performance.now()`, milliseconds) and the total number of bytes after
+   * it.
+   */
   get arrivals(): readonly { readonly at: number; readonly end: number }[] {
     return this.#arrivals
   }

@@ -1,8 +1,8 @@
 /**
  * The two peers of the proxy, controlled by a test: a scripted client and a scripted upstream on loopback sockets. They
  * send and receive bytes. Of SMTP they know only where a reply ends, so a test can send anything: half a reply, an RST,
- * one byte per segment. Tests wait for events, never for time. A wait that exceeds its limit fails with the transcript of
- * both ends.
+ * one byte per segment. Tests wait for events, never for time. A wait that exceeds its limit fails with the transcript
+ * of both ends.
  *
  *     const transcript = new Transcript()
  *     const upstream = await ScriptedUpstream.start({ transcript })
@@ -122,8 +122,8 @@ export interface Preamble {
 }
 
 /**
- * Plays a correct upstream: sends the greeting, answers the proxy's own EHLO and STARTTLS, and begins TLS. The peer then
- * begins a new log: all later bytes are what the client sent.
+ * Plays a correct upstream: sends the greeting, answers the proxy's own EHLO and STARTTLS, and begins TLS. The peer
+ * then begins a new log: all later bytes are what the client sent.
  */
 export async function playPreamble(peer: Peer, preamble: Preamble): Promise<void> {
   await peer.send(preamble.greeting ?? '220 mail.example ESMTP\r\n')

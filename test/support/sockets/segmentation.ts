@@ -29,6 +29,6 @@ export function cutAtAll(bytes: Buffer, positions: readonly number[]): Buffer[] 
 }
 
 /** Text as bytes, one byte per character (U+0000 to U+00FF). */
-export function octets(text: string): Buffer {
+export function latin1(text: string): Buffer {
   return Buffer.from(text, 'latin1')
 }

@@ -1,6 +1,6 @@
 /**
- * A relay between one client and the proxy that changes the client's bytes as networks and attackers can: it splits them,
- * ends the connection in the middle, and inserts other bytes.
+ * A relay between one client and the proxy that changes the client's bytes as networks and attackers can: it splits
+ * them, ends the connection in the middle, and inserts other bytes.
  */
 import { once } from 'node:events'
 import * as net from 'node:net'
@@ -17,6 +17,7 @@ export type Tampering =
   /** Sends these bytes before the client's FIN. */
   | { readonly kind: 'at-end'; readonly bytes: Buffer }
 
+/** A relay for one connection. */
 export class TamperingRelay {
   readonly #server: net.Server
   #client: net.Socket | undefined

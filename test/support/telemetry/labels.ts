@@ -1,4 +1,4 @@
-/** Are the labels on a scrape page of the table's closed sets, or configured? */
+/** Checks that the labels on a scrape page have values from the table's closed sets or from the configuration. */
 import {
   type AttributeKey,
   appTlsErrors,
@@ -9,7 +9,7 @@ import {
   transactionErrors,
 } from '../../../otel/names/names.ts'
 
-/** What the configuration adds to the closed sets. */
+/** The label values that come from the configuration. */
 export interface Configured {
   readonly servers: readonly string[]
   readonly clients: readonly string[]
@@ -21,7 +21,7 @@ const ERRORS: readonly string[] = [...transactionErrors, ...dialErrors, ...appTl
 const METRICS = Object.values(metrics)
 const HISTOGRAM_PARTS = ['_bucket', '_sum', '_count']
 
-/** The series of the proxy's own metrics whose labels are not as the table says. Empty when all is well. */
+/** The series of the proxy's own metrics with other names, labels or values than the table allows. */
 export function unknownSeriesOn(page: string, configured: Configured): string[] {
   return page.split('\n').filter((line) => line.startsWith('smtp_proxy_') && !isKnown(line, configured))
 }

@@ -1,4 +1,4 @@
-/** What log lines and spans say, as text that can be searched. */
+/** Records log lines and spans as text that can be searched. */
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { AlwaysOnSampler, type ReadableSpan, type SpanProcessor } from '@opentelemetry/sdk-trace'
 import { createLogger } from '../../../otel/export/logger.ts'
@@ -9,7 +9,7 @@ import { startTraces } from '../../../otel/records/traces.ts'
 import type { Telemetry } from '../../../proxy/events/observer.ts'
 import type { SessionOpen } from '../../../proxy/events/session-event.ts'
 
-/** Logs and traces at their loudest, kept as text. Nothing is sampled away; the limits on equal lines are as ever. */
+/** Logs at level trace and all traces, as text. The limits on equal lines apply. */
 export class RecordedOutput {
   readonly telemetry: Telemetry
   readonly #lines: string[] = []

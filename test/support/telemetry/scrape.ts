@@ -8,14 +8,16 @@ import { createPrometheus } from '../../../otel/metrics/prometheus.ts'
 export interface Scraped {
   readonly metrics: Metrics
   readonly provider: ApiMeterProvider
+  /** The scrape page. */
   page(): Promise<string>
   /**
-   * The series of one Prometheus name that are not 0, by their labels, sorted as they are on the page:
-   * `{a="b"}` -> 1. With `zeros`, those that are 0 too.
+   * The values of the series with a Prometheus name by their labels, in the order of the page: `{a="b"}` -> 1. Series
+   * with the value 0 are left out without `zeros`.
    */
   series(name: string, options?: { readonly zeros: boolean }): Promise<Record<string, number>>
 }
 
+/** Creates metrics for these configured names. */
 export function scraped(options: Partial<Configured> = {}): Scraped {
   const configured = {
     servers: ['send.example'],

@@ -34,8 +34,8 @@ export function dial(facts: Partial<Dial> = {}): Dial {
 }
 
 /**
- * A session told in the events that the proxy would report, in SMTP's words and with a clock of its own: what takes
- * time says how many milliseconds. Nothing happens until `tell`.
+ * Builds the events that the proxy would report for a session, with a simulated clock: a method that takes time has a
+ * parameter in milliseconds. `tell` reports the events to telemetry.
  */
 export class SessionStory {
   readonly events: SessionEvent[] = []
@@ -108,13 +108,13 @@ export class SessionStory {
     return this.#add({ type: 'tx-data', at: this.#at })
   }
 
-  /** The header section of the mail says so. */
+  /** The facts from the header section of the message. */
   headers(headers: MessageHeaders): this {
     this.#headers = headers
     return this
   }
 
-  /** The reply to the last dot took the mail. */
+  /** The final reply accepts the message. */
   accepted(size: number, ids: readonly string[] = [], ms = 30): this {
     const facts = reply(250, ids.length > 0 ? { ids } : {})
     this.exchange('END-OF-MESSAGE', facts, ms)
@@ -127,7 +127,7 @@ export class SessionStory {
     })
   }
 
-  /** A reply to `command` refused the mail; it was reported already. */
+  /** A reply to `command`, which was reported before, refuses the message. */
   refused(command: CommandName, facts: ReplyFacts, size = 0): this {
     const outcome = facts.code < 500 ? 'tempfail' : 'permfail'
     return this.#add({
@@ -140,17 +140,17 @@ export class SessionStory {
     })
   }
 
-  /** The client gave up. */
+  /** The client sends RSET. */
   reset(): this {
     return this.#add({ type: 'tx-reset', outcome: 'aborted', ...this.#end(0) })
   }
 
-  /** The last dot was sent and never answered. */
+  /** The final dot is never answered. */
   inDoubt(error: TransactionError, size: number): this {
     return this.#add({ type: 'tx-lost', stage: 'final-reply', outcome: 'in_doubt', error, ...this.#end(size) })
   }
 
-  /** The client sent bytes before the greeting. */
+  /** The client sends bytes before the greeting. */
   talksEarly(): this {
     return this.#add({ type: 'early-talk', at: this.#at })
   }
@@ -175,13 +175,13 @@ export class SessionStory {
     return this.#add({ type: 'session-close', at: this.#at, by, reason, transmit, receive, messages: this.#messages })
   }
 
-  /** The proxy ends the session without a reply. */
+  /** The proxy closes the session without a reply. */
   closedSilently(reason: CloseReason, detail?: string): this {
     const end = { by: 'proxy', reason, ...(detail && { detail }), transmit: 0, receive: 0, messages: 0 } as const
     return this.#add({ type: 'session-close', at: this.#at, ...end })
   }
 
-  /** Tells everything so far, and returns the observer for what comes later. */
+  /** Reports all events so far, and returns the observer for later events. */
   tell(telemetry: Telemetry): Observer {
     const observer = telemetry.open(this.opening)
     for (const event of this.events) observer(event)
@@ -203,7 +203,7 @@ export class SessionStory {
   }
 }
 
-/** One mail of `size` bytes to one recipient, accepted, in a session of its own. */
+/** A session with one accepted message of `size` bytes to one recipient. */
 export function oneMail(opening: Partial<SessionOpen> = {}, size = 2000): SessionStory {
   return new SessionStory(opening)
     .dials()

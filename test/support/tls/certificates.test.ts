@@ -71,7 +71,8 @@ const CASES: readonly Case[] = [
     host: 'localhost',
     outcome: 'ERR_TLS_CERT_ALTNAME_INVALID',
   },
-  // Node falls back to the CN when no DNS name is given. RFC 9525 section 2 forbids that: a strict client checks itself.
+  // Node falls back to the CN when no DNS name is given. RFC 9525 section 2 forbids that: a strict client checks
+  // itself.
   { what: 'with a CN only', request: { commonName: 'localhost', noSan: true }, host: 'localhost', outcome: 'ok' },
   { what: 'with a wildcard, one level', request: WILDCARD, host: 'mail.example.com', outcome: 'ok' },
   {

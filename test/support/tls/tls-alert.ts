@@ -8,8 +8,8 @@ const CONTENT_TYPE_ALERT = 21
 const FATAL = 2
 
 /**
- * A fatal alert as the first record of a TLS 1.3 client after its handshake. `secret` is CLIENT_TRAFFIC_SECRET_0 of the key
- * log; the cipher suite must be TLS_AES_128_GCM_SHA256.
+ * A fatal alert as the first record of a TLS 1.3 client after its handshake. `secret` is CLIENT_TRAFFIC_SECRET_0 of the
+ * key log; the cipher suite must be TLS_AES_128_GCM_SHA256.
  */
 export function encryptedAlert(secret: Buffer, description: number): Buffer {
   const plain = Buffer.of(FATAL, description, CONTENT_TYPE_ALERT)

@@ -1,6 +1,6 @@
 /**
- * Scenarios that show messages as traces: an app sends with nodemailer, the proxy relays to a simulated AhaSend, and a real
- * Collector records the spans. Each scenario has its own proxy, simulator and Collector.
+ * Scenarios that show messages as traces: an app sends with nodemailer, the proxy relays to a simulated AhaSend, and a
+ * real Collector records the spans. Each scenario has its own proxy, simulator and Collector.
  */
 import { type Context, ROOT_CONTEXT, SpanKind, trace } from '@opentelemetry/api'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
@@ -176,8 +176,8 @@ export async function play({ fault, env, play: playApp, enough = hasSession }: S
 }
 
 /**
- * The trees of spans without times and ids, one span per line. Children are indented below their parent, in order of start
- * time. A line has the name, the kind, the outcome and the links.
+ * The trees of spans without times and ids, one span per line. Children are indented below their parent, in order of
+ * start time. A line has the name, the kind, the outcome and the links.
  */
 export function outlineOf(spans: readonly Span[]): string[] {
   const ids = new Set(spans.map(({ spanId }) => spanId))

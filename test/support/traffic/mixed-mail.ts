@@ -1,6 +1,6 @@
 /**
- * Mixed messages from a few apps, with known outcomes. What the apps read, and what was planned, is a separate book. The
- * same seed makes the same messages, in any order.
+ * Mixed messages from a few apps, with known outcomes. What the apps read, and what was planned, is a separate book.
+ * The same seed makes the same messages, in any order.
  */
 import type { CloseReason } from '../../../proxy/events/closed-sets.ts'
 import { AUTH_PLAIN } from '../../simulator/client.ts'
@@ -141,7 +141,9 @@ export class App {
     return code
   }
 
-  /** Sends the envelope line by line, and stops at a refusal. Sends no DATA without a recipient. Returns the last code. */
+  /**
+   * Sends the envelope line by line, and stops at a refusal. Sends no DATA without a recipient. Returns the last code.
+   */
   async #stepByStep(mail: Mail): Promise<number> {
     let code = 0
     let recipients = 0

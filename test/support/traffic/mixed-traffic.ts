@@ -208,7 +208,10 @@ const ENDS: readonly Session['end'][] = [
   (app) => app.leave('client_reset'),
 ]
 
-/** Distributes the messages to sessions. Each session begins with an accepted message: others are logged at a limited rate. */
+/**
+ * Distributes the messages to sessions. Each session begins with an accepted message: others are logged at a limited
+ * rate.
+ */
 function sessionsOf(random: SeededRandom): Session[] {
   const mails = shuffled(repeated(MAILS), random)
   const ends = [
@@ -259,8 +262,8 @@ async function play({ from, mails, end }: Session, port: number, simulator: Simu
 const AT_ONCE = 8
 
 /**
- * Sends all messages through the proxy at `port` to the simulator, and keeps the apps' book. Resolves when the last app has
- * closed its connection.
+ * Sends all messages through the proxy at `port` to the simulator, and keeps the apps' book. Resolves when the last app
+ * has closed its connection.
  */
 export async function sendMixedMail(port: number, simulator: Simulator, book: Book, seed: number): Promise<void> {
   const idle = await idleSession(port, simulator, book)

@@ -8,8 +8,8 @@ export class Changes {
   }
 
   /**
-   * Resolves with the first value of `find` that is not undefined, now or after a change. Rejects when `find` throws, and
-   * with the text of `failure` after `limitMs` milliseconds.
+   * Resolves with the first value of `find` that is not undefined, now or after a change. Rejects when `find` throws,
+   * and with the text of `failure` after `limitMs` milliseconds.
    */
   until<Value>(find: () => Value | undefined, limitMs: number, failure: () => string): Promise<Value> {
     return new Promise((resolve, reject) => {

@@ -8,8 +8,8 @@ export interface Polling {
 }
 
 /**
- * Asks `look` again and again, and resolves with its first answer that is neither undefined nor false. Rejects after the
- * limit, with `what` that was waited for.
+ * Asks `look` again and again, and resolves with its first answer that is neither undefined nor false. Rejects after
+ * the limit, with `what` that was waited for.
  */
 export async function until<Answer>(
   what: string | (() => string),

@@ -27,7 +27,7 @@ const failing = (integration: string, count: number) =>
   ({
     severity: 'warning',
     labels: { job: 'alertmanager', integration },
-    description: `Alertmanager failed to notify ${integration} ${count} times in 15 minutes. Its log shows the reason.`,
+    description: `Alertmanager could not deliver ${count} notifications to ${integration} in 15 minutes. Its log shows the reason.`,
   }) as const
 const by = (integration: string, reason: string, job = 'alertmanager') =>
   `${FAILED}{job="${job}", instance="alertmanager:9093", integration="${integration}", reason="${reason}"}`

@@ -10,7 +10,7 @@ const credentials = (severity: 'critical' | 'warning', count: number) =>
   ({
     severity,
     labels: BILLING,
-    description: `send.ahasend.com refused ${count} logins of billing in the last hour. AhaSend accepts no mail that an app sends with these credentials.`,
+    description: `send.ahasend.com refused ${count} logins of billing in the last hour. AhaSend accepts no mail that the app sends with these credentials.`,
   }) as const
 
 export const CREDENTIALS: readonly Scenario[] = [

@@ -54,7 +54,7 @@ const slow = (time: string) =>
   ({
     severity: 'warning',
     labels: SERVER,
-    description: `Too many final replies of send.ahasend.com take ${time} or longer: one in twenty, or three in ten if few messages are sent. Apps with a shorter timeout give up and send messages again that AhaSend has queued.`,
+    description: `Too many final replies of send.ahasend.com take ${time} or longer: one in twenty, or three in ten if few messages are sent. Apps with a shorter timeout give up and resend messages that AhaSend has already queued.`,
   }) as const
 
 const DURATION = 'smtp_proxy_command_duration_seconds'

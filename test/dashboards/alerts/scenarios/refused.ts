@@ -6,7 +6,7 @@ const refusing = (severity: 'critical' | 'warning', reason: string, count: numbe
   ({
     severity,
     labels: { smtp_session_close_reason: reason },
-    description: `The proxy refused ${count} connections: ${reason}. session_limit: PROXY_MAX_SESSIONS or PROXY_MAX_SESSIONS_PER_CLIENT is reached. not_allowed: the address is not in PROXY_ALLOW.`,
+    description: `The proxy refused ${count} connections: ${reason}. session_limit: PROXY_MAX_SESSIONS or PROXY_MAX_SESSIONS_PER_CLIENT is reached. not_allowed: the client's address is not in PROXY_ALLOW.`,
   }) as const
 
 const replied = (cause: string) => reply('CONNECT', 421, cause, { origin: 'proxy' })

@@ -1,0 +1,27 @@
+/** Figures of the comparison in `bench/harmless.ts`. */
+import { readdirSync, readFileSync } from 'node:fs'
+
+/** The CPU time of all threads of a process so far, in microseconds. */
+export function cpuUs(pid: number): number {
+  const threads = readdirSync(`/proc/${pid}/task`)
+  const nanoseconds = threads.map((id) =>
+    Number(readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8').split(' ')[0]),
+  )
+  return nanoseconds.reduce((total, one) => total + one, 0) / 1000
+}
+
+/** The figure below which this part (0 to 1) of all figures lies. */
+export function percentile(figures: readonly number[], part: number): number {
+  const sorted = figures.toSorted((one, other) => one - other)
+  return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? Number.NaN
+}
+
+/** The middle figure. */
+export function median(figures: readonly number[]): number {
+  return percentile(figures, 0.5)
+}
+
+/** The items in the same cyclic order, beginning with another one. */
+export function rotated<Item>(items: readonly Item[], by: number): Item[] {
+  return items.map((_, index) => items[(index + by) % items.length]!)
+}
