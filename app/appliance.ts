@@ -96,12 +96,12 @@ export class Appliance {
   async #startServer(): Promise<MailServer> {
     const { config } = this.#settings
     const { telemetry, traces } = this.#sdk
-    const { feed, failures } = this.#status
+    const { feed, failures, tail } = this.#status
     const { recordAddresses } = config
-    const records = createRecords({ log: this.#records, also: failures, traces, recordAddresses })
+    const records = createRecords({ log: this.#records, also: [failures, tail], traces, recordAddresses })
     const options = {
       config,
-      telemetry: combine(telemetry, records, feed),
+      telemetry: combine(telemetry, records, feed, tail),
       ...(this.#certificate && { certificate: this.#certificate.certificate }),
       lost: (listener: ListenAddress, error: Error) => {
         this.#log.fatal({ listener: listener.url, error: error.message }, 'listener lost')
@@ -129,7 +129,7 @@ export class Appliance {
       page: () => this.#sdk.page(),
       ready: () => (server.draining ? 'draining' : true),
       pages: statusPages(report),
-      streams: statusStreams(report),
+      streams: new Map([...statusStreams(report), ['/tail', this.#status.tail.stream]]),
     })
     this.#log.info({ listener: 'admin', address: config.admin.host, port: this.#admin.port }, 'listening')
   }
@@ -169,6 +169,7 @@ export class Appliance {
   async #close(): Promise<void> {
     this.#certificate?.close()
     await this.#server?.close()
+    this.#status.tail.stop()
     await this.#admin?.close()
     this.#records.flush()
     this.#log.info('stop')

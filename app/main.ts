@@ -8,6 +8,7 @@ import { check } from './check.ts'
 import { type Command, commandNamed, helpFor, unknownCommand } from './commands.ts'
 import { EXIT, type ExitCode } from './exit-code.ts'
 import { checkNames, readSettings, type Settings, warningsOf } from './settings.ts'
+import { TAIL_OPTIONS, tail } from './tail.ts'
 
 /** How long the process waits at its end until all log lines are written. */
 const FLUSH_MS = 1000
@@ -30,6 +31,13 @@ const COMMANDS: readonly Command[] = [
       'It ignores the values, except that of PROXY_ADMIN, which compose.yaml fixes.\n' +
       'Exit code 0 on success, 2 if a name is wrong.',
     run: runCheckNames,
+  },
+  {
+    name: 'tail',
+    parameters: '[OPTIONS]',
+    purpose: 'show each command and each message of the running proxy, live',
+    details: TAIL_OPTIONS,
+    run: (args) => tail(args, process.env),
   },
   {
     name: 'help',
@@ -104,7 +112,7 @@ function refuse(): ExitCode {
 
 async function runArguments([name = '', ...args]: readonly string[]): Promise<ExitCode> {
   const command = commandNamed(name, COMMANDS)
-  if (command && args.length === 1 && /^(?:-h|--help)$/.test(args[0] ?? '')) {
+  if (command && args.some((arg) => arg === '-h' || arg === '--help')) {
     return print(helpFor([command.name], COMMANDS, OTEL_ROWS))
   }
   if (!command || (args.length > 0 && command.parameters === undefined)) return refuse()

@@ -1,4 +1,4 @@
-/** What the running proxy knows about itself, for its status page. */
+/** What the running proxy knows about itself, for its status page and its live tail. */
 import { readdirSync } from 'node:fs'
 import packageJson from '../package.json' with { type: 'json' }
 import { ownOpenFilesLimit } from '../proxy/server/fd-limit.ts'
@@ -8,13 +8,15 @@ import type { Config, ListenAddress } from '../proxy/settings/config.ts'
 import { Failures } from '../status/failures.ts'
 import { Feed } from '../status/feed.ts'
 import { type Limits, reportOf, type StatusReport } from '../status/report.ts'
+import { Tail } from '../status/tail/tail.ts'
 import { Upstreams } from '../status/upstreams.ts'
 import { type Settings, warningsOf } from './settings.ts'
 
-/** Collects from the events of the proxy what the page shows. */
+/** Collects from the events of the proxy what the page and the tail show. */
 export class Status {
   readonly feed: Feed
   readonly failures = new Failures()
+  readonly tail: Tail
   readonly #config: Config
   readonly #warnings: readonly string[]
   readonly #startedAt = Date.now()
@@ -22,6 +24,7 @@ export class Status {
   constructor(settings: Settings) {
     this.#config = settings.config
     this.#warnings = warningsOf(settings, process.env)
+    this.tail = new Tail([...new Set(settings.config.clients.map(({ name }) => name)), 'other'])
     this.feed = new Feed(new Upstreams(settings.config.upstreams.map(({ host, port }) => `${host}:${port}`)))
   }
 

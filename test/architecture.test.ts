@@ -112,6 +112,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   status: ['proxy/events', 'otel/names', 'otel/metrics', 'otel/records'],
   'status/page': ['proxy/admin', 'otel/names', 'status'],
+  // otel/records: a tail shows the same records as the log; settings: its filters are read like settings
+  'status/tail': ['settings', 'proxy/events', 'proxy/admin', 'otel/records'],
   app: [
     '.',
     'settings',
@@ -130,6 +132,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'otel',
     'status',
     'status/page',
+    'status/tail',
   ],
 }
 

@@ -28,8 +28,8 @@ export interface RecordReceiver {
 
 export interface RecordsOptions {
   readonly log: Log
-  /** Takes the same records as the log, such as the status page. */
-  readonly also?: RecordReceiver
+  /** Take the same records as the log, such as the status page. */
+  readonly also?: readonly RecordReceiver[]
   /** Absent if no spans are exported. */
   readonly traces?: Traces | undefined
   /** PROXY_RECORD_ADDRESSES. With `none`, not even the client's IP address is recorded. */
@@ -81,7 +81,7 @@ interface OpenMessage {
 class Recorder {
   readonly #facts: Writable<SessionFacts>
   readonly #log: Log
-  readonly #also: RecordReceiver | undefined
+  readonly #also: readonly RecordReceiver[]
   #trace: SessionTrace | undefined
   readonly #dials: Dial[] = []
   readonly #exchanges = new Bounded<Exchange>(MAX_SESSION_EXCHANGES)
@@ -98,7 +98,7 @@ class Recorder {
       dialCount: 0,
     }
     this.#log = log
-    this.#also = also
+    this.#also = also ?? []
     this.#trace = traces?.open(this.#facts)
   }
 
@@ -205,7 +205,7 @@ class Recorder {
       () => this.#trace?.message(record),
       (span) => {
         this.#log.message(record, span)
-        this.#also?.message(record, span)
+        for (const receiver of this.#also) receiver.message(record, span)
       },
     )
   }
@@ -225,7 +225,7 @@ class Recorder {
       () => this.#trace?.close(record),
       (span) => {
         this.#log.session(record, span)
-        this.#also?.session(record, span)
+        for (const receiver of this.#also) receiver.session(record, span)
       },
     )
   }

@@ -6,7 +6,7 @@ import { Connections } from './connections.ts'
 import { EventStreams, type Stream } from './event-streams.ts'
 import { Scrapes } from './scrapes.ts'
 
-export type { Stream } from './event-streams.ts'
+export type { Stream, StreamReader } from './event-streams.ts'
 
 /** Limits for clients. Tests shorten the times. Arbitrary: a probe or a scrape needs far less. */
 export const ADMIN_LIMITS = {
@@ -90,9 +90,10 @@ export function startAdmin(options: AdminOptions): Promise<Admin> {
       const stream = request.method === 'GET' ? options.streams.get(pathOf(request)) : undefined
       if (!stream) return respond(routes, request, response)
       if (streams.full) return write(response, text(503, 'too many open pages'))
+      setHeaders(response, { ...SECURITY, 'content-type': 'text/event-stream; charset=utf-8' })
+      const refusal = streams.start(stream, queryOf(request), response)
+      if (refusal !== undefined) return write(response, text(400, refusal))
       connections.keep(request.socket)
-      response.writeHead(200, { ...SECURITY, 'content-type': 'text/event-stream; charset=utf-8' })
-      streams.start(stream, response)
     },
   )
   server.maxRequestsPerSocket = limits.requestsPerConnection
@@ -153,6 +154,14 @@ function pathOf({ url }: http.IncomingMessage): string {
   return url?.split('?', 1)[0] ?? ''
 }
 
+function queryOf({ url }: http.IncomingMessage): URLSearchParams {
+  return new URLSearchParams(url?.split('?').slice(1).join('?'))
+}
+
+function setHeaders(response: http.ServerResponse, headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+}
+
 /** Prevents browsers from running anything but the page's own scripts, and from framing, caching or reinterpreting a page. */
 const SECURITY = {
   'cache-control': 'no-store',
@@ -173,6 +182,7 @@ function write(response: http.ServerResponse, { status, type, body }: PlainRespo
 function close(server: http.Server): Promise<void> {
   return new Promise((closed) => {
     server.close(() => closed())
-    server.closeAllConnections()
+    // Node sends what streams wrote in this turn only at its end
+    setImmediate(() => server.closeAllConnections())
   })
 }

@@ -173,8 +173,8 @@ export const SETTINGS = {
     default: 'http://127.0.0.1:9464',
     inImage: 'http://0.0.0.0:9464',
     meaning:
-      'Address of the admin server, which serves `/metrics`, `/livez`, `/readyz` and the status page. `off` = no ' +
-      'admin server. Port 0 selects a free port.',
+      'Address of the admin server, which serves `/metrics`, `/livez`, `/readyz`, the status page and `npm run tail`. ' +
+      '`off` = no admin server. Port 0 selects a free port.',
     read: admin,
     effective: (config) => (config.admin ? `http://${authority(config.admin)}` : 'off'),
   },

@@ -28,7 +28,7 @@ export function statusStreams(report: () => Promise<StatusReport>, everyMs = UPD
     const text = eventOf(await report())
     for (const send of to) send(text)
   }
-  const stream: Stream = (send) => {
+  const stream: Stream = ({ send }) => {
     readers.add(send)
     timer ??= setInterval(() => void update(readers), everyMs)
     void update([send])

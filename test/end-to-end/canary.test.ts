@@ -19,7 +19,7 @@ const SCENES = { ...clientScenes, ...authScenes, ...upstreamScenes, ...operatorS
 /** The canaries that may be found, and the sinks: this is the contract. */
 const ALLOWED: Found = {
   // the trace id connects the message with the app's own trace
-  'trace id of a traceparent': ['OTLP logs', 'OTLP traces', 'log'],
+  'trace id of a traceparent': ['/tail', 'OTLP logs', 'OTLP traces', 'log'],
   'span id of a traceparent': ['OTLP traces'],
   tracestate: ['OTLP traces'],
   // tags classify messages; their values are unbounded, so they are on spans only
@@ -37,13 +37,14 @@ const ALLOWED: Found = {
 }
 
 const RECORDS = ['OTLP logs', 'OTLP traces', 'log']
+const RECORDS_AND_TAIL = ['/tail', ...RECORDS]
 
 /** What PROXY_RECORD_ADDRESSES=domain also allows. */
 const DOMAINS: Found = {
   'address in a PROXY header of version 1': RECORDS,
   'address in a PROXY header of version 2': RECORDS,
   'address of a client that may not connect': RECORDS,
-  'domain of the sender': RECORDS,
+  'domain of the sender': RECORDS_AND_TAIL,
   'domain of the recipient': RECORDS,
   'domain of a refused recipient': RECORDS,
 }
@@ -51,7 +52,7 @@ const DOMAINS: Found = {
 /** What PROXY_RECORD_ADDRESSES=full also allows. */
 const ADDRESSES: Found = {
   ...DOMAINS,
-  sender: RECORDS,
+  sender: RECORDS_AND_TAIL,
   recipient: RECORDS,
   'refused recipient': RECORDS,
   'Message-ID': RECORDS,
@@ -119,6 +120,7 @@ const EXPECTED: Readonly<Record<string, RegExp>> = {
   '/': /<title>/,
   '/livez': /alive/,
   '/readyz': /ready/,
+  '/tail': /"subject":"message"/,
   'answers of the admin server': /404 Not Found[\s\S]*405 Method Not Allowed|405[\s\S]*404/,
   'OTLP traces': /smtp\.transaction/,
   'OTLP metrics': /smtp\.proxy\.replies/,

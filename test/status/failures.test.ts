@@ -13,7 +13,7 @@ const DISABLED = reply(521, { cause: 'account_disabled', enhancedCode: '5.3.2' }
 function failuresOf(...stories: readonly SessionStory[]): Failures {
   const failures = new Failures()
   const log = new Log(pino({ level: 'silent' }), uncounted)
-  const records = createRecords({ log, also: failures, recordAddresses: 'none' })
+  const records = createRecords({ log, also: [failures], recordAddresses: 'none' })
   for (const story of stories) story.tell(records)
   return failures
 }

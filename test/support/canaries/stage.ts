@@ -59,6 +59,8 @@ export class CanaryStage {
   readonly #files: Parts['files']
   readonly #env: Readonly<Record<string, string>>
   readonly #proxies: ProxyProcess[] = []
+  /** What the tail of each proxy has sent so far. */
+  readonly #tails: string[] = []
 
   private constructor(parts: Parts, env: Readonly<Record<string, string>>) {
     this.canaries = parts.canaries
@@ -130,7 +132,20 @@ export class CanaryStage {
     const bug = `data:text/javascript,${encodeURIComponent(BUG)}`
     const proxy = await startProxy({ ...this.settings, ...env }, { nodeOptions: ['--import', bug] })
     this.#proxies.push(proxy)
+    await this.#readTail(proxy)
     return proxy
+  }
+
+  /** Reads the live tail of a proxy until the proxy stops. */
+  async #readTail({ adminPort }: ProxyProcess): Promise<void> {
+    const response = await fetch(`http://127.0.0.1:${adminPort}/tail`)
+    const chunks = response.body?.pipeThrough(new TextDecoderStream())
+    const sink = this.#tails.push('') - 1
+    const read = async () => {
+      for await (const chunk of chunks ?? []) this.#tails[sink] += chunk
+    }
+    // the stop of the proxy cuts the response
+    void read().catch(() => {})
   }
 
   /** Connects a client, with a delay after the previous one. */
@@ -195,6 +210,7 @@ export class CanaryStage {
       this.put('log', proxy.lines.map((line) => JSON.stringify(line)).join('\n'))
       this.put('standard error', proxy.stderr)
     }
+    for (const text of this.#tails) this.put('/tail', text)
     for (const { path, headers, body } of this.receiver.exports) {
       const signal = /^\/v1\/(traces|metrics|logs)/.exec(path)?.[1] ?? path
       this.put(`OTLP ${signal}`, body.toString('latin1'))
