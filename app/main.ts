@@ -5,7 +5,7 @@ import { OTEL_ROWS } from '../otel/settings/table.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { helpText } from '../proxy/settings/help.ts'
 import { Appliance } from './appliance.ts'
-import { check } from './check.ts'
+import { check } from './check/check.ts'
 import { EXIT, type ExitCode } from './exit-code.ts'
 import { checkNames, readSettings, type Settings, warningsOf } from './settings.ts'
 
@@ -14,7 +14,6 @@ const FLUSH_MS = 1000
 
 const COMMANDS = new Map<string, () => Promise<ExitCode> | ExitCode>([
   ['', run],
-  ['check', runCheck],
   ['check-names', runCheckNames],
   ['--help', () => print(helpText(OTEL_ROWS))],
   ['--version', () => print(`${packageJson.version}\n`)],
@@ -41,11 +40,21 @@ async function run(): Promise<ExitCode> {
   return code
 }
 
-async function runCheck(): Promise<ExitCode> {
-  const settings = settingsOrMistakes()
-  if (!settings) return EXIT.misconfigured
-  for (const warning of warningsOf(settings, process.env)) console.log(`warning: ${warning}`)
-  return check(settings.config, (line) => console.log(line))
+/** Ctrl-C ends the check: it then shows what it found so far. */
+function runCheck(args: readonly string[]): Promise<ExitCode> {
+  const interrupt = new AbortController()
+  process.once('SIGINT', () => interrupt.abort())
+  return check({
+    args,
+    env: process.env,
+    readSettings(env) {
+      const settings = readSettings(env)
+      return 'mistakes' in settings ? settings : { ...settings, warnings: warningsOf(settings, env) }
+    },
+    print: (line) => console.log(line),
+    printError: (line) => console.error(line),
+    signal: interrupt.signal,
+  })
 }
 
 /** compose.yaml runs it in a container whose environment is the whole settings file. */
@@ -69,7 +78,13 @@ function print(text: string): ExitCode {
   return EXIT.ok
 }
 
-const command = COMMANDS.get(process.argv.slice(2).join(' '))
+/** Only `check` takes arguments. */
+function commandOf([name = '', ...args]: readonly string[]): (() => Promise<ExitCode> | ExitCode) | undefined {
+  if (name === 'check' && !args.includes('--help')) return () => runCheck(args)
+  return COMMANDS.get(name === 'check' ? '--help' : [name, ...args].join(' '))
+}
+
+const command = commandOf(process.argv.slice(2))
 if (command) process.exitCode = await command()
 else {
   console.error(`unknown arguments: ${process.argv.slice(2).join(' ')}\n\n${helpText(OTEL_ROWS)}`)

@@ -112,14 +112,27 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   status: ['proxy/events', 'otel/names', 'otel/metrics', 'otel/records'],
   'status/page': ['proxy/admin', 'otel/names', 'status'],
-  app: [
-    '.',
+  'app/check': [
     'settings',
     'proxy/smtp',
     'proxy/events',
+    'proxy/dialogue',
     'proxy/net',
     'proxy/settings',
     'proxy/upstream',
+    'proxy/server',
+    'otel/names',
+    'otel/settings',
+    'otel/export',
+    // the receivers of alerts: their settings, and the names that compose.yaml reads
+    'dashboards/alertmanager',
+  ],
+  app: [
+    '.',
+    'settings',
+    'proxy/events',
+    'proxy/net',
+    'proxy/settings',
     'proxy/session',
     'proxy/server',
     'proxy/admin',
@@ -129,6 +142,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'otel',
     'status',
     'status/page',
+    'app/check',
   ],
 }
 

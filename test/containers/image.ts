@@ -114,6 +114,7 @@ describe('the image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
     assert.deepEqual([...new Set(top)].sort(), [
       'LICENSE',
       'app',
+      'dashboards',
       'node_modules',
       'otel',
       'package.json',

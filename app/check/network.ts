@@ -1,0 +1,92 @@
+/** Checks the network path to the upstreams: the addresses of their names, and the usual ports. */
+import { type LookupAddress, promises } from 'node:dns'
+import net from 'node:net'
+import type { Config, UpstreamAddress } from '../../proxy/settings/config.ts'
+import { failed, note, type Outcome, ok, type Step } from './step.ts'
+
+/** The ports at which AhaSend accepts SMTP. */
+const USUAL_PORTS = [25, 587, 2525]
+const PORT_MS = 3000
+
+/** Finds the addresses of a name. */
+export type FindAddresses = (host: string) => Promise<readonly LookupAddress[]>
+
+const findAll: FindAddresses = (host) => promises.lookup(host, { all: true, order: 'verbatim' })
+
+/** One step for each host name of the upstreams. */
+export function dnsSteps({ upstreams, dialTimeoutMs }: Config, find: FindAddresses = findAll): readonly Step[] {
+  const names = new Set(upstreams.map(({ host }) => host).filter((host) => net.isIP(host) === 0))
+  return [...names].map((host) => ({
+    group: 'DNS',
+    title: `name ${host}`,
+    run: () => resolve(host, find, dialTimeoutMs),
+  }))
+}
+
+async function resolve(host: string, find: FindAddresses, limitMs: number): Promise<Outcome> {
+  const next = `Check the name in PROXY_UPSTREAM, /etc/resolv.conf and the name server: getent hosts ${host}`
+  try {
+    const found = await Promise.race([find(host), later(limitMs)])
+    if (!found) return failed(`the resolver does not answer within ${limitMs} ms`, { next })
+    return ok(`${addressesOf(found, 4, 'IPv4')}; ${addressesOf(found, 6, 'IPv6')}`)
+  } catch (error) {
+    return failed(`the name does not resolve (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`, { next })
+  }
+}
+
+function addressesOf(found: readonly LookupAddress[], family: number, name: string): string {
+  const addresses = found.filter((address) => address.family === family).map(({ address }) => address)
+  return addresses.length === 0 ? `no ${name} address` : `${name} ${addresses.join(', ')}`
+}
+
+function later(ms: number): Promise<undefined> {
+  return new Promise((settle) => setTimeout(settle, ms, undefined).unref())
+}
+
+/** One step for each host: whether its other usual ports answer. Skips unencrypted upstreams, which are not AhaSend. */
+export function portSteps({ upstreams }: Pick<Config, 'upstreams'>, ports = USUAL_PORTS): readonly Step[] {
+  const hosts = Map.groupBy(
+    upstreams.filter(({ tls }) => tls),
+    ({ host }) => host,
+  )
+  return [...hosts].map(([host, configured]) => ({
+    group: 'Upstreams',
+    title: `other ports of ${host}`,
+    run: () => probeAll(host, othersThan(configured, ports)),
+  }))
+}
+
+function othersThan(configured: readonly UpstreamAddress[], ports: readonly number[]): number[] {
+  return ports.filter((port) => !configured.some((server) => server.port === port))
+}
+
+async function probeAll(host: string, ports: readonly number[]): Promise<Outcome> {
+  const found = await Promise.all(ports.map(async (port) => `port ${port} ${await probe(host, port)}`))
+  return note(found.join(', '))
+}
+
+/** Connects and waits for a greeting: some firewalls accept the connection and never answer. */
+function probe(host: string, port: number): Promise<string> {
+  return new Promise((settle) => {
+    let isConnected = false
+    const socket = net.connect({ host, port, autoSelectFamily: true })
+    const done = (result: string) => {
+      clearTimeout(timer)
+      socket.destroy()
+      settle(result)
+    }
+    const silent = () => done(isConnected ? 'connects but sends no greeting' : 'is blocked here (no answer)')
+    const timer = setTimeout(silent, PORT_MS)
+    socket.once('connect', () => {
+      isConnected = true
+    })
+    socket.once('data', (chunk) => done(chunk.toString('latin1', 0, 3) === '220' ? 'works' : 'answers with a refusal'))
+    socket.once('end', () => done('closes without a greeting'))
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => done(reasonOf(code)))
+  })
+}
+
+function reasonOf(code: string | undefined): string {
+  if (code === 'ECONNREFUSED') return 'refuses connections'
+  return code === 'ETIMEDOUT' ? 'is blocked here (no answer)' : `cannot be reached (${code ?? 'unknown'})`
+}
