@@ -40,10 +40,10 @@ async function run(): Promise<ExitCode> {
   return code
 }
 
-/** Ctrl-C ends the check: it then shows what it found so far. */
+/** Ctrl-C ends the check: it then shows what it found so far. npm may deliver the signal twice. */
 function runCheck(args: readonly string[]): Promise<ExitCode> {
   const interrupt = new AbortController()
-  process.once('SIGINT', () => interrupt.abort())
+  process.on('SIGINT', () => interrupt.abort())
   return check({
     args,
     env: process.env,

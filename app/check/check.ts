@@ -75,7 +75,7 @@ async function report({ print, signal }: CheckInput, json: boolean, steps: reado
   }
   const finished = await runSteps(steps, json ? () => {} : show, signal)
   print(json ? jsonOf(finished, signal.aborted) : summaryOf(finished, signal.aborted))
-  return exitCodeOf(finished)
+  return exitCodeOf(finished, signal.aborted)
 }
 
 interface Plan {
@@ -101,7 +101,7 @@ function stepsFor({ settings: { config, otel, warnings }, options, env, login }:
     ...upstreamSteps(config, dialer, evidence),
     ...portSteps(config),
     ...(login ? routes.map((route) => loginStep(route, login)) : []),
-    ...(to && from ? routes.slice(0, 1).map((route) => messageStep(route, login, { to, from, real })) : []),
+    ...(to && from ? [messageStep(routes, login, { to, from, real })] : []),
     ...otlpSteps(otel, evidence),
     clockStep(evidence, Date.now),
     openFilesStep(config, env, ownOpenFilesLimit()),

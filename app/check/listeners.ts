@@ -27,7 +27,7 @@ export function listenerSteps({ listeners, admin }: Config): readonly Step[] {
   const page = admin ? [{ variable: 'PROXY_ADMIN', url: adminUrl(admin), address: adminUrl(admin), ...admin }] : []
   return [...own, ...page].map((endpoint) => ({
     group: 'Listeners',
-    title: `listener ${endpoint.url}`,
+    title: `${endpoint.variable === 'PROXY_ADMIN' ? 'admin server' : 'listener'} ${endpoint.url}`,
     run: () => canOpen(endpoint, admin),
   }))
 }

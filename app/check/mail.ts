@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { CommandName } from '../../proxy/events/closed-sets.ts'
 import { authority } from '../../proxy/settings/addresses.ts'
 import type { UpstreamAddress } from '../../proxy/settings/config.ts'
-import type { Dialer } from '../../proxy/upstream/dialer.ts'
+import type { Dialer, DialResult } from '../../proxy/upstream/dialer.ts'
 import { type Answer, Conversation, ehlo, NoAnswer } from './conversation.ts'
 import { type Login, redactor } from './login.ts'
 import { dialFailure, refusal } from './replies.ts'
@@ -26,53 +26,61 @@ export interface TestMessage {
 
 /** Checks a login. */
 export function loginStep(route: Route, login: Login): Step {
-  const run = (signal: AbortSignal) => converse({ route, login, signal }, () => undefined)
+  const run = (signal: AbortSignal) => converse({ routes: [route], login, signal }, () => undefined)
   return { group: 'Login', title: `login at ${authority(route.server)}`, run }
 }
 
-/** Sends a message, after a login if there is one, and shows the dialogue. */
-export function messageStep(route: Route, login: Login | undefined, message: TestMessage): Step {
+/**
+ * Sends a message by the first upstream that can be reached, like the proxy, after a login if there is one, and shows the
+ * dialogue.
+ */
+export function messageStep(routes: readonly Route[], login: Login | undefined, message: TestMessage): Step {
   const run = async (signal: AbortSignal) =>
-    converse({ route, login, signal, isShown: true }, (conversation) => transact(conversation, message))
-  const kind = message.real ? 'real message' : 'sandbox message'
-  return { group: 'Test message', title: `${kind} by ${authority(route.server)}`, run }
+    converse({ routes, login, signal, isShown: true }, (conversation) => transact(conversation, message))
+  return { group: 'Test message', title: message.real ? 'real message' : 'sandbox message', run }
 }
 
 interface Talk {
-  readonly route: Route
+  readonly routes: readonly Route[]
   readonly login: Login | undefined
   readonly signal: AbortSignal
   /** True adds the dialogue to the outcome. */
   readonly isShown?: true
 }
 
-/** Dials, logs in, and continues with `then`, which returns a refusal or nothing. */
-async function converse(
-  talk: Talk,
-  then: (conversation: Conversation) => Promise<Outcome> | undefined,
-): Promise<Outcome> {
-  const { route, login, signal } = talk
-  if (login && !route.server.tls) return UNENCRYPTED
-  const { dial, connection } = await route.dialer.dial(route.server, route.timeoutMs, signal)
+/** Returns a refusal, a success, or nothing. */
+type Continue = (conversation: Conversation) => Promise<Outcome> | undefined
+
+/** Dials, logs in, and continues with `then`. */
+async function converse({ routes, login, signal, isShown }: Talk, then: Continue): Promise<Outcome> {
+  const { dial, connection, timeoutMs } = await dialFirst(routes, signal)
   if (!connection || connection.refused) {
     connection?.socket.destroy()
     return dialFailure(dial)
   }
-  const conversation = new Conversation(connection, { timeoutMs: route.timeoutMs, redact: redactor(login) })
-  const outcome = await outcomeOf(conversation, login, then)
+  const conversation = new Conversation(connection, { timeoutMs, redact: redactor(login) })
+  const isSecret = login !== undefined && !connection.server.tls
+  const outcome = isSecret ? UNENCRYPTED : await outcomeOf(conversation, login, then)
   conversation.close()
-  return talk.isShown ? { ...outcome, details: conversation.record } : outcome
+  return isShown ? { ...outcome, details: conversation.record } : outcome
+}
+
+/** The first upstream that can be reached and does not greet with 421; otherwise the last one. */
+async function dialFirst(routes: readonly Route[], signal: AbortSignal): Promise<DialResult & { timeoutMs: number }> {
+  const [route, ...others] = routes
+  if (!route) throw new Error('there is no upstream')
+  const result = await route.dialer.dial(route.server, route.timeoutMs, signal)
+  const isUsable = result.connection && result.connection.greeting.code !== 421
+  if (isUsable || others.length === 0) return { ...result, timeoutMs: route.timeoutMs }
+  result.connection?.socket.destroy()
+  return dialFirst(others, signal)
 }
 
 const UNENCRYPTED = failed('the connection to this upstream is unencrypted (?tls=off), so no password is sent', {
   next: 'Check the login at an upstream with TLS.',
 })
 
-async function outcomeOf(
-  conversation: Conversation,
-  login: Login | undefined,
-  then: (conversation: Conversation) => Promise<Outcome> | undefined,
-): Promise<Outcome> {
+async function outcomeOf(conversation: Conversation, login: Login | undefined, then: Continue): Promise<Outcome> {
   try {
     const hello = await ehlo(conversation)
     if (hello.code !== 250) return refusal('EHLO', hello.code, hello.text)

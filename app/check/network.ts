@@ -1,7 +1,9 @@
 /** Checks the network path to the upstreams: the addresses of their names, and the usual ports. */
 import { type LookupAddress, promises } from 'node:dns'
 import net from 'node:net'
-import type { Config, UpstreamAddress } from '../../proxy/settings/config.ts'
+import { authority } from '../../proxy/settings/addresses.ts'
+import type { Config } from '../../proxy/settings/config.ts'
+import { runbook } from './replies.ts'
 import { failed, note, type Outcome, ok, type Step } from './step.ts'
 
 /** The ports at which AhaSend accepts SMTP. */
@@ -24,13 +26,20 @@ export function dnsSteps({ upstreams, dialTimeoutMs }: Config, find: FindAddress
 }
 
 async function resolve(host: string, find: FindAddresses, limitMs: number): Promise<Outcome> {
-  const next = `Check the name in PROXY_UPSTREAM, /etc/resolv.conf and the name server: getent hosts ${host}`
+  const help = {
+    next: `Check the name in PROXY_UPSTREAM, /etc/resolv.conf and the name server: getent hosts ${host}`,
+    see: runbook('AhaSendUnreachable'),
+  }
   try {
     const found = await Promise.race([find(host), later(limitMs)])
-    if (!found) return failed(`the resolver does not answer within ${limitMs} ms`, { next })
+    if (!found) return failed(`the resolver does not answer within ${limitMs} ms`, help)
     return ok(`${addressesOf(found, 4, 'IPv4')}; ${addressesOf(found, 6, 'IPv6')}`)
   } catch (error) {
-    return failed(`the name does not resolve (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`, { next })
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown'
+    return failed(
+      `${code === 'EAI_AGAIN' ? 'the resolver does not answer' : 'the name does not resolve'} (${code})`,
+      help,
+    )
   }
 }
 
@@ -43,26 +52,31 @@ function later(ms: number): Promise<undefined> {
   return new Promise((settle) => setTimeout(settle, ms, undefined).unref())
 }
 
-/** One step for each host: whether its other usual ports answer. Skips unencrypted upstreams, which are not AhaSend. */
-export function portSteps({ upstreams }: Pick<Config, 'upstreams'>, ports = USUAL_PORTS): readonly Step[] {
+/** One step for each host: which of the usual ports answer. Skips unencrypted upstreams, which are not AhaSend. */
+export function portSteps({ upstreams }: Pick<Config, 'upstreams'>, usual = USUAL_PORTS): readonly Step[] {
   const hosts = Map.groupBy(
     upstreams.filter(({ tls }) => tls),
     ({ host }) => host,
   )
-  return [...hosts].map(([host, configured]) => ({
-    group: 'Upstreams',
-    title: `other ports of ${host}`,
-    run: () => probeAll(host, othersThan(configured, ports)),
-  }))
+  return [...hosts].map(([host, servers]) => {
+    const configured = servers.map(({ port }) => port)
+    return { group: 'Upstreams', title: `ports of ${host}`, run: () => probeAll(host, configured, usual) }
+  })
 }
 
-function othersThan(configured: readonly UpstreamAddress[], ports: readonly number[]): number[] {
-  return ports.filter((port) => !configured.some((server) => server.port === port))
+async function probeAll(host: string, configured: readonly number[], usual: readonly number[]): Promise<Outcome> {
+  const ports = [...new Set([...configured, ...usual])].sort((one, other) => one - other)
+  const found = await Promise.all(ports.map(async (port) => ({ port, result: await probe(host, port) })))
+  const works = (port: number) => found.some((each) => each.port === port && each.result === WORKS)
+  const instead = usual.find((port) => works(port) && !configured.includes(port))
+  const advice = configured.some(works) || instead === undefined ? [] : [adviceFor(host, instead)]
+  return note(found.map(({ port, result }) => `port ${port} ${result}`).join(', '), advice)
 }
 
-async function probeAll(host: string, ports: readonly number[]): Promise<Outcome> {
-  const found = await Promise.all(ports.map(async (port) => `port ${port} ${await probe(host, port)}`))
-  return note(found.join(', '))
+const WORKS = 'works'
+
+function adviceFor(host: string, port: number): string {
+  return `Next: set PROXY_UPSTREAM=smtp://${authority({ host, port })}`
 }
 
 /** Connects and waits for a greeting: some firewalls accept the connection and never answer. */
@@ -80,7 +94,7 @@ function probe(host: string, port: number): Promise<string> {
     socket.once('connect', () => {
       isConnected = true
     })
-    socket.once('data', (chunk) => done(chunk.toString('latin1', 0, 3) === '220' ? 'works' : 'answers with a refusal'))
+    socket.once('data', (chunk) => done(chunk.toString('latin1', 0, 3) === '220' ? WORKS : 'answers with a refusal'))
     socket.once('end', () => done('closes without a greeting'))
     socket.once('error', ({ code }: NodeJS.ErrnoException) => done(reasonOf(code)))
   })

@@ -26,7 +26,7 @@ export function summaryOf(steps: readonly Finished[], interrupted: boolean): str
 
 /** Everything that was found, as one JSON document on one line. */
 export function jsonOf(steps: readonly Finished[], interrupted: boolean): string {
-  const exitCode = exitCodeOf(steps)
+  const exitCode = exitCodeOf(steps, interrupted)
   const shown = steps.map(({ group, title, status, ms, text, details = [], next, see }) => ({
     group,
     title,

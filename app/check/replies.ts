@@ -28,8 +28,8 @@ export function refusal(command: CommandName, code: number, text: string): Outco
 
 const NEXT: Readonly<Record<DialError, string>> = {
   resolve_failed: 'Look at the step for DNS above. Compare with another machine: getent hosts NAME.',
-  connect_refused: 'Look at the other ports below. Set a port in PROXY_UPSTREAM that works.',
-  connect_timeout: 'Look at the other ports below. Set a port in PROXY_UPSTREAM that works, or open the firewall.',
+  connect_refused: 'Look at the ports below. Set a port in PROXY_UPSTREAM that works.',
+  connect_timeout: 'Look at the ports below. Set a port in PROXY_UPSTREAM that works, or open the firewall.',
   connect_reset: 'Try again. If it stays so, a firewall on the network path closes the connection.',
   greeting_timeout: 'Set port 587, 2525 or 25: AhaSend has no implicit TLS (port 465).',
   greeting_refused: 'Try again in a minute. If it stays so, contact the support of AhaSend.',

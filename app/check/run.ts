@@ -37,7 +37,7 @@ async function outcomeOf(run: Step['run'], signal: AbortSignal): Promise<Outcome
 }
 
 /** The exit code: 0 if no step failed, 2 if a setting is wrong, otherwise 1. */
-export function exitCodeOf(steps: readonly Finished[]): 0 | 1 | 2 {
+export function exitCodeOf(steps: readonly Finished[], interrupted: boolean): 0 | 1 | 2 {
   if (steps.some(({ misconfigured }) => misconfigured)) return 2
-  return steps.some(({ status }) => status === 'failed') ? 1 : 0
+  return interrupted || steps.some(({ status }) => status === 'failed') ? 1 : 0
 }

@@ -1,5 +1,6 @@
 /** What `check` says when something is wrong: the cause, the next step, and the runbook. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'
 import { after, before, describe, test } from 'node:test'
@@ -67,7 +68,7 @@ describe('An upstream that fails', () => {
   test('nothing listens: the other ports follow, as a note', async () => {
     const { stdout, text } = await stepOf('upstream', { ...FREE_PORTS, PROXY_UPSTREAM: 'smtp://127.0.0.1:1' })
     assert.match(text, /connect_refused/)
-    assert.match(stdout, /"title":"other ports of 127\.0\.0\.1","status":"note"[^}]*port 25 [^}]*port 587 /)
+    assert.match(stdout, /"title":"ports of 127\.0\.0\.1","status":"note"[^}]*port 25 [^}]*port 587 /)
   })
 
   test('an address that does not answer costs no more than PROXY_DIAL_TIMEOUT', async () => {
@@ -125,7 +126,7 @@ describe('A listener', () => {
     files.remove()
     assert.deepEqual([code, status], [0, 'note'], stdout)
     assert.match(text, /in use by a running proxy, version \d+\.\d+\.\d+/)
-    assert.match(stdout, /"title":"listener http:[^}]*running proxy/)
+    assert.match(stdout, /"title":"admin server http:[^}]*running proxy/)
     assert.match(stdout, /host names: DNS:localhost.*warning: ends before CN=/)
   })
 })
@@ -188,14 +189,19 @@ describe('A test message', () => {
       /^> EHLO .*\n> AUTH PLAIN \*\*\*\n> MAIL FROM:<me@example\.com>\n> RCPT TO:<you@example\.com>\n> DATA\n> \(message of \d+ bytes\)$/,
     )
     assert.doesNotMatch(sandbox.stdout, /AGFwcABzZWNyZXQ|secret/)
-    const real = await stepOf('real message', env, [...to, '--real'])
-    assert.equal(real.status, 'ok')
-    const bodies = JSON.stringify(keeper.ledger)
-    assert.equal(
-      real.details.some((line) => line === '> MAIL FROM:<you@example.com>'),
-      true,
-      bodies,
+    const real = await stepOf(
+      'real message',
+      { ...env, PROXY_UPSTREAM: `smtp://127.0.0.1:1,smtp://localhost:${keeper.port}` },
+      [...to, '--real'],
     )
+    assert.equal(real.status, 'ok', 'by the first upstream that can be reached')
+    const [first, second] = keeper.ledger.messages.map(({ sender, recipients, bytes }) => ({
+      sender,
+      recipients,
+      sandbox: /^AhaSend-Sandbox: true\r$/m.test(String(bytes)),
+    }))
+    assert.deepEqual(first, { sender: 'me@example.com', recipients: ['you@example.com'], sandbox: true })
+    assert.deepEqual(second, { sender: 'you@example.com', recipients: ['you@example.com'], sandbox: false })
   })
 
   test('of an account that is disabled: 521, the account and its runbook', async () => {
@@ -260,4 +266,18 @@ describe('Input that is wrong', () => {
     assert.match(stderr, /^check: unknown argument --colour: expected --login-file FILE/)
     assert.match((await runProxyCommand(['check', '--help'])).stdout, /--login-file FILE/)
   })
+})
+
+test('Ctrl-C prints what was found so far, exit code 1', async () => {
+  await using hole = await openBlackHole('127.0.0.1')
+  const env = { ...FREE_PORTS, PROXY_UPSTREAM: `smtp://127.0.0.1:${hole.port}`, PROXY_DIAL_TIMEOUT: '25s' }
+  const child = spawn(process.execPath, ['app/main.ts', 'check'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  let output = ''
+  child.stdout.on('data', (chunk) => {
+    output += String(chunk)
+    if (output.includes('listener smtp://127.0.0.1:0: can be opened')) child.kill('SIGINT')
+  })
+  await once(child, 'close')
+  assert.match(output, /FAILED: interrupted \(\d+ ms\)\nInterrupted\. \d steps ran; 1 of \d steps failed\.\n$/)
+  assert.equal(child.exitCode, 1)
 })

@@ -20,7 +20,7 @@ test('steps run in order and are reported when they end; one that throws fails',
   const finished = await runSteps(steps, ({ title, status }) => reported.push(`${title} ${status}`), NEVER)
   assert.deepEqual(reported, ['one ok', 'two failed', 'three note'])
   assert.equal(finished[1]?.text, 'the check itself failed: boom')
-  assert.equal(exitCodeOf(finished), 1)
+  assert.equal(exitCodeOf(finished, false), 1)
 })
 
 test('an interrupt ends the running step, and the others do not run', async () => {
@@ -41,13 +41,14 @@ test('an interrupt ends the running step, and the others do not run', async () =
       ['two', 'interrupted'],
     ],
   )
+  assert.equal(exitCodeOf(finished.slice(0, 1), true), 1)
   assert.match(summaryOf(finished, true), /^Interrupted\. 2 steps ran; 1 of 2 steps failed\.$/)
 })
 
 test('a wrong setting makes exit code 2, and no failure 0', () => {
   const done = (outcome: ReturnType<typeof ok>): Finished => ({ group: 'G', title: 't', ms: 1, ...outcome })
-  assert.equal(exitCodeOf([done(ok('')), done(note(''))]), 0)
-  assert.equal(exitCodeOf([done(failed('x')), done(failed('x', { misconfigured: true }))]), 2)
+  assert.equal(exitCodeOf([done(ok('')), done(note(''))], false), 0)
+  assert.equal(exitCodeOf([done(failed('x')), done(failed('x', { misconfigured: true }))], false), 2)
 })
 
 test('the lines of a failure: cause, details, next step and runbook; a group has one heading', () => {
