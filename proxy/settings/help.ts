@@ -12,8 +12,9 @@ const COMMANDS = `Usage: node app/entry.js [check [OPTIONS] | --help | --version
 
 Options of check:
 
-  --login-file FILE   log in at each upstream with the user name and the password on two lines of FILE. You can
-                      set PROXY_CHECK_USER and PROXY_CHECK_PASSWORD instead. The password is never printed
+  --login-file FILE   log in at each upstream with the user name and the password on two lines of FILE.
+                      You can set PROXY_CHECK_USER and PROXY_CHECK_PASSWORD instead. The password is never
+                      printed
   --to ADDRESS        send a message for AhaSend's sandbox to ADDRESS, and print the dialogue
   --from ADDRESS      its sender; without it, the address of --to
   --real              make it a real message, which AhaSend delivers
