@@ -88,6 +88,7 @@ interface Plan {
 /** All steps in order. Steps about the clock come after those that collect evidence. */
 function stepsFor({ settings: { config, otel, warnings }, options, env, login }: Plan): readonly Step[] {
   const evidence = noEvidence()
+  const reached = new Set<string>()
   const dialer = new Dialer(config.upstreamCaFile)
   const file = readSettingsFile(env, readText)
   const routes = config.upstreams.map((server) => ({ dialer, server, timeoutMs: config.dialTimeoutMs }))
@@ -98,8 +99,8 @@ function stepsFor({ settings: { config, otel, warnings }, options, env, login }:
     ...listenerSteps(config),
     ...certificateSteps(config),
     ...dnsSteps(config),
-    ...upstreamSteps(config, dialer, evidence),
-    ...portSteps(config),
+    ...upstreamSteps(config, dialer, evidence, reached),
+    ...portSteps(config, reached),
     ...(login ? routes.map((route) => loginStep(route, login)) : []),
     ...(to && from ? [messageStep(routes, login, { to, from, real })] : []),
     ...otlpSteps(otel, evidence),

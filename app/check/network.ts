@@ -52,21 +52,38 @@ function later(ms: number): Promise<undefined> {
   return new Promise((settle) => setTimeout(settle, ms, undefined).unref())
 }
 
-/** One step for each host: which of the usual ports answer. Skips unencrypted upstreams, which are not AhaSend. */
-export function portSteps({ upstreams }: Pick<Config, 'upstreams'>, usual = USUAL_PORTS): readonly Step[] {
+/**
+ * One step for each host: which of the usual ports answer. `reached` holds the upstreams (`host:port`) that the steps before
+ * reached, so that these are not dialled twice. Skips unencrypted upstreams, which are not AhaSend.
+ */
+export function portSteps(
+  { upstreams }: Pick<Config, 'upstreams'>,
+  reached: ReadonlySet<string>,
+  usual = USUAL_PORTS,
+): readonly Step[] {
   const hosts = Map.groupBy(
     upstreams.filter(({ tls }) => tls),
     ({ host }) => host,
   )
   return [...hosts].map(([host, servers]) => {
     const configured = servers.map(({ port }) => port)
-    return { group: 'Upstreams', title: `ports of ${host}`, run: () => probeAll(host, configured, usual) }
+    const run = () => probeAll(host, configured, { reached, usual })
+    return { group: 'Upstreams', title: `ports of ${host}`, run }
   })
 }
 
-async function probeAll(host: string, configured: readonly number[], usual: readonly number[]): Promise<Outcome> {
+interface Ports {
+  readonly reached: ReadonlySet<string>
+  readonly usual: readonly number[]
+}
+
+async function probeAll(host: string, configured: readonly number[], { reached, usual }: Ports): Promise<Outcome> {
   const ports = [...new Set([...configured, ...usual])].sort((one, other) => one - other)
-  const found = await Promise.all(ports.map(async (port) => ({ port, result: await probe(host, port) })))
+  const resultOf = async (port: number) => {
+    if (!configured.includes(port)) return probe(host, port)
+    return reached.has(authority({ host, port })) ? WORKS : 'fails (see above)'
+  }
+  const found = await Promise.all(ports.map(async (port) => ({ port, result: await resultOf(port) })))
   const works = (port: number) => found.some((each) => each.port === port && each.result === WORKS)
   const instead = usual.find((port) => works(port) && !configured.includes(port))
   const advice = configured.some(works) || instead === undefined ? [] : [adviceFor(host, instead)]

@@ -9,12 +9,20 @@ import { Conversation, ehlo, NoAnswer } from './conversation.ts'
 import { dialFailure, refusal, runbook } from './replies.ts'
 import { failed, type Outcome, ok, type Step } from './step.ts'
 
-/** One step for each upstream. They add to `evidence` what its certificate says about the clock. */
-export function upstreamSteps(config: Config, dialer: Dialer, evidence: TimeEvidence): readonly Step[] {
+/**
+ * One step for each upstream. They add to `evidence` what its certificate says about the clock, and to `reached` the
+ * upstreams (`host:port`) that accept connections.
+ */
+export function upstreamSteps(
+  config: Config,
+  dialer: Dialer,
+  evidence: TimeEvidence,
+  reached: Set<string>,
+): readonly Step[] {
   return config.upstreams.map((server) => ({
     group: 'Upstreams',
     title: `upstream ${authority(server)}`,
-    run: (signal) => checkUpstream(dialer, server, { timeoutMs: config.dialTimeoutMs, signal, evidence }),
+    run: (signal) => checkUpstream(dialer, server, { timeoutMs: config.dialTimeoutMs, signal, evidence, reached }),
   }))
 }
 
@@ -22,12 +30,13 @@ interface Circumstances {
   readonly timeoutMs: number
   readonly signal: AbortSignal
   readonly evidence: TimeEvidence
+  readonly reached: Set<string>
 }
 
 async function checkUpstream(
   dialer: Dialer,
   server: UpstreamAddress,
-  { timeoutMs, signal, evidence }: Circumstances,
+  { timeoutMs, signal, evidence, reached }: Circumstances,
 ): Promise<Outcome> {
   const { dial, connection } = await dialer.dial(server, timeoutMs, signal)
   remember(dial, evidence)
@@ -35,6 +44,7 @@ async function checkUpstream(
     connection?.socket.destroy()
     return dialFailure(dial)
   }
+  reached.add(authority(server))
   const text = `ok in ${Math.round(dial.end - dial.at)} ms at ${dial.peerAddress}, ${security(dial)}`
   const conversation = new Conversation(connection, { timeoutMs, redact: (line) => line })
   try {

@@ -52,7 +52,7 @@ test('ports in parallel: one that works, one that refuses mail, one without a gr
   )
   const [works = 0, refuses = 0, silent = 0] = await Promise.all(servers.map(listenOnLoopback))
   const began = performance.now()
-  const [step] = portSteps(configFor(`smtp://127.0.0.1:${hole.port}`), [works, refuses, silent])
+  const [step] = portSteps(configFor('smtp://127.0.0.1:1'), new Set(), [works, refuses, silent, hole.port])
   const outcome = (await step?.run(signal)) as Outcome
   assert.ok(performance.now() - began < 6000)
   for (const server of servers) server.close()
@@ -63,10 +63,16 @@ test('ports in parallel: one that works, one that refuses mail, one without a gr
   assert.equal(results.get(works), 'works')
   assert.equal(results.get(refuses), 'answers with a refusal')
   assert.equal(results.get(silent), 'connects but sends no greeting')
+  assert.equal(results.get(1), 'fails (see above)')
   assert.equal(results.get(hole.port), 'is blocked here (no answer)')
   assert.deepEqual(outcome.details, [`Next: set PROXY_UPSTREAM=smtp://127.0.0.1:${works}`])
 })
 
+test('an upstream that was reached is not dialled again', async () => {
+  const [step] = portSteps(configFor('smtp://127.0.0.1:1'), new Set(['127.0.0.1:1']), [])
+  assert.equal((await step?.run(signal))?.text, 'port 1 works')
+})
+
 test('an unencrypted upstream is not AhaSend: its other ports do not matter', () => {
-  assert.deepEqual(portSteps(configFor('smtp://127.0.0.1:2526?tls=off')), [])
+  assert.deepEqual(portSteps(configFor('smtp://127.0.0.1:2526?tls=off'), new Set()), [])
 })
