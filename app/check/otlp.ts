@@ -56,10 +56,15 @@ function post({ url, headers, httpAgentOptions, timeoutMillis, userAgent }: Conn
       signal: AbortSignal.timeout(timeoutMillis),
       headers: { ...headers, 'content-type': 'application/x-protobuf', 'user-agent': userAgent },
     }
-    request(url, options, (response) => settle(response.resume()))
+    request(withoutCredentials(url), options, (response) => settle(response.resume()))
       .on('error', fail)
       .end()
   })
+}
+
+/** The exporters send no credentials of the URL either. */
+function withoutCredentials(url: string): URL {
+  return Object.assign(new URL(url), { username: '', password: '' })
 }
 
 const SEE = runbook('SmtpProxyTelemetryLost')
