@@ -24,6 +24,8 @@ COPY app app
 COPY otel otel
 COPY status status
 COPY proxy proxy
+# `check` reads the names and the settings of the alert receivers
+COPY dashboards/alertmanager/settings.ts dashboards/alertmanager/stack-variables.ts dashboards/alertmanager/
 
 FROM scratch
 COPY --from=build /image /

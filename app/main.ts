@@ -4,7 +4,8 @@ import { type Sdk, start } from '../otel/sdk.ts'
 import { OTEL_ROWS } from '../otel/settings/table.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { Appliance } from './appliance.ts'
-import { check } from './check.ts'
+import { CHECK_OPTIONS } from './check/arguments.ts'
+import { check } from './check/check.ts'
 import { type Command, commandNamed, helpFor, unknownCommand } from './commands.ts'
 import { EXIT, type ExitCode } from './exit-code.ts'
 import { checkNames, readSettings, type Settings, warningsOf } from './settings.ts'
@@ -18,10 +19,9 @@ const COMMANDS: readonly Command[] = [
   { name: '', purpose: 'run the proxy', run },
   {
     name: 'check',
-    purpose: 'check the configuration, and connect to each upstream over verified TLS',
-    details:
-      'It prints the capabilities of each upstream and the remaining days of each certificate.\n' +
-      'Exit code 0 on success, 1 on failure, 2 on a bad configuration.',
+    parameters: '[OPTIONS]',
+    purpose: 'find out what would stop mail or telemetry',
+    details: CHECK_OPTIONS,
     run: runCheck,
   },
   {
@@ -75,11 +75,21 @@ async function run(): Promise<ExitCode> {
   return code
 }
 
-async function runCheck(): Promise<ExitCode> {
-  const settings = settingsOrMistakes()
-  if (!settings) return EXIT.misconfigured
-  for (const warning of warningsOf(settings, process.env)) console.log(`warning: ${warning}`)
-  return check(settings.config, (line) => console.log(line))
+/** Ctrl-C ends the check: it then shows what it found so far. npm may deliver the signal twice. */
+function runCheck(args: readonly string[]): Promise<ExitCode> {
+  const interrupt = new AbortController()
+  process.on('SIGINT', () => interrupt.abort())
+  return check({
+    args,
+    env: process.env,
+    readSettings(env) {
+      const settings = readSettings(env)
+      return 'mistakes' in settings ? settings : { ...settings, warnings: warningsOf(settings, env) }
+    },
+    print: (line) => console.log(line),
+    printError: (line) => console.error(line),
+    signal: interrupt.signal,
+  })
 }
 
 /** compose.yaml runs it in a container whose environment is the whole settings file. */

@@ -114,14 +114,27 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'status/page': ['proxy/admin', 'otel/names', 'status'],
   // otel/records: a tail shows the same records as the log; settings: its filters are read like settings
   'status/tail': ['settings', 'proxy/events', 'proxy/admin', 'otel/records'],
-  app: [
-    '.',
+  'app/check': [
     'settings',
     'proxy/smtp',
     'proxy/events',
+    'proxy/dialogue',
     'proxy/net',
     'proxy/settings',
     'proxy/upstream',
+    'proxy/server',
+    'otel/names',
+    'otel/settings',
+    'otel/export',
+    // the receivers of alerts: their settings, and the names that compose.yaml reads
+    'dashboards/alertmanager',
+  ],
+  app: [
+    '.',
+    'settings',
+    'proxy/events',
+    'proxy/net',
+    'proxy/settings',
     'proxy/session',
     'proxy/server',
     'proxy/admin',
@@ -133,6 +146,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'status',
     'status/page',
     'status/tail',
+    'app/check',
   ],
 }
 

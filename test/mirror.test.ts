@@ -17,11 +17,37 @@ const scenarios = (...topics: readonly string[]) =>
 const DASHBOARD =
   'queries and panels of one dashboard. Layout, links and names: test/dashboards/boards/dashboards.test.ts; what the panels show: test/dashboards/boards/live.test.ts; the rules of Grafana: test/dashboards/boards/lint.test.ts'
 
+const CHECK_STEP =
+  'the steps of one command. Each fails in test/app/check/failures.test.ts and succeeds in test/app/check/check.test.ts'
+
+const PAGE = 'a part of the page: test/status/page/page.test.ts; in a browser: test/status/page/browser.test.ts'
+
 /**
  * The source files that have no test of their own: a path, or a folder that ends in `/`, with the tests that cover it
  * instead, or TYPES.
  */
 const WITHOUT_A_FILE: Readonly<Record<string, string>> = {
+  'app/check/alerts.ts': CHECK_STEP,
+  'app/check/certificate.ts': CHECK_STEP,
+  'app/check/conversation.ts': CHECK_STEP,
+  'app/check/listeners.ts': CHECK_STEP,
+  'app/check/mail.ts': CHECK_STEP,
+  'app/check/open-files.ts': CHECK_STEP,
+  'app/check/otlp.ts': CHECK_STEP,
+  'app/check/output.ts': CHECK_STEP,
+  'app/check/replies.ts': CHECK_STEP,
+  'app/check/upstreams.ts': CHECK_STEP,
+  'app/check/step.ts': 'what a step is. How steps run: test/app/check/run.test.ts',
+
+  'status/moments.ts':
+    'the latest of some times. What they decide: test/status/flow.test.ts; from events: test/status/feed.test.ts',
+  'status/page/assets.ts': PAGE,
+  'status/page/chart.ts': PAGE,
+  'status/page/client.js': PAGE,
+  'status/page/html.ts': PAGE,
+  'status/page/routes.ts': PAGE,
+  'status/page/tables.ts': PAGE,
+
   'proxy/events/dial.ts': TYPES,
   'proxy/events/loop-figures.ts': TYPES,
   'proxy/events/reply.ts': TYPES,
@@ -31,7 +57,7 @@ const WITHOUT_A_FILE: Readonly<Record<string, string>> = {
   'otel/records/records.ts': TYPES,
   'otel/settings/effective.ts': TYPES,
 
-  'app/exit-code.ts': 'constants. The exit codes of the process: test/app/main.test.ts, test/app/check.test.ts',
+  'app/exit-code.ts': 'constants. The exit codes of the process: test/app/main.test.ts, test/app/check/check.test.ts',
   'proxy/events/closed-sets.ts': 'constants. Their form: test/otel/names/attributes.test.ts',
   'otel/names/values.ts': 'constants. Their form: test/otel/names/attributes.test.ts',
 
@@ -114,7 +140,7 @@ function violations(tree: Tree): string[] {
   return [...missing, ...stale, ...unproven]
 }
 
-const SOURCES = globSync('{app,proxy,settings,otel,dashboards}/**/*.{ts,js}', { cwd: ROOT })
+const SOURCES = globSync('{app,status,proxy,settings,otel,dashboards}/**/*.{ts,js}', { cwd: ROOT })
 
 test('every source file has a test of its own or a reason, and every reason is true', () => {
   assert.ok(SOURCES.length > 100, 'the sources are found')

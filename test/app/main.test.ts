@@ -50,7 +50,7 @@ describe('the command line', () => {
     test(`${args.join(' ')} explains one command`, async () => {
       const { code, stdout } = await runProxyCommand(args)
       assert.equal(code, 0)
-      assert.match(stdout, /^Usage: node app\/entry\.js check\b.*\n\nCheck the configuration/)
+      assert.match(stdout, /^Usage: node app\/entry\.js check\b.*\n\nFind out what would stop mail/)
     })
   }
 
@@ -77,7 +77,7 @@ describe('the command line', () => {
     [['--vers'], 'Did you mean version?'],
     [['help', 'chek'], 'Did you mean check?'],
     [['start'], 'The commands are check,'],
-    [['check', 'all'], 'The commands are check,'],
+    [['check-names', 'all'], 'The commands are check,'],
     [['help', 'all', 'check'], 'The commands are check,'],
   ] as const) {
     test(`the error for \`${args.join(' ')}\` says: ${line}`, async () => {

@@ -116,6 +116,7 @@ describe('The image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
     assert.deepEqual([...new Set(top)].sort(), [
       'LICENSE',
       'app',
+      'dashboards',
       'node_modules',
       'otel',
       'package.json',

@@ -30,6 +30,9 @@ const ALLOWED: Found = {
   // `check` shows the operator what the upstream offers
   'name in the EHLO reply to check': ['output of check'],
   'keyword in the EHLO reply to check': ['output of check'],
+  // `check` shows the host names and the issuer of the listeners' certificate, which here is that of the upstream
+  "name in the upstream's certificate": ['output of check'],
+  "name of the upstream's certificate authority": ['output of check'],
   // these are meant for the receiver
   'token in OTEL_EXPORTER_OTLP_HEADERS': ['path and headers of OTLP requests'],
   'token in OTEL_EXPORTER_OTLP_TRACES_HEADERS': ['path and headers of OTLP requests'],

@@ -16,6 +16,7 @@ const CONTEXT = [
   'package.json',
   'package-lock.json',
   'app',
+  'dashboards',
   'otel',
   'proxy',
   'settings',

@@ -1,10 +1,13 @@
 /** The `check` command, with upstreams that work and upstreams that do not. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { type Simulator, startSimulator } from '../simulator/simulator.ts'
-import { writeTemporaryFiles } from '../support/files/temporary-files.ts'
-import { runProxyCommand } from '../support/processes/proxy-command.ts'
-import { makeAuthority } from '../support/tls/certificates.ts'
+import { type Simulator, startSimulator } from '../../simulator/simulator.ts'
+import { writeTemporaryFiles } from '../../support/files/temporary-files.ts'
+import { runProxyCommand } from '../../support/processes/proxy-command.ts'
+import { makeAuthority } from '../../support/tls/certificates.ts'
+
+/** No program on this machine can be in the way. */
+const FREE_PORTS = { PROXY_LISTEN: 'smtp://127.0.0.1:0', PROXY_ADMIN: 'off' }
 
 describe('check', () => {
   let simulator: Simulator
@@ -14,7 +17,11 @@ describe('check', () => {
   after(() => simulator?.close())
 
   function upstream(): Record<string, string> {
-    return { PROXY_UPSTREAM: `smtp://localhost:${simulator.port}`, PROXY_UPSTREAM_CA_FILE: simulator.caFile }
+    return {
+      ...FREE_PORTS,
+      PROXY_UPSTREAM: `smtp://localhost:${simulator.port}`,
+      PROXY_UPSTREAM_CA_FILE: simulator.caFile,
+    }
   }
 
   test('a good upstream: prints its capabilities inside TLS and the days left on its certificate, exit code 0', async () => {
@@ -22,23 +29,27 @@ describe('check', () => {
     assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
     assert.match(
       stdout,
-      /^configuration: ok\nupstream localhost:\d+: ok in \d+ ms at [\d.:a-f]+, TLSv1\.3 \S+, certificate \d+ days left\n/,
+      /^Configuration\n {2}✓ configuration: ok \(\d+ ms\)\n[\s\S]*^ {2}✓ upstream localhost:\d+: ok in \d+ ms at [\d.:a-f]+, TLSv1\.3 \S+, certificate \d+ days left \(\d+ ms\)\n/m,
     )
-    assert.match(stdout, /^ {2}250[- ]AUTH PLAIN$/m)
+    assert.match(stdout, /^ {6}250[- ]AUTH PLAIN$/m)
     assert.doesNotMatch(stdout, /STARTTLS/)
   })
 
   test('an unencrypted upstream (?tls=off): prints its capabilities as well', async () => {
     await using plain = await startSimulator({ requireTls: false, offerTls: false })
     const { code, stdout } = await runProxyCommand(['check'], {
+      ...FREE_PORTS,
       PROXY_UPSTREAM: `smtp://127.0.0.1:${plain.port}?tls=off`,
     })
     assert.equal(code, 0)
-    assert.match(stdout, /unencrypted \(\?tls=off\)\n {2}250-/)
+    assert.match(stdout, /unencrypted \(\?tls=off\) \(\d+ ms\)\n {6}250-/)
   })
 
   test('an untrusted certificate, a refusal and a closed port: prints the cause and the fix, exit code 1', async () => {
-    const untrusted = await runProxyCommand(['check'], { PROXY_UPSTREAM: `smtp://localhost:${simulator.port}` })
+    const untrusted = await runProxyCommand(['check'], {
+      ...FREE_PORTS,
+      PROXY_UPSTREAM: `smtp://localhost:${simulator.port}`,
+    })
     assert.equal(untrusted.code, 1)
     assert.match(
       untrusted.stdout,
@@ -50,7 +61,7 @@ describe('check', () => {
     assert.equal(refused.code, 1)
     assert.match(refused.stdout, /FAILED: the upstream refused this connection \(greeting_refused, 421\)/)
 
-    const closed = await runProxyCommand(['check'], { PROXY_UPSTREAM: 'smtp://127.0.0.1:1' })
+    const closed = await runProxyCommand(['check'], { ...FREE_PORTS, PROXY_UPSTREAM: 'smtp://127.0.0.1:1' })
     assert.equal(closed.code, 1)
     assert.match(closed.stdout, /FAILED: the connection was refused: .* \(connect_refused, ECONNREFUSED\)/)
   })
@@ -69,8 +80,8 @@ describe('check', () => {
     const authority = await makeAuthority()
     const day = 86_400_000
     for (const [notAfter, code, line] of [
-      [new Date(Date.now() + 10.5 * day), 0, /^listener certificate: ok, 10 days left$/m],
-      [new Date(Date.now() - day), 1, /^listener certificate: FAILED: it has expired$/m],
+      [new Date(Date.now() + 10.5 * day), 0, /listener certificate: ok, 10 days left \(\d+ ms\)$/m],
+      [new Date(Date.now() - day), 1, /listener certificate: FAILED: it has expired, -\d+ days left \(\d+ ms\)$/m],
     ] as const) {
       const { certPem, keyPem } = await authority.issue({ notBefore: new Date(Date.now() - 30 * day), notAfter })
       const files = writeTemporaryFiles({ 'cert.pem': certPem, 'key.pem': keyPem })
@@ -89,7 +100,7 @@ describe('check', () => {
       PROXY_HOST: 'hunter2',
     })
     assert.equal(foreign.code, 0, foreign.stderr)
-    assert.match(foreign.stdout, /^warning: PROXY_URL, PROXY_HOST: unknown to this proxy and ignored\./)
+    assert.match(foreign.stdout, /^ {6}warning: PROXY_URL, PROXY_HOST: unknown to this proxy and ignored\./m)
     assert.doesNotMatch(foreign.stdout, /10\.0\.0\.1|hunter2/)
     const misspelled = await runProxyCommand(['check'], { PROXY_LISTN: 'smtp://127.0.0.1:25' })
     assert.deepEqual([misspelled.code, misspelled.stdout], [2, ''])
