@@ -74,10 +74,10 @@ function recentMessages({ now, minutes, moments }: Evidence): Flow {
   const { accepted, tempfail, permfail, in_doubt } = counts.outcomes
   const failed = tempfail + permfail + in_doubt + counts.refusedSessions
   if (accepted + failed === 0) return idle(now, moments)
-  const reason = `${failed} of ${accepted + failed} messages and logins failed in the last 5 minutes${mostCommon(counts)}.`
+  const reason = `${number(failed)} of ${number(accepted + failed)} messages and logins failed in the last 5 minutes${mostCommon(counts)}.`
   if (failed > accepted) return { flowing: 'no', reason }
   if (failed > TOLERATED * (accepted + failed) || in_doubt > 0) return { flowing: 'partly', reason }
-  return { flowing: 'yes', reason: `${accepted} messages accepted in the last 5 minutes.` }
+  return { flowing: 'yes', reason: `${number(accepted)} messages accepted in the last 5 minutes.` }
 }
 
 function idle(now: number, { acceptedAt }: Moments): Flow {
@@ -98,6 +98,11 @@ function mostCommon({ replies }: Counts): string {
 /** `other` is not a name that people gave. */
 export function appName(app: string): string {
   return app === 'other' ? 'apps without a name (PROXY_CLIENTS)' : app
+}
+
+/** `12,345` */
+function number(value: number): string {
+  return value.toLocaleString('en-US')
 }
 
 /** `12 s ago`, `3 min ago`, `2 h ago`. */

@@ -51,7 +51,7 @@ export interface AppSummary extends Summary {
 export interface MinuteSummary {
   readonly at: number
   readonly outcomes: Readonly<Outcomes>
-  /** By first digit of the reply code. */
+  /** By first digit of the reply code. Without 503, which follows another refusal. */
   readonly replies: Readonly<Record<'2' | '3' | '4' | '5', number>>
   /** Replies 421 except those to idle connections. */
   readonly turnedAway: number
@@ -147,7 +147,7 @@ function minuteOf({ at, apps }: Minute): MinuteSummary {
     addOutcomes(outcomes, counts.outcomes)
     for (const { code, cause, count } of counts.replies.values()) {
       const first = Math.floor(code / 100)
-      if (first >= 2 && first <= 5) replies[first as 2 | 3 | 4 | 5] += count
+      if (first >= 2 && first <= 5 && code !== 503) replies[first as 2 | 3 | 4 | 5] += count
       if (code === 421 && cause !== 'idle_timeout') turnedAway += count
     }
   }

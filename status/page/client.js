@@ -88,6 +88,7 @@ function draw({ id, times, series }) {
       axes: [
         {
           ...axis,
+          size: 28,
           values: (/** @type {any} */ _, /** @type {number[]} */ marks) =>
             marks.map((mark) => hourAndMinute(mark * 1000)),
         },

@@ -125,7 +125,7 @@ export function chartsOf({ minutes }: StatusReport): readonly Chart[] {
         className: 'neutral',
         values: minutes.map(({ replies: all, turnedAway }) => Math.max(0, all['4'] - turnedAway)),
       },
-      { name: '5xx', className: 'bad', values: minutes.map(({ replies: all }) => all['5']) },
+      { name: '5xx except 503', className: 'bad', values: minutes.map(({ replies: all }) => all['5']) },
     ],
   }
   return [messages, refusals]
