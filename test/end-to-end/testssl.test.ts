@@ -26,6 +26,9 @@ const GOOD = ['OK', 'INFO', 'DEBUG']
  */
 const UNRELIABLE = 'secure_client_renego'
 
+/** About the openssl of this machine and not about the proxy: it lacks the GOST engine. */
+const OF_THIS_MACHINE = 'engine_problem'
+
 interface Finding {
   readonly id: string
   /** One of `GOOD`, or how bad it is. */
@@ -50,7 +53,7 @@ describe('testssl.sh at an smtps:// listener (3PT-07)', unless(missing), () => {
   }
 
   test('reports no problem', () => {
-    const wrong = findings.filter(({ id, severity }) => !GOOD.includes(severity) && id !== UNRELIABLE)
+    const wrong = findings.filter(({ id, severity }) => !GOOD.includes(severity) && id !== UNRELIABLE && id !== OF_THIS_MACHINE)
     assert.deepEqual(wrong, [])
   })
 

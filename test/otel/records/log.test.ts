@@ -168,7 +168,7 @@ test('a failed dial is a warning, for a session or a preconnect', () => {
     'error.type': 'starttls_refused',
     'smtp.reply.code': 454,
     'tls.resumed': false,
-    advice: 'the server refused STARTTLS',
+    advice: 'the upstream refused STARTTLS',
     duration_ms: 100,
   }
   assert.deepEqual(lines(), [expected, { ...expected, 'smtp.session.id': 'session-1' }])
@@ -180,7 +180,7 @@ test("a failed dial's own advice replaces the explanation of its reason", () => 
   log.dial(dial({ error: 'resolve_failed' }))
   assert.deepEqual(
     lines('dial failed').map(({ advice }) => advice),
-    ['raise the limit', 'the name does not resolve: check PROXY_UPSTREAM and the resolver'],
+    ['raise the limit', 'the name does not resolve: check PROXY_UPSTREAM and the DNS resolver'],
   )
 })
 

@@ -109,13 +109,13 @@ describe('A proxy that preconnects', () => {
     await next.connection.send('250 mail.example\r\n')
     assert.equal(await next.client.readReply(), '250 mail.example\r\n')
     await stage.dialled(7)
-    assert.ok(stage.recorder.dials.length >= 1, 'a dial without a session is reported')
+    assert.ok(stage.recorder.preconnects.length >= 1, 'a dial without a session is reported')
     const reported = stage.recorder.sessions.map(({ events }) =>
       events.filter(({ type }) => type === 'dial' || type === 'handover'),
     )
     const handover = reported.at(-1)![0]
     assert.ok(handover?.type === 'handover' && reported.at(-1)!.length === 1, 'instead of a dial')
-    assert.equal(handover.dial, stage.recorder.dials[0])
+    assert.equal(handover.dial, stage.recorder.preconnects[0])
     assert.ok(handover.at >= handover.dial.end)
     assert.deepEqual(
       reported
@@ -183,7 +183,7 @@ describe('A proxy that preconnects', () => {
       assert.match(session.greeting, /^421 4\.3\.2 mail\.example load shedding/)
       sessions.push(session)
     }
-    const dials = stage.recorder.dials.length
+    const dials = stage.recorder.preconnects.length
     assert.ok(dials <= 1, `${dials} dials without a session, and then a pause`)
     for (const { client } of sessions) client.destroy()
     await stage.close()
