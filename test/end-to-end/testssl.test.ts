@@ -53,7 +53,9 @@ describe('testssl.sh at an smtps:// listener (3PT-07)', unless(missing), () => {
   }
 
   test('reports no problem', () => {
-    const wrong = findings.filter(({ id, severity }) => !GOOD.includes(severity) && id !== UNRELIABLE && id !== OF_THIS_MACHINE)
+    const wrong = findings.filter(
+      ({ id, severity }) => !GOOD.includes(severity) && id !== UNRELIABLE && id !== OF_THIS_MACHINE,
+    )
     assert.deepEqual(wrong, [])
   })
 
