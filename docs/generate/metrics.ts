@@ -4,6 +4,7 @@ import { actors, meanings, RUNBOOKS } from '../../otel/names/meanings.ts'
 import {
   type AttributeDefinition,
   attributes,
+  errorNames,
   labelOf,
   type MetricDefinition,
   metrics,
@@ -102,7 +103,7 @@ function heading(key: Key, content: string): string {
   return `### \`${labelOf(key)}\`\n\n${content}`
 }
 
-function explained(values: readonly (readonly [string, string])[]): string[][] {
+function explained(values: readonly (readonly [value: string, meaning: string])[]): string[][] {
   return values.map(([value, meaning]) => [code(value), sentence(meaning)])
 }
 
@@ -125,7 +126,12 @@ function runbookPath(alert: string): string {
 }
 
 function errors(): string {
-  const all = Object.entries({ ...errorMeanings, ...appTlsMeanings })
+  const known: Readonly<Record<string, string>> = { ...errorMeanings, ...appTlsMeanings }
+  const all = errorNames.map((error) => {
+    const meaning = known[error]
+    if (meaning === undefined) throw new Error(`${error}: no meaning. Add it to otel/names/value-meanings.ts`)
+    return [error, meaning] as const
+  })
   return table(
     ['value', 'meaning'],
     [['a reply code', 'The code of the reply that decided, such as `521`.'], ...explained(all)],

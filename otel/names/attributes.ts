@@ -19,8 +19,8 @@ import {
   transactionOutcomes,
 } from './values.ts'
 
-/** The values of `error.type` other than reply codes. */
-const errorNames = [...transactionErrors, ...dialErrors, ...refusedSessions, ...appTlsErrors]
+/** The values of `error.type` other than reply codes. What each one means: `value-meanings.ts`. */
+export const errorNames = [...transactionErrors, ...dialErrors, ...refusedSessions, ...appTlsErrors]
 
 /** The meaning of an attribute, and either all its values or a description of their range. */
 export type AttributeDefinition =

@@ -1,15 +1,11 @@
 /** The files with generated parts: the committed files are what the code writes, and nothing is left out. */
 import assert from 'node:assert/strict'
-import { globSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { alertNames } from '../../../dashboards/alerts/alert.ts'
 import { headingsOf } from '../../../docs/generate/markdown.ts'
 import { PATHS, regenerated } from '../../../docs/generate/pages.ts'
 import { CHANGES } from '../../../proxy/session/changes.ts'
-import { readDocument } from '../../support/docs/documents.ts'
-
-const ROOT = join(import.meta.dirname, '../../..')
+import { readDocument, sourceFiles } from '../../support/docs/documents.ts'
 
 for (const path of PATHS) {
   test(`${path} is up to date`, () => {
@@ -31,11 +27,8 @@ test('a page that lost the comment around a part is refused', () => {
 describe('Nothing is left out:', () => {
   test('every variable that a table of the sources documents is on the page of settings', () => {
     const page = readDocument('docs/configuration.md')
-    const sources = globSync('{app,status,proxy,settings,otel,dashboards}/**/*.ts', { cwd: ROOT })
-    const variables = sources.flatMap((file) =>
-      [...readFileSync(join(ROOT, file), 'utf8').matchAll(/^\s+(?:\{ )?variable: '([A-Z_]+)'/gm)].map(
-        ([, name]) => name,
-      ),
+    const variables = sourceFiles().flatMap((file) =>
+      [...readDocument(file).matchAll(/^\s+(?:\{ )?variable: '([A-Z_]+)'/gm)].map(([, name]) => name),
     )
     assert.ok(variables.length > 80)
     const missing = variables.filter((name) => !page.includes(`| \`${name}\``))

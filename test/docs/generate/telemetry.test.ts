@@ -5,6 +5,7 @@ import {
   type AttributeDefinition,
   attributes,
   details,
+  errorNames,
   labelOf,
   metrics,
   proxyHeaderFaults,
@@ -113,9 +114,7 @@ test('every metric, every label and every value of a closed set is on the page',
 })
 
 test('error_type: every error in its range is explained', () => {
-  const named = attributes['error.type'].range.match(/\b[a-z0-9]+(_[a-z0-9]+)+\b|\bdrained\b/g) ?? []
-  assert.ok(named.length > 25)
-  for (const error of named) assert.ok(valuesOf('error_type').includes(error), error)
+  for (const error of errorNames) assert.ok(valuesOf('error_type').includes(error), error)
 })
 
 test('every cause says who must act', () => {

@@ -1,17 +1,14 @@
 /** The table of log lines: it has every line that the code writes, with every field. */
 import assert from 'node:assert/strict'
-import { globSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { logFields, logLines } from '../../../otel/names/log-lines.ts'
 import { attributes, details } from '../../../otel/names/names.ts'
 import { ask } from '../../simulator/client.ts'
 import { startSimulator } from '../../simulator/simulator.ts'
+import { readDocument, sourceFiles } from '../../support/docs/documents.ts'
 import { writeTemporaryFiles } from '../../support/files/temporary-files.ts'
 import { failTls, inBody, loggedIn, startBefore } from '../../support/processes/running-proxy.ts'
 import { makeSelfSigned } from '../../support/tls/certificates.ts'
-
-const ROOT = join(import.meta.dirname, '../../..')
 
 const ADD = 'add it to otel/names/log-lines.ts, then run `npm run docs`'
 
@@ -21,11 +18,7 @@ const COMPOSED = /^certificate (reloaded|unchanged)$| PROXY_MAX_SESSIONS$|^PROXY
 /** The messages of log calls in the sources. */
 function messagesInSources(): Set<string> {
   const calls = /(?:(?<!console)\.(?:debug|info|warn|error|fatal)|\[level\]|\bwarn)\(.*?'([^']+)'\)/g
-  const sources = globSync('{app,status,proxy,otel}/**/*.ts', {
-    cwd: ROOT,
-    exclude: ['app/check/**', 'status/page/**'],
-  })
-  const texts = sources.map((file) => readFileSync(join(ROOT, file), 'utf8'))
+  const texts = sourceFiles().map(readDocument)
   return new Set(texts.flatMap((text) => [...text.matchAll(calls)].map(([, message = '']) => message)))
 }
 

@@ -1,5 +1,5 @@
-/** Documents and other text files of the project, by their path from the root. */
-import { globSync, readFileSync } from 'node:fs'
+/** Documents, sources and other text files of the project, by their path from the root. */
+import { globSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const ROOT = join(import.meta.dirname, '../../..')
@@ -11,6 +11,14 @@ const PAGES = [
   'dashboards/runbooks/*.md',
   'test/**/README.md',
 ]
+
+/** The source files of the product: those of all top-level folders except tests, benchmarks and documents. */
+export function sourceFiles(): readonly string[] {
+  const folders = readdirSync(ROOT, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !/^\.|^(node_modules|test|bench|docs)$/.test(entry.name))
+    .map(({ name }) => name)
+  return folders.flatMap((folder) => globSync(`${folder}/**/*.ts`, { cwd: ROOT }))
+}
 
 /** The text of a file. */
 export function readDocument(path: string): string {

@@ -20,7 +20,7 @@ export function targetsIn(markdown: string): readonly string[] {
   walkTokens(lexer(markdown), (token) => {
     if (token.type === 'link' || token.type === 'image') targets.push(String(token.href))
     if (token.type === 'html') {
-      for (const [, target = ''] of token.raw.matchAll(/\b(?:href|src)="([^"]*)"/g)) targets.push(target)
+      for (const [, target = ''] of token.raw.matchAll(/\b(?:href|src|srcset)="([^"]*)"/g)) targets.push(target)
     }
   })
   return targets
