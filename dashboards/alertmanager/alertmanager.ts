@@ -165,7 +165,7 @@ const INHIBITIONS: readonly Inhibition[] = [
     targets: ['AhaSendUnreachable'],
     only: 'severity="warning"',
     equal: ['job'],
-    words: 'While AhaSendUnreachable is critical for an instance, its warnings about upstreams are silent.',
+    words: 'While AhaSendUnreachable is critical for any instance of a job, its warnings about upstreams are silent.',
   },
   {
     sources: NAMED_OUTAGES,
