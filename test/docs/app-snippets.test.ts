@@ -11,6 +11,7 @@ import type { App } from './apps/app.ts'
 import { APPS } from './apps/apps.ts'
 import { AppStage, type Attempt, MAIL, type Mode, missing, versionOf } from './apps/stage.ts'
 import { codeOf, readPage, replaced, rowsOf, sectionOf } from './page.ts'
+import { needsOpenssl } from './shell.ts'
 import { HOST, PORT, runtimes, trustOf } from './tls-page.ts'
 
 const PAGE = readPage('app-snippets.md')
@@ -148,7 +149,7 @@ describe('docs/app-snippets.md', () => {
   }
 })
 
-describe('With the code of the page,', { concurrency: 2 }, () => {
+describe('With the code of the page,', { concurrency: 2, ...needsOpenssl }, () => {
   let stage: AppStage
   before(async () => {
     stage = await AppStage.open()

@@ -1,6 +1,7 @@
 /** Runs shell commands of a page. */
 import assert from 'node:assert/strict'
 import { type Outcome, run } from '../clients/command.ts'
+import { unless } from '../support/programs/programs.ts'
 
 type Variables = Readonly<Record<string, string | undefined>>
 
@@ -19,3 +20,12 @@ export async function succeed(directory: string, script: string, env?: Variables
   assert.equal(code, 0, `${script}: ${stdout}${stderr}`)
   return stdout + stderr
 }
+
+/** The options of a test that runs this program, whose Debian package has the same name. */
+export async function needsProgram(name: string, versionOption: string) {
+  const { code } = await run({ file: name, args: [versionOption], env: { PATH: process.env.PATH } })
+  return unless(code === 0 ? undefined : `${name} is not installed: apt-get install ${name}`)
+}
+
+/** The options of a test that runs the commands of docs/tls.md. */
+export const needsOpenssl = await needsProgram('openssl', 'version')

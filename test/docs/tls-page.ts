@@ -13,7 +13,7 @@ const AUTHORITY = 'A private authority'
 const TRUST = 'Let your apps trust a private authority'
 
 /** Prints the directory of the JDK. Fails if there is none. */
-const JAVA_HOME = 'dirname "$(dirname "$(readlink -f "$(command -v keytool)")")"'
+const JAVA_HOME = 'tool=$(command -v keytool); dirname "$(dirname "$(readlink -f "$tool")")"'
 
 /** A section of the page. */
 export function tlsSection(heading: string): Section {

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict'
 import { mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { run } from '../clients/command.ts'
 import { ask } from '../simulator/client.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/files/temporary-files.ts'
@@ -12,20 +11,14 @@ import { startBefore } from '../support/processes/running-proxy.ts'
 import { unless } from '../support/programs/programs.ts'
 import { connectClient } from '../support/sockets/scripted-peers.ts'
 import { blockWith, codeOf, replaced, rowsOf } from './page.ts'
-import { shell, succeed } from './shell.ts'
+import { needsOpenssl, needsProgram, shell, succeed } from './shell.ts'
 import { certificateCommands, HOST, PORT, renewCommand, tlsSection } from './tls-page.ts'
 
 const LOGIN = { SMTP_USER: 'app-user', SMTP_PASSWORD: 'app-password' }
 /** Where the page copies the files for the proxy. */
 const COPIES = '/etc/ssl/smtp-proxy'
 
-async function missing(file: string, ...args: readonly string[]): Promise<string | undefined> {
-  const { code } = await run({ file, args, env: { PATH: process.env.PATH } })
-  return code === 0 ? undefined : `${file} is not installed: apt-get install ${file}`
-}
-
-const needsOpenssl = unless(await missing('openssl', 'version'))
-const needsSwaks = unless(await missing('swaks', '--version'))
+const needsSwaks = await needsProgram('swaks', '--version')
 const needsRoot = unless(process.getuid?.() === 0 ? undefined : 'only root may give files to user 1000')
 
 /** The settings of a line or of a file, without quotes. */
