@@ -11,7 +11,7 @@ const ENV_EXAMPLE = new URL('../../../.env.example', import.meta.url)
 /** Values that compose.yaml sets when .env does not. */
 const IN_COMPOSE: Readonly<Record<string, string>> = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://tempo:4318' }
 
-/** Prometheus and the health check expect the admin server at the image's address. */
+/** compose.yaml fixes it, so that Prometheus reaches the admin server and apps do not. */
 const FIXED = new Set(['PROXY_ADMIN'])
 
 const BEGIN = '# --- `npm run readme` writes everything below this line ---\n'
