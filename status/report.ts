@@ -7,11 +7,13 @@ import type { FailureReport } from './failures.ts'
 import type { Feed } from './feed.ts'
 import { type Flow, flowOf } from './flow.ts'
 import { addOutcomes, type Counts, type Minute, type Outcomes, sumByApp, sumOf } from './minutes.ts'
+import type { RefusedClientsReport } from './refused-clients.ts'
 import type { UpstreamReport } from './upstreams.ts'
 
 /** What the page shows and the feed does not know. */
 export interface Surroundings {
   readonly version: string
+  readonly instance: Instance
   /** Milliseconds since the Unix epoch. */
   readonly startedAt: number
   readonly draining: boolean
@@ -20,8 +22,16 @@ export interface Surroundings {
   readonly limits: Limits
   /** Settings that are allowed but probably a mistake. */
   readonly warnings: readonly string[]
+  readonly refusedClients: RefusedClientsReport
   /** What the proxy changes in what passes, in sentences. */
   readonly changes: readonly string[]
+}
+
+/** Which proxy this is, if there are several. */
+export interface Instance {
+  readonly host: string
+  /** The resource attribute `service.instance.id` of its telemetry; absent if OTEL_SDK_DISABLED is set. */
+  readonly id?: string
 }
 
 /** How close the proxy is to its own limits. */

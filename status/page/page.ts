@@ -1,10 +1,10 @@
 /** The status page as HTML. It is complete without JavaScript and loads nothing from elsewhere. */
-import type { Flowing } from '../flow.ts'
-import type { StatusReport, Summary } from '../report.ts'
+import type { Flowing, NextStep } from '../flow.ts'
+import type { Instance, StatusReport, Summary } from '../report.ts'
 import { type Chart, stackedBars } from './chart.ts'
 import { type Html, html } from './html.ts'
 import { count, duration, percent, uptime } from './numbers.ts'
-import { appCell, failures, limits, replies, tlsFailures, upstreams } from './tables.ts'
+import { appCell, failures, limits, refusedClients, replies, runbookLink, tlsFailures, upstreams } from './tables.ts'
 
 /** The answer as a word, with the sign that tells it apart without its color. */
 const WORDS: Readonly<Record<Flowing, { readonly word: string; readonly sign: string }>> = {
@@ -33,6 +33,7 @@ export function statusPage(report: StatusReport): string {
 <header>
 <h1>ahasend-smtp-proxy <span class="muted">${report.version}</span></h1>
 <p class="muted"><span id="live">As of this page load</span> · up for ${uptime((report.now - report.startedAt) / 1000)}</p>
+<p class="instance muted">${instanceLine(report.instance)}</p>
 </header>
 <main>${statusContent(report)}</main>
 <p id="announcement" role="status" class="hidden"></p>
@@ -54,16 +55,29 @@ export function statusContent(report: StatusReport): Html {
 <h2 id="flowing">Is mail flowing?</h2>
 <p class="word"><span class="sign" aria-hidden="true">${WORDS[report.flow.flowing].sign}</span> ${WORDS[report.flow.flowing].word}</p>
 <p class="reason" id="reason">${report.flow.reason}</p>
+${report.flow.next && nextStep(report.flow.next)}
 </section>
 ${tiles(report)}
 ${charts(report)}
 ${apps(report)}
 ${failures(report)}
+${refusedClients(report)}
 ${replies(report)}
 ${upstreams(report)}
 ${tlsFailures(report)}
 ${limits(report)}
 <details id="changes"><summary>What the proxy changes</summary><ul>${report.changes.map((change) => html`<li>${change}</li>`)}</ul></details>`
+}
+
+function nextStep({ actor, action, runbook }: NextStep): Html {
+  const link = runbook && html` Runbook: ${runbookLink(runbook)}`
+  return html`<p class="next"><span class="muted">Who must act:</span> <b>${actor}</b>. ${action}${link}</p>`
+}
+
+/** Which proxy this is: the page of one proxy says nothing about the others. */
+function instanceLine({ host, id }: Instance): Html {
+  const name = id === undefined ? undefined : html` (instance ${id})`
+  return html`This page covers only the proxy on host <b>${host}</b>${name}. If you run several, each has its own page.`
 }
 
 function tiles({ total, now, limits: { sessions } }: StatusReport): Html {
