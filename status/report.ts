@@ -177,7 +177,7 @@ function meaningOf(code: number, cause: ReplyCause): { readonly meaning: string;
 }
 
 /** What failures without a reply mean, and who must act. */
-const WITHOUT_REPLY: Readonly<Record<string, Omit<Meaning, 'codes'>>> = {
+const WITHOUT_REPLY: Readonly<Record<string, Omit<Meaning, 'codes' | 'brief'>>> = {
   upstream_lost: {
     meaning: 'The connection to AhaSend broke',
     actor: 'retry',
@@ -193,7 +193,7 @@ const WITHOUT_REPLY: Readonly<Record<string, Omit<Meaning, 'codes'>>> = {
 
 function explained(failure: FailureReport): ExplainedFailure {
   const without = failure.code === undefined ? WITHOUT_REPLY[failure.error] : undefined
-  const { meaning, actor, action, runbook }: Omit<Meaning, 'codes'> = without ?? meanings[failure.cause]
+  const { meaning, actor, action, runbook }: Omit<Meaning, 'codes' | 'brief'> = without ?? meanings[failure.cause]
   return { ...failure, meaning, actor: actors[actor], action, ...(runbook && { runbook }) }
 }
 
