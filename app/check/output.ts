@@ -1,6 +1,6 @@
 /** The output of the `check` command: lines for people, or one JSON document. Pure. */
 import { exitCodeOf } from './run.ts'
-import type { Finished, Status } from './step.ts'
+import type { Finished, Status } from './steps/step.ts'
 
 const SYMBOLS: Readonly<Record<Status, string>> = { ok: '✓', note: '•', failed: '✗' }
 
@@ -17,11 +17,12 @@ export function linesOf(step: Finished, previous: Finished | undefined): readonl
   ]
 }
 
-/** The last line. */
+/** The last line: it names what failed, because the steps may have scrolled away. */
 export function summaryOf(steps: readonly Finished[], interrupted: boolean): string {
-  const failures = steps.filter(({ status }) => status === 'failed').length
-  const result = failures === 0 ? 'No problem found' : `${failures} of ${steps.length} steps failed`
-  return interrupted ? `Interrupted. ${steps.length} steps ran; ${result.toLowerCase()}.` : `${result}.`
+  const failed = steps.filter(({ status }) => status === 'failed').map(({ title }) => title)
+  const result = failed.length === 0 ? 'No problem found' : `${failed.length} of ${steps.length} steps failed`
+  if (interrupted) return `Interrupted. ${steps.length} steps ran; ${result.toLowerCase()}.`
+  return failed.length === 0 ? `${result}.` : `${result}: ${failed.join('; ')}.`
 }
 
 /** Everything that was found, as one JSON document on one line. */

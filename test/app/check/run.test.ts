@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { jsonOf, linesOf, summaryOf } from '../../../app/check/output.ts'
 import { exitCodeOf, runSteps } from '../../../app/check/run.ts'
-import { type Finished, failed, note, ok, type Step } from '../../../app/check/step.ts'
+import { type Finished, failed, note, ok, type Step } from '../../../app/check/steps/step.ts'
 
 const NEVER = new AbortController().signal
 const step = (title: string, run: Step['run']): Step => ({ group: 'Group', title, run })

@@ -1,11 +1,12 @@
 /** Checks that the listeners and the admin server can be opened. A running proxy may already have done so. */
 import http from 'node:http'
 import net from 'node:net'
-import { listenError } from '../../proxy/net/listen-error.ts'
-import { lookupOwnFirst, ownAddresses } from '../../proxy/net/own-addresses.ts'
-import { ADMIN_IN_COMPOSE, authority } from '../../proxy/settings/addresses.ts'
-import type { Config } from '../../proxy/settings/config.ts'
-import { failed, note, type Outcome, ok, type Step, section } from './step.ts'
+import { listenError } from '../../../proxy/net/listen-error.ts'
+import { lookupOwnFirst, ownAddresses } from '../../../proxy/net/own-addresses.ts'
+import { ADMIN_IN_COMPOSE, authority } from '../../../proxy/settings/addresses.ts'
+import type { Config } from '../../../proxy/settings/config.ts'
+import { HELP } from './help.ts'
+import { failed, note, type Outcome, ok, type Step } from './step.ts'
 
 interface Endpoint {
   readonly variable: string
@@ -44,8 +45,14 @@ async function canOpen(endpoint: Endpoint, admin: Config['admin']): Promise<Outc
   const running = error.code === 'EADDRINUSE' && admin ? await runningProxy(admin) : undefined
   if (running?.has(endpoint)) return note(`in use by a running proxy, version ${running.version}`)
   const { message } = listenError(endpoint.variable, endpoint.url, error)
-  const next = error.code === 'EADDRINUSE' ? `Find the program: ss -ltnp 'sport = :${endpoint.port}'` : undefined
-  return failed(`${message} (${error.code ?? 'unknown'})`, { ...(next && { next }), see: section('operation') })
+  return failed(`${message} (${error.code ?? 'unknown'})`, { next: nextAfter(error.code, endpoint), see: HELP.other })
+}
+
+function nextAfter(code: string | undefined, { variable, host, port }: Endpoint): string {
+  if (code === 'EADDRINUSE') return `Find the program: ss -ltnp 'sport = :${port}'`
+  if (code === 'EADDRNOTAVAIL') return `Correct ${variable}. To list the addresses of this machine: ip -brief address`
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `Correct ${variable}. To test the name: getent hosts ${host}`
+  return `Correct ${variable}.`
 }
 
 /** `docker compose run` starts a container without the names that `docker compose up` gives to the container of a service. */

@@ -1,25 +1,27 @@
 /** Checks the receivers of alerts. Sends no message. */
-import { ALERT_ROWS, readNotifications } from '../../dashboards/alertmanager/settings.ts'
-import { type Environment, isSet } from '../../settings/environment.ts'
-import { unknownNames } from '../../settings/names.ts'
-import { failed, note, type Outcome, ok, type Step, section } from './step.ts'
+import { ALERT_ROWS, readNotifications } from '../../../dashboards/alertmanager/settings.ts'
+import { type Environment, isSet } from '../../../settings/environment.ts'
+import { unknownNames } from '../../../settings/names.ts'
+import { HELP } from './help.ts'
+import { failed, note, type Outcome, ok, type Step } from './step.ts'
 
 const NAMES = ALERT_ROWS.map(({ variable }) => variable)
 
 /** The ALERT_ variables of the environment, which override those of the settings file, as in Compose. */
 export function alertsStep(env: Environment, file: Environment | undefined): Step {
-  return { group: 'Alerts', title: 'alert receivers', run: () => receiversIn({ ...file, ...env }) }
+  return { group: 'Alerts', title: 'alert receivers', run: () => receiversIn({ ...file, ...env }, env) }
 }
 
-function receiversIn(env: Environment): Outcome {
+/** `own`: the environment alone, because another step reports the misspelled names of the file. */
+function receiversIn(env: Environment, own: Environment): Outcome {
   const read = readNotifications(env)
-  const mistakes = [...unknownNames(env, NAMES).misspelled, ...('mistakes' in read ? read.mistakes : [])]
+  const mistakes = [...unknownNames(own, NAMES).misspelled, ...('mistakes' in read ? read.mistakes : [])]
   if ('mistakes' in read || mistakes.length > 0) {
-    const next = 'Correct these variables. Alertmanager starts only if they are valid.'
-    return failed('the settings are wrong', {
+    const next = 'Correct these settings. Alertmanager of Compose starts only if they are valid.'
+    return failed('the settings of the receivers are wrong', {
       details: mistakes,
       next,
-      see: section('configuration'),
+      see: HELP.settings,
       misconfigured: true,
     })
   }
