@@ -78,6 +78,8 @@ export interface ReplySummary {
 /** A failure with what it means. */
 export interface ExplainedFailure extends FailureReport {
   readonly meaning: string
+  /** The meaning in a few words. */
+  readonly brief: string
   readonly actor: string
   readonly action: string
   /** The name of a runbook in dashboards/runbooks. */
@@ -177,24 +179,31 @@ function meaningOf(code: number, cause: ReplyCause): { readonly meaning: string;
 }
 
 /** What failures without a reply mean, and who must act. */
-const WITHOUT_REPLY: Readonly<Record<string, Omit<Meaning, 'codes' | 'brief'>>> = {
+const WITHOUT_REPLY: Readonly<Record<string, Omit<Meaning, 'codes'>>> = {
   upstream_lost: {
     meaning: 'The connection to AhaSend broke',
+    brief: 'The connection to AhaSend broke',
     actor: 'retry',
     action: 'Apps retry. A message in doubt may arrive twice.',
   },
   final_reply_timeout: {
     meaning: 'AhaSend did not confirm the message in time',
+    brief: 'AhaSend did not confirm it in time',
     actor: 'retry',
     action: 'Apps retry. The message may arrive twice.',
   },
-  drained: { meaning: 'The proxy was shutting down', actor: 'noOne', action: 'None: apps connect to the next proxy.' },
+  drained: {
+    meaning: 'The proxy was shutting down',
+    brief: 'The proxy was shutting down',
+    actor: 'noOne',
+    action: 'None: apps connect to the next proxy.',
+  },
 }
 
 function explained(failure: FailureReport): ExplainedFailure {
   const without = failure.code === undefined ? WITHOUT_REPLY[failure.error] : undefined
-  const { meaning, actor, action, runbook }: Omit<Meaning, 'codes' | 'brief'> = without ?? meanings[failure.cause]
-  return { ...failure, meaning, actor: actors[actor], action, ...(runbook && { runbook }) }
+  const { meaning, brief, actor, action, runbook }: Omit<Meaning, 'codes'> = without ?? meanings[failure.cause]
+  return { ...failure, meaning, brief, actor: actors[actor], action, ...(runbook && { runbook }) }
 }
 
 function tlsFailuresOf(app: string, { tlsFailures }: Counts): TlsFailureSummary[] {

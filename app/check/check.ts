@@ -6,7 +6,7 @@ import type { Config } from '../../proxy/settings/config.ts'
 import { Dialer } from '../../proxy/upstream/dialer.ts'
 import type { Environment } from '../../settings/environment.ts'
 import { type Options, readArguments } from './arguments.ts'
-import { jsonOf, linesOf, summaryOf } from './output.ts'
+import { jsonOf, linesOf, summaryOf, type Terminal } from './output.ts'
 import { exitCodeOf, runSteps } from './run.ts'
 import { alertsStep } from './steps/alerts.ts'
 import { certificateSteps } from './steps/certificate.ts'
@@ -34,6 +34,7 @@ export interface CheckInput {
   readonly env: Environment
   readonly readSettings: (env: Environment) => CheckedSettings
   readonly print: (line: string) => void
+  readonly terminal?: Terminal
   readonly printError: (line: string) => void
   /** Aborts when the user interrupts the command. */
   readonly signal: AbortSignal
@@ -74,10 +75,14 @@ function withoutLogin(env: Environment): Environment {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !LOGIN_VARIABLES.some((own) => own === name)))
 }
 
-async function report({ print, signal }: CheckInput, json: boolean, steps: readonly Step[]): Promise<0 | 1 | 2> {
+async function report(
+  { print, terminal, signal }: CheckInput,
+  json: boolean,
+  steps: readonly Step[],
+): Promise<0 | 1 | 2> {
   let previous: Finished | undefined
   const show = (finished: Finished) => {
-    for (const line of linesOf(finished, previous)) print(line)
+    for (const line of linesOf(finished, previous, terminal)) print(line)
     previous = finished
   }
   const finished = await runSteps(steps, json ? () => {} : show, signal)

@@ -153,7 +153,7 @@ export const meanings: Readonly<Record<ReplyCause, Meaning>> = {
     brief: 'No upstream reached over verified TLS',
     meaning: 'The proxy could not reach any upstream over verified TLS',
     actor: 'operator',
-    action: 'Find out why dials fail: network, DNS, firewall, certificate.',
+    action: 'Run the check command: it finds out why dials fail (network, DNS, firewall, certificate).',
     runbook: 'AhaSendUnreachable',
   },
   upstream_lost: {

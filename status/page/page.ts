@@ -1,4 +1,5 @@
 /** The status page as HTML. It is complete without JavaScript and loads nothing from elsewhere. */
+import { actors } from '../../otel/names/meanings.ts'
 import type { Flowing, NextStep } from '../flow.ts'
 import type { Instance, StatusReport, Summary } from '../report.ts'
 import { type Chart, stackedBars } from './chart.ts'
@@ -33,7 +34,6 @@ export function statusPage(report: StatusReport): string {
 <header>
 <h1>ahasend-smtp-proxy <span class="muted">${report.version}</span></h1>
 <p class="muted"><span id="live">As of this page load</span> · up for ${uptime((report.now - report.startedAt) / 1000)}</p>
-<p class="instance muted">${instanceLine(report.instance)}</p>
 </header>
 <main>${statusContent(report)}</main>
 <p id="announcement" role="status" class="hidden"></p>
@@ -56,6 +56,7 @@ export function statusContent(report: StatusReport): Html {
 <p class="word"><span class="sign" aria-hidden="true">${WORDS[report.flow.flowing].sign}</span> ${WORDS[report.flow.flowing].word}</p>
 <p class="reason" id="reason">${report.flow.reason}</p>
 ${report.flow.next && nextStep(report.flow.next)}
+<p class="muted">${instanceLine(report.instance)}</p>
 </section>
 ${tiles(report)}
 ${charts(report)}
@@ -71,7 +72,7 @@ ${limits(report)}
 
 function nextStep({ actor, action, runbook }: NextStep): Html {
   const link = runbook && html` Runbook: ${runbookLink(runbook)}`
-  return html`<p class="next"><span class="muted">Who must act:</span> <b>${actor}</b>. ${action}${link}</p>`
+  return html`<p class="next"><span class="muted">Who must act:</span> <b>${actor === actors.retry ? actors.noOne : actor}</b>. ${action}${link}</p>`
 }
 
 /** Which proxy this is: the page of one proxy says nothing about the others. */
@@ -82,8 +83,9 @@ function instanceLine({ host, id }: Instance): Html {
 
 function tiles({ total, now, limits: { sessions } }: StatusReport): Html {
   const { accepted, in_doubt } = total.outcomes
+  const share = acceptedShare(total)
   const items = [
-    ['Accepted', count(accepted), percent(acceptedShare(total))],
+    ['Accepted', count(accepted), share === undefined ? 'no messages' : `${percent(share)} of messages`],
     [
       'Failed',
       count(failed(total)),
@@ -151,7 +153,7 @@ function apps({ apps: all }: StatusReport): Html {
     (app) =>
       html`<tr><th scope="row">${appCell(app.app)}</th><td>${count(app.outcomes.accepted)}</td><td>${percent(acceptedShare(app))}</td><td>${count(app.outcomes.tempfail)}</td><td>${count(app.outcomes.permfail)}</td><td>${count(app.outcomes.in_doubt)}</td><td>${count(app.refusedSessions)}</td><td>${duration(app.p50)}</td><td>${duration(app.p99)}</td><td>${count(app.sessions)}</td></tr>`,
   )
-  return html`<section><h2 id="apps">Apps</h2><div class="scroll" tabindex="0" role="region" aria-labelledby="apps"><table>
+  return html`<section><h2 id="apps">Apps</h2><div class="scroll" tabindex="0" role="region" aria-labelledby="apps"><table class="numbers">
 <thead><tr><th scope="col">App</th><th scope="col">Accepted</th><th scope="col">Share</th><th scope="col">Temporary failures</th><th scope="col">Permanent failures</th><th scope="col">In doubt</th><th scope="col">Refused before a message</th><th scope="col">Final reply, p50</th><th scope="col">p99</th><th scope="col">Sessions</th></tr></thead>
 <tbody>${rows}</tbody></table></div></section>`
 }

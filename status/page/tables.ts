@@ -26,7 +26,7 @@ function table({ id, title, columns, rows, empty }: Table): Html {
 /** The name of an app; `other` are those without one. */
 export function appCell(app: string): Html | string {
   if (app !== 'other') return app
-  return html`<span title="Name them with PROXY_CLIENTS">apps without a name</span>`
+  return html`<span class="nowrap" title="Name them with PROXY_CLIENTS">apps without a name</span>`
 }
 
 /** The last refusals and failures, the newest first. */
@@ -53,7 +53,7 @@ function failureRow(failure: ExplainedFailure): Html {
   const reply = failure.code === undefined ? failure.error : `${failure.code} ${failure.enhancedCode ?? ''}`
   const outcome = failure.outcome === 'in_doubt' ? html` <span class="tag doubt">in doubt</span>` : undefined
   const sender = failure.sender === undefined ? undefined : html` <span class="muted">from ${failure.sender}</span>`
-  return html`<tr><td class="nowrap">${clock(failure.at)}</td><td>${appCell(failure.app)} <span class="muted nowrap">${failure.client}</span>${sender}</td><td>${failure.command ?? '–'}</td><td class="nowrap"><b>${reply}</b>${outcome}</td><td class="wide" title="${failure.action}">${failure.meaning}</td><td>${failure.actor}</td><td>${runbookLink(failure.runbook)}</td><td><code>${failure.traceId ?? failure.sessionId}</code></td></tr>`
+  return html`<tr><td class="nowrap">${clock(failure.at)}</td><td>${appCell(failure.app)} <span class="muted nowrap">${failure.client}</span>${sender}</td><td>${failure.command ?? '–'}</td><td class="nowrap"><b>${reply}</b>${outcome}</td><td title="${failure.meaning}. ${failure.action}">${failure.brief}</td><td class="nowrap">${failure.actor}</td><td>${runbookLink(failure.runbook)}</td><td><code>${failure.traceId ?? failure.sessionId}</code></td></tr>`
 }
 
 /** A link is followed only when the reader clicks it: the page itself loads nothing from elsewhere. */

@@ -29,5 +29,7 @@ function receiversIn(env: Environment, own: Environment): Outcome {
   const heartbeat = heartbeatUrl ? [] : ['Without ALERT_HEARTBEAT_URL, no one is notified when alerting itself fails.']
   if (receivers.length > 0) return ok(`${receivers.join(', ')} (settings only: no message was sent)`, heartbeat)
   const isAny = NAMES.some((name) => isSet(name, env))
-  return isAny ? note('only settings without a receiver') : note('none set: Alertmanager of Compose notifies no one')
+  return isAny
+    ? note('only settings without a receiver')
+    : note('none is set, so the Alertmanager of compose.yaml notifies no one')
 }

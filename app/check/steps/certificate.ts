@@ -31,7 +31,8 @@ function checkFiles(tls: ListenerTls): Outcome {
   const left = `${daysLeft(loaded.notAfter)} days left`
   if (own.validToDate.getTime() <= Date.now()) {
     const days = Math.max(0, -1 - daysLeft(loaded.notAfter))
-    const text = `it expired on ${own.validToDate.toISOString().slice(0, 10)}, ${days} ${days === 1 ? 'day' : 'days'} ago`
+    const ago = days === 0 ? 'less than a day ago' : `${days} ${days === 1 ? 'day' : 'days'} ago`
+    const text = `it expired on ${own.validToDate.toISOString().slice(0, 10)}, ${ago}`
     return failed(text, { details, next: `Renew it. ${REPLACE}`, see })
   }
   if (own.validFromDate.getTime() > Date.now()) {

@@ -11,7 +11,10 @@ export function openFilesStep(config: Config, env: Environment, limit: number): 
 
 function compare(config: Config, env: Environment, limit: number): Outcome {
   const found = openFilesNote(config, env, limit)
-  if (!found) return ok(`${limit === Number.POSITIVE_INFINITY ? 'no limit' : limit} for ${config.maxSessions} sessions`)
+  if (!found) {
+    const allowed = limit === Number.POSITIVE_INFINITY ? 'no limit' : `a limit of ${limit}`
+    return ok(`${allowed}, enough for ${config.maxSessions} sessions`)
+  }
   const { needed, advice } = found.facts
   return note(`${found.message}: ${found.facts.sessions} sessions, limit ${limit}, needed ${needed}`, [
     `To allow more sessions, ${advice}. The limit is that of this command; the proxy may have another one.`,

@@ -69,3 +69,21 @@ test('the lines of a failure: cause, details, next step and runbook; a group has
     steps: [{ group: 'G', title: 'name', status: 'failed', durationMs: 12, text: 'cause', ...help }],
   })
 })
+
+test('on a terminal, failures are red and long lines continue below their text', () => {
+  const step = {
+    group: 'G',
+    title: 'a step',
+    status: 'failed',
+    ms: 1,
+    text: 'the cause of it',
+    next: 'Do something.',
+  } as const
+  const lines = linesOf(step, step, { colours: true, width: 40 })
+  assert.deepEqual(lines, [
+    '\u001b[31m  ✗ a step: FAILED: the cause of it (1\u001b[0m',
+    '\u001b[31m      ms)\u001b[0m',
+    '      Next: Do something.',
+  ])
+  assert.equal(linesOf({ ...step, status: 'ok' }, step, { colours: true })[0], '  ✓ a step: the cause of it (1 ms)')
+})

@@ -115,3 +115,7 @@ test('a failure shows the network of its client', () => {
   }
   assert.ok(statusPage(report({}, [failure])).includes(client))
 })
+
+test('the accepted share is one of messages; without messages, the page says so', () => {
+  assert.match(statusPage(report()), /<dt>Accepted<\/dt><dd><b>0<\/b> <span class="muted">no messages<\/span>/)
+})
