@@ -96,6 +96,9 @@ class SessionFeed {
 
   #closed({ at, reason }: Extract<SessionEvent, { type: 'session-close' }>): void {
     const refused = this.#refused || reason === 'dial_failed' || reason === 'session_limit' || reason === 'not_allowed'
-    if (refused && this.#messages === 0) this.#feed.minutes.of(this.#app, at).refusedSessions += 1
+    if (!refused || this.#messages > 0) return
+    const counts = this.#feed.minutes.of(this.#app, at)
+    counts.refusedSessions += 1
+    if (reason === 'not_allowed') counts.notAllowed += 1
   }
 }

@@ -31,6 +31,11 @@ class Story {
     return this
   }
 
+  strangers(count: number): this {
+    this.minutes.of('other', NOW - 10_000).notAllowed += count
+    return this.refused(count, { code: 421, cause: 'not_allowed' })
+  }
+
   login(app: string, code: number, secondsAgo: number): this {
     const cause = code === 535 ? 'invalid_credentials' : 'none'
     this.moments.login(app, NOW - secondsAgo * 1000, { code, cause, origin: 'upstream' })
@@ -71,6 +76,18 @@ const CASES: readonly [what: string, story: Story, flowing: Flowing, reason: Reg
     'no',
     /with 421: AhaSend is overloaded and temporarily refuses new connections\.$/,
   ],
+  [
+    'strangers are refused',
+    new Story().strangers(12),
+    'idle',
+    /^No message .* refused 12 sessions .* not in PROXY_ALLOW\.$/,
+  ],
+  [
+    'strangers are refused beside mail',
+    new Story().messages('accepted', 1).strangers(1),
+    'yes',
+    /^1 message .* 1 session of/,
+  ],
   ['apps give up', new Story().messages('aborted', 4), 'idle', /^No message/],
   [
     'the account is disabled',
@@ -110,6 +127,22 @@ for (const [what, story, flowing, reason] of CASES) {
     const flow = flowOf(story.evidence())
     assert.equal(flow.flowing, flowing, flow.reason)
     assert.match(flow.reason, reason)
+  })
+}
+
+const NEXT: readonly [what: string, story: Story, actor: string | undefined, runbook: string | undefined][] = [
+  ['the account is disabled', new Story().disabled(20), 'Account owner', 'AhaSendAccountDisabled'],
+  ['AhaSend cannot be reached', new Story().dialled('a:25', false), 'Proxy operator', 'AhaSendUnreachable'],
+  ['a login is refused', new Story().login('shop', 535, 30), 'App: password', 'AhaSendCredentialsRejected'],
+  ['sessions are turned away', new Story().refused(7, LOAD), 'No one: retried', 'AhaSendLoadShedding'],
+  ['messages fail without a known cause', new Story().messages('tempfail', 3), undefined, undefined],
+  ['all is well', new Story().messages('accepted', 3), undefined, undefined],
+]
+
+for (const [what, story, actor, runbook] of NEXT) {
+  test(`${what}: ${actor ?? 'no one'} must act`, () => {
+    const { next } = flowOf(story.evidence())
+    assert.deepEqual([next?.actor, next?.runbook], [actor, runbook])
   })
 }
 

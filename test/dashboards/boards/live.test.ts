@@ -222,7 +222,7 @@ describe('the first refusal of its kind', unless(prometheusMissing()), () => {
   test('counts as one in a proxy that just started', async () => {
     // a 521 to a command that had none before, so that its series begins with it
     await refused('521-at-ehlo')
-    await stage.prometheus.waitFor(panel('Account disabled (521)', 600), ([one]) => one?.value === 1)
+    await stage.prometheus.waitFor(panel('Disabled (521)', 600), ([one]) => one?.value === 1)
   })
 
   test('counts as one in a proxy that is older than the time range', async () => {

@@ -1,4 +1,5 @@
 /** Compares the clock of this machine with what servers say. */
+import { HELP } from './help.ts'
 import { failed, note, type Outcome, ok, type Step } from './step.ts'
 
 /** What other steps found out about the time. They run first and add to it. */
@@ -18,7 +19,7 @@ export function noEvidence(): TimeEvidence {
 /** Below it, a skew hardly matters: TLS tolerates it, and traces of several machines still fit together. Arbitrary. */
 const MATTERS_MS = 60_000
 
-const NEXT = 'Synchronize the clock of this machine (NTP: chronyc tracking, timedatectl).'
+const SYNCHRONIZE = 'synchronize the clock of this machine (NTP: chronyc tracking, timedatectl).'
 
 export function clockStep(evidence: TimeEvidence, now: () => number): Step {
   return { group: 'Machine', title: 'clock', run: () => judge(evidence, new Date(now()).toISOString()) }
@@ -27,15 +28,24 @@ export function clockStep(evidence: TimeEvidence, now: () => number): Step {
 function judge({ skews, certificates, valid }: TimeEvidence, now: string): Outcome {
   const wrong = [...skews].filter(([, skewMs]) => Math.abs(skewMs) >= MATTERS_MS)
   const [first] = wrong
-  if (first) return failed(`this clock says ${now}, ${describe(first[1])} that of ${first[0]}`, { next: NEXT })
+  if (first) {
+    const text = `the clock of this machine (${now}) is ${describe(first[1])} the clock of ${first[0]}`
+    return failed(text, {
+      next: `Compare both with another clock. If this one is wrong, ${SYNCHRONIZE}`,
+      see: HELP.other,
+    })
+  }
   const [suspect] = certificates
   if (suspect && valid.size === 0) {
-    const relation = suspect[1] === 'CERT_HAS_EXPIRED' ? 'expired before' : 'begins after'
-    const next = `Compare the clock with another one. If it is wrong: ${NEXT}`
-    return failed(`this clock says ${now}, and the certificate of ${suspect[0]} ${relation} that`, { next })
+    const isExpired = suspect[1] === 'CERT_HAS_EXPIRED'
+    const relation = isExpired ? 'has expired' : 'is not valid yet'
+    const text = `the clock may be wrong: at its time, ${now}, the certificate of ${suspect[0]} ${relation}`
+    return failed(text, { next: `Compare it with another clock. If it is wrong, ${SYNCHRONIZE}`, see: HELP.other })
   }
-  if (skews.size > 0) return ok('agrees with the OTLP receiver')
-  return valid.size > 0 ? ok(`${now} is within the validity of the certificates`) : note('nothing to compare it with')
+  if (skews.size > 0) return ok('it agrees with the clock of the OTLP receiver')
+  return valid.size > 0
+    ? ok(`at its time, ${now}, the certificates of the upstreams are valid`)
+    : note('nothing to compare it with')
 }
 
 function describe(skewMs: number): string {

@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict'
 import net from 'node:net'
 import { test } from 'node:test'
-import { dnsSteps, portSteps } from '../../../app/check/network.ts'
-import type { Outcome } from '../../../app/check/step.ts'
-import type { Config } from '../../../proxy/settings/config.ts'
-import { parseConfig } from '../../../proxy/settings/settings.ts'
-import { openBlackHole } from '../../support/sockets/black-hole.ts'
-import { listenOnLoopback } from '../../support/sockets/listen.ts'
+import type { Outcome } from '../../../../app/check/steps/step.ts'
+import { dnsSteps, portSteps } from '../../../../app/check/upstream/network.ts'
+import { nothingDialled } from '../../../../app/check/upstream/upstreams.ts'
+import type { Config } from '../../../../proxy/settings/config.ts'
+import { parseConfig } from '../../../../proxy/settings/settings.ts'
+import { openBlackHole } from '../../../support/sockets/black-hole.ts'
+import { listenOnLoopback } from '../../../support/sockets/listen.ts'
 
 const signal = new AbortController().signal
 
@@ -52,8 +53,8 @@ test('ports in parallel: one that works, one that refuses mail, one without a gr
   )
   const [works = 0, refuses = 0, silent = 0] = await Promise.all(servers.map(listenOnLoopback))
   const began = performance.now()
-  const [step] = portSteps(configFor('smtp://127.0.0.1:1'), new Set(), [works, refuses, silent, hole.port])
-  const outcome = (await step?.run(signal)) as Outcome
+  const [step] = portSteps(configFor('smtp://127.0.0.1:1'), nothingDialled(), [works, refuses, silent, hole.port])
+  const outcome = (await step!.run(signal)) as Outcome
   assert.ok(performance.now() - began < 6000)
   for (const server of servers) server.close()
   assert.equal(outcome.status, 'note')
@@ -69,10 +70,39 @@ test('ports in parallel: one that works, one that refuses mail, one without a gr
 })
 
 test('an upstream that was reached is not dialled again', async () => {
-  const [step] = portSteps(configFor('smtp://127.0.0.1:1'), new Set(['127.0.0.1:1']), [])
+  const [step] = portSteps(
+    configFor('smtp://127.0.0.1:1'),
+    { ...nothingDialled(), reached: new Set(['127.0.0.1:1']) },
+    [],
+  )
   assert.equal((await step?.run(signal))?.text, 'port 1 works')
 })
 
 test('an unencrypted upstream is not AhaSend: its other ports do not matter', () => {
-  assert.deepEqual(portSteps(configFor('smtp://127.0.0.1:2526?tls=off'), new Set()), [])
+  assert.deepEqual(portSteps(configFor('smtp://127.0.0.1:2526?tls=off'), nothingDialled()), [])
+})
+
+test('if no port works, the advice is to open a firewall, unless the server answers', async () => {
+  const config = configFor('smtp://127.0.0.1:1')
+  const [unreachable] = portSteps(config, nothingDialled(), [])
+  assert.match(
+    ((await unreachable!.run(signal)) as Outcome).details?.join() ?? '',
+    /^Next: no port works\. Allow .* firewall/,
+  )
+  const [answering] = portSteps(config, { ...nothingDialled(), answered: new Set(['127.0.0.1:1']) }, [])
+  assert.deepEqual(((await answering!.run(signal)) as Outcome).details, [])
+  const [literal] = portSteps(configFor('smtp://[::1]:1'), nothingDialled(), [])
+  assert.match(((await literal!.run(signal)) as Outcome).details?.join() ?? '', /IPv6 may not work/)
+})
+
+test('a name whose IPv6 address does not answer: mail takes IPv4, and a warning says so', async () => {
+  const find = async () => [
+    { address: '127.0.0.1', family: 4 },
+    { address: '::1', family: 6 },
+  ]
+  const dialled = { ...nothingDialled(), reached: new Set(['a.example:1']) }
+  const [step] = portSteps(configFor('smtp://a.example:1'), dialled, [], find)
+  const { status, details } = (await step!.run(signal)) as Outcome
+  assert.equal(status, 'note')
+  assert.match(details?.join() ?? '', /^warning: IPv6 does not work: \[::1\]:1 .*The proxy uses IPv4 instead/)
 })

@@ -12,7 +12,7 @@ export interface Outcome {
   readonly details?: readonly string[]
   /** After a failure: what to do. */
   readonly next?: string
-  /** After a failure: the URL of the runbook or of the section of the README. */
+  /** After a failure: the URL of the runbook or of the page of the documentation. */
   readonly see?: string
   /** True if a setting is wrong: the exit code is 2 instead of 1. */
   readonly misconfigured?: true
@@ -30,14 +30,6 @@ export interface Finished extends Outcome {
   readonly group: string
   readonly title: string
   readonly ms: number
-}
-
-/** Where failures find more help. */
-const README = 'https://github.com/AhaSend/ahasend-smtp-proxy#'
-
-/** The URL of a section of the README. */
-export function section(anchor: string): string {
-  return `${README}${anchor}`
 }
 
 export function ok(text: string, details: readonly string[] = []): Outcome {

@@ -1,10 +1,10 @@
 /** The names in the settings file of Compose, and the receivers of alerts. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { alertsStep } from '../../../app/check/alerts.ts'
-import { readSettingsFile, settingsFileStep } from '../../../app/check/configuration.ts'
-import type { Outcome } from '../../../app/check/step.ts'
-import type { Environment } from '../../../settings/environment.ts'
+import { alertsStep } from '../../../../app/check/steps/alerts.ts'
+import { readSettingsFile, settingsFileStep } from '../../../../app/check/steps/configuration.ts'
+import type { Outcome } from '../../../../app/check/steps/step.ts'
+import type { Environment } from '../../../../settings/environment.ts'
 
 const signal = new AbortController().signal
 
@@ -21,7 +21,7 @@ test('misspelled names of each group fail, without their values', () => {
     'ALERT_WEBHOK_URL: there is no such setting. Did you mean ALERT_WEBHOOK_URL?',
     'GRAFANA_PUBLSH: there is no such setting. Did you mean GRAFANA_PUBLISH?',
   ])
-  assert.match(outcome.see ?? '', /#misspelled-settings$/)
+  assert.match(outcome.see ?? '', /docs\/configuration\.md$/)
   assert.doesNotMatch(JSON.stringify(outcome), /hunter2/)
 })
 

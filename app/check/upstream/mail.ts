@@ -1,15 +1,16 @@
 /** Logs in at an upstream and sends a test message, inside TLS only. */
 import { randomUUID } from 'node:crypto'
-import type { CommandName } from '../../proxy/events/closed-sets.ts'
-import { authority } from '../../proxy/settings/addresses.ts'
-import type { UpstreamAddress } from '../../proxy/settings/config.ts'
-import type { Dialer, DialResult } from '../../proxy/upstream/dialer.ts'
+import type { CommandName } from '../../../proxy/events/closed-sets.ts'
+import { authority } from '../../../proxy/settings/addresses.ts'
+import type { UpstreamAddress } from '../../../proxy/settings/config.ts'
+import type { Dialer, DialResult } from '../../../proxy/upstream/dialer.ts'
+import { HELP } from '../steps/help.ts'
+import { failed, note, type Outcome, ok, type Step } from '../steps/step.ts'
 import { type Answer, Conversation, ehlo, NoAnswer } from './conversation.ts'
 import { type Login, redactor } from './login.ts'
-import { dialFailure, refusal } from './replies.ts'
-import { failed, type Outcome, ok, type Step } from './step.ts'
+import { dialFailure, noAnswer, refusal } from './replies.ts'
 
-/** The way to an upstream. */
+/** An upstream, and how it is dialled. */
 export interface Route {
   readonly dialer: Dialer
   readonly server: UpstreamAddress
@@ -20,25 +21,37 @@ export interface Route {
 export interface TestMessage {
   readonly to: string
   readonly from: string
-  /** True if it is to be delivered: without `AhaSend-Sandbox: true`. */
+  /** True if AhaSend delivers it, because it lacks `AhaSend-Sandbox: true`. */
   readonly real: boolean
 }
 
-/** Checks a login. */
-export function loginStep(route: Route, login: Login): Step {
-  const run = (signal: AbortSignal) => converse({ routes: [route], login, signal }, () => undefined)
+/** Checks a login. `reached` holds the upstreams (`host:port`) that an earlier step reached. */
+export function loginStep(route: Route, login: Login, reached: ReadonlySet<string>): Step {
+  const run = (signal: AbortSignal) => {
+    if (!reached.has(authority(route.server))) return note(UNREACHED)
+    return converse({ routes: [route], login, signal }, () => undefined)
+  }
   return { group: 'Login', title: `login at ${authority(route.server)}`, run }
 }
 
 /**
- * Sends a message by the first upstream that can be reached, like the proxy, after a login if there is one, and shows the
- * dialogue.
+ * Sends a message through the first upstream that can be reached, as the proxy does, after a login if there is one, and shows
+ * the dialogue.
  */
-export function messageStep(routes: readonly Route[], login: Login | undefined, message: TestMessage): Step {
-  const run = async (signal: AbortSignal) =>
-    converse({ routes, login, signal, isShown: true }, (conversation) => transact(conversation, message))
+export function messageStep(
+  routes: readonly Route[],
+  login: Login | undefined,
+  message: TestMessage,
+  reached: ReadonlySet<string>,
+): Step {
+  const run = async (signal: AbortSignal) => {
+    if (reached.size === 0) return note(UNREACHED)
+    return converse({ routes, login, signal, isShown: true }, (conversation) => transact(conversation, message))
+  }
   return { group: 'Test message', title: message.real ? 'real message' : 'sandbox message', run }
 }
+
+const UNREACHED = 'not tested, because the upstream cannot be used (see above)'
 
 interface Talk {
   readonly routes: readonly Route[]
@@ -78,6 +91,7 @@ async function dialFirst(routes: readonly Route[], signal: AbortSignal): Promise
 
 const UNENCRYPTED = failed('the connection to this upstream is unencrypted (?tls=off), so no password is sent', {
   next: 'Check the login at an upstream with TLS.',
+  see: HELP.settings,
 })
 
 async function outcomeOf(conversation: Conversation, login: Login | undefined, then: Continue): Promise<Outcome> {
@@ -88,7 +102,7 @@ async function outcomeOf(conversation: Conversation, login: Login | undefined, t
     return refused ?? (await then(conversation)) ?? ok('the user name and the password are accepted')
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error
-    return failed(error.message, { next: 'Try again. If it stays so, contact the support of AhaSend.' })
+    return noAnswer(error.message)
   }
 }
 
@@ -98,7 +112,10 @@ async function logIn(conversation: Conversation, hello: Answer, login: Login): P
     (line) => /^250[ -]AUTH[ =](.*)$/i.exec(line)?.[1]?.toUpperCase().split(' ') ?? [],
   )
   if (!offered.some((name) => name === 'PLAIN' || name === 'LOGIN')) {
-    return failed('the server offers neither AUTH PLAIN nor AUTH LOGIN', { next: 'Is this the server of AhaSend?' })
+    return failed('the server offers neither AUTH PLAIN nor AUTH LOGIN', {
+      next: "Check that PROXY_UPSTREAM names AhaSend's server.",
+      see: HELP.other,
+    })
   }
   const answer = await (offered.includes('PLAIN') ? authPlain : authLogin)(conversation, login)
   if (answer.code === 235) return undefined

@@ -1,7 +1,7 @@
 /** The login for `check`. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readLogin, redactor } from '../../../app/check/login.ts'
+import { readLogin, redactor } from '../../../../app/check/upstream/login.ts'
 
 const noFile = () => assert.fail('no file is read')
 

@@ -1,6 +1,6 @@
 /** The user name and the password for the `check` command. They are never printed. */
-import { type Environment, isSet } from '../../settings/environment.ts'
-import type { ReadText } from '../../settings/readers.ts'
+import { type Environment, isSet } from '../../../settings/environment.ts'
+import type { ReadText } from '../../../settings/readers.ts'
 
 export interface Login {
   readonly user: string

@@ -1,6 +1,6 @@
 /** A dialogue with an upstream: commands, replies, and a record of both without secrets. */
-import { type Reply, ReplyReader } from '../../proxy/smtp/reply.ts'
-import type { DialledUpstream } from '../../proxy/upstream/dialer.ts'
+import { type Reply, ReplyReader } from '../../../proxy/smtp/reply.ts'
+import type { DialledUpstream } from '../../../proxy/upstream/dialer.ts'
 
 /** A reply, printable. */
 export interface Answer {

@@ -1,7 +1,7 @@
 /** Checks whether the limit of open files allows PROXY_MAX_SESSIONS sessions. */
-import { openFilesNote } from '../../proxy/server/fd-limit.ts'
-import type { Config } from '../../proxy/settings/config.ts'
-import type { Environment } from '../../settings/environment.ts'
+import { openFilesNote } from '../../../proxy/server/fd-limit.ts'
+import type { Config } from '../../../proxy/settings/config.ts'
+import type { Environment } from '../../../settings/environment.ts'
 import { note, type Outcome, ok, type Step } from './step.ts'
 
 /** `limit` is that of this process: a service manager may give the proxy another one. */
@@ -11,9 +11,12 @@ export function openFilesStep(config: Config, env: Environment, limit: number): 
 
 function compare(config: Config, env: Environment, limit: number): Outcome {
   const found = openFilesNote(config, env, limit)
-  if (!found) return ok(`${limit === Number.POSITIVE_INFINITY ? 'no limit' : limit} for ${config.maxSessions} sessions`)
+  if (!found) {
+    const allowed = limit === Number.POSITIVE_INFINITY ? 'no limit' : `a limit of ${limit}`
+    return ok(`${allowed}, enough for ${config.maxSessions} sessions`)
+  }
   const { needed, advice } = found.facts
   return note(`${found.message}: ${found.facts.sessions} sessions, limit ${limit}, needed ${needed}`, [
-    `Next: ${advice}. The limit is that of this command; the proxy may have another one.`,
+    `To allow more sessions, ${advice}. The limit is that of this command; the proxy may have another one.`,
   ])
 }

@@ -1,10 +1,12 @@
 /** Checks that the listeners and the admin server can be opened. A running proxy may already have done so. */
 import http from 'node:http'
 import net from 'node:net'
-import { listenError } from '../../proxy/net/listen-error.ts'
-import { authority } from '../../proxy/settings/addresses.ts'
-import type { Config } from '../../proxy/settings/config.ts'
-import { failed, note, type Outcome, ok, type Step, section } from './step.ts'
+import { listenError } from '../../../proxy/net/listen-error.ts'
+import { lookupOwnFirst, ownAddresses } from '../../../proxy/net/own-addresses.ts'
+import { ADMIN_IN_COMPOSE, authority } from '../../../proxy/settings/addresses.ts'
+import type { Config } from '../../../proxy/settings/config.ts'
+import { HELP } from './help.ts'
+import { failed, note, type Outcome, ok, type Step } from './step.ts'
 
 interface Endpoint {
   readonly variable: string
@@ -37,17 +39,40 @@ function adminUrl(admin: NonNullable<Config['admin']>): string {
 }
 
 async function canOpen(endpoint: Endpoint, admin: Config['admin']): Promise<Outcome> {
-  const error = await bind(endpoint)
+  const error = await openingError(endpoint)
   if (!error) return ok('can be opened')
+  if (endpoint.url === ADMIN_IN_COMPOSE && error.syscall !== 'listen') return note(NAMELESS)
   const running = error.code === 'EADDRINUSE' && admin ? await runningProxy(admin) : undefined
   if (running?.has(endpoint)) return note(`in use by a running proxy, version ${running.version}`)
   const { message } = listenError(endpoint.variable, endpoint.url, error)
-  const next = error.code === 'EADDRINUSE' ? `Find the program: ss -ltnp 'sport = :${endpoint.port}'` : undefined
-  return failed(`${message} (${error.code ?? 'unknown'})`, { ...(next && { next }), see: section('operation') })
+  return failed(`${message} (${error.code ?? 'unknown'})`, { next: nextAfter(error.code, endpoint), see: HELP.other })
+}
+
+function nextAfter(code: string | undefined, { variable, host, port }: Endpoint): string {
+  if (code === 'EADDRINUSE') return `Find the program: ss -ltnp 'sport = :${port}'`
+  if (code === 'EADDRNOTAVAIL') return `Correct ${variable}. To list the addresses of this machine: ip -brief address`
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `Correct ${variable}. To test the name: getent hosts ${host}`
+  return `Correct ${variable}.`
+}
+
+/** `docker compose run` starts a container without the names that `docker compose up` gives to the container of a service. */
+const NAMELESS =
+  'not tested: this container does not have the name that compose.yaml gives to the proxy. ' +
+  'To test the running proxy: docker compose exec proxy node app/entry.js check'
+
+async function openingError(endpoint: Endpoint): Promise<NodeJS.ErrnoException | undefined> {
+  if (endpoint.variable !== 'PROXY_ADMIN') return bind(endpoint)
+  try {
+    const hosts = await ownAddresses(endpoint.host)
+    const errors = await Promise.all(hosts.map((host) => bind({ host, port: endpoint.port })))
+    return errors.find((error) => error !== undefined)
+  } catch (error) {
+    return error as NodeJS.ErrnoException
+  }
 }
 
 /** Opens and closes the port; returns the error if it cannot be opened. */
-function bind({ host, port }: Endpoint): Promise<NodeJS.ErrnoException | undefined> {
+function bind({ host, port }: Pick<Endpoint, 'host' | 'port'>): Promise<NodeJS.ErrnoException | undefined> {
   return new Promise((settle) => {
     const server = net.createServer((socket) => socket.destroy())
     server.once('error', settle)
@@ -65,7 +90,8 @@ interface Running {
 function runningProxy(admin: NonNullable<Config['admin']>): Promise<Running | undefined> {
   return new Promise((settle) => {
     const none = () => settle(undefined)
-    const request = http.get({ ...admin, path: '/status.json', agent: false, signal: AbortSignal.timeout(ADMIN_MS) })
+    const signal = AbortSignal.timeout(ADMIN_MS)
+    const request = http.get({ ...admin, path: '/status.json', agent: false, lookup: lookupOwnFirst, signal })
     request.on('error', none).on('response', (response) => {
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', none)

@@ -1,11 +1,11 @@
 /** Checks the OTLP receivers: sends an empty export of each signal. */
 import http from 'node:http'
 import https from 'node:https'
-import { connectOtlp } from '../../otel/export/otlp.ts'
-import type { OtelSettings, Otlp } from '../../otel/settings/effective.ts'
-import { shownUrl } from '../../settings/mistakes.ts'
+import { connectOtlp } from '../../../otel/export/otlp.ts'
+import type { OtelSettings, Otlp } from '../../../otel/settings/effective.ts'
+import { shownUrl } from '../../../settings/mistakes.ts'
 import type { TimeEvidence } from './clock.ts'
-import { runbook } from './replies.ts'
+import { runbook } from './help.ts'
 import { failed, note, type Outcome, ok, type Step } from './step.ts'
 
 /** Longest time for one export, in milliseconds. The signal's own timeout applies, too. */
