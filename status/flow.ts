@@ -38,6 +38,9 @@ const RECENT_MINUTES = 5
 /** Fewer failures than this share leave the answer at yes. */
 const TOLERATED = 0.05
 
+/** What a refusing greeting most likely means, if no app was refused in the last minutes. */
+const GREETING_CAUSES: Readonly<Record<number, ReplyCause>> = { 421: 'load_shedding', 521: 'account_disabled' }
+
 /** The first of these that applies is the answer: the more it stops, the earlier it comes. */
 export function flowOf(evidence: Evidence): Flow {
   return (
@@ -61,14 +64,25 @@ function accountDisabled({ now, moments }: Evidence): Flow | undefined {
   return { flowing: 'no', reason, next: nextStep('account_disabled') }
 }
 
-/** Each upstream that was dialled failed at the last dial, and nothing was accepted since the first of these. */
-function unreachable({ now, moments, upstreams }: Evidence): Flow | undefined {
+/** Each upstream that was dialled failed at the last dial, and nothing was accepted since the newest of these. */
+function unreachable({ now, minutes, moments, upstreams }: Evidence): Flow | undefined {
   const dialled = upstreams.flatMap(({ last }) => (last ? [last] : []))
   if (dialled.length === 0 || dialled.some(({ ok }) => ok)) return undefined
   const newest = dialled.reduce((one, other) => (other.at > one.at ? other : one))
   if ((moments.acceptedAt ?? 0) > newest.at) return undefined
-  const reason = `AhaSend cannot be reached (${ago(now - newest.at)}): ${newest.explanation ?? newest.error}.`
+  const { at, replyCode, explanation, error } = newest
+  if (replyCode !== undefined) return refusingConnections(replyCode, ago(now - at), recentCounts(minutes))
+  const reason = `AhaSend cannot be reached (${ago(now - at)}): ${explanation ?? error}.`
   return { flowing: 'no', reason, next: nextStep('upstream_unreachable') }
+}
+
+/** AhaSend answers, but its greeting refuses every connection. */
+function refusingConnections(code: number, when: string, recent: Counts): Flow {
+  const common = mostCommon(recent)
+  const cause = common?.code === code ? common.cause : GREETING_CAUSES[code]
+  const meaning = cause ? `: ${meanings[cause].meaning}` : ''
+  const reason = `AhaSend refuses new connections with ${code} (${when})${meaning}.`
+  return { flowing: 'no', reason, ...(cause && { next: nextStep(cause) }) }
 }
 
 function loginsRejected({ now, moments }: Evidence): Flow | undefined {
@@ -82,7 +96,7 @@ function loginsRejected({ now, moments }: Evidence): Flow | undefined {
 }
 
 function recentMessages({ now, minutes, moments }: Evidence): Flow {
-  const counts = sumOf(sumByApp(minutes.slice(-RECENT_MINUTES)).values())
+  const counts = recentCounts(minutes)
   const { accepted, tempfail, permfail, in_doubt } = counts.outcomes
   const failed = tempfail + permfail + in_doubt + counts.refusedSessions - counts.notAllowed
   const strangers = strangersIn(counts)
@@ -98,6 +112,10 @@ function recentMessages({ now, minutes, moments }: Evidence): Flow {
   if (failed > TOLERATED * (accepted + failed) || in_doubt > 0) return { flowing: 'partly', ...failing }
   const messages = accepted === 1 ? 'message' : 'messages'
   return { flowing: 'yes', reason: `${number(accepted)} ${messages} accepted in the last 5 minutes.${strangers}` }
+}
+
+function recentCounts(minutes: readonly Minute[]): Counts {
+  return sumOf(sumByApp(minutes.slice(-RECENT_MINUTES)).values())
 }
 
 function silence(now: number, { acceptedAt }: Moments): string {

@@ -15,6 +15,8 @@ export interface UpstreamReport {
     readonly error?: DialError
     /** What the error means, in a sentence. */
     readonly explanation?: string
+    /** The code of a greeting that refused the connection. */
+    readonly replyCode?: number
     /** The reply code and the library's name of the error, where there is one. */
     readonly detail?: string
   }
@@ -40,7 +42,8 @@ export class Upstreams {
     const { at, end, error } = dial
     const facts = [dial.replyCode, dial.detail].filter((fact) => fact !== undefined).join(', ')
     const failure = error && { error, explanation: explanationOf(dial, error), ...(facts && { detail: facts }) }
-    report.last = { at, ok: !error, milliseconds: Math.max(0, end - at), ...failure }
+    const refusal = error === 'greeting_refused' && dial.replyCode !== undefined && { replyCode: dial.replyCode }
+    report.last = { at, ok: !error, milliseconds: Math.max(0, end - at), ...failure, ...refusal }
     if (!error) report.reachedAt = at
     if (dial.certificateNotAfter !== undefined) report.certificateNotAfter = dial.certificateNotAfter * 1000
   }

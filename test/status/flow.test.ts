@@ -53,6 +53,19 @@ class Story {
     return this
   }
 
+  greeted(replyCode: number, secondsAgo = 10): this {
+    const failure = {
+      error: 'greeting_refused',
+      explanation: 'the upstream refused this connection',
+      replyCode,
+    } as const
+    this.upstreams.push({
+      server: 'a:25',
+      last: { at: NOW - secondsAgo * 1000, ok: false, milliseconds: 5, ...failure },
+    })
+    return this
+  }
+
   evidence(): Evidence {
     const { draining, moments, upstreams } = this
     return { now: NOW, draining, minutes: this.minutes.last(NOW), moments, upstreams }
@@ -99,6 +112,24 @@ const CASES: readonly [what: string, story: Story, flowing: Flowing, reason: Reg
   ['it was disabled an hour ago, and no one has sent since', new Story().disabled(4000), 'no', /521, 1 h ago/],
   ['AhaSend cannot be reached', new Story().dialled('a:25', false), 'no', /cannot be reached .* timed out\.$/],
   [
+    'every greeting is 421, and no app has connected',
+    new Story().greeted(421),
+    'no',
+    /^AhaSend refuses new connections with 421 \(10 s ago\): AhaSend is overloaded/,
+  ],
+  [
+    'every greeting is 421, for another reason',
+    new Story().greeted(421).refused(3, { code: 421, cause: 'internal_error' }),
+    'no',
+    /with 421 \(10 s ago\): AhaSend has a temporary problem\.$/,
+  ],
+  [
+    'every greeting is 554',
+    new Story().greeted(554),
+    'no',
+    /^AhaSend refuses new connections with 554 \(10 s ago\)\.$/,
+  ],
+  [
     'the second upstream answers',
     new Story().dialled('a:25', false).dialled('b:25', true).messages('accepted', 1),
     'yes',
@@ -133,6 +164,8 @@ for (const [what, story, flowing, reason] of CASES) {
 const NEXT: readonly [what: string, story: Story, actor: string | undefined, runbook: string | undefined][] = [
   ['the account is disabled', new Story().disabled(20), 'Account owner', 'AhaSendAccountDisabled'],
   ['AhaSend cannot be reached', new Story().dialled('a:25', false), 'Proxy operator', 'AhaSendUnreachable'],
+  ['AhaSend refuses connections', new Story().greeted(421), 'No one: retried', 'AhaSendLoadShedding'],
+  ['AhaSend refuses connections without a known cause', new Story().greeted(554), undefined, undefined],
   ['a login is refused', new Story().login('shop', 535, 30), 'App: password', 'AhaSendCredentialsRejected'],
   ['sessions are turned away', new Story().refused(7, LOAD), 'No one: retried', 'AhaSendLoadShedding'],
   ['messages fail without a known cause', new Story().messages('tempfail', 3), undefined, undefined],
