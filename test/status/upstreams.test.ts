@@ -40,3 +40,8 @@ test('a slow dial that ends after a later one does not replace it', () => {
 test('a server that is not configured is ignored', () => {
   assert.equal(after(dial(1000, { serverAddress: 'elsewhere.example' })).length, 2)
 })
+
+test('a greeting that refuses shows its code', () => {
+  const [first] = after(dial(1000, { error: 'greeting_refused', replyCode: 421 }))
+  assert.equal(first?.last?.replyCode, 421)
+})
