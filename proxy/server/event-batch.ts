@@ -1,12 +1,12 @@
 /** Forwards the events of a worker to the main thread: in batches, and never more than the main thread can process. */
-import type { Dial } from '../events/dial.ts'
+import type { Dial, Lookup, Unused } from '../events/dial.ts'
 import type { Observer, Telemetry } from '../events/observer.ts'
 import type { SessionEvent, SessionOpen } from '../events/session-event.ts'
 
-/** An event of a session (the worker numbers its sessions), a dial without a session, or the failure of an observer. */
+/** An event of a session (the worker numbers its sessions), one without a session, or the failure of an observer. */
 export type BatchEntry =
   | { readonly session: number; readonly event: SessionEvent }
-  | { readonly session?: never; readonly event: Dial }
+  | { readonly session?: never; readonly event: Dial | Lookup | Unused }
   | { readonly session?: never; readonly event?: never; readonly failure: string }
 
 /**
@@ -67,6 +67,10 @@ export class Batch implements Telemetry {
   }
 
   dial(event: Dial): void {
+    this.#add({ event })
+  }
+
+  upstream(event: Lookup | Unused): void {
     this.#add({ event })
   }
 
