@@ -76,9 +76,11 @@ test('dials and failures of observers are sent without a session, and a flush se
   }, new ProcessedCount())
   all.observerFailed(new RangeError('secret'))
   all.observerFailed('no error')
+  const lookup = { type: 'lookup', at: 0, end: 1, serverAddress: 'send.example' } as const
+  all.upstream(lookup)
   all.flush()
   all.flush()
-  assert.deepEqual([flushes, sent], [2, [{ failure: 'RangeError' }, { failure: 'unknown' }]])
+  assert.deepEqual([flushes, sent], [2, [{ failure: 'RangeError' }, { failure: 'unknown' }, { event: lookup }]])
 })
 
 test('the counts may wrap around', () => {

@@ -31,7 +31,10 @@ function start(context: TestContext, port = 0) {
     processed: new ProcessedCount().memory,
     ticketKeys: Buffer.alloc(48),
   }
-  const worker = new Worker(WORKER, { workerData, env: { PROXY_UPSTREAM: 'smtp://127.0.0.1:9?tls=off' } })
+  const worker = new Worker(WORKER, {
+    workerData,
+    env: { PROXY_UPSTREAM: 'smtp://127.0.0.1:9?tls=off', PROXY_WARM_CONNECTIONS: '0' },
+  })
   context.after(() => worker.terminate())
   const messages = on(worker, 'message')
   /** The next message of this type. Others, such as figures of the event loop, are skipped. */

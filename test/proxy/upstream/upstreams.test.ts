@@ -84,7 +84,11 @@ describe('While the resolver fails', () => {
       const host = what === 'silence' ? 'mute.test' : 'mail.test'
       using names = new Names({ [host]: HERE })
       using clock = new Clock()
-      await using scene = await startScene(trust, { host, limits: { tickMs: 10 }, env: { PROXY_DIAL_TIMEOUT: '4s' } })
+      await using scene = await startScene(trust, {
+        host,
+        limits: { tickMs: 10 },
+        env: { PROXY_DIAL_TIMEOUT: '2500ms' },
+      })
       await greets(scene)
       names.set(host, failure)
       for (const minutes of [1, 20, 37]) {
