@@ -1,5 +1,5 @@
 /** Takes the proxy's events and keeps what the status page shows. */
-import type { Dial } from '../proxy/events/dial.ts'
+import type { Dial, Lookup, Unused } from '../proxy/events/dial.ts'
 import type { LoopFigures } from '../proxy/events/loop-figures.ts'
 import type { Observer, Telemetry } from '../proxy/events/observer.ts'
 import type { ReplyFacts } from '../proxy/events/reply.ts'
@@ -31,6 +31,10 @@ export class Feed implements Telemetry {
 
   dial(event: Dial): void {
     this.upstreams.dialled(event)
+  }
+
+  upstream(event: Lookup | Unused): void {
+    if (event.type === 'lookup') this.upstreams.lookedUp(event)
   }
 
   /** Nothing to show: a metric counts it, and an alert names it. */

@@ -192,8 +192,9 @@ export const SETTINGS = {
     group: 'performance',
     default: '8',
     meaning:
-      'Maximum number of preconnected upstream connections. The actual number follows the recent rate of new ' +
-      'sessions. 0 = off.',
+      'Maximum number of preconnected upstream connections, over all event loops. The actual number follows the recent rate ' +
+      'of new sessions. For three minutes after a session, each event loop keeps at least one, and renews it every 30s: at ' +
+      'most 120 unused connections to AhaSend per hour and event loop while sessions are rare. 0 = off.',
     read: integer(0, 256),
     effective: (config) => config.warmConnections,
   },

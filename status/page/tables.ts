@@ -112,7 +112,8 @@ export function upstreams({ upstreams: all, now }: StatusReport): Html {
   })
 }
 
-function upstreamRow({ server, last, reachedAt, certificateNotAfter }: UpstreamReport, now: number): Html {
+function upstreamRow(upstream: UpstreamReport, now: number): Html {
+  const { server, last, reachedAt, certificateNotAfter } = upstream
   const reached = reachedAt === undefined ? 'never reached' : `last reached ${ago(now - reachedAt)}`
   const result = !last
     ? html`<span class="muted">not dialled yet</span>`
@@ -120,7 +121,14 @@ function upstreamRow({ server, last, reachedAt, certificateNotAfter }: UpstreamR
       ? html`<span class="tag good">reached</span> in ${duration(last.milliseconds)}`
       : html`<span class="tag bad">failed</span> ${last.explanation} <span class="muted">(${last.error}${last.detail ? `, ${last.detail}` : ''}; ${reached})</span>`
   const days = certificateNotAfter === undefined ? undefined : daysUntil(certificateNotAfter, now)
-  return html`<tr><th scope="row">${server}</th><td class="nowrap">${last ? ago(now - last.at) : '–'}</td><td class="wide">${result}</td><td class="nowrap">${days === undefined ? '–' : certificateText(days)}</td></tr>`
+  return html`<tr><th scope="row">${server}</th><td class="nowrap">${last ? ago(now - last.at) : '–'}</td><td class="wide">${result}${lookupFailure(upstream, now)}</td><td class="nowrap">${days === undefined ? '–' : certificateText(days)}</td></tr>`
+}
+
+/** Mail flows while the last good answer is used, so a row may have both: reached, and that DNS fails. */
+function lookupFailure({ lookup }: UpstreamReport, now: number): Html | string {
+  if (!lookup) return ''
+  const answer = lookup.answeredAt === undefined ? 'no earlier answer' : `last answer ${ago(now - lookup.answeredAt)}`
+  return html` <span class="tag bad">DNS fails</span> ${lookup.explanation} <span class="muted">(${lookup.error}; ${answer})</span>`
 }
 
 function certificateText(days: number): string {

@@ -20,8 +20,11 @@ const SURROUNDINGS: Surroundings = {
   changes: ['STARTTLS is answered here.'],
 }
 
-function report(surroundings: Partial<Surroundings> = {}, failures: readonly FailureReport[] = []) {
-  const feed = new Feed(new Upstreams(['send.example:587']))
+function report(
+  surroundings: Partial<Surroundings> = {},
+  failures: readonly FailureReport[] = [],
+  feed = new Feed(new Upstreams(['send.example:587'])),
+) {
   return reportOf(feed, failures, { ...SURROUNDINGS, ...surroundings }, 93_784_000)
 }
 
@@ -34,6 +37,16 @@ test('the page has the version, the uptime, the listeners, the warnings and the 
   const page = statusPage(report())
   for (const part of ['1.2.3', 'up for 1 d 2 h', 'smtps://[::1]:4650', '50s is short', 'STARTTLS is answered here.'])
     assert.ok(page.includes(part), part)
+})
+
+test('an upstream whose name does not resolve is marked, with the age of the answer that is used', () => {
+  const feed = new Feed(new Upstreams(['send.example:587']))
+  assert.ok(!statusPage(report({}, [], feed)).includes('DNS fails'))
+  const lookup = { type: 'lookup', at: 93_700_000, end: 93_700_000, serverAddress: 'send.example' } as const
+  feed.upstream({ ...lookup, error: 'resolver_timeout', answerAgeMs: 36_000 })
+  const page = statusPage(report({}, [], feed))
+  assert.match(page, /DNS fails<\/span> the DNS resolver .* did not answer within 2s: check it/)
+  assert.match(page, /\(resolver_timeout; last answer 2 min ago\)/)
 })
 
 test('nothing on the page comes from elsewhere, and no script or style is inline', () => {
