@@ -3,6 +3,7 @@ import { createLogger, type LogOutput } from '../otel/export/logger.ts'
 import { type Sdk, start } from '../otel/sdk.ts'
 import { OTEL_ROWS } from '../otel/settings/table.ts'
 import packageJson from '../package.json' with { type: 'json' }
+import { clientNames } from '../proxy/settings/client-names.ts'
 import { Appliance } from './appliance.ts'
 import { CHECK_OPTIONS } from './check/arguments.ts'
 import { check } from './check/check.ts'
@@ -64,7 +65,7 @@ async function run(): Promise<ExitCode> {
   const sdk: Sdk = start({
     servers: [...new Set(config.upstreams.map(({ host }) => host))],
     listeners: config.listeners.map(({ url }) => url),
-    clients: [...new Set(config.clients.map(({ name }) => name))],
+    clients: clientNames(config),
     settings: otel,
     slowMs: config.slowMs,
     warn: (fields, message) => output?.logger.warn(fields, message),

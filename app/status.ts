@@ -4,6 +4,7 @@ import packageJson from '../package.json' with { type: 'json' }
 import { ownOpenFilesLimit } from '../proxy/server/fd-limit.ts'
 import type { MailServer } from '../proxy/server/server.ts'
 import { CHANGES } from '../proxy/session/changes.ts'
+import { clientNames } from '../proxy/settings/client-names.ts'
 import type { Config, ListenAddress } from '../proxy/settings/config.ts'
 import { Failures } from '../status/failures.ts'
 import { Feed } from '../status/feed.ts'
@@ -24,7 +25,7 @@ export class Status {
   constructor(settings: Settings) {
     this.#config = settings.config
     this.#warnings = warningsOf(settings, process.env)
-    this.tail = new Tail([...new Set(settings.config.clients.map(({ name }) => name)), 'other'])
+    this.tail = new Tail([...clientNames(settings.config), 'other'])
     this.feed = new Feed(new Upstreams(settings.config.upstreams.map(({ host, port }) => `${host}:${port}`)))
   }
 

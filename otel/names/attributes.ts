@@ -62,8 +62,8 @@ export const attributes = {
   'smtp.opaque.reason': { help: 'Why the proxy could no longer follow a session.', values: opaqueReasons },
   'smtp.dial.phase': { help: 'A phase of an attempt to connect to an upstream.', values: dialPhases },
   'smtp.client.name': {
-    help: "The configured name of the client's network.",
-    range: 'the names in PROXY_CLIENTS, and `other`',
+    help: "The configured name of the client's network or of its listener.",
+    range: 'the names in PROXY_CLIENTS and of listeners in PROXY_LISTEN, and `other`',
   },
   'smtp.listener': { help: 'The URL of the listener.', range: 'the URLs in PROXY_LISTEN' },
   'server.address': { help: 'The host of the upstream.', range: 'the hosts in PROXY_UPSTREAM' },

@@ -3,16 +3,21 @@ import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { type Fault, shown } from '../../settings/mistakes.ts'
 import { listOf, type Reader, type Reading, wrong } from '../../settings/readers.ts'
 import { LOCAL_NETWORKS, parseNetworks } from '../net/networks.ts'
+import { faultOfName } from './client-names.ts'
 import type { Config, ListenAddress, UpstreamAddress } from './config.ts'
 
-/** A listener: `smtp://host:port`, `smtp://host:port?starttls=required` or `smtps://host:port`. */
+/** A listener: `smtp://host:port` or `smtps://host:port`, with `?starttls=required` (only smtp) and `?client=NAME`. */
 const listener: Reader<ListenAddress> = (text) => {
   const reading = readUrl(text, LISTENER_URL)
   if ('faults' in reading) return reading
   const { scheme, host, port, parameters } = reading.value
+  const client = parameters.get('client')
+  const fault = client === undefined ? undefined : faultOfName(client, '?client=NAME')
+  if (fault) return wrong(text, fault.expected, fault.fix)
   const starttlsRequired = parameters.has('starttls')
-  if (scheme === 'smtp') return { value: { url: text, scheme, host, port, starttlsRequired } }
-  if (!starttlsRequired) return { value: { url: text, scheme: 'smtps', host, port, starttlsRequired } }
+  const address = { url: text, host, port, starttlsRequired, ...(client !== undefined && { client }) }
+  if (scheme === 'smtp') return { value: { ...address, scheme } }
+  if (!starttlsRequired) return { value: { ...address, scheme: 'smtps' } }
   return wrong(
     text,
     'smtps:// without ?starttls',
@@ -71,20 +76,22 @@ export function authority({ host, port }: { readonly host: string; readonly port
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
+type Parameters = Readonly<Record<string, string | undefined>>
+
 /** The form of a URL. */
 interface UrlForm {
   readonly schemes: readonly string[]
   /** 0 if the system may choose a free port. */
   readonly lowestPort: 0 | 1
-  /** The known parameters, each with its only value. */
-  readonly parameters: Readonly<Record<string, string>>
+  /** The known parameters, each with its only value, or undefined if the reader checks the value. */
+  readonly parameters: Parameters
   readonly example: string
 }
 
 const LISTENER_URL: UrlForm = {
   schemes: ['smtp', 'smtps'],
   lowestPort: 0,
-  parameters: { starttls: 'required' },
+  parameters: { starttls: 'required', client: undefined },
   example: 'smtp://127.0.0.1:2525',
 }
 const UPSTREAM_URL: UrlForm = {
@@ -129,12 +136,12 @@ function readUrl(text: string, form: UrlForm): Reading<UrlParts> {
   return faults.length > 0 || host === undefined ? { faults } : { value: { ...parts, host } }
 }
 
-function areKnown(given: ReadonlyMap<string, string>, known: Readonly<Record<string, string>>): boolean {
-  return [...given].every(([name, value]) => known[name] === value)
+function areKnown(given: ReadonlyMap<string, string>, known: Parameters): boolean {
+  return [...given].every(([name, value]) => Object.hasOwn(known, name) && (known[name] ?? value) === value)
 }
 
-function parametersWanted(known: Readonly<Record<string, string>>): string {
-  const all = Object.entries(known).map(([name, value]) => `?${name}=${value}`)
+function parametersWanted(known: Parameters): string {
+  const all = Object.entries(known).map(([name, value]) => `?${name}=${value ?? 'NAME'}`)
   return all.length === 0 ? 'no parameters' : `no parameter except ${all.join(', ')}`
 }
 
