@@ -8,6 +8,7 @@ import {
   labelOf,
   type MetricKey,
   metrics,
+  PROBE_CLIENT,
   type RuntimeAttributeKey,
   type RuntimeMetricKey,
   type runtimeAttributes,
@@ -68,6 +69,12 @@ export function metric(key: AnyMetricKey): string {
 /** The labels of a metric, without those that Prometheus adds. */
 export function labelsOf(key: AnyMetricKey): readonly string[] {
   return all[key].attributes.map((attribute) => labelOf(attribute))
+}
+
+/** The condition on a metric that excludes the probe, or an empty text if the metric has no label for the app. */
+export function withoutProbe(key: AnyMetricKey): string {
+  const name = labelOf('smtp.client.name')
+  return labelsOf(key).includes(name) ? condition(name, { not: PROBE_CLIENT }) : ''
 }
 
 /** `a, b` for use in `by (...)`, `without (...)` and `on (...)`. */

@@ -1,5 +1,6 @@
 /** The last refusals and failures: what happened, to which app, and where to look. */
 import type { SpanContext } from '@opentelemetry/api'
+import { PROBE_CLIENT } from '../otel/names/names.ts'
 import { messageFailure, sessionFailure } from '../otel/records/failure.ts'
 import type { Exchange, MessageRecord, SessionRecord } from '../otel/records/records.ts'
 import type { ReplyCause } from '../proxy/events/closed-sets.ts'
@@ -34,7 +35,7 @@ export class Failures {
   /** A message is over. */
   message(record: MessageRecord, span: SpanContext | undefined): void {
     const failure = messageFailure(record)
-    if (!failure) return
+    if (!failure || isOfProbe(record)) return
     const { end, sender } = record
     this.#keep({
       at: end.at,
@@ -49,7 +50,7 @@ export class Failures {
   /** A session is over. If its connection broke after a message had begun, the message is the failure. */
   session(record: SessionRecord, span: SpanContext | undefined): void {
     const failure = sessionFailure(record)
-    if (!failure || (record.close.messages > 0 && !record.refusal)) return
+    if (!failure || isOfProbe(record) || (record.close.messages > 0 && !record.refusal)) return
     this.#keep({ at: record.close.at, ...whose(record, span), ...replyOf(record.refusal ?? {}), error: failure.type })
   }
 
@@ -62,6 +63,11 @@ export class Failures {
     this.#kept.push(report)
     if (this.#kept.length > FAILURES) this.#kept.shift()
   }
+}
+
+/** A failing probe fails every minute: it would push the failures of apps out of the list, and has an alert. */
+function isOfProbe({ session }: MessageRecord | SessionRecord): boolean {
+  return session.open.clientName === PROBE_CLIENT
 }
 
 function whose({ session }: MessageRecord | SessionRecord, span: SpanContext | undefined) {

@@ -63,7 +63,7 @@ export const attributes = {
   'smtp.dial.phase': { help: 'A phase of an attempt to connect to an upstream.', values: dialPhases },
   'smtp.client.name': {
     help: "The configured name of the client's network or of its listener.",
-    range: 'the names in PROXY_CLIENTS and of listeners in PROXY_LISTEN, and `other`',
+    range: 'the names in PROXY_CLIENTS and of listeners in PROXY_LISTEN, and `other`. `probe` is the synthetic probe',
   },
   'smtp.listener': { help: 'The URL of the listener.', range: 'the URLs in PROXY_LISTEN' },
   'server.address': { help: 'The host of the upstream.', range: 'the hosts in PROXY_UPSTREAM' },

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createTransport } from 'nodemailer'
+import { AUTH_PLAIN, ask } from '../../simulator/client.ts'
 import { DEFAULT_ACCOUNT, type Simulator, startSimulator } from '../../simulator/simulator.ts'
 import { newBook } from '../../support/books/book.ts'
 import { type Asked, filledIn, queriesOf, readDashboards, selectorsIn } from '../../support/monitoring/dashboards.ts'
@@ -154,7 +155,7 @@ describe('"Is mail flowing?"', unless(prometheusMissing()), () => {
   let sent: Promise<void>
 
   before(async () => {
-    stage = await startProxyAndPrometheus()
+    stage = await startProxyAndPrometheus({ PROXY_LISTEN: 'smtp://127.0.0.1:0,smtp://127.0.0.1:0?client=probe' })
   })
 
   after(async () => {
@@ -168,6 +169,19 @@ describe('"Is mail flowing?"', unless(prometheusMissing()), () => {
 
   test('is -1, "No mail", while no app sends', async () => {
     await becomes((value) => value === -1)
+  })
+
+  test('is -1, "No mail", while only the probe connects, whether or not its login is refused', async () => {
+    const [, port = 0] = stage.proxy.ports
+    for (let run = 0; run < 5; run += 1) {
+      await probeOnce(port)
+      stage.simulator.faults.set('454-at-auth', { times: 1 })
+      await probeOnce(port)
+    }
+    const of = (client: string) => `sum(smtp_proxy_session_duration_seconds_count{smtp_client_name${client}"probe"})`
+    await stage.prometheus.waitFor(`${of('=')} == 10 unless ${of('!=')}`)
+    const [sample] = await stage.prometheus.query(flowing)
+    assert.equal(sample?.value, -1)
   })
 
   test('is 1, "Yes", while messages are accepted, or refused because of the message', async () => {
@@ -239,6 +253,15 @@ describe('the first refusal of its kind', unless(prometheusMissing()), () => {
     await stage.prometheus.waitFor(panel('Is anything refused?', 4), none, 10_000)
   })
 })
+
+/** What the probe does, in short. */
+async function probeOnce(port: number): Promise<void> {
+  const client = await connectClient({ port })
+  await client.readReply()
+  const commands = ['EHLO probe.example', AUTH_PLAIN, 'MAIL FROM:<probe@example.com>', 'RSET', 'QUIT']
+  for (const command of commands) await ask(client, command)
+  await client.end()
+}
 
 /** Sends twenty messages a second, each on its own connection, one in three to a recipient that is refused. */
 async function keepSending(port: number, more: () => boolean): Promise<void> {
