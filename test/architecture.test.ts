@@ -114,6 +114,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'status/page': ['proxy/admin', 'otel/names', 'status'],
   // otel/records: a tail shows the same records as the log; settings: its filters are read like settings
   'status/tail': ['settings', 'proxy/events', 'proxy/admin', 'otel/records'],
+  'app/conversation': ['proxy/smtp'],
   'app/check': [
     'settings',
     'proxy/smtp',
@@ -128,6 +129,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'otel/export',
     // the receivers of alerts: their settings, and the names that compose.yaml reads
     'dashboards/alertmanager',
+    'app/conversation',
   ],
   app: [
     '.',

@@ -29,7 +29,6 @@ const PAGE = 'a part of the page: test/status/page/page.test.ts; in a browser: t
 const WITHOUT_A_FILE: Readonly<Record<string, string>> = {
   'app/check/alerts.ts': CHECK_STEP,
   'app/check/certificate.ts': CHECK_STEP,
-  'app/check/conversation.ts': CHECK_STEP,
   'app/check/listeners.ts': CHECK_STEP,
   'app/check/mail.ts': CHECK_STEP,
   'app/check/open-files.ts': CHECK_STEP,

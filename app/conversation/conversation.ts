@@ -1,6 +1,6 @@
-/** A dialogue with an upstream: commands, replies, and a record of both without secrets. */
+/** A dialogue with an SMTP server as its client: commands, replies, and a record of both without secrets. */
+import type { Socket } from 'node:net'
 import { type Reply, ReplyReader } from '../../proxy/smtp/reply.ts'
-import type { DialledUpstream } from '../../proxy/upstream/dialer.ts'
 
 /** A reply, printable. */
 export interface Answer {
@@ -10,51 +10,93 @@ export interface Answer {
   readonly text: string
 }
 
-/** The upstream closed the connection, or did not reply in time. */
-export class NoAnswer extends Error {}
+/** Why there is no reply. */
+export type NoAnswerReason = 'closed' | 'timeout' | 'too_long'
+
+const SENTENCES: Readonly<Record<NoAnswerReason, string>> = {
+  closed: 'the server closed the connection',
+  timeout: 'the server did not reply in time',
+  too_long: 'the reply of the server is too long',
+}
+
+/** The server closed the connection, did not reply in time, or sent too much. */
+export class NoAnswer extends Error {
+  readonly reason: NoAnswerReason
+
+  constructor(reason: NoAnswerReason) {
+    super(SENTENCES[reason])
+    this.reason = reason
+  }
+}
 
 export interface ConversationOptions {
   readonly timeoutMs: number
   readonly redact: (text: string) => string
 }
 
-/** A dialogue over a connection that has greeted. One command at a time. */
+/** A dialogue over a connection. One command at a time. */
 export class Conversation {
   /** Commands begin with `> `, replies with `< `. */
   readonly record: string[] = []
-  readonly #socket: DialledUpstream['socket']
+  readonly #socket: Socket
   readonly #options: ConversationOptions
   readonly #reader = new ReplyReader()
+  /** Replies that nothing has waited for yet. */
+  readonly #ready: Reply[] = []
   #settle: ((result: Reply | NoAnswer) => void) | undefined
   #ended: NoAnswer | undefined
 
-  constructor({ socket, greeting }: DialledUpstream, options: ConversationOptions) {
+  /** `greeting`: the reply that was read before. Without it, `greeting()` must be the first call. */
+  constructor(
+    { socket, greeting }: { readonly socket: Socket; readonly greeting?: Reply },
+    options: ConversationOptions,
+  ) {
     this.#socket = socket
     this.#options = options
-    this.#answered(greeting)
+    if (greeting) this.#answered(greeting)
     socket.on('data', this.#data).on('error', () => {})
-    socket.once('close', () => this.#end('the server closed the connection'))
+    socket.once('close', this.#closed).once('end', this.#closed)
     socket.resume()
+  }
+
+  /** Waits for the greeting. */
+  greeting(): Promise<Answer> {
+    return this.#next()
   }
 
   /** Sends text that ends in CRLF and waits for the reply. The record has `shown` in its place. */
   async send(text: string, shown = text.trimEnd()): Promise<Answer> {
     if (this.#ended) throw this.#ended
     this.record.push(`> ${this.#options.redact(shown)}`)
-    const result = Promise.withResolvers<Reply | NoAnswer>()
-    this.#settle = result.resolve
-    const timer = setTimeout(() => this.#end('the server did not reply in time'), this.#options.timeoutMs)
+    const answer = this.#next()
     this.#socket.write(text)
-    const reply = await result.promise
-    clearTimeout(timer)
-    if (reply instanceof NoAnswer) throw reply
-    return this.#answered(reply)
+    return answer
   }
 
   /** Sends QUIT without waiting for the reply. */
   close(): void {
     this.#socket.end('QUIT\r\n')
     this.#socket.destroySoon()
+  }
+
+  /** Ends the dialogue without closing the connection. Returns false if bytes arrived after the last reply. */
+  detach(): boolean {
+    this.#socket.off('data', this.#data).off('close', this.#closed).off('end', this.#closed)
+    this.#socket.pause()
+    return this.#ready.length === 0 && this.#reader.unfinished === 0
+  }
+
+  async #next(): Promise<Answer> {
+    const ready = this.#ready.shift()
+    if (ready) return this.#answered(ready)
+    if (this.#ended) throw this.#ended
+    const result = Promise.withResolvers<Reply | NoAnswer>()
+    this.#settle = result.resolve
+    const timer = setTimeout(() => this.#end('timeout'), this.#options.timeoutMs)
+    const reply = await result.promise
+    clearTimeout(timer)
+    if (reply instanceof NoAnswer) throw reply
+    return this.#answered(reply)
   }
 
   #answered({ code, bytes }: Reply): Answer {
@@ -65,13 +107,17 @@ export class Conversation {
 
   readonly #data = (chunk: Buffer): void => {
     const isBounded = this.#reader.push(chunk, (reply) => {
-      this.#settle?.(reply)
+      const settle = this.#settle
       this.#settle = undefined
+      if (settle) settle(reply)
+      else this.#ready.push(reply)
     })
-    if (!isBounded) this.#end('the reply of the server is too long')
+    if (!isBounded) this.#end('too_long')
   }
 
-  #end(reason: string): void {
+  readonly #closed = (): void => this.#end('closed')
+
+  #end(reason: NoAnswerReason): void {
     this.#ended ??= new NoAnswer(reason)
     this.#settle?.(this.#ended)
     this.#settle = undefined
@@ -87,7 +133,7 @@ function printable(reply: Buffer): string[] {
     .map((line) => line.replace(/[^\x20-\x7e]/g, '?'))
 }
 
-/** EHLO inside TLS: the upstream has forgotten the one before it. The record keeps the capabilities. */
+/** EHLO. Inside TLS, the server has forgotten the one before it. The record keeps the capabilities. */
 export function ehlo(conversation: Conversation): Promise<Answer> {
   return conversation.send('EHLO [127.0.0.1]\r\n')
 }
