@@ -131,6 +131,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'dashboards/alertmanager',
     'app/conversation',
   ],
+  'app/probe': [
+    'settings',
+    'proxy/smtp',
+    'proxy/events',
+    'proxy/dialogue',
+    'proxy/net',
+    'proxy/settings',
+    'proxy/upstream',
+    'proxy/admin',
+    'otel/names',
+    'otel/metrics',
+    'app/conversation',
+  ],
   app: [
     '.',
     'settings',
@@ -149,6 +162,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'status/page',
     'status/tail',
     'app/check',
+    'app/probe',
   ],
 }
 

@@ -38,6 +38,9 @@ const WITHOUT_A_FILE: Readonly<Record<string, string>> = {
   'app/check/upstreams.ts': CHECK_STEP,
   'app/check/step.ts': 'what a step is. How steps run: test/app/check/run.test.ts',
 
+  'app/probe/secure.ts': 'TLS of a run: test/app/probe/run.test.ts',
+  'app/probe/step-failed.ts': 'how a step of a run fails: test/app/probe/run.test.ts',
+
   'status/moments.ts':
     'the latest of some times. What they decide: test/status/flow.test.ts; from events: test/status/feed.test.ts',
   'status/page/assets.ts': PAGE,
@@ -58,6 +61,7 @@ const WITHOUT_A_FILE: Readonly<Record<string, string>> = {
 
   'app/exit-code.ts': 'constants. The exit codes of the process: test/app/main.test.ts, test/app/check/check.test.ts',
   'proxy/events/closed-sets.ts': 'constants. Their form: test/otel/names/attributes.test.ts',
+  'otel/names/definition.ts': 'constants. Their use: test/otel/names/names.test.ts',
   'otel/names/values.ts': 'constants. Their form: test/otel/names/attributes.test.ts',
 
   // these three are one machine that needs both connections: the tests play whole sessions

@@ -7,6 +7,8 @@ import {
   dialPhases,
   eventLoopStates,
   opaqueReasons,
+  probeErrors,
+  probeSteps,
   recipientVerdicts,
   refusedCuts,
   refusedSessions,
@@ -20,7 +22,9 @@ import {
 } from './values.ts'
 
 /** The values of `error.type` other than reply codes. */
-const errorNames = [...transactionErrors, ...dialErrors, ...refusedSessions, ...appTlsErrors]
+const errorNames = [
+  ...new Set([...transactionErrors, ...dialErrors, ...refusedSessions, ...appTlsErrors, ...probeErrors]),
+]
 
 /** The meaning of an attribute, and either all its values or a description of their range. */
 export type AttributeDefinition =
@@ -64,6 +68,12 @@ export const attributes = {
   'smtp.client.name': {
     help: "The configured name of the client's network or of its listener.",
     range: 'the names in PROXY_CLIENTS and of listeners in PROXY_LISTEN, and `other`. `probe` is the synthetic probe',
+  },
+  'smtp.probe.step': {
+    help:
+      'A step of the probe. connect: the name and the TCP connection. tls: TLS from the first byte. starttls: with its ' +
+      'TLS handshake.',
+    values: probeSteps,
   },
   'smtp.listener': { help: 'The URL of the listener.', range: 'the URLs in PROXY_LISTEN' },
   'server.address': { help: 'The host of the upstream.', range: 'the hosts in PROXY_UPSTREAM' },

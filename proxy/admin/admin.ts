@@ -38,6 +38,8 @@ export interface AdminOptions {
   /** True if the proxy listens and does not drain; otherwise the reason why it accepts no sessions. */
   readonly ready: () => true | string
   readonly limits?: Partial<typeof ADMIN_LIMITS>
+  /** The setting with the address, for the error if it cannot listen. Default PROXY_ADMIN. */
+  readonly variable?: string
 }
 
 export interface Admin {
@@ -70,7 +72,7 @@ type Routes = ReadonlyMap<string, Route>
 /**
  * Starts the HTTP server for operators: `/metrics`, `/livez`, `/readyz` and a status page. It reads no body, keeps
  * nothing, and limits the time and the memory of each client. If it cannot listen, it rejects with an error that names
- * PROXY_ADMIN and the fix.
+ * the setting and the fix.
  */
 export function startAdmin(options: AdminOptions): Promise<Admin> {
   const routes = routesOf(options)
@@ -100,7 +102,7 @@ export function startAdmin(options: AdminOptions): Promise<Admin> {
   server.on('connection', (socket) => connections.add(socket))
   return new Promise((settle, fail) => {
     server.once('error', (error) =>
-      fail(listenError('PROXY_ADMIN', `http://${authority(options)}`, error, ', or set it to off')),
+      fail(listenError(options.variable ?? 'PROXY_ADMIN', `http://${authority(options)}`, error, ', or set it to off')),
     )
     server.listen(options.port, options.host, () => {
       // a connection that cannot be accepted (no file descriptor left) must not end the proxy

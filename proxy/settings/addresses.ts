@@ -61,6 +61,23 @@ export const admin: Reader<Config['admin']> = (text) => {
   return 'faults' in reading ? reading : { value: { host: reading.value.host, port: reading.value.port } }
 }
 
+/** A server to connect to as a client: `smtp://host:port` or `smtps://host:port`. `advice` is for a URL with credentials. */
+export function serverAddress(advice: string): Reader<ServerAddress> {
+  return (text) => {
+    const reading = readUrl(text, { ...SERVER_URL, advice })
+    if ('faults' in reading) return reading
+    const { scheme, host, port } = reading.value
+    return { value: { scheme: scheme === 'smtps' ? 'smtps' : 'smtp', host, port } }
+  }
+}
+
+/** Where a client connects to. */
+export interface ServerAddress {
+  readonly scheme: 'smtp' | 'smtps'
+  readonly host: string
+  readonly port: number
+}
+
 const NO_CREDENTIALS = 'Remove the credentials: apps send their own, and the proxy relays them unchanged.'
 
 function addresses<T>(read: Reader<T>): Reader<readonly T[]> {
@@ -86,6 +103,8 @@ interface UrlForm {
   /** The known parameters, each with its only value, or undefined if the reader checks the value. */
   readonly parameters: Parameters
   readonly example: string
+  /** What to do about credentials in the URL. */
+  readonly advice?: string
 }
 
 const LISTENER_URL: UrlForm = {
@@ -100,6 +119,12 @@ const UPSTREAM_URL: UrlForm = {
   parameters: { tls: 'off' },
   example: 'smtp://send.ahasend.com:587',
 }
+const SERVER_URL: UrlForm = {
+  schemes: ['smtp', 'smtps'],
+  lowestPort: 1,
+  parameters: {},
+  example: 'smtp://127.0.0.1:2525',
+}
 const ADMIN_URL: UrlForm = { schemes: ['http'], lowestPort: 0, parameters: {}, example: 'http://127.0.0.1:9464' }
 
 interface UrlParts {
@@ -112,7 +137,7 @@ interface UrlParts {
 
 /** Splits a URL of the given form. Unlike WHATWG's parser, it repairs nothing and has no default port. */
 function readUrl(text: string, form: UrlForm): Reading<UrlParts> {
-  if (text.includes('@')) return wrong(text, 'a URL without credentials', NO_CREDENTIALS)
+  if (text.includes('@')) return wrong(text, 'a URL without credentials', form.advice ?? NO_CREDENTIALS)
   const match = /^([a-z]+):\/\/(\[[^\]]*\]|[^:/?#[\]]*):(\d{1,5})([^?]*)(?:\?(.*))?$/i.exec(text)
   if (match === null) return wrong(text, `a URL such as ${form.example}`, 'Write an IPv6 address in brackets: [::1].')
   const [, writtenScheme = '', writtenHost = '', digits = '', path = '', query = ''] = match

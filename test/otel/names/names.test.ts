@@ -108,5 +108,5 @@ test('a label is the key with underscores', () => {
 })
 
 test('the scope has the version of the table: add one to its minor number when the table grows', () => {
-  assert.deepEqual(scope, { name: 'ahasend-smtp-proxy', version: '1.3.0' })
+  assert.deepEqual(scope, { name: 'ahasend-smtp-proxy', version: '1.4.0' })
 })
