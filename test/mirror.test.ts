@@ -80,6 +80,7 @@ const WITHOUT_A_FILE: Readonly<Record<string, string>> = {
   'dashboards/alerts/limits.ts': scenarios('limits'),
   'dashboards/alerts/outages.ts':
     'constants. They silence others in Alertmanager: test/dashboards/alertmanager/inhibition.test.ts; and in the error budget: test/dashboards/alerts/scenarios/error-budget.ts',
+  'dashboards/alerts/probe.ts': scenarios('probe'),
   'dashboards/alerts/proxy-header.ts': scenarios('proxy-header', 'proxy-header-rollout'),
   'dashboards/alerts/proxy.ts': scenarios('proxy', 'resources', 'certificates'),
   'dashboards/alerts/refused.ts': scenarios('refused'),

@@ -25,6 +25,8 @@ const GROUP = ['job', 'alertname']
 const GROUP_BY_APP = [...GROUP, 'smtp_client_name']
 const CREDENTIALS = 'AhaSendCredentialsRejected' satisfies AlertName
 
+const PROBE = 'SmtpProxyProbeFailing' satisfies AlertName
+
 const WATCHDOG = 'SmtpProxyWatchdog' satisfies AlertName
 
 /** Alertmanager's configuration as an object. Its JSON is valid YAML. */
@@ -158,6 +160,15 @@ const INHIBITIONS: readonly Inhibition[] = [
     only: 'severity="warning"',
     equal: ['job'],
   },
+  // the probe fails for the reason that these name. A failure of the probe itself, or its absence, is another problem
+  {
+    sources: NAMED_OUTAGES,
+    critical: true,
+    targets: [PROBE],
+    only: 'severity="critical"',
+    equal: ['job'],
+  },
+  { sources: ['AhaSendAccountDisabled'], targets: [PROBE], only: 'error_type="521"', equal: ['job'] },
   // the general alert is the sum of these
   {
     sources: NAMED_OUTAGES,

@@ -9,6 +9,7 @@ import { alertingAlerts } from './alerting.ts'
 import { appAlerts } from './apps.ts'
 import { errorBudgetAlerts } from './error-budget.ts'
 import { limitAlerts } from './limits.ts'
+import { probeAlerts } from './probe.ts'
 import { proxyAlerts } from './proxy.ts'
 import { tlsAlerts } from './tls.ts'
 
@@ -23,7 +24,16 @@ export interface Rules {
 export function rulesOf(making: Making = {}): Rules {
   const make = new RuleMaker(making)
   const counts = countsOf(make)
-  const topics = [ahasendAlerts, appAlerts, limitAlerts, errorBudgetAlerts, proxyAlerts, tlsAlerts, alertingAlerts]
+  const topics = [
+    ahasendAlerts,
+    appAlerts,
+    limitAlerts,
+    errorBudgetAlerts,
+    proxyAlerts,
+    tlsAlerts,
+    probeAlerts,
+    alertingAlerts,
+  ]
   const alerts = topics.flatMap((alertsOf) => alertsOf(make, counts))
   const { recordings } = make
   return {

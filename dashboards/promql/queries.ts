@@ -43,6 +43,9 @@ export const RATE_INTERVAL = '$__rate_interval'
 /** The selected proxies with all their apps and upstreams: for problems of the proxy itself. */
 export const selectWholeProxies = within((key) => [PROXIES, withoutProbe(key)].filter(Boolean).join(', '))
 
+/** The probes of the selected proxies: the name of their job is that of the proxy and `-probe`. */
+export const selectProbes = within('job=~"(?:$job)-probe"')
+
 /** A window over which a panel counts events. */
 export type DashboardWindow = keyof typeof SECONDS
 

@@ -12,6 +12,7 @@ import * as errorBudget from './error-budget.ts'
 import * as excluded from './excluded.ts'
 import * as finalReplies from './final-replies.ts'
 import * as limits from './limits.ts'
+import * as probe from './probe.ts'
 import * as proxy from './proxy.ts'
 import * as proxyHeader from './proxy-header.ts'
 import * as proxyHeaderRollout from './proxy-header-rollout.ts'
@@ -34,6 +35,7 @@ const NAMED: readonly Scenario[] = [
   excluded,
   finalReplies,
   limits,
+  probe,
   proxy,
   proxyHeader,
   proxyHeaderRollout,
