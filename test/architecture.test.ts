@@ -115,6 +115,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // otel/records: a tail shows the same records as the log; settings: its filters are read like settings
   'status/tail': ['settings', 'proxy/events', 'proxy/admin', 'otel/records'],
   'app/conversation': ['proxy/smtp'],
+  'app/probe': [
+    'settings',
+    'proxy/smtp',
+    'proxy/events',
+    'proxy/dialogue',
+    'proxy/net',
+    'proxy/settings',
+    'proxy/upstream',
+    'proxy/admin',
+    'otel/names',
+    'otel/metrics',
+    'app/conversation',
+  ],
   'app/check': [
     'settings',
     'proxy/smtp',
@@ -130,19 +143,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     // the receivers of alerts: their settings, and the names that compose.yaml reads
     'dashboards/alertmanager',
     'app/conversation',
-  ],
-  'app/probe': [
-    'settings',
-    'proxy/smtp',
-    'proxy/events',
-    'proxy/dialogue',
-    'proxy/net',
-    'proxy/settings',
-    'proxy/upstream',
-    'proxy/admin',
-    'otel/names',
-    'otel/metrics',
-    'app/conversation',
+    // the names of its settings
+    'app/probe',
   ],
   app: [
     '.',

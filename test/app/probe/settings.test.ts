@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, describe, test } from 'node:test'
 import { describeProbe, PROBE_ROWS, parseProbe, unknownProbeNames } from '../../../app/probe/settings.ts'
+import { probeErrors, probeMetrics, probeSteps } from '../../../otel/names/names.ts'
+import { markdownTable } from '../../../settings/documentation.ts'
 import { writeTemporaryFiles } from '../../support/files/temporary-files.ts'
 import { makeAuthority } from '../../support/tls/certificates.ts'
 
@@ -124,6 +126,15 @@ test('names of other programs and of Kubernetes are no mistakes', () => {
   const env = { PROBE_PORT: 'tcp://10.0.0.1:9465', PROBE_SERVICE_HOST: '10.0.0.1', PROBE_COLOR: 'red' }
   assert.deepEqual(mistakesOf(env), [])
   assert.deepEqual(unknownProbeNames(env), { misspelled: [], foreign: ['PROBE_COLOR'] })
+})
+
+test('docs/probe.md has the table of settings, and explains each metric, step and error', () => {
+  const page = readFileSync(new URL('../../../docs/probe.md', import.meta.url), 'utf8')
+  const table = markdownTable(PROBE_ROWS)
+  assert.ok(page.includes(table), `replace the table of settings with:\n${table}`)
+  const names = Object.values(probeMetrics).map(({ prometheus }) => prometheus)
+  const missing = [...names, ...probeSteps, ...probeErrors].filter((name) => !page.includes(`\`${name}\``))
+  assert.deepEqual(missing, [])
 })
 
 test('each setting is documented in one line', () => {

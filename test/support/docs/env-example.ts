@@ -1,5 +1,6 @@
 /** Writes the generated part of .env.example: `npm run readme`. A test fails when it is out of date. */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { PROBE_ROWS } from '../../../app/probe/settings.ts'
 import { ALERT_ROWS } from '../../../dashboards/alertmanager/settings.ts'
 import { STACK_SECTIONS } from '../../../dashboards/alertmanager/stack-variables.ts'
 import { OTEL_ROWS } from '../../../otel/settings/table.ts'
@@ -9,10 +10,13 @@ import { type Documented, envExample } from '../../../settings/documentation.ts'
 const ENV_EXAMPLE = new URL('../../../.env.example', import.meta.url)
 
 /** Values that compose.yaml sets when .env does not. */
-const IN_COMPOSE: Readonly<Record<string, string>> = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://tempo:4318' }
+const IN_COMPOSE: Readonly<Record<string, string>> = {
+  PROXY_LISTEN: 'smtp://0.0.0.0:2525,smtp://0.0.0.0:2599?client=probe',
+  OTEL_EXPORTER_OTLP_ENDPOINT: 'http://tempo:4318',
+}
 
-/** Prometheus and the health check expect the admin server at the image's address. */
-const FIXED = new Set(['PROXY_ADMIN'])
+/** Prometheus and the health checks expect these servers at the image's addresses. */
+const FIXED = new Set(['PROXY_ADMIN', 'PROBE_METRICS'])
 
 const BEGIN = '# --- `npm run readme` writes everything below this line ---\n'
 
@@ -32,6 +36,7 @@ export function withSettings(text: string): string {
     envExample('Receivers of alerts: until you set one, no one is notified', ALERT_ROWS),
     envExample('The proxy', inCompose(ROWS)),
     envExample("The proxy's telemetry", inCompose(OTEL_ROWS)),
+    envExample('The probe: starts only with `docker compose --profile probe up -d --wait`', inCompose(PROBE_ROWS)),
   ]
   return `${text.slice(0, at)}${BEGIN}\n${parts.join('\n')}`
 }
@@ -40,7 +45,10 @@ export function withSettings(text: string): string {
 function inCompose(rows: readonly Documented[]): Documented[] {
   return rows
     .filter(({ variable }) => !FIXED.has(variable))
-    .map((row) => ({ ...row, default: IN_COMPOSE[row.variable] ?? row.default }))
+    .map((row) => {
+      const value = IN_COMPOSE[row.variable]
+      return value === undefined ? row : { ...row, default: value, inImage: value }
+    })
 }
 
 if (import.meta.main) writeFileSync(ENV_EXAMPLE, withSettings(readEnvExample()))
