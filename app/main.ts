@@ -6,6 +6,7 @@ import { type Sdk, start } from '../otel/sdk.ts'
 import { OTEL_ROWS } from '../otel/settings/table.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { clientNames } from '../proxy/settings/client-names.ts'
+import { helpEntries } from '../settings/documentation.ts'
 import { Appliance } from './appliance.ts'
 import { CHECK_OPTIONS } from './check/arguments.ts'
 import { check } from './check/check.ts'
@@ -52,7 +53,7 @@ const COMMANDS: readonly Command[] = [
     name: 'probe',
     parameters: '[--check-names]',
     purpose: 'test the proxy every minute like an app, and serve metrics',
-    details: PROBE_OPTIONS,
+    details: `${PROBE_OPTIONS}\n\n${helpEntries(PROBE_ROWS)}`,
     run: runProbe,
   },
   {

@@ -10,7 +10,7 @@ import { describeProbe, type ProbeSettings, parseProbe, unknownProbeNames } from
 /** The options, for the help of the command. */
 export const PROBE_OPTIONS = `It connects to the proxy every minute like an app: greeting, EHLO, STARTTLS if the proxy offers it, AUTH if a login is
 set, MAIL, RCPT and RSET if PROBE_FROM is set, and QUIT. It never sends a message. It serves /metrics, and runs until a
-signal stops it. \`help all\` explains its settings (PROBE_*). docs/probe.md describes the rest.
+signal stops it. docs/probe.md describes the rest.
 Exit code 0 after a signal, 1 if it cannot serve /metrics, 2 on a bad configuration or bad arguments.
 
   --check-names   check only the names of the settings, and exit`
