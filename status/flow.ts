@@ -61,14 +61,21 @@ function accountDisabled({ now, moments }: Evidence): Flow | undefined {
   return { flowing: 'no', reason, next: nextStep('account_disabled') }
 }
 
-/** Each upstream that was dialled failed at the last dial, and nothing was accepted since the first of these. */
+/**
+ * Each upstream that was dialled failed at the last dial, and nothing was accepted since the first of these. An upstream that
+ * refuses instead of greeting is reached: its reply decides.
+ */
 function unreachable({ now, moments, upstreams }: Evidence): Flow | undefined {
   const dialled = upstreams.flatMap(({ last }) => (last ? [last] : []))
-  if (dialled.length === 0 || dialled.some(({ ok }) => ok)) return undefined
+  if (dialled.length === 0 || dialled.some(isReached)) return undefined
   const newest = dialled.reduce((one, other) => (other.at > one.at ? other : one))
   if ((moments.acceptedAt ?? 0) > newest.at) return undefined
   const reason = `AhaSend cannot be reached (${ago(now - newest.at)}): ${newest.explanation ?? newest.error}.`
   return { flowing: 'no', reason, next: nextStep('upstream_unreachable') }
+}
+
+function isReached({ ok, error }: NonNullable<UpstreamReport['last']>): boolean {
+  return ok || error === 'greeting_refused'
 }
 
 function loginsRejected({ now, moments }: Evidence): Flow | undefined {

@@ -53,6 +53,19 @@ class Story {
     return this
   }
 
+  /** The upstream answers with a refusal instead of a greeting. */
+  turnedAway(server: string): this {
+    const last = {
+      at: NOW - 10_000,
+      ok: false,
+      milliseconds: 5,
+      error: 'greeting_refused',
+      explanation: 'refused',
+    } as const
+    this.upstreams.push({ server, last })
+    return this
+  }
+
   evidence(): Evidence {
     const { draining, moments, upstreams } = this
     return { now: NOW, draining, minutes: this.minutes.last(NOW), moments, upstreams }
@@ -103,6 +116,12 @@ const CASES: readonly [what: string, story: Story, flowing: Flowing, reason: Reg
     new Story().dialled('a:25', false).dialled('b:25', true).messages('accepted', 1),
     'yes',
     /1/,
+  ],
+  [
+    'AhaSend answers, but refuses connections',
+    new Story().turnedAway('a:25').refused(7, LOAD).messages('accepted', 2, 20),
+    'no',
+    /^7 of 9 .* with 421: AhaSend is overloaded/,
   ],
   ['open connections still carry mail', new Story().dialled('a:25', false, 60).messages('accepted', 5), 'yes', /^5/],
   ['every app is refused at login', new Story().login('shop', 535, 30), 'no', /password of shop \(535\)/],
