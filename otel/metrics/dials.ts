@@ -1,7 +1,7 @@
 import type { Meter } from '@opentelemetry/api'
-import type { DialPhase } from '../../proxy/events/closed-sets.ts'
-import type { Dial } from '../../proxy/events/dial.ts'
-import { type AttributesOf, dialErrors, dialPhases } from '../names/names.ts'
+import type { DialPhase, PreconnectionEnd } from '../../proxy/events/closed-sets.ts'
+import type { Dial, Handover, Lookup, Unused } from '../../proxy/events/dial.ts'
+import { type AttributesOf, dialErrors, dialPhases, lookupErrors, preconnectionEnds } from '../names/names.ts'
 import { CertificateDates } from './certificate-dates.ts'
 import { type Cells, cellsOf, histogramOf, type Recorder } from './instruments.ts'
 import { memo } from './memo.ts'
@@ -11,6 +11,8 @@ export class DialMetrics {
   readonly certificates: CertificateDates
   readonly #dials: Cells<AttributesOf<'dials'>>
   readonly #durations: (server: string) => (phase: DialPhase) => Recorder
+  readonly #lookups: Cells<AttributesOf<'lookups'>>
+  readonly #preconnections: Cells<AttributesOf<'preconnections'>>
 
   constructor(meter: Meter) {
     this.certificates = new CertificateDates(meter)
@@ -19,6 +21,8 @@ export class DialMetrics {
     this.#durations = memo((server) =>
       memo((phase) => duration.at({ 'smtp.dial.phase': phase, 'server.address': server })),
     )
+    this.#lookups = cellsOf(meter, 'lookups')
+    this.#preconnections = cellsOf(meter, 'preconnections')
   }
 
   /** Creates the series that alerts read. */
@@ -27,6 +31,10 @@ export class DialMetrics {
       for (const resumed of [false, true]) this.#dials.at({ 'tls.resumed': resumed, 'server.address': server })
       for (const error of dialErrors)
         this.#dials.at({ 'error.type': error, 'tls.resumed': false, 'server.address': server })
+      this.#lookups.at({ 'server.address': server })
+      for (const error of lookupErrors) this.#lookups.at({ 'error.type': error, 'server.address': server })
+      for (const end of preconnectionEnds)
+        this.#preconnections.at({ 'smtp.preconnection.end': end, 'server.address': server })
     }
   }
 
@@ -42,5 +50,21 @@ export class DialMetrics {
       if (spent !== undefined) durationOf(phase).record(Math.max(0, spent) / 1000)
     }
     this.certificates.dialled(event)
+  }
+
+  /** Counts what happens at an upstream without a session. */
+  readonly upstream = (event: Lookup | Unused): void => {
+    if (event.type === 'unused') return this.#preconnectionEnded(event.end, event.dial)
+    const error = event.error && { 'error.type': event.error }
+    this.#lookups.at({ ...error, 'server.address': event.serverAddress }).value += 1
+  }
+
+  /** Counts a connection that a session got, if it was preconnected. */
+  handedOver({ preconnected, dial }: Handover): void {
+    if (preconnected) this.#preconnectionEnded('used', dial)
+  }
+
+  #preconnectionEnded(end: PreconnectionEnd, { serverAddress }: Dial): void {
+    this.#preconnections.at({ 'smtp.preconnection.end': end, 'server.address': serverAddress }).value += 1
   }
 }

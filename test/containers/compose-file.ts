@@ -6,6 +6,7 @@ import { join, relative } from 'node:path'
 import { describe, test } from 'node:test'
 import { ALERT_ROWS } from '../../dashboards/alertmanager/settings.ts'
 import { parseOtel } from '../../otel/settings/settings.ts'
+import { ADMIN_IN_COMPOSE } from '../../proxy/settings/addresses.ts'
 import { parseConfig } from '../../proxy/settings/settings.ts'
 import { EXIT_MS } from '../../proxy/settings/stop-grace.ts'
 import { SETTINGS } from '../../proxy/settings/table.ts'
@@ -25,7 +26,6 @@ import {
 } from '../support/containers/compose.ts'
 import { composeMissing, ROOT } from '../support/containers/engine.ts'
 import { OF_THE_MACHINE, OF_THE_PROXY, rehearsalWith } from '../support/containers/rehearsal-env.ts'
-import { readEnvExample, withSettings } from '../support/docs/env-example.ts'
 import { temporaryDirectory, writeTemporaryFiles } from '../support/files/temporary-files.ts'
 import { unless } from '../support/programs/programs.ts'
 import { makeAuthority } from '../support/tls/certificates.ts'
@@ -90,7 +90,7 @@ describe('compose.yaml', unless(composeMissing()), () => {
   test('the proxy of the rehearsal has the same settings with and without .env', async () => {
     const env = Object.fromEntries(PROXY_VARIABLES.map((variable) => [variable, 'canary']))
     const environment = given(rehearsalWith(env).services.proxy)
-    const inImage = { PROXY_LISTEN: SETTINGS.listeners.inImage, PROXY_ADMIN: SETTINGS.admin.inImage }
+    const inImage = { PROXY_LISTEN: SETTINGS.listeners.inImage, PROXY_ADMIN: ADMIN_IN_COMPOSE }
     const own = { ...inImage, PROXY_UPSTREAM: 'smtp://rehearsal:2525' }
     const authority = { PROXY_UPSTREAM_CA_FILE: '/certificates/ca.pem' }
     const { certPem } = await makeAuthority()
@@ -267,24 +267,20 @@ describe('compose.yaml', unless(composeMissing()), () => {
 })
 
 describe('.env.example', () => {
-  test('has every setting of the tables (npm run readme)', () => {
-    assert.equal(withSettings(readEnvExample()), readEnvExample())
-  })
-
   test('has each variable of compose.yaml, with its default', () => {
-    const here = settingsIn(readEnvExample())
+    const here = settingsIn(text('.env.example'))
     const rehearsal = settingsIn(text('rehearsal.env'))
     for (const [name, value] of variablesIn(text('compose.yaml')))
       assert.equal(here.get(name) ?? rehearsal.get(name), value, name)
   })
 
   test('sets nothing until a # is removed', () => {
-    assert.doesNotMatch(readEnvExample(), /^[^#\n]/m)
+    assert.doesNotMatch(text('.env.example'), /^[^#\n]/m)
   })
 
   test('changes nothing when it is used unchanged', unless(composeMissing()), () => {
     const passedOn = new Set([...PROXY_VARIABLES, ...ALERT_ROWS.map(({ variable }) => variable)])
-    const values = [...settingsIn(readEnvExample())].filter(([name]) => !passedOn.has(name))
+    const values = [...settingsIn(text('.env.example'))].filter(([name]) => !passedOn.has(name))
     const nothing = { SETTINGS_FILE: '.env' }
     assert.deepEqual(readProject({ env: Object.fromEntries(values) }), readProject({ env: nothing }))
   })
