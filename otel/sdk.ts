@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { defaultResource, type Resource, resourceFromAttributes } from '@opentelemetry/resources'
-import { type IMetricReader, MeterProvider } from '@opentelemetry/sdk-metrics'
+import type { IMetricReader } from '@opentelemetry/sdk-metrics'
 import packageJson from '../package.json' with { type: 'json' }
 import { Delivery } from './export/delivery.ts'
 import { listenToSdk } from './export/diagnostics.ts'
@@ -10,6 +10,7 @@ import type { LogEntry } from './export/logger.ts'
 import { createLossReport, type Warn } from './export/loss-report.ts'
 import { type CountedDeliveries, createLosses, type Losses, type Signal, uncounted } from './export/losses.ts'
 import { type Configured, seriesLimit } from './metrics/instruments.ts'
+import { createMeterProvider } from './metrics/meter-provider.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { createPrometheus } from './metrics/prometheus.ts'
 import { startRuntimeMetrics } from './metrics/runtime.ts'
@@ -104,7 +105,7 @@ function startMetrics(resource: Resource, { metrics, prometheus }: Outputs, loss
   const readers: IMetricReader[] = []
   if (prometheus) readers.push(prometheus.reader)
   if (metrics) readers.push(metrics.input)
-  const provider = new MeterProvider({ resource, readers })
+  const provider = createMeterProvider({ resource, readers })
   losses.expose(provider)
   const runtime = readers.length > 0 ? startRuntimeMetrics(provider) : undefined
   const noPage = `# no metrics here: OTEL_METRICS_EXPORTER is ${metrics ? 'otlp' : 'none'}\n`

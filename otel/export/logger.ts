@@ -1,11 +1,10 @@
 import type { AnyValue } from '@opentelemetry/api'
 import { type DestinationStream, type LogFn, type Logger, pino } from 'pino'
+import { LineBatch, MAX_WRITE_BYTES } from './line-batch.ts'
 import type { Losses } from './losses.ts'
 
 /** The maximum number of bytes that wait for the reader of stdout, about 3000 lines. More lines are dropped and counted. */
 const MAX_WAITING_BYTES = 1024 * 1024
-/** Writes to a pipe are atomic up to this size (PIPE_BUF on Linux), even if several processes share the pipe. */
-const MAX_WRITE_BYTES = 4096
 
 /** What the logger writes, and where. */
 export interface LoggerOptions {
@@ -39,12 +38,36 @@ export interface LogOutput {
 
 /**
  * Creates a logger of JSON lines on stdout or in `destination`. Another thread writes, so that a full pipe, a stopped terminal
- * or a slow disk does not delay mail. The buffer is bounded. Call `flush` before the process exits.
+ * or a slow disk does not delay mail. It writes lines in batches, at most 20 ms late, and fatal lines immediately. The buffer
+ * is bounded. Call `flush` before the process exits.
  */
 export function createLogger(options: LoggerOptions): LogOutput {
   if (options.destination) {
     return { logger: pino(settings(options), options.destination), dropped: 0, flush: async () => {} }
   }
+  const stdout = openStdout()
+  const batch = new LineBatch((lines) => stdout.write(lines))
+  // pino calls flushSync after each fatal line
+  const batched = { write: (line: string) => batch.add(line), flushSync: () => batch.flush() }
+  const logger = pino(settings(options), batched)
+  const drops = countDrops(stdout, logger, options.losses)
+  // the lines that wait when the process ends without `flush`: the timer of the batch does not keep it alive
+  process.on('beforeExit', () => batch.flush()).on('exit', () => batch.flush())
+  return {
+    logger,
+    get dropped() {
+      return drops.total
+    },
+    flush(timeoutMs) {
+      batch.flush()
+      return flushed(stdout, timeoutMs)
+    },
+  }
+}
+
+type Stdout = ReturnType<typeof pino.destination>
+
+function openStdout(): Stdout {
   const stdout = pino.destination({
     fd: 1,
     sync: false,
@@ -52,35 +75,26 @@ export function createLogger(options: LoggerOptions): LogOutput {
     maxLength: MAX_WAITING_BYTES,
     maxWrite: MAX_WRITE_BYTES,
   })
-  // pino writes synchronously at exit and after each fatal line: if the reader has stopped, this blocks forever
+  // pino writes synchronously at exit: if the reader has stopped, this blocks forever
   stdout.flushSync = () => {}
-  const logger = pino(settings(options), stdout)
-  const drops = countDrops(stdout, logger, options.losses)
-  return {
-    logger,
-    get dropped() {
-      return drops.total
-    },
-    flush: (timeoutMs) => flushed(stdout, timeoutMs),
-  }
+  return stdout
 }
-
-type Stdout = ReturnType<typeof pino.destination>
 
 /** Counts dropped lines, and logs their number as soon as the output has room again. */
 function countDrops(stdout: Stdout, logger: Logger, losses: Losses): { readonly total: number } {
   const drops = { total: 0 }
   let reported = 0
-  const drop = () => {
-    drops.total += 1
-    losses.count('logs', 'stdout_full')
+  const drop = (lines: string) => {
+    const dropped = lines.split('\n').length - 1
+    drops.total += dropped
+    losses.count('logs', 'stdout_full', dropped)
   }
   stdout.on('drop', drop)
   stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
     if (code !== 'EPIPE') return
     // the reader has left permanently: pino writes no more lines and does not count them
-    stdout.write = () => {
-      drop()
+    stdout.write = (lines) => {
+      drop(lines)
       return true
     }
   })

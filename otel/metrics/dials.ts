@@ -1,22 +1,26 @@
 import type { Meter } from '@opentelemetry/api'
-import type { PreconnectionEnd } from '../../proxy/events/closed-sets.ts'
+import type { DialPhase, PreconnectionEnd } from '../../proxy/events/closed-sets.ts'
 import type { Dial, Handover, Lookup, Unused } from '../../proxy/events/dial.ts'
 import { type AttributesOf, dialErrors, dialPhases, lookupErrors, preconnectionEnds } from '../names/names.ts'
 import { CertificateDates } from './certificate-dates.ts'
-import { type Cells, cellsOf, type Histogram, histogramOf } from './instruments.ts'
+import { type Cells, cellsOf, histogramOf, type Recorder } from './instruments.ts'
+import { memo } from './memo.ts'
 
 /** The metrics of connections to upstreams. A dial for a session and a preconnect count the same. */
 export class DialMetrics {
   readonly certificates: CertificateDates
   readonly #dials: Cells<AttributesOf<'dials'>>
-  readonly #duration: Histogram<'dialDuration'>
+  readonly #durations: (server: string) => (phase: DialPhase) => Recorder
   readonly #lookups: Cells<AttributesOf<'lookups'>>
   readonly #preconnections: Cells<AttributesOf<'preconnections'>>
 
   constructor(meter: Meter) {
     this.certificates = new CertificateDates(meter)
     this.#dials = cellsOf(meter, 'dials')
-    this.#duration = histogramOf(meter, 'dialDuration')
+    const duration = histogramOf(meter, 'dialDuration')
+    this.#durations = memo((server) =>
+      memo((phase) => duration.at({ 'smtp.dial.phase': phase, 'server.address': server })),
+    )
     this.#lookups = cellsOf(meter, 'lookups')
     this.#preconnections = cellsOf(meter, 'preconnections')
   }
@@ -39,11 +43,11 @@ export class DialMetrics {
     const server = { 'server.address': event.serverAddress }
     const error = event.error && { 'error.type': event.error }
     this.#dials.at({ ...error, 'tls.resumed': event.resumed, ...server }).value += 1
+    const durationOf = this.#durations(event.serverAddress)
     const phases = { ...event.phases, total: event.phases.total ?? event.end - event.at }
     for (const phase of dialPhases) {
       const spent = phases[phase]
-      if (spent === undefined) continue
-      this.#duration.record(Math.max(0, spent) / 1000, { 'smtp.dial.phase': phase, ...server })
+      if (spent !== undefined) durationOf(phase).record(Math.max(0, spent) / 1000)
     }
     this.certificates.dialled(event)
   }

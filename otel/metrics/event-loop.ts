@@ -15,6 +15,6 @@ export function createLoopMetrics(meter: Meter): ObserveLoop {
     time.at({ ...label, 'nodejs.eventloop.state': 'active' }).value = active
     time.at({ ...label, 'nodejs.eventloop.state': 'idle' }).value = idle
     heaps.at(label).value = heap
-    delays.record(delay, label)
+    delays.at(label).record(delay)
   }
 }

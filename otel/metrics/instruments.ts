@@ -4,10 +4,11 @@ import {
   type MetricOptions,
   type Observable,
   type ObservableResult,
-  type Histogram as OtelHistogram,
   ValueType,
 } from '@opentelemetry/api'
 import { type AttributesOf, appTlsErrors, type MetricDefinition, type MetricKey, metrics } from '../names/names.ts'
+import { BucketHistogram } from './histogram.ts'
+import { SeriesMap } from './series.ts'
 
 /** The maximum number of series of one instrument, including its overflow series, as the SDK counts them. */
 export const SERIES_LIMIT = 2000
@@ -53,8 +54,6 @@ function belowSdk(limit: number): number {
 /** The default limit of `Cells`, without the overflow series. */
 export const MAX_SERIES = belowSdk(SERIES_LIMIT)
 
-const OVERFLOW = { 'otel.metric.overflow': true }
-
 /** The value of one series. Counting is one addition. */
 export interface Cell {
   value: number
@@ -66,46 +65,37 @@ export interface Cell {
  * measurement, which costs more than all other work for a reply. Here it hashes them once per series and scrape.
  */
 export class Cells<Labels extends Attributes> {
-  readonly #cells = new Map<string, Cell>()
-  readonly #limit: number
+  readonly #cells: SeriesMap<Labels, Cell>
 
   /** `limit`: the maximum number of series, without the overflow series. */
   constructor(limit = MAX_SERIES) {
-    this.#limit = limit
+    this.#cells = new SeriesMap(limit, (attributes) => ({ value: 0, attributes }))
   }
 
-  /**
-   * The series with these attributes, or the overflow series above the limit. The keys must always come in the same order.
-   * A new series starts at 0. Lookup is expensive: hot paths keep the returned cell.
-   */
+  /** The series with these attributes, as of a `SeriesMap`. A new series starts at 0. */
   at(attributes: Labels): Cell {
-    const key = JSON.stringify(attributes)
-    const known = this.#cells.get(key)
-    if (known) return known
-    if (this.#cells.size >= this.#limit) return this.#overflow()
-    return this.#add(key, attributes)
+    return this.#cells.at(attributes)
   }
 
   /** Reports the value of each series to a reader. */
   observe(result: Pick<ObservableResult, 'observe'>): void {
     for (const cell of this.#cells.values()) result.observe(cell.value, cell.attributes)
   }
-
-  #overflow(): Cell {
-    return this.#cells.get('overflow') ?? this.#add('overflow', OVERFLOW)
-  }
-
-  #add(key: string, attributes: Attributes): Cell {
-    const cell: Cell = { value: 0, attributes }
-    this.#cells.set(key, cell)
-    return cell
-  }
 }
 
-/** A histogram of the table. Values are in its unit. */
-export interface Histogram<Key extends MetricKey> {
-  record(value: number, attributes: AttributesOf<Key>): void
+/** One series of a histogram. Values are in its unit. */
+export interface Recorder {
+  record(value: number): void
 }
+
+/** A histogram with these labels. */
+export interface LabelledHistogram<Labels extends Attributes> {
+  /** The series with these attributes. Lookup is expensive: hot paths keep the returned series. */
+  at(attributes: Labels): Recorder
+}
+
+/** A histogram of the table. */
+export type Histogram<Key extends MetricKey> = LabelledHistogram<AttributesOf<Key>>
 
 /**
  * Creates a counter or an up-down counter of the table that is read from cells. `limit`: the SDK's limit of series for
@@ -142,9 +132,12 @@ export function createObservable(meter: Meter, definition: Definition): Observab
 }
 
 /** Creates a histogram with the buckets of its definition. */
-export function createHistogram(meter: Meter, definition: Definition): OtelHistogram {
+export function createHistogram(meter: Meter, definition: Definition): LabelledHistogram<Attributes> {
   const explicitBucketBoundaries = [...(definition.buckets ?? [])]
-  return meter.createHistogram(definition.name, { ...optionsOf(definition), advice: { explicitBucketBoundaries } })
+  const options = { ...optionsOf(definition), advice: { explicitBucketBoundaries } }
+  const histogram = meter.createHistogram(definition.name, options)
+  if (histogram instanceof BucketHistogram) return histogram
+  return { at: (attributes) => ({ record: (value) => histogram.record(value, attributes) }) }
 }
 
 function optionsOf({ help, unit }: Definition): MetricOptions {

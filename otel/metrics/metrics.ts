@@ -6,6 +6,7 @@ import { DialMetrics } from './dials.ts'
 import { createLoopMetrics, type ObserveLoop } from './event-loop.ts'
 import { type Configured, cellsOf, observable, seriesLimit } from './instruments.ts'
 import { Peers } from './peer-counts.ts'
+import { histogramsByPeer } from './peer-histograms.ts'
 import { type Bytes, RelayedBytes } from './relayed-bytes.ts'
 import { createSessionInstruments, SessionMetrics, type Shared } from './session-metrics.ts'
 
@@ -34,6 +35,7 @@ export function createMetrics(provider: MeterProvider, options: Configured): Met
   const shared = {
     instruments,
     peers: new Peers(instruments),
+    histograms: histogramsByPeer(instruments),
     io: new RelayedBytes(meter),
     dials: new DialMetrics(meter),
   }

@@ -48,7 +48,7 @@ export function createProbeMetrics(attributes: Readonly<Record<string, string>>)
     },
     page,
     record({ succeeded, failure }) {
-      for (const { step, ms } of succeeded) durations.record(Math.max(0, ms) / 1000, { 'smtp.probe.step': step })
+      for (const { step, ms } of succeeded) durations.at({ 'smtp.probe.step': step }).record(Math.max(0, ms) / 1000)
       success = failure === undefined
       consecutive = success ? 0 : consecutive + 1
       const labels = failure && { 'smtp.probe.step': failure.step, 'error.type': labelledError(failure.error) }

@@ -76,7 +76,7 @@ function watchCollections(meter: Meter): Stop {
   const observer = new PerformanceObserver((list) => {
     for (const { duration: milliseconds, detail } of list.getEntries() as Collection[]) {
       const type = GC_TYPES.get(detail?.kind)
-      if (type !== undefined) pauses.record(milliseconds / 1000, { 'v8js.gc.type': type })
+      if (type !== undefined) pauses.at({ 'v8js.gc.type': type }).record(milliseconds / 1000)
     }
   })
   observer.observe({ entryTypes: ['gc'] })

@@ -9,6 +9,7 @@ import { AppTlsMetrics } from './app-tls.ts'
 import type { DialMetrics } from './dials.ts'
 import { type Cell, cellsOf, histogramOf } from './instruments.ts'
 import type { PeerCounts, Peers } from './peer-counts.ts'
+import type { PeerHistograms } from './peer-histograms.ts'
 import type { RelayedBytes } from './relayed-bytes.ts'
 
 /** The instruments that sessions record to. */
@@ -37,6 +38,7 @@ export function createSessionInstruments(meter: Meter, limit: number) {
 export interface Shared {
   readonly instruments: SessionInstruments
   readonly peers: Peers
+  readonly histograms: (server: string, client: string) => PeerHistograms
   readonly io: RelayedBytes
   readonly dials: DialMetrics
 }
@@ -52,6 +54,7 @@ export class SessionMetrics {
   readonly #active: Cell
   readonly #appTls: (event: SessionEvent) => void
   #counts: PeerCounts
+  #histograms: PeerHistograms
   #transactionBegan: number | undefined
   #opaque = false
   #closed = false
@@ -63,6 +66,7 @@ export class SessionMetrics {
     this.#isProbe = open.clientName === PROBE_CLIENT
     this.#openedAt = open.at
     this.#counts = shared.peers.of(open.serverAddress, open.clientName)
+    this.#histograms = shared.histograms(open.serverAddress, open.clientName)
     this.#active = shared.instruments.sessionActive.at({ 'smtp.client.name': open.clientName })
     this.#active.value += 1
     this.#appTls = shared.instruments.appTls.open(open)
@@ -112,6 +116,7 @@ export class SessionMetrics {
   /** From now on the session counts for this upstream. */
   #reached({ serverAddress }: Dial): void {
     this.#counts = this.#shared.peers.of(serverAddress, this.#client)
+    this.#histograms = this.#shared.histograms(serverAddress, this.#client)
   }
 
   #replied(
@@ -120,25 +125,18 @@ export class SessionMetrics {
   ): void {
     this.#counts.reply(command, event.reply).value += 1
     if (command === 'UNSOLICITED' || this.#opaque) return
-    this.#instruments.commandDuration.record(seconds(event.at, event.end), {
-      'smtp.command': command,
-      'server.address': this.#counts.server,
-    })
+    this.#histograms.commandDuration(command).record(seconds(event.at, event.end))
   }
 
-  #transactionEnded(end: TransactionEnd): void {
-    const outcome = { 'smtp.transaction.outcome': end.outcome }
-    this.#counts.transaction(end.outcome, end.error).value += 1
+  #transactionEnded({ at, outcome, error, recipients, hasBody, size }: TransactionEnd): void {
+    this.#counts.transaction(outcome, error).value += 1
     const began = this.#transactionBegan
     this.#transactionBegan = undefined
     if (this.#isProbe) return
-    if (began !== undefined) {
-      const server = { 'server.address': this.#counts.server }
-      this.#instruments.transactionDuration.record(seconds(began, end.at), { ...outcome, ...server })
-    }
-    const { accepted, tempfail, permfail } = end.recipients
-    this.#instruments.messageRecipients.record(accepted + tempfail + permfail, outcome)
-    if (end.hasBody) this.#instruments.messageSize.record(end.size, { ...outcome, 'smtp.client.name': this.#client })
+    if (began !== undefined) this.#histograms.transactionDuration(outcome).record(seconds(began, at))
+    const { accepted, tempfail, permfail } = recipients
+    this.#histograms.messageRecipients(outcome).record(accepted + tempfail + permfail)
+    if (hasBody) this.#histograms.messageSize(outcome).record(size)
   }
 
   #sessionClosed(event: Extract<SessionEvent, { type: 'session-close' }>): void {
@@ -146,17 +144,12 @@ export class SessionMetrics {
     this.#closed = true
     this.#active.value -= 1
     this.#shared.io.closed(event)
-    const server = { 'server.address': this.#counts.server }
-    if (!this.#isProbe) this.#instruments.sessionMessages.record(event.messages, server)
-    this.#instruments.sessionDuration.record(seconds(this.#openedAt, event.at), {
-      'smtp.session.close_reason': event.reason,
-      ...server,
-      'smtp.client.name': this.#client,
-    })
+    if (!this.#isProbe) this.#histograms.sessionMessages.record(event.messages)
+    this.#histograms.sessionDuration(event.reason).record(seconds(this.#openedAt, event.at))
   }
 }
 
-/** A histogram rejects negative values, which a clock that jumps back would cause. */
+/** A histogram ignores negative values, which a clock that jumps back would cause. */
 function seconds(from: number, to: number): number {
   return Math.max(0, to - from) / 1000
 }

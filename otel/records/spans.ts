@@ -1,23 +1,15 @@
 import {
-  type Context,
+  type HrTime,
   type Link,
-  ROOT_CONTEXT,
   type SpanContext,
   type SpanKind,
+  type SpanStatus,
   SpanStatusCode,
   TraceFlags,
-  type Tracer,
-  trace,
 } from '@opentelemetry/api'
-import { millisToHrTime } from '@opentelemetry/core'
+import { hrTimeDuration, type InstrumentationScope, millisToHrTime } from '@opentelemetry/core'
 import type { Resource } from '@opentelemetry/resources'
-import {
-  AlwaysOnSampler,
-  type IdGenerator,
-  RandomIdGenerator,
-  type SpanProcessor,
-  TracerProvider,
-} from '@opentelemetry/sdk-trace'
+import { RandomIdGenerator, type ReadableSpan, type SpanProcessor } from '@opentelemetry/sdk-trace'
 import { scope } from '../names/names.ts'
 import type { Attributes } from './attributes.ts'
 import type { Failure } from './failure.ts'
@@ -40,83 +32,128 @@ export interface FinishedSpan {
 export type KnownIds = Pick<SpanContext, 'traceId'> & Partial<Pick<SpanContext, 'spanId'>>
 
 /**
- * Records finished spans. The caller has already decided to keep them, so the SDK keeps all of them and uses the trace id of
- * that decision.
+ * Records finished spans. The caller has already decided to keep them. The SDK's tracer would copy the attributes of each span
+ * twice, and ask a sampler again.
  */
 export class Spans {
-  readonly #ids = new KnownIdGenerator()
-  readonly #provider: TracerProvider
-  readonly #tracer: Tracer
+  readonly #ids = new RandomIdGenerator()
+  readonly #processors: readonly SpanProcessor[]
+  readonly #origin: Origin
 
   constructor(resource: Resource, processors: readonly SpanProcessor[]) {
-    this.#provider = new TracerProvider({
-      resource,
-      spanProcessors: [...processors],
-      sampler: new AlwaysOnSampler(),
-      idGenerator: this.#ids,
-    })
-    this.#tracer = this.#provider.getTracer(scope.name, scope.version)
+    this.#processors = processors
+    this.#origin = { resource, instrumentationScope: { name: scope.name, version: scope.version } }
   }
 
   /** A random trace id. */
   newTraceId(): string {
-    return this.#ids.newTraceId()
+    return this.#ids.generateTraceId()
   }
 
   /** The ids of a root span that will be recorded later. */
   newRoot(): SpanContext {
-    return { traceId: this.#ids.newTraceId(), spanId: this.#ids.newSpanId(), traceFlags: TraceFlags.SAMPLED }
+    return { traceId: this.newTraceId(), spanId: this.#ids.generateSpanId(), traceFlags: TraceFlags.SAMPLED }
   }
 
-  /** Records a child of the span in `parent`, or a root span. Returns the context that children and links need. */
-  record(span: FinishedSpan, parent: Context, known?: KnownIds): SpanContext {
-    const { failure, links = [] } = span
-    this.#ids.known = known
-    const started = this.#tracer.startSpan(
-      span.name,
-      {
-        kind: span.kind,
-        startTime: millisToHrTime(span.at),
-        attributes: failure ? { ...span.attributes, 'error.type': failure.type } : span.attributes,
-        links: links.map((context): Link => ({ context })),
-      },
-      parent,
-    )
-    this.#ids.known = undefined
-    if (failure) started.setStatus({ code: SpanStatusCode.ERROR, ...(failure.hint && { message: failure.hint }) })
-    started.end(millisToHrTime(Math.max(span.at, span.end)))
-    return started.spanContext()
-  }
-
-  /** Records a child of a span that was recorded here. */
-  recordChild(span: FinishedSpan, parent: SpanContext): SpanContext {
-    return this.record(span, trace.setSpanContext(ROOT_CONTEXT, parent))
+  /** Records a child of `parent`, or a root span. Returns the context that children and links need. */
+  record(span: FinishedSpan, parent?: SpanContext, known?: KnownIds): SpanContext {
+    const context: SpanContext = {
+      traceId: parent?.traceId ?? known?.traceId ?? this.newTraceId(),
+      spanId: known?.spanId ?? this.#ids.generateSpanId(),
+      traceFlags: TraceFlags.SAMPLED,
+      ...(parent?.traceState && { traceState: parent.traceState }),
+    }
+    const recorded = new RecordedSpan(span, context, parent, this.#origin)
+    for (const processor of this.#processors) processor.onEnd(recorded)
+    return context
   }
 
   /** Exports what is left. Rejects if the exporter fails. */
-  shutdown(): Promise<void> {
-    return this.#provider.shutdown()
+  async shutdown(): Promise<void> {
+    await Promise.all(this.#processors.map((processor) => processor.shutdown()))
   }
 }
 
-/** Returns the known ids of the next span, otherwise random ones. */
-class KnownIdGenerator implements IdGenerator {
-  readonly #random = new RandomIdGenerator()
-  known: KnownIds | undefined
+/** What all spans have in common. Exporters group spans by the identity of these objects. */
+interface Origin {
+  readonly resource: Resource
+  readonly instrumentationScope: InstrumentationScope
+}
 
-  generateTraceId(): string {
-    return this.known?.traceId ?? this.newTraceId()
+const SUCCEEDED: SpanStatus = { code: SpanStatusCode.UNSET }
+
+/** A span as exporters read it. It is small, because it waits for an export: the rest is made when it is read. */
+class RecordedSpan implements ReadableSpan {
+  readonly name: string
+  readonly kind: SpanKind
+  readonly attributes: Attributes
+  readonly links: Link[]
+  readonly status: SpanStatus
+  readonly parentSpanContext?: SpanContext
+  readonly #context: SpanContext
+  readonly #origin: Origin
+  readonly #at: number
+  readonly #end: number
+
+  constructor(span: FinishedSpan, context: SpanContext, parent: SpanContext | undefined, origin: Origin) {
+    const { failure } = span
+    this.name = span.name
+    this.kind = span.kind
+    this.attributes = failure ? { ...span.attributes, 'error.type': failure.type } : span.attributes
+    this.links = (span.links ?? []).map((linked) => ({ context: linked }))
+    this.status = failure ? statusOf(failure) : SUCCEEDED
+    if (parent) this.parentSpanContext = parent
+    this.#context = context
+    this.#origin = origin
+    this.#at = span.at
+    this.#end = Math.max(span.at, span.end)
   }
 
-  generateSpanId(): string {
-    return this.known?.spanId ?? this.newSpanId()
+  spanContext(): SpanContext {
+    return this.#context
   }
 
-  newTraceId(): string {
-    return this.#random.generateTraceId()
+  get startTime(): HrTime {
+    return millisToHrTime(this.#at)
   }
 
-  newSpanId(): string {
-    return this.#random.generateSpanId()
+  get endTime(): HrTime {
+    return millisToHrTime(this.#end)
   }
+
+  get duration(): HrTime {
+    return hrTimeDuration(this.startTime, this.endTime)
+  }
+
+  get resource(): Resource {
+    return this.#origin.resource
+  }
+
+  get instrumentationScope(): InstrumentationScope {
+    return this.#origin.instrumentationScope
+  }
+
+  get events(): ReadableSpan['events'] {
+    return []
+  }
+
+  get ended(): boolean {
+    return true
+  }
+
+  get droppedAttributesCount(): number {
+    return 0
+  }
+
+  get droppedEventsCount(): number {
+    return 0
+  }
+
+  get droppedLinksCount(): number {
+    return 0
+  }
+}
+
+function statusOf({ hint }: Failure): SpanStatus {
+  return { code: SpanStatusCode.ERROR, ...(hint && { message: hint }) }
 }

@@ -70,7 +70,7 @@ export class Traces {
     const traceId = this.spans.newTraceId()
     const failure = dialFailure(dial)
     const kept = failure ? this.mayKeep(`dial ${failure.type}`) : this.samples(spans.dial, ROOT_CONTEXT, traceId)
-    if (kept) this.recordDial(dial, ROOT_CONTEXT)
+    if (kept) this.recordDial(dial)
   }
 
   /** Whether a message or a greeting that took `ms` is slow. */
@@ -99,13 +99,13 @@ export class Traces {
   }
 
   /** Records a dial and its phases. */
-  recordDial(dial: Dial, parent: Context): void {
+  recordDial(dial: Dial, parent?: SpanContext): void {
     const failure = dialFailure(dial)
     const { at, end } = dial
     const attributes = dialAttributes(dial)
     const span = { name: spans.dial, kind: SpanKind.CLIENT, at, end, attributes, ...(failure && { failure }) }
     const context = this.spans.record(span, parent)
-    for (const phase of phasesOf(dial)) this.spans.recordChild({ ...phase, kind: SpanKind.INTERNAL }, context)
+    for (const phase of phasesOf(dial)) this.spans.record({ ...phase, kind: SpanKind.INTERNAL }, context)
   }
 
   /** Exports what is left. Rejects if the exporter fails. */
@@ -134,7 +134,7 @@ class SessionSpans implements SessionTrace {
     const parent = this.#traces.contextOf(record.end.headers)
     const joined = trace.getSpanContext(parent)
     const traceId = joined?.traceId ?? this.#traces.spans.newTraceId()
-    if (this.#keeps(record, parent, traceId)) return this.#recordMessage(record, parent, traceId)
+    if (this.#keeps(record, parent, traceId)) return this.#recordMessage(record, joined, traceId)
     return joined && { ...joined, traceFlags: 0 }
   }
 
@@ -151,7 +151,7 @@ class SessionSpans implements SessionTrace {
         links: this.#kept,
         ...(failure && { failure }),
       },
-      ROOT_CONTEXT,
+      undefined,
       this.#ownContext,
     )
     this.#recordChildren(record, context)
@@ -182,7 +182,7 @@ class SessionSpans implements SessionTrace {
     return first?.command === 'CONNECT' && this.#traces.isSlow(first.end - first.at)
   }
 
-  #recordMessage(record: MessageRecord, parent: Context, traceId: string): SpanContext {
+  #recordMessage(record: MessageRecord, parent: SpanContext | undefined, traceId: string): SpanContext {
     const failure = messageFailure(record)
     const tags = record.end.headers?.tags
     const context = this.#traces.spans.record(
@@ -208,8 +208,7 @@ class SessionSpans implements SessionTrace {
   }
 
   #recordChildren({ exchanges }: SessionRecord, context: SpanContext): void {
-    const parent = trace.setSpanContext(ROOT_CONTEXT, context)
-    for (const dial of this.#session.dials) this.#traces.recordDial(dial, parent)
+    for (const dial of this.#session.dials) this.#traces.recordDial(dial, context)
     for (const exchange of exchanges) this.#recordExchange(exchange, context)
   }
 
@@ -218,7 +217,7 @@ class SessionSpans implements SessionTrace {
     const failure = exchangeFailure(exchange)
     const attributes = exchangeAttributes(exchange)
     const span = { name: command, kind: SpanKind.CLIENT, at, end, attributes, ...(failure && { failure }) }
-    this.#traces.spans.recordChild(span, parent)
+    this.#traces.spans.record(span, parent)
   }
 }
 

@@ -155,7 +155,6 @@ const PROCESSOR: SpanProcessor = { onStart() {}, onEnd() {}, forceFlush: async (
 
 describe('When spans fail, all log lines are written, and only the first error of a session is logged:', LIMIT, () => {
   const cases: Readonly<Record<string, () => ReturnType<typeof logged>>> = {
-    'a processor throws when a span begins': () => logged({}, { ...PROCESSOR, onStart: broken }),
     'a processor throws when a span ends': () => logged({}, { ...PROCESSOR, onEnd: broken }),
     'the sampler throws': () => logged({}, PROCESSOR, { shouldSample: broken, toString: () => 'broken' }),
   }
@@ -167,6 +166,14 @@ describe('When spans fail, all log lines are written, and only the first error o
       assert.equal(lines('telemetry failed'), FEW.sessions)
     })
   }
+})
+
+test('a processor cannot throw when a span begins: it receives only finished spans', LIMIT, async () => {
+  let ended = 0
+  const { records, lines } = logged({}, { ...PROCESSOR, onStart: broken, onEnd: () => (ended += 1) })
+  assert.equal(await failuresOf(records), 0)
+  assert.deepEqual([lines('transaction'), lines('session')], [FEW.mails, FEW.sessions])
+  assert.ok(ended > FEW.mails + FEW.sessions)
 })
 
 describe('A log', LIMIT, () => {

@@ -158,3 +158,92 @@ test('if the reader leaves, the process continues', async (context) => {
   child.send('go')
   assert.deepEqual((await once(child, 'message'))[0], 'alive')
 })
+
+/** Everything that a program logs. Fails if the program ends with another code. */
+async function outputOf(context: TestContext, body: string, expectedCode = 0): Promise<string> {
+  const child = logging(context, body)
+  let text = ''
+  child.stdout?.on('data', (chunk) => (text += chunk))
+  const [code] = await once(child, 'close')
+  assert.equal(code, expectedCode)
+  return text
+}
+
+const WAITING = `output.logger.info('first'); output.logger.info('last');`
+
+for (const [how, body, code] of [
+  ['when nothing is left to do', '', 0],
+  ['by process.exit', 'process.exit(0)', 0],
+  // without a stack trace on standard error
+  ['by an exception', `process.on('uncaughtException', () => process.exit(1)); throw new Error('lost')`, 1],
+] as const) {
+  test(`lines that wait are written when the process ends ${how}`, async (context) => {
+    const text = await outputOf(context, `${WAITING} ${body}`, code)
+    assert.match(text, /"msg":"first"}\n.*"msg":"last"}\n$/)
+  })
+}
+
+/** Counts the writes of a program. It must run before the program logs. */
+const WRITES = `
+  const { default: fs } = await import('node:fs')
+  const { write } = fs
+  const writes = []
+  fs.write = (fd, text, ...rest) => { writes.push(text); return write(fd, text, ...rest) }`
+
+test('lines are written together, as whole lines of at most 4096 bytes', async (context) => {
+  const child = logging(
+    context,
+    `${WRITES} ${FLOOD}
+    flood(1000)
+    output.logger.info({ filler: 'y'.repeat(5000) }, 'long')
+    output.logger.info('last')
+    await output.flush(5000)
+    process.send(writes, () => process.exit(0))`,
+  )
+  child.stdout?.resume()
+  const [writes] = (await once(child, 'message')) as [string[]]
+  const filled = writes.filter((text) => text.includes('"flood"'))
+  assert.ok(filled.length < 80, `${filled.length} writes for 1000 lines of about 280 bytes`)
+  for (const text of filled) assert.ok(text.length <= 4096 && text.endsWith('\n'))
+  assert.equal(writes.find((text) => text.includes('"long"'))?.match(/\n/g)?.length, 1)
+})
+
+test('a line is written within about 20 ms without a flush', async (context) => {
+  const child = logging(
+    context,
+    `${WRITES}
+    output.logger.info('listening')
+    const logged = performance.now()
+    const poll = setInterval(() => {
+      if (writes.length > 0) process.send(performance.now() - logged, () => process.exit(0))
+    }, 1)`,
+  )
+  const [ms] = await once(child, 'message')
+  assert.ok(ms > 10 && ms < 2000, `written after ${ms} ms`) // a busy machine may be late
+})
+
+test('a fatal line is written immediately, with the lines before it', async (context) => {
+  const child = logging(
+    context,
+    `${WRITES}
+    output.logger.info('before')
+    const before = writes.length
+    output.logger.fatal('crash')
+    process.send([before, writes], () => process.exit(0))`,
+  )
+  const [[before, writes]] = (await once(child, 'message')) as [[number, string[]]]
+  assert.equal(before, 0)
+  assert.equal(writes.length, 1)
+  assert.match(writes[0] ?? '', /"msg":"before"}\n.*"msg":"crash"}\n$/)
+})
+
+test('lines that wait do not keep the process alive', async (context) => {
+  const text = await outputOf(
+    context,
+    `output.logger.info('last')
+    process.channel.unref()
+    const alive = () => process.getActiveResourcesInfo().includes('Timeout')
+    output.logger.info({ alive: alive() }, 'timers')`,
+  )
+  assert.match(text, /"alive":false/)
+})

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { MeterProvider } from '@opentelemetry/sdk-metrics'
 import fc from 'fast-check'
 import { Cells, createObservable, histogramOf, SERIES_LIMIT, seriesLimit } from '../../../otel/metrics/instruments.ts'
+import { createMeterProvider, type MetersOptions } from '../../../otel/metrics/meter-provider.ts'
 import { createPrometheus } from '../../../otel/metrics/prometheus.ts'
 import { appTlsErrors } from '../../../otel/names/names.ts'
 import { seriesOf } from '../../support/telemetry/scrape.ts'
@@ -41,24 +42,31 @@ describe('Cells', () => {
   })
 })
 
-test('above its limit, a histogram adds new series to one series, and its sum stays right', async () => {
-  const prometheus = createPrometheus()
-  const meter = new MeterProvider({ readers: [prometheus.reader] }).getMeter('test')
-  const durations = histogramOf(meter, 'transactionDuration')
-  const recorded = 2500
-  for (let number = 0; number < recorded; number += 1)
-    durations.record(0.25, { 'smtp.transaction.outcome': 'accepted', 'server.address': `host${number}` })
-  const page = await prometheus.page()
-  const counts = seriesOf(page, 'smtp_proxy_transaction_duration_seconds_count')
-  assert.equal(counts.length, SERIES_LIMIT)
-  const [overflow] = counts.filter(([labels]) => labels === '{otel_metric_overflow="true"}')
-  assert.equal(overflow?.[1], recorded - (SERIES_LIMIT - 1))
-  const sums = seriesOf(page, 'smtp_proxy_transaction_duration_seconds_sum')
-  assert.equal(
-    sums.reduce((total, [, value]) => total + value, 0),
-    recorded * 0.25,
-  )
-})
+const sdkProvider = ({ readers }: MetersOptions) => new MeterProvider({ readers: [...readers] })
+
+for (const [whose, make] of [
+  ['a histogram of this project', createMeterProvider],
+  ['a histogram of the SDK, as for a reader that wants differences', sdkProvider],
+] as const) {
+  test(`above its limit, ${whose} adds new series to one series, and its sum stays right`, async () => {
+    const prometheus = createPrometheus()
+    const meter = make({ readers: [prometheus.reader] }).getMeter('test')
+    const durations = histogramOf(meter, 'transactionDuration')
+    const recorded = 2500
+    for (let number = 0; number < recorded; number += 1)
+      durations.at({ 'smtp.transaction.outcome': 'accepted', 'server.address': `host${number}` }).record(0.25)
+    const page = await prometheus.page()
+    const counts = seriesOf(page, 'smtp_proxy_transaction_duration_seconds_count')
+    assert.equal(counts.length, SERIES_LIMIT)
+    const [overflow] = counts.filter(([labels]) => labels === '{otel_metric_overflow="true"}')
+    assert.equal(overflow?.[1], recorded - (SERIES_LIMIT - 1))
+    const sums = seriesOf(page, 'smtp_proxy_transaction_duration_seconds_sum')
+    assert.equal(
+      sums.reduce((total, [, value]) => total + value, 0),
+      recorded * 0.25,
+    )
+  })
+}
 
 /** `count` different names. */
 const names = (count: number) => Array.from({ length: count }, (_, number) => `${number}`)

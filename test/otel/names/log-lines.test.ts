@@ -15,10 +15,11 @@ const ADD = 'add it to otel/names/log-lines.ts, then run `npm run docs`'
 /** Lines whose `msg` the code puts together: certificate results, and notes about file descriptors. */
 const COMPOSED = /^certificate (reloaded|unchanged)$| PROXY_MAX_SESSIONS$|^PROXY_MAX_SESSIONS /
 
-/** The messages of log calls in the sources. */
+/** The messages of log calls in the sources of the proxy. docs/probe.md describes those of the probe, another program. */
 function messagesInSources(): Set<string> {
   const calls = /(?:(?<!console)\.(?:debug|info|warn|error|fatal)|\[level\]|\bwarn)\(.*?'([^']+)'\)/g
-  const texts = sourceFiles().map(readDocument)
+  const sources = sourceFiles().filter((path) => !path.startsWith('app/probe/'))
+  const texts = sources.map(readDocument)
   return new Set(texts.flatMap((text) => [...text.matchAll(calls)].map(([, message = '']) => message)))
 }
 

@@ -1,13 +1,13 @@
-import type { MeterProvider as ApiMeterProvider } from '@opentelemetry/api'
-import { MeterProvider } from '@opentelemetry/sdk-metrics'
+import type { MeterProvider } from '@opentelemetry/api'
 import { type Configured, seriesLimit } from '../../../otel/metrics/instruments.ts'
+import { createMeterProvider } from '../../../otel/metrics/meter-provider.ts'
 import { createMetrics, type Metrics } from '../../../otel/metrics/metrics.ts'
 import { createPrometheus } from '../../../otel/metrics/prometheus.ts'
 
 /** Metrics that can be scraped without a server. */
 export interface Scraped {
   readonly metrics: Metrics
-  readonly provider: ApiMeterProvider
+  readonly provider: MeterProvider
   /** The scrape page. */
   page(): Promise<string>
   /**
@@ -26,7 +26,7 @@ export function scraped(options: Partial<Configured> = {}): Scraped {
     ...options,
   }
   const prometheus = createPrometheus(seriesLimit(configured))
-  const provider = new MeterProvider({ readers: [prometheus.reader] })
+  const provider = createMeterProvider({ readers: [prometheus.reader] })
   const metrics = createMetrics(provider, configured)
   return {
     metrics,
