@@ -15,8 +15,11 @@ const PACKAGES = [
 /** Built in its own module, in the version that Prometheus asks for: it does not compile with Prometheus' versions. */
 const ALERTMANAGER = 'github.com/prometheus/alertmanager'
 
-/** Prometheus without the service discoveries of clouds, nothing of this machine in the files, no C compiler needed. */
-const FLAGS = ['-mod=readonly', '-tags=remove_all_sd', '-trimpath', '-buildvcs=false', '-ldflags=-s -w']
+/**
+ * Prometheus with the service discovery of otel/stack/prometheus.yml and without those of clouds, nothing of this machine in
+ * the files, no C compiler needed.
+ */
+const FLAGS = ['-mod=readonly', '-tags=remove_all_sd,enable_dns_sd', '-trimpath', '-buildvcs=false', '-ldflags=-s -w']
 
 const env = { ...process.env, CGO_ENABLED: '0', GOWORK: 'off', GOFLAGS: '' }
 

@@ -3,6 +3,7 @@
  * every series that a rule selects exists, and every rule can be evaluated.
  */
 import assert from 'node:assert/strict'
+import net from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { rulesOf } from '../../../dashboards/alerts/alerts.ts'
 import { prometheusRules } from '../../../dashboards/generate/alert-files.ts'
@@ -14,8 +15,10 @@ import { stageMissing } from '../../support/monitoring/alert-stage.ts'
 import { configFor, startAlertmanager } from '../../support/monitoring/alertmanager.ts'
 import { selectorsIn } from '../../support/monitoring/dashboards.ts'
 import { type Prometheus, startPrometheus } from '../../support/monitoring/prometheus.ts'
+import { startProbe } from '../../support/processes/probe-process.ts'
 import { startBefore } from '../../support/processes/running-proxy.ts'
 import { unless } from '../../support/programs/programs.ts'
+import { listenOnLoopback } from '../../support/sockets/listen.ts'
 import { connectClient } from '../../support/sockets/scripted-peers.ts'
 import { makeAuthority } from '../../support/tls/certificates.ts'
 import { CLIENT_SETTINGS } from '../../support/traffic/mixed-mail.ts'
@@ -60,6 +63,7 @@ async function startStage(stack: AsyncDisposableStack): Promise<Prometheus> {
   const targets = [
     { job: 'ahasend-smtp-proxy', url: `http://127.0.0.1:${proxy.adminPort}/metrics` },
     { job: 'alertmanager', url: `http://${alertmanager.address}/metrics` },
+    ...(await failingProbes(stack)).map((url) => ({ job: 'ahasend-smtp-proxy-probe', url })),
   ]
   const options = { targets, rules: prometheusRules({ timeScale: 1 / 60 }) }
   const prometheus = stack.use(await startPrometheus(options))
@@ -71,6 +75,24 @@ async function startStage(stack: AsyncDisposableStack): Promise<Prometheus> {
   await aboveTheLimit(proxy.port)
   await withoutHeader(proxy.port)
   return prometheus
+}
+
+/** Two probes: nothing listens for the first, and the login of the second is refused. Returns the URLs of their metrics. */
+async function failingProbes(stack: AsyncDisposableStack): Promise<readonly string[]> {
+  const server = net.createServer((socket) => {
+    socket.write('220 probed.example\r\n')
+    socket
+      .on('error', () => {})
+      .on('data', (line) => {
+        socket.write(`${line}`.startsWith('EHLO') ? '250 AUTH PLAIN\r\n' : '535 5.7.8 no\r\n')
+      })
+  })
+  const port = await listenOnLoopback(server)
+  stack.defer(() => void server.close())
+  const login = { PROBE_USER: 'probe', PROBE_PASSWORD: 'wrong' }
+  const targets = ['smtp://127.0.0.1:1', `smtp://127.0.0.1:${port}`]
+  const probes = await Promise.all(targets.map((target) => startProbe({ ...login, PROBE_TARGET: target })))
+  return probes.map((probe) => `http://127.0.0.1:${stack.use(probe).metricsPort}/metrics`)
 }
 
 /** Refusals at limits that take long to reach. */
