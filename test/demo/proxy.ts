@@ -20,13 +20,14 @@ export interface ProxyChild {
 }
 
 /**
- * Starts the proxy on 127.0.0.1. Calls `onLine` with each line of its log. Rejects with its standard error when it
- * exits before it listens.
+ * Starts the proxy on 127.0.0.1, with further settings in `settings`. Calls `onLine` with each line of its log. Rejects
+ * with its standard error when it exits before it listens.
  */
 export async function startProxy(
   upstreamPort: number,
   caFile: string,
   onLine: (line: string) => void,
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<ProxyChild> {
   const child = spawn(process.execPath, ['app/main.ts'], {
     cwd: ROOT,
@@ -40,6 +41,7 @@ export async function startProxy(
       PROXY_UPSTREAM: `smtp://localhost:${upstreamPort}`,
       PROXY_UPSTREAM_CA_FILE: caFile,
       PROXY_ADMIN: `http://127.0.0.1:${await freePort(9464)}`,
+      ...settings,
     },
   })
   process.once('exit', () => child.kill('SIGKILL'))
@@ -106,7 +108,7 @@ function parse(line: string): Readonly<Record<string, unknown>> {
 }
 
 /** The wanted port when it is free, otherwise 0, which means any port. */
-async function freePort(wanted: number): Promise<number> {
+export async function freePort(wanted: number): Promise<number> {
   const server = createServer()
   try {
     server.listen(wanted, '127.0.0.1')
