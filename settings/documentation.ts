@@ -1,4 +1,4 @@
-/** Documents settings for the terminal, the README and .env.example. */
+/** Documents settings: what a row says about its variable, the groups of rows, and the help in a terminal. */
 
 /** The documentation of one variable. */
 export interface Documented {
@@ -9,6 +9,38 @@ export interface Documented {
   readonly inImage?: string
   /** For operators, in Markdown on one line. */
   readonly meaning: string
+}
+
+/** Variables with one purpose, for people. */
+export interface Group {
+  readonly title: string
+  /** One sentence in Markdown. */
+  readonly about: string
+}
+
+/** The documentation of a variable, and the key of its group. */
+export interface Grouped<Key extends string> extends Documented {
+  readonly group: Key
+}
+
+/** A group and its variables. */
+export interface Section extends Group {
+  readonly rows: readonly Documented[]
+}
+
+/** The groups with their rows, in the order of `groups`. Throws if a row is in no group, or if a group has no row. */
+export function sectionsOf<Key extends string>(
+  groups: Readonly<Record<Key, Group>>,
+  rows: readonly Grouped<Key>[],
+): readonly Section[] {
+  const homeless = rows.find(({ group }) => groups[group] === undefined)
+  if (homeless)
+    throw new Error(`${homeless.variable}: its row names no group. Add \`group\`, one of ${Object.keys(groups)}`)
+  return Object.entries<Group>(groups).map(([key, group]) => {
+    const own = rows.filter((row) => row.group === key)
+    if (own.length === 0) throw new Error(`the group ${key} has no variable: remove it`)
+    return { ...group, rows: own }
+  })
 }
 
 /** The entries of `--help`, without a final newline. */
@@ -24,29 +56,8 @@ function helpEntry(row: Documented): string {
 
 const HELP_WIDTH = 110
 
-/** A Markdown table of settings, ending in a newline. */
-export function markdownTable(rows: readonly Documented[]): string {
-  const lines = rows.map((row) => `| \`${row.variable}\` | ${defaultCell(row)} | ${row.meaning} |`)
-  return `${['| variable | default | meaning |', '|---|---|---|', ...lines].join('\n')}\n`
-}
-
-function defaultCell(row: Documented): string {
-  const image = row.inImage === undefined ? '' : ` (image: \`${row.inImage}\`)`
-  return row.default === '' ? '' : `\`${row.default}\`${image}`
-}
-
-/** A part of .env.example: each setting commented out, with the value that it has in the image. Ends in a newline. */
-export function envExample(title: string, rows: readonly Documented[]): string {
-  const entries = rows.map(
-    (row) => `${wrapped(row.meaning, '# ', ENV_WIDTH)}\n#${row.variable}=${row.inImage ?? row.default}\n`,
-  )
-  return `# --- ${title} ---\n\n${entries.join('\n')}`
-}
-
-const ENV_WIDTH = 118
-
 /** Markdown as plain text in lines of at most `width` characters, each of which begins with `prefix`. */
-function wrapped(markdown: string, prefix: string, width: number): string {
+export function wrapped(markdown: string, prefix: string, width: number): string {
   const [first = '', ...words] = markdown.replaceAll('`', '').split(' ')
   const lines = [`${prefix}${first}`]
   for (const word of words) {

@@ -105,6 +105,8 @@ interface Inhibition {
   /** A further condition on targets. */
   readonly only?: string
   readonly equal: readonly string[]
+  /** For people, with the reason. */
+  readonly words: string
 }
 
 /** The same Alertmanager may route other alerts, which we must not silence. */
@@ -129,26 +131,32 @@ const SAME_BUT_LESS = {
 const APP = ['job', 'server_address', 'smtp_client_name']
 
 const INHIBITIONS: readonly Inhibition[] = [
-  // without a proxy that answers, all other alerts are about the past
   {
     sources: ['SmtpProxyDown', 'SmtpProxyAbsent'],
     critical: true,
     targets: 'all others',
     only: 'severity!="none"',
     equal: ['job'],
+    words:
+      'While no proxy answers (SmtpProxyDown or SmtpProxyAbsent is critical), all other alerts are silent, except the ' +
+      'watchdog: they would be about the past.',
   },
-  // symptoms of a disabled account; not refused logins, because apps may share a client name
   {
     sources: ['AhaSendAccountDisabled'],
     targets: ['AhaSendDomainNotConfigured', 'AhaSendRecipientsRejected'],
     equal: APP,
+    words:
+      'While AhaSendAccountDisabled fires for an app, AhaSendDomainNotConfigured and AhaSendRecipientsRejected are silent ' +
+      'for it: they are symptoms. AhaSendCredentialsRejected is not, because apps may share a name.',
   },
-  // a greeting of 521 or of load shedding is a failed dial too
   {
     sources: ['AhaSendAccountDisabled', 'AhaSendLoadShedding'],
     targets: ['AhaSendUnreachable'],
     only: 'error_type="greeting_refused"',
     equal: ['job', 'server_address'],
+    words:
+      'While AhaSendAccountDisabled or AhaSendLoadShedding fires for an upstream, AhaSendUnreachable is silent for ' +
+      'connections that this upstream refused: a greeting with 521 or 421 is a failed dial, too.',
   },
   // the critical alert has an instance, the warning an upstream: only the job is on both
   {
@@ -157,15 +165,26 @@ const INHIBITIONS: readonly Inhibition[] = [
     targets: ['AhaSendUnreachable'],
     only: 'severity="warning"',
     equal: ['job'],
+    words: 'While AhaSendUnreachable is critical for any instance of a job, its warnings about upstreams are silent.',
   },
-  // the general alert is the sum of these
   {
     sources: NAMED_OUTAGES,
     critical: true,
     targets: [CATCH_ALL],
     equal: ['job'],
+    words:
+      `While one of ${NAMED_OUTAGES.join(', ')} is critical, SmtpProxyErrorBudgetBurning is silent: it is their sum. It stays ` +
+      'silent for half an hour after them.',
   },
 ]
+
+/** What silences what, and why: one or two sentences each. */
+export function inhibitionsInWords(): readonly string[] {
+  return [
+    'A critical alert silences the warning of the same name and labels.',
+    ...INHIBITIONS.map(({ words }) => words),
+  ]
+}
 
 function inhibitRule({ sources, critical, targets, only, equal }: Inhibition) {
   const named = sources.join('|')

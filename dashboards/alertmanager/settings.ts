@@ -1,4 +1,5 @@
 /** Receivers of alerts, read from the environment. */
+import type { Section } from '../../settings/documentation.ts'
 import { type Environment, isSet } from '../../settings/environment.ts'
 import { missing, withoutKeys } from '../../settings/mistakes.ts'
 import { anyText, choice, optional, type Reader, wrong } from '../../settings/readers.ts'
@@ -130,6 +131,13 @@ const SETTINGS = {
 
 /** The rows in the order in which people read them. */
 export const ALERT_ROWS: readonly Setting<unknown>[] = Object.values(SETTINGS)
+
+/** The rows as one group. */
+export const ALERT_SECTION: Section = {
+  title: 'Receivers of alerts',
+  about: 'Until you set a receiver, no one is notified.',
+  rows: ALERT_ROWS,
+}
 
 /** Who is notified, or everything that is wrong with the variables. */
 export type ParsedNotifications = { readonly notifications: Notifications } | { readonly mistakes: readonly string[] }

@@ -2,17 +2,13 @@
  * The variables that compose.yaml itself reads, for .env.example and for reports of misspelled names. A test compares them
  * with compose.yaml.
  */
-import type { Documented } from '../../settings/documentation.ts'
+import type { Section } from '../../settings/documentation.ts'
 
-interface Section {
-  readonly title: string
-  readonly rows: readonly Documented[]
-}
-
-/** The sections of .env.example before those of the programs' own settings. */
+/** Their groups, in the order in which people read them. */
 export const STACK_SECTIONS: readonly Section[] = [
   {
-    title: 'The name of the settings file',
+    title: 'The settings file',
+    about: 'For a settings file with another name than `.env`.',
     rows: [
       {
         variable: 'SETTINGS_FILE',
@@ -26,6 +22,7 @@ export const STACK_SECTIONS: readonly Section[] = [
   },
   {
     title: 'Published ports',
+    about: 'The addresses at which this machine, and the links in notifications, reach the containers.',
     rows: [
       {
         variable: 'SMTP_PUBLISH',
@@ -34,7 +31,7 @@ export const STACK_SECTIONS: readonly Section[] = [
           'The address and port on this machine where apps outside this Compose project reach the proxy. In ' +
           'the container, the port is always 2525. Apps in the same project need no published port: they ' +
           'connect to `proxy:2525`. Before you publish beyond 127.0.0.1, see `PROXY_ALLOW` and ' +
-          '`PROXY_TLS_CERT_FILE` below.',
+          '`PROXY_TLS_CERT_FILE`.',
       },
       {
         variable: 'GRAFANA_PUBLISH',
@@ -65,6 +62,7 @@ export const STACK_SECTIONS: readonly Section[] = [
   },
   {
     title: 'Grafana',
+    about: "Grafana's administrator and plugins.",
     rows: [
       { variable: 'GRAFANA_ADMIN_USER', default: 'admin', meaning: 'User name of the Grafana administrator.' },
       {
@@ -85,6 +83,7 @@ export const STACK_SECTIONS: readonly Section[] = [
   },
   {
     title: 'Retention, memory and CPU limits',
+    about: 'How much each container stores and uses.',
     rows: [
       {
         variable: 'PROMETHEUS_RETENTION',
@@ -102,7 +101,7 @@ export const STACK_SECTIONS: readonly Section[] = [
         default: '1536m',
         meaning:
           'Memory limit of the proxy: about 100 KB per session, more if apps use TLS. The default is enough ' +
-          'for `PROXY_MAX_SESSIONS` below.',
+          'for `PROXY_MAX_SESSIONS`.',
       },
       { variable: 'PROXY_CPUS', default: '0', meaning: 'CPU limit of the proxy. 0 = all CPUs.' },
       { variable: 'PROMETHEUS_MEMORY', default: '1g', meaning: 'Memory limit of Prometheus.' },
@@ -118,6 +117,7 @@ export const STACK_SECTIONS: readonly Section[] = [
   },
   {
     title: 'Images',
+    about: 'The container images that Compose builds and runs.',
     rows: [
       { variable: 'PROXY_IMAGE', default: 'ahasend-smtp-proxy', meaning: 'Image of the proxy, which Compose builds.' },
       { variable: 'NODE_IMAGE', default: 'node:24-bookworm-slim', meaning: 'Image that the proxy is built from.' },
@@ -139,6 +139,7 @@ export const STACK_SECTIONS: readonly Section[] = [
   },
   {
     title: 'Certificates of the proxy',
+    about: 'The directory from which the proxy reads its certificate.',
     rows: [
       {
         variable: 'CERTIFICATES',

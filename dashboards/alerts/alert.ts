@@ -32,9 +32,9 @@ export interface Wording {
 /**
  * Every alert. Names start with AhaSend for what AhaSend reports or does, otherwise with SmtpProxy.
  *
- * A new alert needs a name here, a rule in the file of its topic, a runbook in dashboards/runbooks, `runbookLink` on its panel
+ * A new alert needs a name here, someone in actors.ts, a rule in the file of its topic, a runbook in dashboards/runbooks, `runbookLink` on its panel
  * in dashboards/boards, scenarios in test/dashboards/alerts/scenarios and an entry in test/dashboards/alerts/incidents.ts.
- * Then run `npm run dashboards`. Tests name what is missing.
+ * Then run `npm run dashboards` and `npm run docs`. Tests name what is missing.
  */
 export const alertNames = [
   'AhaSendAccountDisabled',

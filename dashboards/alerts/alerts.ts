@@ -17,20 +17,51 @@ export interface Rules {
   /** Recordings with windows of an hour or less, and those with longer windows, which are evaluated less often. */
   readonly recordings: { readonly short: readonly Recording[]; readonly long: readonly Recording[] }
   readonly alerts: readonly Alert[]
+  /** The same alerts by topic. */
+  readonly topics: readonly AlertTopic[]
 }
+
+/** Alerts about one topic, for people. */
+export interface AlertTopic {
+  readonly title: string
+  readonly about: string
+  readonly alerts: readonly Alert[]
+}
+
+const TOPICS = [
+  { title: 'AhaSend', about: 'What AhaSend and the network path to it do.', alertsOf: ahasendAlerts },
+  { title: 'Apps', about: 'What AhaSend refuses because of an app.', alertsOf: appAlerts },
+  {
+    title: "AhaSend's limits",
+    about: 'Apps that come close to a limit of AhaSend, or exceed it.',
+    alertsOf: limitAlerts,
+  },
+  {
+    title: 'Mail as a whole',
+    about: 'At most one in two hundred attempts of apps may fail over 30 days, for any reason other than the message.',
+    alertsOf: errorBudgetAlerts,
+  },
+  {
+    title: 'The proxy',
+    about: 'The proxy itself, its machine, its listeners and its telemetry.',
+    alertsOf: proxyAlerts,
+  },
+  { title: 'TLS of apps', about: 'Apps that fail to establish TLS with the proxy.', alertsOf: tlsAlerts },
+  { title: 'Alerting', about: 'Alerting itself.', alertsOf: alertingAlerts },
+] as const
 
 /** The rules in the order of their evaluation: alerts about AhaSend come before those that look them up in ALERTS. */
 export function rulesOf(making: Making = {}): Rules {
   const make = new RuleMaker(making)
   const counts = countsOf(make)
-  const topics = [ahasendAlerts, appAlerts, limitAlerts, errorBudgetAlerts, proxyAlerts, tlsAlerts, alertingAlerts]
-  const alerts = topics.flatMap((alertsOf) => alertsOf(make, counts))
+  const topics = TOPICS.map(({ alertsOf, ...topic }) => ({ ...topic, alerts: alertsOf(make, counts) }))
   const { recordings } = make
   return {
     recordings: {
       short: recordings.filter(({ window }) => window <= HOUR),
       long: recordings.filter(({ window }) => window > HOUR),
     },
-    alerts,
+    alerts: topics.flatMap(({ alerts }) => alerts),
+    topics,
   }
 }

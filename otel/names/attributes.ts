@@ -19,32 +19,32 @@ import {
   transactionOutcomes,
 } from './values.ts'
 
-/** The values of `error.type` other than reply codes. */
-const errorNames = [...transactionErrors, ...dialErrors, ...refusedSessions, ...appTlsErrors]
+/** The values of `error.type` other than reply codes. What each one means: `value-meanings.ts`. */
+export const errorNames = [...transactionErrors, ...dialErrors, ...refusedSessions, ...appTlsErrors]
 
 /** The meaning of an attribute, and either all its values or a description of their range. */
 export type AttributeDefinition =
   | { readonly help: string; readonly values: readonly (string | boolean)[] }
   | { readonly help: string; readonly range: string }
 
-/** The attributes of metrics. Values come from a closed set or from the configuration, never from a peer. */
+/**
+ * The attributes of metrics. Values come from a closed set or from the configuration, never from a peer. What each value
+ * means: `value-meanings.ts`.
+ */
 export const attributes = {
   'smtp.command': {
-    help: 'The command that a reply answers. CONNECT: the greeting. DATA: the 354. END-OF-MESSAGE: the final reply.',
+    help: 'The command that a reply answers.',
     values: commands,
   },
   'smtp.reply.code': { help: 'The reply code.', range: 'an integer from 200 to 599; 0 for anything else' },
   'smtp.reply.cause': { help: 'Why a reply was sent, as far as the proxy can determine it.', values: replyCauses },
   'smtp.reply.origin': { help: 'Who sent a reply.', values: replyOrigins },
   'smtp.reply.loss': {
-    help:
-      'Why the client may not have received a reply. incomplete: the upstream closed in the middle of the reply. ' +
-      'undelivered: the client had disconnected. after_fin: the client had closed its sending side without QUIT before ' +
-      'its message was accepted.',
+    help: 'Why the client may not have received a reply.',
     values: replyLosses,
   },
   'smtp.transaction.outcome': {
-    help: 'How a message ended. aborted: the client gave up. in_doubt: the last dot was sent, but no reply came.',
+    help: 'How a message ended.',
     values: transactionOutcomes,
   },
   'error.type': {
@@ -54,9 +54,7 @@ export const attributes = {
   'smtp.recipient.verdict': { help: 'How the upstream answered a recipient.', values: recipientVerdicts },
   'smtp.session.close_reason': { help: 'Why a session ended.', values: closeReasons },
   'smtp.refused.cut': {
-    help:
-      'Why the proxy closed a refused connection. time: it was open too long. bytes: its client sent too much. limit: too ' +
-      'many refused connections were open.',
+    help: 'Why the proxy closed a refused connection before its client did.',
     values: refusedCuts,
   },
   'smtp.opaque.reason': { help: 'Why the proxy could no longer follow a session.', values: opaqueReasons },
@@ -70,7 +68,7 @@ export const attributes = {
   'tls.resumed': { help: 'Whether the dial resumed a TLS session.', values: [true, false] },
   'tls.side': { help: 'Whose certificate it is.', values: ['listener', 'upstream'] },
   'network.io.direction': {
-    help: 'transmit: from client to upstream. receive: from upstream to client.',
+    help: 'The direction of bytes.',
     values: ['transmit', 'receive'],
   },
   'smtp.loop': {
@@ -80,9 +78,7 @@ export const attributes = {
   'nodejs.eventloop.state': { help: 'Whether an event loop was busy or waited for events.', values: eventLoopStates },
   'telemetry.signal': { help: 'The kind of telemetry.', values: telemetrySignals },
   'telemetry.loss': {
-    help:
-      'Why telemetry was lost. queue_full: more was produced than exported. export_failed: the receiver did not accept it. ' +
-      'rate_limited: too much of one kind was produced. stdout_full: the log was not read fast enough.',
+    help: 'Why telemetry was lost.',
     values: telemetryLosses,
   },
 } as const satisfies Record<string, AttributeDefinition>

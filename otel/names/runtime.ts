@@ -9,7 +9,7 @@ export const runtimeAttributes = {
   'v8js.gc.type': { help: 'The kind of garbage collection.', values: ['major', 'minor', 'incremental', 'weakcb'] },
   'v8js.heap.space.name': { help: 'A space of the heap.', range: 'about a dozen names that V8 defines' },
   'cpu.mode': {
-    help: 'Who used the CPU. user: the program. system: the kernel on its behalf.',
+    help: 'Who used the CPU.',
     values: ['user', 'system'],
   },
 } as const
@@ -33,7 +33,7 @@ export interface RuntimeMetricDefinition {
 
 const pauses = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10] as const
 
-/** Only metrics that a panel, an alert, a runbook or the README reads. */
+/** Only metrics that a panel, an alert, a runbook or docs/telemetry.md reads. */
 export const runtimeMetrics = {
   eventLoopUtilization: {
     name: 'nodejs.eventloop.utilization',

@@ -1,6 +1,7 @@
 /** The rows of the variables that exist once. Those that exist for each signal: `table.ts`. */
+import type { Group, Grouped } from '../../settings/documentation.ts'
 import { anyText, choiceInAnyCase, integer, optional, ratio } from '../../settings/readers.ts'
-import type { Table } from '../../settings/table.ts'
+import type { Setting } from '../../settings/table.ts'
 import type { OtelSettings } from './effective.ts'
 import { resourceAttributes, truth, words } from './values.ts'
 
@@ -12,10 +13,23 @@ const MAX_QUEUE = 100_000
 const delay = integer(1, MAX_MILLISECONDS)
 const queue = integer(1, MAX_QUEUE)
 
+/** The purposes of the variables, those of `table.ts` included, in the order in which people read them. */
+export const GROUPS = {
+  general: { title: 'General', about: 'Whether anything is recorded, and how the proxy identifies itself.' },
+  exporter: { title: 'OTLP exporter', about: 'Where the proxy sends traces, metrics and log lines by OTLP.' },
+  traces: { title: 'Traces', about: 'Which messages and sessions are traced, and how spans are exported.' },
+  metrics: { title: 'Metrics', about: 'Whether metrics are scraped, exported, or both.' },
+  logs: { title: 'Logs', about: 'Whether log lines are exported in addition to standard output.' },
+} as const satisfies Readonly<Record<string, Group>>
+
+/** The key of a purpose. */
+export type OtelGroup = keyof typeof GROUPS
+
 /** The rows in the order in which people read them. */
 export const SETTINGS = {
   disabled: {
     variable: 'OTEL_SDK_DISABLED',
+    group: 'general',
     default: 'false',
     meaning: '`true` turns off metrics, traces and OTLP logs. The proxy still writes log lines to standard output.',
     read: truth,
@@ -23,6 +37,7 @@ export const SETTINGS = {
   },
   serviceName: {
     variable: 'OTEL_SERVICE_NAME',
+    group: 'general',
     default: '',
     meaning:
       'The resource attribute `service.name`. Overrides the one in `OTEL_RESOURCE_ATTRIBUTES`. If neither is set, ' +
@@ -32,6 +47,7 @@ export const SETTINGS = {
   },
   resourceAttributes: {
     variable: 'OTEL_RESOURCE_ATTRIBUTES',
+    group: 'general',
     default: '',
     meaning:
       'Attributes of all exported telemetry: `deployment.environment.name=production,cloud.region=eu-west-1`. ' +
@@ -41,6 +57,7 @@ export const SETTINGS = {
   },
   tracesExporter: {
     variable: 'OTEL_TRACES_EXPORTER',
+    group: 'traces',
     default: '',
     meaning: '`otlp` or `none`. The default is `otlp` if an endpoint for traces is set, otherwise `none`.',
     read: optional(words('otlp')),
@@ -48,6 +65,7 @@ export const SETTINGS = {
   },
   metricsExporter: {
     variable: 'OTEL_METRICS_EXPORTER',
+    group: 'metrics',
     default: 'prometheus',
     meaning:
       '`prometheus` (the page `/metrics`), `otlp`, `prometheus,otlp` (or `both`), or `none`. `otlp` requires an ' +
@@ -58,6 +76,7 @@ export const SETTINGS = {
   },
   logsExporter: {
     variable: 'OTEL_LOGS_EXPORTER',
+    group: 'logs',
     default: 'none',
     meaning:
       '`otlp` exports log lines in addition to writing them to standard output, and requires an endpoint. `none` ' +
@@ -67,6 +86,7 @@ export const SETTINGS = {
   },
   sampler: {
     variable: 'OTEL_TRACES_SAMPLER',
+    group: 'traces',
     default: 'parentbased_traceidratio',
     meaning:
       'Which messages and sessions are traced: `always_on`, `always_off`, `traceidratio`, ' +
@@ -84,6 +104,7 @@ export const SETTINGS = {
   },
   samplerRatio: {
     variable: 'OTEL_TRACES_SAMPLER_ARG',
+    group: 'traces',
     default: '0.1',
     meaning: 'The share of traces that a ratio sampler keeps, from 0 to 1.',
     read: ratio,
@@ -91,6 +112,7 @@ export const SETTINGS = {
   },
   propagators: {
     variable: 'OTEL_PROPAGATORS',
+    group: 'traces',
     default: 'tracecontext,baggage',
     meaning:
       'With `tracecontext`, a message with a `traceparent` header joins that trace. With `none`, every message ' +
@@ -100,6 +122,7 @@ export const SETTINGS = {
   },
   metricIntervalMs: {
     variable: 'OTEL_METRIC_EXPORT_INTERVAL',
+    group: 'metrics',
     default: '60000',
     meaning: 'Milliseconds between two OTLP exports of metrics.',
     read: delay,
@@ -107,6 +130,7 @@ export const SETTINGS = {
   },
   metricTimeoutMs: {
     variable: 'OTEL_METRIC_EXPORT_TIMEOUT',
+    group: 'metrics',
     default: '30000',
     meaning: 'Time limit for one export of metrics, in milliseconds. At most the interval.',
     read: delay,
@@ -114,6 +138,7 @@ export const SETTINGS = {
   },
   temporality: {
     variable: 'OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE',
+    group: 'metrics',
     default: 'cumulative',
     meaning: '`cumulative`, `delta` or `lowmemory`. Prometheus requires `cumulative`.',
     read: choiceInAnyCase('cumulative', 'delta', 'lowmemory'),
@@ -121,6 +146,7 @@ export const SETTINGS = {
   },
   spanDelayMs: {
     variable: 'OTEL_BSP_SCHEDULE_DELAY',
+    group: 'traces',
     default: '5000',
     meaning: 'Longest time that spans wait for a batch to fill, in milliseconds.',
     read: delay,
@@ -128,6 +154,7 @@ export const SETTINGS = {
   },
   spanTimeoutMs: {
     variable: 'OTEL_BSP_EXPORT_TIMEOUT',
+    group: 'traces',
     default: '30000',
     meaning: 'Time limit for one export of spans, in milliseconds.',
     read: delay,
@@ -135,6 +162,7 @@ export const SETTINGS = {
   },
   spanQueue: {
     variable: 'OTEL_BSP_MAX_QUEUE_SIZE',
+    group: 'traces',
     default: '2048',
     meaning: 'Maximum number of spans that wait for export. Further spans are dropped and counted.',
     read: queue,
@@ -142,6 +170,7 @@ export const SETTINGS = {
   },
   spanBatch: {
     variable: 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE',
+    group: 'traces',
     default: '512',
     meaning: 'Maximum number of spans in one export. At most the queue size.',
     read: queue,
@@ -149,6 +178,7 @@ export const SETTINGS = {
   },
   logDelayMs: {
     variable: 'OTEL_BLRP_SCHEDULE_DELAY',
+    group: 'logs',
     default: '1000',
     meaning: 'Longest time that log lines wait for a batch to fill, in milliseconds.',
     read: delay,
@@ -156,6 +186,7 @@ export const SETTINGS = {
   },
   logTimeoutMs: {
     variable: 'OTEL_BLRP_EXPORT_TIMEOUT',
+    group: 'logs',
     default: '30000',
     meaning: 'Time limit for one export of log lines, in milliseconds.',
     read: delay,
@@ -163,6 +194,7 @@ export const SETTINGS = {
   },
   logQueue: {
     variable: 'OTEL_BLRP_MAX_QUEUE_SIZE',
+    group: 'logs',
     default: '2048',
     meaning: 'Maximum number of log lines that wait for export. Further lines are counted but not exported.',
     read: queue,
@@ -170,12 +202,13 @@ export const SETTINGS = {
   },
   logBatch: {
     variable: 'OTEL_BLRP_MAX_EXPORT_BATCH_SIZE',
+    group: 'logs',
     default: '512',
     meaning: 'Maximum number of log lines in one export. At most the queue size.',
     read: queue,
     effective: ({ logs }) => logs?.maxBatch,
   },
-} satisfies Table<OtelSettings>
+} satisfies Readonly<Record<string, Setting<unknown, OtelSettings> & Grouped<OtelGroup>>>
 
 function exporters(...names: readonly (string | false | undefined)[]): string {
   return names.filter((name) => typeof name === 'string').join(',') || 'none'

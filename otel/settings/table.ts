@@ -2,17 +2,17 @@
  * THE table of OpenTelemetry's variables that this proxy honours. Only the OTLP exporters read any of them by themselves
  * (`OTEL_EXPORTER_OTLP_*`, and they ignore what they do not understand), so all of them are read here and passed on.
  */
-import type { Documented } from '../../settings/documentation.ts'
+import type { Documented, Grouped } from '../../settings/documentation.ts'
 import { shownUrl } from '../../settings/mistakes.ts'
 import { certificateFile, keyFile } from '../../settings/pem.ts'
 import { choiceInAnyCase, integer, optional, type Reader } from '../../settings/readers.ts'
 import type { Setting } from '../../settings/table.ts'
 import type { OtelSettings, Otlp } from './effective.ts'
-import { MAX_MILLISECONDS, SETTINGS } from './general.ts'
+import { MAX_MILLISECONDS, type OtelGroup, SETTINGS } from './general.ts'
 import { baseEndpoint, endpoint, headers, protocol } from './values.ts'
 
 /** A variable that exists for all signals and for each: the signal's own overrides the one for all. */
-interface OtlpSetting<T> extends Setting<T> {
+interface OtlpSetting<T> extends Setting<T>, Grouped<OtelGroup> {
   /** How a signal's own variable is read, where that differs. */
   readonly readOwn?: Reader<T>
   /** The value in effect for one signal. */
@@ -22,6 +22,7 @@ interface OtlpSetting<T> extends Setting<T> {
 export const OTLP_SETTINGS = {
   endpoint: {
     variable: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+    group: 'exporter',
     default: '',
     meaning:
       'URL of the OTLP receiver, such as `http://collector:4318`. The receiver must accept OTLP over HTTP. The ' +
@@ -36,6 +37,7 @@ export const OTLP_SETTINGS = {
   },
   headers: {
     variable: 'OTEL_EXPORTER_OTLP_HEADERS',
+    group: 'exporter',
     default: '',
     meaning:
       'HTTP headers for every export, such as `authorization=Bearer%20abc,x-tenant=7`. Headers for one signal are ' +
@@ -45,6 +47,7 @@ export const OTLP_SETTINGS = {
   },
   timeoutMs: {
     variable: 'OTEL_EXPORTER_OTLP_TIMEOUT',
+    group: 'exporter',
     default: '10000',
     meaning: 'Time limit for one export with its retries, in milliseconds.',
     read: integer(1, MAX_MILLISECONDS),
@@ -52,6 +55,7 @@ export const OTLP_SETTINGS = {
   },
   compression: {
     variable: 'OTEL_EXPORTER_OTLP_COMPRESSION',
+    group: 'exporter',
     default: 'none',
     meaning: '`gzip` or `none`.',
     read: choiceInAnyCase('gzip', 'none'),
@@ -59,6 +63,7 @@ export const OTLP_SETTINGS = {
   },
   protocol: {
     variable: 'OTEL_EXPORTER_OTLP_PROTOCOL',
+    group: 'exporter',
     default: 'http/protobuf',
     meaning: '`http/protobuf` is the only supported protocol.',
     read: protocol,
@@ -66,6 +71,7 @@ export const OTLP_SETTINGS = {
   },
   authorities: {
     variable: 'OTEL_EXPORTER_OTLP_CERTIFICATE',
+    group: 'exporter',
     default: '',
     meaning: "PEM file of the certificate authorities to trust for the OTLP receiver, instead of Node's.",
     read: optional(certificateFile),
@@ -73,6 +79,7 @@ export const OTLP_SETTINGS = {
   },
   clientKey: {
     variable: 'OTEL_EXPORTER_OTLP_CLIENT_KEY',
+    group: 'exporter',
     default: '',
     meaning: 'PEM file of the unencrypted private key with which the proxy identifies itself to the OTLP receiver.',
     read: optional(keyFile),
@@ -80,6 +87,7 @@ export const OTLP_SETTINGS = {
   },
   clientCertificate: {
     variable: 'OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE',
+    group: 'exporter',
     default: '',
     meaning: 'PEM file of the certificate for that key, followed by its chain.',
     read: optional(certificateFile),
@@ -93,7 +101,7 @@ export const SIGNALS = ['traces', 'metrics', 'logs'] as const
 export type Signal = (typeof SIGNALS)[number]
 
 /** The rows in the order in which people read them. */
-export const OTEL_ROWS: readonly Documented[] = [...Object.values(SETTINGS), ...Object.values(OTLP_SETTINGS)]
+export const OTEL_ROWS: readonly Grouped<OtelGroup>[] = [...Object.values(SETTINGS), ...Object.values(OTLP_SETTINGS)]
 
 /** A signal's own variable of one that exists for all. */
 export function ownVariable({ variable }: Documented, signal: Signal): string {

@@ -1,4 +1,5 @@
 import net from 'node:net'
+import { setImmediate as endOfTurn } from 'node:timers/promises'
 import type { SecureContext } from 'node:tls'
 import { ReadPool } from '../connection/read-pool.ts'
 import { limitsFor, RefusedConnections, type RefusedCuts } from '../connection/refused.ts'
@@ -17,6 +18,7 @@ import { Dialer, type DialResult, now } from '../upstream/dialer.ts'
 import { dialInOrder, type Reached } from '../upstream/failover.ts'
 import { Preconnections } from '../upstream/preconnect.ts'
 import { type Admission, LocalAdmission } from './admission.ts'
+import { afterWrites } from './event-batch.ts'
 import { Ticker } from './ticker.ts'
 
 /** Times and sizes that are not settings. Tests shorten them. */
@@ -78,9 +80,12 @@ export interface MailServer {
   close(): Promise<void>
 }
 
-/** Opens all listeners. If one fails, closes the others and rejects with ListenError. */
+/**
+ * Opens all listeners. If one fails, closes the others and rejects with ListenError. Telemetry gets the events of a turn of
+ * the event loop after the turn's writes, and the last ones before `drain` or `close` resolves.
+ */
 export async function startServer(options: ServerOptions): Promise<ProxyServer> {
-  const server = new ProxyServer(options)
+  const server = new ProxyServer({ ...options, telemetry: afterWrites(options.telemetry) })
   try {
     for (const listener of options.config.listeners) await server.listen(listener)
     return server
@@ -196,6 +201,8 @@ export class ProxyServer implements SessionHost, MailServer {
     this.refused.close()
     await this.#emptyWithin(1000)
     this.#ticker.stop()
+    // the events of the last sessions are delivered at the end of this turn
+    await endOfTurn()
   }
 
   /** Resolves when no session is left, or after `ms`. */

@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import { addCuts, NO_CUTS, type RefusedCuts } from '../connection/refused.ts'
 import type { LoopFigures } from '../events/loop-figures.ts'
-import type { Observer, Telemetry } from '../events/observer.ts'
+import type { Telemetry } from '../events/observer.ts'
 import { ListenError } from '../net/listen-error.ts'
 import type { Config, ListenAddress } from '../settings/config.ts'
 import { SharedAdmission } from './admission.ts'
-import { type BatchEntry, ProcessedCount } from './event-batch.ts'
+import { Delivery, ProcessedCount } from './event-batch.ts'
 import type { Bound, MailServer } from './server.ts'
 import type { FromWorker, Live, ToWorker, WorkerStart } from './worker.ts'
 
@@ -115,8 +115,8 @@ class Loop {
   readonly #worker: Worker
   readonly #options: WorkersOptions
   readonly #index: number
-  readonly #observers = new Map<number, Observer>()
   readonly #processed = new ProcessedCount()
+  readonly #delivery: Delivery
   readonly listening: Promise<void>
   #ended: Promise<number> | undefined
   #settle: (cut: number) => void = () => {}
@@ -127,6 +127,7 @@ class Loop {
   constructor(start: Omit<WorkerStart, 'processed'>, options: WorkersOptions) {
     this.#options = options
     this.#index = start.index
+    this.#delivery = new Delivery(options.telemetry, this.#processed)
     this.listening = new Promise((settle, fail) => {
       this.#started = { settle, fail }
     })
@@ -159,8 +160,7 @@ class Loop {
       case 'start-failed':
         return this.#started?.fail(new ListenError(message.message))
       case 'batch':
-        for (const entry of message.entries) this.#report(entry)
-        this.#processed.add(message.entries.length)
+        this.#delivery.deliver(message.entries)
         this.live = message.live
         return
       case 'loop':
@@ -172,16 +172,6 @@ class Loop {
       case 'closed':
         return this.#settle(0)
     }
-  }
-
-  #report(entry: BatchEntry): void {
-    const { telemetry } = this.#options
-    if ('failure' in entry) return telemetry.observerFailed(new Error(entry.failure))
-    const { session, event } = entry
-    if (session === undefined) return telemetry.dial(event)
-    if (event.type === 'session-open') this.#observers.set(session, telemetry.open(event))
-    else this.#observers.get(session)?.(event)
-    if (event.type === 'session-close') this.#observers.delete(session)
   }
 
   /** Any exit without a command is a bug, and the process must not continue with some of its loops missing. */

@@ -6,7 +6,7 @@ import { MAX_UNFINISHED_LINE } from './to-upstream.ts'
 const HARMLESS = [...HARMLESS_COMMANDS].join(', ')
 
 /**
- * Everything that the proxy changes, for the status page and the README. Everything else passes byte for byte in both
+ * Everything that the proxy changes, for the status page and docs/what-it-changes.md. Everything else passes byte for byte in both
  * directions.
  */
 export const CHANGES: readonly string[] = [

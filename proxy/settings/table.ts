@@ -1,18 +1,39 @@
-/** THE table of settings. The parser, `--help`, the README's table and the start log line are generated from it. */
+/** THE table of settings. The parser, `--help`, docs/configuration.md and the start log line are generated from it. */
 import { availableParallelism } from 'node:os'
+import type { Group, Grouped } from '../../settings/documentation.ts'
 import { duration, durationText } from '../../settings/durations.ts'
 import { certificateFile, keyFile } from '../../settings/pem.ts'
 import { choice, integer, integerOrAuto, optional } from '../../settings/readers.ts'
-import type { Setting, Table } from '../../settings/table.ts'
+import type { Setting } from '../../settings/table.ts'
 import { CIPHER_POLICIES } from '../net/cipher-suites.ts'
 import { LOCAL_NETWORKS } from '../net/networks.ts'
 import { admin, authority, listeners, upstreams } from './addresses.ts'
 import type { Config } from './config.ts'
 import { clients, networks } from './networks.ts'
 
+/** The purposes of the settings, in the order in which people read them. */
+export const GROUPS = {
+  apps: { title: 'Where apps connect', about: 'The addresses and ports of the proxy.' },
+  ahasend: { title: 'AhaSend', about: 'The servers that the proxy relays mail to.' },
+  tls: {
+    title: 'TLS for apps',
+    about: 'Without a certificate, apps send their passwords and their mail to the proxy unencrypted.',
+  },
+  clients: { title: 'Who may connect', about: 'The networks whose clients the proxy serves, and the names of apps.' },
+  limits: { title: 'Limits and timeouts', about: 'How many sessions the proxy serves, and how long it waits.' },
+  performance: { title: 'Performance', about: 'Most installations need neither of these settings.' },
+  admin: { title: 'Admin server', about: 'The HTTP server for metrics, health checks and the status page.' },
+  recording: {
+    title: 'What telemetry records',
+    about: 'Which addresses and which messages traces and log lines contain.',
+  },
+  log: { title: 'Log', about: 'The JSON lines that the proxy writes to standard output.' },
+} as const satisfies Readonly<Record<string, Group>>
+
 export const SETTINGS = {
   listeners: {
     variable: 'PROXY_LISTEN',
+    group: 'apps',
     default: 'smtp://127.0.0.1:2525',
     inImage: 'smtp://0.0.0.0:2525',
     meaning:
@@ -25,6 +46,7 @@ export const SETTINGS = {
   },
   upstreams: {
     variable: 'PROXY_UPSTREAM',
+    group: 'ahasend',
     default: 'smtp://send.ahasend.com:587',
     meaning:
       'Servers that the proxy relays mail to (upstreams), comma-separated, in order of preference. The proxy ' +
@@ -37,6 +59,7 @@ export const SETTINGS = {
   },
   upstreamCaFile: {
     variable: 'PROXY_UPSTREAM_CA_FILE',
+    group: 'ahasend',
     default: '',
     meaning:
       "PEM file of certificate authorities to trust for the upstream, in addition to Node's. Verification cannot be " +
@@ -46,6 +69,7 @@ export const SETTINGS = {
   },
   certFile: {
     variable: 'PROXY_TLS_CERT_FILE',
+    group: 'tls',
     default: '',
     meaning:
       "PEM file of the listeners' certificate, followed by its chain. The proxy reloads it when the file changes.",
@@ -54,6 +78,7 @@ export const SETTINGS = {
   },
   keyFile: {
     variable: 'PROXY_TLS_KEY_FILE',
+    group: 'tls',
     default: '',
     meaning:
       'PEM file of the unencrypted private key for `PROXY_TLS_CERT_FILE`. The proxy reloads it when the file ' +
@@ -63,6 +88,7 @@ export const SETTINGS = {
   },
   ciphers: {
     variable: 'PROXY_TLS_CIPHERS',
+    group: 'tls',
     default: 'intermediate',
     meaning:
       'Cipher suites for client connections. `intermediate`: forward secrecy and authenticated encryption only. ' +
@@ -72,6 +98,7 @@ export const SETTINGS = {
   },
   allow: {
     variable: 'PROXY_ALLOW',
+    group: 'clients',
     default: LOCAL_NETWORKS,
     meaning:
       'Networks whose clients may connect: comma-separated CIDRs or addresses. All other clients are refused with ' +
@@ -82,6 +109,7 @@ export const SETTINGS = {
   },
   clients: {
     variable: 'PROXY_CLIENTS',
+    group: 'clients',
     default: '',
     meaning:
       'Names for client networks, for the label `smtp.client.name`: `billing=10.1.0.0/16,web=10.2.3.4`. A name may ' +
@@ -91,6 +119,7 @@ export const SETTINGS = {
   },
   trustProxyProtocol: {
     variable: 'PROXY_TRUST_PROXY_PROTOCOL',
+    group: 'clients',
     default: '',
     meaning:
       'Networks of load balancers, comma-separated. Every connection from them must begin with a PROXY protocol ' +
@@ -100,6 +129,7 @@ export const SETTINGS = {
   },
   maxSessions: {
     variable: 'PROXY_MAX_SESSIONS',
+    group: 'limits',
     default: '10000',
     meaning:
       'Maximum number of concurrent sessions. Further clients get `421 4.3.2` instead of a greeting. The ' +
@@ -109,6 +139,7 @@ export const SETTINGS = {
   },
   maxSessionsPerClient: {
     variable: 'PROXY_MAX_SESSIONS_PER_CLIENT',
+    group: 'limits',
     default: '0',
     meaning: 'Maximum number of concurrent sessions per client address, or per /64 network for IPv6. 0 = no limit.',
     read: integer(0, 1_000_000),
@@ -116,6 +147,7 @@ export const SETTINGS = {
   },
   dialTimeoutMs: {
     variable: 'PROXY_DIAL_TIMEOUT',
+    group: 'limits',
     default: '10s',
     meaning:
       'Time limit for reaching an upstream: name resolution, connection, greeting and TLS together. At most 25s.',
@@ -124,6 +156,7 @@ export const SETTINGS = {
   },
   idleTimeoutMs: {
     variable: 'PROXY_IDLE_TIMEOUT',
+    group: 'limits',
     default: '5m',
     meaning:
       'The proxy ends a session in which no data moved in either direction for this time. The default is ' +
@@ -133,6 +166,7 @@ export const SETTINGS = {
   },
   drainTimeoutMs: {
     variable: 'PROXY_DRAIN_TIMEOUT',
+    group: 'limits',
     default: '30s',
     meaning:
       'How long in-flight messages may take to finish after SIGTERM or SIGINT. Meanwhile, the proxy accepts no new ' +
@@ -143,6 +177,7 @@ export const SETTINGS = {
   },
   stopGraceMs: {
     variable: 'PROXY_STOP_GRACE',
+    group: 'limits',
     default: '60s',
     meaning:
       'How long the supervisor waits between SIGTERM and SIGKILL. Set it at least 5s above ' +
@@ -154,6 +189,7 @@ export const SETTINGS = {
   },
   warmConnections: {
     variable: 'PROXY_WARM_CONNECTIONS',
+    group: 'performance',
     default: '8',
     meaning:
       'Maximum number of preconnected upstream connections. The actual number follows the recent rate of new ' +
@@ -163,6 +199,7 @@ export const SETTINGS = {
   },
   workers: {
     variable: 'PROXY_WORKERS',
+    group: 'performance',
     default: '1',
     meaning: 'Number of event loops that share the listeners, from 1 to 64. `auto` = one per CPU core.',
     read: integerOrAuto(1, 64, availableParallelism),
@@ -170,6 +207,7 @@ export const SETTINGS = {
   },
   admin: {
     variable: 'PROXY_ADMIN',
+    group: 'admin',
     default: 'http://127.0.0.1:9464',
     inImage: 'http://0.0.0.0:9464',
     meaning:
@@ -180,6 +218,7 @@ export const SETTINGS = {
   },
   recordAddresses: {
     variable: 'PROXY_RECORD_ADDRESSES',
+    group: 'recording',
     default: 'none',
     meaning:
       'Which addresses spans and log lines contain. `none`: no addresses. `domain`: the domains of senders and ' +
@@ -190,6 +229,7 @@ export const SETTINGS = {
   },
   slowMs: {
     variable: 'PROXY_SLOW',
+    group: 'recording',
     default: '10s',
     meaning: 'Messages that take longer than this, and sessions whose greeting takes longer, are always traced.',
     read: duration('0s', '1h'),
@@ -197,15 +237,18 @@ export const SETTINGS = {
   },
   logLevel: {
     variable: 'PROXY_LOG_LEVEL',
+    group: 'log',
     default: 'info',
     meaning: 'Lowest level of log lines to write: `trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`.',
     read: choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
     effective: (config) => config.logLevel,
   },
-} satisfies Table<Config>
+} satisfies Readonly<Record<string, ProxySetting>>
+
+type ProxySetting = Setting<unknown, Config> & Grouped<keyof typeof GROUPS>
 
 /** The rows in the table's order. */
-export const ROWS: readonly Setting<unknown, Config>[] = Object.values(SETTINGS)
+export const ROWS: readonly ProxySetting[] = Object.values(SETTINGS)
 
 function clientText({ name, networks }: Config['clients'][number]): string {
   const each = String(networks).split(',')

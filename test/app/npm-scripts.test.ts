@@ -1,4 +1,4 @@
-/** The scripts of package.json, run by npm: signals reach the program, and the pipes in the README work. */
+/** The scripts of package.json, run by npm: signals reach the program, and the documented pipes work. */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,7 +9,7 @@ import { after, before, describe, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ask } from '../simulator/client.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
-import { readReadme } from '../support/docs/readme.ts'
+import { readDocument } from '../support/docs/documents.ts'
 import { writeTemporaryFiles } from '../support/files/temporary-files.ts'
 import { observe } from '../support/processes/proxy-process.ts'
 import { inBody, loggedIn } from '../support/processes/running-proxy.ts'
@@ -91,9 +91,9 @@ describe('npm start', () => {
 })
 
 describe('npm start, piped', () => {
-  test('into the filter of the README shows the messages that failed', needsJq, async (context) => {
+  test('into the documented filter shows the messages that failed', needsJq, async (context) => {
     await using simulator = await startSimulator({ faults: { '521-at-mail': { times: 1 } } })
-    const [, documented = ''] = /^(npm start \| jq .*)$/m.exec(readReadme()) ?? []
+    const [, documented = ''] = /^(npm start \| jq .*)$/m.exec(readDocument('docs/telemetry.md')) ?? []
     const { directory, remove } = writeTemporaryFiles({})
     context.after(remove)
     // what the filter reads, to learn the port, and npm's process id, to stop it alone

@@ -4,6 +4,7 @@
  * often.
  */
 
+import { setImmediate as endOfTurn } from 'node:timers/promises'
 import { metrics } from '../../otel/names/names.ts'
 import { parseMetrics, sum } from '../demo/metrics.ts'
 import { type Book, bookOfPage, newBook } from '../support/books/book.ts'
@@ -153,6 +154,8 @@ function report(seed: number, plan: Plan, wrong: readonly string[]): string {
 async function wrongPage(stage: Stage, book: Book): Promise<string[]> {
   // the page reports sessions that are still active
   await until('no session is active', () => stage.activeSessions === 0, { limitMs: LIMIT_MS }).catch(() => {})
+  // events are delivered at the end of their turn
+  await endOfTurn()
   const page = await stage.page()
   const samples = parseMetrics(page)
   const active = sum(samples, metrics.sessionActive.prometheus)

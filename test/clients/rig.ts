@@ -39,7 +39,7 @@ const ADDRESSES = { from: 'billing@example.com', to: 'customer@example.net' }
 const CREDENTIALS = { user: 'rehearsal-user', password: 'rehearsal-password' }
 
 /** The version of an installed client; undefined when the client, or a library that it needs, is missing. */
-export async function installedVersion(client: SmtpClient): Promise<string | undefined> {
+export async function installedVersion(client: Pick<SmtpClient, 'detect'>): Promise<string | undefined> {
   const { code, stdout } = await run({ file: 'sh', args: ['-c', client.detect], env: process.env })
   return code === 0 ? (/\d+(\.\d+)+/.exec(stdout)?.[0] ?? 'unknown version') : undefined
 }

@@ -25,7 +25,6 @@ import {
 } from '../support/containers/compose.ts'
 import { composeMissing, ROOT } from '../support/containers/engine.ts'
 import { OF_THE_MACHINE, OF_THE_PROXY, rehearsalWith } from '../support/containers/rehearsal-env.ts'
-import { readEnvExample, withSettings } from '../support/docs/env-example.ts'
 import { temporaryDirectory, writeTemporaryFiles } from '../support/files/temporary-files.ts'
 import { unless } from '../support/programs/programs.ts'
 import { makeAuthority } from '../support/tls/certificates.ts'
@@ -267,24 +266,20 @@ describe('compose.yaml', unless(composeMissing()), () => {
 })
 
 describe('.env.example', () => {
-  test('has every setting of the tables (npm run readme)', () => {
-    assert.equal(withSettings(readEnvExample()), readEnvExample())
-  })
-
   test('has each variable of compose.yaml, with its default', () => {
-    const here = settingsIn(readEnvExample())
+    const here = settingsIn(text('.env.example'))
     const rehearsal = settingsIn(text('rehearsal.env'))
     for (const [name, value] of variablesIn(text('compose.yaml')))
       assert.equal(here.get(name) ?? rehearsal.get(name), value, name)
   })
 
   test('sets nothing until a # is removed', () => {
-    assert.doesNotMatch(readEnvExample(), /^[^#\n]/m)
+    assert.doesNotMatch(text('.env.example'), /^[^#\n]/m)
   })
 
   test('changes nothing when it is used unchanged', unless(composeMissing()), () => {
     const passedOn = new Set([...PROXY_VARIABLES, ...ALERT_ROWS.map(({ variable }) => variable)])
-    const values = [...settingsIn(readEnvExample())].filter(([name]) => !passedOn.has(name))
+    const values = [...settingsIn(text('.env.example'))].filter(([name]) => !passedOn.has(name))
     const nothing = { SETTINGS_FILE: '.env' }
     assert.deepEqual(readProject({ env: Object.fromEntries(values) }), readProject({ env: nothing }))
   })

@@ -1,7 +1,7 @@
-/** The documentation that is generated from rows of tables. */
+/** The groups of documented variables, and the help in a terminal. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Documented, envExample, helpEntries, markdownTable } from '../../settings/documentation.ts'
+import { type Documented, type Grouped, helpEntries, sectionsOf } from '../../settings/documentation.ts'
 
 const ROWS: readonly Documented[] = [
   { variable: 'A_LISTEN', default: 'http://127.0.0.1:80', inImage: 'http://0.0.0.0:80', meaning: 'Where `A` listens.' },
@@ -26,31 +26,24 @@ A_SIZE
   )
 })
 
-test('the README: a row of three cells for each variable', () => {
-  assert.equal(
-    markdownTable(ROWS.slice(0, 2)),
-    `| variable | default | meaning |
-|---|---|---|
-| \`A_LISTEN\` | \`http://127.0.0.1:80\` (image: \`http://0.0.0.0:80\`) | Where \`A\` listens. |
-| \`A_FILE\` |  | A file. |
-`,
-  )
+const GROUPS = { one: { title: 'One', about: 'The first.' }, two: { title: 'Two', about: 'The second.' } } as const
+const grouped = (variable: string, group: string) =>
+  ({ variable, default: '', meaning: 'A.', group }) as Grouped<keyof typeof GROUPS>
+
+test('sections: the groups in their order, each with its rows in the order of the table', () => {
+  const [a, b, c] = [grouped('A', 'two'), grouped('B', 'one'), grouped('C', 'two')]
+  assert.deepEqual(sectionsOf(GROUPS, [a, b, c]), [
+    { ...GROUPS.one, rows: [b] },
+    { ...GROUPS.two, rows: [a, c] },
+  ])
 })
 
-test('.env.example: each variable commented out, with its value in the image', () => {
-  assert.equal(
-    envExample('A', ROWS),
-    `# --- A ---
+test('a variable without a group is reported, with the groups', () => {
+  const { group: _, ...homeless } = grouped('A_NEW', 'one')
+  for (const row of [homeless as ReturnType<typeof grouped>, grouped('A_NEW', 'three')])
+    assert.throws(() => sectionsOf(GROUPS, [grouped('A', 'one'), row]), /^Error: A_NEW: .* one of one,two$/)
+})
 
-# Where A listens.
-#A_LISTEN=http://0.0.0.0:80
-
-# A file.
-#A_FILE=
-
-# Long. word word word word word word word word word word word word word word word word word word word word word word
-# word word word word word word word word end.
-#A_SIZE=5
-`,
-  )
+test('a group without a variable is reported', () => {
+  assert.throws(() => sectionsOf(GROUPS, [grouped('A', 'one')]), /^Error: the group two has no variable/)
 })

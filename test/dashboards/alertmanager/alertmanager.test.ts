@@ -4,6 +4,7 @@ import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { alertmanagerConfig, inhibitionsInWords } from '../../../dashboards/alertmanager/alertmanager.ts'
 import { readNotifications } from '../../../dashboards/alertmanager/settings.ts'
 import { alertNames } from '../../../dashboards/alerts/alert.ts'
 import { type Outcome, run } from '../../clients/command.ts'
@@ -259,3 +260,15 @@ test(
     assert.doesNotMatch(readFileSync(file, 'utf8'), /_configs:/)
   },
 )
+
+test('what silences what, in words: each sentence names the alerts of its rule', () => {
+  const { inhibit_rules } = alertmanagerConfig({ repeat: '4h', receivers: [] })
+  const words = inhibitionsInWords()
+  assert.equal(words.length, inhibit_rules.length)
+  // the first rule is about all names
+  for (const [index, { source_matchers, target_matchers }] of [...inhibit_rules.entries()].slice(1)) {
+    const names = [source_matchers[0], target_matchers[0]].flatMap((matcher) => matcher?.match(/\b[A-Z]\w+/g) ?? [])
+    assert.ok(names.length > 1)
+    for (const name of names) assert.ok(words[index]?.includes(name), `${index}: ${name}`)
+  }
+})

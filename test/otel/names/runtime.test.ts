@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { withoutParts } from '../../../docs/generate/parts.ts'
 import { attributes, labelOf, metrics, runtimeAttributes, runtimeMetrics } from '../../../otel/names/names.ts'
 import type { RuntimeMetricDefinition } from '../../../otel/names/runtime.ts'
-import { readReadme } from '../../support/docs/readme.ts'
+import { readDocument } from '../../support/docs/documents.ts'
 import { DASHBOARDS } from '../../support/monitoring/dashboards.ts'
 
 const definitions: readonly RuntimeMetricDefinition[] = Object.values(runtimeMetrics)
@@ -25,13 +26,13 @@ test('the metrics are those of the semantic conventions 1.45, in name, kind, uni
   ])
 })
 
-test('a dashboard, an alert, a runbook or the README reads each of them', () => {
+test('a dashboard, an alert, a runbook or the text around the reference reads each of them', () => {
   const files = ['generated', 'runbooks'].flatMap((folder) =>
     readdirSync(join(DASHBOARDS, folder), { withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map(({ name }) => readFileSync(join(DASHBOARDS, folder, name), 'utf8')),
   )
-  const texts = [readReadme(), ...files]
+  const texts = [withoutParts(readDocument('docs/telemetry.md')), ...files]
   const unread = definitions.filter(({ prometheus }) => !texts.some((text) => text.includes(prometheus)))
   assert.deepEqual(unread, [])
 })

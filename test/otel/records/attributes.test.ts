@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { attributes, details } from '../../../otel/names/names.ts'
+import { DIAL, DIAL_FAILURE, MESSAGE, SESSION, spanDefinitions } from '../../../otel/names/records.ts'
 import {
   dialAttributes,
   exchangeAttributes,
@@ -83,15 +84,30 @@ const fullMessage = message(
 )
 const refused = { command: 'AUTH', at: 0, end: 1, reply: refusal } as const
 
-test('every key is in the table', () => {
-  const all = [
-    messageAttributes(fullMessage),
-    sessionAttributes(closed(full, { refusal: refused })),
-    dialAttributes(upstream),
+/** The attributes of each kind of span or line, and those that the table lists for it. */
+const KINDS = [
+  ['a message', messageAttributes(fullMessage), MESSAGE],
+  ['a session', sessionAttributes(closed(full, { refusal: refused })), SESSION],
+  ['a dial', dialAttributes(upstream), [...DIAL, ...DIAL_FAILURE]],
+  [
+    'a command',
     exchangeAttributes({ ...refused, recipient: 'b@example.net' }),
-  ]
+    // every span that failed gets this one
+    spanDefinitions.command.attributes.filter((key) => key !== 'error.type'),
+  ],
+] as const
+
+for (const [what, found, listed] of KINDS) {
+  test(`with every fact, ${what} has exactly the attributes that otel/names/records.ts lists`, () => {
+    assert.deepEqual(Object.keys(found).toSorted(), [...listed].toSorted())
+  })
+}
+
+test('every key is in the table', () => {
   const known = [...Object.keys(attributes), ...Object.keys(details)]
-  for (const key of all.flatMap((one) => Object.keys(one))) assert.ok(known.includes(key), key)
+  const listed = Object.values(spanDefinitions).flatMap(({ attributes }) => attributes as readonly string[])
+  for (const key of [...KINDS.flatMap(([, found]) => Object.keys(found)), ...listed])
+    assert.ok(known.includes(key), key)
 })
 
 describe('Facts that are missing have no attribute', () => {

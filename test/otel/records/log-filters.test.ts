@@ -1,12 +1,9 @@
-/** Runs the log filters that the README and the runbooks document, exactly as they are written. */
+/** Runs the log filters that the pages and the runbooks document, exactly as they are written. */
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { run } from '../../clients/command.ts'
-import { readReadme } from '../../support/docs/readme.ts'
+import { readPages } from '../../support/docs/documents.ts'
 import { writeTemporaryFiles } from '../../support/files/temporary-files.ts'
-import { DASHBOARDS } from '../../support/monitoring/dashboards.ts'
 import { needsJq } from '../../support/programs/jq.ts'
 
 /** The filters in a text, and the commands whose output they read: `npm start | jq ...`. */
@@ -33,19 +30,15 @@ ${JSON.stringify(FOUND)}
 {"level":"warn","msg":"telemetry failed"}
 `
 
-const folder = join(DASHBOARDS, 'runbooks')
-const TEXTS: readonly (readonly [file: string, text: string])[] = [
-  ['README.md', readReadme()],
-  ...readdirSync(folder).map((file) => [file, readFileSync(join(folder, file), 'utf8')] as const),
-]
+const TEXTS = [...readPages()]
 
 describe('a documented log filter', needsJq, () => {
   const documented = TEXTS.flatMap(([file, text]) =>
     filtersIn(text).map(([source, filter]) => ({ file, source, filter })),
   )
 
-  test('is in the README, for npm and for Compose, and in runbooks', () => {
-    const sources = documented.flatMap(({ file, source }) => (file === 'README.md' ? [source] : []))
+  test('is in docs/telemetry.md, for npm and for Compose, and in runbooks', () => {
+    const sources = documented.flatMap(({ file, source }) => (file === 'docs/telemetry.md' ? [source] : []))
     assert.deepEqual(sources, ['npm start', 'docker compose logs --no-log-prefix proxy'])
     assert.ok(documented.length > 5)
   })

@@ -158,6 +158,7 @@ describe('If a PROXY header is required', () => {
       if (bytes.length > 0) await client.send(bytes)
       await isRefused(rig, client, '')
       assert.ok(performance.now() - began > 80, 'not before the time limit')
+      await rig.quiet()
       const { reason, detail } = rig.recorder.sessions[0]!.one('session-close')
       assert.deepEqual([reason, detail], ['proxy_header', 'timeout'])
     })

@@ -1,6 +1,7 @@
 /** Which clients may connect, and how many sessions they may have. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setImmediate as endOfTurn } from 'node:timers/promises'
 import { BEHIND_A_BALANCER, isRefused, open, v1 } from '../../support/in-process/admission-rig.ts'
 import type { ClientRig, GreetedSession } from '../../support/in-process/client-rig.ts'
 
@@ -107,5 +108,7 @@ async function leaves(rig: ClientRig, { client, upstream, recorded }: GreetedSes
   client.destroy()
   upstream.destroy()
   while (rig.server.activeSessions === before) await new Promise((turn) => setTimeout(turn, 1))
+  // events are delivered at the end of their turn
+  await endOfTurn()
   assert.equal(recorded.all('session-close').length, 1)
 }

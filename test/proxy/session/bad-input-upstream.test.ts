@@ -187,8 +187,9 @@ describe('A peer that does not react', () => {
       if (probe % 20 === 0) await Promise.all(probes)
     }
     await Promise.all(probes)
-    await until(() => stage.server.activeSessions === 0)
-    for (const { events } of stage.recorder.sessions) {
+    const { sessions } = stage.recorder
+    await until(() => stage.server.activeSessions === 0 && sessions.every(({ hasClosed }) => hasClosed))
+    for (const { events } of sessions) {
       assert.equal(events.filter(({ type }) => type === 'session-close').length, 1)
     }
   })

@@ -1,4 +1,4 @@
-/** The list of what the proxy changes, in the README and on the status page, names every local reply. */
+/** The list of what the proxy changes, in docs/what-it-changes.md and on the status page, names every local reply. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CHANGES } from '../../../proxy/session/changes.ts'

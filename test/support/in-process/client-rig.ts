@@ -10,6 +10,7 @@
  */
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
+import { setImmediate as endOfTurn } from 'node:timers/promises'
 import { type ListenerCertificate, loadCertificate } from '../../../proxy/net/listener-certificate.ts'
 import { type LIMITS, type ProxyServer, startServer } from '../../../proxy/server/server.ts'
 import {
@@ -163,6 +164,8 @@ export class ClientRig {
   async quiet(): Promise<void> {
     const what = () => `no session is active\n${this.upstream.transcript}`
     await until(what, () => this.server.activeSessions === 0, { limitMs: QUIET_LIMIT_MS, everyMs: 1 })
+    // events are delivered at the end of their turn
+    await endOfTurn()
   }
 
   async #greet({ port, header }: Arrival): Promise<GreetedSession> {

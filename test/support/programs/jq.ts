@@ -1,4 +1,4 @@
-/** jq, which the README and the runbooks use to filter the log. */
+/** jq, which the pages and the runbooks use to filter the log. */
 import { run } from '../../clients/command.ts'
 import { unless } from './programs.ts'
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import type { Telemetry } from '../../../proxy/events/observer.ts'
 import { startServer } from '../../../proxy/server/server.ts'
+import type { Config } from '../../../proxy/settings/config.ts'
 import { AUTH_PLAIN, ask } from '../../simulator/client.ts'
 import type { Simulator } from '../../simulator/simulator.ts'
 import { configOf } from '../in-process/config.ts'
@@ -38,15 +39,19 @@ export async function sendTraffic(
   return { read, bodies: bodies.toSorted() }
 }
 
-/** Sends the traffic through a proxy in this process with this telemetry. */
-export async function observed(simulator: Simulator, traffic: Traffic, telemetry: Telemetry): Promise<TrafficResult> {
-  const config = configOf({
+/** The configuration of a proxy in front of this simulator, with one listener in plain text. It preconnects nothing. */
+export function configBefore(simulator: Simulator): Config {
+  return configOf({
     PROXY_LISTEN: 'smtp://127.0.0.1:0',
     PROXY_UPSTREAM: `smtp://localhost:${simulator.port}`,
     PROXY_UPSTREAM_CA_FILE: simulator.caFile,
     PROXY_WARM_CONNECTIONS: '0',
   })
-  const proxy = await startServer({ config, telemetry })
+}
+
+/** Sends the traffic through a proxy in this process with this telemetry. */
+export async function observed(simulator: Simulator, traffic: Traffic, telemetry: Telemetry): Promise<TrafficResult> {
+  const proxy = await startServer({ config: configBefore(simulator), telemetry })
   try {
     return await sendTraffic(proxy.bound[0]!.port, simulator, traffic)
   } finally {
@@ -59,7 +64,8 @@ export function unobserved(simulator: Simulator, traffic: Traffic): Promise<Traf
   return observed(simulator, traffic, NO_TELEMETRY)
 }
 
-const NO_TELEMETRY: Telemetry = { open: () => () => {}, dial() {}, observerFailed() {} }
+/** Receives events and does nothing. */
+export const NO_TELEMETRY: Telemetry = { open: () => () => {}, dial() {}, observerFailed() {} }
 
 async function oneSession(port: number, name: string, mails: number): Promise<string> {
   const client = await connectClient({ port, limitMs: 60_000 })

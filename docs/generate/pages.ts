@@ -1,0 +1,37 @@
+/** The files with generated parts. The text around these parts is written by hand. */
+import { CHANGES } from '../../proxy/session/changes.ts'
+import { alertParts } from './alerts.ts'
+import { withSettings } from './env-example.ts'
+import { contentsOf } from './markdown.ts'
+import { metricParts } from './metrics.ts'
+import { type Parts, withParts } from './parts.ts'
+import { recordParts } from './records.ts'
+import { settingsParts } from './settings.ts'
+
+/** The generated parts of each page, by its path from the root. */
+const PAGES: Readonly<Record<string, () => Parts>> = {
+  'docs/configuration.md': settingsParts,
+  'docs/telemetry.md': () => ({ ...metricParts(), ...recordParts() }),
+  'docs/alerts.md': alertParts,
+  'docs/what-it-changes.md': () => ({ changes: CHANGES.map((change) => `- ${change}\n`).join('') }),
+}
+
+const ENV_EXAMPLE = '.env.example'
+
+/** The paths of all files with generated parts. */
+export const PATHS: readonly string[] = [...Object.keys(PAGES), ENV_EXAMPLE]
+
+/** A file with its generated parts regenerated. `text` is its current content. */
+export function regenerated(path: string, text: string): string {
+  if (path === ENV_EXAMPLE) return withSettings(text)
+  const parts = PAGES[path]
+  if (parts === undefined) throw new Error(`${path}: has no generated parts`)
+  return withContents(path, text, parts())
+}
+
+/** The contents list the headings of the other parts, too, so they are written last. Short pages have none. */
+function withContents(path: string, text: string, parts: Parts): string {
+  if (!text.includes('<!-- /contents -->')) return withParts(path, text, parts)
+  const page = withParts(path, text, { ...parts, contents: '' })
+  return withParts(path, page, { ...parts, contents: contentsOf(page) })
+}
