@@ -78,7 +78,9 @@ export function alertsPart(state: State): Html {
     ...others.map((alert) => row(alert, reported(alert))),
   ]
   const none = incident === undefined ? 'No alert fires.' : 'No alert is expected for this incident.'
-  return html`<p class="muted">${reachText(state)}</p>${rows.length > 0 ? html`<ul class="alerts">${rows}</ul>` : html`<p class="card muted">${none}</p>`}`
+  const list = rows.length > 0 ? html`<ul class="alerts">${rows}</ul>` : html`<p class="card muted">${none}</p>`
+  const reach = html`<p class="muted">${reachText(state)}</p>`
+  return state.reach.state === 'reached' ? html`${list}${reach}` : html`${reach}${list}`
 }
 
 function isAlert(one: { readonly name: string; readonly severity: Severity }) {
@@ -95,7 +97,7 @@ function reachText({ reach }: State): string {
 
 function row({ name, severity }: Pick<SeenAlert, 'name' | 'severity'>, { kind, text, detail }: Standing): Html {
   const { color, sign } = LOOKS[kind]
-  return html`<li class="card ${color}" data-alert="${name} ${severity}" data-standing="${kind}"><p><b class="alert-name">${name}</b> ${tag(severity)} <a class="runbook" href="${runbookOf(name)}" aria-label="Runbook of ${name}">Runbook</a></p>
+  return html`<li class="card ${color}" data-alert="${name} ${severity}" data-standing="${kind}"><p class="alert-head"><b class="alert-name">${name}</b> ${tag(severity)} <a class="runbook" href="${runbookOf(name)}" aria-label="Runbook of ${name}">Runbook</a></p>
 <p class="standing"><span aria-hidden="true">${sign}</span> ${text}</p>${detail && html`<p class="muted">${detail}</p>`}</li>`
 }
 

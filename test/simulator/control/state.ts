@@ -84,6 +84,6 @@ function idlePart({ faults, incident, now }: State): Html {
 /** With its meaning, unless the incident explains it. */
 function faultItem({ name, options, applied }: ActiveFault, explain: boolean): Html {
   const meaning = explain ? ` ${faultType(name)?.meaning}` : ''
-  const chance = options.probability === undefined ? '' : ` Probability: ${options.probability * 100}%.`
-  return html`<li>Fault <code class="inline">${name}</code>:${meaning}${chance} Applied ${count(applied)} times.</li>`
+  const chance = options.probability === undefined ? '' : `, probability ${options.probability * 100}%`
+  return html`<li>Fault <code class="inline">${name}</code>${chance}, applied ${count(applied)} times.${meaning}</li>`
 }
