@@ -18,6 +18,7 @@ import {
 } from '../support/containers/engine.ts'
 import {
   accepted,
+  alertsOnPage,
   asked,
   eventually,
   fetched,
@@ -118,6 +119,11 @@ describe('The stack', unless(...own, ...others), () => {
     for (const url of ['http://prometheus:9090/', 'http://alertmanager:9093/', 'http://tempo:3200/'])
       assert.equal(await fetched(app, url), undefined, url)
     assert.deepEqual(await fetched(app, 'http://proxy:9464/readyz'), { status: 200, body: 'ready\n' })
+  })
+
+  test('lets the control page see which alerts fire', async () => {
+    const shown = () => alertsOnPage(stack.container('rehearsal'))
+    await eventually('the page reaches Alertmanager', async () => /From Alertmanager at/.test(await shown()))
   })
 
   test('relays mail without Tempo, and counts lost spans', async () => {

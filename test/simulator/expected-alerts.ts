@@ -74,6 +74,6 @@ export const EXPECTED_ALERTS: Readonly<Record<string, readonly ExpectedAlert[]>>
   ],
   'slow-replies': [alert('AhaSendSlowFinalReplies', 'warning', [5, 10], [20, 61])],
   'domain-not-configured': [alert('AhaSendDomainNotConfigured', 'warning', AT_ONCE, HALF_AN_HOUR)],
-  'message-format': [alert('AhaSendMessageFormatRejected', 'warning', [1, 3], [55, 61])],
+  'message-format': [alert('AhaSendMessageFormatRejected', 'warning', [1, 4], [55, 61])],
   'recipients-rejected': [alert('AhaSendRecipientsRejected', 'warning', [5, 13], [50, 61])],
 }
