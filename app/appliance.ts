@@ -39,7 +39,7 @@ export class Appliance {
     this.#sdk = sdk
     this.#log = logger
     this.#records = new Log(logger, sdk.losses)
-    this.#status = new Status(settings)
+    this.#status = new Status(settings, sdk.instanceId)
   }
 
   /** Runs the proxy until a signal or an error stops it. Resolves with the exit code. */
@@ -96,9 +96,14 @@ export class Appliance {
   async #startServer(): Promise<MailServer> {
     const { config } = this.#settings
     const { telemetry, traces } = this.#sdk
-    const { feed, failures, tail } = this.#status
+    const { feed, failures, refusedClients, tail } = this.#status
     const { recordAddresses } = config
-    const records = createRecords({ log: this.#records, also: [failures, tail], traces, recordAddresses })
+    const records = createRecords({
+      log: this.#records,
+      also: [failures, refusedClients, tail],
+      traces,
+      recordAddresses,
+    })
     const options = {
       config,
       telemetry: combine(telemetry, records, feed, tail),

@@ -1,9 +1,10 @@
 /**
  * The image's HEALTHCHECK: requests `/readyz` from the proxy in the same container. Docker starts it every few seconds,
- * so it loads neither the proxy nor Node's HTTP module. The exit code is 0 if the response is 200, or if PROXY_ADMIN is
- * `off` and there is no admin server; otherwise 1. It prints one line with the reason.
+ * so it loads hardly any code of the proxy, and not Node's HTTP module. The exit code is 0 if the response is 200, or if
+ * PROXY_ADMIN is `off` and there is no admin server; otherwise 1. It prints one line with the reason.
  */
 import { connect } from 'node:net'
+import { lookupOwnFirst } from '../proxy/net/own-addresses.ts'
 
 /** The same as in proxy/settings/table.ts. */
 const DEFAULT_ADMIN = 'http://127.0.0.1:9464'
@@ -16,8 +17,8 @@ function exit(healthy: boolean, reason: string): void {
 }
 
 function request({ hostname, port }: URL): void {
-  // a connection to 0.0.0.0 or [::] reaches this machine, so every listening address works here
-  connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80) })
+  // a connection to 0.0.0.0 or [::] reaches this machine, so every listening address works here; other proxies may share a name
+  connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80), lookup: lookupOwnFirst })
     .setTimeout(LIMIT_MS, () => exit(false, `no response within ${LIMIT_MS} ms`))
     .on('error', ({ message }) => exit(false, message))
     .once('data', (response) => {

@@ -3,6 +3,7 @@ import { createLogger, type LogOutput } from '../otel/export/logger.ts'
 import { type Sdk, start } from '../otel/sdk.ts'
 import { OTEL_ROWS } from '../otel/settings/table.ts'
 import packageJson from '../package.json' with { type: 'json' }
+import { showsColours } from '../status/tail/text.ts'
 import { Appliance } from './appliance.ts'
 import { CHECK_OPTIONS } from './check/arguments.ts'
 import { check } from './check/check.ts'
@@ -87,6 +88,10 @@ function runCheck(args: readonly string[]): Promise<ExitCode> {
       return 'mistakes' in settings ? settings : { ...settings, warnings: warningsOf(settings, env) }
     },
     print: (line) => console.log(line),
+    terminal: {
+      colours: showsColours(process.stdout.isTTY === true, process.env),
+      width: process.stdout.columns,
+    },
     printError: (line) => console.error(line),
     signal: interrupt.signal,
   })

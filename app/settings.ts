@@ -4,6 +4,7 @@ import type { OtelSettings } from '../otel/settings/effective.ts'
 import { describeOtel, parseOtel } from '../otel/settings/settings.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { fitDefault, ownOpenFilesLimit } from '../proxy/server/fd-limit.ts'
+import { ADMIN_IN_COMPOSE } from '../proxy/settings/addresses.ts'
 import { foreignVariables, misspelledVariables } from '../proxy/settings/checks.ts'
 import type { Config } from '../proxy/settings/config.ts'
 import { describeConfig, parseConfig } from '../proxy/settings/settings.ts'
@@ -33,7 +34,7 @@ export function warningsOf({ config, otel }: Settings, env: Environment): string
 
 /**
  * Checks the names of the variables, in the container of compose.yaml. Their values may be missing there. Only
- * PROXY_ADMIN must have the value of the image.
+ * PROXY_ADMIN must have the value of compose.yaml or of the image.
  */
 export function checkNames(env: Environment): { readonly mistakes: readonly string[]; readonly warnings: string[] } {
   return {
@@ -44,11 +45,12 @@ export function checkNames(env: Environment): { readonly mistakes: readonly stri
 
 /** A mistake if PROXY_ADMIN differs from the address that compose.yaml sets, because Compose would ignore it silently. */
 function changedAdmin(env: Environment): string[] {
-  const { variable, inImage } = SETTINGS.admin
-  if (!isSet(variable, env) || env[variable] === inImage) return []
+  const { variable, inImage = '' } = SETTINGS.admin
+  // without a value in the settings file, the container has that of the image
+  if (!isSet(variable, env) || [ADMIN_IN_COMPOSE, inImage].includes(env[variable] ?? '')) return []
   return [
-    `${variable}: remove it from the settings file. compose.yaml always sets ${inImage}, because the health check and ` +
-      'Prometheus use this address.',
+    `${variable}: remove it from the settings file. compose.yaml always sets ${ADMIN_IN_COMPOSE}, so that Prometheus ` +
+      'reaches the admin server and apps do not.',
   ]
 }
 

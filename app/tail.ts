@@ -2,6 +2,7 @@
 import { get, type IncomingMessage } from 'node:http'
 import type { Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
+import { lookupOwnFirst } from '../proxy/net/own-addresses.ts'
 import type { Environment } from '../settings/environment.ts'
 import type { TailLine } from '../status/tail/line.ts'
 import { LineText, showsColours } from '../status/tail/text.ts'
@@ -55,7 +56,7 @@ function failed(sentence: string, code: ExitCode = EXIT.failed): ExitCode {
 
 function connect({ url, query }: TailArguments): Promise<IncomingMessage> {
   return new Promise((settle, fail) => {
-    const request = get(`${url}/tail?${query}`, { agent: false }, (response) => {
+    const request = get(`${url}/tail?${query}`, { agent: false, lookup: lookupOwnFirst }, (response) => {
       request.setTimeout(0)
       settle(response)
     })

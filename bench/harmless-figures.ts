@@ -15,13 +15,3 @@ export function percentile(figures: readonly number[], part: number): number {
   const sorted = figures.toSorted((one, other) => one - other)
   return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? Number.NaN
 }
-
-/** The middle figure. */
-export function median(figures: readonly number[]): number {
-  return percentile(figures, 0.5)
-}
-
-/** The items in the same cyclic order, beginning with another one. */
-export function rotated<Item>(items: readonly Item[], by: number): Item[] {
-  return items.map((_, index) => items[(index + by) % items.length]!)
-}

@@ -22,8 +22,9 @@ import { loadavg } from 'node:os'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { residentMib } from '../test/support/processes/memory.ts'
-import { listenOnLoopback } from '../test/support/sockets/listen.ts'
-import { cpuUs, median, percentile, rotated } from './harmless-figures.ts'
+import { median, rotated } from './compare/figures/statistics.ts'
+import { freePort } from './compare/processes/ports.ts'
+import { cpuUs, percentile } from './harmless-figures.ts'
 import type { Order, Report } from './harmless-load.ts'
 import { showProgress } from './progress.ts'
 import { sum } from './rehearsal.ts'
@@ -82,13 +83,6 @@ async function send(order: Order): Promise<Report> {
   load.send(order)
   const [report] = (await once(load, 'message')) as [Report]
   return report
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer()
-  const port = await listenOnLoopback(server)
-  await new Promise((closed) => server.close(closed))
-  return port
 }
 
 /** One way to run the proxy. */

@@ -2,11 +2,11 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Summary } from '../test/simulator/ledger.ts'
 import { residentMib } from '../test/support/processes/memory.ts'
 import { type ProxyOptions, type ProxyProcess, startProxy } from '../test/support/processes/proxy-process.ts'
+import { cpuMs } from './compare/figures/kernel.ts'
 
 /** The simulator's ledger: counts, and how often it received each body (by its SHA-256). */
 export interface Book {
@@ -58,12 +58,6 @@ async function end(proxy: ProxyProcess, simulator: ChildProcess): Promise<void> 
   await proxy.stop()
   simulator.kill()
   if (simulator.exitCode === null && simulator.signalCode === null) await once(simulator, 'exit')
-}
-
-/** The CPU time of a process, in milliseconds. The kernel counts hundredths of a second. */
-function cpuMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 10
 }
 
 /** The sum of all series of `name` with these labels on a scrape page. */

@@ -29,6 +29,7 @@ import { createRecords } from '../otel/records/recorder.ts'
 import { startTraces } from '../otel/records/traces.ts'
 import { combine, type Telemetry } from '../proxy/events/observer.ts'
 import { reply, SessionStory } from '../test/support/telemetry/session-events.ts'
+import { median } from './compare/figures/statistics.ts'
 import { showProgress } from './progress.ts'
 
 const { values } = parseArgs({
@@ -106,10 +107,6 @@ async function measure(telemetry: Telemetry): Promise<number> {
   await new Promise((settle) => setTimeout(settle, 200))
   const { user, system } = process.cpuUsage(before)
   return (user + system) / MAILS
-}
-
-function median(figures: readonly number[]): number {
-  return figures.toSorted((one, other) => one - other)[Math.floor(figures.length / 2)]!
 }
 
 const progress = showProgress('rounds', Number(values.rounds) + 1)

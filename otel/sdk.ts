@@ -36,6 +36,8 @@ export interface Sdk {
   readonly traces?: Traces
   /** Exports log lines. Absent if they are not exported. Never blocks or throws. */
   readonly emit?: (entry: LogEntry) => void
+  /** The resource attribute `service.instance.id`. Absent if OTEL_SDK_DISABLED is set. */
+  readonly instanceId?: string
   /** The scrape page in Prometheus' text format, or a sentence that says why there is none. Rejects after `shutdown`. */
   page(): Promise<string>
   /**
@@ -58,6 +60,7 @@ export function start(options: SdkOptions): Sdk {
   return {
     telemetry: createMetrics(metrics.provider, options),
     losses: accounting.losses,
+    instanceId: String(resource.attributes['service.instance.id']),
     ...(traces && { traces }),
     ...(logs && { emit: logs.emit }),
     page: metrics.page,

@@ -3,6 +3,7 @@ import type { SpanContext } from '@opentelemetry/api'
 import { messageFailure, sessionFailure } from '../otel/records/failure.ts'
 import type { Exchange, MessageRecord, SessionRecord } from '../otel/records/records.ts'
 import type { ReplyCause } from '../proxy/events/closed-sets.ts'
+import { isRefusal, type ShowClient } from './refused-clients.ts'
 
 /** How many are kept. */
 export const FAILURES = 50
@@ -11,6 +12,8 @@ export const FAILURES = 50
 export interface FailureReport {
   readonly at: number
   readonly app: string
+  /** The client's network, or its address as far as PROXY_RECORD_ADDRESSES allows. */
+  readonly client: string
   readonly server: string
   /** The command that was refused; absent when no reply decided. */
   readonly command?: string
@@ -30,6 +33,11 @@ export interface FailureReport {
 
 export class Failures {
   readonly #kept: FailureReport[] = []
+  readonly #show: ShowClient
+
+  constructor(show: ShowClient) {
+    this.#show = show
+  }
 
   /** A message is over. */
   message(record: MessageRecord, span: SpanContext | undefined): void {
@@ -38,7 +46,7 @@ export class Failures {
     const { end, sender } = record
     this.#keep({
       at: end.at,
-      ...whose(record, span),
+      ...this.#whose(record, span),
       ...replyOf({ ...(end.command && { command: end.command }), ...(end.reply && { reply: end.reply }) }),
       error: failure.type,
       outcome: end.outcome,
@@ -46,11 +54,19 @@ export class Failures {
     })
   }
 
-  /** A session is over. If its connection broke after a message had begun, the message is the failure. */
+  /**
+   * A session is over. If its connection broke after a message had begun, the message is the failure. Refused clients are
+   * not kept here, so that a port scan cannot push refused messages off the page.
+   */
   session(record: SessionRecord, span: SpanContext | undefined): void {
-    const failure = sessionFailure(record)
+    const failure = isRefusal(record.close.reason) ? undefined : sessionFailure(record)
     if (!failure || (record.close.messages > 0 && !record.refusal)) return
-    this.#keep({ at: record.close.at, ...whose(record, span), ...replyOf(record.refusal ?? {}), error: failure.type })
+    this.#keep({
+      at: record.close.at,
+      ...this.#whose(record, span),
+      ...replyOf(record.refusal ?? {}),
+      error: failure.type,
+    })
   }
 
   /** The newest first. */
@@ -58,15 +74,15 @@ export class Failures {
     return this.#kept.toReversed()
   }
 
+  #whose({ session: { open, server } }: MessageRecord | SessionRecord, span: SpanContext | undefined) {
+    const { clientName: app, clientAddress, sessionId } = open
+    return { app, client: this.#show(clientAddress), server, sessionId, ...(span && { traceId: span.traceId }) }
+  }
+
   #keep(report: FailureReport): void {
     this.#kept.push(report)
     if (this.#kept.length > FAILURES) this.#kept.shift()
   }
-}
-
-function whose({ session }: MessageRecord | SessionRecord, span: SpanContext | undefined) {
-  const { open, server } = session
-  return { app: open.clientName, server, sessionId: open.sessionId, ...(span && { traceId: span.traceId }) }
 }
 
 function replyOf({ command, reply }: Partial<Pick<Exchange, 'command' | 'reply'>>) {

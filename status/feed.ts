@@ -1,5 +1,5 @@
 /** Takes the proxy's events and keeps what the status page shows. */
-import type { Dial } from '../proxy/events/dial.ts'
+import type { Dial, Lookup, Unused } from '../proxy/events/dial.ts'
 import type { LoopFigures } from '../proxy/events/loop-figures.ts'
 import type { Observer, Telemetry } from '../proxy/events/observer.ts'
 import type { ReplyFacts } from '../proxy/events/reply.ts'
@@ -31,6 +31,10 @@ export class Feed implements Telemetry {
 
   dial(event: Dial): void {
     this.upstreams.dialled(event)
+  }
+
+  upstream(event: Lookup | Unused): void {
+    if (event.type === 'lookup') this.upstreams.lookedUp(event)
   }
 
   /** Nothing to show: a metric counts it, and an alert names it. */
@@ -96,6 +100,9 @@ class SessionFeed {
 
   #closed({ at, reason }: Extract<SessionEvent, { type: 'session-close' }>): void {
     const refused = this.#refused || reason === 'dial_failed' || reason === 'session_limit' || reason === 'not_allowed'
-    if (refused && this.#messages === 0) this.#feed.minutes.of(this.#app, at).refusedSessions += 1
+    if (!refused || this.#messages > 0) return
+    const counts = this.#feed.minutes.of(this.#app, at)
+    counts.refusedSessions += 1
+    if (reason === 'not_allowed') counts.notAllowed += 1
   }
 }

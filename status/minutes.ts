@@ -31,6 +31,8 @@ export class Counts {
   sessions = 0
   /** Sessions that were refused before a message began: at the greeting, EHLO, STARTTLS or AUTH. */
   refusedSessions = 0
+  /** Those of them whose client is not in PROXY_ALLOW: no app of ours, as far as the proxy knows. */
+  notAllowed = 0
   readonly replies = new Map<string, ReplyCount>()
   readonly tlsFailures = new Map<AppTlsError, number>()
   /** From the final dot to its reply. */
@@ -53,6 +55,7 @@ export class Counts {
     addOutcomes(this.outcomes, other.outcomes)
     this.sessions += other.sessions
     this.refusedSessions += other.refusedSessions
+    this.notAllowed += other.notAllowed
     for (const [key, reply] of other.replies) {
       const known = this.replies.get(key)
       if (known) known.count += reply.count

@@ -7,11 +7,13 @@ import type { FailureReport } from './failures.ts'
 import type { Feed } from './feed.ts'
 import { type Flow, flowOf } from './flow.ts'
 import { addOutcomes, type Counts, type Minute, type Outcomes, sumByApp, sumOf } from './minutes.ts'
+import type { RefusedClientsReport } from './refused-clients.ts'
 import type { UpstreamReport } from './upstreams.ts'
 
 /** What the page shows and the feed does not know. */
 export interface Surroundings {
   readonly version: string
+  readonly instance: Instance
   /** Milliseconds since the Unix epoch. */
   readonly startedAt: number
   readonly draining: boolean
@@ -20,8 +22,16 @@ export interface Surroundings {
   readonly limits: Limits
   /** Settings that are allowed but probably a mistake. */
   readonly warnings: readonly string[]
+  readonly refusedClients: RefusedClientsReport
   /** What the proxy changes in what passes, in sentences. */
   readonly changes: readonly string[]
+}
+
+/** Which proxy this is, if there are several. */
+export interface Instance {
+  readonly host: string
+  /** The resource attribute `service.instance.id` of its telemetry; absent if OTEL_SDK_DISABLED is set. */
+  readonly id?: string
 }
 
 /** How close the proxy is to its own limits. */
@@ -68,6 +78,8 @@ export interface ReplySummary {
 /** A failure with what it means. */
 export interface ExplainedFailure extends FailureReport {
   readonly meaning: string
+  /** The meaning in a few words. */
+  readonly brief: string
   readonly actor: string
   readonly action: string
   /** The name of a runbook in dashboards/runbooks. */
@@ -170,21 +182,28 @@ function meaningOf(code: number, cause: ReplyCause): { readonly meaning: string;
 const WITHOUT_REPLY: Readonly<Record<string, Omit<Meaning, 'codes'>>> = {
   upstream_lost: {
     meaning: 'The connection to AhaSend broke',
+    brief: 'The connection to AhaSend broke',
     actor: 'retry',
     action: 'Apps retry. A message in doubt may arrive twice.',
   },
   final_reply_timeout: {
     meaning: 'AhaSend did not confirm the message in time',
+    brief: 'AhaSend did not confirm it in time',
     actor: 'retry',
     action: 'Apps retry. The message may arrive twice.',
   },
-  drained: { meaning: 'The proxy was shutting down', actor: 'noOne', action: 'None: apps connect to the next proxy.' },
+  drained: {
+    meaning: 'The proxy was shutting down',
+    brief: 'The proxy was shutting down',
+    actor: 'noOne',
+    action: 'None: apps connect to the next proxy.',
+  },
 }
 
 function explained(failure: FailureReport): ExplainedFailure {
   const without = failure.code === undefined ? WITHOUT_REPLY[failure.error] : undefined
-  const { meaning, actor, action, runbook }: Omit<Meaning, 'codes'> = without ?? meanings[failure.cause]
-  return { ...failure, meaning, actor: actors[actor], action, ...(runbook && { runbook }) }
+  const { meaning, brief, actor, action, runbook }: Omit<Meaning, 'codes'> = without ?? meanings[failure.cause]
+  return { ...failure, meaning, brief, actor: actors[actor], action, ...(runbook && { runbook }) }
 }
 
 function tlsFailuresOf(app: string, { tlsFailures }: Counts): TlsFailureSummary[] {

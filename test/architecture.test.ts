@@ -125,20 +125,35 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'status/page': ['proxy/admin', 'otel/names', 'status'],
   // otel/records: a tail shows the same records as the log; settings: its filters are read like settings
   'status/tail': ['settings', 'proxy/events', 'proxy/admin', 'otel/records'],
-  'app/check': [
+  'app/check/steps': [
     'settings',
-    'proxy/smtp',
-    'proxy/events',
-    'proxy/dialogue',
     'proxy/net',
     'proxy/settings',
-    'proxy/upstream',
     'proxy/server',
     'otel/names',
     'otel/settings',
     'otel/export',
     // the receivers of alerts: their settings, and the names that compose.yaml reads
     'dashboards/alertmanager',
+  ],
+  'app/check/upstream': [
+    'settings',
+    'proxy/smtp',
+    'proxy/events',
+    'proxy/dialogue',
+    'proxy/settings',
+    'proxy/upstream',
+    'otel/names',
+    'app/check/steps',
+  ],
+  'app/check': [
+    'settings',
+    'proxy/settings',
+    'proxy/upstream',
+    'proxy/server',
+    'otel/settings',
+    'app/check/steps',
+    'app/check/upstream',
   ],
   app: [
     '.',

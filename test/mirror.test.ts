@@ -27,17 +27,17 @@ const PAGE = 'a part of the page: test/status/page/page.test.ts; in a browser: t
  * instead, or TYPES.
  */
 const WITHOUT_A_FILE: Readonly<Record<string, string>> = {
-  'app/check/alerts.ts': CHECK_STEP,
-  'app/check/certificate.ts': CHECK_STEP,
-  'app/check/conversation.ts': CHECK_STEP,
-  'app/check/listeners.ts': CHECK_STEP,
-  'app/check/mail.ts': CHECK_STEP,
-  'app/check/open-files.ts': CHECK_STEP,
-  'app/check/otlp.ts': CHECK_STEP,
+  'app/check/steps/alerts.ts': CHECK_STEP,
+  'app/check/steps/certificate.ts': CHECK_STEP,
+  'app/check/upstream/conversation.ts': CHECK_STEP,
+  'app/check/steps/listeners.ts': CHECK_STEP,
+  'app/check/upstream/mail.ts': CHECK_STEP,
+  'app/check/steps/open-files.ts': CHECK_STEP,
+  'app/check/steps/otlp.ts': CHECK_STEP,
   'app/check/output.ts': CHECK_STEP,
-  'app/check/replies.ts': CHECK_STEP,
-  'app/check/upstreams.ts': CHECK_STEP,
-  'app/check/step.ts': 'what a step is. How steps run: test/app/check/run.test.ts',
+  'app/check/upstream/replies.ts': CHECK_STEP,
+  'app/check/upstream/upstreams.ts': CHECK_STEP,
+  'app/check/steps/step.ts': 'what a step is. How steps run: test/app/check/run.test.ts',
 
   'status/moments.ts':
     'the latest of some times. What they decide: test/status/flow.test.ts; from events: test/status/feed.test.ts',

@@ -1,6 +1,6 @@
 /** Runs the steps of the `check` command, one after the other. */
 import { raced } from '../../proxy/upstream/attempt.ts'
-import { type Finished, failed, type Outcome, type Step } from './step.ts'
+import { type Finished, failed, type Outcome, type Step } from './steps/step.ts'
 
 /**
  * Runs the steps in order and reports each one when it ends. When the signal aborts, the running step counts as failed and

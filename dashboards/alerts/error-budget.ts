@@ -64,7 +64,7 @@ export function errorBudgetAlerts(make: RuleMaker): readonly Alert[] {
     description: ({ share: percent }) =>
       `${percent} of all attempts by apps failed: messages were refused temporarily or are in doubt, or connections or ` +
       'logins were refused. The objective is that 99.5% succeed over 30 days.',
-    panel: [dashboards.mail, 'Accepted share, last 5 min'],
+    panel: [dashboards.mail, 'Accepted, 5 min'],
   })
   return alerts.map((alert) => (alert.severity === 'critical' ? exceptAfterOutage(make, alert) : alert))
 }

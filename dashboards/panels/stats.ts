@@ -36,6 +36,7 @@ export function stat({
     .colorScheme(new grafana.FieldColorBuilder().mode(grafana.FieldColorModeId.Thresholds))
     .colorMode(filled ? common.BigValueColorMode.Background : common.BigValueColorMode.Value)
     .graphMode(common.BigValueGraphMode.None)
+    .text(textSize(queries.length > 1))
     .textMode(queries.length > 1 ? common.BigValueTextMode.ValueAndName : common.BigValueTextMode.Value)
     .justifyMode(common.BigValueJustifyMode.Center)
     .reduceOptions(new common.ReduceDataOptionsBuilder().calcs(['lastNotNull']).fields('').values(false))
@@ -46,6 +47,15 @@ export function stat({
     ])
   if (spec.decimals !== undefined) panel.decimals(spec.decimals)
   return withInfo(panel, spec)
+}
+
+/**
+ * Sizes at which 1,234,567 fits the narrowest panels at a width of 1280 px. Grafana's own size depends on the text, so numbers in
+ * one row would differ in size, and the longest ones would be cut off.
+ */
+function textSize(isNamed: boolean): common.VizTextDisplayOptionsBuilder {
+  const size = new common.VizTextDisplayOptionsBuilder()
+  return isNamed ? size.titleSize(13).valueSize(20) : size.valueSize(32)
 }
 
 /** A count of events, without decimals. */

@@ -48,6 +48,8 @@ export const cell = {
   /** Texts that replace label values. */
   as: (texts: Readonly<Record<string, string>>) => ({ mappings: [valueTexts(texts)] }),
   width: (pixels: number) => ({ 'custom.width': pixels }),
+  /** Long texts continue on further lines. Grafana before 12 reads only the second form; before 11, it cuts the text. */
+  wrapped: { 'custom.wrapText': true, 'custom.cellOptions': { type: 'auto', wrapText: true } },
 }
 
 /** A table with one row per series. Series of several queries with the same labels share a row. */

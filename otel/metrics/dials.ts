@@ -1,6 +1,7 @@
 import type { Meter } from '@opentelemetry/api'
-import type { Dial } from '../../proxy/events/dial.ts'
-import { type AttributesOf, dialErrors, dialPhases } from '../names/names.ts'
+import type { PreconnectionEnd } from '../../proxy/events/closed-sets.ts'
+import type { Dial, Handover, Lookup, Unused } from '../../proxy/events/dial.ts'
+import { type AttributesOf, dialErrors, dialPhases, lookupErrors, preconnectionEnds } from '../names/names.ts'
 import { CertificateDates } from './certificate-dates.ts'
 import { type Cells, cellsOf, type Histogram, histogramOf } from './instruments.ts'
 
@@ -9,11 +10,15 @@ export class DialMetrics {
   readonly certificates: CertificateDates
   readonly #dials: Cells<AttributesOf<'dials'>>
   readonly #duration: Histogram<'dialDuration'>
+  readonly #lookups: Cells<AttributesOf<'lookups'>>
+  readonly #preconnections: Cells<AttributesOf<'preconnections'>>
 
   constructor(meter: Meter) {
     this.certificates = new CertificateDates(meter)
     this.#dials = cellsOf(meter, 'dials')
     this.#duration = histogramOf(meter, 'dialDuration')
+    this.#lookups = cellsOf(meter, 'lookups')
+    this.#preconnections = cellsOf(meter, 'preconnections')
   }
 
   /** Creates the series that alerts read. */
@@ -22,6 +27,10 @@ export class DialMetrics {
       for (const resumed of [false, true]) this.#dials.at({ 'tls.resumed': resumed, 'server.address': server })
       for (const error of dialErrors)
         this.#dials.at({ 'error.type': error, 'tls.resumed': false, 'server.address': server })
+      this.#lookups.at({ 'server.address': server })
+      for (const error of lookupErrors) this.#lookups.at({ 'error.type': error, 'server.address': server })
+      for (const end of preconnectionEnds)
+        this.#preconnections.at({ 'smtp.preconnection.end': end, 'server.address': server })
     }
   }
 
@@ -37,5 +46,21 @@ export class DialMetrics {
       this.#duration.record(Math.max(0, spent) / 1000, { 'smtp.dial.phase': phase, ...server })
     }
     this.certificates.dialled(event)
+  }
+
+  /** Counts what happens at an upstream without a session. */
+  readonly upstream = (event: Lookup | Unused): void => {
+    if (event.type === 'unused') return this.#preconnectionEnded(event.end, event.dial)
+    const error = event.error && { 'error.type': event.error }
+    this.#lookups.at({ ...error, 'server.address': event.serverAddress }).value += 1
+  }
+
+  /** Counts a connection that a session got, if it was preconnected. */
+  handedOver({ preconnected, dial }: Handover): void {
+    if (preconnected) this.#preconnectionEnded('used', dial)
+  }
+
+  #preconnectionEnded(end: PreconnectionEnd, { serverAddress }: Dial): void {
+    this.#preconnections.at({ 'smtp.preconnection.end': end, 'server.address': serverAddress }).value += 1
   }
 }

@@ -45,6 +45,7 @@ export function createMetrics(provider: MeterProvider, options: Configured): Met
       return (next) => session.observe(next)
     },
     dial: shared.dials.dialled,
+    upstream: shared.dials.upstream,
     observerFailed() {
       failures.value += 1
     },

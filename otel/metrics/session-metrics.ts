@@ -71,6 +71,7 @@ export class SessionMetrics {
       case 'dial':
         return this.#dialled(event)
       case 'handover': // its dial is already counted
+        this.#shared.dials.handedOver(event)
         return this.#reached(event.dial)
       case 'greeting':
         return this.#replied('CONNECT', event)

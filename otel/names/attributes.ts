@@ -6,7 +6,9 @@ import {
   dialErrors,
   dialPhases,
   eventLoopStates,
+  lookupErrors,
   opaqueReasons,
+  preconnectionEnds,
   recipientVerdicts,
   refusedCuts,
   refusedSessions,
@@ -20,7 +22,7 @@ import {
 } from './values.ts'
 
 /** The values of `error.type` other than reply codes. What each one means: `value-meanings.ts`. */
-export const errorNames = [...transactionErrors, ...dialErrors, ...refusedSessions, ...appTlsErrors]
+export const errorNames = [...transactionErrors, ...dialErrors, ...refusedSessions, ...appTlsErrors, ...lookupErrors]
 
 /** The meaning of an attribute, and either all its values or a description of their range. */
 export type AttributeDefinition =
@@ -59,6 +61,10 @@ export const attributes = {
   },
   'smtp.opaque.reason': { help: 'Why the proxy could no longer follow a session.', values: opaqueReasons },
   'smtp.dial.phase': { help: 'A phase of an attempt to connect to an upstream.', values: dialPhases },
+  'smtp.preconnection.end': {
+    help: 'How the wait of a preconnected connection ended.',
+    values: preconnectionEnds,
+  },
   'smtp.client.name': {
     help: "The configured name of the client's network.",
     range: 'the names in PROXY_CLIENTS, and `other`',
@@ -110,6 +116,8 @@ export const details = {
   'smtp.auth.mechanism': 'The SASL mechanism, or OTHER.',
   'smtp.auth.code': 'The code of the reply to AUTH.',
   'smtp.dial.detail': 'The name that Node, the resolver or OpenSSL gives to the failure, such as CERT_HAS_EXPIRED.',
+  'smtp.dial.answer_age':
+    "Age of the resolver's last good answer, in seconds. Only while lookups of the upstream's name fail.",
   'smtp.tls.detail': 'The name that OpenSSL gives to the failure of the TLS handshake with the app.',
   'smtp.dial.count': 'Number of attempts to connect to an upstream.',
   'smtp.dial.ahead': 'True if the proxy had preconnected the upstream connection.',

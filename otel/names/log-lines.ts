@@ -65,6 +65,11 @@ export const logLines = {
     help: 'An attempt to connect to an upstream failed.',
     fields: ['smtp.session.id', ...DIAL, ...DIAL_FAILURE, 'advice', 'duration_ms'],
   },
+  'lookup failed': {
+    levels: ['warn'],
+    help: "A DNS lookup of an upstream's name failed. At most one line a minute for each name.",
+    fields: ['server.address', 'error.type', 'smtp.dial.detail', 'smtp.dial.answer_age', 'advice'],
+  },
   dialled: {
     levels: ['debug'],
     help: 'An attempt to connect to an upstream succeeded.',

@@ -14,7 +14,7 @@ export * from './runtime.ts'
 export * from './values.ts'
 
 /** The instrumentation scope. Its version is the version of this table: an extension increments the minor version. */
-export const scope = { name: 'ahasend-smtp-proxy', version: '1.3.0' } as const
+export const scope = { name: 'ahasend-smtp-proxy', version: '1.4.0' } as const
 
 /** A metric of the proxy. */
 export interface MetricDefinition {
@@ -182,6 +182,22 @@ export const metrics = {
     attributes: ['smtp.dial.phase', 'server.address'],
     buckets: durations,
     prometheus: 'smtp_proxy_upstream_dial_duration_seconds',
+  },
+  lookups: {
+    name: 'smtp.proxy.upstream.lookups',
+    kind: 'counter',
+    unit: '{lookup}',
+    help: 'DNS lookups of upstream names. Without error_type: successful ones.',
+    attributes: ['error.type', 'server.address'],
+    prometheus: 'smtp_proxy_upstream_lookups_total',
+  },
+  preconnections: {
+    name: 'smtp.proxy.upstream.preconnections',
+    kind: 'counter',
+    unit: '{connection}',
+    help: 'Preconnected upstream connections, by how their wait ended.',
+    attributes: ['smtp.preconnection.end', 'server.address'],
+    prometheus: 'smtp_proxy_upstream_preconnections_total',
   },
   io: {
     name: 'smtp.proxy.io',

@@ -70,6 +70,7 @@ export const DIAL = [
   'tls.protocol.version',
   'tls.cipher',
   'tls.resumed',
+  'smtp.dial.answer_age',
 ] as const satisfies readonly RecordKey[]
 
 /** More attributes of an attempt that failed. */

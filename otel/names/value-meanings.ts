@@ -2,8 +2,8 @@
  * What each value of an attribute means, for the reference in docs/telemetry.md. The compiler demands a sentence for every
  * value of a closed set. Values of `smtp.reply.cause`: `meanings.ts`.
  */
-import type { DialError } from '../../proxy/events/closed-sets.ts'
-import { dialExplanations } from '../../proxy/events/dial-explanations.ts'
+import type { DialError, LookupError } from '../../proxy/events/closed-sets.ts'
+import { dialExplanations, lookupExplanations } from '../../proxy/events/dial-explanations.ts'
 import type { AttributeKey, attributes } from './attributes.ts'
 import type { RuntimeAttributeKey, runtimeAttributes } from './runtime.ts'
 import type { proxyHeaderFaults, refusedSessions, transactionErrors } from './values.ts'
@@ -90,6 +90,11 @@ export const valueMeanings: Explanations = {
     bytes: 'The client sent more than 64 KiB.',
     limit: 'More than 256 refused connections were open.',
   },
+  'smtp.preconnection.end': {
+    used: 'A session got the connection.',
+    expired: 'The proxy closed it unused, because it had waited too long or the proxy stopped.',
+    lost: 'AhaSend closed it, or sent something on it.',
+  },
   'smtp.opaque.reason': {
     reply_mismatch: 'AhaSend sent more replies than commands.',
     early_data_reply: 'AhaSend accepted a message before its end.',
@@ -145,11 +150,12 @@ export const valueMeanings: Explanations = {
   },
 }
 
-type ErrorName = DialError | (typeof transactionErrors)[number] | (typeof refusedSessions)[number]
+type ErrorName = DialError | LookupError | (typeof transactionErrors)[number] | (typeof refusedSessions)[number]
 
 /** A sentence for each value of `error.type`, except reply codes and the TLS failures of apps (`otel/metrics/app-tls.ts`). */
 export const errorMeanings: Readonly<Record<ErrorName, string>> = {
   ...dialExplanations,
+  ...lookupExplanations,
   upstream_lost: 'The connection to AhaSend broke before a reply came.',
   final_reply_timeout: 'AhaSend did not confirm the message in time.',
   drained: 'The proxy stopped: it refused the message, or cut it at PROXY_DRAIN_TIMEOUT.',

@@ -61,6 +61,7 @@ export function dialAttributes(dial: Dial): Attributes {
     ...(dial.peerAddress && { 'network.peer.address': dial.peerAddress }),
     ...(dial.error && { 'error.type': dial.error }),
     ...(dial.detail && { 'smtp.dial.detail': dial.detail }),
+    ...(dial.answerAgeMs !== undefined && { 'smtp.dial.answer_age': Math.round(dial.answerAgeMs / 1000) }),
     ...(dial.replyCode && { 'smtp.reply.code': dial.replyCode }),
     ...(dial.tlsProtocol && { 'tls.protocol.version': dial.tlsProtocol }),
     ...(dial.tlsCipher && { 'tls.cipher': dial.tlsCipher }),

@@ -1,8 +1,8 @@
 import { type SpanContext, TraceFlags } from '@opentelemetry/api'
 import type { Logger } from 'pino'
 import type { CloseReason } from '../../proxy/events/closed-sets.ts'
-import type { Dial } from '../../proxy/events/dial.ts'
-import { dialExplanations } from '../../proxy/events/dial-explanations.ts'
+import type { Dial, Lookup } from '../../proxy/events/dial.ts'
+import { dialExplanations, lookupExplanations } from '../../proxy/events/dial-explanations.ts'
 import { originOf } from '../export/logger.ts'
 import type { Losses } from '../export/losses.ts'
 import { createRateLimit, type RateLimit } from '../export/rate-limit.ts'
@@ -15,6 +15,13 @@ import type { MessageRecord, SessionFacts, SessionRecord } from './records.ts'
 /** Close reasons of sessions that could not send mail. */
 const REFUSED: ReadonlySet<CloseReason> = new Set<CloseReason>(['dial_failed', ...refusedSessions])
 
+/** While lookups of a name fail, one line in this time, in milliseconds. */
+const LOOKUP_LINES_MS = 60_000
+
+const LAST_ANSWER =
+  'Mail continues with the addresses of the last answer, for at most an hour (5 minutes if the name is gone)'
+const NO_ANSWER = 'There is no earlier answer to use, so the proxy cannot reach this upstream'
+
 /**
  * Writes one line for each message and one for each session, with all attributes. Failed dials and sessions without a
  * message are limited to a few lines per second and reason; the rest is only counted.
@@ -22,6 +29,8 @@ const REFUSED: ReadonlySet<CloseReason> = new Set<CloseReason>(['dial_failed', .
 export class Log {
   readonly #logger: Logger
   readonly #limit: RateLimit
+  /** When a failed lookup was last logged, by upstream: only configured hosts. */
+  readonly #lookupsLogged = new Map<string, number>()
 
   constructor(logger: Logger, losses: Losses) {
     this.#logger = logger
@@ -61,6 +70,20 @@ export class Log {
     if (!dial.error) {
       if (this.#logger.isLevelEnabled('debug')) this.#logger.debug(line(), 'dialled')
     } else if (this.#limit.allows(`dial ${dial.error}`)) this.#logger.warn(line(), 'dial failed')
+  }
+
+  /** Writes a line about a lookup that failed: the first one, and then one a minute for each upstream while they fail. */
+  lookup({ end, serverAddress, error, detail, answerAgeMs }: Lookup): void {
+    if (!error || end - (this.#lookupsLogged.get(serverAddress) ?? Number.NEGATIVE_INFINITY) < LOOKUP_LINES_MS) return
+    this.#lookupsLogged.set(serverAddress, end)
+    const line = {
+      'server.address': serverAddress,
+      'error.type': error,
+      ...(detail !== undefined && { 'smtp.dial.detail': detail }),
+      ...(answerAgeMs !== undefined && { 'smtp.dial.answer_age': Math.round(answerAgeMs / 1000) }),
+      advice: `${lookupExplanations[error]}. ${answerAgeMs === undefined ? NO_ANSWER : LAST_ANSWER}`,
+    }
+    this.#logger.warn(line, 'lookup failed')
   }
 
   /** Logs the number of suppressed lines that no line has reported yet. Call it before the process ends. */

@@ -45,6 +45,9 @@ export function createRecords(options: RecordsOptions): Telemetry {
       log.dial(event)
       traces?.dial(event)
     },
+    upstream(event) {
+      if (event.type === 'lookup') log.lookup(event)
+    },
     observerFailed: (error) => log.telemetryFailed(error),
   }
 }

@@ -1,6 +1,7 @@
 import http from 'node:http'
-import type { AddressInfo } from 'node:net'
+import net, { type AddressInfo } from 'node:net'
 import { listenError } from '../net/listen-error.ts'
+import { type FindAddresses, ownAddresses } from '../net/own-addresses.ts'
 import { authority } from '../settings/addresses.ts'
 import { Connections } from './connections.ts'
 import { EventStreams, type Stream } from './event-streams.ts'
@@ -26,6 +27,7 @@ export const ADMIN_LIMITS = {
 }
 
 export interface AdminOptions {
+  /** An IP address, or a name of which only the addresses of this machine count. */
   readonly host: string
   /** 0 = any. */
   readonly port: number
@@ -38,6 +40,8 @@ export interface AdminOptions {
   /** True if the proxy listens and does not drain; otherwise the reason why it accepts no sessions. */
   readonly ready: () => true | string
   readonly limits?: Partial<typeof ADMIN_LIMITS>
+  /** Replaces the resolver in tests. */
+  readonly findAddresses?: FindAddresses
 }
 
 export interface Admin {
@@ -72,7 +76,7 @@ type Routes = ReadonlyMap<string, Route>
  * nothing, and limits the time and the memory of each client. If it cannot listen, it rejects with an error that names
  * PROXY_ADMIN and the fix.
  */
-export function startAdmin(options: AdminOptions): Promise<Admin> {
+export async function startAdmin(options: AdminOptions): Promise<Admin> {
   const routes = routesOf(options)
   const scrapes = new Scrapes()
   const limits = { ...ADMIN_LIMITS, ...options.limits }
@@ -98,18 +102,43 @@ export function startAdmin(options: AdminOptions): Promise<Admin> {
   )
   server.maxRequestsPerSocket = limits.requestsPerConnection
   server.on('connection', (socket) => connections.add(socket))
+  const opened = await open(server, options)
+  return {
+    port: (server.address() as AddressInfo).port,
+    nextScrape: (limitMs) => scrapes.next(limitMs),
+    close: () => close(server, opened),
+  }
+}
+
+/**
+ * Listens on every address of the host that belongs to this machine. Returns the listeners other than `server`, which pass
+ * their connections to it.
+ */
+async function open(server: http.Server, { host, port, findAddresses }: AdminOptions): Promise<readonly net.Server[]> {
+  const others: net.Server[] = []
+  try {
+    const [first, ...addresses] = await ownAddresses(host, findAddresses)
+    await listen(server, first, port)
+    for (const address of addresses) {
+      const other = net.createServer((socket) => server.emit('connection', socket))
+      await listen(other, address, (server.address() as AddressInfo).port)
+      others.push(other)
+    }
+    return others
+  } catch (error) {
+    for (const opened of [server, ...others]) opened.close()
+    const url = `http://${authority({ host, port })}`
+    throw listenError('PROXY_ADMIN', url, error as NodeJS.ErrnoException, ', or set it to off')
+  }
+}
+
+function listen(server: net.Server, host: string, port: number): Promise<void> {
   return new Promise((settle, fail) => {
-    server.once('error', (error) =>
-      fail(listenError('PROXY_ADMIN', `http://${authority(options)}`, error, ', or set it to off')),
-    )
-    server.listen(options.port, options.host, () => {
+    server.once('error', fail)
+    server.listen(port, host, () => {
       // a connection that cannot be accepted (no file descriptor left) must not end the proxy
       server.removeAllListeners('error').on('error', () => {})
-      settle({
-        port: (server.address() as AddressInfo).port,
-        nextScrape: (limitMs) => scrapes.next(limitMs),
-        close: () => close(server),
-      })
+      settle()
     })
   })
 }
@@ -179,8 +208,9 @@ function write(response: http.ServerResponse, { status, type, body }: PlainRespo
   response.end(body)
 }
 
-function close(server: http.Server): Promise<void> {
+function close(server: http.Server, others: readonly net.Server[]): Promise<void> {
   return new Promise((closed) => {
+    for (const other of others) other.close()
     server.close(() => closed())
     // Node sends what streams wrote in this turn only at its end
     setImmediate(() => server.closeAllConnections())

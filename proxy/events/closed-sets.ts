@@ -79,6 +79,22 @@ export const dialErrors = [
 export type DialError = (typeof dialErrors)[number]
 
 /**
+ * Why a lookup of an upstream's name found nothing. `name_not_found`: the resolver says that there is no such name.
+ * `resolver_failed`: it reported another error. `resolver_timeout`: it took longer than two seconds, and may answer later.
+ */
+export const lookupErrors = ['name_not_found', 'resolver_failed', 'resolver_timeout'] as const
+
+export type LookupError = (typeof lookupErrors)[number]
+
+/**
+ * How the wait of a preconnected connection ended. `used`: a session got it. `expired`: it waited too long, or the proxy
+ * stopped. `lost`: the upstream closed it or sent something on it.
+ */
+export const preconnectionEnds = ['used', 'expired', 'lost'] as const
+
+export type PreconnectionEnd = (typeof preconnectionEnds)[number]
+
+/**
  * Why an app did not enter TLS. A value, never thrown.
  *
  * - `app_tls_certificate_rejected`: it answered the proxy's certificate with an alert.

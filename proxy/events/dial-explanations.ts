@@ -1,4 +1,4 @@
-import type { DialError } from './closed-sets.ts'
+import type { DialError, LookupError } from './closed-sets.ts'
 
 /** Why a dial failed, and what to check. */
 export const dialExplanations: Readonly<Record<DialError, string>> = {
@@ -16,4 +16,11 @@ export const dialExplanations: Readonly<Record<DialError, string>> = {
   tls_untrusted: 'the certificate is not trusted for this name: for a private authority, set PROXY_UPSTREAM_CA_FILE',
   tls_failed: 'the TLS handshake failed',
   local_resources_exhausted: 'this machine has no file descriptor, local port or memory left for a connection',
+}
+
+/** Why a lookup failed, and what to check. */
+export const lookupExplanations: Readonly<Record<LookupError, string>> = {
+  name_not_found: 'the resolver says that there is no such name: check PROXY_UPSTREAM and the DNS resolver',
+  resolver_failed: 'the DNS resolver of this machine or container reports an error: check it',
+  resolver_timeout: 'the DNS resolver of this machine or container did not answer within 2s: check it',
 }

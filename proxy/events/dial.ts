@@ -1,5 +1,5 @@
 /** The events of upstream connections. */
-import type { DialError, DialPhase } from './closed-sets.ts'
+import type { DialError, DialPhase, LookupError, PreconnectionEnd } from './closed-sets.ts'
 
 /** One attempt to reach one upstream, whether or not a session was waiting for it. */
 export interface Dial {
@@ -27,6 +27,33 @@ export interface Dial {
   readonly tlsCipher?: string
   /** When the upstream's certificate expires, in seconds since the Unix epoch. */
   readonly certificateNotAfter?: number
+  /** Only if the resolver failed: the age of its last good answer, which the dial used, in milliseconds. */
+  readonly answerAgeMs?: number
+}
+
+/** A lookup of an upstream's name. It may be for several dials, or for none. */
+export interface Lookup {
+  readonly type: 'lookup'
+  readonly at: number
+  /** When it ended or, with `resolver_timeout`, when it was overdue. */
+  readonly end: number
+  /** The configured host. */
+  readonly serverAddress: string
+  /** Absent on success. */
+  readonly error?: LookupError
+  /** The resolver's name of the error. */
+  readonly detail?: string
+  /** Only with an error: the age of the last good answer, if there is one that dials use, in milliseconds. */
+  readonly answerAgeMs?: number
+}
+
+/** A preconnected connection that no session used was closed. */
+export interface Unused {
+  readonly type: 'unused'
+  readonly at: number
+  readonly end: Exclude<PreconnectionEnd, 'used'>
+  /** The dial that made the connection. */
+  readonly dial: Dial
 }
 
 /**

@@ -1,5 +1,5 @@
 /** The receivers of events, and the protection against observers that throw. */
-import type { Dial } from './dial.ts'
+import type { Dial, Lookup, Unused } from './dial.ts'
 import type { SessionEvent, SessionOpen } from './session-event.ts'
 
 /** Receives the events of one session, in order. It cannot answer, change or stop anything. */
@@ -11,6 +11,8 @@ export interface Telemetry {
   open(event: SessionOpen): Observer
   /** A dial without a session: a connection was preconnected. */
   dial(event: Dial): void
+  /** Something else happened at an upstream, without a session. */
+  upstream?(event: Lookup | Unused): void
   /** An observer threw. After several throws it gets no further events of its session. */
   observerFailed(error: unknown): void
 }
@@ -72,6 +74,9 @@ export function combine(...parts: readonly Telemetry[]): Telemetry {
     },
     dial(event) {
       for (const part of parts) attempt(() => part.dial(event), undefined)
+    },
+    upstream(event) {
+      for (const part of parts) attempt(() => part.upstream?.(event), undefined)
     },
     observerFailed: failed,
   }

@@ -1,3 +1,5 @@
+import { ForeignHost } from './own-addresses.ts'
+
 /** A listener could not be opened. The message names the setting and the fix. */
 export class ListenError extends Error {}
 
@@ -20,6 +22,11 @@ export function listenError(
   error: NodeJS.ErrnoException,
   alternative = '',
 ): ListenError {
-  const reason = REASONS.get(error.code ?? '') ?? `${error.code ?? error.message}: check host and port`
+  const reason = reasonOf(error)
   return new ListenError(`${variable}: cannot listen on ${url}: ${reason}${alternative}`, { cause: error })
+}
+
+function reasonOf(error: NodeJS.ErrnoException): string {
+  if (error instanceof ForeignHost) return `${error.message}: use a name or an address of this machine`
+  return REASONS.get(error.code ?? '') ?? `${error.code ?? error.message}: check host and port`
 }

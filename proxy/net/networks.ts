@@ -68,6 +68,17 @@ export function clientKey(address: string): string {
   return `${new ipaddr.IPv6([...parsed.parts.slice(0, 4), 0, 0, 0, 0]).toString()}/64`
 }
 
+/**
+ * The network of a client, by which people recognize it and which is not its address: the /24 of an IPv4 address, or the
+ * /48 of an IPv6 address, which is what one site commonly has (RFC 6177). `unknown` for text that is not an address.
+ */
+export function clientNetwork(address: string): string {
+  const parsed = readAddress(address)
+  if (parsed === undefined) return 'unknown'
+  const bits = parsed instanceof ipaddr.IPv4 ? 24 : 48
+  return `${firstAddress(parsed, bits)}/${bits}`
+}
+
 class Networks implements NetworkSet {
   readonly #networks: readonly Network[]
 

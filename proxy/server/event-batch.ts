@@ -2,7 +2,7 @@
  * Bytes first: events wait until the turn of the event loop that caused them has written its bytes. Then they are delivered
  * together, in the same thread or from a worker to the main thread, and never more than telemetry can process.
  */
-import type { Dial } from '../events/dial.ts'
+import type { Dial, Lookup, Unused } from '../events/dial.ts'
 import type { Observer, Telemetry } from '../events/observer.ts'
 import type { SessionEvent, SessionOpen } from '../events/session-event.ts'
 
@@ -13,10 +13,10 @@ interface Failure {
   readonly stack: string
 }
 
-/** An event of a session (the batch numbers its sessions), a dial without a session, or the failure of an observer. */
+/** An event of a session (the batch numbers its sessions), one without a session, or the failure of an observer. */
 export type BatchEntry =
   | { readonly session: number; readonly event: SessionEvent }
-  | { readonly session?: never; readonly event: Dial }
+  | { readonly session?: never; readonly event: Dial | Lookup | Unused }
   | { readonly session?: never; readonly event?: never; readonly failure: Failure }
 
 /**
@@ -87,6 +87,10 @@ export class Batch implements Telemetry {
     this.#add({ event })
   }
 
+  upstream(event: Lookup | Unused): void {
+    this.#add({ event })
+  }
+
   observerFailed(error: unknown): void {
     this.#add({ failure: describe(error) })
   }
@@ -136,7 +140,8 @@ export class Delivery {
   #deliver(entry: BatchEntry): void {
     if ('failure' in entry) return this.#telemetry.observerFailed(Object.assign(new Error(), entry.failure))
     const { session, event } = entry
-    if (session === undefined) return this.#telemetry.dial(event)
+    if (session === undefined)
+      return event.type === 'dial' ? this.#telemetry.dial(event) : this.#telemetry.upstream?.(event)
     if (event.type === 'session-open') this.#observers.set(session, this.#telemetry.open(event))
     else this.#observers.get(session)?.(event)
     if (event.type === 'session-close') this.#observers.delete(session)

@@ -14,9 +14,10 @@ import * as localReplies from '../session/local-replies.ts'
 import { Session, type SessionHost, type Source } from '../session/session.ts'
 import type { Config, ListenAddress } from '../settings/config.ts'
 import type { AddressScope } from '../smtp/path.ts'
-import { Dialer, type DialResult, now } from '../upstream/dialer.ts'
-import { dialInOrder, type Reached } from '../upstream/failover.ts'
-import { Preconnections } from '../upstream/preconnect.ts'
+import { now } from '../upstream/dialer.ts'
+import type { Reached } from '../upstream/failover.ts'
+import type { LastSession } from '../upstream/last-session.ts'
+import { Upstreams } from '../upstream/upstreams.ts'
 import { type Admission, LocalAdmission } from './admission.ts'
 import { afterWrites } from './event-batch.ts'
 import { Ticker } from './ticker.ts'
@@ -47,6 +48,8 @@ interface ServerOptions {
   /** The listeners' certificate, if one is configured. */
   readonly certificate?: Pick<ListenerCertificate, 'context'>
   readonly limits?: Partial<typeof LIMITS>
+  /** Shared by several event loops. */
+  readonly lastSession?: LastSession
   /** Enforces the session limits; several event loops share one. */
   readonly admission?: Admission
   /** True if other event loops listen on the same ports (SO_REUSEPORT). */
@@ -106,13 +109,11 @@ export class ProxyServer implements SessionHost, MailServer {
   readonly bound: Bound[] = []
   readonly #options: ServerOptions
   readonly #config: Config
-  readonly #dialer: Dialer
-  readonly #preconnections: Preconnections
+  readonly #upstreams: Upstreams
   readonly #servers = new Set<net.Server>()
   readonly #sessions = new Set<Session>()
   readonly #admission: Admission
   readonly #ticker: Ticker
-  readonly #stopDialling = new AbortController()
   #draining = false
   /** Called when the last session has ended. */
   readonly #emptied = new Set<() => void>()
@@ -128,8 +129,8 @@ export class ProxyServer implements SessionHost, MailServer {
     this.#admission =
       options.admission ??
       new LocalAdmission({ sessions: options.config.maxSessions, perClient: options.config.maxSessionsPerClient })
-    this.#dialer = new Dialer(options.config.upstreamCaFile)
-    this.#preconnections = new Preconnections(options.config.warmConnections, () => this.#preconnect())
+    const { config, telemetry, lastSession } = options
+    this.#upstreams = new Upstreams({ config, telemetry, ...(lastSession && { lastSession }) })
     const tickMs = Math.min(this.limits.tickMs, Math.max(10, this.idleMs / 4))
     this.#ticker = new Ticker(tickMs, (at, late) => this.#tick(at, late))
   }
@@ -221,8 +222,7 @@ export class ProxyServer implements SessionHost, MailServer {
 
   #stopListening(): void {
     for (const server of this.#servers) server.close()
-    this.#preconnections.close()
-    this.#stopDialling.abort()
+    this.#upstreams.close()
     this.#servers.clear()
   }
 
@@ -240,7 +240,7 @@ export class ProxyServer implements SessionHost, MailServer {
   }
 
   #tick(at: number, late: boolean): void {
-    this.#preconnections.tick(at)
+    this.#upstreams.tick(at)
     if (late) return
     for (const session of this.#sessions) session.tick(at)
   }
@@ -268,19 +268,8 @@ export class ProxyServer implements SessionHost, MailServer {
     return this.#config.clients.find(({ networks }) => networks.has(address))?.name ?? 'other'
   }
 
-  async reach(signal: AbortSignal, report: (event: Dial | Handover) => void): Promise<Reached> {
-    const at = now()
-    const ready = this.#preconnections.take(at)
-    if (!ready) return dialInOrder(this.#dialer, this.#config.upstreams, this.#config.dialTimeoutMs, signal, report)
-    report({ type: 'handover', at, dial: ready.dial, preconnected: true })
-    return ready
-  }
-
-  async #preconnect(): Promise<DialResult> {
-    const { signal } = this.#stopDialling
-    const result = await this.#dialer.dial(this.#config.upstreams[0]!, this.#config.dialTimeoutMs, signal)
-    this.#options.telemetry.dial(result.dial)
-    return result
+  reach(signal: AbortSignal, report: (event: Dial | Handover) => void): Promise<Reached> {
+    return this.#upstreams.reach(signal, report)
   }
 
   dialogueFailed(error: unknown): void {

@@ -5,6 +5,7 @@ import type { LoopFigures } from '../events/loop-figures.ts'
 import { loadCertificate } from '../net/listener-certificate.ts'
 import type { Config, ListenAddress } from '../settings/config.ts'
 import { parseConfig } from '../settings/settings.ts'
+import { LastSession } from '../upstream/last-session.ts'
 import { shareOf } from '../upstream/preconnect.ts'
 import { SharedAdmission } from './admission.ts'
 import { Batch, type BatchEntry, ProcessedCount } from './event-batch.ts'
@@ -20,6 +21,8 @@ export interface WorkerStart {
   readonly listeners: readonly ListenAddress[]
   /** The session counts that all workers share: see SharedAdmission. */
   readonly counts: SharedArrayBuffer
+  /** When the last session of any worker began: see LastSession. */
+  readonly lastSession: SharedArrayBuffer
   /** The number of this worker's events that the main thread has processed: see ProcessedCount. */
   readonly processed: SharedArrayBuffer
   /** Shared by all workers, so that a client may resume its TLS session at any of them. */
@@ -79,6 +82,7 @@ async function work(start: WorkerStart): Promise<void> {
       { sessions: config.maxSessions, perClient: config.maxSessionsPerClient },
       start.counts,
     ),
+    lastSession: new LastSession(start.lastSession),
     limits: { refused: limitsFor(config.workers) },
     reusePort: true,
     ...(certificate && { certificate }),

@@ -5,6 +5,7 @@ import type { LoopFigures } from '../events/loop-figures.ts'
 import type { Telemetry } from '../events/observer.ts'
 import { ListenError } from '../net/listen-error.ts'
 import type { Config, ListenAddress } from '../settings/config.ts'
+import { LastSession } from '../upstream/last-session.ts'
 import { SharedAdmission } from './admission.ts'
 import { Delivery, ProcessedCount } from './event-batch.ts'
 import type { Bound, MailServer } from './server.ts'
@@ -45,6 +46,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
 export class Workers implements MailServer {
   readonly #options: WorkersOptions
   readonly #counts = SharedAdmission.memory()
+  readonly #lastSession = new LastSession()
   readonly #ticketKeys = randomBytes(TICKET_KEY_BYTES)
   readonly #loops: Loop[] = []
   #draining = false
@@ -103,7 +105,8 @@ export class Workers implements MailServer {
 
   async #startLoop(listeners: readonly ListenAddress[]): Promise<Loop> {
     const index = this.#loops.length
-    const loop = new Loop({ index, listeners, counts: this.#counts, ticketKeys: this.#ticketKeys }, this.#options)
+    const shared = { counts: this.#counts, lastSession: this.#lastSession.memory, ticketKeys: this.#ticketKeys }
+    const loop = new Loop({ index, listeners, ...shared }, this.#options)
     this.#loops.push(loop)
     await loop.listening
     return loop

@@ -4,14 +4,14 @@
  *   client --> `ToUpstream` ------> upstream       bytes go up immediately; the dialogue gets a copy
  *   client <-- complete replies <-- upstream       a reply is assembled, then written in one piece
  *
- * Four places change something: `intercept` (commands that the proxy answers itself), `rewriteEhlo` (the list of
+ * Four places change something: `intercept` (commands that the proxy answers itself), `EhloRewrites` (the list of
  * extensions), `local-replies` (what the proxy sends), and a 220 in mid-session, which ends the session: a parser upstream
  * then began TLS without the proxy. At the final dot the proxy never sends a reply of its own: see `Teardown`.
  *
  * Back-pressure: a reader is paused while the writer that its bytes, or the replies to them, go to is full.
  */
 import type { CloseReason, CommandName, TransactionError } from '../events/closed-sets.ts'
-import { rewriteEhlo } from '../smtp/ehlo.ts'
+import { EhloRewrites } from '../smtp/ehlo-rewrites.ts'
 import { type Reply, ReplyReader } from '../smtp/reply.ts'
 import { now } from '../upstream/dialer.ts'
 import type { Link } from './link.ts'
@@ -19,6 +19,9 @@ import type { LocalReply } from './local-replies.ts'
 import * as localReplies from './local-replies.ts'
 import { type Ending, Teardown } from './teardown.ts'
 import { ToUpstream } from './to-upstream.ts'
+
+/** Shared by the sessions of this event loop. */
+const ehlo = new EhloRewrites()
 
 export class Relay {
   readonly #link: Link
@@ -166,7 +169,7 @@ export class Relay {
   }
 
   #capabilities(reply: Reply, at: number): Buffer {
-    const { bytes, removed, added } = rewriteEhlo(reply.bytes, this.#link.security)
+    const { bytes, removed, added } = ehlo.rewrite(reply.bytes, this.#link.security)
     if (bytes !== reply.bytes) this.#link.observation.report({ type: 'capabilities', at, removed, added })
     return bytes
   }

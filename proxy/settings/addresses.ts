@@ -56,6 +56,9 @@ export const admin: Reader<Config['admin']> = (text) => {
   return 'faults' in reading ? reading : { value: { host: reading.value.host, port: reading.value.port } }
 }
 
+/** PROXY_ADMIN in compose.yaml: the name that the proxy has only in the network of Prometheus, in which there are no apps. */
+export const ADMIN_IN_COMPOSE = 'http://proxy-admin:9464'
+
 const NO_CREDENTIALS = 'Remove the credentials: apps send their own, and the proxy relays them unchanged.'
 
 function addresses<T>(read: Reader<T>): Reader<readonly T[]> {

@@ -192,8 +192,9 @@ export const SETTINGS = {
     group: 'performance',
     default: '8',
     meaning:
-      'Maximum number of preconnected upstream connections. The actual number follows the recent rate of new ' +
-      'sessions. 0 = off.',
+      'Maximum number of preconnected upstream connections, over all event loops. The actual number follows the recent rate ' +
+      'of new sessions. For three minutes after a session, each event loop keeps at least one, and renews it every 30s: at ' +
+      'most 120 unused connections to AhaSend per hour and event loop while sessions are rare. 0 = off.',
     read: integer(0, 256),
     effective: (config) => config.warmConnections,
   },
@@ -212,7 +213,7 @@ export const SETTINGS = {
     inImage: 'http://0.0.0.0:9464',
     meaning:
       'Address of the admin server, which serves `/metrics`, `/livez`, `/readyz`, the status page and `npm run tail`. ' +
-      '`off` = no admin server. Port 0 selects a free port.',
+      '`off` = no admin server. Port 0 selects a free port. Of a host name, only the addresses of this machine count.',
     read: admin,
     effective: (config) => (config.admin ? `http://${authority(config.admin)}` : 'off'),
   },

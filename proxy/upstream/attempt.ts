@@ -11,6 +11,9 @@ export function now(): number {
   return performance.timeOrigin + performance.now()
 }
 
+/** An answer of the resolver of this age is used without waiting. Longer than a refresh that takes a few seconds. */
+export const FRESH_MS = 10_000
+
 /** Ends a dial. `Dialer.dial` turns it into a value and never throws. */
 export class DialFailed extends Error {
   readonly reason: DialError
@@ -21,19 +24,27 @@ export class DialFailed extends Error {
     super(reason)
     this.reason = reason
     this.advice = reason === 'local_resources_exhausted' ? shortageOf(cause) : undefined
-    const code = (cause as { code?: unknown } | undefined)?.code
-    this.detail = typeof code === 'string' && /^[A-Z0-9_/]{1,64}$/.test(code) ? code : undefined
+    this.detail = detailOf(cause)
   }
 }
 
-/** One dial in progress: its signal, its phases and their times, and the upstream's replies. */
+/** The name that Node, the resolver or OpenSSL gives to an error, never text from a server. */
+export function detailOf(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | undefined)?.code
+  return typeof code === 'string' && /^[A-Z0-9_/]{1,64}$/.test(code) ? code : undefined
+}
+
+/** One dial in progress: whether it was aborted, its phases and their times, and the upstream's replies. */
 export class Attempt {
   readonly server: UpstreamAddress
-  readonly signal: AbortSignal
+  readonly #end = new AbortController()
   readonly #at = now()
   readonly #timeoutMs: number
   readonly #phases: Partial<Record<DialPhase, number>> = {}
   #phase: DialPhase = 'resolve'
+  /** Fails the step in progress. */
+  #interrupt: ((reason: unknown) => void) | undefined
+  #answerAgeMs: number | undefined
   #replies: Replies | undefined
   #replyCode: number | undefined
   #peer: string | undefined
@@ -41,10 +52,20 @@ export class Attempt {
   #tcp: net.Socket | undefined
   #secureSocket: tls.TLSSocket | undefined
 
-  constructor(server: UpstreamAddress, timeoutMs: number, signal: AbortSignal) {
+  constructor(server: UpstreamAddress, timeoutMs: number) {
     this.server = server
     this.#timeoutMs = timeoutMs
-    this.signal = signal
+  }
+
+  /** Aborts with the dial. */
+  get signal(): AbortSignal {
+    return this.#end.signal
+  }
+
+  /** The dial timed out, or no one waits for it any more: the step in progress fails, and every later one. */
+  abort(): void {
+    this.#end.abort()
+    this.#interrupt?.(this.#end.signal.reason)
   }
 
   /** Milliseconds until the dial times out. */
@@ -52,15 +73,32 @@ export class Attempt {
     return Math.max(0, this.#at + this.#timeoutMs - now())
   }
 
-  /** Runs and times one phase. Rejects when the signal aborts. */
-  async during<T>(phase: DialPhase, run: () => Promise<T>): Promise<T> {
+  /** Runs and times one phase. */
+  async during<T>(phase: DialPhase, run: () => T | Promise<T>): Promise<T> {
     this.#phase = phase
     const started = now()
     try {
-      return await raced(run(), this.signal)
+      return await run()
     } finally {
       this.#phases[phase] = now() - started
     }
+  }
+
+  /**
+   * Settles like `step`, or rejects as soon as the dial is aborted; then a later rejection of `step` is ignored. One step at a
+   * time.
+   */
+  wait<T>(step: Promise<T>): Promise<T> {
+    return new Promise((settle, fail) => {
+      this.#interrupt = fail
+      step.then(settle, fail)
+      if (this.signal.aborted) fail(this.signal.reason)
+    })
+  }
+
+  /** The addresses are an answer that the resolver gave so long ago. */
+  resolved(ageMs: number): void {
+    if (ageMs >= FRESH_MS) this.#answerAgeMs = ageMs
   }
 
   connected(tcp: net.Socket): void {
@@ -77,7 +115,7 @@ export class Attempt {
   }
 
   async reply(): Promise<Reply> {
-    const reply = await raced(this.#replies!.next(), this.signal)
+    const reply = await this.wait(this.#replies!.next())
     this.#replyCode = reply.code
     return reply
   }
@@ -147,6 +185,7 @@ export class Attempt {
       phases: { ...this.#phases, total: end - this.#at },
       resumed: false,
       ...this.#tls,
+      ...(this.#answerAgeMs !== undefined && { answerAgeMs: this.#answerAgeMs }),
       ...(this.#peer !== undefined && { peerAddress: this.#peer }),
       ...(this.#replyCode !== undefined && { replyCode: this.#replyCode }),
       ...(failure && { error: failure.reason }),

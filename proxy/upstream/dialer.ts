@@ -3,11 +3,13 @@ import { readFileSync } from 'node:fs'
 import net from 'node:net'
 import tls from 'node:tls'
 import type { Dial } from '../events/dial.ts'
-import { connectAny, resolve } from '../net/happy-eyeballs.ts'
+import { connectAny } from '../net/happy-eyeballs.ts'
 import type { UpstreamAddress } from '../settings/config.ts'
 import { offers } from '../smtp/ehlo.ts'
 import type { Reply } from '../smtp/reply.ts'
-import { Attempt, DialFailed, now, raced } from './attempt.ts'
+import { Attempt, DialFailed, now } from './attempt.ts'
+import { type Names, uncached } from './name-cache.ts'
+import { TlsSessions, type Verified } from './tls-sessions.ts'
 
 export { now }
 
@@ -37,38 +39,21 @@ export interface DialResult {
  */
 const GROUPS = 'X25519:X25519MLKEM768:prime256v1:secp384r1'
 
-/**
- * Milliseconds after a full handshake during which its TLS session, and the sessions that the upstream issues on
- * resumption, may be resumed. A resumed session shows no certificate, so a renewed certificate is seen after this time at
- * the latest.
- */
-const RESUMABLE_MS = 24 * 60 * 60 * 1000
-
-/** The certificate that a full handshake verified. Resumed sessions inherit it. */
-interface Verified {
-  /** When the certificate expires, in seconds since the Unix epoch. */
-  readonly notAfter: number
-  /** When it was verified, by the dialer's clock. */
-  readonly at: number
-}
-
-interface CachedSession {
-  readonly session: Buffer
-  readonly verified: Verified
-}
-
-/** Dials upstreams. All dials share a TLS context and, for each upstream, the TLS session to resume. */
+/** Dials upstreams. All dials share a TLS context and, for each upstream, the TLS sessions to resume. */
 export class Dialer {
   readonly #context: tls.SecureContext
-  readonly #sessions = new Map<string, CachedSession>()
+  readonly #sessions: TlsSessions
+  readonly #names: Names
   readonly #clock: () => number
 
   /**
    * Trusts `caFile` in addition to the built-in authorities. `clock`, in milliseconds, measures the age of TLS sessions.
    * Throws if the file cannot be read or parsed.
    */
-  constructor(caFile?: string, clock = now) {
+  constructor(caFile?: string, clock = now, names = uncached) {
     this.#clock = clock
+    this.#sessions = new TlsSessions(clock)
+    this.#names = names
     const own = caFile === undefined ? [] : [readFileSync(caFile, 'utf8')]
     this.#context = tls.createSecureContext({
       ca: [...tls.getCACertificates('default'), ...own],
@@ -80,12 +65,11 @@ export class Dialer {
 
   /** Connects within `timeoutMs`, or until `signal` aborts. A failure is part of the result. Never throws. */
   async dial(server: UpstreamAddress, timeoutMs: number, signal: AbortSignal): Promise<DialResult> {
-    const end = new AbortController()
-    const abort = () => end.abort()
+    const attempt = new Attempt(server, timeoutMs)
+    const abort = () => attempt.abort()
     const timer = setTimeout(abort, timeoutMs)
     signal.addEventListener('abort', abort, { once: true })
     if (signal.aborted) abort()
-    const attempt = new Attempt(server, timeoutMs, end.signal)
     try {
       const connection = await this.#prepare(attempt)
       return { dial: attempt.facts(connection.refused ? new DialFailed('greeting_refused') : undefined), connection }
@@ -100,7 +84,11 @@ export class Dialer {
 
   async #prepare(attempt: Attempt): Promise<DialledUpstream> {
     const { server } = attempt
-    const addresses = await attempt.during('resolve', () => resolve(server.host))
+    const { addresses, at } = await attempt.during('resolve', () => {
+      const answer = this.#names.find(server.host)
+      return answer instanceof Promise ? attempt.wait(answer) : answer
+    })
+    attempt.resolved(now() - at)
     const tcp = await attempt.during('connect', () =>
       connectAny(addresses, server.port, attempt.timeLeft, attempt.signal),
     )
@@ -130,7 +118,7 @@ export class Dialer {
   async #handshake(attempt: Attempt, tcp: net.Socket): Promise<tls.TLSSocket> {
     const { host, port } = attempt.server
     const key = `${host}:${port}`
-    const cached = this.#resumable(key)
+    const cached = this.#sessions.take(key)
     const socket = tls.connect({
       socket: tcp,
       secureContext: this.#context,
@@ -148,26 +136,16 @@ export class Dialer {
       verified = inherited ?? { notAfter: expiryOf(socket), at: this.#clock() }
     })
     // registered before the handshake ends, because TLS 1.2 issues its session at that moment
-    socket.on('session', (session) => this.#sessions.set(key, { session, verified }))
-    await handshake(socket, attempt.signal)
+    socket.on('session', (session) => this.#sessions.keep(key, { session, verified }))
+    await attempt.wait(handshake(socket))
     attempt.secured(socket, verified.notAfter)
     return socket
-  }
-
-  /**
-   * The session to resume, unless its certificate has expired or it is too old: then the upstream must show its
-   * certificate.
-   */
-  #resumable(key: string): CachedSession | undefined {
-    const cached = this.#sessions.get(key)
-    if (!cached || cached.verified.notAfter * 1000 <= Date.now()) return undefined
-    return this.#clock() - cached.verified.at < RESUMABLE_MS ? cached : undefined
   }
 }
 
 /** Waits for a verified handshake. A FIN during the handshake emits no error event. */
-function handshake(socket: tls.TLSSocket, signal: AbortSignal): Promise<void> {
-  const finished = new Promise<void>((settle, fail) => {
+function handshake(socket: tls.TLSSocket): Promise<void> {
+  return new Promise((settle, fail) => {
     const failed = (error?: Error) => {
       fail(new DialFailed(socket.authorizationError ? 'tls_untrusted' : 'tls_failed', error))
     }
@@ -179,7 +157,6 @@ function handshake(socket: tls.TLSSocket, signal: AbortSignal): Promise<void> {
       settle()
     })
   })
-  return raced(finished, signal)
 }
 
 /** Like Node's own check, but without its fallback to the CN: only the subjectAltName names a server (RFC 9525 2). */

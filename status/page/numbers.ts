@@ -28,11 +28,11 @@ export function uptime(seconds: number): string {
   return shown.map(([amount, unit]) => `${amount} ${unit}`).join(' ')
 }
 
-/** `99.8 %`; a dash for nothing. Only 100 is 100 %. */
+/** `99.8%`; a dash for nothing. Only 100 is 100%. */
 export function percent(share: number | undefined): string {
   if (share === undefined) return '–'
   const rounded = Math.round(share * 1000) / 10
-  return `${share < 1 && rounded === 100 ? '99.9' : rounded.toFixed(1)}\u00a0%`
+  return `${share < 1 && rounded === 100 ? '99.9' : rounded.toFixed(1)}%`
 }
 
 /** `14:03:27` in UTC, the time zone of logs and traces. */

@@ -1,10 +1,11 @@
 /** The status page as HTML. It is complete without JavaScript and loads nothing from elsewhere. */
-import type { Flowing } from '../flow.ts'
-import type { StatusReport, Summary } from '../report.ts'
+import { actors } from '../../otel/names/meanings.ts'
+import type { Flowing, NextStep } from '../flow.ts'
+import type { Instance, StatusReport, Summary } from '../report.ts'
 import { type Chart, stackedBars } from './chart.ts'
 import { type Html, html } from './html.ts'
 import { count, duration, percent, uptime } from './numbers.ts'
-import { appCell, failures, limits, replies, tlsFailures, upstreams } from './tables.ts'
+import { appCell, failures, limits, refusedClients, replies, runbookLink, tlsFailures, upstreams } from './tables.ts'
 
 /** The answer as a word, with the sign that tells it apart without its color. */
 const WORDS: Readonly<Record<Flowing, { readonly word: string; readonly sign: string }>> = {
@@ -54,11 +55,14 @@ export function statusContent(report: StatusReport): Html {
 <h2 id="flowing">Is mail flowing?</h2>
 <p class="word"><span class="sign" aria-hidden="true">${WORDS[report.flow.flowing].sign}</span> ${WORDS[report.flow.flowing].word}</p>
 <p class="reason" id="reason">${report.flow.reason}</p>
+${report.flow.next && nextStep(report.flow.next)}
+<p class="muted">${instanceLine(report.instance)}</p>
 </section>
 ${tiles(report)}
 ${charts(report)}
 ${apps(report)}
 ${failures(report)}
+${refusedClients(report)}
 ${replies(report)}
 ${upstreams(report)}
 ${tlsFailures(report)}
@@ -66,10 +70,22 @@ ${limits(report)}
 <details id="changes"><summary>What the proxy changes</summary><ul>${report.changes.map((change) => html`<li>${change}</li>`)}</ul></details>`
 }
 
+function nextStep({ actor, action, runbook }: NextStep): Html {
+  const link = runbook && html` Runbook: ${runbookLink(runbook)}`
+  return html`<p class="next"><span class="muted">Who must act:</span> <b>${actor === actors.retry ? actors.noOne : actor}</b>. ${action}${link}</p>`
+}
+
+/** Which proxy this is: the page of one proxy says nothing about the others. */
+function instanceLine({ host, id }: Instance): Html {
+  const name = id === undefined ? undefined : html` (instance ${id})`
+  return html`This page covers only the proxy on host <b>${host}</b>${name}. If you run several, each has its own page.`
+}
+
 function tiles({ total, now, limits: { sessions } }: StatusReport): Html {
   const { accepted, in_doubt } = total.outcomes
+  const share = acceptedShare(total)
   const items = [
-    ['Accepted', count(accepted), percent(acceptedShare(total))],
+    ['Accepted', count(accepted), share === undefined ? 'no messages' : `${percent(share)} of messages`],
     [
       'Failed',
       count(failed(total)),
@@ -137,7 +153,7 @@ function apps({ apps: all }: StatusReport): Html {
     (app) =>
       html`<tr><th scope="row">${appCell(app.app)}</th><td>${count(app.outcomes.accepted)}</td><td>${percent(acceptedShare(app))}</td><td>${count(app.outcomes.tempfail)}</td><td>${count(app.outcomes.permfail)}</td><td>${count(app.outcomes.in_doubt)}</td><td>${count(app.refusedSessions)}</td><td>${duration(app.p50)}</td><td>${duration(app.p99)}</td><td>${count(app.sessions)}</td></tr>`,
   )
-  return html`<section><h2 id="apps">Apps</h2><div class="scroll" tabindex="0" role="region" aria-labelledby="apps"><table>
+  return html`<section><h2 id="apps">Apps</h2><div class="scroll" tabindex="0" role="region" aria-labelledby="apps"><table class="numbers">
 <thead><tr><th scope="col">App</th><th scope="col">Accepted</th><th scope="col">Share</th><th scope="col">Temporary failures</th><th scope="col">Permanent failures</th><th scope="col">In doubt</th><th scope="col">Refused before a message</th><th scope="col">Final reply, p50</th><th scope="col">p99</th><th scope="col">Sessions</th></tr></thead>
 <tbody>${rows}</tbody></table></div></section>`
 }

@@ -26,7 +26,7 @@ function table({ id, title, columns, rows, empty }: Table): Html {
 /** The name of an app; `other` are those without one. */
 export function appCell(app: string): Html | string {
   if (app !== 'other') return app
-  return html`<span title="Name them with PROXY_CLIENTS">apps without a name</span>`
+  return html`<span class="nowrap" title="Name them with PROXY_CLIENTS">apps without a name</span>`
 }
 
 /** The last refusals and failures, the newest first. */
@@ -34,7 +34,16 @@ export function failures({ failures: all }: StatusReport): Html {
   return table({
     id: 'failures',
     title: 'Last refusals and failures',
-    columns: ['Time, UTC', 'App', 'Command', 'Reply', 'What it means', 'Who must act', 'Runbook', 'Trace or session'],
+    columns: [
+      'Time, UTC',
+      'App and client',
+      'Command',
+      'Reply',
+      'What it means',
+      'Who must act',
+      'Runbook',
+      'Trace or session',
+    ],
     rows: all.map(failureRow),
     empty: 'None since the start.',
   })
@@ -44,13 +53,38 @@ function failureRow(failure: ExplainedFailure): Html {
   const reply = failure.code === undefined ? failure.error : `${failure.code} ${failure.enhancedCode ?? ''}`
   const outcome = failure.outcome === 'in_doubt' ? html` <span class="tag doubt">in doubt</span>` : undefined
   const sender = failure.sender === undefined ? undefined : html` <span class="muted">from ${failure.sender}</span>`
-  return html`<tr><td class="nowrap">${clock(failure.at)}</td><td>${appCell(failure.app)}${sender}</td><td>${failure.command ?? '–'}</td><td class="nowrap"><b>${reply}</b>${outcome}</td><td class="wide" title="${failure.action}">${failure.meaning}</td><td>${failure.actor}</td><td>${runbookLink(failure.runbook)}</td><td><code>${failure.traceId ?? failure.sessionId}</code></td></tr>`
+  return html`<tr><td class="nowrap">${clock(failure.at)}</td><td>${appCell(failure.app)} <span class="muted nowrap">${failure.client}</span>${sender}</td><td>${failure.command ?? '–'}</td><td class="nowrap"><b>${reply}</b>${outcome}</td><td title="${failure.meaning}. ${failure.action}">${failure.brief}</td><td class="nowrap">${failure.actor}</td><td>${runbookLink(failure.runbook)}</td><td><code>${failure.traceId ?? failure.sessionId}</code></td></tr>`
 }
 
 /** A link is followed only when the reader clicks it: the page itself loads nothing from elsewhere. */
-function runbookLink(runbook: string | undefined): Html | string {
+export function runbookLink(runbook: string | undefined): Html | string {
   if (runbook === undefined) return '–'
   return html`<a href="${RUNBOOKS}${runbook}.md" rel="noreferrer">${runbook}</a>`
+}
+
+/** The clients that the proxy itself refused. Nothing when there are none. */
+export function refusedClients({ refusedClients: { clients, further } }: StatusReport): Html | undefined {
+  if (clients.length === 0) return undefined
+  const rows = clients.map(
+    ({ client, app, why, setting, count: times, lastAt }) =>
+      html`<tr><th scope="row" class="nowrap">${client}</th><td>${appCell(app)}</td><td>${count(times)}</td><td class="nowrap">${clock(lastAt)}</td><td class="wide">${why}</td><td>${settingNames(setting)}</td></tr>`,
+  )
+  const others = further === 0 ? '' : ` ${count(further)} refusals of other clients are not listed.`
+  const isHidden = clients.some(({ client }) => client.includes('/'))
+  const hint = isHidden ? ' To see addresses instead of networks, set PROXY_RECORD_ADDRESSES=domain.' : ''
+  const all = table({
+    id: 'refused',
+    title: 'Clients that the proxy refused',
+    columns: ['Client', 'App', 'Times', 'Last, UTC', 'Why', 'Setting to change'],
+    rows,
+    empty: '',
+  })
+  return html`${all}<p class="muted">Since the start.${hint}${others}</p>`
+}
+
+/** Names of settings, each on a line of its own. */
+function settingNames(setting: string): Html[] {
+  return setting.split(', ').map((name) => html`<code>${name}</code> `)
 }
 
 /** The refusals of the last 60 minutes. */
@@ -78,7 +112,8 @@ export function upstreams({ upstreams: all, now }: StatusReport): Html {
   })
 }
 
-function upstreamRow({ server, last, reachedAt, certificateNotAfter }: UpstreamReport, now: number): Html {
+function upstreamRow(upstream: UpstreamReport, now: number): Html {
+  const { server, last, reachedAt, certificateNotAfter } = upstream
   const reached = reachedAt === undefined ? 'never reached' : `last reached ${ago(now - reachedAt)}`
   const result = !last
     ? html`<span class="muted">not dialled yet</span>`
@@ -86,7 +121,14 @@ function upstreamRow({ server, last, reachedAt, certificateNotAfter }: UpstreamR
       ? html`<span class="tag good">reached</span> in ${duration(last.milliseconds)}`
       : html`<span class="tag bad">failed</span> ${last.explanation} <span class="muted">(${last.error}${last.detail ? `, ${last.detail}` : ''}; ${reached})</span>`
   const days = certificateNotAfter === undefined ? undefined : daysUntil(certificateNotAfter, now)
-  return html`<tr><th scope="row">${server}</th><td class="nowrap">${last ? ago(now - last.at) : '–'}</td><td class="wide">${result}</td><td class="nowrap">${days === undefined ? '–' : certificateText(days)}</td></tr>`
+  return html`<tr><th scope="row">${server}</th><td class="nowrap">${last ? ago(now - last.at) : '–'}</td><td class="wide">${result}${lookupFailure(upstream, now)}</td><td class="nowrap">${days === undefined ? '–' : certificateText(days)}</td></tr>`
+}
+
+/** Mail flows while the last good answer is used, so a row may have both: reached, and that DNS fails. */
+function lookupFailure({ lookup }: UpstreamReport, now: number): Html | string {
+  if (!lookup) return ''
+  const answer = lookup.answeredAt === undefined ? 'no earlier answer' : `last answer ${ago(now - lookup.answeredAt)}`
+  return html` <span class="tag bad">DNS fails</span> ${lookup.explanation} <span class="muted">(${lookup.error}; ${answer})</span>`
 }
 
 function certificateText(days: number): string {

@@ -75,6 +75,14 @@ test('an IPv6 address is used without its brackets', async (t) => {
   assert.deepEqual(await health({ PROXY_ADMIN: `http://[::1]:${port}` }), [0, 'HTTP/1.1 200 OK'])
 })
 
+test('a host name reaches the proxy on this machine', async (t) => {
+  const port = await listening(t, admin(200), 'localhost')
+  assert.deepEqual(await health({ PROXY_ADMIN: `http://localhost:${port}` }), [0, 'HTTP/1.1 200 OK'])
+  const [code, printed] = await health({ PROXY_ADMIN: 'http://no-such-host.invalid:9464' })
+  assert.equal(code, 1)
+  assert.match(printed, /getaddrinfo/)
+})
+
 test('without an admin server, the check succeeds', async () => {
   assert.deepEqual(await health({ PROXY_ADMIN: 'off' }), [0, 'PROXY_ADMIN is off: there is no admin server'])
 })

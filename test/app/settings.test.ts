@@ -48,14 +48,12 @@ test('checkNames ignores values', () => {
   assert.match(warnings[0]!, /^PROXY_URL: /)
 })
 
-test('checkNames refuses another PROXY_ADMIN than that of the image, which compose.yaml fixes', () => {
+test('checkNames refuses another PROXY_ADMIN than that of compose.yaml, which fixes it, or of the image', () => {
   const { mistakes } = checkNames({ PROXY_ADMIN: 'http://0.0.0.0:8080' })
   assert.equal(mistakes.length, 1)
-  assert.match(
-    mistakes[0]!,
-    /^PROXY_ADMIN: remove it .* compose\.yaml always sets http:\/\/0\.0\.0\.0:9464, because .*\.$/,
-  )
-  for (const admin of ['', 'http://0.0.0.0:9464']) assert.deepEqual(checkNames({ PROXY_ADMIN: admin }).mistakes, [])
+  assert.match(mistakes[0]!, /^PROXY_ADMIN: remove it .* compose\.yaml always sets http:\/\/proxy-admin:9464, so .*\.$/)
+  for (const admin of ['', 'http://0.0.0.0:9464', 'http://proxy-admin:9464'])
+    assert.deepEqual(checkNames({ PROXY_ADMIN: admin }).mistakes, [])
 })
 
 test('describeSettings shows the settings in effect, and the variables that are ignored', () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { hostname } from 'node:os'
 import { test } from 'node:test'
 import { readSettings } from '../../app/settings.ts'
 import { Status } from '../../app/status.ts'
@@ -28,7 +29,8 @@ test('the status has the actual ports, the upstreams in order, limits, warnings,
     PROXY_IDLE_TIMEOUT: '50s',
   })
   assert.ok('config' in settings)
-  const report = new Status(settings).report(server)
+  const report = new Status(settings, 'instance-7').report(server)
+  assert.deepEqual(report.instance, { host: hostname(), id: 'instance-7' })
   assert.equal(report.version, packageJson.version)
   assert.deepEqual(report.listeners, ['smtp://127.0.0.1:2525', 'smtps://[::1]:4650'])
   assert.deepEqual(report.upstreams, [{ server: 'one.example:587' }, { server: 'two.example:2525' }])

@@ -6,6 +6,7 @@ import { join, relative } from 'node:path'
 import { describe, test } from 'node:test'
 import { ALERT_ROWS } from '../../dashboards/alertmanager/settings.ts'
 import { parseOtel } from '../../otel/settings/settings.ts'
+import { ADMIN_IN_COMPOSE } from '../../proxy/settings/addresses.ts'
 import { parseConfig } from '../../proxy/settings/settings.ts'
 import { EXIT_MS } from '../../proxy/settings/stop-grace.ts'
 import { SETTINGS } from '../../proxy/settings/table.ts'
@@ -89,7 +90,7 @@ describe('compose.yaml', unless(composeMissing()), () => {
   test('the proxy of the rehearsal has the same settings with and without .env', async () => {
     const env = Object.fromEntries(PROXY_VARIABLES.map((variable) => [variable, 'canary']))
     const environment = given(rehearsalWith(env).services.proxy)
-    const inImage = { PROXY_LISTEN: SETTINGS.listeners.inImage, PROXY_ADMIN: SETTINGS.admin.inImage }
+    const inImage = { PROXY_LISTEN: SETTINGS.listeners.inImage, PROXY_ADMIN: ADMIN_IN_COMPOSE }
     const own = { ...inImage, PROXY_UPSTREAM: 'smtp://rehearsal:2525' }
     const authority = { PROXY_UPSTREAM_CA_FILE: '/certificates/ca.pem' }
     const { certPem } = await makeAuthority()

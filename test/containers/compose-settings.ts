@@ -8,6 +8,7 @@ import { ALERT_ROWS } from '../../dashboards/alertmanager/settings.ts'
 import { STACK_VARIABLES } from '../../dashboards/alertmanager/stack-variables.ts'
 import { ignoredVariables } from '../../otel/settings/checks.ts'
 import { OTLP_SETTINGS, ownVariable, SIGNALS } from '../../otel/settings/table.ts'
+import { ADMIN_IN_COMPOSE } from '../../proxy/settings/addresses.ts'
 import { COMPOSE_NAMES, misspelledVariables } from '../../proxy/settings/checks.ts'
 import { SETTINGS } from '../../proxy/settings/table.ts'
 import { unknownNames } from '../../settings/names.ts'
@@ -50,7 +51,7 @@ describe('A setting in .env', COMPOSE, () => {
     const set = Object.entries(environment).filter(([name, value]) => value !== null && isOfProxy(name))
     assert.deepEqual(Object.fromEntries(set), {
       PROXY_LISTEN: SETTINGS.listeners.inImage,
-      PROXY_ADMIN: SETTINGS.admin.inImage,
+      PROXY_ADMIN: ADMIN_IN_COMPOSE,
       OTEL_EXPORTER_OTLP_ENDPOINT: 'http://tempo:4318',
     })
     // a variable without a value removes the one of the image

@@ -22,6 +22,8 @@ import {
   asked,
   eventually,
   fetched,
+  greetingOf,
+  NOWHERE,
   press,
   SETTINGS,
   type Stack,
@@ -31,9 +33,6 @@ import {
 import { temporaryDirectory } from '../support/files/temporary-files.ts'
 import { unless } from '../support/programs/programs.ts'
 import { connectClient } from '../support/sockets/scripted-peers.ts'
-
-/** An upstream that does not exist, so that no test sends anything to AhaSend. */
-const NOWHERE = { PROXY_UPSTREAM: 'smtp://nowhere.invalid:587', OTEL_EXPORTER_OTLP_ENDPOINT: '' }
 
 /** The distinct `docker compose exec` commands of the runbooks for these services: service and command. */
 function commandsOfRunbooks(services: readonly string[]): (readonly [service: string, ...command: string[]])[] {
@@ -118,7 +117,9 @@ describe('The stack', unless(...own, ...others), () => {
     const app = stack.container('traffic')
     for (const url of ['http://prometheus:9090/', 'http://alertmanager:9093/', 'http://tempo:3200/'])
       assert.equal(await fetched(app, url), undefined, url)
-    assert.deepEqual(await fetched(app, 'http://proxy:9464/readyz'), { status: 200, body: 'ready\n' })
+    assert.equal(await fetched(app, 'http://proxy:9464/readyz'), undefined)
+    const { output } = await app.exec(['/usr/local/bin/node', '--eval', greetingOf('proxy')])
+    assert.equal(output.trim(), '220')
   })
 
   test('lets the control page see which alerts fire', async () => {
@@ -181,7 +182,7 @@ describe('In another project', unless(...own), () => {
   test('an app reaches the included proxy by its name, once that is healthy', () => {
     const app = {
       image: SETTINGS.REHEARSAL_IMAGE,
-      command: ['--eval', "fetch('http://proxy:9464/readyz').then(({ status }) => console.log('ready', status))"],
+      command: ['--eval', greetingOf('proxy')],
       depends_on: { proxy: { condition: 'service_healthy' } },
     }
     const file = { include: [join(ROOT, 'compose.yaml')], services: { app } }
@@ -190,7 +191,7 @@ describe('In another project', unless(...own), () => {
     assert.ok(built.ok, built.stderr)
     const { ok, stdout, stderr } = compose(['run', '--rm', 'app'])
     assert.ok(ok, stderr)
-    assert.equal(stdout.trim(), 'ready 200')
+    assert.equal(stdout.trim(), '421')
   })
 
   test('misspelled names in its .env are reported', () => {

@@ -71,6 +71,8 @@ const LAST_MAIL_MS = 3000
 export interface Destination {
   readonly host: string
   readonly port: number
+  /** The address from which the apps connect. */
+  readonly localAddress?: string
 }
 
 /** Starts apps, by default those of the demo, that send to a proxy. */

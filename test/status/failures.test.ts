@@ -5,13 +5,14 @@ import pino from 'pino'
 import { uncounted } from '../../otel/export/losses.ts'
 import { Log } from '../../otel/records/log.ts'
 import { createRecords } from '../../otel/records/recorder.ts'
+import { clientNetwork } from '../../proxy/net/networks.ts'
 import { FAILURES, Failures } from '../../status/failures.ts'
 import { reply, SessionStory } from '../support/telemetry/session-events.ts'
 
 const DISABLED = reply(521, { cause: 'account_disabled', enhancedCode: '5.3.2' })
 
 function failuresOf(...stories: readonly SessionStory[]): Failures {
-  const failures = new Failures()
+  const failures = new Failures(clientNetwork)
   const log = new Log(pino({ level: 'silent' }), uncounted)
   const records = createRecords({ log, also: [failures], recordAddresses: 'none' })
   for (const story of stories) story.tell(records)
@@ -26,6 +27,7 @@ test('a refused message: when, which app, which command, which reply', () => {
   assert.equal(sessionId, 'session-1')
   assert.deepEqual(rest, {
     app: 'billing',
+    client: '192.0.2.0/24',
     server: 'send.example',
     command: 'END-OF-MESSAGE',
     code: 521,
@@ -63,4 +65,14 @@ test(`only the last ${FAILURES} are kept, the newest first`, () => {
   const reports = failuresOf(...stories).reports()
   assert.equal(reports.length, FAILURES)
   assert.deepEqual([reports[0]?.sessionId, reports.at(-1)?.sessionId], ['session-54', 'session-5'])
+})
+
+test('refused clients are not kept here, so that a port scan pushes no refused message off the page', () => {
+  const refused = reply(421, { cause: 'not_allowed', origin: 'proxy', enhancedCode: '4.7.0' })
+  const stories = [
+    new SessionStory().greeted(refused).closed('not_allowed'),
+    new SessionStory().closed('session_limit'),
+    new SessionStory().closed('proxy_header'),
+  ]
+  assert.deepEqual(failuresOf(...stories).reports(), [])
 })

@@ -75,6 +75,13 @@ const REFUSED: readonly [what: string, story: SessionStory, refused: number][] =
   ],
 ]
 
+test('a client outside PROXY_ALLOW is counted as refused, and apart', () => {
+  const { refusedSessions, notAllowed } = countsOf(
+    feedOf(new SessionStory().closed('not_allowed'), new SessionStory().closed('session_limit')),
+  )
+  assert.deepEqual([refusedSessions, notAllowed], [2, 1])
+})
+
 for (const [what, story, refused] of REFUSED) {
   test(`${what}: ${refused === 1 ? 'refused before a message' : 'not refused before a message'}`, () => {
     assert.equal(countsOf(feedOf(story)).refusedSessions, refused)

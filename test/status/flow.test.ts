@@ -31,6 +31,11 @@ class Story {
     return this
   }
 
+  strangers(count: number): this {
+    this.minutes.of('other', NOW - 10_000).notAllowed += count
+    return this.refused(count, { code: 421, cause: 'not_allowed' })
+  }
+
   login(app: string, code: number, secondsAgo: number): this {
     const cause = code === 535 ? 'invalid_credentials' : 'none'
     this.moments.login(app, NOW - secondsAgo * 1000, { code, cause, origin: 'upstream' })
@@ -45,6 +50,19 @@ class Story {
   dialled(server: string, ok: boolean, secondsAgo = 10): this {
     const failure = ok ? {} : ({ error: 'connect_timeout', explanation: 'the connection attempt timed out' } as const)
     this.upstreams.push({ server, last: { at: NOW - secondsAgo * 1000, ok, milliseconds: 5, ...failure } })
+    return this
+  }
+
+  greeted(replyCode: number, secondsAgo = 10): this {
+    const failure = {
+      error: 'greeting_refused',
+      explanation: 'the upstream refused this connection',
+      replyCode,
+    } as const
+    this.upstreams.push({
+      server: 'a:25',
+      last: { at: NOW - secondsAgo * 1000, ok: false, milliseconds: 5, ...failure },
+    })
     return this
   }
 
@@ -71,6 +89,18 @@ const CASES: readonly [what: string, story: Story, flowing: Flowing, reason: Reg
     'no',
     /with 421: AhaSend is overloaded and temporarily refuses new connections\.$/,
   ],
+  [
+    'strangers are refused',
+    new Story().strangers(12),
+    'idle',
+    /^No message .* refused 12 sessions .* not in PROXY_ALLOW\.$/,
+  ],
+  [
+    'strangers are refused beside mail',
+    new Story().messages('accepted', 1).strangers(1),
+    'yes',
+    /^1 message .* 1 session of/,
+  ],
   ['apps give up', new Story().messages('aborted', 4), 'idle', /^No message/],
   [
     'the account is disabled',
@@ -81,6 +111,24 @@ const CASES: readonly [what: string, story: Story, flowing: Flowing, reason: Reg
   ['it is restored', new Story().disabled(20).messages('accepted', 9, 5), 'yes', /^9 messages/],
   ['it was disabled an hour ago, and no one has sent since', new Story().disabled(4000), 'no', /521, 1 h ago/],
   ['AhaSend cannot be reached', new Story().dialled('a:25', false), 'no', /cannot be reached .* timed out\.$/],
+  [
+    'every greeting is 421, and no app has connected',
+    new Story().greeted(421),
+    'no',
+    /^AhaSend refuses new connections with 421 \(10 s ago\): AhaSend is overloaded/,
+  ],
+  [
+    'every greeting is 421, for another reason',
+    new Story().greeted(421).refused(3, { code: 421, cause: 'internal_error' }),
+    'no',
+    /with 421 \(10 s ago\): AhaSend has a temporary problem\.$/,
+  ],
+  [
+    'every greeting is 554',
+    new Story().greeted(554),
+    'no',
+    /^AhaSend refuses new connections with 554 \(10 s ago\)\.$/,
+  ],
   [
     'the second upstream answers',
     new Story().dialled('a:25', false).dialled('b:25', true).messages('accepted', 1),
@@ -110,6 +158,24 @@ for (const [what, story, flowing, reason] of CASES) {
     const flow = flowOf(story.evidence())
     assert.equal(flow.flowing, flowing, flow.reason)
     assert.match(flow.reason, reason)
+  })
+}
+
+const NEXT: readonly [what: string, story: Story, actor: string | undefined, runbook: string | undefined][] = [
+  ['the account is disabled', new Story().disabled(20), 'Account owner', 'AhaSendAccountDisabled'],
+  ['AhaSend cannot be reached', new Story().dialled('a:25', false), 'Proxy operator', 'AhaSendUnreachable'],
+  ['AhaSend refuses connections', new Story().greeted(421), 'No one: retried', 'AhaSendLoadShedding'],
+  ['AhaSend refuses connections without a known cause', new Story().greeted(554), undefined, undefined],
+  ['a login is refused', new Story().login('shop', 535, 30), 'App: password', 'AhaSendCredentialsRejected'],
+  ['sessions are turned away', new Story().refused(7, LOAD), 'No one: retried', 'AhaSendLoadShedding'],
+  ['messages fail without a known cause', new Story().messages('tempfail', 3), undefined, undefined],
+  ['all is well', new Story().messages('accepted', 3), undefined, undefined],
+]
+
+for (const [what, story, actor, runbook] of NEXT) {
+  test(`${what}: ${actor ?? 'no one'} must act`, () => {
+    const { next } = flowOf(story.evidence())
+    assert.deepEqual([next?.actor, next?.runbook], [actor, runbook])
   })
 }
 

@@ -10,6 +10,8 @@ import { reply, SessionStory } from '../support/telemetry/session-events.ts'
 
 const SURROUNDINGS: Surroundings = {
   version: '1.2.3',
+  instance: { host: 'mail-1' },
+  refusedClients: { clients: [], further: 0 },
   startedAt: 0,
   draining: false,
   listeners: ['smtp://127.0.0.1:2525'],

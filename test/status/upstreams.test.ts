@@ -40,3 +40,27 @@ test('a slow dial that ends after a later one does not replace it', () => {
 test('a server that is not configured is ignored', () => {
   assert.equal(after(dial(1000, { serverAddress: 'elsewhere.example' })).length, 2)
 })
+
+test('a greeting that refuses shows its code', () => {
+  const [first] = after(dial(1000, { error: 'greeting_refused', replyCode: 421 }))
+  assert.equal(first?.last?.replyCode, 421)
+})
+
+test('a failed lookup is shown at every upstream with the name, with the time of the last answer, until a lookup succeeds', () => {
+  const upstreams = new Upstreams(['send.ahasend.com:25', 'send.ahasend.com:587', 'other.example:587'])
+  const lookup = { type: 'lookup', at: 99_000, end: 100_000, serverAddress: 'send.ahasend.com' } as const
+  upstreams.lookedUp({ ...lookup, error: 'resolver_failed', answerAgeMs: 60_000 })
+  const explanation = 'the DNS resolver of this machine or container reports an error: check it'
+  const failure = { error: 'resolver_failed', explanation, answeredAt: 40_000 }
+  assert.deepEqual(
+    upstreams.reports().map((report) => report.lookup),
+    [failure, failure, undefined],
+  )
+  upstreams.lookedUp({ ...lookup, error: 'name_not_found' })
+  assert.equal(upstreams.reports()[0]?.lookup?.answeredAt, undefined)
+  upstreams.lookedUp(lookup)
+  assert.deepEqual(
+    upstreams.reports().map(({ lookup: shown }) => shown),
+    [undefined, undefined, undefined],
+  )
+})

@@ -1,11 +1,11 @@
 /** The second row: whether connections to AhaSend are fast and stable. */
 import * as units from '@grafana/grafana-foundation-sdk/units'
-import { closeColors, dialColors } from '../../panels/colors.ts'
+import { closeColors, dialColors, lookupColors, preconnectionColors } from '../../panels/colors.ts'
 import { areas, events, heatmap, lines } from '../../panels/graphs.ts'
 import { runbookLink } from '../../panels/links.ts'
 import { sumBy } from '../../panels/panels.ts'
 import { SELECTED_APPS, spanWith, tracesLink, tracesOfFailedDials } from '../../panels/traces.ts'
-import { quantile, RATE_INTERVAL, rarePerMinute, select, sum } from '../../promql/queries.ts'
+import { perMinute, quantile, RATE_INTERVAL, rarePerMinute, select, sum } from '../../promql/queries.ts'
 import type { Row } from '../dashboard.ts'
 
 const lifetimes = heatmap({
@@ -37,7 +37,7 @@ const reasons = areas({
 const phases = lines({
   title: 'Time to connect to AhaSend, p95',
   description:
-    'How long each phase of a connection attempt takes (5% take longer): DNS, TCP, the greeting, STARTTLS with ' +
+    'How long each phase of a connection attempt takes (5% take longer): DNS (0 with a kept answer), TCP, the greeting, STARTTLS with ' +
     'its handshake, and the total. Preconnections (PROXY_WARM_CONNECTIONS) count too, although no app waits ' +
     'for them.',
   unit: units.Seconds,
@@ -61,6 +61,29 @@ const failedDials = events({
   links: [tracesOfFailedDials, runbookLink('AhaSendUnreachable'), runbookLink('SmtpProxyOutOfResources')],
 })
 
+const preconnections = lines({
+  title: 'What became of preconnected connections?',
+  description:
+    'Connections that the proxy had ready (PROXY_WARM_CONNECTIONS), per minute. used: a session did not wait for a ' +
+    'connection to AhaSend. expired: it was closed unused, at most two a minute while sessions are rare. lost: AhaSend closed ' +
+    'it first.',
+  unit: units.Short,
+  queries: [sumBy(perMinute('preconnections'), 'smtp.preconnection.end')],
+  colors: preconnectionColors,
+})
+
+const failedLookups = events({
+  title: 'Failed DNS lookups',
+  description:
+    "Lookups of AhaSend's name that failed, per minute and event loop, which looks it up every five seconds. Mail continues " +
+    'with the addresses of the last answer: for an hour, or for five minutes with name_not_found. Repair the DNS resolver of ' +
+    'the machine or container before that.',
+  queries: [sumBy(rarePerMinute('lookups', { 'error.type': { not: '' } }), 'server.address', 'error.type')],
+  colors: lookupColors,
+  noValue: 'No failed lookups seen',
+  links: [runbookLink('AhaSendUnreachable')],
+})
+
 export const connections: Row = {
   heading: 'Are connections stable?',
   height: 9,
@@ -69,5 +92,7 @@ export const connections: Row = {
     [12, reasons],
     [12, phases],
     [12, failedDials],
+    [12, preconnections],
+    [12, failedLookups],
   ],
 }

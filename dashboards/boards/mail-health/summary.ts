@@ -43,7 +43,7 @@ const isFlowing = stat({
 })
 
 const accepted = stat({
-  title: 'Accepted share, last 5 min',
+  title: 'Accepted, 5 min',
   description:
     'The share of messages that AhaSend accepted over the last five minutes. A session that is turned away before its ' +
     'message counts as a message that was not accepted. The share can be low while mail is flowing, for example if many ' +
@@ -61,7 +61,7 @@ const accepted = stat({
 })
 
 const slowest = stat({
-  title: 'Final reply time, p99',
+  title: 'Final reply, p99',
   description:
     'Over the last five minutes, 1% of messages waited longer than this for the final reply, after their last ' +
     'byte. Always shows all apps.',
@@ -73,7 +73,7 @@ const slowest = stat({
 })
 
 const disabled = countStat({
-  title: 'Account disabled (521)',
+  title: 'Disabled (521)',
   description:
     'The number of 521 replies in the selected time range: the account is suspended, paused or out of credits. Act on ' +
     'the first one.',

@@ -43,33 +43,38 @@ const ofThisRow = tracesLink(
 const whoRefusedWhat = table({
   title: 'Who refused what, and why?',
   description:
-    'All refusals in the selected time range, by kind. Click a code to see its traces. The proxy itself refuses only if ' +
+    'All refusals in the selected time range, by kind. Click a code to see its traces. The table at the bottom of this ' +
+    'dashboard explains each code in full. The proxy itself refuses only if ' +
     'it cannot reach AhaSend, or because of its settings, its resources or a shutdown. 503 is listed only for apps ' +
     'without any other refusal.',
   unit: units.Short,
   queries: [copyOfCause(copyOfCause(allKinds, 'meaning'), 'actor')],
   columns: [
-    { field: 'Value', title: 'Count', properties: { ...cell.width(80), ...cell.number } },
+    { field: 'Value', title: 'Count', properties: { ...cell.width(85), ...cell.number } },
     {
       field: 'smtp_reply_code',
       title: 'Code',
-      properties: { ...cell.text, ...cell.width(70), links: [ofThisRow.build()] },
+      properties: { ...cell.text, ...cell.width(60), links: [ofThisRow.build()] },
     },
-    { field: 'meaning', title: 'Meaning at AhaSend', properties: cell.as(eachCause(({ meaning }) => meaning)) },
+    {
+      field: 'meaning',
+      title: 'Meaning at AhaSend',
+      properties: cell.as(eachCause(({ brief }) => brief)),
+    },
     {
       field: 'actor',
       title: 'Who must act',
-      properties: { ...cell.width(140), ...cell.as(eachCause(({ actor }) => actors[actor])) },
+      properties: { ...cell.width(125), ...cell.as(eachCause(({ actor }) => actors[actor])) },
     },
-    { field: 'smtp_client_name', title: 'App', properties: { ...cell.text, ...cell.width(130) } },
-    { field: 'smtp_command', title: 'Command', properties: { ...cell.text, ...cell.width(160) } },
+    { field: 'smtp_client_name', title: 'App', properties: { ...cell.wrapped, ...cell.text, ...cell.width(120) } },
+    { field: 'smtp_command', title: 'Command', properties: { ...cell.text, ...cell.width(145) } },
     {
       field: 'smtp_reply_origin',
       title: 'Refused by',
-      properties: { ...cell.width(100), ...cell.as({ upstream: 'AhaSend', proxy: 'Proxy' }) },
+      properties: { ...cell.width(95), ...cell.as({ upstream: 'AhaSend', proxy: 'Proxy' }) },
     },
-    { field: 'server_address', title: 'Upstream', properties: { ...cell.text, ...cell.width(180) } },
-    { field: 'smtp_reply_cause', title: 'Cause', properties: { ...cell.text, ...cell.width(200) } },
+    { field: 'server_address', title: 'Upstream', properties: { ...cell.text, ...cell.width(145) } },
+    { field: 'smtp_reply_cause', title: 'Cause', properties: { ...cell.text, ...cell.width(180) } },
   ],
   sortBy: ['Count', true],
   noValue: 'No refusals seen',
@@ -84,6 +89,6 @@ function eachCause(
 
 export const kinds: Row = {
   heading: 'Who refused what?',
-  height: 9,
+  height: 10,
   panels: [[24, whoRefusedWhat]],
 }

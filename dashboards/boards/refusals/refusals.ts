@@ -15,7 +15,7 @@ const codesTable = text({
 
 const codes: Row = {
   heading: 'What do the codes mean?',
-  height: 25,
+  height: 32,
   panels: [[24, codesTable]],
 }
 

@@ -64,7 +64,7 @@ export const summary: Row = {
   heading: 'Is anything refused, and who must act?',
   height: 5,
   panels: [
-    [4, anything],
-    [20, whoMustAct],
+    [5, anything],
+    [19, whoMustAct],
   ],
 }

@@ -43,6 +43,9 @@ async function stepOf(
   const { code, stdout, stderr } = await runProxyCommand(['check', '--json', ...args], env)
   assert.equal(stderr, '')
   const { steps } = JSON.parse(stdout) as { readonly steps: readonly Step[] }
+  // whatever fails: the cause, the next step and the page that helps
+  for (const { status, text, next, see } of steps)
+    if (status === 'failed') assert.ok(next && see?.startsWith('https://'), text)
   const step = steps.find((candidate) => candidate.title.startsWith(title))
   assert.ok(step, stdout)
   return { ...step, code, stdout }
@@ -60,7 +63,8 @@ describe('An upstream that fails', () => {
 
   test('an account that is refused at the greeting with 521 leads to the account', async () => {
     simulator.faults.set('521-at-greeting', { times: 1 })
-    const { next, see } = await stepOf('upstream', settings())
+    const { text, next, see } = await stepOf('upstream', settings())
+    assert.match(text, /^The account is suspended.*\(521 instead of a greeting\)$/)
     assert.match(next ?? '', /billing/)
     assert.match(see ?? '', /AhaSendAccountDisabled\.md$/)
   })
@@ -80,6 +84,46 @@ describe('An upstream that fails', () => {
     assert.ok(Math.max(...durations) < 6000, String(durations))
   })
 
+  test('a certificate of another authority, or one that has expired: the cause, and the page about TLS', async () => {
+    const { PROXY_UPSTREAM_CA_FILE, ...others } = settings()
+    const untrusted = await stepOf('upstream', others)
+    assert.match(untrusted.text, /is not trusted: no authority .*\(tls_untrusted, [A-Z_]+\)$/)
+    assert.match(untrusted.next ?? '', /PROXY_UPSTREAM_CA_FILE/)
+    assert.match(untrusted.see ?? '', /docs\/tls\.md$/)
+    assert.doesNotMatch(untrusted.stdout, /no port works/)
+    const authority = await makeAuthority()
+    const certificate = await authority.issue({ notBefore: new Date(0), notAfter: new Date(Date.now() - 86_400_000) })
+    await using old = await startSimulator({ authority, certificate })
+    const expired = await stepOf('upstream', { ...settings(old.port), PROXY_UPSTREAM_CA_FILE: old.caFile })
+    assert.match(
+      expired.text,
+      /has expired, or the clock of this machine is ahead \(tls_untrusted, CERT_HAS_EXPIRED\)$/,
+    )
+    assert.match(expired.next ?? '', /Compare the clock/)
+  })
+
+  test('only port 2525 is reachable: the setting that uses it', async () => {
+    const relay = net.createServer((socket) => socket.write('220 hello\r\n'))
+    relay.listen(2525, '127.0.0.77')
+    await once(relay, 'listening')
+    const { stdout } = await stepOf('upstream', { ...FREE_PORTS, PROXY_UPSTREAM: 'smtp://127.0.0.77:587' })
+    relay.close()
+    assert.match(stdout, /"ports of 127\.0\.0\.77".*Next: set PROXY_UPSTREAM=smtp:\/\/127\.0\.0\.77:2525/)
+  })
+
+  test('an upstream that cannot be reached is reported once: the login and the message are not tested', async () => {
+    const env = {
+      ...FREE_PORTS,
+      PROXY_UPSTREAM: 'smtp://127.0.0.1:1',
+      PROXY_CHECK_USER: 'a',
+      PROXY_CHECK_PASSWORD: 'b',
+    }
+    const { code, stdout } = await stepOf('upstream', env, ['--to', 'you@example.com'])
+    assert.equal(code, 1)
+    assert.equal(stdout.match(/"status":"failed"/g)?.length, 1, stdout)
+    assert.equal(stdout.match(/not tested, because the upstream/g)?.length, 2, stdout)
+  })
+
   test('a name that does not resolve fails at DNS, too', async () => {
     const { status, next } = await stepOf('name', { ...FREE_PORTS, PROXY_UPSTREAM: 'smtp://no-such-host.invalid:587' })
     assert.equal(status, 'failed')
@@ -96,7 +140,7 @@ describe('An upstream that fails', () => {
     await using early = await startSimulator({ authority, certificate })
     const { status, text } = await stepOf('clock', { ...settings(early.port), PROXY_UPSTREAM_CA_FILE: early.caFile })
     assert.equal(status, 'failed')
-    assert.match(text, /the certificate of localhost begins after that/)
+    assert.match(text, /the certificate of localhost is not valid yet/)
   })
 })
 

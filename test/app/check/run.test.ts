@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { jsonOf, linesOf, summaryOf } from '../../../app/check/output.ts'
 import { exitCodeOf, runSteps } from '../../../app/check/run.ts'
-import { type Finished, failed, note, ok, type Step } from '../../../app/check/step.ts'
+import { type Finished, failed, note, ok, type Step } from '../../../app/check/steps/step.ts'
 
 const NEVER = new AbortController().signal
 const step = (title: string, run: Step['run']): Step => ({ group: 'Group', title, run })
@@ -68,4 +68,22 @@ test('the lines of a failure: cause, details, next step and runbook; a group has
     interrupted: false,
     steps: [{ group: 'G', title: 'name', status: 'failed', durationMs: 12, text: 'cause', ...help }],
   })
+})
+
+test('on a terminal, failures are red and long lines continue below their text', () => {
+  const step = {
+    group: 'G',
+    title: 'a step',
+    status: 'failed',
+    ms: 1,
+    text: 'the cause of it',
+    next: 'Do something.',
+  } as const
+  const lines = linesOf(step, step, { colours: true, width: 40 })
+  assert.deepEqual(lines, [
+    '\u001b[31m  ✗ a step: FAILED: the cause of it (1\u001b[0m',
+    '\u001b[31m      ms)\u001b[0m',
+    '      Next: Do something.',
+  ])
+  assert.equal(linesOf({ ...step, status: 'ok' }, step, { colours: true })[0], '  ✓ a step: the cause of it (1 ms)')
 })

@@ -34,7 +34,7 @@ test('there are four dashboards with fixed uids, because links use them', () => 
 test('the accepted share and the table of apps below it name their time ranges, which differ', () => {
   const queries = dashboards.flatMap(queriesOf)
   const titled = (title: string) => queries.find(({ where }) => where.includes(` / ${title} / `))?.expr ?? ''
-  assert.match(titled('Accepted share, last 5 min'), /\[5m\]/)
+  assert.match(titled('Accepted, 5 min'), /\[5m\]/)
   assert.match(titled('Apps, in the selected time range'), /\[\$__range\]/)
 })
 

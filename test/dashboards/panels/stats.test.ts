@@ -8,7 +8,7 @@ import { thresholds, zeroIsGood } from '../../../dashboards/panels/values.ts'
 
 /** The parts of a panel that these tests read. */
 interface Built {
-  readonly options: { readonly colorMode: string; readonly textMode: string }
+  readonly options: { readonly colorMode: string; readonly textMode: string; readonly text: object }
   readonly fieldConfig: {
     readonly defaults: { readonly unit: string; readonly decimals?: number; readonly mappings: readonly unknown[] }
     readonly overrides: readonly { readonly matcher: { readonly options: string } }[]
@@ -48,4 +48,11 @@ test('several queries have names, and can have their own thresholds and units', 
 test('a count has no decimals', () => {
   const { unit, decimals } = built(countStat(spec)).fieldConfig.defaults
   assert.deepEqual([unit, decimals], ['locale', 0])
+})
+
+test('numbers have fixed sizes, at which 1,234,567 fits the narrowest panels', () => {
+  const sizes = (count: number) =>
+    built(stat({ ...spec, unit: units.Short, queries: Array(count).fill({ expr: 'x' }) }))
+  assert.deepEqual(sizes(1).options.text, { valueSize: 32 })
+  assert.deepEqual(sizes(8).options.text, { titleSize: 13, valueSize: 20 })
 })

@@ -24,3 +24,24 @@ test('each phase that a dial entered has a duration, and always the total', asyn
     '{smtp_dial_phase="total",server_address="send.example"}': 10,
   })
 })
+
+test('lookups count by their result, and preconnected connections by how their wait ended', async () => {
+  const { metrics, series } = scraped()
+  const upstream = metrics.upstream!
+  const serverAddress = 'send.example'
+  upstream({ type: 'lookup', at: 0, end: 1, serverAddress })
+  upstream({ type: 'lookup', at: 0, end: 1, serverAddress })
+  upstream({ type: 'lookup', at: 0, end: 1, serverAddress, error: 'resolver_failed', detail: 'EAI_AGAIN' })
+  const preconnect = dial({})
+  for (const end of ['expired', 'expired', 'lost'] as const) upstream({ type: 'unused', at: 9, end, dial: preconnect })
+  new SessionStory().preconnected(preconnect).tell(metrics)
+  assert.deepEqual(await series('smtp_proxy_upstream_lookups_total'), {
+    '{server_address="send.example"}': 2,
+    '{error_type="resolver_failed",server_address="send.example"}': 1,
+  })
+  assert.deepEqual(await series('smtp_proxy_upstream_preconnections_total'), {
+    '{smtp_preconnection_end="expired",server_address="send.example"}': 2,
+    '{smtp_preconnection_end="lost",server_address="send.example"}': 1,
+    '{smtp_preconnection_end="used",server_address="send.example"}': 1,
+  })
+})

@@ -21,7 +21,7 @@ import { fileOf, missing, unless } from '../../support/programs/programs.ts'
 async function busyProxy(context: TestContext): Promise<ProxyProcess> {
   const simulator = await startSimulator()
   context.after(() => simulator.close())
-  const proxy = await startBefore(simulator, { PROXY_CLIENTS: 'billing=127.0.0.1/32' })
+  const proxy = await startBefore(simulator, { PROXY_CLIENTS: 'billing=127.0.0.1/32', PROXY_WARM_CONNECTIONS: '0' })
   context.after(() => proxy.stop('SIGKILL'))
   const [good, disabled, choosy] = await loggedIn(proxy, 3)
   const [from = '', to = '', data = '', body = ''] = mail()

@@ -29,3 +29,8 @@ for (const [cause, { meaning, action, runbook }] of Object.entries(meanings)) {
 test('the address of the runbooks ends with a slash, so that a name can follow', () => {
   assert.match(RUNBOOKS, /^https:\/\/.*\/$/)
 })
+
+test('every brief meaning fits the narrow column of a dashboard', () => {
+  for (const [cause, { brief }] of Object.entries(meanings))
+    assert.ok(brief.length <= 39 && !brief.endsWith('.'), cause)
+})

@@ -37,6 +37,9 @@ const contract: Readonly<Record<MetricKey, string>> = {
     'counter {handshake} error.type smtp.listener smtp.client.name -> smtp_proxy_client_tls_handshakes_total',
   dials: 'counter {dial} error.type tls.resumed server.address -> smtp_proxy_upstream_dials_total',
   dialDuration: 'histogram s smtp.dial.phase server.address -> smtp_proxy_upstream_dial_duration_seconds',
+  lookups: 'counter {lookup} error.type server.address -> smtp_proxy_upstream_lookups_total',
+  preconnections:
+    'counter {connection} smtp.preconnection.end server.address -> smtp_proxy_upstream_preconnections_total',
   io: 'counter By network.io.direction -> smtp_proxy_io_bytes_total',
   certificateNotAfter: 'gauge s tls.side -> smtp_proxy_certificate_not_after_seconds',
   observerFailures: 'counter {failure} -> smtp_proxy_observer_failures_total',
@@ -108,5 +111,5 @@ test('a label is the key with underscores', () => {
 })
 
 test('the scope has the version of the table: add one to its minor number when the table grows', () => {
-  assert.deepEqual(scope, { name: 'ahasend-smtp-proxy', version: '1.3.0' })
+  assert.deepEqual(scope, { name: 'ahasend-smtp-proxy', version: '1.4.0' })
 })

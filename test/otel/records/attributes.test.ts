@@ -22,6 +22,7 @@ const upstream = dial({
   error: 'tls_failed',
   detail: 'EPROTO',
   replyCode: 220,
+  answerAgeMs: 61_000,
 })
 
 /** A session with every optional fact. */

@@ -184,6 +184,36 @@ test("a failed dial's own advice replaces the explanation of its reason", () => 
   )
 })
 
+test('failed lookups have a line when they begin and then once a minute, and successful ones have none', () => {
+  const { log, lines } = written()
+  const lookup = { type: 'lookup', at: 0, end: 0, serverAddress: 'send.example' } as const
+  const failed = { ...lookup, error: 'resolver_failed', detail: 'EAI_AGAIN', answerAgeMs: 5400 } as const
+  log.upstream!(lookup)
+  for (let end = 0; end < 120_000; end += 5000) log.upstream!({ ...failed, end })
+  log.upstream!({ ...lookup, error: 'name_not_found', end: 1000, serverAddress: 'other.example' })
+  const [first, second, other] = lines('lookup failed')
+  assert.deepEqual(first, {
+    level: 'warn',
+    msg: 'lookup failed',
+    'server.address': 'send.example',
+    'error.type': 'resolver_failed',
+    'smtp.dial.detail': 'EAI_AGAIN',
+    'smtp.dial.answer_age': 5,
+    advice:
+      'the DNS resolver of this machine or container reports an error: check it. Mail continues with the addresses of ' +
+      'the last answer, for at most an hour (5 minutes if the name is gone)',
+  })
+  assert.deepEqual(second, first)
+  assert.match(String(other?.advice), /no such name.*no earlier answer/)
+  assert.equal(lines().length, 3)
+})
+
+test('a dial that used an old DNS answer says how old it was', () => {
+  const { log, lines } = written()
+  log.dial(dial({ error: 'connect_timeout', answerAgeMs: 61_400 }))
+  assert.equal(lines('dial failed')[0]?.['smtp.dial.answer_age'], 61)
+})
+
 test('a successful dial has a line only at level debug', () => {
   const info = written()
   info.log.dial(dial())

@@ -111,6 +111,36 @@ test('an address of another machine: the error names the cause', async (context)
   )
 })
 
+/** A name of two addresses of this machine and of one other machine. */
+const SHARED = {
+  host: 'proxy-admin',
+  findAddresses: async () => ['192.0.2.1', '127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 })),
+}
+
+async function assertRefused(host: string, port: number): Promise<void> {
+  const [error] = await once(net.connect({ host, port }), 'error')
+  assert.equal((error as NodeJS.ErrnoException).code, 'ECONNREFUSED', host)
+}
+
+test('a name of several machines: the server listens on its own addresses only, on one port', async (context) => {
+  const server = await admin(context, SHARED)
+  for (const host of ['127.0.0.1', '127.0.0.2']) {
+    assert.equal(await (await fetch(`http://${host}:${server.port}/livez`)).text(), 'alive\n', host)
+  }
+  await assertRefused('127.0.0.3', server.port)
+  await server.close()
+  for (const host of ['127.0.0.1', '127.0.0.2']) await assertRefused(host, server.port)
+})
+
+test('a name of which one address is taken: nothing stays open, and the error names the cause', async (context) => {
+  const taken = net.createServer().listen(0, '127.0.0.2')
+  await once(taken, 'listening')
+  context.after(() => taken.close())
+  const { port } = taken.address() as net.AddressInfo
+  await assert.rejects(admin(context, { ...SHARED, port }), /PROXY_ADMIN: .* the port is taken: /)
+  await assertRefused('127.0.0.1', port)
+})
+
 test('close stops listening and cuts open connections, with and without a response', {
   timeout: 10_000,
 }, async (context) => {

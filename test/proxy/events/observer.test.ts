@@ -45,16 +45,19 @@ test('a receiver that fails does not hide the session from the others', () => {
   const good: Telemetry = {
     open: () => (event) => seen.push(event.type),
     dial: () => seen.push('dial'),
+    upstream: (event) => seen.push(event.type),
     observerFailed: () => {
       failures += 1
     },
   }
-  const bad: Telemetry = { open: broken, dial: broken, observerFailed() {} }
-  const all = combine(bad, good)
+  const bad: Telemetry = { open: broken, dial: broken, upstream: broken, observerFailed() {} }
+  const without: Telemetry = { open: () => () => {}, dial() {}, observerFailed() {} }
+  const all = combine(bad, without, good)
   all.open(OPENING)(EVENT)
   all.dial({ type: 'dial', at: 0, end: 1, serverAddress: 'h', serverPort: 25, phases: {}, resumed: false })
-  assert.deepEqual(seen, ['identify', 'dial'])
-  assert.equal(failures, 2)
+  all.upstream!({ type: 'lookup', at: 0, end: 1, serverAddress: 'h' })
+  assert.deepEqual(seen, ['identify', 'dial', 'lookup'])
+  assert.equal(failures, 3)
 })
 
 test('every observer throws at every event, and the message is still delivered (MET-08)', async (t) => {
@@ -64,6 +67,7 @@ test('every observer throws at every event, and the message is still delivered (
     PROXY_LISTEN: 'smtp://127.0.0.1:0',
     PROXY_UPSTREAM: `smtp://localhost:${simulator.port}`,
     PROXY_UPSTREAM_CA_FILE: simulator.caFile,
+    PROXY_WARM_CONNECTIONS: '0',
   })
   if ('mistakes' in parsed) throw new Error(parsed.mistakes.join('\n'))
   let failures = 0

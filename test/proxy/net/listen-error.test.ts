@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ListenError, listenError } from '../../../proxy/net/listen-error.ts'
+import { ForeignHost } from '../../../proxy/net/own-addresses.ts'
 
 /** An error code, and the reason in the message. */
 const REASONS: readonly (readonly [code: string, reason: RegExp])[] = [
@@ -29,5 +30,15 @@ test('an error without a code is shown by its message, and an alternative is app
   assert.equal(
     message,
     'PROXY_ADMIN: cannot listen on http://[::1]:9464: no idea: check host and port, or set it to off',
+  )
+})
+
+test('a host name of other machines is shown with its addresses and the fix', () => {
+  const cause = new ForeignHost('the host name resolves to 192.0.2.1, which this machine does not have')
+  const { message } = listenError('PROXY_ADMIN', 'http://proxy-admin:9464', cause)
+  assert.equal(
+    message,
+    'PROXY_ADMIN: cannot listen on http://proxy-admin:9464: the host name resolves to 192.0.2.1, which this machine does ' +
+      'not have: use a name or an address of this machine',
   )
 })

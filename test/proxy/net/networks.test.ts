@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import {
   canonicalAddress,
   clientKey,
+  clientNetwork,
   LOCAL_NETWORKS,
   parseNetworks,
   readNetworks,
@@ -204,4 +205,16 @@ const SPELLINGS: readonly (readonly [address: string | undefined, spelling: stri
 
 for (const [address, spelling] of SPELLINGS) {
   test(`the canonical spelling of ${address} is ${spelling}`, () => assert.equal(canonicalAddress(address), spelling))
+}
+
+for (const [address, network] of [
+  ['198.51.100.7', '198.51.100.0/24'],
+  ['::ffff:198.51.100.7', '198.51.100.0/24'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1::/48'],
+  ['fe80::1%eth0', 'fe80::/48'],
+  ['nonsense', 'unknown'],
+] as const) {
+  test(`the network by which people recognize the client ${address} is ${network}`, () => {
+    assert.equal(clientNetwork(address), network)
+  })
 }

@@ -99,11 +99,14 @@ test('dials and failures of observers are sent without a session, and a flush se
   const error = new RangeError('secret')
   all.observerFailed(error)
   all.observerFailed('no error')
+  const lookup = { type: 'lookup', at: 0, end: 1, serverAddress: 'send.example' } as const
+  all.upstream(lookup)
   all.flush()
   all.flush()
   const failures = [
     { failure: { name: 'RangeError', message: 'secret', stack: error.stack } },
     { failure: { name: 'string', message: '', stack: '' } },
+    { event: lookup },
   ]
   assert.deepEqual([flushes, sent], [2, failures])
 })

@@ -8,6 +8,7 @@ import { SharedAdmission } from '../../../proxy/server/admission.ts'
 import { ProcessedCount } from '../../../proxy/server/event-batch.ts'
 import type { FromWorker, ToWorker, WorkerStart } from '../../../proxy/server/worker.ts'
 import type { ListenAddress } from '../../../proxy/settings/config.ts'
+import { LastSession } from '../../../proxy/upstream/last-session.ts'
 
 const WORKER = new URL('../../../proxy/server/worker.ts', import.meta.url)
 
@@ -26,10 +27,14 @@ function start(context: TestContext, port = 0) {
     index: 0,
     listeners: [listener],
     counts: SharedAdmission.memory(),
+    lastSession: new LastSession().memory,
     processed: new ProcessedCount().memory,
     ticketKeys: Buffer.alloc(48),
   }
-  const worker = new Worker(WORKER, { workerData, env: { PROXY_UPSTREAM: 'smtp://127.0.0.1:9?tls=off' } })
+  const worker = new Worker(WORKER, {
+    workerData,
+    env: { PROXY_UPSTREAM: 'smtp://127.0.0.1:9?tls=off', PROXY_WARM_CONNECTIONS: '0' },
+  })
   context.after(() => worker.terminate())
   const messages = on(worker, 'message')
   /** The next message of this type. Others, such as figures of the event loop, are skipped. */

@@ -11,6 +11,7 @@ import { type ProxyProcess, startProxy } from '../../support/processes/proxy-pro
 import { inThreads } from '../../support/processes/worker-threads.ts'
 import { connectClient, startTls } from '../../support/sockets/scripted-peers.ts'
 import { type Authority, makeAuthority } from '../../support/tls/certificates.ts'
+import { until } from '../../support/waiting/until.ts'
 
 describe('three event loops (PROXY_WORKERS=3)', () => {
   let simulator: Simulator
@@ -145,19 +146,40 @@ test('connections are preconnected even with more event loops than PROXY_WARM_CO
     PROXY_UPSTREAM_CA_FILE: simulator.caFile,
   })
   let [sessions, dials] = [0, 0]
-  // the kernel distributes connections at random, and a loop preconnects from its fifth session in ten seconds on
+  // the kernel distributes connections at random
   for (; dials <= sessions && sessions < 500; sessions += 50) {
     const clients = await Promise.all(Array.from({ length: 50 }, () => connectClient({ port: proxy.port })))
     for (const client of clients) await client.readReply()
     for (const client of clients) client.destroy()
     const page = await proxy.metrics()
-    dials = [...page.matchAll(/^smtp_proxy_upstream_dials_total\{.*\} (\d+)$/gm)].reduce(
-      (sum, [, n]) => sum + Number(n),
-      0,
-    )
+    dials = sumOf(page, 'dials')
   }
   assert.ok(dials > sessions, `${dials} dials for ${sessions} sessions`)
 })
+
+test('after one session, every event loop has a connection ready, with one DNS lookup each', async () => {
+  await using simulator = await startSimulator()
+  await using proxy = await startProxy({
+    PROXY_WORKERS: '3',
+    PROXY_UPSTREAM: `smtp://localhost:${simulator.port}`,
+    PROXY_UPSTREAM_CA_FILE: simulator.caFile,
+  })
+  const client = await connectClient({ port: proxy.port })
+  await client.readReply()
+  await until('its own connection, and one for each loop', async () => {
+    const page = await proxy.metrics()
+    assert.ok(sumOf(page, 'lookups') <= 6, 'each loop looks the name up once, and perhaps again after five seconds')
+    return sumOf(page, 'dials') === 4
+  })
+  assert.equal(simulator.ledger.summary().sessions.opened, 4)
+  client.destroy()
+})
+
+/** The sum of all series of a counter of upstreams. */
+function sumOf(page: string, name: string): number {
+  const found = page.matchAll(new RegExp(`^smtp_proxy_upstream_${name}_total\\{.*\\} (\\d+)$`, 'gm'))
+  return [...found].reduce((sum, [, value]) => sum + Number(value), 0)
+}
 
 test('a port that is taken is reported once, with its setting, and the exit code is 1', async () => {
   await using first = await startProxy({ PROXY_UPSTREAM: 'smtp://127.0.0.1:9?tls=off' })

@@ -6,8 +6,8 @@ import { Attempt, DialFailed, raced } from '../../../proxy/upstream/attempt.ts'
 
 const SERVER = { host: 'send.example', port: 587, tls: true }
 
-function start(signal = new AbortController().signal): Attempt {
-  return new Attempt(SERVER, 1000, signal)
+function start(): Attempt {
+  return new Attempt(SERVER, 1000)
 }
 
 function systemError(code: string, fields: object = {}): Error {
@@ -44,12 +44,11 @@ describe('An error ends the dial', () => {
   }
 
   test('in greeting, after the time limit: greeting_timeout', async () => {
-    const end = new AbortController()
-    const attempt = start(end.signal)
-    const greeting = attempt.during('greeting', () => new Promise(() => {}))
-    end.abort()
+    const attempt = start()
+    const greeting = attempt.during('greeting', () => attempt.wait(new Promise(() => {})))
+    attempt.abort()
     await assert.rejects(greeting)
-    assert.equal(attempt.failureOf(end.signal.reason).reason, 'greeting_timeout')
+    assert.equal(attempt.failureOf(attempt.signal.reason).reason, 'greeting_timeout')
   })
 })
 
@@ -78,6 +77,32 @@ test('the facts have the phases that were entered, and the failure', async () =>
     resumed: false,
     error: 'connect_refused',
     detail: 'ECONNREFUSED',
+  })
+})
+
+describe('A step of a dial', () => {
+  test('fails when the dial is aborted, and its later rejection is ignored', async () => {
+    const attempt = start()
+    const step = Promise.withResolvers<void>()
+    const waiting = attempt.wait(step.promise)
+    attempt.abort()
+    await assert.rejects(waiting, { name: 'AbortError' })
+    step.reject(new Error('late'))
+    await new Promise(setImmediate)
+  })
+
+  test('fails immediately after the dial was aborted', async () => {
+    const attempt = start()
+    attempt.abort()
+    await assert.rejects(attempt.wait(new Promise(() => {})), { name: 'AbortError' })
+    await assert.rejects(attempt.wait(Promise.reject(new Error('late'))), { name: 'AbortError' })
+  })
+
+  test('settles like its work', async () => {
+    const attempt = start()
+    assert.equal(await attempt.wait(Promise.resolve(7)), 7)
+    await assert.rejects(attempt.wait(Promise.reject(new Error('failed'))), { message: 'failed' })
+    attempt.abort()
   })
 })
 

@@ -1,11 +1,14 @@
 /** A proxy that preconnects, as clients and the upstream see it. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { type ProxyServer, startServer } from '../../../proxy/server/server.ts'
 import { parseConfig } from '../../../proxy/settings/settings.ts'
+import { Clock } from '../../support/in-process/clock.ts'
 import { Recorder } from '../../support/in-process/recorder.ts'
 import { makeTrust, type Trust } from '../../support/in-process/trust.ts'
 import { connectClient, type Peer, playPreamble, ScriptedUpstream } from '../../support/sockets/scripted-peers.ts'
+import { until } from '../../support/waiting/until.ts'
 
 let trust: Trust
 before(async () => {
@@ -21,7 +24,8 @@ class Stage {
   readonly connections: Peer[] = []
   /** The connections of sessions. */
   readonly used = new Set<Peer>()
-  #secured = 0
+  /** Those whose preamble is complete. */
+  readonly #secured = new Set<Peer>()
   /** The upstream's greeting; `#` is the connection's number. */
   greeting = '220 mail.example ESMTP #\r\n'
   readonly #upstream: ScriptedUpstream
@@ -35,7 +39,8 @@ class Stage {
     void this.#play()
   }
 
-  static async open(warmConnections: number): Promise<Stage> {
+  /** `greeting` as below. */
+  static async open(warmConnections: number, greeting?: string): Promise<Stage> {
     const upstream = await ScriptedUpstream.start()
     const parsed = parseConfig({
       PROXY_LISTEN: 'smtp://127.0.0.1:0',
@@ -45,7 +50,10 @@ class Stage {
     })
     if ('mistakes' in parsed) throw new Error(parsed.mistakes.join('\n'))
     const recorder = new Recorder()
-    return new Stage(await startServer({ config: parsed.config, telemetry: recorder }), upstream, recorder)
+    const server = await startServer({ config: parsed.config, telemetry: recorder, limits: { tickMs: 10 } })
+    const stage = new Stage(server, upstream, recorder)
+    if (greeting !== undefined) stage.greeting = greeting
+    return stage
   }
 
   /** A client that has read its greeting, and the connection that the greeting came from. */
@@ -64,12 +72,20 @@ class Stage {
     return begun
   }
 
-  /** Waits until this number of connections were made and secured. Returns the unused one. */
-  async dialled(count: number): Promise<Peer> {
-    while (this.#secured < count) await new Promise<void>((settle) => this.#waiting.push(settle))
-    const [unused] = this.connections.filter((connection) => !this.used.has(connection))
-    assert.ok(unused, 'a connection waits')
-    return unused
+  /** The open connections that no session has. */
+  get unused(): Peer[] {
+    return [...this.#secured].filter((connection) => !this.used.has(connection) && !connection.ending)
+  }
+
+  /** Waits until a connection is ready. Returns the newest one. */
+  async ready(): Promise<Peer> {
+    while (this.unused.length === 0) await new Promise<void>((settle) => this.#waiting.push(settle))
+    return this.unused.at(-1)!
+  }
+
+  /** Waits until the proxy has ticked, every 10 ms, and has read what its connections sent. */
+  async ticks(): Promise<void> {
+    await pause(50)
   }
 
   async close(): Promise<void> {
@@ -87,7 +103,7 @@ class Stage {
       const greeting = this.greeting.replace('#', String(this.connections.length))
       void playPreamble(connection, { identity: trust.identity, greeting }).then(
         () => {
-          this.#secured += 1
+          this.#secured.add(connection)
           for (const settle of this.#waiting.splice(0)) settle()
         },
         () => {},
@@ -99,8 +115,8 @@ class Stage {
 describe('A proxy that preconnects', () => {
   test('gives a ready connection with its greeting to the next client, and dials another', async () => {
     const stage = await Stage.open(2)
-    const sessions = await stage.sessions(5)
-    const waiting = await stage.dialled(6)
+    const sessions = await stage.sessions(1)
+    const waiting = await stage.ready()
     const next = await stage.session()
     assert.equal(next.connection, waiting, 'its greeting has the number')
     assert.equal(next.greeting, next.client.log.all.toString())
@@ -108,7 +124,7 @@ describe('A proxy that preconnects', () => {
     assert.equal(await next.connection.readLine(), 'EHLO app.example\r\n')
     await next.connection.send('250 mail.example\r\n')
     assert.equal(await next.client.readReply(), '250 mail.example\r\n')
-    await stage.dialled(7)
+    await stage.ready()
     assert.ok(stage.recorder.preconnects.length >= 1, 'a dial without a session is reported')
     const reported = stage.recorder.sessions.map(({ events }) =>
       events.filter(({ type }) => type === 'dial' || type === 'handover'),
@@ -123,7 +139,7 @@ describe('A proxy that preconnects', () => {
         .flat()
         .filter(({ type }) => type !== 'dial'),
       [],
-      'the other sessions dialled themselves',
+      'the first session dialled itself',
     )
     for (const { client } of [...sessions, next]) client.destroy()
     await stage.close()
@@ -150,19 +166,52 @@ describe('A proxy that preconnects', () => {
   test('discards a connection on which the upstream sent a reply', async () => {
     const stage = await Stage.open(1)
     const sessions = await stage.sessions(5)
-    const waiting = await stage.dialled(6)
+    const waiting = await stage.ready()
     await waiting.send('421 4.3.2 mail.example idle too long\r\n')
     await waiting.closed()
     const next = await stage.session()
     assert.notEqual(next.connection, waiting)
+    assert.deepEqual(
+      stage.recorder.upstreamEvents.map((event) => event.type === 'unused' && event.end),
+      ['lost'],
+    )
     for (const { client } of [...sessions, next]) client.destroy()
+    await stage.close()
+  })
+
+  test('has a ready connection each time for an app that connects once a minute, and holds none that is older than 40 s', async () => {
+    using clock = new Clock()
+    const stage = await Stage.open(8)
+    const sessions = await stage.sessions(1)
+    for (let minute = 0; minute < 4; minute += 1) {
+      for (let step = 0; step < 6; step += 1) {
+        await stage.ready()
+        clock.passes(10_000)
+        await stage.ticks()
+      }
+      const waiting = await stage.ready()
+      assert.equal(stage.unused.length, 1)
+      const session = await stage.session()
+      assert.equal(session.connection, waiting)
+      sessions.push(session)
+    }
+    const { sessions: seen, upstreamEvents } = stage.recorder
+    const handovers = seen.slice(1).map((session) => session.one('handover'))
+    for (const { at, dial } of handovers) assert.ok(at - dial.end <= 40_000, `${at - dial.end} ms old`)
+    assert.ok(upstreamEvents.length <= 8, `${upstreamEvents.length} unused connections in four minutes`)
+    assert.ok(upstreamEvents.every((event) => event.type === 'unused' && event.end === 'expired'))
+    await stage.ready()
+    await stage.ticks()
+    clock.passes(200_000)
+    await until('the last one is closed', () => stage.unused.length === 0)
+    for (const { client } of sessions) client.destroy()
     await stage.close()
   })
 
   test('closes ready connections at the start of a drain, before messages in flight have finished', async () => {
     const stage = await Stage.open(1)
     const sessions = await stage.sessions(5)
-    const waiting = await stage.dialled(6)
+    const waiting = await stage.ready()
     const drained = stage.server.drain()
     await waiting.closed()
     assert.equal(stage.server.activeSessions, 5)
@@ -175,10 +224,9 @@ describe('A proxy that preconnects', () => {
   })
 
   test('stops preconnecting to an upstream that refuses', async () => {
-    const stage = await Stage.open(2)
-    const sessions = await stage.sessions(4)
-    stage.greeting = '421 4.3.2 mail.example load shedding #\r\n'
-    for (let number = 0; number < 6; number += 1) {
+    const stage = await Stage.open(2, '421 4.3.2 mail.example load shedding #\r\n')
+    const sessions = []
+    for (let number = 0; number < 10; number += 1) {
       const session = await stage.session()
       assert.match(session.greeting, /^421 4\.3\.2 mail\.example load shedding/)
       sessions.push(session)

@@ -7,7 +7,10 @@ import nodemailer from 'nodemailer'
 import type { DialError } from '../../../proxy/events/closed-sets.ts'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { parseConfig } from '../../../proxy/settings/settings.ts'
+import { FRESH_MS } from '../../../proxy/upstream/attempt.ts'
+import { MISSING_MS } from '../../../proxy/upstream/name-cache.ts'
 import { DEFAULT_ACCOUNT, startSimulator } from '../../simulator/simulator.ts'
+import { Clock } from '../../support/in-process/clock.ts'
 import { type DialRig, startDialRig, startScene } from '../../support/in-process/dial-rig.ts'
 import { OpenResources } from '../../support/in-process/open-resources.ts'
 import type { RecordedSession } from '../../support/in-process/recorder.ts'
@@ -15,6 +18,9 @@ import { type Answer, Names } from '../../support/in-process/resolver.ts'
 import { makeTrust, type Trust } from '../../support/in-process/trust.ts'
 import { openBlackHole } from '../../support/sockets/black-hole.ts'
 import { type Peer, playPreamble } from '../../support/sockets/scripted-peers.ts'
+
+/** After this time a session does not use a DNS answer without a new lookup. */
+const ANSWER_MS = FRESH_MS + 1
 
 let trust: Trust
 before(async () => {
@@ -154,12 +160,18 @@ describe('A name with several addresses', () => {
 
   test('new sessions follow the name, and old ones continue, also while the name does not resolve (REL-11)', async () => {
     using names = new Names({ 'mail.test': ['127.0.0.1'] })
-    await using scene = await startScene(trust, { host: 'mail.test' })
+    using clock = new Clock()
+    const env = { PROXY_IDLE_TIMEOUT: '24h' }
+    await using scene = await startScene(trust, { host: 'mail.test', env })
     const old = await scene.meet()
     await isGreeted(old.client, old.peer)
     names.set('mail.test', ['127.0.0.2'])
+    clock.passes(ANSWER_MS)
     await isUnreachable(scene, { error: 'connect_refused', detail: 'ECONNREFUSED' })
     names.set('mail.test', 'ENOTFOUND')
+    clock.passes(ANSWER_MS)
+    await isUnreachable(scene, { error: 'connect_refused', detail: 'ECONNREFUSED' })
+    clock.passes(MISSING_MS)
     await isUnreachable(scene, { error: 'resolve_failed', detail: 'ENOTFOUND' })
     names.set('mail.test', ['127.0.0.1'])
     const next = await scene.meet()

@@ -73,6 +73,20 @@ async function readsTickets(peer: Peer, connection: DialledUpstream): Promise<vo
   await Promise.all([peer.send('250 ok\r\n'), once(connection.socket, 'data')])
 }
 
+/** The ticket in a TLS 1.3 ClientHello (RFC 8446 4.1.2, 4.2.11), in hexadecimal. */
+function ticketIn(hello: Buffer): string | undefined {
+  let at = 5 + 4 + 2 + 32 // headers of the record and the message, version, random
+  at += 1 + hello.readUInt8(at) // session id
+  at += 2 + hello.readUInt16BE(at) // cipher suites
+  at += 1 + hello.readUInt8(at) // compression methods
+  const end = at + 2 + hello.readUInt16BE(at)
+  for (at += 2; at < end; at += 4 + hello.readUInt16BE(at + 2)) {
+    if (hello.readUInt16BE(at) !== 41) continue
+    return hello.subarray(at + 8, at + 8 + hello.readUInt16BE(at + 6)).toString('hex')
+  }
+  return undefined
+}
+
 describe('The TLS session of the last connection', () => {
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     test(`is resumed by each next one, which still reports the certificate's expiry (${version}) (TLU-11)`, async () => {
@@ -198,6 +212,41 @@ describe('The TLS session of the last connection', () => {
     assert.deepEqual(await dialled(DAY_MS), [false, true])
     assert.deepEqual(await dialled(2 * DAY_MS - 1), [true, true])
   })
+
+  test('is another one for each dial if the upstream issues enough of them (RFC 8446 C.4)', async (context) => {
+    if (!(await hasOpenssl())) return context.skip('openssl is not installed')
+    const upstream = await startOpensslUpstream(trust.certFile, trust.keyFile)
+    context.after(() => upstream.close())
+    const dialer = new Dialer(trust.caFile)
+    const resumed: boolean[] = []
+    for (let number = 0; number < 10; number += 1) {
+      const { dial, connection } = await dialer.dial({ host: 'localhost', port: upstream.port, tls: true }, 5000, NEVER)
+      assert.ok(connection, dial.error)
+      upstream.say('250 ok')
+      await once(connection.socket, 'data')
+      connection.socket.destroy()
+      resumed.push(dial.resumed)
+    }
+    assert.deepEqual(resumed, [false, ...Array.from({ length: 9 }, () => true)])
+    const [first, ...tickets] = upstream.hellos.map(ticketIn)
+    assert.equal(first, undefined)
+    assert.equal(new Set(tickets).size, 9, 'no ticket was used twice')
+  })
+
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    test(`is resumed by all dials of a burst, although there are fewer sessions than dials (${version})`, async () => {
+      const context = tls.createSecureContext({ ...trust.identity, minVersion: version, maxVersion: version })
+      await using scene = await startScene(trust)
+      await session(scene, context)
+      const clients = await Promise.all(Array.from({ length: 20 }, () => scene.connect()))
+      const peers = await Promise.all(clients.map(() => scene.upstream.accept()))
+      await Promise.all(peers.map((peer) => secureWith(peer, context)))
+      for (const client of clients) assert.equal(await client.readReply(), '220 mail.example ESMTP\r\n')
+      const dials = scene.recorder.dials.slice(1)
+      assert.deepEqual([dials.length, dials.filter((dial) => dial.resumed).length], [20, 20])
+      for (const client of clients) client.destroy()
+    })
+  }
 
   test('is not resumed after the certificate has expired: running sessions continue, new ones fail closed (REL-10)', async () => {
     const notAfter = new Date(Math.ceil(Date.now() / 1000 + 5) * 1000) // whole seconds; until then two sessions begin

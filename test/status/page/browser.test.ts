@@ -7,6 +7,7 @@ import { type Simulator, startSimulator } from '../../simulator/simulator.ts'
 import type { ProxyProcess } from '../../support/processes/proxy-process.ts'
 import { loggedIn, startBefore } from '../../support/processes/running-proxy.ts'
 import { unless } from '../../support/programs/programs.ts'
+import { connectClient } from '../../support/sockets/scripted-peers.ts'
 import { accessibilityViolations, browserMissing, openBrowser, openPage } from '../../support/status/browser.ts'
 
 /** How long the page may take to show what happened: it gets news every two seconds. */
@@ -105,6 +106,26 @@ describe('The status page', unless(browserMissing()), () => {
     assert.match(await page.locator('#reason').innerText(), /cannot be reached .* the connection was refused/)
     await page.context().close()
     simulator = await startSimulator()
+  })
+
+  test('shows the network of a client outside PROXY_ALLOW, and its address only if that is allowed', async () => {
+    for (const [setting, shown] of [
+      ['none', '127.0.0.0/24'],
+      ['domain', '127.0.0.1'],
+    ] as const) {
+      const env = { PROXY_ALLOW: '192.0.2.0/24', PROXY_RECORD_ADDRESSES: setting }
+      await using strict = await startBefore(simulator, env)
+      const client = await connectClient({ port: strict.port })
+      assert.match(await client.readReply(), /^421 4\.7\.0 /)
+      await client.end()
+      const { page } = await openPage(browser, `http://127.0.0.1:${strict.adminPort}/`)
+      assert.match(await page.locator('table.refused tbody').innerText(), new RegExp(`^${shown}\\s.*PROXY_ALLOW$`, 's'))
+      assert.match(
+        await page.locator('#reason').innerText(),
+        /refused 1 session of clients that are not in PROXY_ALLOW/,
+      )
+      await page.context().close()
+    }
   })
 
   test('has no violation of the accessibility rules, in light and in dark', async () => {

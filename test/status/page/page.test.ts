@@ -10,6 +10,8 @@ import { Upstreams } from '../../../status/upstreams.ts'
 
 const SURROUNDINGS: Surroundings = {
   version: '1.2.3',
+  instance: { host: 'mail-1', id: 'instance-7' },
+  refusedClients: { clients: [], further: 0 },
   startedAt: 0,
   draining: false,
   listeners: ['smtp://127.0.0.1:2525', 'smtps://[::1]:4650'],
@@ -18,8 +20,11 @@ const SURROUNDINGS: Surroundings = {
   changes: ['STARTTLS is answered here.'],
 }
 
-function report(surroundings: Partial<Surroundings> = {}, failures: readonly FailureReport[] = []) {
-  const feed = new Feed(new Upstreams(['send.example:587']))
+function report(
+  surroundings: Partial<Surroundings> = {},
+  failures: readonly FailureReport[] = [],
+  feed = new Feed(new Upstreams(['send.example:587'])),
+) {
   return reportOf(feed, failures, { ...SURROUNDINGS, ...surroundings }, 93_784_000)
 }
 
@@ -34,6 +39,16 @@ test('the page has the version, the uptime, the listeners, the warnings and the 
     assert.ok(page.includes(part), part)
 })
 
+test('an upstream whose name does not resolve is marked, with the age of the answer that is used', () => {
+  const feed = new Feed(new Upstreams(['send.example:587']))
+  assert.ok(!statusPage(report({}, [], feed)).includes('DNS fails'))
+  const lookup = { type: 'lookup', at: 93_700_000, end: 93_700_000, serverAddress: 'send.example' } as const
+  feed.upstream({ ...lookup, error: 'resolver_timeout', answerAgeMs: 36_000 })
+  const page = statusPage(report({}, [], feed))
+  assert.match(page, /DNS fails<\/span> the DNS resolver .* did not answer within 2s: check it/)
+  assert.match(page, /\(resolver_timeout; last answer 2 min ago\)/)
+})
+
 test('nothing on the page comes from elsewhere, and no script or style is inline', () => {
   const page = statusPage(report())
   assert.doesNotMatch(page, /(src|href)="(https?:)?\/\//)
@@ -42,7 +57,15 @@ test('nothing on the page comes from elsewhere, and no script or style is inline
 
 test('what a peer or a setting says cannot become HTML', () => {
   const attack = `<img src=x onerror="alert('1')">&`
-  const failure: FailureReport = { at: 0, app: attack, server: 's', cause: 'none', error: attack, sessionId: attack }
+  const failure: FailureReport = {
+    at: 0,
+    app: attack,
+    client: attack,
+    server: 's',
+    cause: 'none',
+    error: attack,
+    sessionId: attack,
+  }
   const page = statusPage(report({ listeners: [attack], warnings: [attack] }, [failure]))
   assert.ok(page.includes('&lt;img src=x onerror=&quot;alert(&#39;1&#39;)&quot;&gt;&amp;'))
   assert.ok(!page.includes('<img'))
@@ -55,4 +78,57 @@ test('a template escapes text and keeps HTML', () => {
 test('charts have one value per minute in each series', () => {
   for (const { times, series } of chartsOf(report()))
     for (const { values } of series) assert.equal(values.length, times.length)
+})
+
+test('the page says which proxy it covers, and that others have their own page', () => {
+  assert.match(
+    statusPage(report()),
+    /only the proxy on host <b>mail-1<\/b> \(instance instance-7\)\. If you run several, each/,
+  )
+  assert.match(statusPage(report({ instance: { host: 'mail-2' } })), /only the proxy on host <b>mail-2<\/b>\. If/)
+})
+
+const REFUSED = {
+  client: '198.51.100.0/24',
+  app: 'other',
+  refusal: 'not_allowed',
+  why: 'Its address is not in PROXY_ALLOW',
+  setting: 'PROXY_ALLOW',
+  count: 1234,
+  lastAt: 0,
+} as const
+
+test('refused clients are shown with their network, count, last time and setting; without any, nothing is shown', () => {
+  const page = statusPage(report({ refusedClients: { clients: [REFUSED], further: 17 } }))
+  for (const part of [
+    '198.51.100.0/24',
+    '1,234',
+    '00:00:00',
+    '<code>PROXY_ALLOW</code>',
+    '17 refusals of other clients',
+  ])
+    assert.ok(page.includes(part), part)
+  assert.match(page, /set PROXY_RECORD_ADDRESSES=domain/)
+  assert.doesNotMatch(statusPage(report()), /Clients that the proxy refused/)
+  const shown = { ...REFUSED, client: '198.51.100.7' }
+  const withAddress = statusPage(report({ refusedClients: { clients: [shown], further: 0 } }))
+  assert.doesNotMatch(withAddress, /PROXY_RECORD_ADDRESSES/)
+})
+
+test('a failure shows the network of its client', () => {
+  const client = '198.51.100.0/24'
+  const failure: FailureReport = {
+    at: 0,
+    app: 'shop',
+    client,
+    server: 's',
+    cause: 'none',
+    error: '500',
+    sessionId: 'x',
+  }
+  assert.ok(statusPage(report({}, [failure])).includes(client))
+})
+
+test('the accepted share is one of messages; without messages, the page says so', () => {
+  assert.match(statusPage(report()), /<dt>Accepted<\/dt><dd><b>0<\/b> <span class="muted">no messages<\/span>/)
 })

@@ -102,7 +102,7 @@ export const ONCE = 'alertmanager-config'
 /** The service that reports misspelled names of the proxy's settings and exits. */
 export const NAMES = 'proxy-names'
 
-/** Settings that .env cannot change: Prometheus and the health check expect the admin server at the image's address. */
+/** Settings that .env cannot change: compose.yaml sets them. */
 export const FIXED = ['PROXY_ADMIN']
 
 /** The settings of the proxy and its telemetry that .env may contain. */

@@ -22,6 +22,9 @@ export const SETTINGS = {
   SETTINGS_FILE: '/dev/null',
 }
 
+/** An upstream that does not exist, so that no test sends anything to AhaSend. */
+export const NOWHERE = { PROXY_UPSTREAM: 'smtp://nowhere.invalid:587', OTEL_EXPORTER_OTLP_ENDPOINT: '' }
+
 const LIMIT_MS = 60_000
 
 /** The part of a container's description that tests check. */
@@ -153,6 +156,13 @@ export async function fetched(
   const { output } = await container.exec(['/usr/local/bin/node', '--eval', look])
   const answer = JSON.parse(output) as { readonly status?: number; readonly body?: string }
   return answer.status === undefined ? undefined : { status: answer.status, body: answer.body ?? '' }
+}
+
+/** Prints the code of a server's greeting, or why there is none. */
+export function greetingOf(host: string): string {
+  return `const socket = require('node:net').connect({ host: ${JSON.stringify(host)}, port: 2525 })
+  socket.once('data', (reply) => { console.log(String(reply).slice(0, 3)); socket.destroy() })
+  socket.on('error', ({ code }) => console.log(code))`
 }
 
 /** Requests Prometheus' API inside its container, with wget, because its port is not published. */

@@ -1,6 +1,6 @@
 /** Records all events that the proxy reports, by session. */
 import assert from 'node:assert/strict'
-import type { Dial } from '../../../proxy/events/dial.ts'
+import type { Dial, Lookup, Unused } from '../../../proxy/events/dial.ts'
 import type { Observer, Telemetry } from '../../../proxy/events/observer.ts'
 import type { SessionEvent, SessionOpen } from '../../../proxy/events/session-event.ts'
 import { Changes } from '../waiting/changes.ts'
@@ -36,6 +36,8 @@ export class Recorder implements Telemetry {
   readonly sessions: RecordedSession[] = []
   /** Dials that no session waited for. */
   readonly preconnects: Dial[] = []
+  /** What else happened at an upstream without a session. Successful lookups are left out. */
+  readonly upstreamEvents: (Lookup | Unused)[] = []
   /** Errors that observers, or the dialogue itself, threw. */
   readonly failures: unknown[] = []
   readonly #changes = new Changes()
@@ -53,6 +55,10 @@ export class Recorder implements Telemetry {
 
   dial(event: Dial): void {
     this.preconnects.push(event)
+  }
+
+  upstream(event: Lookup | Unused): void {
+    if (event.type === 'unused' || event.error) this.upstreamEvents.push(event)
   }
 
   observerFailed(error: unknown): void {

@@ -5,6 +5,7 @@ import {
   attributes,
   dialErrors,
   labelOf,
+  lookupErrors,
   metrics,
   transactionErrors,
 } from '../../../otel/names/names.ts'
@@ -17,7 +18,7 @@ export interface Configured {
 }
 
 const CODE = /^(0|[2-5]\d\d)$/
-const ERRORS: readonly string[] = [...transactionErrors, ...dialErrors, ...appTlsErrors]
+const ERRORS: readonly string[] = [...transactionErrors, ...dialErrors, ...appTlsErrors, ...lookupErrors]
 const METRICS = Object.values(metrics)
 const HISTOGRAM_PARTS = ['_bucket', '_sum', '_count']
 

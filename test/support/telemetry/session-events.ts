@@ -71,6 +71,11 @@ export class SessionStory {
     return this.wait(100)
   }
 
+  /** The session gets a connection that the proxy preconnected. */
+  preconnected(made: Dial): this {
+    return this.#add({ type: 'handover', at: this.#at, dial: made, preconnected: true })
+  }
+
   /** The greeting, `ms` after the client connected. */
   greeted(facts: ReplyFacts = reply(220), ms = 120): this {
     this.#at = this.opening.at + ms

@@ -7,6 +7,8 @@ import { listenOnLoopback } from '../sockets/listen.ts'
 /** An upstream that uses the TLS server of the `openssl` command. */
 export interface OpensslUpstream {
   readonly port: number
+  /** The first bytes of each TLS connection: its ClientHello. */
+  readonly hellos: readonly Buffer[]
   /** Sends a line inside TLS, on the open connection. */
   say(line: string): void
   close(): Promise<void>
@@ -26,10 +28,15 @@ export async function startOpensslUpstream(certFile: string, keyFile: string): P
   const args = ['s_server', '-tls1_3', '-crlf', '-accept', '127.0.0.1:0', '-cert', certFile, '-key', keyFile]
   const openssl = spawn('openssl', args)
   const secured = await portOf(openssl)
-  const server = net.createServer((socket) => void preamble(socket, secured))
+  const hellos: Buffer[] = []
+  const server = net.createServer(async (socket) => {
+    await preamble(socket, secured)
+    socket.once('data', (hello) => hellos.push(hello))
+  })
   const port = await listenOnLoopback(server)
   return {
     port,
+    hellos,
     say: (line) => openssl.stdin.write(`${line}\n`),
     async close() {
       server.close()
