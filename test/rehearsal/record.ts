@@ -76,6 +76,16 @@ function changes(values: readonly (number | null)[]): boolean {
 }
 
 const recordings: Record<string, Recording> = {}
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)
+  process.once(signal, () => {
+    const done = Object.keys(recordings).length
+    console.error(`Interrupted: ${done} of ${REHEARSALS.length} incidents recorded, recordings.json is unchanged.`)
+    // which also ends the proxies
+    process.exit(code)
+  })
 const ids = REHEARSALS.map(({ id }) => id)
 while (ids.length > 0) {
   const batch = ids.splice(0, AT_A_TIME)
