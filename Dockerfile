@@ -36,7 +36,9 @@ WORKDIR /app
 USER 1000:1000
 ENV NODE_ENV=production \
   PROXY_LISTEN=smtp://0.0.0.0:2525 \
-  PROXY_ADMIN=http://0.0.0.0:9464
+  PROXY_ADMIN=http://0.0.0.0:9464 \
+  PROBE_TARGET=smtp://proxy:2599 \
+  PROBE_METRICS=http://0.0.0.0:9465
 EXPOSE 2525 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
   CMD ["/usr/local/bin/node", "app/health.ts"]

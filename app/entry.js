@@ -9,8 +9,9 @@ const quit = () => process.exit(0)
 /** The certificate has not been read yet. */
 const ignore = () => {}
 
-// a signal ends commands such as check and --help like any other program
-if (process.argv.length === 2) process.on('SIGTERM', quit).on('SIGINT', quit).on('SIGHUP', ignore)
+// a signal ends commands such as check and --help like any other program; the probe runs until a signal
+if (process.argv.length === 2 || process.argv[2] === 'probe')
+  process.on('SIGTERM', quit).on('SIGINT', quit).on('SIGHUP', ignore)
 
 await import('./node-version.js')
 await import('./main.ts')

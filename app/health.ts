@@ -1,13 +1,14 @@
 /**
- * The image's HEALTHCHECK: requests `/readyz` from the proxy in the same container. Docker starts it every few seconds,
- * so it loads hardly any code of the proxy, and not Node's HTTP module. The exit code is 0 if the response is 200, or if
- * PROXY_ADMIN is `off` and there is no admin server; otherwise 1. It prints one line with the reason.
+ * The image's HEALTHCHECK: requests `/readyz` from the proxy in the same container, or from the probe if the argument is its
+ * variable PROBE_METRICS. Docker starts it every few seconds, so it loads hardly any code of the proxy, and not Node's HTTP
+ * module. The exit code is 0 if the response is 200, or if the variable is `off` and there is no server; otherwise 1. It
+ * prints one line with the reason.
  */
 import { connect } from 'node:net'
 import { lookupOwnFirst } from '../proxy/net/own-addresses.ts'
 
-/** The same as in proxy/settings/table.ts. */
-const DEFAULT_ADMIN = 'http://127.0.0.1:9464'
+/** The same as in proxy/settings/table.ts and app/probe/settings.ts. */
+const DEFAULTS = { PROXY_ADMIN: 'http://127.0.0.1:9464', PROBE_METRICS: 'http://127.0.0.1:9465' } as const
 /** Shorter than the timeout of the image's HEALTHCHECK, so that the reason is printed. */
 const LIMIT_MS = 2500
 
@@ -29,6 +30,7 @@ function request({ hostname, port }: URL): void {
     .write('GET /readyz HTTP/1.0\r\n\r\n')
 }
 
-const admin = process.env.PROXY_ADMIN?.trim() || DEFAULT_ADMIN
-if (admin === 'off') exit(true, 'PROXY_ADMIN is off: there is no admin server')
+const variable = process.argv[2] === 'PROBE_METRICS' ? 'PROBE_METRICS' : 'PROXY_ADMIN'
+const admin = process.env[variable]?.trim() || DEFAULTS[variable]
+if (admin === 'off') exit(true, `${variable} is off: there is no admin server`)
 else request(new URL(admin))

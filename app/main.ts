@@ -1,19 +1,29 @@
 /** The commands. This folder is the only one that connects the proxy to telemetry. */
+import { readFileSync } from 'node:fs'
 import { createLogger, type LogOutput } from '../otel/export/logger.ts'
+import { uncounted } from '../otel/export/losses.ts'
 import { type Sdk, start } from '../otel/sdk.ts'
 import { OTEL_ROWS } from '../otel/settings/table.ts'
 import packageJson from '../package.json' with { type: 'json' }
+import { clientNames } from '../proxy/settings/client-names.ts'
+import { helpEntries } from '../settings/documentation.ts'
 import { showsColours } from '../status/tail/text.ts'
 import { Appliance } from './appliance.ts'
 import { CHECK_OPTIONS } from './check/arguments.ts'
 import { check } from './check/check.ts'
 import { type Command, commandNamed, helpFor, unknownCommand } from './commands.ts'
 import { EXIT, type ExitCode } from './exit-code.ts'
+import { PROBE_OPTIONS, probe } from './probe/probe.ts'
+import { PROBE_ROWS } from './probe/settings.ts'
 import { checkNames, readSettings, type Settings, warningsOf } from './settings.ts'
+import { onSignals } from './signals.ts'
 import { TAIL_OPTIONS, tail } from './tail.ts'
 
 /** How long the process waits at its end until all log lines are written. */
 const FLUSH_MS = 1000
+
+/** The settings that `help all` explains, besides those of the proxy. */
+const MORE_ROWS = [...OTEL_ROWS, ...PROBE_ROWS]
 
 /** Every command: the help, the names and the errors come from this table. */
 const COMMANDS: readonly Command[] = [
@@ -41,11 +51,18 @@ const COMMANDS: readonly Command[] = [
     run: (args) => tail(args, process.env),
   },
   {
+    name: 'probe',
+    parameters: '[--check-names]',
+    purpose: 'test the proxy every minute like an app, and serve metrics',
+    details: `${PROBE_OPTIONS}\n\n${helpEntries(PROBE_ROWS)}`,
+    run: runProbe,
+  },
+  {
     name: 'help',
     aliases: ['--help', '-h'],
     parameters: '[all | COMMAND]',
     purpose: 'print this text, every setting (all), or the help of one command',
-    run: (args) => print(helpFor(args, COMMANDS, OTEL_ROWS)),
+    run: (args) => print(helpFor(args, COMMANDS, MORE_ROWS)),
   },
   {
     name: 'version',
@@ -65,7 +82,7 @@ async function run(): Promise<ExitCode> {
   const sdk: Sdk = start({
     servers: [...new Set(config.upstreams.map(({ host }) => host))],
     listeners: config.listeners.map(({ url }) => url),
-    clients: [...new Set(config.clients.map(({ name }) => name))],
+    clients: clientNames(config),
     settings: otel,
     slowMs: config.slowMs,
     warn: (fields, message) => output?.logger.warn(fields, message),
@@ -95,6 +112,24 @@ function runCheck(args: readonly string[]): Promise<ExitCode> {
     printError: (line) => console.error(line),
     signal: interrupt.signal,
   })
+}
+
+/** A signal stops the probe. A second one ends it immediately. */
+async function runProbe(args: readonly string[]): Promise<ExitCode> {
+  const stop = new AbortController()
+  onSignals({ drain: () => stop.abort(), stop: () => process.exit(EXIT.failed), reload: () => {} })
+  const output = createLogger({ level: 'info', losses: uncounted })
+  const code = await probe({
+    args,
+    env: process.env,
+    version: packageJson.version,
+    readText: (path) => readFileSync(path, 'utf8'),
+    log: output.logger,
+    printError: (line) => console.error(line),
+    stop: stop.signal,
+  })
+  await output.flush(FLUSH_MS)
+  return code
 }
 
 /** compose.yaml runs it in a container whose environment is the whole settings file. */
@@ -128,7 +163,7 @@ function refuse(): ExitCode {
 async function runArguments([name = '', ...args]: readonly string[]): Promise<ExitCode> {
   const command = commandNamed(name, COMMANDS)
   if (command && args.some((arg) => arg === '-h' || arg === '--help')) {
-    return print(helpFor([command.name], COMMANDS, OTEL_ROWS))
+    return print(helpFor([command.name], COMMANDS, MORE_ROWS))
   }
   if (!command || (args.length > 0 && command.parameters === undefined)) return refuse()
   return command.run(args)

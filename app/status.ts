@@ -6,6 +6,7 @@ import { canonicalAddress, clientNetwork } from '../proxy/net/networks.ts'
 import { ownOpenFilesLimit } from '../proxy/server/fd-limit.ts'
 import type { MailServer } from '../proxy/server/server.ts'
 import { CHANGES } from '../proxy/session/changes.ts'
+import { clientNames } from '../proxy/settings/client-names.ts'
 import type { Config, ListenAddress } from '../proxy/settings/config.ts'
 import { Failures } from '../status/failures.ts'
 import { Feed } from '../status/feed.ts'
@@ -34,7 +35,7 @@ export class Status {
     const show = clientsAs(settings.config)
     this.failures = new Failures(show)
     this.refusedClients = new RefusedClients(show)
-    this.tail = new Tail([...new Set(settings.config.clients.map(({ name }) => name)), 'other'])
+    this.tail = new Tail([...clientNames(settings.config), 'other'])
     this.feed = new Feed(new Upstreams(settings.config.upstreams.map(({ host, port }) => `${host}:${port}`)))
   }
 

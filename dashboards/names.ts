@@ -8,14 +8,18 @@ import {
   labelOf,
   type MetricKey,
   metrics,
+  PROBE_CLIENT,
+  type ProbeAttributesOf,
+  type ProbeMetricKey,
+  probeMetrics,
   type RuntimeAttributeKey,
   type RuntimeMetricKey,
   type runtimeAttributes,
   runtimeMetrics,
 } from '../otel/names/names.ts'
 
-/** A metric of the proxy or of its process, by its key in the table. */
-export type AnyMetricKey = MetricKey | RuntimeMetricKey
+/** A metric of the proxy, of its process or of the probe, by its key in the table. */
+export type AnyMetricKey = MetricKey | RuntimeMetricKey | ProbeMetricKey
 
 /** The keys of histograms. */
 export type HistogramKey = {
@@ -45,7 +49,9 @@ type ValuesOf<Key extends AnyMetricKey> = Key extends MetricKey
   ? Required<AttributesOf<Key>>
   : Key extends RuntimeMetricKey
     ? RuntimeAttributesOf<Key>
-    : never
+    : Key extends ProbeMetricKey
+      ? Required<ProbeAttributesOf<Key>>
+      : never
 
 /** Conditions on the attributes of a metric. A label that is absent equals `''`. */
 export type Matchers<Key extends AnyMetricKey> = keyof ValuesOf<Key> extends never
@@ -55,10 +61,14 @@ export type Matchers<Key extends AnyMetricKey> = keyof ValuesOf<Key> extends nev
 /** The labels that a result may be grouped by: attributes, and the labels that Prometheus adds. */
 export type GroupKey = AttributeKey | RuntimeAttributeKey | 'job' | 'instance' | 'le'
 
-const all = { ...metrics, ...runtimeMetrics } as const
+const all = { ...metrics, ...runtimeMetrics, ...probeMetrics } as const
 
-/** Does not compile if the two tables share a key: one metric would hide the other. */
-export const distinct: Extract<MetricKey, RuntimeMetricKey> extends never ? true : false = true
+/** Does not compile if two tables share a key: one metric would hide the other. */
+export const distinct:
+  | Extract<MetricKey | ProbeMetricKey, RuntimeMetricKey>
+  | Extract<MetricKey, ProbeMetricKey> extends never
+  ? true
+  : false = true
 
 /** The Prometheus name of a metric; a histogram's series add `_bucket`, `_count` or `_sum`. */
 export function metric(key: AnyMetricKey): string {
@@ -68,6 +78,12 @@ export function metric(key: AnyMetricKey): string {
 /** The labels of a metric, without those that Prometheus adds. */
 export function labelsOf(key: AnyMetricKey): readonly string[] {
   return all[key].attributes.map((attribute) => labelOf(attribute))
+}
+
+/** The condition on a metric that excludes the probe, or an empty text if the metric has no label for the app. */
+export function withoutProbe(key: AnyMetricKey): string {
+  const name = labelOf('smtp.client.name')
+  return labelsOf(key).includes(name) ? condition(name, { not: PROBE_CLIENT }) : ''
 }
 
 /** `a, b` for use in `by (...)`, `without (...)` and `on (...)`. */

@@ -46,7 +46,7 @@ export function isContent(text: string): boolean {
 }
 
 function withoutCredentials(text: string): string {
-  return text.replace(/^([^/]*:\/\/)?.*@/, '$1***@').replace(/([?&](?!tls=|starttls=)[^=&]*=)[^&]*/g, '$1***')
+  return text.replace(/^([^/]*:\/\/)?.*@/, '$1***@').replace(/([?&](?!tls=|starttls=|client=)[^=&]*=)[^&]*/g, '$1***')
 }
 
 /** A URL as log lines may quote it: without credentials, keys in the path and the values of parameters. */

@@ -1,5 +1,6 @@
 /** The last refusals and failures: what happened, to which app, and where to look. */
 import type { SpanContext } from '@opentelemetry/api'
+import { PROBE_CLIENT } from '../otel/names/names.ts'
 import { messageFailure, sessionFailure } from '../otel/records/failure.ts'
 import type { Exchange, MessageRecord, SessionRecord } from '../otel/records/records.ts'
 import type { ReplyCause } from '../proxy/events/closed-sets.ts'
@@ -42,7 +43,7 @@ export class Failures {
   /** A message is over. */
   message(record: MessageRecord, span: SpanContext | undefined): void {
     const failure = messageFailure(record)
-    if (!failure) return
+    if (!failure || isOfProbe(record)) return
     const { end, sender } = record
     this.#keep({
       at: end.at,
@@ -60,7 +61,7 @@ export class Failures {
    */
   session(record: SessionRecord, span: SpanContext | undefined): void {
     const failure = isRefusal(record.close.reason) ? undefined : sessionFailure(record)
-    if (!failure || (record.close.messages > 0 && !record.refusal)) return
+    if (!failure || isOfProbe(record) || (record.close.messages > 0 && !record.refusal)) return
     this.#keep({
       at: record.close.at,
       ...this.#whose(record, span),
@@ -83,6 +84,11 @@ export class Failures {
     this.#kept.push(report)
     if (this.#kept.length > FAILURES) this.#kept.shift()
   }
+}
+
+/** A failing probe fails every minute: it would push the failures of apps out of the list, and has an alert. */
+function isOfProbe({ session }: MessageRecord | SessionRecord): boolean {
+  return session.open.clientName === PROBE_CLIENT
 }
 
 function replyOf({ command, reply }: Partial<Pick<Exchange, 'command' | 'reply'>>) {

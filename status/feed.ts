@@ -1,4 +1,5 @@
 /** Takes the proxy's events and keeps what the status page shows. */
+import { PROBE_CLIENT } from '../otel/names/names.ts'
 import type { Dial, Lookup, Unused } from '../proxy/events/dial.ts'
 import type { LoopFigures } from '../proxy/events/loop-figures.ts'
 import type { Observer, Telemetry } from '../proxy/events/observer.ts'
@@ -25,7 +26,9 @@ export class Feed implements Telemetry {
     this.upstreams = upstreams
   }
 
+  /** The probe is no app and sends no mail. Only its dials count: they show whether AhaSend can be reached. */
   open(event: SessionOpen): Observer {
+    if (event.clientName === PROBE_CLIENT) return (next) => void (next.type === 'dial' && this.upstreams.dialled(next))
     return new SessionFeed(event, this).observe
   }
 

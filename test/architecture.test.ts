@@ -112,6 +112,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   // everything that documents itself as data
   'docs/generate': [
+    'app/probe',
     'settings',
     'proxy/settings',
     'proxy/session',
@@ -125,6 +126,20 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'status/page': ['proxy/admin', 'otel/names', 'status'],
   // otel/records: a tail shows the same records as the log; settings: its filters are read like settings
   'status/tail': ['settings', 'proxy/events', 'proxy/admin', 'otel/records'],
+  'app/conversation': ['proxy/smtp'],
+  'app/probe': [
+    'settings',
+    'proxy/smtp',
+    'proxy/events',
+    'proxy/dialogue',
+    'proxy/net',
+    'proxy/settings',
+    'proxy/upstream',
+    'proxy/admin',
+    'otel/names',
+    'otel/metrics',
+    'app/conversation',
+  ],
   'app/check/steps': [
     'settings',
     'proxy/net',
@@ -135,6 +150,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'otel/export',
     // the receivers of alerts: their settings, and the names that compose.yaml reads
     'dashboards/alertmanager',
+    // the names of its settings
+    'app/probe',
   ],
   'app/check/upstream': [
     'settings',
@@ -144,6 +161,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'proxy/settings',
     'proxy/upstream',
     'otel/names',
+    'app/conversation',
     'app/check/steps',
   ],
   'app/check': [
@@ -152,6 +170,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'proxy/upstream',
     'proxy/server',
     'otel/settings',
+    'app/conversation',
     'app/check/steps',
     'app/check/upstream',
   ],
@@ -173,6 +192,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'status/page',
     'status/tail',
     'app/check',
+    'app/probe',
   ],
 }
 

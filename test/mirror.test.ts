@@ -29,7 +29,6 @@ const PAGE = 'a part of the page: test/status/page/page.test.ts; in a browser: t
 const WITHOUT_A_FILE: Readonly<Record<string, string>> = {
   'app/check/steps/alerts.ts': CHECK_STEP,
   'app/check/steps/certificate.ts': CHECK_STEP,
-  'app/check/upstream/conversation.ts': CHECK_STEP,
   'app/check/steps/listeners.ts': CHECK_STEP,
   'app/check/upstream/mail.ts': CHECK_STEP,
   'app/check/steps/open-files.ts': CHECK_STEP,
@@ -38,6 +37,9 @@ const WITHOUT_A_FILE: Readonly<Record<string, string>> = {
   'app/check/upstream/replies.ts': CHECK_STEP,
   'app/check/upstream/upstreams.ts': CHECK_STEP,
   'app/check/steps/step.ts': 'what a step is. How steps run: test/app/check/run.test.ts',
+
+  'app/probe/secure.ts': 'TLS of a run: test/app/probe/run.test.ts',
+  'app/probe/step-failed.ts': 'how a step of a run fails: test/app/probe/run.test.ts',
 
   'status/moments.ts':
     'the latest of some times. What they decide: test/status/flow.test.ts; from events: test/status/feed.test.ts',
@@ -62,6 +64,7 @@ const WITHOUT_A_FILE: Readonly<Record<string, string>> = {
   'otel/names/records.ts': 'constants. What spans and lines have: test/otel/records/attributes.test.ts',
   'otel/names/value-meanings.ts':
     'constants: tsc requires a sentence for each value. Their form: test/docs/generate/metrics.test.ts',
+  'otel/names/definition.ts': 'constants. Their use: test/otel/names/names.test.ts',
   'otel/names/values.ts': 'constants. Their form: test/otel/names/attributes.test.ts',
 
   // these three are one machine that needs both connections: the tests play whole sessions
@@ -80,6 +83,7 @@ const WITHOUT_A_FILE: Readonly<Record<string, string>> = {
   'dashboards/alerts/limits.ts': scenarios('limits'),
   'dashboards/alerts/outages.ts':
     'constants. They silence others in Alertmanager: test/dashboards/alertmanager/inhibition.test.ts; and in the error budget: test/dashboards/alerts/scenarios/error-budget.ts',
+  'dashboards/alerts/probe.ts': scenarios('probe'),
   'dashboards/alerts/proxy-header.ts': scenarios('proxy-header', 'proxy-header-rollout'),
   'dashboards/alerts/proxy.ts': scenarios('proxy', 'resources', 'certificates'),
   'dashboards/alerts/refused.ts': scenarios('refused'),

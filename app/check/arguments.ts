@@ -1,4 +1,5 @@
 /** The arguments of the `check` command. Pure. */
+import { isMailbox } from '../conversation/mailbox.ts'
 
 /** The options, for the help of the command. */
 export const CHECK_OPTIONS = `It checks settings, listeners, certificate, DNS, upstreams, OTLP receivers, clock, open files and alert receivers.
@@ -84,14 +85,9 @@ function unknown(name: string): string {
 
 function contradictions(given: Given): string[] {
   const withoutTo = ['--from', '--real'].filter((name) => given.has(name) && !given.has('--to'))
-  const addresses = (['--to', '--from'] as const).filter((name) => given.has(name) && !isAddress(given.get(name)))
+  const addresses = (['--to', '--from'] as const).filter((name) => given.has(name) && !isMailbox(given.get(name)))
   return [
     ...withoutTo.map((name) => `check: ${name} has no effect: expected --to ADDRESS as well.`),
     ...addresses.map((name) => `check: ${name}: expected one address such as you@your-domain.example.`),
   ]
-}
-
-/** An address as it may stand in MAIL FROM, RCPT TO and in a header, without SMTPUTF8 and quoted local parts. */
-function isAddress(text = ''): boolean {
-  return text.length <= 254 && /^[!#-'*+\-./0-9=?A-Z^_`a-z{|}~]+@[A-Za-z0-9.-]+$/.test(text)
 }

@@ -25,6 +25,8 @@ const GROUP = ['job', 'alertname']
 const GROUP_BY_APP = [...GROUP, 'smtp_client_name']
 const CREDENTIALS = 'AhaSendCredentialsRejected' satisfies AlertName
 
+const PROBE = 'SmtpProxyProbeFailing' satisfies AlertName
+
 const WATCHDOG = 'SmtpProxyWatchdog' satisfies AlertName
 
 /** Alertmanager's configuration as an object. Its JSON is valid YAML. */
@@ -166,6 +168,24 @@ const INHIBITIONS: readonly Inhibition[] = [
     only: 'severity="warning"',
     equal: ['job'],
     words: 'While AhaSendUnreachable is critical for any instance of a job, its warnings about upstreams are silent.',
+  },
+  // the probe fails for the reason that these name. A failure of the probe itself, or its absence, is another problem
+  {
+    sources: NAMED_OUTAGES,
+    critical: true,
+    targets: [PROBE],
+    only: 'severity="critical"',
+    equal: ['job'],
+    words:
+      'While one of the alerts of the last item is critical, SmtpProxyProbeFailing is not critical: the probe fails for the ' +
+      'same reason.',
+  },
+  {
+    sources: ['AhaSendAccountDisabled'],
+    targets: [PROBE],
+    only: 'error_type="521"',
+    equal: ['job'],
+    words: 'While AhaSendAccountDisabled fires, SmtpProxyProbeFailing is silent about a 521.',
   },
   {
     sources: NAMED_OUTAGES,

@@ -23,6 +23,8 @@ export const actorOf: Readonly<Record<AlertName, Actor>> = {
   AhaSendConnectionLimit: 'developer',
   SmtpProxyErrorBudgetBurning: 'operator',
   SmtpProxyDown: 'operator',
+  SmtpProxyProbeFailing: 'operator',
+  SmtpProxyProbeAbsent: 'operator',
   SmtpProxyAbsent: 'operator',
   SmtpProxyRestarting: 'operator',
   SmtpProxyRefusingSessions: 'operator',

@@ -68,6 +68,8 @@ export const alertNames = [
   'SmtpProxyObserverFailing',
   'SmtpProxyTelemetryLost',
   'SmtpProxyMetricsOverflowing',
+  'SmtpProxyProbeFailing',
+  'SmtpProxyProbeAbsent',
   'SmtpProxyAlertsNotDelivered',
   'SmtpProxyWatchdog',
 ] as const

@@ -9,6 +9,7 @@ import { alertingAlerts } from './alerting.ts'
 import { appAlerts } from './apps.ts'
 import { errorBudgetAlerts } from './error-budget.ts'
 import { limitAlerts } from './limits.ts'
+import { probeAlerts } from './probe.ts'
 import { proxyAlerts } from './proxy.ts'
 import { tlsAlerts } from './tls.ts'
 
@@ -47,6 +48,11 @@ const TOPICS = [
     alertsOf: proxyAlerts,
   },
   { title: 'TLS of apps', about: 'Apps that fail to establish TLS with the proxy.', alertsOf: tlsAlerts },
+  {
+    title: 'The probe',
+    about: 'Sessions that the probe command opens through the proxy, like an app.',
+    alertsOf: probeAlerts,
+  },
   { title: 'Alerting', about: 'Alerting itself.', alertsOf: alertingAlerts },
 ] as const
 

@@ -91,6 +91,9 @@ export const OPAQUE = { count: 3, share: 0.01 } as const
 /** Starts of one process within a quarter of an hour. */
 export const RESTARTS = 3
 
+/** Failed runs of the probe in a row: one may be a restart of the proxy, and two a restart that takes long. */
+export const PROBE_FAILURES = 3
+
 /** Sessions refused within five minutes that make an outage: at the session limit, or for lack of resources. */
 export const TURNED_AWAY = 5
 

@@ -2,14 +2,7 @@
  * Colours of label values. A value has the same colour on every dashboard. A new value of a closed set does not compile until
  * it has a colour here.
  */
-import type {
-  AttributesOf,
-  appTlsErrors,
-  dialErrors,
-  lookupErrors,
-  preconnectionEnds,
-  telemetryLosses,
-} from '../../otel/names/names.ts'
+import type { AttributesOf, appTlsErrors, dialErrors, lookupErrors, telemetryLosses } from '../../otel/names/names.ts'
 
 type Replies = AttributesOf<'replies'>
 type Outcome = AttributesOf<'transactions'>['smtp.transaction.outcome']
@@ -120,12 +113,6 @@ export const lookupColors = {
   resolver_failed: 'red',
   resolver_timeout: 'orange',
 } as const satisfies Readonly<Record<(typeof lookupErrors)[number], string>>
-
-export const preconnectionColors = {
-  used: 'green',
-  expired: NEUTRAL,
-  lost: 'orange',
-} as const satisfies Readonly<Record<(typeof preconnectionEnds)[number], string>>
 
 export const lossColors = {
   queue_full: 'orange',

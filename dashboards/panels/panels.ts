@@ -32,6 +32,8 @@ export interface Query {
   readonly expr: string
   /** May contain labels in double braces. */
   readonly legend?: string
+  /** The least time between two points, if that of the data source is too short. */
+  readonly interval?: string
 }
 
 /** A sum by labels. The values of the labels name its series, in this order. */
@@ -72,8 +74,9 @@ export function withInfo<Kind extends Describable>(
 }
 
 /** A query of a panel. Index 0 has the reference letter A. */
-export function target({ expr, legend }: Query, index: number): DataqueryBuilder {
+export function target({ expr, legend, interval }: Query, index: number): DataqueryBuilder {
   const query = new DataqueryBuilder().refId(String.fromCharCode('A'.charCodeAt(0) + index))
+  if (interval !== undefined) query.interval(interval)
   return query
     .datasource(FROM_PROMETHEUS)
     .expr(expr)

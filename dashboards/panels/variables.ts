@@ -7,7 +7,7 @@ import {
   VariableSort,
 } from '@grafana/grafana-foundation-sdk/dashboard'
 import { DataqueryBuilder } from '@grafana/grafana-foundation-sdk/prometheus'
-import { type GroupKey, label, metric, within } from '../names.ts'
+import { type GroupKey, label, metric, within, withoutProbe } from '../names.ts'
 import { ofProxies, select } from '../promql/queries.ts'
 import { PROMETHEUS } from './links.ts'
 
@@ -18,7 +18,7 @@ export const FROM_PROMETHEUS = { type: 'prometheus', uid: PROMETHEUS } as const
 
 /** Names and labels follow grafana/dashboard-linter's rules for dashboards with two types of data sources. */
 export function variables() {
-  const proxies = within('job=~"$job"')
+  const proxies = within((key) => ['job=~"$job"', withoutProbe(key)].filter(Boolean).join(', '))
   return [
     datasource('prometheus', 'Prometheus'),
     datasource('tempo', 'Tempo'),

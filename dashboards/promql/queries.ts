@@ -9,18 +9,23 @@ import {
   type Matchers,
   type Selectors,
   within,
+  withoutProbe,
 } from '../names.ts'
 import { increaseWithFirst, inParentheses, newSeries } from './expressions.ts'
 
 const PROXIES = 'job=~"$job", instance=~"$instance"'
 
-/** The conditions on a metric: the selected proxies and, if it has these labels, the selected upstreams and apps. */
+/**
+ * The conditions on a metric: the selected proxies and, if it has these labels, the selected upstreams and apps. The probe is
+ * not an app, also if all apps are selected.
+ */
 function selected(key: AnyMetricKey): string {
   const metricLabels = labelsOf(key)
   return [
     PROXIES,
     metricLabels.includes('server_address') ? 'server_address=~"$server"' : '',
     metricLabels.includes('smtp_client_name') ? 'smtp_client_name=~"$client"' : '',
+    withoutProbe(key),
   ]
     .filter(Boolean)
     .join(', ')
@@ -36,7 +41,10 @@ export const RECENT = '5m'
 export const RATE_INTERVAL = '$__rate_interval'
 
 /** The selected proxies with all their apps and upstreams: for problems of the proxy itself. */
-export const selectWholeProxies = within(PROXIES)
+export const selectWholeProxies = within((key) => [PROXIES, withoutProbe(key)].filter(Boolean).join(', '))
+
+/** The probes of the selected proxies: the name of their job is that of the proxy and `-probe`. */
+export const selectProbes = within('job=~"(?:$job)-probe"')
 
 /** A window over which a panel counts events. */
 export type DashboardWindow = keyof typeof SECONDS
@@ -110,7 +118,7 @@ export function quantile<Key extends HistogramKey>(
 }
 
 /** A gauge that every proxy exports from its start. */
-const OF_A_PROXY = selectWholeProxies.series('sessionActive')
+const OF_A_PROXY = within(PROXIES).series('sessionActive')
 
 /** One series while at least one proxy is scraped, otherwise none. */
 const SCRAPED = `group(${OF_A_PROXY})`

@@ -1,5 +1,5 @@
 /** Builds the expressions of alerts and collects the recording rules that they use. */
-import { type AnyMetricKey, type GroupKey, label, labels, within } from '../names.ts'
+import { type AnyMetricKey, type GroupKey, label, labels, within, withoutProbe } from '../names.ts'
 import { durationOf, HOUR } from './durations.ts'
 import { increaseWithFirst, inParentheses } from './expressions.ts'
 
@@ -43,7 +43,8 @@ const SEEN_BEFORE = 6 * HOUR
 
 /** Builds the PromQL of rules, without a condition on `job`: metric names are unique, and users choose their job names. */
 export class RuleMaker {
-  readonly select = within('')
+  /** The probe is never an app. SmtpProxyProbeFailing reports its failures. */
+  readonly select = within(withoutProbe)
   readonly recordings: Recording[] = []
   readonly #scale: number
   readonly #recording: boolean

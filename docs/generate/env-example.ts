@@ -3,10 +3,13 @@ import { type Documented, type Section, wrapped } from '../../settings/documenta
 import { SECTIONS } from './settings.ts'
 
 /** Values that compose.yaml sets when .env does not. */
-const IN_COMPOSE: Readonly<Record<string, string>> = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://tempo:4318' }
+const IN_COMPOSE: Readonly<Record<string, string>> = {
+  PROXY_LISTEN: 'smtp://0.0.0.0:2525,smtp://0.0.0.0:2599?client=probe',
+  OTEL_EXPORTER_OTLP_ENDPOINT: 'http://tempo:4318',
+}
 
-/** compose.yaml fixes it, so that Prometheus reaches the admin server and apps do not. */
-const FIXED = new Set(['PROXY_ADMIN'])
+/** compose.yaml fixes them, so that Prometheus reaches these servers and apps do not reach the admin server. */
+const FIXED = new Set(['PROXY_ADMIN', 'PROBE_METRICS'])
 
 const BEGIN = '# --- `npm run docs` writes everything below this line ---\n'
 
@@ -19,6 +22,7 @@ export function withSettings(text: string): string {
     ...SECTIONS.alerts,
     ...SECTIONS.proxy,
     ...SECTIONS.opentelemetry.map((section) => ({ ...section, title: `OpenTelemetry: ${section.title}` })),
+    ...SECTIONS.probe,
   ]
   const parts = sections.map(({ rows, ...section }) => envExample({ ...section, rows: inCompose(rows) }))
   return `${text.slice(0, at)}${BEGIN}\n${parts.filter((part) => part !== '').join('\n')}`
@@ -28,7 +32,10 @@ export function withSettings(text: string): string {
 function inCompose(rows: readonly Documented[]): Documented[] {
   return rows
     .filter(({ variable }) => !FIXED.has(variable))
-    .map((row) => ({ ...row, default: IN_COMPOSE[row.variable] ?? row.default }))
+    .map((row) => {
+      const value = IN_COMPOSE[row.variable]
+      return value === undefined ? row : { ...row, default: value, inImage: value }
+    })
 }
 
 /** A group: each setting commented out, with the value that it has in the image. Ends in a newline; empty without settings. */

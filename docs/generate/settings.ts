@@ -1,4 +1,5 @@
 /** The reference of settings, from the tables that the programs read them with. */
+import { PROBE_ROWS } from '../../app/probe/settings.ts'
 import { ALERT_SECTION } from '../../dashboards/alertmanager/settings.ts'
 import { STACK_SECTIONS } from '../../dashboards/alertmanager/stack-variables.ts'
 import { GROUPS as OTEL_GROUPS } from '../../otel/settings/general.ts'
@@ -8,13 +9,25 @@ import { type Documented, type Section, sectionsOf } from '../../settings/docume
 import { code, lines, table } from './markdown.ts'
 import type { Parts } from './parts.ts'
 
+const PROBE_SECTION: Section = {
+  title: 'The probe',
+  about: 'It starts only with `docker compose --profile probe up -d --wait`.',
+  rows: PROBE_ROWS,
+}
+
 /** The settings of each program, by the name of their part of the page. */
 export const SECTIONS = {
   proxy: sectionsOf(PROXY_GROUPS, PROXY_ROWS),
   opentelemetry: sectionsOf(OTEL_GROUPS, OTEL_ROWS),
+  probe: [PROBE_SECTION],
   alerts: [ALERT_SECTION],
   compose: STACK_SECTIONS,
 } as const satisfies Readonly<Record<string, readonly Section[]>>
+
+/** The part of docs/probe.md. */
+export function probeParts(): Parts {
+  return { settings: settingsTable(PROBE_ROWS) }
+}
 
 /** The parts of docs/configuration.md. */
 export function settingsParts(): Parts {

@@ -165,7 +165,7 @@ export class PeerCounts {
 }
 
 /** An upstream may send any three digits. Invalid reply codes (RFC 5321, section 4.2.1) become 0, to limit the labels. */
-function labelledCode(code: number): number {
+export function labelledCode(code: number): number {
   return Number.isInteger(code) && code >= 200 && code <= 599 ? code : 0
 }
 

@@ -4,6 +4,7 @@ import type { Dial } from '../../proxy/events/dial.ts'
 import type { ReplyFacts } from '../../proxy/events/reply.ts'
 import type { SessionEvent, SessionOpen } from '../../proxy/events/session-event.ts'
 import type { TransactionEnd } from '../../proxy/events/transaction.ts'
+import { PROBE_CLIENT } from '../names/names.ts'
 import { AppTlsMetrics } from './app-tls.ts'
 import type { DialMetrics } from './dials.ts'
 import { type Cell, cellsOf, histogramOf } from './instruments.ts'
@@ -45,6 +46,8 @@ export class SessionMetrics {
   readonly #shared: Shared
   readonly #instruments: SessionInstruments
   readonly #client: string
+  /** The probe sends no message. Histograms about messages without a label for the app must not contain it. */
+  readonly #isProbe: boolean
   readonly #openedAt: number
   readonly #active: Cell
   readonly #appTls: (event: SessionEvent) => void
@@ -57,6 +60,7 @@ export class SessionMetrics {
     this.#shared = shared
     this.#instruments = shared.instruments
     this.#client = open.clientName
+    this.#isProbe = open.clientName === PROBE_CLIENT
     this.#openedAt = open.at
     this.#counts = shared.peers.of(open.serverAddress, open.clientName)
     this.#active = shared.instruments.sessionActive.at({ 'smtp.client.name': open.clientName })
@@ -125,11 +129,13 @@ export class SessionMetrics {
   #transactionEnded(end: TransactionEnd): void {
     const outcome = { 'smtp.transaction.outcome': end.outcome }
     this.#counts.transaction(end.outcome, end.error).value += 1
-    if (this.#transactionBegan !== undefined) {
-      const duration = seconds(this.#transactionBegan, end.at)
-      this.#instruments.transactionDuration.record(duration, { ...outcome, 'server.address': this.#counts.server })
-    }
+    const began = this.#transactionBegan
     this.#transactionBegan = undefined
+    if (this.#isProbe) return
+    if (began !== undefined) {
+      const server = { 'server.address': this.#counts.server }
+      this.#instruments.transactionDuration.record(seconds(began, end.at), { ...outcome, ...server })
+    }
     const { accepted, tempfail, permfail } = end.recipients
     this.#instruments.messageRecipients.record(accepted + tempfail + permfail, outcome)
     if (end.hasBody) this.#instruments.messageSize.record(end.size, { ...outcome, 'smtp.client.name': this.#client })
@@ -141,7 +147,7 @@ export class SessionMetrics {
     this.#active.value -= 1
     this.#shared.io.closed(event)
     const server = { 'server.address': this.#counts.server }
-    this.#instruments.sessionMessages.record(event.messages, server)
+    if (!this.#isProbe) this.#instruments.sessionMessages.record(event.messages, server)
     this.#instruments.sessionDuration.record(seconds(this.#openedAt, event.at), {
       'smtp.session.close_reason': event.reason,
       ...server,

@@ -9,6 +9,8 @@ import {
   lookupErrors,
   opaqueReasons,
   preconnectionEnds,
+  probeErrors,
+  probeSteps,
   recipientVerdicts,
   refusedCuts,
   refusedSessions,
@@ -22,7 +24,16 @@ import {
 } from './values.ts'
 
 /** The values of `error.type` other than reply codes. What each one means: `value-meanings.ts`. */
-export const errorNames = [...transactionErrors, ...dialErrors, ...refusedSessions, ...appTlsErrors, ...lookupErrors]
+export const errorNames = [
+  ...new Set([
+    ...transactionErrors,
+    ...dialErrors,
+    ...refusedSessions,
+    ...appTlsErrors,
+    ...lookupErrors,
+    ...probeErrors,
+  ]),
+]
 
 /** The meaning of an attribute, and either all its values or a description of their range. */
 export type AttributeDefinition =
@@ -66,8 +77,14 @@ export const attributes = {
     values: preconnectionEnds,
   },
   'smtp.client.name': {
-    help: "The configured name of the client's network.",
-    range: 'the names in PROXY_CLIENTS, and `other`',
+    help: "The configured name of the client's network or of its listener.",
+    range: 'the names in PROXY_CLIENTS and of listeners in PROXY_LISTEN, and `other`. `probe` is the synthetic probe',
+  },
+  'smtp.probe.step': {
+    help:
+      'A step of the probe. connect: the name and the TCP connection. tls: TLS from the first byte. starttls: with its ' +
+      'TLS handshake.',
+    values: probeSteps,
   },
   'smtp.listener': { help: 'The URL of the listener.', range: 'the URLs in PROXY_LISTEN' },
   'server.address': { help: 'The host of the upstream.', range: 'the hosts in PROXY_UPSTREAM' },

@@ -7,30 +7,19 @@
  * OpenTelemetry's conventions.
  */
 import type { AttributeKey, attributes } from './attributes.ts'
+import { durations, type MetricDefinition } from './definition.ts'
+import type { ProbeMetricKey, probeMetrics } from './probe.ts'
 import type { RuntimeAttributeKey } from './runtime.ts'
 
 export * from './attributes.ts'
+export type { MetricDefinition } from './definition.ts'
+export * from './probe.ts'
 export * from './runtime.ts'
 export * from './values.ts'
 
 /** The instrumentation scope. Its version is the version of this table: an extension increments the minor version. */
 export const scope = { name: 'ahasend-smtp-proxy', version: '1.4.0' } as const
 
-/** A metric of the proxy. */
-export interface MetricDefinition {
-  readonly name: `smtp.proxy.${string}`
-  readonly kind: 'counter' | 'updowncounter' | 'gauge' | 'histogram'
-  /** UCUM, as OpenTelemetry requires. */
-  readonly unit: string
-  readonly help: string
-  readonly attributes: readonly AttributeKey[]
-  /** Upper bounds in the metric's unit. Only histograms have them. */
-  readonly buckets?: readonly number[]
-  /** The name on the scrape page. */
-  readonly prometheus: `smtp_proxy_${string}`
-}
-
-const durations = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] as const
 const lifetimes = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600] as const
 /** Up to AhaSend's limit of 20 MiB. */
 const sizes = [1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 10485760, 15728640, 20971520] as const
@@ -277,10 +266,17 @@ type ValueOf<Key extends AttributeKey> = (typeof attributes)[Key] extends { read
     ? number
     : string
 
+type ValuesOf<Keys extends AttributeKey> = {
+  readonly [Key in Exclude<Keys, 'error.type'>]: ValueOf<Key>
+} & { readonly [Key in Extract<Keys, 'error.type'>]?: string }
+
 /** The attributes of one measurement of a metric. Only `error.type` is optional. */
-export type AttributesOf<Metric extends MetricKey> = {
-  readonly [Key in Exclude<KeysOf<Metric>, 'error.type'>]: ValueOf<Key>
-} & { readonly [Key in Extract<KeysOf<Metric>, 'error.type'>]?: string }
+export type AttributesOf<Metric extends MetricKey> = ValuesOf<KeysOf<Metric>>
+
+/** The same for a metric of the probe. */
+export type ProbeAttributesOf<Metric extends ProbeMetricKey> = ValuesOf<
+  (typeof probeMetrics)[Metric]['attributes'][number]
+>
 
 /** The Prometheus label of an attribute key. */
 export function labelOf(key: AttributeKey | RuntimeAttributeKey): string {

@@ -6,7 +6,7 @@ import type { DialError, LookupError } from '../../proxy/events/closed-sets.ts'
 import { dialExplanations, lookupExplanations } from '../../proxy/events/dial-explanations.ts'
 import type { AttributeKey, attributes } from './attributes.ts'
 import type { RuntimeAttributeKey, runtimeAttributes } from './runtime.ts'
-import type { proxyHeaderFaults, refusedSessions, transactionErrors } from './values.ts'
+import type { ProbeError, proxyHeaderFaults, refusedSessions, transactionErrors } from './values.ts'
 
 type Definitions = typeof attributes & typeof runtimeAttributes
 
@@ -95,6 +95,18 @@ export const valueMeanings: Explanations = {
     expired: 'The proxy closed it unused, because it had waited too long or the proxy stopped.',
     lost: 'AhaSend closed it, or sent something on it.',
   },
+  'smtp.probe.step': {
+    connect: 'The TCP connection to the proxy.',
+    tls: 'The TLS handshake on an `smtps://` listener.',
+    greeting: "The greeting, which is AhaSend's own.",
+    ehlo: 'EHLO, also the second one after STARTTLS.',
+    starttls: 'STARTTLS and the TLS handshake with the proxy.',
+    auth: 'The login.',
+    mail: 'MAIL.',
+    rcpt: 'RCPT.',
+    rset: 'RSET, which abandons the message.',
+    quit: 'QUIT.',
+  },
   'smtp.opaque.reason': {
     reply_mismatch: 'AhaSend sent more replies than commands.',
     early_data_reply: 'AhaSend accepted a message before its end.',
@@ -150,7 +162,12 @@ export const valueMeanings: Explanations = {
   },
 }
 
-type ErrorName = DialError | LookupError | (typeof transactionErrors)[number] | (typeof refusedSessions)[number]
+type ErrorName =
+  | DialError
+  | LookupError
+  | ProbeError
+  | (typeof transactionErrors)[number]
+  | (typeof refusedSessions)[number]
 
 /** A sentence for each value of `error.type`, except reply codes and the TLS failures of apps (`otel/metrics/app-tls.ts`). */
 export const errorMeanings: Readonly<Record<ErrorName, string>> = {
@@ -161,6 +178,10 @@ export const errorMeanings: Readonly<Record<ErrorName, string>> = {
   drained: 'The proxy stopped: it refused the message, or cut it at PROXY_DRAIN_TIMEOUT.',
   idle_timeout: 'The client stopped in the middle of the message.',
   unsubscribe_link: 'AhaSend could not create the unsubscribe link of the message.',
+  timeout: 'The probe: the step did not finish within PROBE_TIMEOUT.',
+  closed: 'The probe: the proxy closed the connection.',
+  reply_too_long: 'The probe: the reply is longer than any SMTP reply.',
+  auth_not_offered: 'The probe: neither AUTH PLAIN nor AUTH LOGIN is offered.',
   not_allowed: "The client's address is not in PROXY_ALLOW, and it got no reply.",
   session_limit: 'A session limit was reached, and the client got no reply.',
   proxy_header: 'A connection from PROXY_TRUST_PROXY_PROTOCOL did not begin with a valid PROXY header.',

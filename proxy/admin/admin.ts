@@ -42,6 +42,8 @@ export interface AdminOptions {
   readonly limits?: Partial<typeof ADMIN_LIMITS>
   /** Replaces the resolver in tests. */
   readonly findAddresses?: FindAddresses
+  /** The setting with the address, for the error if it cannot listen. Default PROXY_ADMIN. */
+  readonly variable?: string
 }
 
 export interface Admin {
@@ -74,7 +76,7 @@ type Routes = ReadonlyMap<string, Route>
 /**
  * Starts the HTTP server for operators: `/metrics`, `/livez`, `/readyz` and a status page. It reads no body, keeps
  * nothing, and limits the time and the memory of each client. If it cannot listen, it rejects with an error that names
- * PROXY_ADMIN and the fix.
+ * the setting and the fix.
  */
 export async function startAdmin(options: AdminOptions): Promise<Admin> {
   const routes = routesOf(options)
@@ -114,7 +116,10 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
  * Listens on every address of the host that belongs to this machine. Returns the listeners other than `server`, which pass
  * their connections to it.
  */
-async function open(server: http.Server, { host, port, findAddresses }: AdminOptions): Promise<readonly net.Server[]> {
+async function open(
+  server: http.Server,
+  { host, port, findAddresses, variable = 'PROXY_ADMIN' }: AdminOptions,
+): Promise<readonly net.Server[]> {
   const others: net.Server[] = []
   try {
     const [first, ...addresses] = await ownAddresses(host, findAddresses)
@@ -128,7 +133,7 @@ async function open(server: http.Server, { host, port, findAddresses }: AdminOpt
   } catch (error) {
     for (const opened of [server, ...others]) opened.close()
     const url = `http://${authority({ host, port })}`
-    throw listenError('PROXY_ADMIN', url, error as NodeJS.ErrnoException, ', or set it to off')
+    throw listenError(variable, url, error as NodeJS.ErrnoException, ', or set it to off')
   }
 }
 

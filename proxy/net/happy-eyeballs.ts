@@ -108,7 +108,7 @@ class Race {
     this.#attempts.add(socket)
     socket.once('connect', () => this.#connected(socket))
     socket.on('error', (error) => this.#failed(socket, error))
-    this.#timer = setTimeout(this.#attempt, this.#delayMs)
+    if (this.#next < this.#addresses.length) this.#timer = setTimeout(this.#attempt, this.#delayMs)
   }
 
   #endOldest(): void {

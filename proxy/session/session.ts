@@ -191,7 +191,7 @@ export class Session {
       type: 'session-open',
       at: this.#openedAt,
       sessionId: randomUUID(),
-      clientName: this.#host.clientName(this.#source.address),
+      clientName: this.#listener.client ?? this.#host.clientName(this.#source.address),
       clientAddress: this.#source.address,
       clientPort: this.#source.port,
       listener: this.#listener.url,

@@ -3,16 +3,21 @@ import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { type Fault, shown } from '../../settings/mistakes.ts'
 import { listOf, type Reader, type Reading, wrong } from '../../settings/readers.ts'
 import { LOCAL_NETWORKS, parseNetworks } from '../net/networks.ts'
+import { faultOfName } from './client-names.ts'
 import type { Config, ListenAddress, UpstreamAddress } from './config.ts'
 
-/** A listener: `smtp://host:port`, `smtp://host:port?starttls=required` or `smtps://host:port`. */
+/** A listener: `smtp://host:port` or `smtps://host:port`, with `?starttls=required` (only smtp) and `?client=NAME`. */
 const listener: Reader<ListenAddress> = (text) => {
   const reading = readUrl(text, LISTENER_URL)
   if ('faults' in reading) return reading
   const { scheme, host, port, parameters } = reading.value
+  const client = parameters.get('client')
+  const fault = client === undefined ? undefined : faultOfName(client, '?client=NAME')
+  if (fault) return wrong(text, fault.expected, fault.fix)
   const starttlsRequired = parameters.has('starttls')
-  if (scheme === 'smtp') return { value: { url: text, scheme, host, port, starttlsRequired } }
-  if (!starttlsRequired) return { value: { url: text, scheme: 'smtps', host, port, starttlsRequired } }
+  const address = { url: text, host, port, starttlsRequired, ...(client !== undefined && { client }) }
+  if (scheme === 'smtp') return { value: { ...address, scheme } }
+  if (!starttlsRequired) return { value: { ...address, scheme: 'smtps' } }
   return wrong(
     text,
     'smtps:// without ?starttls',
@@ -59,6 +64,23 @@ export const admin: Reader<Config['admin']> = (text) => {
 /** PROXY_ADMIN in compose.yaml: the name that the proxy has only in the network of Prometheus, in which there are no apps. */
 export const ADMIN_IN_COMPOSE = 'http://proxy-admin:9464'
 
+/** A server to connect to as a client: `smtp://host:port` or `smtps://host:port`. `advice` is for a URL with credentials. */
+export function serverAddress(advice: string): Reader<ServerAddress> {
+  return (text) => {
+    const reading = readUrl(text, { ...SERVER_URL, advice })
+    if ('faults' in reading) return reading
+    const { scheme, host, port } = reading.value
+    return { value: { scheme: scheme === 'smtps' ? 'smtps' : 'smtp', host, port } }
+  }
+}
+
+/** Where a client connects to. */
+export interface ServerAddress {
+  readonly scheme: 'smtp' | 'smtps'
+  readonly host: string
+  readonly port: number
+}
+
 const NO_CREDENTIALS = 'Remove the credentials: apps send their own, and the proxy relays them unchanged.'
 
 function addresses<T>(read: Reader<T>): Reader<readonly T[]> {
@@ -74,20 +96,24 @@ export function authority({ host, port }: { readonly host: string; readonly port
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
+type Parameters = Readonly<Record<string, string | undefined>>
+
 /** The form of a URL. */
 interface UrlForm {
   readonly schemes: readonly string[]
   /** 0 if the system may choose a free port. */
   readonly lowestPort: 0 | 1
-  /** The known parameters, each with its only value. */
-  readonly parameters: Readonly<Record<string, string>>
+  /** The known parameters, each with its only value, or undefined if the reader checks the value. */
+  readonly parameters: Parameters
   readonly example: string
+  /** What to do about credentials in the URL. */
+  readonly advice?: string
 }
 
 const LISTENER_URL: UrlForm = {
   schemes: ['smtp', 'smtps'],
   lowestPort: 0,
-  parameters: { starttls: 'required' },
+  parameters: { starttls: 'required', client: undefined },
   example: 'smtp://127.0.0.1:2525',
 }
 const UPSTREAM_URL: UrlForm = {
@@ -95,6 +121,12 @@ const UPSTREAM_URL: UrlForm = {
   lowestPort: 1,
   parameters: { tls: 'off' },
   example: 'smtp://send.ahasend.com:587',
+}
+const SERVER_URL: UrlForm = {
+  schemes: ['smtp', 'smtps'],
+  lowestPort: 1,
+  parameters: {},
+  example: 'smtp://127.0.0.1:2525',
 }
 const ADMIN_URL: UrlForm = { schemes: ['http'], lowestPort: 0, parameters: {}, example: 'http://127.0.0.1:9464' }
 
@@ -108,7 +140,7 @@ interface UrlParts {
 
 /** Splits a URL of the given form. Unlike WHATWG's parser, it repairs nothing and has no default port. */
 function readUrl(text: string, form: UrlForm): Reading<UrlParts> {
-  if (text.includes('@')) return wrong(text, 'a URL without credentials', NO_CREDENTIALS)
+  if (text.includes('@')) return wrong(text, 'a URL without credentials', form.advice ?? NO_CREDENTIALS)
   const match = /^([a-z]+):\/\/(\[[^\]]*\]|[^:/?#[\]]*):(\d{1,5})([^?]*)(?:\?(.*))?$/i.exec(text)
   if (match === null) return wrong(text, `a URL such as ${form.example}`, 'Write an IPv6 address in brackets: [::1].')
   const [, writtenScheme = '', writtenHost = '', digits = '', path = '', query = ''] = match
@@ -132,12 +164,12 @@ function readUrl(text: string, form: UrlForm): Reading<UrlParts> {
   return faults.length > 0 || host === undefined ? { faults } : { value: { ...parts, host } }
 }
 
-function areKnown(given: ReadonlyMap<string, string>, known: Readonly<Record<string, string>>): boolean {
-  return [...given].every(([name, value]) => known[name] === value)
+function areKnown(given: ReadonlyMap<string, string>, known: Parameters): boolean {
+  return [...given].every(([name, value]) => Object.hasOwn(known, name) && (known[name] ?? value) === value)
 }
 
-function parametersWanted(known: Readonly<Record<string, string>>): string {
-  const all = Object.entries(known).map(([name, value]) => `?${name}=${value}`)
+function parametersWanted(known: Parameters): string {
+  const all = Object.entries(known).map(([name, value]) => `?${name}=${value ?? 'NAME'}`)
   return all.length === 0 ? 'no parameters' : `no parameter except ${all.join(', ')}`
 }
 

@@ -7,6 +7,7 @@ import type { Values } from '../../settings/table.ts'
 import { buildIdentity } from '../net/listener-certificate.ts'
 import { canonicalAddress, parseNetworks } from '../net/networks.ts'
 import { authority } from './addresses.ts'
+import { clientNames, MAX_CLIENT_NAMES } from './client-names.ts'
 import { ROWS, SETTINGS } from './table.ts'
 
 /** The settings that could be read. */
@@ -20,6 +21,7 @@ export function contradictions(values: ReadValues, env: Environment): string[] {
     ...missingCertificate(values),
     ...sharedAddresses(values),
     ...loops(values),
+    ...tooManyNames(values),
   ]
 }
 
@@ -81,6 +83,17 @@ function loops({ listeners = [], upstreams = [] }: ReadValues): string[] {
     const expected = `a server that is not this proxy, which listens on ${itself.url}`
     return [mistake(SETTINGS.upstreams.variable, { got: shown(authority(upstream)), expected, fix })]
   })
+}
+
+/** Names of listeners and of networks that are too many together. Too many networks are reported by their reader. */
+function tooManyNames({ listeners = [], clients = [] }: ReadValues): string[] {
+  const size = clientNames({ listeners, clients }).length
+  if (size <= MAX_CLIENT_NAMES) return []
+  const { variable } = SETTINGS.listeners
+  const expected = `at most ${MAX_CLIENT_NAMES} different names, with those in ${SETTINGS.clients.variable}`
+  return [
+    mistake(variable, { got: `${size} names`, expected, fix: 'Give several listeners or networks the same name.' }),
+  ]
 }
 
 const loopback = parseNetworks('127.0.0.0/8,::1')

@@ -12,6 +12,8 @@ export interface ListenAddress {
   readonly port: number
   /** True when everything but EHLO, HELO, NOOP, RSET, HELP, VRFY, QUIT and STARTTLS is refused before TLS. */
   readonly starttlsRequired: boolean
+  /** The name of every client on this listener, whatever `clients` says. */
+  readonly client?: string
 }
 
 /** Where mail goes. */

@@ -2,6 +2,7 @@
 import { shown } from '../../settings/mistakes.ts'
 import { listOf, type Reader, wrong } from '../../settings/readers.ts'
 import { type NetworkSet, parseNetworks, readNetworks } from '../net/networks.ts'
+import { faultOfName, MAX_CLIENT_NAMES } from './client-names.ts'
 
 /** Comma-separated networks. */
 export const networks: Reader<NetworkSet> = (text) => {
@@ -22,9 +23,6 @@ interface Client {
   readonly networks: NetworkSet
 }
 
-/** Every name is a value of a metric label. A hundred still fit on a dashboard that people can read. */
-const MAX_CLIENT_NAMES = 100
-
 /** Comma-separated `name=network`. Networks with the same name are merged, at the position of the first. */
 export const clients: Reader<readonly Client[]> = (text) => {
   const reading = listOf(client)(text)
@@ -44,12 +42,8 @@ export const clients: Reader<readonly Client[]> = (text) => {
 
 const client: Reader<{ readonly name: string; readonly network: string }> = (text) => {
   const [, name = '', network = ''] = /^([^=]*)=(.+)$/.exec(text) ?? []
-  if (!/^[A-Za-z0-9._-]{1,64}$/.test(name)) {
-    return wrong(text, 'name=network, with a name of 1 to 64 letters, digits, dots, hyphens and underscores')
-  }
-  if (name.toLowerCase() === 'other') {
-    return wrong(text, 'another name', 'The proxy uses the name `other` for clients that match no network.')
-  }
+  const fault = faultOfName(name, 'name=network')
+  if (fault) return wrong(text, fault.expected, fault.fix)
   const reading = networks(network)
   return 'faults' in reading ? reading : { value: { name, network } }
 }

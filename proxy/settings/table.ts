@@ -39,8 +39,9 @@ export const SETTINGS = {
     meaning:
       'Addresses to listen on, comma-separated. `smtp://host:port` begins in plain text and offers STARTTLS if ' +
       'a certificate is set. With `?starttls=required`, the listener answers 530 to mail commands before TLS. ' +
-      '`smtps://host:port` uses TLS from the first byte. Write IPv6 addresses in brackets. Port 0 selects a ' +
-      'free port; the log shows it at start.',
+      '`smtps://host:port` uses TLS from the first byte. With `?client=NAME`, every client on the listener has this ' +
+      'name in the label `smtp.client.name`, whatever `PROXY_CLIENTS` says; append a second parameter with `&`. Write ' +
+      'IPv6 addresses in brackets. Port 0 selects a free port; the log shows it at start.',
     read: listeners,
     effective: (config) => config.listeners.map(({ url }) => url).join(','),
   },
@@ -113,7 +114,8 @@ export const SETTINGS = {
     default: '',
     meaning:
       'Names for client networks, for the label `smtp.client.name`: `billing=10.1.0.0/16,web=10.2.3.4`. A name may ' +
-      'have several networks. The first match counts; a client without a match is named `other`. At most 100 names.',
+      'have several networks. The first match counts; a client without a match is named `other`. At most 100 names, ' +
+      'with those of listeners (`?client=NAME`).',
     read: clients,
     effective: (config) => config.clients.map(clientText).join(',') || undefined,
   },

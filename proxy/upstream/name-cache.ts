@@ -135,7 +135,8 @@ class Name {
   /** The lookup in progress, or a new one. */
   #lookUp(at: number): Running {
     if (this.#running) return this.#running
-    const timer = setTimeout(() => this.#overdue(running), OVERDUE_MS)
+    // after a pause of this process, the answer is read in this turn of the event loop
+    const timer = setTimeout(() => setImmediate(() => this.#overdue(running)), OVERDUE_MS)
     const running: Running = { at, timer, waiting: unhandled(), reported: false }
     this.#lookedUpAt = at
     this.#running = running
@@ -166,6 +167,7 @@ class Name {
 
   /** Sessions stop waiting if there is a last good answer. The resolver may still answer. */
   #overdue(running: Running): void {
+    if (this.#running !== running) return
     this.#giveUp(running)
     this.#tell(running, 'resolver_timeout')
   }

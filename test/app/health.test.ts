@@ -7,13 +7,17 @@ import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
+import { PROBE_ROWS } from '../../app/probe/settings.ts'
 import { SETTINGS } from '../../proxy/settings/table.ts'
 
 const HEALTH = new URL('../../app/health.ts', import.meta.url)
 
 /** The exit code and the printed line. */
-async function health(env: Readonly<Record<string, string>>): Promise<readonly [code: number, printed: string]> {
-  const child = spawn(process.execPath, [HEALTH.pathname], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+async function health(
+  env: Readonly<Record<string, string>>,
+  ...args: readonly string[]
+): Promise<readonly [code: number, printed: string]> {
+  const child = spawn(process.execPath, [HEALTH.pathname, ...args], { env, stdio: ['ignore', 'pipe', 'inherit'] })
   const [printed, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])
   return [code as number, printed.trimEnd()]
 }
@@ -87,6 +91,16 @@ test('without an admin server, the check succeeds', async () => {
   assert.deepEqual(await health({ PROXY_ADMIN: 'off' }), [0, 'PROXY_ADMIN is off: there is no admin server'])
 })
 
-test('without PROXY_ADMIN, the check uses the default address of the proxy', () => {
-  assert.ok(readFileSync(HEALTH, 'utf8').includes(`DEFAULT_ADMIN = '${SETTINGS.admin.default}'`))
+test('without a setting, the check uses the default address of the proxy or of the probe', () => {
+  const source = readFileSync(HEALTH, 'utf8')
+  assert.ok(source.includes(`PROXY_ADMIN: '${SETTINGS.admin.default}'`))
+  assert.ok(source.includes(`PROBE_METRICS: '${PROBE_ROWS.at(-1)?.default}'`))
+})
+
+test('with the argument PROBE_METRICS, it checks the probe', async (t) => {
+  const port = await listening(t, admin(200))
+  const env = { PROXY_ADMIN: 'http://127.0.0.1:1', PROBE_METRICS: `http://0.0.0.0:${port}` }
+  assert.deepEqual(await health(env, 'PROBE_METRICS'), [0, 'HTTP/1.1 200 OK'])
+  const off = await health({ PROBE_METRICS: 'off' }, 'PROBE_METRICS')
+  assert.deepEqual(off, [0, 'PROBE_METRICS is off: there is no admin server'])
 })

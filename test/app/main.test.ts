@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net from 'node:net'
 import { after, before, describe, test } from 'node:test'
+import { PROBE_ROWS } from '../../app/probe/settings.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
 import { writeTemporaryFiles } from '../support/files/temporary-files.ts'
 import { runProxyCommand } from '../support/processes/proxy-command.ts'
@@ -53,6 +54,14 @@ describe('the command line', () => {
       assert.match(stdout, /^Usage: node app\/entry\.js check\b.*\n\nFind out what would stop mail/)
     })
   }
+
+  test('help probe explains the command and each of its settings', async () => {
+    const { code, stdout } = await runProxyCommand(['help', 'probe'])
+    assert.equal(code, 0)
+    assert.match(stdout, /^Usage: node app\/entry\.js probe \[--check-names\]\n\n.*It never sends a message/s)
+    for (const { variable } of PROBE_ROWS) assert.match(stdout, new RegExp(`^${variable}$`, 'm'))
+    for (const line of stdout.split('\n')) assert.ok(line.length <= 120, line)
+  })
 
   test('check-names reports misspelled names and ignores the values', async () => {
     const env = { PROXY_LISTN: 'x', PROXY_URL: 'x', OTEL_SERVICE_NAM: 'x', PROXY_IDLE_TIMEOUT: 'not a time' }

@@ -13,16 +13,20 @@ import { SETTINGS } from '../../proxy/settings/table.ts'
 import {
   given,
   isOfProxy,
+  LISTENERS,
   NAMES,
   ONCE,
   only,
   type Port,
+  PROBE_NAMES,
+  PROBE_VARIABLES,
   PROXY_VARIABLES,
   type Project,
   readProject,
   services,
   settingsIn,
   variablesIn,
+  WITH_PROBE,
 } from '../support/containers/compose.ts'
 import { composeMissing, ROOT } from '../support/containers/engine.ts'
 import { OF_THE_MACHINE, OF_THE_PROXY, rehearsalWith } from '../support/containers/rehearsal-env.ts'
@@ -47,6 +51,31 @@ describe('compose.yaml', unless(composeMissing()), () => {
   test('runs the proxy and its monitoring without any setting', () => {
     const names = Object.keys(readProject().services).sort()
     assert.deepEqual(names, ALL)
+  })
+
+  test('runs the probe only with its profile, which changes nothing else and publishes no port', () => {
+    // proxy-names and alertmanager-config get the whole file
+    const [without, withProbe] = [readProject({ env: { COMPOSE_PROFILES: '' } }), readProject({ env: WITH_PROBE })]
+    const { probe, [PROBE_NAMES]: names, ...others } = withProbe.services
+    const ofTheFile = new Set(['COMPOSE_PROFILES', 'SETTINGS_FILE'])
+    const shown = (all: object) => JSON.stringify(all, (key, value) => (ofTheFile.has(key) ? '' : value))
+    assert.equal(shown(others), shown(without.services))
+    assert.ok(probe && names)
+    assert.deepEqual(published(withProbe), published(without))
+    assert.deepEqual(Object.keys(probe.networks ?? {}).sort(), ['default', 'observability'])
+    assert.deepEqual([names.network_mode, names.networks], ['none', undefined])
+  })
+
+  test('gives the probe a listener of its own, which is not published, and its target', () => {
+    const { proxy, probe } = readProject({ env: WITH_PROBE }).services
+    const listeners = proxy?.environment?.PROXY_LISTEN?.split(',') ?? []
+    assert.equal(listeners.join(), LISTENERS)
+    const target = new URL(probe?.environment?.PROBE_TARGET ?? '')
+    assert.equal(target.hostname, 'proxy')
+    assert.ok(listeners.includes(`smtp://0.0.0.0:${target.port}?client=probe`))
+    const metrics = new URL(probe?.environment?.PROBE_METRICS ?? '')
+    const job = /job_name: ahasend-smtp-proxy-probe\n {4}dns_sd_configs:\n {6}- names: \[probe\]\n.*\n {8}port: (\d+)$/m
+    assert.equal(job.exec(text('otel/stack/prometheus.yml'))?.[1], metrics.port)
   })
 
   test('publishes only SMTP and Grafana, and only on this machine', () => {
@@ -87,10 +116,19 @@ describe('compose.yaml', unless(composeMissing()), () => {
     )
   })
 
+  test('the probe of the rehearsal uses no setting from .env', () => {
+    const env = Object.fromEntries(PROBE_VARIABLES.map((variable) => [variable, 'canary']))
+    const project = rehearsalWith({ ...env, COMPOSE_PROFILES: 'probe' })
+    assert.doesNotMatch(JSON.stringify(project), /canary/)
+    const here = settingsIn(text('rehearsal.env'))
+    const kept = PROBE_VARIABLES.filter((variable) => here.get(variable) !== '')
+    assert.deepEqual(kept, [], 'add a line `NAME=` for each setting to rehearsal.env')
+  })
+
   test('the proxy of the rehearsal has the same settings with and without .env', async () => {
     const env = Object.fromEntries(PROXY_VARIABLES.map((variable) => [variable, 'canary']))
     const environment = given(rehearsalWith(env).services.proxy)
-    const inImage = { PROXY_LISTEN: SETTINGS.listeners.inImage, PROXY_ADMIN: ADMIN_IN_COMPOSE }
+    const inImage = { PROXY_LISTEN: LISTENERS, PROXY_ADMIN: ADMIN_IN_COMPOSE }
     const own = { ...inImage, PROXY_UPSTREAM: 'smtp://rehearsal:2525' }
     const authority = { PROXY_UPSTREAM_CA_FILE: '/certificates/ca.pem' }
     const { certPem } = await makeAuthority()
@@ -137,20 +175,24 @@ describe('compose.yaml', unless(composeMissing()), () => {
   })
 
   test('gives no service a writable disk or a capability, and limits memory and processes', () => {
-    for (const [name, service] of services(readProject(REHEARSAL))) {
+    for (const [name, service] of [
+      ...services(readProject(REHEARSAL)),
+      ...services(readProject({ env: WITH_PROBE })),
+    ]) {
       assert.equal(service.read_only, true, name)
       assert.deepEqual([service.cap_drop, service.cap_add, service.privileged], [['ALL'], undefined, undefined], name)
       assert.deepEqual(service.security_opt, ['no-new-privileges:true'], name)
       assert.ok(Number(service.mem_limit) > 0, `${name} has a memory limit`)
       assert.ok((service.pids_limit ?? 0) > 0, `${name} has a process limit`)
-      assert.equal(service.restart, name === ONCE || name === NAMES ? 'no' : 'unless-stopped', name)
+      assert.equal(service.restart, [ONCE, NAMES, PROBE_NAMES].includes(name) ? 'no' : 'unless-stopped', name)
       assert.equal(service.logging?.driver, 'local', name)
     }
   })
 
   test('checks the health of every service without a shell', () => {
-    for (const [name, { build, healthcheck }] of services(readProject(REHEARSAL))) {
-      if (name === ONCE || name === NAMES) continue
+    const all = [...services(readProject(REHEARSAL)), ...services(readProject({ env: WITH_PROBE }))]
+    for (const [name, { build, healthcheck }] of all) {
+      if ([ONCE, NAMES, PROBE_NAMES].includes(name)) continue
       if (healthcheck) assert.equal(healthcheck.test[0], 'CMD', name)
       else assert.match(text(build?.dockerfile ?? 'no Dockerfile'), /^HEALTHCHECK .*\\\n {2}CMD \["/m, name)
     }
@@ -279,7 +321,7 @@ describe('.env.example', () => {
   })
 
   test('changes nothing when it is used unchanged', unless(composeMissing()), () => {
-    const passedOn = new Set([...PROXY_VARIABLES, ...ALERT_ROWS.map(({ variable }) => variable)])
+    const passedOn = new Set([...PROXY_VARIABLES, ...PROBE_VARIABLES, ...ALERT_ROWS.map(({ variable }) => variable)])
     const values = [...settingsIn(text('.env.example'))].filter(([name]) => !passedOn.has(name))
     const nothing = { SETTINGS_FILE: '.env' }
     assert.deepEqual(readProject({ env: Object.fromEntries(values) }), readProject({ env: nothing }))

@@ -113,6 +113,15 @@ describe('The stack', unless(...own, ...others), () => {
     }
   })
 
+  test('has no target of Prometheus that is missing: the probe does not run', async () => {
+    const { activeTargets } = await asked<{ activeTargets: readonly { readonly labels: { readonly job: string } }[] }>(
+      stack.container('prometheus'),
+      '/api/v1/targets?state=active',
+    )
+    const jobs = activeTargets.map(({ labels }) => labels.job)
+    assert.deepEqual(jobs.toSorted(), ['ahasend-smtp-proxy', 'alertmanager'])
+  })
+
   test('hides the monitoring from apps', async () => {
     const app = stack.container('traffic')
     for (const url of ['http://prometheus:9090/', 'http://alertmanager:9093/', 'http://tempo:3200/'])
@@ -196,7 +205,7 @@ describe('In another project', unless(...own), () => {
 
   test('misspelled names in its .env are reported', () => {
     const file = join(directory, 'settings')
-    writeFileSync(file, 'PROXY_LISTN=smtp://0.0.0.0:25\nALERT_WEBHOK_URL=https://example.com/\n')
+    writeFileSync(file, 'PROXY_LISTN=smtp://0.0.0.0:25\nALERT_WEBHOK_URL=https://example.com/\nPROBE_PASWORD=hunter2\n')
     const run = (...args: readonly string[]) => compose(['run', '--rm', '--no-deps', ...args], { SETTINGS_FILE: file })
     const check = run('proxy-names')
     assert.equal(check.ok, false)
@@ -204,5 +213,8 @@ describe('In another project', unless(...own), () => {
     const alerts = run('alertmanager-config')
     assert.equal(alerts.ok, false)
     assert.match(alerts.stderr + alerts.stdout, /^ALERT_WEBHOK_URL: .* Did you mean ALERT_WEBHOOK_URL\?$/m)
+    const probe = run('probe-names')
+    assert.equal(probe.ok, false)
+    assert.match(probe.stderr + probe.stdout, /^PROBE_PASWORD: .* Did you mean PROBE_PASSWORD\?$/m)
   })
 })

@@ -1,7 +1,7 @@
 /** Selectors: the name of a metric and the conditions on its labels, in PromQL. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { labels, labelsOf, metric, within } from '../../dashboards/names.ts'
+import { labels, labelsOf, metric, within, withoutProbe } from '../../dashboards/names.ts'
 
 const all = within('')
 
@@ -42,6 +42,12 @@ const SELECTORS: readonly (readonly [selector: string, expected: string])[] = [
 ]
 
 for (const [selector, expected] of SELECTORS) test(expected, () => assert.equal(selector, expected))
+
+test('the condition that excludes the probe, for metrics that have a label for the app', () => {
+  assert.equal(withoutProbe('replies'), 'smtp_client_name!="probe"')
+  assert.equal(withoutProbe('dials'), '')
+  assert.equal(withoutProbe('uptime'), '')
+})
 
 test('labels are joined for by, on and ignoring', () => {
   assert.equal(labels('job', 'server.address', 'le'), 'job, server_address, le')

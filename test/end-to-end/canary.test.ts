@@ -46,7 +46,8 @@ const RECORDS_AND_TAIL = ['/tail', ...RECORDS]
 const DOMAINS: Found = {
   'address in a PROXY header of version 1': RECORDS,
   'address in a PROXY header of version 2': RECORDS,
-  'address of a client that may not connect': RECORDS,
+  // the status page shows addresses instead of networks
+  'address of a client that may not connect': ['/', ...RECORDS],
   'domain of the sender': RECORDS_AND_TAIL,
   'domain of the recipient': RECORDS,
   'domain of a refused recipient': RECORDS,
@@ -60,6 +61,18 @@ const ADDRESSES: Found = {
   'refused recipient': RECORDS,
   'Message-ID': RECORDS,
   'domain of the Message-ID': RECORDS,
+}
+
+/**
+ * The status page shows the address of these clients only if their session failed, and whether it does depends on which peer
+ * closes first. Without PROXY_RECORD_ADDRESSES, no page may contain them.
+ */
+const ON_THE_PAGE_IF_FAILED = ['address in a PROXY header of version 1', 'address in a PROXY header of version 2']
+
+function withoutFailures(found: Found): Found {
+  const sinksOf = (place: string, sinks: readonly string[]) =>
+    ON_THE_PAGE_IF_FAILED.includes(place) ? sinks.filter((sink) => sink !== '/') : sinks
+  return Object.fromEntries(Object.entries(found).map(([place, sinks]) => [place, sinksOf(place, sinks)]))
 }
 
 const RUNS: readonly (readonly [name: string, env: Readonly<Record<string, string>>, allowed: Found])[] = [
@@ -83,7 +96,9 @@ describe('Canaries in every place', { concurrency: 2 }, () => {
 
       test('outputs no canary that is not allowed (PRV-01, PRV-02, PRV-03)', (context) => {
         context.diagnostic(`${stage.canaries.places.length} places x ${Object.keys(sinks).length} sinks`)
-        assert.deepEqual(stage.canaries.search(sinks), sorted(allowed))
+        const found = stage.canaries.search(sinks)
+        const areShown = env.PROXY_RECORD_ADDRESSES !== undefined
+        assert.deepEqual(areShown ? withoutFailures(found) : found, sorted(allowed))
       })
 
       test('writes to every sink', () => {

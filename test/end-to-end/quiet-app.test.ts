@@ -1,18 +1,17 @@
 /** An app that sends one message a minute, each on a new connection, through a proxy that preconnects. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import { MeterProvider } from '@opentelemetry/sdk-metrics'
 import nodemailer from 'nodemailer'
 import { createMetrics } from '../../otel/metrics/metrics.ts'
 import { createPrometheus } from '../../otel/metrics/prometheus.ts'
 import { combine } from '../../proxy/events/observer.ts'
 import { startServer } from '../../proxy/server/server.ts'
+import { RENEW_MS } from '../../proxy/upstream/preconnect.ts'
 import { DEFAULT_ACCOUNT, startSimulator } from '../simulator/simulator.ts'
 import { Clock } from '../support/in-process/clock.ts'
 import { configOf } from '../support/in-process/config.ts'
 import { Recorder } from '../support/in-process/recorder.ts'
-import { until } from '../support/waiting/until.ts'
 
 const MINUTES = 5
 
@@ -45,11 +44,10 @@ test('one message per minute uses a preconnected connection each time', async ()
   for (let minute = 1; minute <= MINUTES; minute += 1) {
     // the age of a connection counts in steps: a test that jumps a whole minute would skip the renewals
     for (let step = 0; step < 6; step += 1) {
-      await until('a connection is ready', () => open(recorder) >= 1)
+      await recorder.ready(RENEW_MS)
       clock.passes(10_000)
-      await pause(50)
     }
-    await until('a connection is ready', () => open(recorder) >= 1)
+    await recorder.ready(RENEW_MS)
     await send(String(minute))
     await recorder.closed(minute + 1)
   }
@@ -69,9 +67,3 @@ test('one message per minute uses a preconnected connection each time', async ()
   assert.match(page, new RegExp(`^smtp_proxy_upstream_preconnections_total\\{.*_end="used".*\\} ${MINUTES}$`, 'm'))
   assert.match(page, /^smtp_proxy_upstream_preconnections_total\{.*_end="lost".*\} 0$/m)
 })
-
-/** Preconnected connections that no session has and that were not closed. */
-function open({ preconnects, upstreamEvents, sessions }: Recorder): number {
-  const unused = upstreamEvents.filter(({ type }) => type === 'unused')
-  return preconnects.length - unused.length - sessions.flatMap((session) => session.all('handover')).length
-}

@@ -58,6 +58,14 @@ test('what is accepted, given up or idle is no failure', () => {
   assert.deepEqual(failures.reports(), [])
 })
 
+test('failures of the probe are not kept', () => {
+  const failures = failuresOf(
+    new SessionStory({ clientName: 'probe' }).greeted(DISABLED).closed('upstream_closed'),
+    new SessionStory({ clientName: 'probe' }).greeted().mail().refused('MAIL', DISABLED).closed('quit'),
+  )
+  assert.deepEqual(failures.reports(), [])
+})
+
 test(`only the last ${FAILURES} are kept, the newest first`, () => {
   const stories = Array.from({ length: FAILURES + 5 }, (_, number) =>
     new SessionStory({ at: 1_000_000 + number, sessionId: `session-${number}` }).greeted(DISABLED).closed('quit'),

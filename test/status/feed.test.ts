@@ -45,6 +45,22 @@ test('messages count by outcome, replies by code and cause, and the final reply 
   assert.ok(p50 > 35 && p50 < 45, `${p50}`)
 })
 
+test('the probe counts nowhere, except that its dials show whether AhaSend can be reached', () => {
+  const probe = () => new SessionStory({ clientName: 'probe' }).dials().greeted()
+  const feed = feedOf(
+    probe().authenticated('PLAIN', LOGIN).closed('quit'),
+    probe().authenticated().mail().rcpt().reset().closed('quit'),
+    probe()
+      .mail()
+      .refused('MAIL', reply(521, { cause: 'account_disabled' }))
+      .closed('quit'),
+    new SessionStory({ clientName: 'probe' }).dials({ error: 'tls_untrusted' }).closed('dial_failed'),
+  )
+  assert.deepEqual([...sumByApp(feed.minutes.last(1_000_000)).keys()], [])
+  assert.deepEqual([feed.moments.accountDisabledAt, feed.moments.logins.size], [undefined, 0])
+  assert.equal(feed.upstreams.reports()[0]?.last?.error, 'tls_untrusted')
+})
+
 const REFUSED: readonly [what: string, story: SessionStory, refused: number][] = [
   ['a greeting that refuses', new SessionStory().greeted(LOAD).closed('upstream_421'), 1],
   [

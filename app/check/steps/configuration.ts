@@ -7,6 +7,7 @@ import { foreignVariables, misspelledVariables } from '../../../proxy/settings/c
 import type { Environment } from '../../../settings/environment.ts'
 import { unknownNames } from '../../../settings/names.ts'
 import type { ReadText } from '../../../settings/readers.ts'
+import { unknownProbeNames } from '../../probe/settings.ts'
 import { HELP } from './help.ts'
 import { failed, note, type Outcome, ok, type Step } from './step.ts'
 
@@ -52,12 +53,17 @@ export function settingsFileStep(file: SettingsFile): Step {
 
 function namesIn({ env, code }: SettingsFile): Outcome {
   if (!env) return note(code === 'ENOENT' ? 'there is none, so Compose uses the defaults' : `cannot be read (${code})`)
-  const [alerts, stack] = [unknownNames(env, ALERT_NAMES), unknownNames(env, STACK_VARIABLES)]
-  const misspelled = [...misspelledVariables(env), ...alerts.misspelled, ...stack.misspelled]
+  const [alerts, stack, probe] = [
+    unknownNames(env, ALERT_NAMES),
+    unknownNames(env, STACK_VARIABLES),
+    unknownProbeNames(env),
+  ]
+  const misspelled = [...misspelledVariables(env), ...alerts.misspelled, ...stack.misspelled, ...probe.misspelled]
+  const foreign = [...alerts.foreign, ...probe.foreign]
   const warnings = [
     ...foreignVariables(env),
     ...unknownOtelVariables(env),
-    ...(alerts.foreign.length > 0 ? [`${alerts.foreign.join(', ')}: unknown and ignored.`] : []),
+    ...(foreign.length > 0 ? [`${foreign.join(', ')}: unknown and ignored.`] : []),
   ].map((warning) => `warning: ${warning}`)
   if (misspelled.length === 0) return ok('all names are known. Only Compose reads this file', warnings)
   return failed('it contains misspelled names, which Compose ignores without a message', {

@@ -1,11 +1,7 @@
-/** The user name and the password for the `check` command. They are never printed. */
+/** Reads the user name and the password for the `check` command. */
 import { type Environment, isSet } from '../../../settings/environment.ts'
 import type { ReadText } from '../../../settings/readers.ts'
-
-export interface Login {
-  readonly user: string
-  readonly password: string
-}
+import { type Login, loginIn } from '../../conversation/login.ts'
 
 /** The variables of the environment. Only `check` reads them. */
 export const LOGIN_VARIABLES = ['PROXY_CHECK_USER', 'PROXY_CHECK_PASSWORD'] as const
@@ -29,20 +25,11 @@ function fromEnvironment(env: Environment): ReturnType<typeof readLogin> {
 
 function fromFile(file: string, readText: ReadText): ReturnType<typeof readLogin> {
   try {
-    const [user, password] = readText(file).split(/\r?\n/)
-    if (user && password) return { login: { user, password } }
+    const login = loginIn(readText(file))
+    if (login) return { login }
     return { mistake: 'check: --login-file: expected the user name on the first line and the password on the second.' }
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
     return { mistake: `check: --login-file: expected a file that this user can read (${code}).` }
   }
-}
-
-/** Replaces the password, and every form in which AUTH sends it. */
-export function redactor(login: Login | undefined): (text: string) => string {
-  if (!login) return (text) => text
-  const { user, password } = login
-  const base64 = (text: string) => Buffer.from(text).toString('base64')
-  const secrets = [base64(`\0${user}\0${password}`), base64(password), password]
-  return (text) => secrets.reduce((shown, secret) => shown.replaceAll(secret, '***'), text)
 }

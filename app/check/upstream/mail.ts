@@ -4,10 +4,11 @@ import type { CommandName } from '../../../proxy/events/closed-sets.ts'
 import { authority } from '../../../proxy/settings/addresses.ts'
 import type { UpstreamAddress } from '../../../proxy/settings/config.ts'
 import type { Dialer, DialResult } from '../../../proxy/upstream/dialer.ts'
+import { authenticate } from '../../conversation/authentication.ts'
+import { type Answer, Conversation, ehlo, NoAnswer } from '../../conversation/conversation.ts'
+import { type Login, redactor } from '../../conversation/login.ts'
 import { HELP } from '../steps/help.ts'
 import { failed, note, type Outcome, ok, type Step } from '../steps/step.ts'
-import { type Answer, Conversation, ehlo, NoAnswer } from './conversation.ts'
-import { type Login, redactor } from './login.ts'
 import { dialFailure, noAnswer, refusal } from './replies.ts'
 
 /** An upstream, and how it is dialled. */
@@ -106,36 +107,18 @@ async function outcomeOf(conversation: Conversation, login: Login | undefined, t
   }
 }
 
-/** AUTH PLAIN, or AUTH LOGIN if the server offers only that. Returns the refusal, or nothing. */
+/** Returns the refusal, or nothing. */
 async function logIn(conversation: Conversation, hello: Answer, login: Login): Promise<Outcome | undefined> {
-  const offered = hello.lines.flatMap(
-    (line) => /^250[ -]AUTH[ =](.*)$/i.exec(line)?.[1]?.toUpperCase().split(' ') ?? [],
-  )
-  if (!offered.some((name) => name === 'PLAIN' || name === 'LOGIN')) {
+  const answer = await authenticate(conversation, hello, login)
+  if (!answer) {
     return failed('the server offers neither AUTH PLAIN nor AUTH LOGIN', {
       next: "Check that PROXY_UPSTREAM names AhaSend's server.",
       see: HELP.other,
     })
   }
-  const answer = await (offered.includes('PLAIN') ? authPlain : authLogin)(conversation, login)
   if (answer.code === 235) return undefined
   const { text, ...help } = refusal('AUTH', answer.code, answer.text)
   return failed(text, { ...help, details: [answer.lines.at(-1) ?? ''] })
-}
-
-function authPlain(conversation: Conversation, { user, password }: Login): Promise<Answer> {
-  return conversation.send(`AUTH PLAIN ${base64(`\0${user}\0${password}`)}\r\n`, 'AUTH PLAIN ***')
-}
-
-async function authLogin(conversation: Conversation, { user, password }: Login): Promise<Answer> {
-  const begun = await conversation.send('AUTH LOGIN\r\n')
-  if (begun.code !== 334) return begun
-  const named = await conversation.send(`${base64(user)}\r\n`, '***')
-  return named.code === 334 ? conversation.send(`${base64(password)}\r\n`, '***') : named
-}
-
-function base64(text: string): string {
-  return Buffer.from(text).toString('base64')
 }
 
 async function transact(conversation: Conversation, message: TestMessage): Promise<Outcome> {

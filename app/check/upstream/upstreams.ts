@@ -3,10 +3,10 @@ import type { Dial } from '../../../proxy/events/dial.ts'
 import { authority } from '../../../proxy/settings/addresses.ts'
 import type { Config, UpstreamAddress } from '../../../proxy/settings/config.ts'
 import type { Dialer } from '../../../proxy/upstream/dialer.ts'
+import { Conversation, ehlo, NoAnswer } from '../../conversation/conversation.ts'
 import { daysLeft } from '../steps/certificate.ts'
 import type { TimeEvidence } from '../steps/clock.ts'
 import { type Outcome, ok, type Step } from '../steps/step.ts'
-import { Conversation, ehlo, NoAnswer } from './conversation.ts'
 import { dialFailure, noAnswer, refusal } from './replies.ts'
 
 /** What the dials of the upstreams (`host:port`) showed. */

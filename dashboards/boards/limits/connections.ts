@@ -1,11 +1,11 @@
 /** The second row: whether connections to AhaSend are fast and stable. */
 import * as units from '@grafana/grafana-foundation-sdk/units'
-import { closeColors, dialColors, lookupColors, preconnectionColors } from '../../panels/colors.ts'
+import { closeColors, dialColors, lookupColors } from '../../panels/colors.ts'
 import { areas, events, heatmap, lines } from '../../panels/graphs.ts'
 import { runbookLink } from '../../panels/links.ts'
 import { sumBy } from '../../panels/panels.ts'
 import { SELECTED_APPS, spanWith, tracesLink, tracesOfFailedDials } from '../../panels/traces.ts'
-import { perMinute, quantile, RATE_INTERVAL, rarePerMinute, select, sum } from '../../promql/queries.ts'
+import { quantile, RATE_INTERVAL, rarePerMinute, select, sum } from '../../promql/queries.ts'
 import type { Row } from '../dashboard.ts'
 
 const lifetimes = heatmap({
@@ -53,35 +53,16 @@ const failedDials = events({
   description:
     'Attempts to connect to an upstream that failed, per minute. greeting_refused: a 421 instead of a ' +
     "greeting. local_resources_exhausted: the proxy's machine has no file descriptor, local port or memory " +
-    'left. All other reasons are network, DNS or TLS failures; the proxy sends nothing if it cannot verify the ' +
-    'certificate.',
-  queries: [sumBy(rarePerMinute('dials', { 'error.type': { not: '' } }), 'server.address', 'error.type')],
-  colors: dialColors,
+    'left. name_not_found, resolver_failed and resolver_timeout: DNS lookups, one every five seconds and event loop; mail ' +
+    'continues with the last answer for an hour (five minutes with name_not_found), so repair the DNS resolver before that. ' +
+    'All other reasons are network, DNS or TLS failures; the proxy sends nothing if it cannot verify the certificate.',
+  queries: [
+    sumBy(rarePerMinute('dials', { 'error.type': { not: '' } }), 'server.address', 'error.type'),
+    sumBy(rarePerMinute('lookups', { 'error.type': { not: '' } }), 'server.address', 'error.type'),
+  ],
+  colors: { ...dialColors, ...lookupColors },
   noValue: 'No failed dials seen',
   links: [tracesOfFailedDials, runbookLink('AhaSendUnreachable'), runbookLink('SmtpProxyOutOfResources')],
-})
-
-const preconnections = lines({
-  title: 'What became of preconnected connections?',
-  description:
-    'Connections that the proxy had ready (PROXY_WARM_CONNECTIONS), per minute. used: a session did not wait for a ' +
-    'connection to AhaSend. expired: it was closed unused, at most two a minute while sessions are rare. lost: AhaSend closed ' +
-    'it first.',
-  unit: units.Short,
-  queries: [sumBy(perMinute('preconnections'), 'smtp.preconnection.end')],
-  colors: preconnectionColors,
-})
-
-const failedLookups = events({
-  title: 'Failed DNS lookups',
-  description:
-    "Lookups of AhaSend's name that failed, per minute and event loop, which looks it up every five seconds. Mail continues " +
-    'with the addresses of the last answer: for an hour, or for five minutes with name_not_found. Repair the DNS resolver of ' +
-    'the machine or container before that.',
-  queries: [sumBy(rarePerMinute('lookups', { 'error.type': { not: '' } }), 'server.address', 'error.type')],
-  colors: lookupColors,
-  noValue: 'No failed lookups seen',
-  links: [runbookLink('AhaSendUnreachable')],
 })
 
 export const connections: Row = {
@@ -92,7 +73,5 @@ export const connections: Row = {
     [12, reasons],
     [12, phases],
     [12, failedDials],
-    [12, preconnections],
-    [12, failedLookups],
   ],
 }

@@ -5,6 +5,7 @@ import { text } from '../../panels/panels.ts'
 import { dashboard, type Row } from '../dashboard.ts'
 import { history } from './history.ts'
 import { kinds } from './kinds.ts'
+import { probe } from './probe.ts'
 import { summary } from './summary.ts'
 
 const codesTable = text({
@@ -24,5 +25,5 @@ export const refusals = dashboard({
   title: 'AhaSend: refusals',
   question:
     'Who refuses what: which command, with which code, for which app? What does it mean at AhaSend, and who must act?',
-  rows: [summary, kinds, history, codes],
+  rows: [summary, kinds, history, probe, codes],
 })

@@ -16,6 +16,7 @@ import { unless } from '../../support/programs/programs.ts'
 const JOB = 'ahasend-smtp-proxy'
 const SERVER = { server_address: 'send.ahasend.com' }
 const BILLING = { ...SERVER, smtp_client_name: 'billing' }
+const PROBE = { instance: 'probe:9465', smtp_probe_step: 'mail' }
 const WEB = { ...SERVER, smtp_client_name: 'web' }
 
 function alert(alertname: AlertName, severity: string, labels: Labels = {}): Labels {
@@ -61,6 +62,32 @@ const CASES: readonly {
       alert('AhaSendUnreachable', 'warning', { server_address: 'send-us.ahasend.com', error_type: 'tls_untrusted' }),
       alert('SmtpProxyErrorBudgetBurning', 'critical'),
     ],
+  },
+  {
+    name: 'an outage that is named inhibits the failing probe, but not its own faults and not its absence',
+    notifies: [
+      alert('AhaSendLoadShedding', 'critical', SERVER),
+      alert('SmtpProxyProbeFailing', 'warning', { ...PROBE, instance: 'other:9465', error_type: '535' }),
+      alert('SmtpProxyProbeAbsent', 'warning'),
+    ],
+    inhibited: [alert('SmtpProxyProbeFailing', 'critical', { ...PROBE, error_type: '421' })],
+  },
+  {
+    name: 'a disabled account inhibits the probe that is refused with 521, but not other failures',
+    notifies: [
+      alert('AhaSendAccountDisabled', 'critical', BILLING),
+      alert('SmtpProxyProbeFailing', 'critical', { ...PROBE, error_type: 'timeout' }),
+    ],
+    inhibited: [alert('SmtpProxyProbeFailing', 'critical', { ...PROBE, error_type: '521' })],
+  },
+  {
+    name: 'a probe that fails alone notifies, and inhibits nothing',
+    notifies: [
+      alert('SmtpProxyProbeFailing', 'critical', { ...PROBE, error_type: 'timeout' }),
+      alert('SmtpProxyErrorBudgetBurning', 'critical'),
+      alert('AhaSendCredentialsRejected', 'warning', BILLING),
+    ],
+    inhibited: [],
   },
   {
     name: 'dropped sessions inhibit the error budget',

@@ -8,7 +8,14 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { STACK_SECTIONS, STACK_VARIABLES } from '../../../dashboards/alertmanager/stack-variables.ts'
 import { COMPOSE_NAMES } from '../../../proxy/settings/checks.ts'
-import { FIXED, isOfProxy, PROXY_VARIABLES, variablesIn } from '../../support/containers/compose.ts'
+import {
+  FIXED,
+  isOfProbe,
+  isOfProxy,
+  PROBE_VARIABLES,
+  PROXY_VARIABLES,
+  variablesIn,
+} from '../../support/containers/compose.ts'
 
 const [compose, rehearsal] = ['compose.yaml', 'rehearsal.env'].map((file) =>
   readFileSync(join(import.meta.dirname, '../../..', file), 'utf8'),
@@ -25,7 +32,8 @@ test('each row has the default of compose.yaml and a meaning', () => {
 
 test('each variable of compose.yaml is known, and those of the proxy that are not settings are documented', () => {
   const names = [...inCompose.keys()]
-  assert.deepEqual(names.filter((name) => !isOfProxy(name)).sort(), STACK_VARIABLES.toSorted())
+  const ofStack = names.filter((name) => !isOfProxy(name) && !isOfProbe(name))
+  assert.deepEqual(ofStack.sort(), STACK_VARIABLES.toSorted())
   const ofProxy = names.filter((name) => isOfProxy(name) && ![...PROXY_VARIABLES, ...FIXED].includes(name))
   assert.deepEqual(ofProxy.sort(), COMPOSE_NAMES.toSorted())
   assert.deepEqual(
@@ -34,9 +42,14 @@ test('each variable of compose.yaml is known, and those of the proxy that are no
   )
 })
 
-test('compose.yaml passes every setting of the proxy on, and rehearsal.env replaces it', () => {
-  const unlisted = PROXY_VARIABLES.filter((name) => !new RegExp(`^[^#\\n]*\\b${name}\\b`, 'm').test(compose))
-  assert.deepEqual(unlisted, [], 'list these settings under `environment` of the service proxy in compose.yaml')
-  const kept = PROXY_VARIABLES.filter((name) => !new RegExp(`^${name}=`, 'm').test(rehearsal))
+test('compose.yaml passes every setting of the proxy and of the probe on, and rehearsal.env replaces it', () => {
+  const variables = [...PROXY_VARIABLES, ...PROBE_VARIABLES]
+  const unlisted = variables.filter((name) => !new RegExp(`^[^#\\n]*\\b${name}\\b`, 'm').test(compose))
+  assert.deepEqual(
+    unlisted,
+    [],
+    'list these settings under `environment` of the service proxy or probe in compose.yaml',
+  )
+  const kept = variables.filter((name) => !new RegExp(`^${name}=`, 'm').test(rehearsal))
   assert.deepEqual(kept, [], 'add a line `NAME=` for each of these settings to rehearsal.env')
 })

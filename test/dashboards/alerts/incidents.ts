@@ -4,11 +4,12 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { AlertName, Severity } from '../../../dashboards/alerts/alert.ts'
 import { prometheusRules } from '../../../dashboards/generate/alert-files.ts'
 import { AUTH_PLAIN, ask, mail, send } from '../../simulator/client.ts'
-import { type Simulator, startSimulator } from '../../simulator/simulator.ts'
+import { DEFAULT_ACCOUNT, type Simulator, startSimulator } from '../../simulator/simulator.ts'
 import { writeTemporaryFiles } from '../../support/files/temporary-files.ts'
 import { App } from '../../support/monitoring/alert-stage.ts'
 import { type Prometheus, startPrometheus } from '../../support/monitoring/prometheus.ts'
 import { exhaustDescriptors } from '../../support/processes/file-descriptors.ts'
+import { type ProbeProcess, startProbe } from '../../support/processes/probe-process.ts'
 import type { ProxyProcess } from '../../support/processes/proxy-process.ts'
 import { enterTls, failTls, idleUntilClosed, loggedIn, startBefore } from '../../support/processes/running-proxy.ts'
 import { connectClient } from '../../support/sockets/scripted-peers.ts'
@@ -33,6 +34,7 @@ export interface Stage {
   readonly simulator: Simulator
   readonly proxy: ProxyProcess
   readonly prometheus: Prometheus
+  readonly probe: ProbeProcess
 }
 
 /** Mail flows, certificates expire tomorrow, spans are lost, and one of two proxies is dead. */
@@ -44,6 +46,7 @@ export async function startStage(stack: AsyncDisposableStack): Promise<Stage> {
   const simulator = stack.use(await startSimulator({ authority, certificate }))
   const proxy = stack.use(
     await startBefore(simulator, {
+      PROXY_LISTEN: 'smtp://127.0.0.1:0,smtp://127.0.0.1:0?client=probe',
       PROXY_CLIENTS: 'billing=127.0.0.1',
       PROXY_WARM_CONNECTIONS: '0',
       PROXY_MAX_SESSIONS: `${MOST_SESSIONS}`,
@@ -55,13 +58,26 @@ export async function startStage(stack: AsyncDisposableStack): Promise<Stage> {
       OTEL_BSP_SCHEDULE_DELAY: '100',
     }),
   )
-  const targets = [proxy.adminPort, DEAD_PORT].map((port) => ({ job: JOB, url: `http://127.0.0.1:${port}/metrics` }))
+  const probe = stack.use(
+    await startProbe({
+      PROBE_TARGET: `smtp://127.0.0.1:${proxy.ports[1]}`,
+      PROBE_USER: DEFAULT_ACCOUNT.user,
+      PROBE_PASSWORD: DEFAULT_ACCOUNT.pass,
+      PROBE_FROM: 'probe@example.com',
+      PROBE_INTERVAL: '10s',
+      PROBE_TIMEOUT: '10s',
+      PROBE_TLS: 'unverified',
+    }),
+  )
+  const targetOf = (job: string, port: number) => ({ job, url: `http://127.0.0.1:${port}/metrics` })
+  const proxies = [proxy.adminPort, DEAD_PORT].map((port) => targetOf(JOB, port))
+  const targets = [...proxies, targetOf(`${JOB}-probe`, probe.metricsPort)]
   const prometheus = stack.use(await startPrometheus({ targets, rules: prometheusRules({ timeScale: SCALE }) }))
   stack.use(new App(proxy, 400))
   const accepted = 'smtp_proxy_transactions_total{smtp_transaction_outcome="accepted"}'
   await prometheus.waitFor(`sum(${accepted}) > 20 and sum(${accepted} offset 6s) > 0`)
   await enterTls(proxy.port, STRANGER)
-  return { simulator, proxy, prometheus }
+  return { simulator, proxy, prometheus, probe }
 }
 
 /** Alerts that fire from the start, without a button. */
@@ -217,6 +233,21 @@ export const INCIDENTS: readonly {
       while (tries) await Promise.all([failTls(proxy.port, STRANGER), pause(500)])
       await raised
     },
+  },
+  {
+    name: 'AhaSend refuses RSET, which only the probe sends',
+    raises: ['SmtpProxyProbeFailing critical'],
+    happens: async ({ simulator }) => simulator.faults.set('451-at-rset'),
+  },
+  {
+    name: 'AhaSend refuses the recipient of the probe',
+    raises: ['SmtpProxyProbeFailing warning'],
+    happens: async ({ simulator }) => simulator.faults.set('550-at-rcpt'),
+  },
+  {
+    name: 'the probe disappears',
+    raises: ['SmtpProxyProbeAbsent warning'],
+    happens: async ({ probe }) => void (await probe.stop('SIGKILL')),
   },
   {
     name: 'a proxy without free file descriptors',

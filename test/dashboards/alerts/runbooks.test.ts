@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { PROBE_ROWS } from '../../../app/probe/settings.ts'
 import { ALERT_ROWS } from '../../../dashboards/alertmanager/settings.ts'
 import { type AlertName, alertNames } from '../../../dashboards/alerts/alert.ts'
 import { attributes, commands, details, labelOf, spans } from '../../../otel/names/names.ts'
@@ -122,9 +123,9 @@ for (const name of alertNames) {
     })
 
     test('names settings that exist', () => {
-      const rows = [...PROXY_ROWS, ...OTEL_ROWS, ...ALERT_ROWS].map(({ variable }) => variable as string)
+      const rows = [...PROXY_ROWS, ...OTEL_ROWS, ...ALERT_ROWS, ...PROBE_ROWS].map(({ variable }) => variable as string)
       const compose = readFileSync(join(DASHBOARDS, '..', 'compose.yaml'), 'utf8')
-      const named = text.match(/\b(PROXY|OTEL|ALERT)_[A-Z_]+/g) ?? []
+      const named = text.match(/\b(PROXY|OTEL|ALERT|PROBE)_[A-Z_]+/g) ?? []
       assert.deepEqual(
         named.filter((variable) => !rows.includes(variable) && !compose.includes(`\${${variable}:`)),
         [],

@@ -100,12 +100,19 @@ function variableRule(name: 'job' | 'instance', label: string): Rule {
   }
 }
 
+/** The probe is another process: its job is that of the proxy and `-probe`, and its instance none of the proxy's. */
+const OF_THE_PROBE = 'job=~"(?:$job)-probe"'
+
 function targetRule(name: 'job' | 'instance'): Rule {
   const condition = `${name}=~"$${name}"`
   return {
     name: `target-${name}-rule`,
     violations: (dashboard) =>
-      wrongQueries(dashboard, (expr) => selectorsIn(expr).some(({ conditions }) => !conditions.includes(condition))),
+      wrongQueries(dashboard, (expr) =>
+        selectorsIn(expr).some(({ metric, conditions }) =>
+          metric.startsWith('smtp_proxy_probe_') ? !conditions.includes(OF_THE_PROBE) : !conditions.includes(condition),
+        ),
+      ),
     violate: (dashboard) => changeQuery(dashboard, condition, `${name}="one"`),
   }
 }

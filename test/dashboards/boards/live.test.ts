@@ -3,16 +3,20 @@
  * failure that it knows. Each query returns data, or is on the list of queries that must return none.
  */
 import assert from 'node:assert/strict'
+import net from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createTransport } from 'nodemailer'
+import { AUTH_PLAIN, ask } from '../../simulator/client.ts'
 import { DEFAULT_ACCOUNT, type Simulator, startSimulator } from '../../simulator/simulator.ts'
 import { newBook } from '../../support/books/book.ts'
 import { type Asked, filledIn, queriesOf, readDashboards, selectorsIn } from '../../support/monitoring/dashboards.ts'
 import { type Prometheus, prometheusMissing, startPrometheus } from '../../support/monitoring/prometheus.ts'
+import { type ProbeProcess, startProbe } from '../../support/processes/probe-process.ts'
 import type { ProxyProcess } from '../../support/processes/proxy-process.ts'
 import { failTls, loggedIn, startBefore } from '../../support/processes/running-proxy.ts'
 import { unless } from '../../support/programs/programs.ts'
+import { listenOnLoopback } from '../../support/sockets/listen.ts'
 import { connectClient } from '../../support/sockets/scripted-peers.ts'
 import { CLIENT_SETTINGS, STRANGER } from '../../support/traffic/mixed-mail.ts'
 import { sendMixedMail } from '../../support/traffic/mixed-traffic.ts'
@@ -26,7 +30,7 @@ const JOB = 'ahasend-smtp-proxy'
  * `refuseAgain` does. A query that returns data must leave the list.
  */
 const EMPTY: Readonly<Record<string, string>> = {
-  'AhaSend: connections and limits / Failed DNS lookups / A': 'the resolver of this machine answers',
+  'AhaSend: connections and limits / Failed dials by reason / B': 'the resolver of this machine answers',
   'AhaSend: the proxy itself / Telemetry losses / A':
     'the log is read and nothing is exported, so no telemetry is lost',
   'AhaSend: the proxy itself / Telemetry losses / B': 'a failing observer would be a bug',
@@ -37,18 +41,26 @@ interface Stage {
   readonly simulator: Simulator
   readonly proxy: ProxyProcess
   readonly prometheus: Prometheus
+  readonly probe: ProbeProcess
+  readonly probed: AsyncDisposableStack
 }
 
 async function startProxyAndPrometheus(env: Readonly<Record<string, string>> = {}): Promise<Stage> {
   const simulator = await startSimulator({ ledger: 'records' })
   const proxy = await startBefore(simulator, { ...CLIENT_SETTINGS, ...env })
-  const url = `http://127.0.0.1:${proxy.adminPort}/metrics`
-  const prometheus = await startPrometheus({ targets: [{ job: JOB, url }] })
-  await prometheus.waitFor(`up{job="${JOB}"} == 1`)
-  return { simulator, proxy, prometheus }
+  const probed = new AsyncDisposableStack()
+  const probe = await startProbed(probed)
+  const targets = [
+    { job: JOB, url: `http://127.0.0.1:${proxy.adminPort}/metrics` },
+    { job: `${JOB}-probe`, url: `http://127.0.0.1:${probe.metricsPort}/metrics` },
+  ]
+  const prometheus = await startPrometheus({ targets })
+  await prometheus.waitFor('sum(up) == 2')
+  return { simulator, proxy, prometheus, probe, probed }
 }
 
-async function stopAll({ simulator, proxy, prometheus }: Stage): Promise<void> {
+async function stopAll({ simulator, proxy, prometheus, probed }: Stage): Promise<void> {
+  await probed.disposeAsync()
   await proxy.stop('SIGKILL')
   await prometheus.stop()
   await simulator.close()
@@ -64,6 +76,7 @@ describe('with mail of every kind', unless(prometheusMissing()), () => {
     await becomeOpaque(stage.proxy)
     await refuseAgain(stage)
     await failTls(stage.proxy.port)
+    await probeThrice(stage)
   })
 
   after(() => stopAll(stage))
@@ -115,6 +128,32 @@ describe('with mail of every kind', unless(prometheusMissing()), () => {
   })
 })
 
+/**
+ * A probe of a server that accepts only the second connection. The traffic of this test plans each connection to the proxy,
+ * so the probe must not use it.
+ */
+async function startProbed(stack: AsyncDisposableStack): Promise<ProbeProcess> {
+  let connections = 0
+  const server = net.createServer((socket) => {
+    connections += 1
+    socket.write(connections === 2 ? '220 probed.example\r\n' : '421 4.3.2 not now\r\n')
+    socket
+      .on('error', () => {})
+      .on('data', (line) => socket.write(`${line}`.startsWith('QUIT') ? '221 bye\r\n' : '250 ok\r\n'))
+  })
+  const port = await listenOnLoopback(server)
+  stack.defer(() => void server.close())
+  return stack.use(
+    await startProbe({ PROBE_TARGET: `smtp://127.0.0.1:${port}`, PROBE_INTERVAL: '10s', PROBE_TIMEOUT: '10s' }),
+  )
+}
+
+/** A rate shows only growth, and a graph of failures only those of now: a run failed, one succeeded, and one failed. */
+async function probeThrice({ prometheus, probe }: Stage): Promise<void> {
+  await probe.line(({ msg }) => msg === 'probe succeeds again', 60_000)
+  await prometheus.waitFor('sum(smtp_proxy_probe_runs_total{error_type="421"}) == 2')
+}
+
 /** A session with an unknown command that may have a payload. */
 async function becomeOpaque(proxy: ProxyProcess): Promise<void> {
   const [client] = await loggedIn(proxy, 1)
@@ -155,7 +194,7 @@ describe('"Is mail flowing?"', unless(prometheusMissing()), () => {
   let sent: Promise<void>
 
   before(async () => {
-    stage = await startProxyAndPrometheus()
+    stage = await startProxyAndPrometheus({ PROXY_LISTEN: 'smtp://127.0.0.1:0,smtp://127.0.0.1:0?client=probe' })
   })
 
   after(async () => {
@@ -169,6 +208,19 @@ describe('"Is mail flowing?"', unless(prometheusMissing()), () => {
 
   test('is -1, "No mail", while no app sends', async () => {
     await becomes((value) => value === -1)
+  })
+
+  test('is -1, "No mail", while only the probe connects, whether or not its login is refused', async () => {
+    const [, port = 0] = stage.proxy.ports
+    for (let run = 0; run < 5; run += 1) {
+      await probeOnce(port)
+      stage.simulator.faults.set('454-at-auth', { times: 1 })
+      await probeOnce(port)
+    }
+    const of = (client: string) => `sum(smtp_proxy_session_duration_seconds_count{smtp_client_name${client}"probe"})`
+    await stage.prometheus.waitFor(`${of('=')} == 10 unless ${of('!=')}`)
+    const [sample] = await stage.prometheus.query(flowing)
+    assert.equal(sample?.value, -1)
   })
 
   test('is 1, "Yes", while messages are accepted, or refused because of the message', async () => {
@@ -240,6 +292,15 @@ describe('the first refusal of its kind', unless(prometheusMissing()), () => {
     await stage.prometheus.waitFor(panel('Is anything refused?', 4), none, 10_000)
   })
 })
+
+/** What the probe does, in short. */
+async function probeOnce(port: number): Promise<void> {
+  const client = await connectClient({ port })
+  await client.readReply()
+  const commands = ['EHLO probe.example', AUTH_PLAIN, 'MAIL FROM:<probe@example.com>', 'RSET', 'QUIT']
+  for (const command of commands) await ask(client, command)
+  await client.end()
+}
 
 /** Sends twenty messages a second, each on its own connection, one in three to a recipient that is refused. */
 async function keepSending(port: number, more: () => boolean): Promise<void> {

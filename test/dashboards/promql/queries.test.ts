@@ -33,14 +33,14 @@ const QUERIES: readonly (readonly [name: string, query: string, expected: string
     `smtp_proxy_upstream_dial_duration_seconds_count{${PROXIES}, server_address=~"$server"}`,
   ],
   [
-    'a metric with both labels has both conditions',
+    'a metric with both labels has both conditions, and the probe is not an app',
     select.series('transactions'),
-    `smtp_proxy_transactions_total{${PROXIES}, server_address=~"$server", smtp_client_name=~"$client"}`,
+    `smtp_proxy_transactions_total{${PROXIES}, server_address=~"$server", smtp_client_name=~"$client", smtp_client_name!="probe"}`,
   ],
   [
-    'whole proxies have no condition on app and upstream',
+    'whole proxies have no condition on app and upstream, except that the probe is not an app',
     selectWholeProxies.series('transactions'),
-    `smtp_proxy_transactions_total{${PROXIES}}`,
+    `smtp_proxy_transactions_total{${PROXIES}, smtp_client_name!="probe"}`,
   ],
   ['a rate per minute', perMinute('io'), `60 * rate(smtp_proxy_io_bytes_total{${PROXIES}}[$__rate_interval])`],
   ['a sum without labels', sum('x'), 'sum(x)'],

@@ -2,7 +2,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { labelName, metricName, type NamedMetric } from '../../../otel/metrics/prometheus-names.ts'
-import { attributes, labelOf, metrics, runtimeAttributes, runtimeMetrics } from '../../../otel/names/names.ts'
+import {
+  attributes,
+  labelOf,
+  metrics,
+  probeMetrics,
+  runtimeAttributes,
+  runtimeMetrics,
+} from '../../../otel/names/names.ts'
 
 /** The names that github.com/prometheus/otlptranslator 1.0.0 returns with Prometheus' default options. */
 const translations: readonly (readonly [NamedMetric['kind'], string, unit: string, prometheus: string])[] = [
@@ -73,7 +80,11 @@ for (const [key, label] of [
   test(`the attribute ${key} is the label ${label}`, () => assert.equal(labelName(key), label))
 }
 
-for (const { name, kind, unit, prometheus } of [...Object.values(metrics), ...Object.values(runtimeMetrics)]) {
+for (const { name, kind, unit, prometheus } of [
+  ...Object.values(metrics),
+  ...Object.values(runtimeMetrics),
+  ...Object.values(probeMetrics),
+]) {
   test(`${name} has the same name in Prometheus' OTLP receiver, ${prometheus}`, () => {
     assert.equal(metricName({ name, kind, unit }), prometheus)
   })

@@ -59,6 +59,20 @@ test('durations are in seconds, each in its bucket (MET-05)', async () => {
   })
 })
 
+test('the probe is in no histogram of messages without a label for the app', async () => {
+  const { metrics, series } = scraped()
+  new SessionStory({ clientName: 'probe' }).greeted().mail().rcpt().reset().closed('quit').tell(metrics)
+  for (const name of ['transaction_duration_seconds', 'message_recipients', 'session_messages'])
+    assert.deepEqual(await series(`smtp_proxy_${name}_count`), {}, name)
+  const peer = 'server_address="send.example",smtp_client_name="probe"'
+  assert.deepEqual(await series('smtp_proxy_transactions_total'), {
+    [`{smtp_transaction_outcome="aborted",${peer}}`]: 1,
+  })
+  assert.deepEqual(await series('smtp_proxy_session_duration_seconds_count'), {
+    [`{smtp_session_close_reason="quit",${peer}}`]: 1,
+  })
+})
+
 test('if the clock stands still or jumps back, the duration is 0', async () => {
   const { metrics, series } = scraped()
   new SessionStory().exchange('NOOP', reply(250), -5).closed('quit').tell(metrics)

@@ -9,12 +9,13 @@ import {
   labelOf,
   type MetricDefinition,
   metrics,
+  probeMetrics,
   refusedSessions,
   spans,
   transactionErrors,
 } from '../../../otel/names/names.ts'
 
-const definitions: readonly MetricDefinition[] = Object.values(metrics)
+const definitions: readonly MetricDefinition[] = [...Object.values(metrics), ...Object.values(probeMetrics)]
 const attributeKeys = Object.keys(attributes) as (keyof typeof attributes)[]
 
 test('the values of an attribute are unique and plain words', () => {

@@ -16,6 +16,25 @@ describe('An address is read: ', () => {
       'smtp://[::1]:25?starttls=required',
       [{ ...listener, url: 'smtp://[::1]:25?starttls=required', starttlsRequired: true }],
     ],
+    [
+      'listeners',
+      listeners,
+      'smtp://[::1]:25?starttls=required&client=billing',
+      [
+        {
+          ...listener,
+          url: 'smtp://[::1]:25?starttls=required&client=billing',
+          starttlsRequired: true,
+          client: 'billing',
+        },
+      ],
+    ],
+    [
+      'listeners',
+      listeners,
+      'smtps://[::1]:25?client=web-2.x_y',
+      [{ ...listener, url: 'smtps://[::1]:25?client=web-2.x_y', scheme: 'smtps', client: 'web-2.x_y' }],
+    ],
     ['upstreams', upstreams, 'smtp://Send.Example:587', [{ host: 'send.example', port: 587, tls: true }]],
     ['upstreams', upstreams, 'smtp://10.0.0.1:25?tls=off', [{ host: '10.0.0.1', port: 25, tls: false }]],
     ['admin server', admin, 'http://[::1]:0', { host: '::1', port: 0 }],

@@ -45,6 +45,22 @@ const REFUSED: readonly (readonly [env: Env, variable: string, says: RegExp])[] 
   [{ PROXY_LISTEN: 'smtp://127.0.0.1:2525?tls=off' }, 'PROXY_LISTEN', /no parameter except \?starttls=required/],
   [{ PROXY_LISTEN: 'smtp://127.0.0.1:2525?starttls=yes' }, 'PROXY_LISTEN', /no parameter except \?starttls=required/],
   [{ PROXY_LISTEN: 'smtp://127.0.0.1:2525?constructor=x' }, 'PROXY_LISTEN', /no parameter except/],
+  [{ PROXY_LISTEN: 'smtp://127.0.0.1:2525?x=1' }, 'PROXY_LISTEN', /except \?starttls=required, \?client=NAME/],
+  [{ PROXY_LISTEN: 'smtp://127.0.0.1:2525?client' }, 'PROXY_LISTEN', /\?client=NAME, with a name of 1 to 64 letters/],
+  [
+    { PROXY_LISTEN: 'smtp://127.0.0.1:2525?client=a%20b' },
+    'PROXY_LISTEN',
+    /client=a%20b", expected \?client=NAME, with a name/,
+  ],
+  [{ PROXY_LISTEN: 'smtp://127.0.0.1:2525?client=OTHER' }, 'PROXY_LISTEN', /expected another name\. The proxy uses/],
+  [
+    {
+      PROXY_LISTEN: 'smtp://127.0.0.1:2525?client=app-1,smtp://127.0.0.1:2526?client=probe',
+      PROXY_CLIENTS: Array.from({ length: 100 }, (_, index) => `app-${index}=10.0.0.${index}`).join(),
+    },
+    'PROXY_LISTEN',
+    /got 101 names, expected at most 100 different names, with those in PROXY_CLIENTS\. Give several listeners/,
+  ],
   [
     { PROXY_LISTEN: 'smtps://127.0.0.1:465' },
     'PROXY_LISTEN',

@@ -91,6 +91,7 @@ describe('The addresses of an upstream', () => {
     const waiting = [rig.found(), rig.found()]
     rig.time = 8 * SECOND
     tick(8 * SECOND)
+    await settle()
     resolve(OLD)
     assert.deepEqual(await Promise.all(waiting), [OLD, OLD])
     assert.deepEqual(rig.resolver.asked, [rig.host])
@@ -227,10 +228,29 @@ describe('The last good answer', () => {
     rig.time = 5 * SECOND
     rig.cache.tick()
     tick(OVERDUE_MS)
+    await settle()
     assert.deepEqual(rig.ready, OLD)
+    assert.equal(rig.reported.at(-1)?.error, 'resolver_timeout')
     resolve(NEW)
     await settle()
     assert.deepEqual(rig.ready, NEW)
+  })
+
+  test('does not count as failed after a pause of this process, during which the resolver answered', async (context) => {
+    const tick = mockTimers(context)
+    const { promise, resolve } = Promise.withResolvers<readonly string[]>()
+    using rig = await Rig.with(OLD)
+    rig.answers(promise)
+    rig.time = 5 * SECOND
+    rig.cache.tick()
+    tick(OVERDUE_MS) // timers run before the answer is read
+    resolve(NEW)
+    await settle()
+    assert.deepEqual(rig.ready, NEW)
+    assert.deepEqual(
+      rig.reported.map(({ error }) => error),
+      [undefined, undefined],
+    )
   })
 
   test('is not used without a new lookup when an app returns after a failure', async () => {

@@ -1,9 +1,9 @@
 /** A proxy that preconnects, as clients and the upstream see it. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import { type ProxyServer, startServer } from '../../../proxy/server/server.ts'
 import { parseConfig } from '../../../proxy/settings/settings.ts'
+import { RENEW_MS } from '../../../proxy/upstream/preconnect.ts'
 import { Clock } from '../../support/in-process/clock.ts'
 import { Recorder } from '../../support/in-process/recorder.ts'
 import { makeTrust, type Trust } from '../../support/in-process/trust.ts'
@@ -81,11 +81,6 @@ class Stage {
   async ready(): Promise<Peer> {
     while (this.unused.length === 0) await new Promise<void>((settle) => this.#waiting.push(settle))
     return this.unused.at(-1)!
-  }
-
-  /** Waits until the proxy has ticked, every 10 ms, and has read what its connections sent. */
-  async ticks(): Promise<void> {
-    await pause(50)
   }
 
   async close(): Promise<void> {
@@ -185,23 +180,18 @@ describe('A proxy that preconnects', () => {
     const sessions = await stage.sessions(1)
     for (let minute = 0; minute < 4; minute += 1) {
       for (let step = 0; step < 6; step += 1) {
-        await stage.ready()
+        await stage.recorder.ready(RENEW_MS)
         clock.passes(10_000)
-        await stage.ticks()
       }
-      const waiting = await stage.ready()
-      assert.equal(stage.unused.length, 1)
-      const session = await stage.session()
-      assert.equal(session.connection, waiting)
-      sessions.push(session)
+      await stage.recorder.ready(RENEW_MS)
+      sessions.push(await stage.session())
     }
     const { sessions: seen, upstreamEvents } = stage.recorder
     const handovers = seen.slice(1).map((session) => session.one('handover'))
     for (const { at, dial } of handovers) assert.ok(at - dial.end <= 40_000, `${at - dial.end} ms old`)
     assert.ok(upstreamEvents.length <= 8, `${upstreamEvents.length} unused connections in four minutes`)
     assert.ok(upstreamEvents.every((event) => event.type === 'unused' && event.end === 'expired'))
-    await stage.ready()
-    await stage.ticks()
+    await stage.recorder.ready(RENEW_MS)
     clock.passes(200_000)
     await until('the last one is closed', () => stage.unused.length === 0)
     for (const { client } of sessions) client.destroy()

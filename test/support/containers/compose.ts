@@ -2,6 +2,7 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { PROBE_ROWS } from '../../../app/probe/settings.ts'
 import { OTEL_ROWS, OTLP_SETTINGS, ownVariable, SIGNALS } from '../../../otel/settings/table.ts'
 import { SETTINGS } from '../../../proxy/settings/table.ts'
 import { temporaryDirectory } from '../files/temporary-files.ts'
@@ -102,8 +103,20 @@ export const ONCE = 'alertmanager-config'
 /** The service that reports misspelled names of the proxy's settings and exits. */
 export const NAMES = 'proxy-names'
 
+/** The service that reports misspelled names of the probe's settings and exits. */
+export const PROBE_NAMES = 'probe-names'
+
+/** The settings with which Compose also reads the services of the probe. */
+export const WITH_PROBE = { COMPOSE_PROFILES: 'probe' }
+
 /** Settings that .env cannot change: compose.yaml sets them. */
-export const FIXED = ['PROXY_ADMIN']
+export const FIXED = ['PROXY_ADMIN', 'PROBE_METRICS']
+
+/** The listeners of the proxy in compose.yaml: that of the image, and one for the probe. */
+export const LISTENERS = 'smtp://0.0.0.0:2525,smtp://0.0.0.0:2599?client=probe'
+
+/** The settings of the probe that .env may contain. */
+export const PROBE_VARIABLES = PROBE_ROWS.map(({ variable }) => variable).filter((name) => !FIXED.includes(name))
 
 /** The settings of the proxy and its telemetry that .env may contain. */
 export const PROXY_VARIABLES = [
@@ -120,6 +133,11 @@ export function services(project: Project): readonly (readonly [string, Service]
 /** Whether a variable is one of the proxy's. */
 export function isOfProxy(name: string): boolean {
   return /^(PROXY|OTEL)_/.test(name)
+}
+
+/** Whether a variable is one of the probe's. */
+export function isOfProbe(name: string): boolean {
+  return name.startsWith('PROBE_')
 }
 
 /** The environment of a service's container, without variables that have no value. */

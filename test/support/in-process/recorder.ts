@@ -4,6 +4,7 @@ import type { Dial, Lookup, Unused } from '../../../proxy/events/dial.ts'
 import type { Observer, Telemetry } from '../../../proxy/events/observer.ts'
 import type { SessionEvent, SessionOpen } from '../../../proxy/events/session-event.ts'
 import { Changes } from '../waiting/changes.ts'
+import { until } from '../waiting/until.ts'
 
 /** How long a test waits for the end of a session, in milliseconds. Arbitrary: long on a busy machine. */
 const LIMIT_MS = 15_000
@@ -68,6 +69,20 @@ export class Recorder implements Telemetry {
   /** The dials that sessions waited for. */
   get dials(): Dial[] {
     return this.sessions.flatMap((session) => session.all('dial'))
+  }
+
+  /** Waits until a connection is ready that the proxy preconnected less than `ms` ago, by its clock. */
+  async ready(ms: number): Promise<void> {
+    const young = ({ end }: Dial) => performance.timeOrigin + performance.now() - end < ms
+    await until('a connection is ready', () => this.#readyDials.some(young))
+  }
+
+  /** The dials of connections that no session has, and that were not closed. */
+  get #readyDials(): Dial[] {
+    const handovers = this.sessions.flatMap((session) => session.all('handover'))
+    const unused = this.upstreamEvents.filter((event) => event.type === 'unused')
+    const gone = new Set([...handovers, ...unused].map(({ dial }) => dial))
+    return this.preconnects.filter((dial) => !dial.error && !gone.has(dial))
   }
 
   /** Waits until `count` sessions have closed. Returns the session that began last. */

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import {
   type MetricDefinition,
   metrics,
+  probeMetrics,
   type RuntimeMetricDefinition,
   runtimeMetrics,
 } from '../../../otel/names/names.ts'
@@ -152,9 +153,11 @@ export interface Selector {
 
 /** Every metric of the table, by its name in Prometheus. */
 export const TABLE: ReadonlyMap<string, MetricDefinition | RuntimeMetricDefinition> = new Map(
-  [...Object.values<MetricDefinition>(metrics), ...Object.values<RuntimeMetricDefinition>(runtimeMetrics)].map(
-    (definition) => [definition.prometheus, definition],
-  ),
+  [
+    ...Object.values<MetricDefinition>(metrics),
+    ...Object.values<MetricDefinition>(probeMetrics),
+    ...Object.values<RuntimeMetricDefinition>(runtimeMetrics),
+  ].map((definition) => [definition.prometheus, definition]),
 )
 
 /** All selectors in a query. */

@@ -68,7 +68,7 @@ async function takeCalm(browser: Browser): Promise<void> {
 }
 
 async function takeIncident(browser: Browser, name: string, begin: (stage: Stage) => unknown): Promise<void> {
-  await using stage = await startStage(name.length)
+  await using stage = await startStage(name.length, { newConnections: name === 'status-storm' })
   await pause(HISTORY_MS)
   await begin(stage)
   await pause(INCIDENT_MS)

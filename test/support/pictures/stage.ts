@@ -14,7 +14,7 @@ const ORDINARY = (random: () => number) => ({ size: pick(SIZES.slice(0, 5), rand
 
 const APPS: Readonly<Record<keyof typeof NETWORKS, readonly App[]>> = {
   shop: [
-    { everyMs: 160, pooled: false, mail: ORDINARY },
+    { everyMs: 160, pooled: true, mail: ORDINARY },
     { everyMs: 9000, pooled: true, mail: () => ({ to: 'fault+553-at-rcpt@example.net' }) },
   ],
   billing: [{ everyMs: 300, pooled: false, mail: ORDINARY }],
@@ -37,8 +37,11 @@ export interface Stage extends AsyncDisposable {
   readonly proxy: ProxyProcess
 }
 
-/** Starts the proxy with the fast clock, and its traffic. */
-export async function startStage(seed: number): Promise<Stage> {
+/**
+ * Starts the proxy with the fast clock, and its traffic. `newConnections`: no app keeps its connections, so that all notice when
+ * AhaSend refuses new ones.
+ */
+export async function startStage(seed: number, { newConnections = false } = {}): Promise<Stage> {
   // the fast clock makes 30 to 90 ms of these 1 to 3 ms
   const simulator = await startSimulator({ seed, faults: { 'latency-1-3': {} } })
   const proxy = await startBefore(
@@ -59,8 +62,10 @@ export async function startStage(seed: number): Promise<Stage> {
   )
   const random = seededRandom(seed)
   const { port } = proxy
+  const apps = (name: keyof typeof NETWORKS) =>
+    APPS[name].map((app) => ({ ...app, pooled: app.pooled && !newConnections }))
   const mails = Object.entries(NETWORKS).map(([name, network]) =>
-    startMail({ host: '127.0.0.1', port, localAddress: `${network}.1` }, random, APPS[name as keyof typeof NETWORKS]),
+    startMail({ host: '127.0.0.1', port, localAddress: `${network}.1` }, random, apps(name as keyof typeof NETWORKS)),
   )
   const stranger = setInterval(() => {
     const socket = connect({ host: '127.0.0.1', port, localAddress: '127.0.9.4' })
