@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { composeMissing, engineMissing, IMAGES, imageMissing } from '../support/containers/engine.ts'
 import {
+  alertsOnPage,
   asked,
   eventually,
   press,
@@ -86,6 +87,12 @@ describe('The stack notifies the receiver', unless(engineMissing(), composeMissi
     reportTime(context, 'one 521', from, call)
     assertPagesForOne521(call, 'rehearsal')
     assert.equal(webhook.calls.all.length, 1)
+  })
+
+  test('and the control page shows that this alert fires', async () => {
+    const firing = 'data-alert="AhaSendAccountDisabled critical" data-standing="firing"'
+    const shown = () => alertsOnPage(stack.container('rehearsal'))
+    await eventually('the alert is on the page', async () => (await shown()).includes(firing))
   })
 
   test('of a storm of 421, as load shedding', async (context) => {

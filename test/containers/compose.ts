@@ -18,6 +18,7 @@ import {
 } from '../support/containers/engine.ts'
 import {
   accepted,
+  alertsOnPage,
   asked,
   eventually,
   fetched,
@@ -128,6 +129,11 @@ describe('The stack', unless(...own, ...others), () => {
     assert.equal(await fetched(app, 'http://proxy:9464/readyz'), undefined)
     const { output } = await app.exec(['/usr/local/bin/node', '--eval', greetingOf('proxy')])
     assert.equal(output.trim(), '220')
+  })
+
+  test('lets the control page see which alerts fire', async () => {
+    const shown = () => alertsOnPage(stack.container('rehearsal'))
+    await eventually('the page reaches Alertmanager', async () => /From Alertmanager at/.test(await shown()))
   })
 
   test('relays mail without Tempo, and counts lost spans', async () => {

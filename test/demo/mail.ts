@@ -7,6 +7,8 @@ export interface App {
   readonly everyMs: number
   /** True: connections stay open for further messages. False: each message has its own connection. */
   readonly pooled: boolean
+  /** The address that it connects from, by which PROXY_CLIENTS names it. Default: any. */
+  readonly localAddress?: string
   readonly password?: string
   readonly mail: (random: () => number) => Envelope
 }
@@ -104,8 +106,9 @@ function run(app: App, to: Destination, random: () => number, tally: Tally): () 
   }
 }
 
-function transportOf({ pooled, password = DEFAULT_ACCOUNT.pass }: App, to: Destination): Transporter {
-  const usual = { ...to, auth: { user: DEFAULT_ACCOUNT.user, pass: password } }
+function transportOf({ pooled, localAddress, password = DEFAULT_ACCOUNT.pass }: App, to: Destination): Transporter {
+  const from = localAddress === undefined ? {} : { localAddress }
+  const usual = { ...to, ...from, auth: { user: DEFAULT_ACCOUNT.user, pass: password } }
   return pooled ? createTransport({ ...usual, pool: true, maxConnections: 3 }) : createTransport(usual)
 }
 

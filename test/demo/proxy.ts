@@ -19,13 +19,34 @@ export interface ProxyChild {
   stop(): Promise<number | string>
 }
 
+const ANY_PORTS = { PROXY_LISTEN: 'smtp://127.0.0.1:0', PROXY_ADMIN: 'http://127.0.0.1:0' }
+
 /**
- * Starts the proxy on 127.0.0.1. Calls `onLine` with each line of its log. Rejects with its standard error when it
- * exits before it listens.
+ * Starts the proxy on 127.0.0.1, with further settings in `settings`. Calls `onLine` with each line of its log. Rejects
+ * with its standard error when it exits before it listens.
  */
 export async function startProxy(
   upstreamPort: number,
   caFile: string,
+  onLine: (line: string) => void,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<ProxyChild> {
+  const upstream = { PROXY_UPSTREAM: `smtp://localhost:${upstreamPort}`, PROXY_UPSTREAM_CA_FILE: caFile }
+  const usual = {
+    PROXY_LISTEN: `smtp://127.0.0.1:${await freePort(2525)}`,
+    PROXY_ADMIN: `http://127.0.0.1:${await freePort(9464)}`,
+  }
+  try {
+    return await startChild({ ...usual, ...upstream, ...settings }, onLine)
+  } catch (error) {
+    // another process has taken a port in the meantime
+    if (!(error as Error).message.includes('the port is taken')) throw error
+    return await startChild({ ...ANY_PORTS, ...upstream, ...settings }, onLine)
+  }
+}
+
+async function startChild(
+  settings: Readonly<Record<string, string>>,
   onLine: (line: string) => void,
 ): Promise<ProxyChild> {
   const child = spawn(process.execPath, ['app/main.ts'], {
@@ -33,14 +54,7 @@ export async function startProxy(
     // its own process group, so that Ctrl-C reaches only the demo, which then stops the proxy cleanly
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      PATH: process.env.PATH,
-      ...exporting(),
-      PROXY_LISTEN: `smtp://127.0.0.1:${await freePort(2525)}`,
-      PROXY_UPSTREAM: `smtp://localhost:${upstreamPort}`,
-      PROXY_UPSTREAM_CA_FILE: caFile,
-      PROXY_ADMIN: `http://127.0.0.1:${await freePort(9464)}`,
-    },
+    env: { PATH: process.env.PATH, ...exporting(), ...settings },
   })
   process.once('exit', () => child.kill('SIGKILL'))
   const ended = once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | string)
@@ -106,7 +120,7 @@ function parse(line: string): Readonly<Record<string, unknown>> {
 }
 
 /** The wanted port when it is free, otherwise 0, which means any port. */
-async function freePort(wanted: number): Promise<number> {
+export async function freePort(wanted: number): Promise<number> {
   const server = createServer()
   try {
     server.listen(wanted, '127.0.0.1')

@@ -15,25 +15,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { addAbortSignal } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type App, type Destination, pick, SIZES, startMail, type Tally } from '../demo/mail.ts'
+import { type Destination, startMail, type Tally } from '../demo/mail.ts'
 import { seededRandom } from '../simulator/random.ts'
-
-/**
- * About six messages per second. Only one app keeps its connections open for long, so a fault at AUTH becomes an outage
- * within two minutes. The last app sends so rarely that AhaSend closes its connection between two messages.
- */
-const APPS: readonly App[] = [
-  { everyMs: 250, pooled: true, mail: (random) => ({ size: pick(SIZES, random) }) },
-  { everyMs: 700, pooled: false, mail: (random) => ({ size: pick(SIZES, random) }) },
-  {
-    everyMs: 4000,
-    pooled: false,
-    mail: (random) => ({
-      to: Array.from({ length: 2 + Math.floor(random() * 15) }, (_, n) => `reader-${n}@example.net`),
-    }),
-  },
-  { everyMs: 90_000, pooled: true, mail: () => ({}) },
-]
+import { APPS } from './apps.ts'
 
 const REHEARSAL = 'rehearsal.ahasend.example'
 const GREETING_MS = 30_000

@@ -85,6 +85,8 @@ export interface Summary {
     readonly aborted: number
     readonly octets: number
   }
+  /** Messages whose connection ended before a complete final reply. */
+  readonly inDoubt: number
   /** Recipients of accepted messages. */
   readonly recipients: number
   readonly received: ByteCounts
@@ -125,6 +127,9 @@ export class Ledger {
   #bodyBytes = 0
   #recipients = 0
   #cutReplies = 0
+  #inDoubt = 0
+  /** The sessions in which a final reply is due. */
+  readonly #undecided = new Set<number>()
   readonly #bytesReceived: ByteCounts = { clear: 0, tls: 0 }
   readonly #bytesSent: ByteCounts = { clear: 0, tls: 0 }
 
@@ -157,6 +162,7 @@ export class Ledger {
   closed(session: SessionRecord): void {
     session.closedAt = Date.now()
     this.#closed += 1
+    if (this.#undecided.delete(session.session)) this.#inDoubt += 1
   }
 
   received(session: SessionRecord, bytes: number): void {
@@ -194,12 +200,14 @@ export class Ledger {
     const kept = bytes && { bytes }
     const message = { session: session.session, at: Date.now(), sender, recipients, size, sha256, ...kept }
     if (this.detail === 'records') this.messages.push(message)
+    this.#undecided.add(session.session)
     return message
   }
 
   /** A complete final reply to a message was sent. */
   verdict(message: MessageRecord, code: number, ids: readonly string[]): void {
     message.code = code
+    this.#undecided.delete(message.session)
     if (code >= 300) {
       this.#refused += 1
       return
@@ -225,6 +233,7 @@ export class Ledger {
         aborted: this.#aborted,
         octets: this.#bodyBytes,
       },
+      inDoubt: this.#inDoubt,
       recipients: this.#recipients,
       received: { ...this.#bytesReceived },
       sent: { ...this.#bytesSent },

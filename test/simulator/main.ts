@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { type Authority, type Certificate, makeAuthority } from '../support/tls/certificates.ts'
 import type { FaultOptions } from './active-faults.ts'
 import { AUTHORITY_NAME, loadOrMakeAuthority } from './certificate-authority.ts'
+import type { ControlLinks } from './control/state.ts'
 import { faultHelp } from './control/text.ts'
 import { DEFAULT_ACCOUNT, startSimulator } from './simulator.ts'
 
@@ -19,6 +20,9 @@ const HELP = `node test/simulator/main.ts: a simulated AhaSend. It delivers noth
   --no-tls             offers STARTTLS but does not require it
   --no-auth            neither offers nor requires AUTH
   --summary            keeps only counts, for long runs
+  --alertmanager URL   Alertmanager, from which the control page learns which alerts fire
+  --grafana URL        link on the control page; default $GRAFANA_URL
+  --status URL         link on the control page: the status page of the proxy
   --bodies             with --summary: also counts how often each body was received
   --fault NAME[=...]   sets a fault; repeat the flag for several faults
 
@@ -59,6 +63,9 @@ const { values } = parseArgs({
     'no-auth': { type: 'boolean', default: false },
     summary: { type: 'boolean', default: false },
     bodies: { type: 'boolean', default: false },
+    alertmanager: { type: 'string' },
+    grafana: { type: 'string' },
+    status: { type: 'string' },
     fault: { type: 'string', multiple: true, default: [] },
   },
 })
@@ -83,6 +90,17 @@ async function certificates(): Promise<{ readonly authority: Authority; readonly
   return { authority, certificate: await authority.issue({ ...names, notAfter }) }
 }
 
+/** What the control page links to. An empty GRAFANA_URL means none. */
+function links(): ControlLinks {
+  const { alertmanager: alertmanagerUrl, status: statusUrl } = values
+  const grafanaUrl = values.grafana ?? process.env.GRAFANA_URL
+  return {
+    ...(alertmanagerUrl && { alertmanagerUrl }),
+    ...(grafanaUrl && { grafanaUrl }),
+    ...(statusUrl && { statusUrl }),
+  }
+}
+
 async function main(): Promise<void> {
   const simulator = await startSimulator({
     ...(await certificates()),
@@ -95,6 +113,7 @@ async function main(): Promise<void> {
     requireAuth: !values['no-auth'],
     ledger: !values.summary ? 'records' : values.bodies ? 'bodies' : 'summary',
     faults: Object.fromEntries(values.fault.map(parseFaultFlag)),
+    links: links(),
   })
   const { host, port, httpPort, caFile, seed } = simulator
   process.stdout.write(`${JSON.stringify({ ready: true, host, port, httpPort, caFile, seed, pid: process.pid })}\n`)

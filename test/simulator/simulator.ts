@@ -15,7 +15,9 @@ import { writeTemporaryFiles } from '../support/files/temporary-files.ts'
 import { type Authority, type Certificate, makeAuthority } from '../support/tls/certificates.ts'
 import { ActiveFaults, type FaultOptions } from './active-faults.ts'
 import { AUTHORITY_NAME } from './certificate-authority.ts'
+import type { IncidentLog } from './control/incident-log.ts'
 import { makeControl } from './control/server.ts'
+import type { ControlLinks } from './control/state.ts'
 import { Ledger, type LedgerDetail } from './ledger.ts'
 import { AHASEND_LIMITS, type Limits } from './smtp/command-checks.ts'
 import { AhaSendConnection } from './smtp/connection.ts'
@@ -57,6 +59,8 @@ export interface SimulatorOptions {
   readonly certificate?: Certificate
   readonly minTlsVersion?: SecureVersion
   readonly maxTlsVersion?: SecureVersion
+  /** What the control page links to, and where it learns which alerts fire. */
+  readonly links?: ControlLinks
 }
 
 /** A running simulator. */
@@ -70,6 +74,8 @@ export interface Simulator {
   readonly caFile: string
   readonly faults: ActiveFaults
   readonly ledger: Ledger
+  /** What its control page started. */
+  readonly incidents: IncidentLog
   /** Closes all connections, stops listening, and deletes the CA file. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -88,7 +94,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const certificate = options.certificate ?? (await authority.issue())
   const smtp = makeSmtp(options, certificate)
   const listeners = makeListeners(smtp, context)
-  const control = makeControl(context.faults, context.ledger)
+  const { server: control, incidents } = makeControl(context.faults, context.ledger, options.links)
   await listen(listeners.behindRelay, 0, '127.0.0.1')
   await listen(listeners.front, options.port ?? 0, host)
   await listen(control, options.httpPort ?? 0, host)
@@ -108,6 +114,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     caFile: files.paths['ca.pem'],
     faults: context.faults,
     ledger: context.ledger,
+    incidents,
     close,
     [Symbol.asyncDispose]: close,
   }

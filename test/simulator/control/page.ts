@@ -1,63 +1,110 @@
-/** The control page for browsers: the active faults, the received mail, and a button for each rehearsal. No script. */
-import type { ActiveFault, ActiveFaults } from '../active-faults.ts'
-import { faultType } from '../fault-names.ts'
-import type { Ledger } from '../ledger.ts'
-import { REHEARSALS, type Rehearsal } from '../rehearsals.ts'
+/** The control page for browsers. It is complete without JavaScript and loads nothing from elsewhere. */
+import { type Html, html } from '../../../status/page/html.ts'
+import { EXPECTED_ALERTS } from '../expected-alerts.ts'
+import { ALL_WELL, REHEARSALS, type Rehearsal } from '../rehearsals.ts'
+import { alertsPart, expectations } from './alert-list.ts'
+import { numbersPart } from './number-tiles.ts'
+import { activeIncident, announcement, type State, statePart, titleOf } from './state.ts'
+import { clock } from './words.ts'
 
-/** The page as HTML. It loads nothing else. */
-export function controlPage(faults: ActiveFaults, ledger: Ledger): string {
-  const { sessions, messages } = ledger.summary()
-  return `<!doctype html>
+/** The whole page. */
+export function controlPage(state: State): string {
+  const { grafanaUrl, statusUrl } = state.links
+  return html`<!doctype html>
 <html lang="en">
+<head>
 <meta charset="utf-8">
-<meta http-equiv="refresh" content="5">
 <meta name="viewport" content="width=device-width">
-<title>AhaSend rehearsal</title>
-<style>${STYLE}</style>
+<meta name="color-scheme" content="light dark">
+<noscript><meta http-equiv="refresh" content="5"></noscript>
+<title>${titleOf(state)}</title>
+<link rel="stylesheet" href="status.css">
+<link rel="stylesheet" href="control.css">
+<script src="control.js" defer></script>
+</head>
+<body data-state="${stateName(state)}">
+<header>
 <h1>AhaSend rehearsal</h1>
-<p>This server simulates AhaSend and delivers nothing. Each button clears all faults and sets its own.</p>
-<h2>Active faults</h2>
-${list(faults.list())}
-<h2>Received mail</h2>
-<p>${count(messages.received)} messages (${count(messages.accepted)} accepted, ${count(messages.refused)} refused) over
-${count(sessions.opened)} connections.</p>
-<h2>Rehearsals</h2>
-<table>
-${REHEARSALS.map(button).join('\n')}
-</table>
-<p>To set any other fault, with a probability or a number of times, send <code>PUT /faults/NAME</code>. For the list of
-faults, open this page with <code>curl</code>.</p>
+<p class="muted"><span id="live">As of this page load</span> · this server simulates AhaSend and delivers nothing</p>
+<nav aria-label="Other pages">${link(statusUrl, 'Status page of the proxy')}${link(grafanaUrl, 'Grafana')}</nav>
+</header>
+<main>
+<section class="answer" aria-labelledby="state-heading">
+<div id="state">${statePart(state)}</div>
+<form method="post" action="/rehearsals/${ALL_WELL}"><button class="back">Back to normal</button></form>
+</section>
+<div class="columns">
+<section aria-labelledby="alerts-heading"><h2 id="alerts-heading">Alerts</h2><div id="alerts">${alertsPart(state)}</div></section>
+<section aria-labelledby="timeline-heading"><h2 id="timeline-heading">What happened so far</h2><div id="timeline">${timelinePart(state)}</div></section>
+</div>
+<section aria-labelledby="numbers-heading"><h2 id="numbers-heading">Mail at AhaSend</h2><div id="numbers">${numbersPart(state)}</div></section>
+<section aria-labelledby="incidents-heading"><h2 id="incidents-heading">Start an incident <span class="muted">ends the active one</span></h2>
+<p class="muted">The name of an alert leads to its runbook. Times hold for an incident of about 15 minutes; “after the end” counts from “Back to normal”.</p>
+${incidentGroups(state)}</section>
+</main>
+<p id="announcement" role="status" class="hidden">${announcement(state)}</p>
+<footer class="muted"><p>To set any other fault, with a probability or a number of times, send <code class="inline">PUT /faults/NAME</code>. For the list of faults, open this page with <code class="inline">curl</code>. <a href="ledger">ledger</a></p></footer>
+</body>
 </html>
-`
+`.text
 }
 
-const STYLE = `
-body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 48rem; padding: 0 1rem; color-scheme: light dark }
-button { font: inherit; width: 100%; padding: .4rem .8rem; text-align: left; white-space: nowrap }
-td { padding: .2rem 1rem .2rem 0; vertical-align: middle }
-form { margin: 0 }
-`
-
-function list(active: readonly ActiveFault[]): string {
-  if (active.length === 0) return '<p>None. The simulator accepts all mail.</p>'
-  return `<ul>\n${active.map(item).join('\n')}\n</ul>`
+/** What an open page replaces. */
+export function update(state: State) {
+  const parts = {
+    state: statePart(state),
+    numbers: numbersPart(state),
+    alerts: alertsPart(state),
+    timeline: timelinePart(state),
+  }
+  return {
+    title: titleOf(state),
+    state: stateName(state),
+    pressed: activeIncident(state)?.rehearsal.id ?? null,
+    announcement: announcement(state),
+    parts: Object.fromEntries(Object.entries(parts).map(([id, { text }]) => [id, text])),
+  }
 }
 
-function item({ name, options, applied }: ActiveFault): string {
-  const meaning = faultType(name)?.meaning ?? ''
-  const chance = options.probability === undefined ? '' : ` Probability: ${options.probability * 100}%.`
-  return `<li><code>${escaped(name)}</code> ${escaped(meaning)}${chance} Applied ${count(applied)} times.</li>`
+function stateName(state: State): 'active' | 'normal' {
+  return activeIncident(state) !== undefined || state.faults.length > 0 ? 'active' : 'normal'
 }
 
-function button({ id, label, meaning }: Rehearsal): string {
-  const form = `<form method="post" action="/rehearsals/${id}"><button>${escaped(label)}</button></form>`
-  return `<tr><td>${form}</td><td>${escaped(meaning)}</td></tr>`
+function link(url: string | undefined, text: string): Html | undefined {
+  return url === undefined ? undefined : html`<a href="${url}">${text}</a> `
 }
 
-function count(value: number): string {
-  return value.toLocaleString('en')
+function timelinePart({ entries }: State): Html {
+  if (entries.length === 0) return html`<p class="card muted">Nothing yet. Start an incident below.</p>`
+  const item = ({ at, kind, text }: State['entries'][number]) =>
+    html`<li class="${kind}"><time datetime="${new Date(at).toISOString()}">${clock(at)}</time> <span>${text}</span></li>`
+  return html`<ol class="card timeline">${entries.map(item)}</ol>`
 }
 
-function escaped(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`)
+/** The groups of incidents, by the most severe alert. */
+const GROUPS = [
+  ['critical', 'Wakes the person on call', 'critical'],
+  ['warning', 'Needs attention today', 'warning'],
+  ['none', 'Notifies no one', undefined],
+] as const
+
+function incidentGroups(state: State): Html {
+  const incidents = REHEARSALS.filter(({ id }) => id !== ALL_WELL)
+  const group = ([id, title, severity]: (typeof GROUPS)[number]) =>
+    html`<h3 id="group-${id}">${title}</h3><ul class="incidents" aria-labelledby="group-${id}">${incidents
+      .filter((incident) => severityOf(incident) === severity)
+      .map((incident) => incidentCard(incident, activeIncident(state)?.rehearsal === incident))}</ul>`
+  return html`${GROUPS.map(group)}`
+}
+
+function severityOf({ id }: Rehearsal) {
+  const severities = (EXPECTED_ALERTS[id] ?? []).map(({ severity }) => severity)
+  return severities.includes('critical') ? 'critical' : severities[0]
+}
+
+function incidentCard({ id, label, meaning, apps, note }: Rehearsal, pressed: boolean): Html {
+  const alerts = EXPECTED_ALERTS[id] ?? []
+  return html`<li class="card"><form method="post" action="/rehearsals/${id}"><button aria-pressed="${String(pressed)}" aria-describedby="about-${id}" data-incident="${id}">${label}</button></form>
+<div id="about-${id}"><p>${meaning}</p>
+<dl><dt>Apps</dt><dd>${apps}</dd><dt>${alerts.length === 1 ? 'Alert' : 'Alerts'}</dt><dd>${alerts.length === 0 ? 'None.' : expectations(alerts)}${note && html` <span class="note">${note}</span>`}</dd></dl></div></li>`
 }

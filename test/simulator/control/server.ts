@@ -2,9 +2,12 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { ActiveFaults } from '../active-faults.ts'
 import type { Ledger } from '../ledger.ts'
-import { rehearse } from '../rehearsals.ts'
-import { controlPage } from './page.ts'
+import { AlertWatch } from './alert-watch.ts'
+import { pageFile } from './files.ts'
+import { IncidentLog } from './incident-log.ts'
+import { controlPage, update } from './page.ts'
 import { isFromOtherSite, parseOptions, readBody } from './requests.ts'
+import type { ControlLinks, State } from './state.ts'
 import { overview } from './text.ts'
 
 interface Answer {
@@ -13,10 +16,17 @@ interface Answer {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** The control server, and the incidents that it starts. */
+export interface Control {
+  readonly server: Server
+  readonly incidents: IncidentLog
+}
+
 /**
  * The endpoints. Answers are JSON unless this list states another form:
  *
  *     GET /                    the faults: a page with buttons for browsers, text for all other clients
+ *     GET /live                what an open page replaces
  *     POST /rehearsals/<id>    starts a rehearsal, as its button does
  *     PUT /faults/<name>       sets a fault; the body is its options (probability, times, text)
  *     DELETE /faults/<name>    clears a fault
@@ -27,18 +37,49 @@ interface Answer {
  *
  * No request stops the server. It rejects changes that another web site makes a browser send.
  */
-export function makeControl(faults: ActiveFaults, ledger: Ledger): Server {
-  return createServer(async (request, response) => {
+export function makeControl(faults: ActiveFaults, ledger: Ledger, links: ControlLinks = {}): Control {
+  const log = new IncidentLog(faults, ledger, new AlertWatch(links.alertmanagerUrl))
+  const controlled = { faults, ledger, log, links }
+  const server = createServer(async (request, response) => {
     // If a client disconnects inside its body, no one reads this answer.
     const aborted = (error: Error): Answer => ({ status: 500, body: `${error.message}\n` })
-    const { status, body, headers } = await answer(request, faults, ledger).catch(aborted)
+    const { status, body, headers } = await answer(request, controlled).catch(aborted)
     const plain = typeof body === 'string'
-    response.writeHead(status, { 'content-type': plain ? 'text/plain; charset=utf-8' : 'application/json', ...headers })
+    const type = { 'content-type': plain ? 'text/plain; charset=utf-8' : 'application/json' }
+    response.writeHead(status, { ...SECURITY, ...type, ...headers })
     response.end(plain ? body : `${JSON.stringify(body)}\n`)
   })
+  server.once('close', () => log.close())
+  return { server, incidents: log }
 }
 
-async function answer(request: IncomingMessage, faults: ActiveFaults, ledger: Ledger): Promise<Answer> {
+/** The page runs only its own script, and no other page may frame it. */
+const SECURITY = {
+  'cache-control': 'no-store',
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; " +
+    "frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'same-origin',
+  'x-content-type-options': 'nosniff',
+}
+
+/** What the control server shows and changes. */
+interface Controlled {
+  readonly faults: ActiveFaults
+  readonly ledger: Ledger
+  readonly log: IncidentLog
+  readonly links: ControlLinks
+}
+
+function stateOf({ faults, log, links }: Controlled): State {
+  const { incident, entries, numbers, watch } = log
+  const { alerts, reach } = watch
+  return { now: Date.now(), faults: faults.list(), incident, entries, numbers, alerts, reach, links }
+}
+
+async function answer(request: IncomingMessage, controlled: Controlled): Promise<Answer> {
+  const { faults, ledger, log } = controlled
   const segments = segmentsOf(request.url ?? '/')
   if (!segments) return { status: 400, body: 'invalid path\n' }
   if (request.method !== 'GET' && isFromOtherSite(request)) return { status: 403, body: 'sent by another web site\n' }
@@ -46,12 +87,14 @@ async function answer(request: IncomingMessage, faults: ActiveFaults, ledger: Le
   switch (`${request.method} ${section}`) {
     case 'GET ':
       return request.headers.accept?.includes('text/html')
-        ? html(controlPage(faults, ledger))
+        ? html(controlPage(stateOf(controlled)))
         : { status: 200, body: overview(faults) }
+    case 'GET live':
+      return { status: 200, body: update(stateOf(controlled)) }
     case 'GET ledger':
       return ledgerPage(ledger, name)
     case 'POST rehearsals':
-      if (!rehearse(name ?? '', faults)) return { status: 404, body: 'no such rehearsal\n' }
+      if (!log.start(name ?? '')) return { status: 404, body: 'no such rehearsal\n' }
       // Back to the page, so that reloading it does not press the button again.
       return { status: 303, body: '', headers: { location: '/' } }
     case 'PUT faults':
@@ -59,8 +102,14 @@ async function answer(request: IncomingMessage, faults: ActiveFaults, ledger: Le
     case 'DELETE faults':
       return faults.clear(name) ? { status: 200, body: faults.list() } : { status: 404, body: 'not set\n' }
     default:
-      return { status: 404, body: 'no such page\n' }
+      return fileAnswer(request.method, section)
   }
+}
+
+function fileAnswer(method: string | undefined, name: string): Answer {
+  const file = method === 'GET' ? pageFile(name) : undefined
+  if (file === undefined) return { status: 404, body: 'no such page\n' }
+  return { status: 200, body: file.body, headers: { 'content-type': file.type } }
 }
 
 /** The parts of a path between slashes; undefined if a part is not percent-encoded UTF-8. */

@@ -140,6 +140,12 @@ export async function press(rehearsal: StartedTestContainer, button: string): Pr
   assert.equal(status, 303)
 }
 
+/** The part of the control page about alerts, as HTML. */
+export async function alertsOnPage(rehearsal: StartedTestContainer): Promise<string> {
+  const { parts } = (await (await fetch(urlOf(rehearsal, '/live'))).json()) as { parts: { alerts: string } }
+  return parts.alerts
+}
+
 /** Fetches a URL from a container with Node: status and body, or undefined when the container cannot reach it. */
 export async function fetched(
   container: StartedTestContainer,

@@ -18,6 +18,7 @@ import { runProxyCommand } from '../processes/proxy-command.ts'
 import { browserMissing, openBrowser, openPage } from '../status/browser.ts'
 import { makeAuthority } from '../tls/certificates.ts'
 import { HISTORY_MS, INCIDENT_MS } from './pace.ts'
+import { startRehearsal } from './rehearsal.ts'
 import { type Stage, startStage } from './stage.ts'
 import { terminalPage } from './terminal.ts'
 
@@ -31,8 +32,12 @@ const DESKTOP = { viewport: { width: 1200, height: 900 } }
 const TALL = { viewport: { width: 1200, height: 1250 } }
 const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 1.5 }
 
-async function takePage(browser: Browser, { proxy }: Stage, name: string, options: BrowserContextOptions) {
-  const { page } = await openPage(browser, `http://127.0.0.1:${proxy.adminPort}/`, options)
+function takePage(browser: Browser, { proxy }: Stage, name: string, options: BrowserContextOptions) {
+  return takeUrl(browser, `http://127.0.0.1:${proxy.adminPort}/`, name, options)
+}
+
+async function takeUrl(browser: Browser, url: string, name: string, options: BrowserContextOptions) {
+  const { page } = await openPage(browser, url, options)
   await page.getByText('Live', { exact: true }).waitFor()
   await pause(SETTLE_MS)
   await save(name, (path) => page.screenshot({ path }))
@@ -69,6 +74,14 @@ async function takeIncident(browser: Browser, name: string, begin: (stage: Stage
   await pause(INCIDENT_MS)
   await takePage(browser, stage, name, TALL)
   if (name === 'status-storm') await takeTail(browser, stage)
+}
+
+/** With Prometheus and Alertmanager, so that an alert fires. */
+async function takeRehearsal(browser: Browser): Promise<void> {
+  await using rehearsal = await startRehearsal()
+  await takeUrl(browser, rehearsal.url, 'rehearsal', DESKTOP)
+  await takeUrl(browser, rehearsal.url, 'rehearsal-dark', { ...DESKTOP, colorScheme: 'dark' })
+  await takeUrl(browser, rehearsal.url, 'rehearsal-phone', PHONE)
 }
 
 /** The lines of some seconds. Its colours are those of a terminal, which this process does not have. */
@@ -130,6 +143,7 @@ const PICTURES: Readonly<Record<string, (browser: Browser) => Promise<void>>> = 
     takeIncident(browser, 'status-521', ({ simulator }) => simulator.faults.set('account-disabled', {})),
   'status-unreachable': (browser) => takeIncident(browser, 'status-unreachable', ({ simulator }) => simulator.close()),
   check: takeCheck,
+  rehearsal: takeRehearsal,
 }
 
 const missing = browserMissing()
