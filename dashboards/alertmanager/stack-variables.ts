@@ -34,6 +34,13 @@ export const STACK_SECTIONS: readonly Section[] = [
           '`PROXY_TLS_CERT_FILE`.',
       },
       {
+        variable: 'ADMIN_PUBLISH',
+        default: '127.0.0.1:9464',
+        meaning:
+          'The address and port on this machine where the status page and `/metrics` are published. They have no login: ' +
+          'do not publish them beyond a private network.',
+      },
+      {
         variable: 'GRAFANA_PUBLISH',
         default: '127.0.0.1:3000',
         meaning: 'The address and port on this machine where Grafana is published.',

@@ -1,6 +1,6 @@
 /**
  * The admin port in compose.yaml: apps in the network `default` do not reach it, and Prometheus in `observability` does, also
- * with several proxies.
+ * with several proxies. It is published on this machine only.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -18,6 +18,7 @@ import { unless } from '../support/programs/programs.ts'
 
 const PROJECT = `ahasend-admin-port-${process.pid}`
 const NODE = '/usr/local/bin/node'
+const NETWORKS = { default: `${PROJECT}_default`, observability: `${PROJECT}-observability` }
 
 function compose(...args: readonly string[]): string {
   const env = { ...plainEnvironment(), ...SETTINGS, ...NOWHERE }
@@ -26,7 +27,7 @@ function compose(...args: readonly string[]): string {
 
 /** The output of a script, in a new container in this network of the project. */
 function runIn(network: 'default' | 'observability', script: string): string {
-  const at = ['--network', `${PROJECT}_${network}`]
+  const at = ['--network', NETWORKS[network]]
   return dockerOutput(['run', '--rm', ...at, '--entrypoint', NODE, SETTINGS.PROXY_IMAGE, '--eval', script]).trim()
 }
 
@@ -59,9 +60,9 @@ describe(
     })
     after(() => void compose('down', '--volumes'))
 
-    const ownAddress = (id: string, network: string) => {
+    const ownAddress = (id: string, network: keyof typeof NETWORKS) => {
       const [{ NetworkSettings } = assert.fail(id)] = JSON.parse(dockerOutput(['inspect', id])) as Networks[]
-      return NetworkSettings.Networks[`${PROJECT}_${network}`]?.IPAddress ?? ''
+      return NetworkSettings.Networks[NETWORKS[network]]?.IPAddress ?? ''
     }
 
     test('is closed for apps, by every name and address that an app can resolve', () => {
@@ -85,6 +86,15 @@ describe(
       const hosts = ['proxy', 'proxy-admin', ...addresses]
       const answers = JSON.parse(runIn('observability', askedFor(hosts)))
       assert.deepEqual(new Set(answers), new Set(['ready\n']), hosts.join(' '))
+    })
+
+    test('is published on this machine, with the status page of each proxy', async () => {
+      for (const index of [1, 2]) {
+        const published = compose('port', '--index', `${index}`, 'proxy', '9464').trim()
+        assert.match(published, /^127\.0\.0\.1:[0-9]+$/)
+        const response = await fetch(`http://${published}/`)
+        assert.match(await response.text(), /Is mail flowing\?/)
+      }
     })
 
     test('is found by the commands in each container', async () => {

@@ -90,10 +90,11 @@ async function certificates(): Promise<{ readonly authority: Authority; readonly
   return { authority, certificate: await authority.issue({ ...names, notAfter }) }
 }
 
-/** What the control page links to. An empty GRAFANA_URL means none. */
+/** What the control page links to. An empty GRAFANA_URL or STATUS_URL means none. */
 function links(): ControlLinks {
-  const { alertmanager: alertmanagerUrl, status: statusUrl } = values
+  const { alertmanager: alertmanagerUrl } = values
   const grafanaUrl = values.grafana ?? process.env.GRAFANA_URL
+  const statusUrl = values.status ?? process.env.STATUS_URL
   return {
     ...(alertmanagerUrl && { alertmanagerUrl }),
     ...(grafanaUrl && { grafanaUrl }),

@@ -17,6 +17,7 @@ export const SETTINGS = {
   REHEARSAL_IMAGE: 'ahasend-smtp-proxy-rehearsal:compose-test',
   SMTP_PUBLISH: '127.0.0.1:0',
   GRAFANA_PUBLISH: '127.0.0.1:0',
+  ADMIN_PUBLISH: '127.0.0.1:0',
   REHEARSAL_PUBLISH: '127.0.0.1:0',
   // ignore the .env of a developer
   SETTINGS_FILE: '/dev/null',
