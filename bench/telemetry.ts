@@ -11,7 +11,6 @@ import { parseArgs } from 'node:util'
 import { ExportResultCode } from '@opentelemetry/core'
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
 import { resourceFromAttributes } from '@opentelemetry/resources'
-import { MeterProvider } from '@opentelemetry/sdk-metrics'
 import {
   AlwaysOffSampler,
   AlwaysOnSampler,
@@ -22,6 +21,7 @@ import {
 } from '@opentelemetry/sdk-trace'
 import { createLogger } from '../otel/export/logger.ts'
 import { uncounted } from '../otel/export/losses.ts'
+import { createMeterProvider } from '../otel/metrics/meter-provider.ts'
 import { createMetrics } from '../otel/metrics/metrics.ts'
 import { createPrometheus } from '../otel/metrics/prometheus.ts'
 import { Log } from '../otel/records/log.ts'
@@ -55,7 +55,7 @@ const serializing: SpanExporter = {
 }
 
 function metrics(): Telemetry {
-  const provider = new MeterProvider({ readers: [createPrometheus().reader] })
+  const provider = createMeterProvider({ readers: [createPrometheus().reader] })
   return createMetrics(provider, {
     servers: ['send.example'],
     listeners: ['smtp://127.0.0.1:2525'],
