@@ -1,6 +1,7 @@
 /** A proxy that preconnects, as clients and the upstream see it. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { setImmediate as endOfTurn } from 'node:timers/promises'
 import { type ProxyServer, startServer } from '../../../proxy/server/server.ts'
 import { parseConfig } from '../../../proxy/settings/settings.ts'
 import { RENEW_MS } from '../../../proxy/upstream/preconnect.ts'
@@ -52,6 +53,7 @@ class Stage {
     const recorder = new Recorder()
     const server = await startServer({ config: parsed.config, telemetry: recorder, limits: { tickMs: 10 } })
     const stage = new Stage(server, upstream, recorder)
+    opened.push(server, upstream)
     if (greeting !== undefined) stage.greeting = greeting
     return stage
   }
@@ -106,6 +108,10 @@ class Stage {
     }
   }
 }
+
+/** What the tests opened: a failed test leaves it open, and the program would not end. */
+const opened: { close(): Promise<unknown> }[] = []
+after(() => Promise.all(opened.map((each) => each.close())))
 
 describe('A proxy that preconnects', () => {
   test('gives a ready connection with its greeting to the next client, and dials another', async () => {
@@ -186,6 +192,8 @@ describe('A proxy that preconnects', () => {
       await stage.recorder.ready(RENEW_MS)
       sessions.push(await stage.session())
     }
+    // events are delivered at the end of their turn
+    await endOfTurn()
     const { sessions: seen, upstreamEvents } = stage.recorder
     const handovers = seen.slice(1).map((session) => session.one('handover'))
     for (const { at, dial } of handovers) assert.ok(at - dial.end <= 40_000, `${at - dial.end} ms old`)
