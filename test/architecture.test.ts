@@ -111,17 +111,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'dashboards/alertmanager',
   ],
   // everything that documents itself as data
-  'docs/generate': [
-    'app/probe',
-    'settings',
-    'proxy/settings',
-    'proxy/session',
-    'otel/names',
-    'otel/settings',
-    'otel/metrics',
-    'dashboards/alerts',
-    'dashboards/alertmanager',
-  ],
   status: ['proxy/events', 'otel/names', 'otel/metrics', 'otel/records'],
   'status/page': ['proxy/admin', 'otel/names', 'status'],
   // otel/records: a tail shows the same records as the log; settings: its filters are read like settings
@@ -193,6 +182,17 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'status/tail',
     'app/check',
     'app/probe',
+  ],
+  'docs/generate': [
+    'app/probe',
+    'settings',
+    'proxy/settings',
+    'proxy/session',
+    'otel/names',
+    'otel/settings',
+    'otel/metrics',
+    'dashboards/alerts',
+    'dashboards/alertmanager',
   ],
 }
 

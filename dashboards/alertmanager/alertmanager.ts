@@ -177,8 +177,8 @@ const INHIBITIONS: readonly Inhibition[] = [
     only: 'severity="critical"',
     equal: ['job'],
     words:
-      `While one of ${NAMED_OUTAGES.join(', ')} is critical, the critical SmtpProxyProbeFailing is silent: the probe fails ` +
-      'for the same reason.',
+      `While one of ${NAMED_OUTAGES.join(', ')} is critical, a critical SmtpProxyProbeFailing is silent: the probe fails for ` +
+      'the same reason.',
   },
   {
     sources: ['AhaSendAccountDisabled'],

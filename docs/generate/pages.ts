@@ -6,14 +6,13 @@ import { contentsOf } from './markdown.ts'
 import { metricParts } from './metrics.ts'
 import { type Parts, withParts } from './parts.ts'
 import { recordParts } from './records.ts'
-import { probeParts, settingsParts } from './settings.ts'
+import { settingsParts } from './settings.ts'
 
 /** The generated parts of each page, by its path from the root. */
 const PAGES: Readonly<Record<string, () => Parts>> = {
   'docs/configuration.md': settingsParts,
   'docs/telemetry.md': () => ({ ...metricParts(), ...recordParts() }),
   'docs/alerts.md': alertParts,
-  'docs/probe.md': probeParts,
   'docs/what-it-changes.md': () => ({ changes: CHANGES.map((change) => `- ${change}\n`).join('') }),
 }
 

@@ -24,18 +24,14 @@ export const SECTIONS = {
   compose: STACK_SECTIONS,
 } as const satisfies Readonly<Record<string, readonly Section[]>>
 
-/** The part of docs/probe.md. */
-export function probeParts(): Parts {
-  return { settings: settingsTable(PROBE_ROWS) }
-}
-
 /** The parts of docs/configuration.md. */
 export function settingsParts(): Parts {
   return {
     proxy: SECTIONS.proxy.map(section).join('\n'),
     opentelemetry: SECTIONS.opentelemetry.map(section).join('\n'),
-    // one group: its heading is that of the page
+    // one group each: its heading is that of the page
     alerts: settingsTable(ALERT_SECTION.rows),
+    probe: settingsTable(PROBE_ROWS),
     compose: SECTIONS.compose.map(section).join('\n'),
   }
 }

@@ -34,7 +34,7 @@ function table(): string {
 function rowsOf({ id, label, apps, note }: Rehearsal): readonly string[] {
   const alerts = EXPECTED_ALERTS[id] ?? []
   const about = `**${label}** | ${apps}`
-  if (alerts.length === 0) return [`| ${about} | none: ${note ?? 'this is normal'} | | |`]
+  if (alerts.length === 0) return [`| ${about} | no new alert. ${note ?? ''} | | |`]
   return alerts.map((alert, index) =>
     `| ${index === 0 ? about : '|'} | ${alertCells(alert)} |`.replace('| | |', '| | |'),
   )

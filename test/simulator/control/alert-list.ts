@@ -117,15 +117,24 @@ function standing(alert: ExpectedAlert, seen: SeenAlert | undefined, incident: I
       text: `Expected between ${clock(from)} and ${clock(to)}`,
       ...(early && { detail: 'The incident ended before that, so it may not fire.' }),
     }
-  if (state.reach.state !== 'reached') return { kind: 'missed', text: `Expected until ${clock(to)}. Whether it fired is not known.` }
+  if (state.reach.state !== 'reached')
+    return { kind: 'missed', text: `Expected until ${clock(to)}. Whether it fired is not known.` }
   if (early) return { kind: 'missed', text: 'Did not fire: the incident ended too early.' }
-  return { kind: 'missed', text: `Expected until ${clock(to)}, but did not fire.`, detail: 'Check that apps send mail.' }
+  return {
+    kind: 'missed',
+    text: `Expected until ${clock(to)}, but did not fire.`,
+    detail: 'Check that apps send mail.',
+  }
 }
 
 /** What Alertmanager reports. `start` is the start of the incident. */
 function reported({ since, resolvedAt, apps, inhibited }: SeenAlert, start?: number): Standing {
   if (resolvedAt !== undefined)
-    return { kind: 'resolved', text: `Resolved at ${clock(resolvedAt)}`, detail: `It started to fire at ${clock(since)}.` }
+    return {
+      kind: 'resolved',
+      text: `Resolved at ${clock(resolvedAt)}`,
+      detail: `It started to fire at ${clock(since)}.`,
+    }
   const late =
     start === undefined ? '' : since > start ? `, ${timeSpan(since - start)} after the start` : ', before this incident'
   const who = apps.length > 0 ? ` Apps: ${apps.join(', ')}.` : ''
