@@ -30,7 +30,7 @@ const MOST_USED = `Settings are environment variables, all optional. The most us
   PROXY_CLIENTS                names for client networks, in metrics and alerts
   OTEL_EXPORTER_OTLP_ENDPOINT  collector to send traces to (default: none)
 
-\`help all\` explains every setting, \`help COMMAND\` one command. README.md describes the rest.`
+\`help all\` explains every setting, \`help COMMAND\` one command. See also README.md and docs/.`
 
 const SYNTAX = `Settings are environment variables. All are optional, and an empty one counts as unset. Write durations like
 250ms, 10s, 5m or 1m30s.`

@@ -60,7 +60,7 @@ function draining({ draining }: Evidence): Flow | undefined {
 function accountDisabled({ now, moments }: Evidence): Flow | undefined {
   const { accountDisabledAt, acceptedAt } = moments
   if (accountDisabledAt === undefined || (acceptedAt ?? 0) > accountDisabledAt) return undefined
-  const reason = `AhaSend has disabled the account (521, ${ago(now - accountDisabledAt)}). It accepts no mail from it.`
+  const reason = `AhaSend has disabled the account (521, ${ago(now - accountDisabledAt)}) and accepts no mail from it.`
   return { flowing: 'no', reason, next: nextStep('account_disabled') }
 }
 

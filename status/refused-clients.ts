@@ -37,7 +37,7 @@ const EXPLANATIONS: Readonly<Record<Refusal, { readonly why: string; readonly se
     setting: 'PROXY_MAX_SESSIONS, PROXY_MAX_SESSIONS_PER_CLIENT',
   },
   proxy_header: {
-    why: 'It is in PROXY_TRUST_PROXY_PROTOCOL, and sent no valid PROXY header',
+    why: 'Its address is in PROXY_TRUST_PROXY_PROTOCOL, but it sent no valid PROXY header',
     setting: 'PROXY_TRUST_PROXY_PROTOCOL',
   },
 }

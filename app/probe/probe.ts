@@ -8,9 +8,8 @@ import { type ProbeRun, runProbe } from './run.ts'
 import { describeProbe, type ProbeSettings, parseProbe, unknownProbeNames } from './settings.ts'
 
 /** The options, for the help of the command. */
-export const PROBE_OPTIONS = `It connects to the proxy every minute like an app: greeting, EHLO, STARTTLS if the proxy offers it, AUTH if a login is
-set, MAIL, RCPT and RSET if PROBE_FROM is set, and QUIT. It never sends a message. It serves /metrics, and runs until a
-signal stops it. docs/probe.md describes the rest.
+export const PROBE_OPTIONS = `A run waits for the greeting and sends EHLO, STARTTLS if the proxy offers it, AUTH if a login is set, MAIL, RCPT and
+RSET if PROBE_FROM is set, and QUIT. It never sends a message. It runs until a signal stops it. See docs/probe.md.
 Exit code 0 after a signal, 1 if it cannot serve /metrics, 2 on a bad configuration or bad arguments.
 
   --check-names   check only the names of the settings, and exit`

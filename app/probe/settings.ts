@@ -56,8 +56,8 @@ const SETTINGS = {
     inImage: 'smtp://proxy:2599',
     meaning:
       'Listener of the proxy that the probe connects to: `smtp://host:port`, or `smtps://host:port` with TLS from the ' +
-      'first byte. Its clients should have the name `probe` (`PROXY_LISTEN=smtp://0.0.0.0:2599?client=probe`, or ' +
-      '`PROXY_CLIENTS=probe=ADDRESS`): then no figure about mail contains the probe.',
+      'first byte. Give the probe the client name `probe` (`PROXY_LISTEN=smtp://0.0.0.0:2599?client=probe`, or ' +
+      '`PROXY_CLIENTS=probe=ADDRESS`), so that figures about mail exclude it.',
     read: serverAddress(CREDENTIALS),
     effective: ({ target }) => `${target.scheme}://${authority(target)}`,
   },
@@ -116,9 +116,9 @@ const SETTINGS = {
     variable: 'PROBE_TLS',
     default: 'verify',
     meaning:
-      '`verify`: the probe uses STARTTLS if the proxy offers it, and verifies the certificate. `required`: the same, and ' +
-      'a proxy that does not offer STARTTLS is a failure. `unverified`: like `verify`, but any certificate is accepted; ' +
-      'use it only on a network that no one else can change.',
+      '`verify`: the probe uses STARTTLS if the proxy offers it, and verifies the certificate. `required`: like `verify`, ' +
+      'but the run fails if the proxy does not offer STARTTLS. `unverified`: like `verify`, but the probe accepts any ' +
+      'certificate; use it only in a network that you trust.',
     read: choice('verify', 'required', 'unverified'),
     effective: ({ tls }) => tls,
   },
@@ -141,7 +141,8 @@ const SETTINGS = {
     variable: 'PROBE_METRICS',
     default: 'http://127.0.0.1:9465',
     inImage: 'http://0.0.0.0:9465',
-    meaning: "Address of the probe's `/metrics`. `off` = no metrics, and so no alert. Port 0 selects a free port.",
+    meaning:
+      "Address of the probe's `/metrics`. `off` = no metrics, and therefore no alerts. Port 0 selects a free port.",
     read: admin,
     effective: ({ metrics }) => (metrics ? `http://${authority(metrics)}` : 'off'),
   },

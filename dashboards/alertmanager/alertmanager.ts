@@ -141,7 +141,7 @@ const INHIBITIONS: readonly Inhibition[] = [
     equal: ['job'],
     words:
       'While no proxy answers (SmtpProxyDown or SmtpProxyAbsent is critical), all other alerts are silent, except the ' +
-      'watchdog: they would be about the past.',
+      'watchdog: their data is old.',
   },
   {
     sources: ['AhaSendAccountDisabled'],
@@ -185,7 +185,7 @@ const INHIBITIONS: readonly Inhibition[] = [
     targets: [PROBE],
     only: 'error_type="521"',
     equal: ['job'],
-    words: 'While AhaSendAccountDisabled fires, SmtpProxyProbeFailing is silent about a 521.',
+    words: 'While AhaSendAccountDisabled fires, SmtpProxyProbeFailing is silent if AhaSend refused the probe with 521.',
   },
   {
     sources: NAMED_OUTAGES,
@@ -193,8 +193,8 @@ const INHIBITIONS: readonly Inhibition[] = [
     targets: [CATCH_ALL],
     equal: ['job'],
     words:
-      `While one of ${NAMED_OUTAGES.join(', ')} is critical, SmtpProxyErrorBudgetBurning is silent: it is their sum. It stays ` +
-      'silent for half an hour after them.',
+      `While one of ${NAMED_OUTAGES.join(', ')} is critical, SmtpProxyErrorBudgetBurning is silent: it counts the same ` +
+      'failures. It stays silent for half an hour after them.',
   },
 ]
 

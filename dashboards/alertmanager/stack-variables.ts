@@ -14,7 +14,7 @@ export const STACK_SECTIONS: readonly Section[] = [
         variable: 'SETTINGS_FILE',
         default: '.env',
         meaning:
-          '`proxy-names` and `alertmanager-config` check this file for misspelled names. Compose does not pass ' +
+          '`proxy-names`, `probe-names` and `alertmanager-config` check this file for misspelled names. Compose does not pass ' +
           'the name of the file to them: if the file is not `.env` in the directory of compose.yaml, set its ' +
           'path here, relative to compose.yaml.',
       },

@@ -39,7 +39,8 @@ const TOPICS = [
   },
   {
     title: 'Mail as a whole',
-    about: 'At most one in two hundred attempts of apps may fail over 30 days, for any reason other than the message.',
+    about:
+      'The error budget: over 30 days, at most 1 in 200 attempts may fail for reasons other than the message itself.',
     alertsOf: errorBudgetAlerts,
   },
   {
@@ -50,10 +51,10 @@ const TOPICS = [
   { title: 'TLS of apps', about: 'Apps that fail to establish TLS with the proxy.', alertsOf: tlsAlerts },
   {
     title: 'The probe',
-    about: 'Sessions that the probe command opens through the proxy, like an app.',
+    about: 'The probe, which tests the proxy every minute like an app.',
     alertsOf: probeAlerts,
   },
-  { title: 'Alerting', about: 'Alerting itself.', alertsOf: alertingAlerts },
+  { title: 'Alerting', about: 'Prometheus, Alertmanager and the delivery of notifications.', alertsOf: alertingAlerts },
 ] as const
 
 /** The rules in the order of their evaluation: alerts about AhaSend come before those that look them up in ALERTS. */

@@ -40,7 +40,7 @@ function failing(make: RuleMaker): readonly Alert[] {
         series('probeFailures', { 'error.type': NOT_OWN_FAULT }),
         series('probeFailures', { 'smtp.probe.step': { noneOf: ABOUT_PROBE } }),
       ),
-      summary: 'The probe does not get through the proxy to AhaSend: apps may be unable to send mail.',
+      summary: 'The probe fails: apps may be unable to send mail through the proxy.',
     },
     {
       ...shared,
@@ -63,8 +63,8 @@ function absent(make: RuleMaker): Alert {
     for: 10 * MINUTE,
     summary: 'The probe no longer reports.',
     description: ({ label }) =>
-      `Prometheus has scraped no result of the probe of ${label('job')} for ten minutes. While this lasts, the probe finds ` +
-      'no failure.',
+      `Prometheus has scraped no result of the probe of ${label('job')} for ten minutes. Until the probe reports again, ` +
+      'it finds no outage.',
     panel: [dashboards.refusals, 'Last run of the probe'],
   }
 }

@@ -11,7 +11,7 @@ import type { Parts } from './parts.ts'
 
 const PROBE_SECTION: Section = {
   title: 'The probe',
-  about: 'It starts only with `docker compose --profile probe up -d --wait`.',
+  about: 'The probe starts only with `docker compose --profile probe up -d --wait`.',
   rows: PROBE_ROWS,
 }
 

@@ -78,12 +78,10 @@ export const attributes = {
   },
   'smtp.client.name': {
     help: "The configured name of the client's network or of its listener.",
-    range: 'the names in PROXY_CLIENTS and of listeners in PROXY_LISTEN, and `other`. `probe` is the synthetic probe',
+    range: 'the names in PROXY_CLIENTS and of listeners in PROXY_LISTEN, and `other`. `probe` is the name of the probe',
   },
   'smtp.probe.step': {
-    help:
-      'A step of the probe. connect: the name and the TCP connection. tls: TLS from the first byte. starttls: with its ' +
-      'TLS handshake.',
+    help: 'A step of the probe.',
     values: probeSteps,
   },
   'smtp.listener': { help: 'The URL of the listener.', range: 'the URLs in PROXY_LISTEN' },

@@ -14,15 +14,15 @@ export const logFields = {
   config: 'The settings in effect by name, without secrets.',
   ignored: 'Variables that begin with `OTEL_` and have no effect.',
   listener: 'The URL of the listener, or `admin`.',
-  address: 'The address that is listened on.',
-  port: 'The port that is listened on.',
+  address: 'The address of the listener.',
+  port: 'The port of the listener.',
   setting: 'The setting that the line is about.',
   sessions: 'Number of open sessions; in the lines about file descriptors, the maximum number of sessions.',
   needed: 'Number of file descriptors that these sessions need.',
   limit: 'The file descriptor limit of the process.',
   signal: 'The signal that was received.',
   cut: 'Number of sessions that were cut.',
-  seconds: 'How long the proxy waits at most.',
+  seconds: 'The longest time that the proxy waits, in seconds.',
   notAfter: 'When the certificate expires (ISO 8601).',
   error: 'The message of the error.',
   reason: 'What was suppressed, or why telemetry was lost.',
@@ -107,13 +107,13 @@ export const logLines = {
   },
   'certificate not reloaded, the old one stays in use': {
     levels: ['error'],
-    help: 'The files changed, but hold no certificate with its key.',
+    help: 'The files changed, but do not contain a certificate and its key.',
     fields: ['error', 'notAfter'],
   },
   'nothing to reload: no certificate is configured': { levels: ['info'], help: 'A SIGHUP had no effect.', fields: [] },
   'connection not accepted': {
     levels: ['error'],
-    help: 'The system refused a connection for the listener, for example for lack of file descriptors.',
+    help: 'The operating system could not accept a connection, for example because no file descriptor was left.',
     fields: ['listener', 'error'],
   },
   'listener lost': {
@@ -140,7 +140,7 @@ export const logLines = {
   stop: { levels: ['info'], help: 'The proxy has stopped.', fields: [] },
   crash: {
     levels: ['fatal'],
-    help: 'A bug. The proxy stops with exit code 1.',
+    help: 'An unexpected error (a bug). The proxy stops with exit code 1.',
     fields: ['type', 'stack'],
   },
   'lines suppressed': {

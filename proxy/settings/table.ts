@@ -215,7 +215,8 @@ export const SETTINGS = {
     inImage: 'http://0.0.0.0:9464',
     meaning:
       'Address of the admin server, which serves `/metrics`, `/livez`, `/readyz`, the status page and `npm run tail`. ' +
-      '`off` = no admin server. Port 0 selects a free port. Of a host name, only the addresses of this machine count.',
+      '`off` = no admin server. Port 0 selects a free port. With a host name, ' +
+      'the server listens only on those of its addresses that this machine has.',
     read: admin,
     effective: (config) => (config.admin ? `http://${authority(config.admin)}` : 'off'),
   },

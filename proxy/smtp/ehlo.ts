@@ -1,6 +1,6 @@
 /**
- * The changes that the proxy makes to an EHLO reply (RFC 5321 4.1.1.1). The policy is data: the README and the status page
- * show the tables below.
+ * The changes that the proxy makes to an EHLO reply (RFC 5321 4.1.1.1). The policy is data:
+ * docs/what-it-changes.md and the status page show the tables below.
  */
 
 /** Whether the client connection is inside TLS; if not, whether the listener offers or requires STARTTLS. */

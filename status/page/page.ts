@@ -78,7 +78,7 @@ function nextStep({ actor, action, runbook }: NextStep): Html {
 /** Which proxy this is: the page of one proxy says nothing about the others. */
 function instanceLine({ host, id }: Instance): Html {
   const name = id === undefined ? undefined : html` (instance ${id})`
-  return html`This page covers only the proxy on host <b>${host}</b>${name}. If you run several, each has its own page.`
+  return html`This page covers only the proxy on host <b>${host}</b>${name}. If you run several proxies, each has its own page.`
 }
 
 function tiles({ total, now, limits: { sessions } }: StatusReport): Html {

@@ -26,23 +26,19 @@ export function withTable(page: string): string {
 }
 
 function table(): string {
-  const rows = REHEARSALS.filter(({ id }) => id !== ALL_WELL).flatMap(rowsOf)
-  return `| incident | what apps see | alert | fires | resolves |\n|---|---|---|---|---|\n${rows.join('\n')}\n`
+  const rows = REHEARSALS.filter(({ id }) => id !== ALL_WELL).map(rowOf)
+  return `| incident | what apps see | alerts |\n|---|---|---|\n${rows.join('\n')}\n`
 }
 
-/** One row for each alert. */
-function rowsOf({ id, label, apps, note }: Rehearsal): readonly string[] {
+function rowOf({ id, label, apps, note }: Rehearsal): string {
   const alerts = EXPECTED_ALERTS[id] ?? []
-  const about = `**${label}** | ${apps}`
-  if (alerts.length === 0) return [`| ${about} | none: ${note ?? 'this is normal'} | | |`]
-  return alerts.map((alert, index) =>
-    `| ${index === 0 ? about : '|'} | ${alertCells(alert)} |`.replace('| | |', '| | |'),
-  )
+  const lines = alerts.length === 0 ? `No new alert. ${note ?? ''}` : alerts.map(alertLine).join('<br>')
+  return `| **${label}** | ${apps} | ${lines} |`
 }
 
-function alertCells({ name, severity, fires, resolves }: ExpectedAlert): string {
+function alertLine({ name, severity, fires, resolves }: ExpectedAlert): string {
   const runbook = `[${name}](../dashboards/runbooks/${name}.md)`
-  return `${runbook}, ${severity} | ${rangeText(fires)} | ${resolvesText(resolves).replace(/^resolves /, '')}`
+  return `${runbook} (${severity}) fires ${rangeText(fires)}, ${resolvesText(resolves)}.`
 }
 
 if (import.meta.main) writeFileSync(PAGE, withTable(readPage()))

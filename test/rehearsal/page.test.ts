@@ -187,7 +187,7 @@ describe('The control page in a browser', unless(browserMissing()), () => {
     await fetch(`${url}rehearsals/account-disabled`, { method: 'POST' })
     fire('suppressed')
     const { page } = await openPage(browser, url)
-    await page.getByText('It notifies no one').waitFor({ timeout: LIVE_MS })
+    await page.getByText('Alertmanager notifies no one').waitFor({ timeout: LIVE_MS })
     await page.context().close()
   })
 

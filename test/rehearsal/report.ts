@@ -38,10 +38,10 @@ export function introduction({ simulator, proxy, named, missing, monitoring }: S
 proxy         smtp://127.0.0.1:${proxy.port} (user app, password secret)
 status page   http://127.0.0.1:${proxy.adminPort}/
 alerts        ${alerts}
-mail          ${apps}: about six messages per second, delivered to no one
+mail          ${apps}: about six messages per second; none is delivered
 
 1. Open the control page and the status page.
-2. On the control page, press “521 account disabled”. The status page says No at once.${fires}
+2. On the control page, press “521 account disabled”. The status page shows No immediately.${fires}
 3. Open the runbook of the alert from the control page. Then press “Back to normal”.
 `
 }

@@ -14,7 +14,7 @@ export interface Rehearsal {
   readonly apps: string
   /** Which reply shows the incident, for example in the log of an app; absent if no reply does. */
   readonly reply?: ShownReply
-  /** What else is good to know, for example why no alert fires. */
+  /** Anything else that helps, for example why no alert fires. */
   readonly note?: string
   /** The faults that it sets. It clears all others. */
   readonly faults: Readonly<Record<string, FaultOptions>>
@@ -43,7 +43,7 @@ export const REHEARSALS: readonly Rehearsal[] = [
     id: 'account-disabled',
     label: '521 account disabled',
     meaning: 'AhaSend refuses every message with 521: the account is suspended, paused or out of credits.',
-    apps: 'Every message fails at once, at MAIL FROM. 521 is permanent, so apps do not send the message again.',
+    apps: 'Every message fails at MAIL FROM. 521 is permanent, so apps do not send the message again.',
     reply: { command: 'MAIL', code: 521 },
     faults: { 'account-disabled': {} },
   },
@@ -53,7 +53,7 @@ export const REHEARSALS: readonly Rehearsal[] = [
     meaning: 'AhaSend refuses only the next message with 521.',
     apps: 'One message fails, at MAIL FROM. All others are accepted.',
     reply: { command: 'MAIL', code: 521 },
-    note: 'The incident ends by itself. One 521 is enough for the alert.',
+    note: 'The incident ends automatically. One 521 is enough for the alert.',
     faults: { 'account-disabled': { times: 1 } },
   },
   {
@@ -95,7 +95,7 @@ export const REHEARSALS: readonly Rehearsal[] = [
     id: 'wrong-credentials',
     label: '535 wrong credentials',
     meaning: 'AhaSend refuses every login with 535, as after a password change.',
-    apps: 'New connections get 535 at AUTH. Connections that are logged in work until they close.',
+    apps: 'New connections get 535 at AUTH. Connections that have already logged in work until they close.',
     reply: { command: 'AUTH', code: 535 },
     faults: { '535-at-auth': {} },
   },
@@ -134,7 +134,7 @@ export const REHEARSALS: readonly Rehearsal[] = [
     id: 'recipients-rejected',
     label: '553 recipients rejected',
     meaning: 'AhaSend refuses half of the recipients with 553.',
-    apps: 'Half of the recipients get 553 at RCPT TO. A message without any other recipient fails.',
+    apps: 'Half of the recipients get 553 at RCPT TO. A message fails if all its recipients are refused.',
     reply: { command: 'RCPT', code: 553 },
     faults: { '553-at-rcpt': { probability: 0.5 } },
   },
@@ -145,7 +145,7 @@ export const REHEARSALS: readonly Rehearsal[] = [
       'AhaSend closes new connections with 421 after 2 seconds without data instead of 60. This is normal behavior.',
     apps: 'Connections that wait in a pool get 421 and close. No message fails.',
     reply: { command: 'UNSOLICITED', code: 421 },
-    note: 'AhaSendIdleDisconnects (info) fires for an app that sends seldom, such as reports, also without this incident.',
+    note: 'AhaSendIdleDisconnects (info) fires for an app that rarely sends, such as reports, even without this incident.',
     faults: { 'idle-2000': {} },
   },
 ]

@@ -17,7 +17,7 @@ function receiversIn(env: Environment, own: Environment): Outcome {
   const read = readNotifications(env)
   const mistakes = [...unknownNames(own, NAMES).misspelled, ...('mistakes' in read ? read.mistakes : [])]
   if ('mistakes' in read || mistakes.length > 0) {
-    const next = 'Correct these settings. Alertmanager of Compose starts only if they are valid.'
+    const next = 'Correct these settings. The Alertmanager of compose.yaml starts only if they are valid.'
     return failed('the settings of the receivers are wrong', {
       details: mistakes,
       next,
@@ -30,6 +30,6 @@ function receiversIn(env: Environment, own: Environment): Outcome {
   if (receivers.length > 0) return ok(`${receivers.join(', ')} (settings only: no message was sent)`, heartbeat)
   const isAny = NAMES.some((name) => isSet(name, env))
   return isAny
-    ? note('only settings without a receiver')
+    ? note('ALERT_ settings are set, but none of them is a receiver, so no one is notified')
     : note('none is set, so the Alertmanager of compose.yaml notifies no one')
 }

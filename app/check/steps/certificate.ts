@@ -53,7 +53,7 @@ function chainOf(own: X509Certificate, others: readonly X509Certificate[]): stri
   if (last.checkIssued(last)) return `complete, ${all.length} certificates in the file`
   const issuer = last.issuer.replaceAll('\n', ', ')
   if (isKnownRoot(last)) return `complete up to ${issuer}`
-  return `warning: ends before ${issuer}, which Node does not trust. Apps must trust it, or the file lacks a certificate`
+  return `warning: ends before ${issuer}, an authority that Node does not trust. Either the file lacks a certificate, or apps must trust this authority`
 }
 
 function isKnownRoot(last: X509Certificate): boolean {

@@ -17,6 +17,6 @@ function compare(config: Config, env: Environment, limit: number): Outcome {
   }
   const { needed, advice } = found.facts
   return note(`${found.message}: ${found.facts.sessions} sessions, limit ${limit}, needed ${needed}`, [
-    `To allow more sessions, ${advice}. The limit is that of this command; the proxy may have another one.`,
+    `To allow more sessions, ${advice}. This is the limit of the check; that of the proxy may differ.`,
   ])
 }

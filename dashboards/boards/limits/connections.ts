@@ -53,7 +53,7 @@ const failedDials = events({
   description:
     'Attempts to connect to an upstream that failed, per minute. greeting_refused: a 421 instead of a ' +
     "greeting. local_resources_exhausted: the proxy's machine has no file descriptor, local port or memory " +
-    'left. name_not_found, resolver_failed and resolver_timeout: DNS lookups, one every five seconds and event loop; mail ' +
+    'left. name_not_found, resolver_failed and resolver_timeout: DNS lookups, one per event loop every five seconds; mail ' +
     'continues with the last answer for an hour (five minutes with name_not_found), so repair the DNS resolver before that. ' +
     'All other reasons are network, DNS or TLS failures; the proxy sends nothing if it cannot verify the certificate.',
   queries: [

@@ -54,7 +54,7 @@ const durations = lines({
 })
 
 export const probe: Row = {
-  heading: 'Does the probe get through?',
+  heading: 'Do the runs of the probe succeed?',
   height: 8,
   panels: [
     [4, lastRun],

@@ -89,7 +89,7 @@ function isAlert(one: { readonly name: string; readonly severity: Severity }) {
 }
 
 function reachText({ reach }: State): string {
-  if (reach.state === 'none') return 'No Alertmanager is configured, so this page only knows when alerts are expected.'
+  if (reach.state === 'none') return 'No Alertmanager is configured, so this page shows only when alerts are expected.'
   if (reach.state === 'unreachable')
     return `Alertmanager at ${reach.url} cannot be reached (${reach.reason}), so this page does not know which alerts fire.`
   return `From Alertmanager at ${reach.url}.`
@@ -117,19 +117,28 @@ function standing(alert: ExpectedAlert, seen: SeenAlert | undefined, incident: I
       text: `Expected between ${clock(from)} and ${clock(to)}`,
       ...(early && { detail: 'The incident ended before that, so it may not fire.' }),
     }
-  if (state.reach.state !== 'reached') return { kind: 'missed', text: `Expected until ${clock(to)}. Not known.` }
+  if (state.reach.state !== 'reached')
+    return { kind: 'missed', text: `Expected until ${clock(to)}. Whether it fired is not known.` }
   if (early) return { kind: 'missed', text: 'Did not fire: the incident ended too early.' }
-  return { kind: 'missed', text: `Expected until ${clock(to)}, but did not fire.`, detail: 'Do apps send mail?' }
+  return {
+    kind: 'missed',
+    text: `Expected until ${clock(to)}, but did not fire.`,
+    detail: 'Check that apps send mail.',
+  }
 }
 
 /** What Alertmanager reports. `start` is the start of the incident. */
 function reported({ since, resolvedAt, apps, inhibited }: SeenAlert, start?: number): Standing {
   if (resolvedAt !== undefined)
-    return { kind: 'resolved', text: `Resolved at ${clock(resolvedAt)}`, detail: `It fired since ${clock(since)}.` }
+    return {
+      kind: 'resolved',
+      text: `Resolved at ${clock(resolvedAt)}`,
+      detail: `It started to fire at ${clock(since)}.`,
+    }
   const late =
-    start === undefined ? '' : since > start ? `, ${timeSpan(since - start)} after the start` : ', from before'
+    start === undefined ? '' : since > start ? `, ${timeSpan(since - start)} after the start` : ', before this incident'
   const who = apps.length > 0 ? ` Apps: ${apps.join(', ')}.` : ''
-  const silent = inhibited ? ' It notifies no one, because a more specific alert fires.' : ''
+  const silent = inhibited ? ' Alertmanager notifies no one, because a more specific alert fires.' : ''
   return { kind: 'firing', text: `Firing since ${clock(since)}${late}.${who}${silent}` }
 }
 

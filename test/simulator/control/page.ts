@@ -38,12 +38,12 @@ export function controlPage(state: State): string {
 <section aria-labelledby="timeline-heading"><h2 id="timeline-heading">What happened so far</h2><div id="timeline">${timelinePart(state)}</div></section>
 </div>
 <section aria-labelledby="numbers-heading"><h2 id="numbers-heading">Mail at AhaSend</h2><div id="numbers">${numbersPart(state)}</div></section>
-<section aria-labelledby="incidents-heading"><h2 id="incidents-heading">Start an incident <span class="muted">ends the active one</span></h2>
-<p class="muted">The name of an alert leads to its runbook. Times hold for an incident of about 15 minutes; “after the end” counts from “Back to normal”.</p>
+<section aria-labelledby="incidents-heading"><h2 id="incidents-heading">Start an incident <span class="muted">ends the active incident</span></h2>
+<p class="muted">The name of each alert links to its runbook. The times are for an incident of about 15 minutes; “after the end” counts from “Back to normal”.</p>
 ${incidentGroups(state)}</section>
 </main>
 <p id="announcement" role="status" class="hidden">${announcement(state)}</p>
-<footer class="muted"><p>To set any other fault, with a probability or a number of times, send <code class="inline">PUT /faults/NAME</code>. For the list of faults, open this page with <code class="inline">curl</code>. <a href="ledger">ledger</a></p></footer>
+<footer class="muted"><p>To set single faults, with a probability or a number of times, send <code class="inline">PUT /faults/NAME</code>. For the list of faults, open this page with <code class="inline">curl</code>. <a href="ledger">ledger</a></p></footer>
 </body>
 </html>
 `.text
@@ -106,5 +106,5 @@ function incidentCard({ id, label, meaning, apps, note }: Rehearsal, pressed: bo
   const alerts = EXPECTED_ALERTS[id] ?? []
   return html`<li class="card"><form method="post" action="/rehearsals/${id}"><button aria-pressed="${String(pressed)}" aria-describedby="about-${id}" data-incident="${id}">${label}</button></form>
 <div id="about-${id}"><p>${meaning}</p>
-<dl><dt>Apps</dt><dd>${apps}</dd><dt>${alerts.length === 1 ? 'Alert' : 'Alerts'}</dt><dd>${alerts.length === 0 ? 'None.' : expectations(alerts)}${note && html` <span class="note">${note}</span>`}</dd></dl></div></li>`
+<dl><dt>Apps</dt><dd>${apps}</dd><dt>${alerts.length === 1 ? 'Alert' : 'Alerts'}</dt><dd>${alerts.length === 0 ? 'No new alert.' : expectations(alerts)}${note && html` <span class="note">${note}</span>`}</dd></dl></div></li>`
 }

@@ -83,7 +83,7 @@ test('charts have one value per minute in each series', () => {
 test('the page says which proxy it covers, and that others have their own page', () => {
   assert.match(
     statusPage(report()),
-    /only the proxy on host <b>mail-1<\/b> \(instance instance-7\)\. If you run several, each/,
+    /only the proxy on host <b>mail-1<\/b> \(instance instance-7\)\. If you run several proxies, each/,
   )
   assert.match(statusPage(report({ instance: { host: 'mail-2' } })), /only the proxy on host <b>mail-2<\/b>\. If/)
 })

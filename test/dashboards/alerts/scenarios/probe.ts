@@ -71,7 +71,7 @@ const SUCCESS = `smtp_proxy_probe_success{${TARGET}}`
 const missing: Firing = {
   severity: 'warning',
   description:
-    'Prometheus has scraped no result of the probe of ahasend-smtp-proxy for ten minutes. While this lasts, the probe finds no failure.',
+    'Prometheus has scraped no result of the probe of ahasend-smtp-proxy for ten minutes. Until the probe reports again, it finds no outage.',
 }
 
 export const ABSENT: readonly Scenario[] = [
