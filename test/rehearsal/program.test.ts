@@ -54,6 +54,16 @@ describe('npm run rehearsal', LIMIT, () => {
     assert.ok(accepted && accepted === received, rest)
   })
 
+  test('stops cleanly if the reader of its output has ended, as in `npm run rehearsal | tee` after Ctrl-C', async () => {
+    const child = rehearsal()
+    const errors = text(child.stderr)
+    await outputUntil(child, /Press Ctrl-C to stop/)
+    child.stdout.destroy()
+    child.kill('SIGINT')
+    await once(child, 'exit')
+    assert.deepEqual([child.exitCode, await errors], [0, ''])
+  })
+
   test('runs for --seconds, uses another port if 8025 is taken, and prints its progress', async () => {
     const other = createServer().on('error', () => {})
     other.listen(8025, '127.0.0.1')
