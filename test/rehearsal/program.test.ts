@@ -50,7 +50,8 @@ describe('npm run rehearsal', LIMIT, () => {
     assert.equal(child.exitCode, 0, await errors)
     assert.match(rest, /521 × [1-9]/)
     assert.match(rest, /UTC {2}“521 account disabled” started\.\n.*First refusal: 521 to MAIL FROM\./)
-    const [, accepted, received] = /accepted ([\d,]+), and the apps received ([\d,]+) acceptances/.exec(rest) ?? []
+    const [, accepted, received] =
+      /accepted ([\d,]+), and the simulated apps received ([\d,]+) acceptances/.exec(rest) ?? []
     assert.ok(accepted && accepted === received, rest)
   })
 
