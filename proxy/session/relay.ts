@@ -128,8 +128,7 @@ export class Relay {
   #fromClient(chunk: Buffer, release?: () => void): void {
     this.#link.moved()
     if (this.#link.over) return release?.()
-    this.#toUpstream.add(chunk, release)
-    this.#toUpstream.pump()
+    this.#toUpstream.receive(chunk, release)
   }
 
   #fromUpstream(chunk: Buffer): void {

@@ -53,6 +53,17 @@ export class ToUpstream {
     return this.#writer.transmit
   }
 
+  /** Takes what the client sent, as `add` does, and relays it. */
+  receive(chunk: Buffer, release?: () => void): void {
+    const relay = () => {
+      this.add(chunk, release)
+      this.pump()
+    }
+    // after the end of a message, the same segment may go on with commands: both go up in one system call
+    if (this.#position.inBody) this.#link.upstream.writeTogether(relay)
+    else relay()
+  }
+
   /**
    * Takes what the client sent; call `pump` afterwards. With `release` the chunk is a block of the read pool: the bytes of
    * a body go up from it, and it is free again when they have left. Anything else is copied out of it.
