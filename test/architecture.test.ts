@@ -110,7 +110,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'dashboards/boards/proxy',
     'dashboards/alertmanager',
   ],
-  // everything that documents itself as data
   status: ['proxy/events', 'otel/names', 'otel/metrics', 'otel/records'],
   'status/page': ['proxy/admin', 'otel/names', 'status'],
   // otel/records: a tail shows the same records as the log; settings: its filters are read like settings
@@ -124,6 +123,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'proxy/net',
     'proxy/settings',
     'proxy/upstream',
+    // the replies that are the proxy's own and not AhaSend's
+    'proxy/session',
     'proxy/admin',
     'otel/names',
     'otel/metrics',
@@ -183,6 +184,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'app/check',
     'app/probe',
   ],
+  // everything that documents itself as data
   'docs/generate': [
     'app/probe',
     'settings',

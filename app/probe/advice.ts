@@ -3,6 +3,7 @@ import { meanings } from '../../otel/names/meanings.ts'
 import type { ProbeError } from '../../otel/names/names.ts'
 import { causeOf } from '../../proxy/dialogue/reply-cause.ts'
 import type { CommandName, ReplyCause } from '../../proxy/events/closed-sets.ts'
+import { localReplyOf } from '../../proxy/session/local-replies.ts'
 import { enhancedCodeOf } from '../../proxy/smtp/reply.ts'
 import type { ProbeFailure } from './run.ts'
 
@@ -43,7 +44,8 @@ export function fieldsOf({ step, error, answer, detail }: ProbeFailure): Readonl
   if (typeof error === 'string') return { ...fields, advice: EXPLANATIONS[error] }
   const text = answer?.text ?? ''
   const enhancedCode = enhancedCodeOf(error, text)
-  const cause = causeOf(error, { command: COMMANDS[step] ?? 'OTHER', quietMs: 0, text, enhancedCode })
+  const moment = { command: COMMANDS[step] ?? 'OTHER', quietMs: 0, text, enhancedCode }
+  const cause = localReplyOf(`${error} ${text}`)?.cause ?? causeOf(error, moment)
   return {
     ...fields,
     'smtp.reply.code': error,

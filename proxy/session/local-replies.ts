@@ -23,6 +23,13 @@ export function factsOf({ code, enhancedCode, cause }: LocalReply): ReplyFacts {
   return { code, enhancedCode, cause, origin: 'proxy' }
 }
 
+const byLine = new Map<string, LocalReply>()
+
+/** The local reply that this line is, without its CRLF. A client tells the proxy's own replies from AhaSend's by it. */
+export function localReplyOf(line: string): LocalReply | undefined {
+  return byLine.get(line)
+}
+
 function reply(
   code: number,
   enhancedCode: string,
@@ -30,7 +37,10 @@ function reply(
   cause: ReplyCause = 'none',
   closes = false,
 ): LocalReply {
-  return { code, enhancedCode, cause, closes, bytes: Buffer.from(`${code} ${enhancedCode} ${NAME}: ${text}\r\n`) }
+  const line = `${code} ${enhancedCode} ${NAME}: ${text}`
+  const local = { code, enhancedCode, cause, closes, bytes: Buffer.from(`${line}\r\n`) }
+  byLine.set(line, local)
+  return local
 }
 
 function farewell(enhancedCode: string, text: string, cause: ReplyCause): LocalReply {

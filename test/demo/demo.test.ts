@@ -96,4 +96,12 @@ describe('The demo', () => {
     if (child.exitCode === null) await once(child, 'exit')
     assert.equal(child.exitCode, 0)
   })
+
+  test('stops cleanly when the reader of its output ends, as in `npm run demo | head`', async () => {
+    const child = demo()
+    const errors = text(child.stderr)
+    for await (const chunk of child.stdout.setEncoding('utf8')) if (/[1-9]\d*\.\d % accepted/.test(chunk)) break
+    await once(child, 'exit')
+    assert.deepEqual([child.exitCode, await errors], [0, ''])
+  })
 })

@@ -47,9 +47,13 @@ function readFlags(): Flags {
 
 const { seconds, port, log } = readFlags()
 
-/** Resolves when Ctrl-C is pressed. A second Ctrl-C ends the rehearsal without a summary. */
+/**
+ * Resolves when Ctrl-C is pressed, or when the program that reads the output has ended, such as `tee` or `head`. A second
+ * Ctrl-C ends the rehearsal without a summary.
+ */
 const interrupted = new Promise<void>((resolve) => {
   onSignals({ drain: () => resolve(), stop: () => process.exit(1), reload: () => resolve() })
+  process.stdout.on('error', () => resolve())
 })
 
 /** Resolves when the time is over, or never without `--seconds`. */

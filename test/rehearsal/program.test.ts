@@ -50,8 +50,19 @@ describe('npm run rehearsal', LIMIT, () => {
     assert.equal(child.exitCode, 0, await errors)
     assert.match(rest, /521 × [1-9]/)
     assert.match(rest, /UTC {2}“521 account disabled” started\.\n.*First refusal: 521 to MAIL FROM\./)
-    const [, accepted, received] = /accepted ([\d,]+), and the apps received ([\d,]+) acceptances/.exec(rest) ?? []
+    const [, accepted, received] =
+      /accepted ([\d,]+), and the simulated apps received ([\d,]+) acceptances/.exec(rest) ?? []
     assert.ok(accepted && accepted === received, rest)
+  })
+
+  test('stops cleanly if the reader of its output has ended, as in `npm run rehearsal | tee` after Ctrl-C', async () => {
+    const child = rehearsal()
+    const errors = text(child.stderr)
+    await outputUntil(child, /Press Ctrl-C to stop/)
+    child.stdout.destroy()
+    child.kill('SIGINT')
+    await once(child, 'exit')
+    assert.deepEqual([child.exitCode, await errors], [0, ''])
   })
 
   test('runs for --seconds, uses another port if 8025 is taken, and prints its progress', async () => {

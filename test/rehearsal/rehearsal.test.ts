@@ -47,6 +47,15 @@ describe('the control page', () => {
     assert.match(await (await page()).text(), /^AhaSend rehearsal\./)
   })
 
+  test('names the request of each button to other clients', async () => {
+    const lines = (await (await page()).text()).split('\n')
+    for (const { id, label } of REHEARSALS)
+      assert.ok(
+        lines.some((line) => line.startsWith(`POST /rehearsals/${id} `) && line.endsWith(`  ${label}`)),
+        id,
+      )
+  })
+
   test('has a button for each rehearsal, and loads only its own files', async () => {
     const html = await shown()
     for (const { id, label } of REHEARSALS)

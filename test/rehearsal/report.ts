@@ -70,7 +70,7 @@ export function summary({ ledger, incidents }: Simulator, apps: AppsMail): strin
   })
   const entries = incidents.entries.toReversed().map(({ at, text }) => `  ${clock(at)}  ${text}`)
   return `
-AhaSend accepted ${number(messages.accepted)}, and the apps received ${number(apps.accepted)} acceptances.
+AhaSend accepted ${number(messages.accepted)}, and the simulated apps received ${number(apps.accepted)} acceptances.
 ${results.join('\n')}
 
 What happened

@@ -3,7 +3,16 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { fieldsOf } from '../../../app/probe/advice.ts'
 import type { ProbeFailure } from '../../../app/probe/run.ts'
+import { meanings } from '../../../otel/names/meanings.ts'
 import { probeErrors } from '../../../otel/names/names.ts'
+import {
+  DRAINING,
+  EXHAUSTED,
+  NOT_ALLOWED,
+  SESSION_LIMIT,
+  UNREACHABLE,
+  UNTRUSTED,
+} from '../../../proxy/session/local-replies.ts'
 
 const SECRET = 'you@example.com'
 
@@ -23,6 +32,24 @@ test('a refusal: the code, the enhanced code, the cause and what to do, but not 
   })
   assert.match(`${advice}`, /^The account is suspended, .*Check AhaSend's dashboard/)
   assert.ok(!JSON.stringify(fields).includes(SECRET))
+})
+
+describe("The proxy's own 421 is not taken for AhaSend's: ", () => {
+  for (const { code, enhancedCode, cause, bytes } of [
+    UNREACHABLE,
+    UNTRUSTED,
+    SESSION_LIMIT,
+    EXHAUSTED,
+    NOT_ALLOWED,
+    DRAINING,
+  ])
+    test(bytes.toString().trim(), () => {
+      const text = bytes.toString().trim().slice(`${code} `.length)
+      const fields = fieldsOf(refused('greeting', code, text))
+      assert.equal(fields['smtp.reply.cause'], cause)
+      assert.equal(fields['smtp.reply.enhanced_code'], enhancedCode)
+      assert.equal(fields.advice, `${meanings[cause].meaning}. ${meanings[cause].action}`)
+    })
 })
 
 describe('The advice names what to change: ', () => {

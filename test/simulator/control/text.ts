@@ -3,8 +3,9 @@ import type { ActiveFaults } from '../active-faults.ts'
 import { FAULT_POINTS } from '../fault.ts'
 import { faultType } from '../fault-names.ts'
 import { FAULTS } from '../faults/index.ts'
+import { REHEARSALS } from '../rehearsals.ts'
 
-/** The faults that are set, then all faults. */
+/** The faults that are set, the requests that the buttons send, then all faults. */
 export function overview(faults: ActiveFaults): string {
   const active = faults.list().map(({ name, options, applied }) => {
     return `${name} ${JSON.stringify(options)} applied ${applied} times: ${faultType(name)?.meaning}`
@@ -14,8 +15,17 @@ export function overview(faults: ActiveFaults): string {
 Active faults:
 ${active.length > 0 ? active.join('\n') : 'none'}
 
+Incidents:
+${incidents()}
+
 ${faultHelp()}
 `
+}
+
+function incidents(): string {
+  const requests = REHEARSALS.map(({ id, label }) => ({ request: `POST /rehearsals/${id}`, label }))
+  const width = Math.max(...requests.map(({ request }) => request.length))
+  return requests.map(({ request, label }) => `${request.padEnd(width)}  ${label}`).join('\n')
 }
 
 /** The table of faults, and how to set them. */
