@@ -22,6 +22,7 @@ const NAMED: readonly (readonly [what: string, pattern: RegExp])[] = [
   ['lines that are relayed when complete', /relays a command line when it is complete.*2,048 bytes/],
   ['ALPN without smtp', /ALPN protocols without `smtp`/],
   ['early talkers', /holds commands that a client sends before the greeting.* and relays them after the greeting/],
+  ['the age of a greeting', /greeting may be up to 40 seconds old.* 20 seconds or more after the greeting/],
   ['refusals before TLS', /smtps:\/\/ listener.*before TLS.*without a reply/],
   ...[...BLOCKED_COMMANDS].map((verb) => [verb, new RegExp(`\\b${verb}\\b.* with 502`)] as const),
 ]
