@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { addCuts, NO_CUTS, type RefusedCuts } from '../connection/refused.ts'
 import type { LoopFigures } from '../events/loop-figures.ts'
@@ -13,6 +14,12 @@ import type { FromWorker, Live, ToWorker, WorkerStart } from './worker.ts'
 
 /** Bytes of the keys that encrypt TLS session tickets; Node requires this length. */
 const TICKET_KEY_BYTES = 48
+
+/**
+ * How long the end of a thread is waited for, in milliseconds. A DNS lookup in it cannot be cancelled: with a resolver that does
+ * not answer, it takes ten seconds or more, and the last log lines, spans and metrics are not sent until then.
+ */
+const EXIT_MS = 1000
 
 interface WorkersOptions {
   readonly config: Config
@@ -146,11 +153,11 @@ class Loop {
     this.#worker.postMessage(message)
   }
 
-  /** Resolves with the number of sessions that were cut, once the thread has exited. */
+  /** Resolves with the number of sessions that were cut, once the thread has exited or is late to exit. */
   end(how: 'drain' | 'close'): Promise<number> {
     this.#ended ??= new Promise<number>((settle) => {
       this.#settle = settle
-    }).finally(() => this.#worker.terminate())
+    }).finally(() => Promise.race([this.#worker.terminate(), sleep(EXIT_MS, undefined, { ref: false })]))
     this.send(how)
     return this.#ended
   }

@@ -37,6 +37,10 @@ export const CHANGES: readonly string[] = [
     `${localReplies.TLS_ON_PLAIN_LISTENER.code} and closes the session.`,
   `The proxy relays a command line when it is complete. It relays a line of more than ` +
     `${MAX_UNFINISHED_LINE.toLocaleString('en')} bytes as it arrives, as it does message bodies and AUTH responses.`,
+  `The upstream's greeting may be up to ${MAX_AGE_MS / 1000} seconds old when the client receives it, because the proxy connects in ` +
+    'advance. AhaSend counts this time as idle time: a client that sends nothing for 20 seconds or more after the greeting ' +
+    'may get the 421 of an idle connection (60 seconds) earlier than without the proxy. With PROXY_WARM_CONNECTIONS=0 it ' +
+    'does not.',
   'The proxy holds commands that a client sends before the greeting, up to 64 KiB, and relays them after the ' +
     'greeting. The upstream does not notice that the client talked early, but spans and log lines of the session ' +
     'have `smtp.session.early_talker`.',

@@ -270,8 +270,9 @@ export class Session {
 
   #finish(ending: Ending): void {
     this.#closed = true
-    this.#report(ending)
+    // before the report: a batch with its close must not also contain its bytes as those of an open session
     this.#host.left(this)
+    this.#report(ending)
   }
 
   #report(ending: Ending): void {

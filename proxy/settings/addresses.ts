@@ -144,11 +144,12 @@ function readUrl(text: string, form: UrlForm): Reading<UrlParts> {
   const match = /^([a-z]+):\/\/(\[[^\]]*\]|[^:/?#[\]]*):(\d{1,5})([^?]*)(?:\?(.*))?$/i.exec(text)
   if (match === null) return wrong(text, `a URL such as ${form.example}`, 'Write an IPv6 address in brackets: [::1].')
   const [, writtenScheme = '', writtenHost = '', digits = '', path = '', query = ''] = match
+  const given = [...new URLSearchParams(query)]
   const parts = {
     scheme: writtenScheme.toLowerCase(),
     host: readHost(writtenHost),
     port: Number(digits),
-    parameters: new Map(new URLSearchParams(query)),
+    parameters: new Map(given),
   }
   const checks: readonly (readonly [right: boolean, expected: string])[] = [
     [form.schemes.includes(parts.scheme), `a URL that begins with ${form.schemes.join(':// or ')}://`],
@@ -156,6 +157,7 @@ function readUrl(text: string, form: UrlForm): Reading<UrlParts> {
     [parts.port >= form.lowestPort && parts.port <= 65_535, `a port from ${form.lowestPort} to 65535`],
     [path === '', 'nothing after the port except parameters'],
     [areKnown(parts.parameters, form.parameters), parametersWanted(form.parameters)],
+    [parts.parameters.size === given.length, 'each parameter at most once'],
   ]
   const faults: readonly Fault[] = checks.flatMap(([right, expected]) =>
     right ? [] : [{ got: shown(text), expected }],

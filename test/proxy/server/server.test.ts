@@ -3,9 +3,13 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net from 'node:net'
 import { type TestContext, test } from 'node:test'
-import type { Telemetry } from '../../../proxy/events/observer.ts'
-import { type ProxyServer, startServer } from '../../../proxy/server/server.ts'
+import type { Observer, Telemetry } from '../../../proxy/events/observer.ts'
+import { ProxyServer, startServer } from '../../../proxy/server/server.ts'
 import { parseConfig } from '../../../proxy/settings/settings.ts'
+import { ask } from '../../simulator/client.ts'
+import { startSimulator } from '../../simulator/simulator.ts'
+import { connectClient } from '../../support/sockets/scripted-peers.ts'
+import { configBefore } from '../../support/traffic/traffic.ts'
 
 const telemetry: Telemetry = { open: () => () => {}, dial() {}, observerFailed() {} }
 
@@ -58,4 +62,23 @@ test('close stops listening, and may be called twice', async (context) => {
   await server.close()
   await server.close()
   assert.deepEqual([server.draining, server.activeSessions, await reaches(port)], [true, 0, false])
+})
+
+test('when a session reports its close, its bytes are no longer those of an open session', async () => {
+  await using simulator = await startSimulator()
+  const closed = Promise.withResolvers<{ readonly reported: number; readonly live: number }>()
+  const observe: Observer = (event) => {
+    if (event.type === 'session-close') closed.resolve({ reported: event.receive, live: server.liveBytes().receive })
+  }
+  const server = new ProxyServer({ config: configBefore(simulator), telemetry: { ...telemetry, open: () => observe } })
+  const [listener] = configBefore(simulator).listeners
+  await server.listen(listener!)
+  const client = await connectClient({ port: server.bound[0]!.port })
+  await client.readReply()
+  await ask(client, 'QUIT')
+  client.destroy()
+  const { reported, live } = await closed.promise
+  await server.close()
+  assert.ok(reported > 0)
+  assert.equal(live, 0)
 })

@@ -1,12 +1,14 @@
 /** Several event loops (PROXY_WORKERS): one set of listeners, session limits and metrics. */
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { createTransport } from 'nodemailer'
 import { AUTH_PLAIN, ask } from '../../simulator/client.ts'
 import { type Simulator, startSimulator } from '../../simulator/simulator.ts'
-import { type TemporaryFiles, writeTemporaryFiles } from '../../support/files/temporary-files.ts'
+import { type TemporaryFiles, temporaryDirectory, writeTemporaryFiles } from '../../support/files/temporary-files.ts'
 import { type ProxyProcess, startProxy } from '../../support/processes/proxy-process.ts'
 import { inThreads } from '../../support/processes/worker-threads.ts'
 import { connectClient, startTls } from '../../support/sockets/scripted-peers.ts'
@@ -214,4 +216,19 @@ test('an exception in a worker ends the process: the log has its stack, but not 
   assert.equal(await proxy.exited, 1)
   assert.equal(proxy.lines.at(-1)?.msg, 'stop')
   assert.doesNotMatch(JSON.stringify(proxy.lines) + proxy.stderr, /CANARY/)
+})
+
+test('a thread that cannot exit yet, as during a DNS lookup without answer, does not delay the last log line', async (context) => {
+  using folder = temporaryDirectory('workers-')
+  const pipe = join(folder.path, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  // like a lookup, opening a pipe without a writer takes a thread of libuv, and cannot be cancelled
+  const threads = inThreads(`const { open } = await import('node:fs'); open(${JSON.stringify(pipe)}, 'r', () => {})`)
+  context.after(threads.remove)
+  const env = { PROXY_WORKERS: '2', PROXY_UPSTREAM: 'smtp://127.0.0.1:9?tls=off' }
+  await using proxy = await startProxy(env, threads.options)
+  const ended = proxy.stop()
+  await proxy.line(({ msg }) => msg === 'stop', 10_000)
+  closeSync(openSync(pipe, 'r+'))
+  assert.equal(await ended, 0)
 })

@@ -52,6 +52,7 @@ const REFUSED: readonly (readonly [env: Env, variable: string, says: RegExp])[] 
     'PROXY_LISTEN',
     /client=a%20b", expected \?client=NAME, with a name/,
   ],
+  [{ PROXY_LISTEN: 'smtp://127.0.0.1:2525?client=a&client=b' }, 'PROXY_LISTEN', /expected each parameter at most once/],
   [{ PROXY_LISTEN: 'smtp://127.0.0.1:2525?client=OTHER' }, 'PROXY_LISTEN', /expected another name\. The proxy uses/],
   [
     {
