@@ -13,9 +13,6 @@ const HARMLESS = [...HARMLESS_COMMANDS].join(', ')
 export const CHANGES: readonly string[] = [
   'Before the client receives a greeting, the proxy sends EHLO and STARTTLS to the upstream and completes TLS. The client ' +
     "receives the upstream's own greeting, and the extensions that the upstream offers inside TLS.",
-  `The greeting may come from a connection that the proxy opened up to ${MAX_AGE_MS / 1000} s earlier. AhaSend's limit of 60 s ` +
-    `without data has then already begun: a client that waits more than ${60 - MAX_AGE_MS / 1000} s before its first command ` +
-    "may receive AhaSend's idle 421 early. PROXY_WARM_CONNECTIONS=0 avoids this.",
   'In the EHLO reply, the proxy adds STARTTLS while the client connection is unencrypted and the listener has a ' +
     'certificate. Otherwise it removes STARTTLS.',
   `From the EHLO reply, the proxy removes ${REMOVED_KEYWORDS.join(', ')}; REQUIRETLS before TLS; BINARYMIME without ` +

@@ -21,7 +21,6 @@ const NAMED: readonly (readonly [what: string, pattern: RegExp])[] = [
   ],
   ['lines that are relayed when complete', /relays a command line when it is complete.*2,048 bytes/],
   ['ALPN without smtp', /ALPN protocols without `smtp`/],
-  ['the age of a preconnected connection', /opened up to 40 s earlier.* more than 20 s before its first command/],
   ['early talkers', /holds commands that a client sends before the greeting.* and relays them after the greeting/],
   ['the age of a greeting', /greeting may be up to 40 seconds old.* 20 seconds or more after the greeting/],
   ['refusals before TLS', /smtps:\/\/ listener.*before TLS.*without a reply/],
