@@ -11,9 +11,15 @@ import type { Peer } from '../../support/sockets/scripted-peers.ts'
 
 /**
  * How much the resident memory of a proxy that has relayed ordinary mail may grow: the garbage of what it reads and parses.
- * Measured: 0.2 to 3.5, and up to 11.4 for many short replies.
+ * Measured: 0.2 to 7.0.
  */
 const MAX_GROWTH_MIB = 16
+/**
+ * The same for many short replies, each of which is an event that waits for the end of its turn. Measured: 6.9 to 12.6, and up
+ * to 25.5 while the machine is busy and garbage is collected late. A proxy that buffers these replies would need 350 bytes for
+ * each of 11: 250 MiB.
+ */
+const MAX_GROWTH_OF_REPLIES_MIB = 40
 /**
  * How much the upstream may write until its connection is gone, however slow the machine is: what the proxy has not read is
  * in buffers of the kernel, which by default grow to 4 MiB where it is written and 6 MiB where it is read. Measured: 4.3,
@@ -133,7 +139,7 @@ describe('Unsolicited replies', NEEDS_PROC, () => {
     const growth = stage.residentMib - before
     context.diagnostic(`${growth.toFixed(1)} MiB more, ${(bytes / 2 ** 20).toFixed(1)} MiB written`)
     assert.ok(bytes < MAX_FLOOD_BYTES, `${bytes} bytes were written`)
-    assert.ok(growth <= MAX_GROWTH_MIB, `${growth} MiB more memory`)
+    assert.ok(growth <= MAX_GROWTH_OF_REPLIES_MIB, `${growth} MiB more memory`)
     await session.client.reset()
     assert.equal(await session.upstream.closed(), 'reset')
   })
