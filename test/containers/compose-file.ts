@@ -78,8 +78,11 @@ describe('compose.yaml', unless(composeMissing()), () => {
     assert.equal(job.exec(text('otel/stack/prometheus.yml'))?.[1], metrics.port)
   })
 
-  test('publishes only SMTP and Grafana, and only on this machine', () => {
-    assert.deepEqual(published(readProject()), { proxy: ['127.0.0.1:2525:2525'], grafana: ['127.0.0.1:3000:3000'] })
+  test('publishes only SMTP, the status page and Grafana, and only on this machine', () => {
+    assert.deepEqual(published(readProject()), {
+      proxy: ['127.0.0.1:2525:2525', '127.0.0.1:9464:9464'],
+      grafana: ['127.0.0.1:3000:3000'],
+    })
   })
 
   test('sends mail to AhaSend, the default upstream of the proxy', () => {
@@ -93,7 +96,7 @@ describe('compose.yaml', unless(composeMissing()), () => {
     assert.equal(project.services.proxy?.environment?.PROXY_UPSTREAM, 'smtp://rehearsal:2525')
     const usual = Object.values(published(readProject())).flat()
     const ports = Object.values(published(project)).flat()
-    assert.equal(ports.length, 3)
+    assert.equal(ports.length, 4)
     for (const port of ports) assert.match(port, /^127\.0\.0\.1:/)
     assert.deepEqual(
       ports.filter((port) => usual.includes(port)),

@@ -72,10 +72,10 @@ describe('The stack', unless(...own, ...others), () => {
     }
   })
 
-  test('publishes only SMTP and the control page, and only on this machine', () => {
+  test('publishes only SMTP, the status page and the control page, and only on this machine', () => {
     const bindings = services.flatMap((service) => Object.entries(stack.describe(service).HostConfig.PortBindings))
     const published = bindings.map(([port, hosts]) => [port, ...hosts.map(({ HostIp }) => HostIp)].join(' '))
-    assert.deepEqual(published.sort(), ['2525/tcp 127.0.0.1', '8025/tcp 127.0.0.1'])
+    assert.deepEqual(published.sort(), ['2525/tcp 127.0.0.1', '8025/tcp 127.0.0.1', '9464/tcp 127.0.0.1'])
   })
 
   test('makes the configuration of Alertmanager, which contains secrets, readable only by its user', async () => {
