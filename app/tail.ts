@@ -80,7 +80,7 @@ async function refused(response: IncomingMessage, { url }: TailArguments): Promi
   )
 }
 
-/** Prints until a signal, until the proxy closes the connection, or until nobody reads the output. */
+/** Prints until a signal, until the proxy closes the connection, or until no one reads the output. */
 async function follow(response: IncomingMessage, printer: Printer): Promise<ExitCode> {
   const { promise: ended, resolve } = Promise.withResolvers<string>()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve(''))

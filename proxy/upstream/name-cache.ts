@@ -13,7 +13,7 @@ const IN_USE_MS = 180_000
 export const OVERDUE_MS = 2000
 /**
  * How long the last good answer is used while the resolver fails. Time to repair a resolver: AhaSend's addresses rarely
- * change, and TLS verifies that whoever answers there is AhaSend.
+ * change, and TLS verifies that the server at an address is AhaSend.
  */
 export const LAST_GOOD_MS = 60 * 60 * 1000
 /**

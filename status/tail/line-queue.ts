@@ -1,7 +1,7 @@
 /** The lines that wait for one reader. A reader that is too slow loses lines, and is shown how many. */
 import type { StreamReader } from '../../proxy/admin/admin.ts'
 
-/** How long a line waits for others: few writes cost less, and nobody sees the difference. */
+/** How long a line waits for others: few writes cost less, and no one sees the difference. */
 const COLLECT_MS = 50
 /** The characters that wait for a reader at most: about a thousand lines. */
 export const MAX_WAITING = 300_000

@@ -202,7 +202,7 @@ describe('Framing', () => {
     assert.equal(framing.sawUnknownBytes, true)
     framing.next('command')
     framing.push(Buffer.from('BAR\r\n'), 0)
-    assert.equal(framing.sawUnknownBytes, false, 'the next unknown verb begins anew')
+    assert.equal(framing.sawUnknownBytes, false, 'the next unknown verb begins a new count')
   })
 
   test('reads nothing while it is blocked, and continues where it stopped', () => {
