@@ -21,7 +21,7 @@ import {
 } from '@opentelemetry/sdk-trace'
 import { createLogger } from '../otel/export/logger.ts'
 import { uncounted } from '../otel/export/losses.ts'
-import { createMeterProvider } from '../otel/metrics/meter-provider.ts'
+import { createMeterProvider } from '../otel/instruments/meter-provider.ts'
 import { createMetrics } from '../otel/metrics/metrics.ts'
 import { createPrometheus } from '../otel/metrics/prometheus.ts'
 import { Log } from '../otel/records/log.ts'

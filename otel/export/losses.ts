@@ -1,5 +1,5 @@
 import type { MeterProvider } from '@opentelemetry/api'
-import { type Cell, Cells, observable } from '../metrics/instruments.ts'
+import { type Cell, Cells, observable } from '../instruments/instruments.ts'
 import { type AttributesOf, scope, type TelemetryLoss, type TelemetrySignal } from '../names/names.ts'
 
 /** A kind of telemetry. */

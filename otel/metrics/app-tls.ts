@@ -2,8 +2,8 @@
 import type { Meter } from '@opentelemetry/api'
 import type { AppTlsError } from '../../proxy/events/closed-sets.ts'
 import type { SessionEvent, SessionOpen } from '../../proxy/events/session-event.ts'
+import { type Cell, type Cells, type Configured, cellsOf } from '../instruments/instruments.ts'
 import { type AttributesOf, appTlsErrors } from '../names/names.ts'
-import { type Cell, type Cells, type Configured, cellsOf } from './instruments.ts'
 
 /** Failures that need no action: port scanners and health checks cause them. */
 const HARMLESS: ReadonlySet<AppTlsError> = new Set<AppTlsError>(['app_tls_closed'])

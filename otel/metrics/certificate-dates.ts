@@ -1,6 +1,6 @@
 import type { Meter } from '@opentelemetry/api'
 import type { Dial } from '../../proxy/events/dial.ts'
-import { observable } from './instruments.ts'
+import { observable } from '../instruments/instruments.ts'
 
 /** How long a date stays valid after the last dial that saw its certificate, measured at the latest dial of any upstream. */
 const VALID_MS = 24 * 60 * 60 * 1000

@@ -1,10 +1,10 @@
 import type { Meter } from '@opentelemetry/api'
 import type { DialPhase, PreconnectionEnd } from '../../proxy/events/closed-sets.ts'
 import type { Dial, Handover, Lookup, Unused } from '../../proxy/events/dial.ts'
+import { type Cells, cellsOf, histogramOf, type Recorder } from '../instruments/instruments.ts'
+import { memo } from '../instruments/memo.ts'
 import { type AttributesOf, dialErrors, dialPhases, lookupErrors, preconnectionEnds } from '../names/names.ts'
 import { CertificateDates } from './certificate-dates.ts'
-import { type Cells, cellsOf, histogramOf, type Recorder } from './instruments.ts'
-import { memo } from './memo.ts'
 
 /** The metrics of connections to upstreams. A dial for a session and a preconnect count the same. */
 export class DialMetrics {

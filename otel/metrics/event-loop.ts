@@ -1,6 +1,6 @@
 import type { Meter } from '@opentelemetry/api'
 import type { LoopFigures } from '../../proxy/events/loop-figures.ts'
-import { cellsOf, histogramOf } from './instruments.ts'
+import { cellsOf, histogramOf } from '../instruments/instruments.ts'
 
 /** Receives the figures of an event loop that relays mail each time the loop reports them. `loop` counts from 0. */
 export type ObserveLoop = (loop: number, figures: LoopFigures) => void

@@ -1,7 +1,7 @@
 import type { CommandName, RecipientVerdict, ReplyCause, TransactionOutcome } from '../../proxy/events/closed-sets.ts'
 import type { ReplyFacts } from '../../proxy/events/reply.ts'
+import type { Cell, Cells } from '../instruments/instruments.ts'
 import { type AttributesOf, commands, replyCauses, transactionErrors } from '../names/names.ts'
-import type { Cell, Cells } from './instruments.ts'
 
 /** The counters with labels for the upstream and the client name. */
 export interface PeerCounters {

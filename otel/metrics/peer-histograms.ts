@@ -1,6 +1,6 @@
 import type { CloseReason, CommandName, TransactionOutcome } from '../../proxy/events/closed-sets.ts'
-import type { Histogram, Recorder } from './instruments.ts'
-import { memo } from './memo.ts'
+import type { Histogram, Recorder } from '../instruments/instruments.ts'
+import { memo } from '../instruments/memo.ts'
 
 /** The histograms that messages and sessions record to. */
 export interface PeerInstruments {

@@ -1,8 +1,8 @@
 /** The metrics of the probe, and its scrape page. */
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { MeterProvider } from '@opentelemetry/sdk-metrics'
+import { type Cell, Cells, createHistogram, createObservable } from '../instruments/instruments.ts'
 import { type ProbeAttributesOf, type ProbeError, type ProbeStep, probeMetrics, scope } from '../names/names.ts'
-import { type Cell, Cells, createHistogram, createObservable } from './instruments.ts'
 import { labelledCode } from './peer-counts.ts'
 import { createPrometheus } from './prometheus.ts'
 

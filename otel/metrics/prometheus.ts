@@ -2,7 +2,7 @@ import type { Attributes } from '@opentelemetry/api'
 import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { DataPointType, type MetricData, MetricReader, type ResourceMetrics } from '@opentelemetry/sdk-metrics'
-import { SERIES_LIMIT } from './instruments.ts'
+import { SERIES_LIMIT } from '../instruments/instruments.ts'
 import { labelName, metricName, type NamedMetric } from './prometheus-names.ts'
 import { throttle } from './throttle.ts'
 

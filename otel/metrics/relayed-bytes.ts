@@ -1,5 +1,5 @@
 import type { Meter } from '@opentelemetry/api'
-import { observable } from './instruments.ts'
+import { observable } from '../instruments/instruments.ts'
 
 /** Bytes in each direction, without TLS overhead. */
 export interface Bytes {

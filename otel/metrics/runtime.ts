@@ -9,9 +9,9 @@ import {
 } from 'node:perf_hooks'
 import { getHeapSpaceStatistics } from 'node:v8'
 import type { Attributes, BatchObservableResult, Meter, MeterProvider } from '@opentelemetry/api'
+import { createHistogram, createObservable } from '../instruments/instruments.ts'
 import { scope } from '../names/names.ts'
 import { type RuntimeMetricKey, runtimeMetrics } from '../names/runtime.ts'
-import { createHistogram, createObservable } from './instruments.ts'
 
 /**
  * How often Node samples the delay of the event loop. It samples with a timer, which wakes an idle process each time: its

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { MAX_SERIES } from '../../../otel/metrics/instruments.ts'
+import { MAX_SERIES } from '../../../otel/instruments/instruments.ts'
 import { replyLabels } from '../../support/telemetry/reply-labels.ts'
 import { scraped } from '../../support/telemetry/scrape.ts'
 import { oneMail, reply, SessionStory } from '../../support/telemetry/session-events.ts'

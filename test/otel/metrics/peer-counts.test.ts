@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Cells } from '../../../otel/metrics/instruments.ts'
+import { Cells } from '../../../otel/instruments/instruments.ts'
 import { type PeerCounters, Peers } from '../../../otel/metrics/peer-counts.ts'
 import { commands, replyCauses, replyOrigins, transactionErrors } from '../../../otel/names/names.ts'
 

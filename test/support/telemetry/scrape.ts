@@ -1,6 +1,6 @@
 import type { MeterProvider } from '@opentelemetry/api'
-import { type Configured, seriesLimit } from '../../../otel/metrics/instruments.ts'
-import { createMeterProvider } from '../../../otel/metrics/meter-provider.ts'
+import { type Configured, seriesLimit } from '../../../otel/instruments/instruments.ts'
+import { createMeterProvider } from '../../../otel/instruments/meter-provider.ts'
 import { createMetrics, type Metrics } from '../../../otel/metrics/metrics.ts'
 import { createPrometheus } from '../../../otel/metrics/prometheus.ts'
 

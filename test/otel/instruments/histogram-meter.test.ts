@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics'
-import { HistogramMeter } from '../../../otel/metrics/histogram-meter.ts'
+import { HistogramMeter } from '../../../otel/instruments/histogram-meter.ts'
 
 class Reader extends MetricReader {
   protected override async onForceFlush(): Promise<void> {}

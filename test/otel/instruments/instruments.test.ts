@@ -2,8 +2,14 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { MeterProvider } from '@opentelemetry/sdk-metrics'
 import fc from 'fast-check'
-import { Cells, createObservable, histogramOf, SERIES_LIMIT, seriesLimit } from '../../../otel/metrics/instruments.ts'
-import { createMeterProvider, type MetersOptions } from '../../../otel/metrics/meter-provider.ts'
+import {
+  Cells,
+  createObservable,
+  histogramOf,
+  SERIES_LIMIT,
+  seriesLimit,
+} from '../../../otel/instruments/instruments.ts'
+import { createMeterProvider, type MetersOptions } from '../../../otel/instruments/meter-provider.ts'
 import { createPrometheus } from '../../../otel/metrics/prometheus.ts'
 import { appTlsErrors } from '../../../otel/names/names.ts'
 import { seriesOf } from '../../support/telemetry/scrape.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SeriesMap } from '../../../otel/metrics/series.ts'
+import { SeriesMap } from '../../../otel/instruments/series.ts'
 
 test('each set of attributes has its series, always the same object, in the order of creation', () => {
   const map = new SeriesMap(10, (attributes) => ({ attributes }))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { memo } from '../../../otel/metrics/memo.ts'
+import { memo } from '../../../otel/instruments/memo.ts'
 
 test('make is called once per argument, when it is first needed', () => {
   const made: string[] = []

@@ -1,6 +1,6 @@
 /**
  * The histograms of this project and those of the SDK report the same: the same random sessions are recorded with both, and
- * the scrape pages and the OTLP exports are compared. `SEED=... node --test test/otel/metrics/meter-provider.test.ts` repeats
+ * the scrape pages and the OTLP exports are compared. `SEED=... node --test test/otel/instruments/meter-provider.test.ts` repeats
  * a run.
  */
 import assert from 'node:assert/strict'
@@ -15,7 +15,7 @@ import {
   MetricReader,
   type ResourceMetrics,
 } from '@opentelemetry/sdk-metrics'
-import { createMeterProvider, type MetersOptions } from '../../../otel/metrics/meter-provider.ts'
+import { createMeterProvider, type MetersOptions } from '../../../otel/instruments/meter-provider.ts'
 import { createMetrics, type Metrics } from '../../../otel/metrics/metrics.ts'
 import { createPrometheus } from '../../../otel/metrics/prometheus.ts'
 import { closeReasons, dialErrors } from '../../../otel/names/names.ts'

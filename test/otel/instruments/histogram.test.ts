@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ValueType } from '@opentelemetry/api'
 import { AggregationTemporality, DataPointType } from '@opentelemetry/sdk-metrics'
-import { BucketHistogram, HistogramSeries } from '../../../otel/metrics/histogram.ts'
+import { BucketHistogram, HistogramSeries } from '../../../otel/instruments/histogram.ts'
 
 const BOUNDS = [1, 2.5, 10]
 
