@@ -103,6 +103,8 @@ export interface StatusReport extends Surroundings {
   readonly minutes: readonly MinuteSummary[]
   readonly replies: readonly ReplySummary[]
   readonly upstreams: readonly UpstreamReport[]
+  /** Whether the last dial of at least one upstream succeeded. Null before the first dial. */
+  readonly reachable: boolean | null
   /** The newest first. */
   readonly failures: readonly ExplainedFailure[]
   readonly tlsFailures: readonly TlsFailureSummary[]
@@ -131,10 +133,16 @@ export function reportOf(
     minutes: minutes.map(minuteOf),
     replies: repliesOf(total),
     upstreams,
+    reachable: isReachable(upstreams),
     failures: failures.map(explained),
     tlsFailures: [...apps].flatMap(([app, counts]) => tlsFailuresOf(app, counts)),
     loops: [...feed.loops.values()].map(({ busy, delay }) => ({ busy, delay })),
   }
+}
+
+function isReachable(upstreams: readonly UpstreamReport[]): boolean | null {
+  const dialled = upstreams.flatMap(({ last }) => (last ? [last] : []))
+  return dialled.length === 0 ? null : dialled.some(({ ok }) => ok)
 }
 
 function summaryOf(counts: Counts): Summary {

@@ -9,9 +9,14 @@ const EXCLUDED = 'smtp_client_name!="probe"'
 /** Exported by every proxy from its start, so it identifies proxies. Its value does not count there. */
 const IDENTITY = `${metric('sessionActive')}{job=~"$job", instance=~"$instance"}`
 
+/** Gives `{}` to names of metrics without conditions. */
+function withBraces(expr: string): string {
+  return expr.replaceAll(/\bsmtp_proxy_\w+(?![\w{:])/g, '$&{}')
+}
+
 /** The selectors that contain the series of the probe. */
 function withProbe(expr: string): readonly string[] {
-  return selectorsIn(expr.replaceAll(IDENTITY, 'up'))
+  return selectorsIn(withBraces(expr.replaceAll(IDENTITY, 'up')))
     .filter(({ metric: name }) => TABLE.get(name)?.attributes.some((key) => key === 'smtp.client.name'))
     .filter(({ conditions }) => !conditions.includes(EXCLUDED))
     .map(({ name, conditions }) => `${name}{${conditions}}`)
@@ -37,5 +42,6 @@ test('a query that counts the probe is found', () => {
   assert.deepEqual(withProbe('sum(smtp_proxy_replies_total{smtp_reply_code="421"})'), [
     'smtp_proxy_replies_total{smtp_reply_code="421"}',
   ])
+  assert.deepEqual(withProbe('sum(increase(smtp_proxy_recipients_total[1h]))'), ['smtp_proxy_recipients_total{}'])
   assert.deepEqual(withProbe('sum(smtp_proxy_upstream_dials_total{error_type=""})'), [])
 })

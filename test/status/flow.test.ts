@@ -124,6 +124,12 @@ const CASES: readonly [what: string, story: Story, flowing: Flowing, reason: Reg
     /with 421 \(10 s ago\): AhaSend has a temporary problem\.$/,
   ],
   [
+    'every greeting is 554, and apps were refused with 421 before',
+    new Story().greeted(554).refused(3, LOAD),
+    'no',
+    /^AhaSend refuses new connections with 554 \(10 s ago\)\.$/,
+  ],
+  [
     'every greeting is 554',
     new Story().greeted(554),
     'no',

@@ -70,3 +70,14 @@ for (const [cause, { runbook }] of Object.entries(meanings)) {
     assert.ok(existsSync(new URL(`../../dashboards/runbooks/${runbook}.md`, import.meta.url)))
   })
 }
+
+test('says whether AhaSend is reachable, by the last dial of each upstream', () => {
+  const feed = new Feed(new Upstreams(['send.example:587', 'other.example:587']))
+  const reachable = () => reportOf(feed, [], SURROUNDINGS, 1_000_000).reachable
+  assert.equal(reachable(), null)
+  const dial = { type: 'dial', at: 1000, end: 1050, serverPort: 587, phases: {}, resumed: false } as const
+  feed.dial({ ...dial, serverAddress: 'send.example', error: 'connect_timeout' })
+  assert.equal(reachable(), false)
+  feed.dial({ ...dial, serverAddress: 'other.example' })
+  assert.equal(reachable(), true)
+})

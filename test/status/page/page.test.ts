@@ -7,6 +7,7 @@ import { html } from '../../../status/page/html.ts'
 import { chartsOf, statusPage, titleOf } from '../../../status/page/page.ts'
 import { reportOf, type Surroundings } from '../../../status/report.ts'
 import { Upstreams } from '../../../status/upstreams.ts'
+import { SessionStory } from '../../support/telemetry/session-events.ts'
 
 const SURROUNDINGS: Surroundings = {
   version: '1.2.3',
@@ -37,6 +38,31 @@ test('the page has the version, the uptime, the listeners, the warnings and the 
   const page = statusPage(report())
   for (const part of ['1.2.3', 'up for 1 d 2 h', 'smtps://[::1]:4650', '50s is short', 'STARTTLS is answered here.'])
     assert.ok(page.includes(part), part)
+})
+
+test('the page has every section, and the days until the certificate of an upstream expires', () => {
+  const feed = new Feed(new Upstreams(['send.example:587']))
+  const dial = { type: 'dial', at: 93_000_000, end: 93_000_050, phases: {}, resumed: false } as const
+  const certificateNotAfter = 93_784 + 20 * 86_400
+  feed.dial({ ...dial, serverAddress: 'send.example', serverPort: 587, certificateNotAfter })
+  const story = new SessionStory().tlsFailed('app_tls_version').closed('tls_failed')
+  const observe = feed.open({ ...story.opening, at: 93_780_000 })
+  for (const event of story.events) observe({ ...event, at: 93_780_000 })
+  const page = statusPage(report({}, [], feed))
+  assert.match(page, /expires in 20 days/)
+  const titles = [
+    'Is mail flowing?',
+    'The last 60 minutes',
+    'Apps',
+    'Refusals by code and cause',
+    'Last refusals and failures',
+    'TLS failures of apps',
+    'The proxy itself',
+    'Sessions',
+    'Open files',
+    'Busiest event loop',
+  ]
+  for (const title of titles) assert.match(page, new RegExp(`<(h2|dt)[^>]*>${title.replace('?', '\\?')}`), title)
 })
 
 test('an upstream whose name does not resolve is marked, with the age of the answer that is used', () => {
