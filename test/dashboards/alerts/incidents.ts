@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { AlertName, Severity } from '../../../dashboards/alerts/alert.ts'
 import { prometheusRules } from '../../../dashboards/generate/alert-files.ts'
 import { AUTH_PLAIN, ask, mail, send } from '../../simulator/client.ts'
+import { rehearse } from '../../simulator/rehearsals.ts'
 import { DEFAULT_ACCOUNT, type Simulator, startSimulator } from '../../simulator/simulator.ts'
 import { writeTemporaryFiles } from '../../support/files/temporary-files.ts'
 import { App } from '../../support/monitoring/alert-stage.ts'
@@ -115,6 +116,14 @@ export const BUTTONS: Readonly<Record<string, readonly Raised[]>> = {
 
 /** What apps must do while a button is active, to raise its alerts. */
 export const TRAFFIC: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
+  'one-521': async ({ simulator, prometheus }) => {
+    const refused = 'sum by (smtp_client_name) (smtp_proxy_replies_total{smtp_reply_cause="account_disabled"}) > 0'
+    const [first] = await prometheus.waitFor(refused)
+    if (first?.labels.smtp_client_name !== 'probe') return
+    // the probe's message came first, and the alert is about apps; the next message of the probe is seconds away
+    rehearse('one-521', simulator.faults)
+    await prometheus.waitFor(refused, ({ length }) => length === 2)
+  },
   'slow-replies': async ({ proxy }) => {
     await Promise.all(Array.from({ length: 20 }, () => sendOne(proxy, {})))
   },
