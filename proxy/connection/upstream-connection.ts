@@ -96,16 +96,6 @@ export class UpstreamConnection {
     this.#socket.write(bytes, sent)
   }
 
-  /** Calls `run`, and passes what it writes to the kernel together, before it returns: one system call instead of several. */
-  writeTogether(run: () => void): void {
-    this.#socket.cork()
-    try {
-      run()
-    } finally {
-      this.#socket.uncork()
-    }
-  }
-
   /** Does nothing while a write error waits: only what the kernel still has is left to read. */
   pause(): void {
     if (!this.#reportFailure) this.#socket.pause()

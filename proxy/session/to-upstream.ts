@@ -55,13 +55,8 @@ export class ToUpstream {
 
   /** Takes what the client sent, as `add` does, and relays it. */
   receive(chunk: Buffer, release?: () => void): void {
-    const relay = () => {
-      this.add(chunk, release)
-      this.pump()
-    }
-    // after the end of a message, the same segment may go on with commands: both go up in one system call
-    if (this.#position.inBody) this.#link.upstream.writeTogether(relay)
-    else relay()
+    this.add(chunk, release)
+    this.pump()
   }
 
   /**
@@ -78,9 +73,12 @@ export class ToUpstream {
   }
 
   #sendBlock(chunk: Buffer, release: () => void): void {
-    const end = this.#link.observation.bodyFromClient(chunk, now())
-    if (end < chunk.length) this.#backlog.push(Buffer.from(chunk.subarray(end)))
-    this.#writer.write(chunk.subarray(0, end), release)
+    const at = now()
+    const end = this.#link.observation.bodyFromClient(chunk, at)
+    if (end === chunk.length) return this.#writer.write(chunk, release)
+    const copy = Buffer.from(chunk)
+    release()
+    this.#backlog.putBack(this.#relayAfterBody(copy, end, at))
   }
 
   /**
@@ -141,8 +139,9 @@ export class ToUpstream {
     return this.#position.inCommand ? this.#relayCommands(chunk, at) : this.#relayUnseen(chunk, at)
   }
 
-  #relayCommands(chunk: Buffer, at: number): Buffer {
-    let done = 0
+  /** The bytes before `from` go up together with the commands after them. */
+  #relayCommands(chunk: Buffer, at: number, from = 0): Buffer {
+    let done = from
     while (done < chunk.length && this.#position.inCommand && !this.#position.full && !this.#awaitsReplies) {
       const end = this.#endOfLine(chunk, done)
       if (end < 0) break
@@ -156,9 +155,14 @@ export class ToUpstream {
     return this.#sendUpTo(chunk, done, at)
   }
 
-  /** What follows the body in the same segment are commands, which must be looked at. */
   #relayBody(chunk: Buffer, at: number): Buffer {
     const end = this.#link.observation.bodyFromClient(chunk, at)
+    return this.#relayAfterBody(chunk, end, at)
+  }
+
+  /** What follows a body, up to `end`, in the same segment are commands: they are looked at, and go up in the same write. */
+  #relayAfterBody(chunk: Buffer, end: number, at: number): Buffer {
+    if (end < chunk.length && this.#position.inCommand) return this.#relayCommands(chunk, at, end)
     this.#writer.write(chunk.subarray(0, end))
     return chunk.subarray(end)
   }

@@ -88,37 +88,6 @@ for (const layer of ['TCP', 'TLS']) {
       assert.deepEqual(await heard.all, [REFUSAL, 'failed'])
     })
 
-    test('passes what is written together to the kernel in one call, before it returns', async (context) => {
-      const { near, far } = await connected(context, layer)
-      const passed: number[] = []
-      const { _write, _writev } = near.socket
-      near.socket._write = (...args) => {
-        passed.push(1)
-        _write.call(near.socket, ...args)
-      }
-      near.socket._writev = (chunks, sent) => {
-        passed.push(chunks.length)
-        _writev?.call(near.socket, chunks, sent)
-      }
-      const connection = new UpstreamConnection(near)
-      connection.writeTogether(() => {
-        connection.write(Buffer.from('.\r\n'))
-        connection.write(Buffer.from('MAIL FROM:<a@example.com>\r\n'))
-      })
-      assert.deepEqual(passed, [2])
-      connection.writeTogether(() => {})
-      far.socket.resume()
-      const [received] = (await once(far.socket, 'data')) as [Buffer]
-      assert.equal(received.toString('latin1'), '.\r\nMAIL FROM:<a@example.com>\r\n')
-      assert.throws(() =>
-        connection.writeTogether(() => {
-          throw new Error('a bug')
-        }),
-      )
-      connection.write(Buffer.from('QUIT\r\n'))
-      assert.deepEqual(passed, [2, 1])
-    })
-
     test('reports an RST without a reply as a failure and not as a FIN, although a write fails first', async (context) => {
       const { near, far } = await connected(context, layer)
       const connection = new UpstreamConnection(near)
