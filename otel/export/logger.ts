@@ -122,9 +122,22 @@ function settings({ level, emit, losses }: LoggerOptions) {
     level,
     ...(emit && { hooks: { logMethod: emitting(emit, losses) } }),
     base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
+    timestamp: timeMember(),
     formatters: { level: (label: string) => ({ level: label }) },
     serializers: { err: describeError },
+  }
+}
+
+/** The `time` of a line as pino writes it, formatted once a millisecond: a busy log has many lines in one. */
+function timeMember(): () => string {
+  let last = Number.NaN
+  let member = ''
+  return () => {
+    const now = Date.now()
+    if (now === last) return member
+    last = now
+    member = `,"time":"${new Date(now).toISOString()}"`
+    return member
   }
 }
 
