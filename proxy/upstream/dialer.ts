@@ -1,5 +1,3 @@
-import { constants } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import net from 'node:net'
 import tls from 'node:tls'
 import type { Dial } from '../events/dial.ts'
@@ -9,6 +7,7 @@ import { offers } from '../smtp/ehlo.ts'
 import type { Reply } from '../smtp/reply.ts'
 import { Attempt, DialFailed, now } from './attempt.ts'
 import { type Names, uncached } from './name-cache.ts'
+import { TlsContexts } from './tls-contexts.ts'
 import { TlsSessions, type Verified } from './tls-sessions.ts'
 
 export { now }
@@ -34,14 +33,9 @@ export interface DialResult {
   readonly connection?: DialledUpstream
 }
 
-/**
- * X25519 first, because post-quantum keys cost each handshake CPU and bytes; a server that prefers them can request them.
- */
-const GROUPS = 'X25519:X25519MLKEM768:prime256v1:secp384r1'
-
-/** Dials upstreams. All dials share a TLS context and, for each upstream, the TLS sessions to resume. */
+/** Dials upstreams. All dials share the TLS contexts and, for each upstream, the TLS sessions to resume. */
 export class Dialer {
-  readonly #context: tls.SecureContext
+  readonly #contexts: TlsContexts
   readonly #sessions: TlsSessions
   readonly #names: Names
   readonly #clock: () => number
@@ -54,13 +48,7 @@ export class Dialer {
     this.#clock = clock
     this.#sessions = new TlsSessions(clock)
     this.#names = names
-    const own = caFile === undefined ? [] : [readFileSync(caFile, 'utf8')]
-    this.#context = tls.createSecureContext({
-      ca: [...tls.getCACertificates('default'), ...own],
-      minVersion: 'TLSv1.2',
-      ecdhCurve: GROUPS,
-      secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION,
-    })
+    this.#contexts = new TlsContexts(caFile)
   }
 
   /** Connects within `timeoutMs`, or until `signal` aborts. A failure is part of the result. Never throws. */
@@ -121,7 +109,7 @@ export class Dialer {
     const cached = this.#sessions.take(key)
     const socket = tls.connect({
       socket: tcp,
-      secureContext: this.#context,
+      secureContext: this.#contexts.for(key),
       host,
       ...(net.isIP(host) ? {} : { servername: host }),
       checkServerIdentity,
@@ -138,6 +126,7 @@ export class Dialer {
     // registered before the handshake ends, because TLS 1.2 issues its session at that moment
     socket.on('session', (session) => this.#sessions.keep(key, { session, verified }))
     await attempt.wait(handshake(socket))
+    this.#contexts.secured(key, socket)
     attempt.secured(socket, verified.notAfter)
     return socket
   }
