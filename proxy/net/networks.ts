@@ -110,9 +110,23 @@ function contains(network: Network, address: Address): boolean {
   return network.address.kind() === address.kind() && address.match(network.address, network.bits)
 }
 
+/** Addresses that were read: the same few clients connect again and again, and each connection needs theirs several times. */
+const known = new Map<string, Address>()
+const MAX_KNOWN = 1000
+
 function readAddress(text: string | undefined): Address | undefined {
+  if (text === undefined) return undefined
+  const before = known.get(text)
+  if (before !== undefined) return before
+  const address = parseText(text)
+  if (known.size >= MAX_KNOWN) known.clear()
+  if (address !== undefined) known.set(text, address)
+  return address
+}
+
+function parseText(text: string): Address | undefined {
   // isIP first: ipaddr.js also accepts the old inet_aton forms (octal, hexadecimal, 127.1), which are ambiguous
-  if (text === undefined || isIP(text) === 0) return undefined
+  if (isIP(text) === 0) return undefined
   const zone = text.indexOf('%')
   const address = parseAddress(zone === -1 ? text : text.slice(0, zone))
   return address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress() ? address.toIPv4Address() : address

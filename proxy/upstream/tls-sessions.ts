@@ -48,13 +48,11 @@ export class TlsSessions {
    * certificate.
    */
   take(upstream: string): TlsSession | undefined {
-    const kept = (this.#kept.get(upstream) ?? []).filter(({ verified }) => this.#isResumable(verified))
+    const [wall, time] = [Date.now(), this.#clock()]
+    const resumable = ({ verified: { notAfter, at } }: TlsSession) => notAfter * 1000 > wall && time - at < RESUMABLE_MS
+    const kept = (this.#kept.get(upstream) ?? []).filter(resumable)
     const newest = kept.length > 1 ? kept.pop() : kept[0]
     this.#kept.set(upstream, kept)
     return newest
-  }
-
-  #isResumable({ notAfter, at }: Verified): boolean {
-    return notAfter * 1000 > Date.now() && this.#clock() - at < RESUMABLE_MS
   }
 }
