@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import net from 'node:net'
+import type { CancelSignal } from './cancellation.ts'
 import { shortageOf } from './shortage.ts'
 
 /** RFC 8305 5: how long one address is tried alone before the next attempt starts, in milliseconds. */
@@ -53,7 +54,7 @@ export function connectAny(
   addresses: readonly string[],
   port: number,
   timeoutMs: number,
-  signal: AbortSignal,
+  signal: CancelSignal,
 ): Promise<net.Socket> {
   if (signal.aborted) return Promise.reject(signal.reason)
   if (addresses.length === 0) return Promise.reject(new Error('no address to connect to'))
@@ -71,7 +72,7 @@ class Race {
   readonly #addresses: readonly string[]
   readonly #port: number
   readonly #delayMs: number
-  readonly #signal: AbortSignal
+  readonly #signal: CancelSignal
   readonly #result = Promise.withResolvers<net.Socket>()
   /** Running attempts, the oldest first. */
   readonly #attempts = new Set<net.Socket>()
@@ -80,7 +81,7 @@ class Race {
   #shortage: Error | undefined
   #timer: NodeJS.Timeout | undefined
 
-  constructor(addresses: readonly string[], port: number, delayMs: number, signal: AbortSignal) {
+  constructor(addresses: readonly string[], port: number, delayMs: number, signal: CancelSignal) {
     this.#addresses = addresses
     this.#port = port
     this.#delayMs = delayMs

@@ -6,6 +6,7 @@ import { limitsFor, RefusedConnections, type RefusedCuts } from '../connection/r
 import type { Dial, Handover } from '../events/dial.ts'
 import type { Observer, Telemetry } from '../events/observer.ts'
 import type { SessionOpen } from '../events/session-event.ts'
+import type { CancelSignal } from '../net/cancellation.ts'
 import { listenError } from '../net/listen-error.ts'
 import type { ListenerCertificate } from '../net/listener-certificate.ts'
 import { clientKey } from '../net/networks.ts'
@@ -268,7 +269,7 @@ export class ProxyServer implements SessionHost, MailServer {
     return this.#config.clients.find(({ networks }) => networks.has(address))?.name ?? 'other'
   }
 
-  reach(signal: AbortSignal, report: (event: Dial | Handover) => void): Promise<Reached> {
+  reach(signal: CancelSignal, report: (event: Dial | Handover) => void): Promise<Reached> {
     return this.#upstreams.reach(signal, report)
   }
 

@@ -10,6 +10,7 @@ import type { CloseReason } from '../events/closed-sets.ts'
 import type { Dial, Handover } from '../events/dial.ts'
 import type { Observer } from '../events/observer.ts'
 import type { SessionOpen } from '../events/session-event.ts'
+import { Cancellation, type CancelSignal } from '../net/cancellation.ts'
 import type { ListenAddress } from '../settings/config.ts'
 import type { ClientSecurity } from '../smtp/ehlo.ts'
 import type { AddressScope } from '../smtp/path.ts'
@@ -52,7 +53,7 @@ export interface SessionHost {
   open(event: SessionOpen): Observer
   clientName(address: string): string
   /** A connection or a failure; `report` gets each dial, or the handover of a preconnected upstream. */
-  reach(signal: AbortSignal, report: (event: Dial | Handover) => void): Promise<Reached>
+  reach(signal: CancelSignal, report: (event: Dial | Handover) => void): Promise<Reached>
   dialogueFailed(error: unknown): void
   left(session: Session): void
 }
@@ -64,7 +65,7 @@ export class Session {
   readonly #client: ClientConnection
   readonly #expectsHeader: boolean
   readonly #openedAt = now()
-  readonly #giveUp = new AbortController()
+  readonly #giveUp = new Cancellation()
   readonly #early = new ByteQueue()
   #source: Source
   #observation: Observation | undefined
@@ -112,7 +113,7 @@ export class Session {
     if (this.#listener.scheme === 'smtp') this.#client.refuseTls(() => this.#refuseTls())
     const secured = this.#listener.scheme === 'smtps' ? this.#secure(observation) : true
     if (secured === true) this.#client.resume()
-    const reached = await this.#host.reach(this.#giveUp.signal, (event) => observation.report(event))
+    const reached = await this.#host.reach(this.#giveUp, (event) => observation.report(event))
     const ready = await secured
     if (!ready) this.#client.destroy()
     if (this.#closed || !ready) return this.#dropConnection(reached)

@@ -2,13 +2,17 @@ import type net from 'node:net'
 import type tls from 'node:tls'
 import type { DialError, DialPhase } from '../events/closed-sets.ts'
 import type { Dial } from '../events/dial.ts'
+import { Cancellation, type CancelSignal } from '../net/cancellation.ts'
 import { descriptorShortage, shortageOf } from '../net/shortage.ts'
 import type { UpstreamAddress } from '../settings/config.ts'
 import { type Reply, ReplyReader } from '../smtp/reply.ts'
 
+/** Reading it costs more than the time itself. */
+const { timeOrigin } = performance
+
 /** Milliseconds since the Unix epoch, from the monotonic clock. */
 export function now(): number {
-  return performance.timeOrigin + performance.now()
+  return timeOrigin + performance.now()
 }
 
 /** An answer of the resolver of this age is used without waiting. Longer than a refresh that takes a few seconds. */
@@ -37,7 +41,7 @@ export function detailOf(error: unknown): string | undefined {
 /** One dial in progress: whether it was aborted, its phases and their times, and the upstream's replies. */
 export class Attempt {
   readonly server: UpstreamAddress
-  readonly #end = new AbortController()
+  readonly #end = new Cancellation()
   readonly #at = now()
   readonly #timeoutMs: number
   readonly #phases: Partial<Record<DialPhase, number>> = {}
@@ -58,14 +62,14 @@ export class Attempt {
   }
 
   /** Aborts with the dial. */
-  get signal(): AbortSignal {
-    return this.#end.signal
+  get signal(): CancelSignal {
+    return this.#end
   }
 
   /** The dial timed out, or no one waits for it any more: the step in progress fails, and every later one. */
   abort(): void {
     this.#end.abort()
-    this.#interrupt?.(this.#end.signal.reason)
+    this.#interrupt?.(this.#end.reason)
   }
 
   /** Milliseconds until the dial times out. */

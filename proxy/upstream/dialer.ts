@@ -1,6 +1,7 @@
 import net from 'node:net'
 import tls from 'node:tls'
 import type { Dial } from '../events/dial.ts'
+import type { CancelSignal } from '../net/cancellation.ts'
 import { connectAny } from '../net/happy-eyeballs.ts'
 import type { UpstreamAddress } from '../settings/config.ts'
 import { offers } from '../smtp/ehlo.ts'
@@ -52,7 +53,7 @@ export class Dialer {
   }
 
   /** Connects within `timeoutMs`, or until `signal` aborts. A failure is part of the result. Never throws. */
-  async dial(server: UpstreamAddress, timeoutMs: number, signal: AbortSignal): Promise<DialResult> {
+  async dial(server: UpstreamAddress, timeoutMs: number, signal: CancelSignal): Promise<DialResult> {
     const attempt = new Attempt(server, timeoutMs)
     const abort = () => attempt.abort()
     const timer = setTimeout(abort, timeoutMs)

@@ -1,4 +1,5 @@
 import type { Dial, Handover } from '../events/dial.ts'
+import type { CancelSignal } from '../net/cancellation.ts'
 import type { UpstreamAddress } from '../settings/config.ts'
 import { type Dialer, type DialledUpstream, type DialResult, now } from './dialer.ts'
 
@@ -18,7 +19,7 @@ export async function dialInOrder(
   dialer: Dialer,
   upstreams: readonly UpstreamAddress[],
   timeoutMs: number,
-  signal: AbortSignal,
+  signal: CancelSignal,
   report: Report,
 ): Promise<Reached> {
   const deadline = performance.now() + timeoutMs

@@ -1,5 +1,6 @@
 import type { Dial, Handover } from '../events/dial.ts'
 import type { Telemetry } from '../events/observer.ts'
+import { Cancellation, type CancelSignal } from '../net/cancellation.ts'
 import type { Config } from '../settings/config.ts'
 import { Dialer, type DialResult, now } from './dialer.ts'
 import { dialInOrder, type Reached } from './failover.ts'
@@ -21,7 +22,7 @@ export class Upstreams {
   readonly #names: NameCache
   readonly #dialer: Dialer
   readonly #preconnections: Preconnections
-  readonly #stopDialling = new AbortController()
+  readonly #stopDialling = new Cancellation()
 
   /** Throws if the CA file cannot be read or parsed. */
   constructor(options: UpstreamsOptions) {
@@ -40,7 +41,7 @@ export class Upstreams {
   /**
    * A connection for a session that begins, or a failure. `report` gets each dial, or the handover of a preconnected upstream.
    */
-  async reach(signal: AbortSignal, report: (event: Dial | Handover) => void): Promise<Reached> {
+  async reach(signal: CancelSignal, report: (event: Dial | Handover) => void): Promise<Reached> {
     const { upstreams, dialTimeoutMs } = this.#options.config
     const ready = await this.#preconnections.take(now())
     if (!ready) return dialInOrder(this.#dialer, upstreams, dialTimeoutMs, signal, report)
@@ -50,7 +51,7 @@ export class Upstreams {
 
   /** Called about once a second. */
   tick(at: number): void {
-    if (this.#stopDialling.signal.aborted) return
+    if (this.#stopDialling.aborted) return
     this.#preconnections.tick(at)
     this.#names.tick()
   }
@@ -64,7 +65,7 @@ export class Upstreams {
 
   async #preconnect(): Promise<DialResult> {
     const { config, telemetry } = this.#options
-    const result = await this.#dialer.dial(config.upstreams[0]!, config.dialTimeoutMs, this.#stopDialling.signal)
+    const result = await this.#dialer.dial(config.upstreams[0]!, config.dialTimeoutMs, this.#stopDialling)
     telemetry.dial(result.dial)
     return result
   }
