@@ -185,7 +185,10 @@ export class ClientConnection {
   halfClose(): void {
     if (this.#finishing) return
     this.#finishing = true
-    setImmediate(() => this.#socket.end())
+    setImmediate(() => {
+      // Node makes an error with a stack for the end of a destroyed socket
+      if (!this.#socket.destroyed) this.#socket.end()
+    })
   }
 
   /** RST. If bytes are still unsent, these and a FIN go out instead. */

@@ -109,7 +109,10 @@ export class UpstreamConnection {
   finish(): void {
     if (this.#finishing) return
     this.#finishing = true
-    setImmediate(() => this.#socket.end())
+    setImmediate(() => {
+      // Node makes an error with a stack for the end of a destroyed socket
+      if (!this.#socket.destroyed) this.#socket.end()
+    })
   }
 
   /** FIN after everything that was written, then closes: what the upstream still sends is refused. */
