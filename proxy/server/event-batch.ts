@@ -1,6 +1,6 @@
 /**
  * Bytes first: events wait until the turn of the event loop that caused them has written its bytes. Then they are delivered
- * together, in the same thread or from a worker to the main thread, and never more than telemetry can process.
+ * together, in the same thread or, a little later, from a worker to the main thread, and never more than telemetry can process.
  */
 import type { Dial, Lookup, Unused } from '../events/dial.ts'
 import type { Observer, Telemetry } from '../events/observer.ts'
@@ -25,11 +25,22 @@ export type BatchEntry =
  */
 export const MAX_UNPROCESSED = 50_000
 
+/** When a batch sends what it has collected. */
+export interface Pace {
+  /** Sends this number of entries immediately. */
+  readonly entries: number
+  /** Sends earlier entries after this time in milliseconds; 0: at the end of their turn. */
+  readonly waitMs: number
+}
+
 /**
- * Entries that wait for the end of the turn: those of about 30 sessions. A flood of replies causes thousands in one turn. Kept
- * until its end, they survive garbage collections: 29 to 70 MiB, instead of 7 to 13 with this limit (2026-11-30).
+ * Within one thread. 100 entries are those of about 30 sessions. A flood of replies causes thousands in one turn. Kept until its
+ * end, they survive garbage collections: 29 to 70 MiB, instead of 7 to 13 with this limit (2026-11-30).
  */
-export const MAX_TOGETHER = 100
+export const EACH_TURN: Pace = { entries: 100, waitMs: 0 }
+
+/** Between threads, where each batch wakes the main thread. As late as log lines. */
+export const BETWEEN_THREADS: Pace = { entries: 500, waitMs: 20 }
 
 /** The number of entries of one batch that were processed. A worker's is written by the main thread, and read by the worker. */
 export class ProcessedCount {
@@ -52,21 +63,23 @@ export class ProcessedCount {
 }
 
 /**
- * Collects the events of one turn of the event loop and sends them together, or earlier if there are very many. While too
- * many are unprocessed, sessions become opaque (`overflow`): only their close is still sent, so that they are counted. Mail
+ * Collects events and sends them together, by default those of one turn of the event loop. While too many are unprocessed, sessions become opaque (`overflow`): only their close is still sent, so that they are counted. Mail
  * is not delayed.
  */
 export class Batch implements Telemetry {
   readonly #send: (entries: readonly BatchEntry[]) => void
   readonly #processed: ProcessedCount
+  readonly #pace: Pace
   #entries: BatchEntry[] = []
   #sessions = 0
   #sent = 0
+  #timer: NodeJS.Timeout | undefined
 
-  /** `send` gets the entries of one turn. Their receiver adds their number to `processed`. */
-  constructor(send: (entries: readonly BatchEntry[]) => void, processed: ProcessedCount) {
+  /** `send` gets the entries. Their receiver adds their number to `processed`. */
+  constructor(send: (entries: readonly BatchEntry[]) => void, processed: ProcessedCount, pace = EACH_TURN) {
     this.#send = send
     this.#processed = processed
+    this.#pace = pace
   }
 
   open(event: SessionOpen): Observer {
@@ -109,8 +122,19 @@ export class Batch implements Telemetry {
   #add(entry: BatchEntry): void {
     this.#sent = (this.#sent + 1) | 0
     const length = this.#entries.push(entry)
-    if (length === 1) setImmediate(this.flush)
-    if (length === MAX_TOGETHER) this.flush()
+    if (length === 1) this.#flushLater()
+    if (length === this.#pace.entries) this.flush()
+  }
+
+  #flushLater(): void {
+    const { waitMs } = this.#pace
+    if (waitMs === 0) setImmediate(this.flush)
+    else this.#timer ??= setTimeout(this.#flushLate, waitMs)
+  }
+
+  readonly #flushLate = (): void => {
+    this.#timer = undefined
+    if (this.#entries.length > 0) this.flush()
   }
 }
 

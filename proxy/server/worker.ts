@@ -8,7 +8,7 @@ import { parseConfig } from '../settings/settings.ts'
 import { LastSession } from '../upstream/last-session.ts'
 import { shareOf } from '../upstream/preconnect.ts'
 import { SharedAdmission } from './admission.ts'
-import { Batch, type BatchEntry, ProcessedCount } from './event-batch.ts'
+import { Batch, type BatchEntry, BETWEEN_THREADS, ProcessedCount } from './event-batch.ts'
 import { reportLoop } from './event-loop.ts'
 import { fitDefault, ownOpenFilesLimit } from './fd-limit.ts'
 import { type Bound, ProxyServer } from './server.ts'
@@ -74,6 +74,7 @@ async function work(start: WorkerStart): Promise<void> {
   const batch = new Batch(
     (entries) => send({ type: 'batch', entries, live: live() }),
     new ProcessedCount(start.processed),
+    BETWEEN_THREADS,
   )
   const server = new ProxyServer({
     config,

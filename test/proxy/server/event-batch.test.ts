@@ -7,7 +7,8 @@ import {
   afterWrites,
   Batch,
   type BatchEntry,
-  MAX_TOGETHER,
+  BETWEEN_THREADS,
+  EACH_TURN,
   MAX_UNPROCESSED,
   ProcessedCount,
 } from '../../../proxy/server/event-batch.ts'
@@ -50,12 +51,39 @@ test('the events of one turn are sent together, once', async () => {
 test('a turn with very many events sends the first ones before its end', async () => {
   const { all, sent } = batch()
   const observe = all.open(opening)
-  for (let event = 1; event < MAX_TOGETHER; event += 1) observe(noop)
-  assert.equal(sent.length, MAX_TOGETHER)
+  for (let event = 1; event < EACH_TURN.entries; event += 1) observe(noop)
+  assert.equal(sent.length, EACH_TURN.entries)
   observe(noop)
-  assert.equal(sent.length, MAX_TOGETHER)
+  assert.equal(sent.length, EACH_TURN.entries)
   await turn()
-  assert.equal(sent.length, MAX_TOGETHER + 1)
+  assert.equal(sent.length, EACH_TURN.entries + 1)
+})
+
+test('between threads, the events of several turns are sent together, at most 20 ms late', (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] })
+  const sent: number[] = []
+  const all = new Batch((entries) => sent.push(entries.length), new ProcessedCount(), BETWEEN_THREADS)
+  const observe = all.open(opening)
+  context.mock.timers.tick(15)
+  observe(noop)
+  context.mock.timers.tick(4)
+  assert.deepEqual(sent, [])
+  context.mock.timers.tick(1)
+  assert.deepEqual(sent, [2])
+  observe(noop)
+  context.mock.timers.tick(20)
+  assert.deepEqual(sent, [2, 1])
+})
+
+test('between threads, very many events are sent immediately, and nothing is left for the timer', (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] })
+  const sent: number[] = []
+  const all = new Batch((entries) => sent.push(entries.length), new ProcessedCount(), BETWEEN_THREADS)
+  const observe = all.open(opening)
+  for (let event = 1; event < BETWEEN_THREADS.entries; event += 1) observe(noop)
+  assert.deepEqual(sent, [BETWEEN_THREADS.entries])
+  context.mock.timers.tick(20)
+  assert.deepEqual(sent, [BETWEEN_THREADS.entries])
 })
 
 test('while no event is processed, sessions become opaque: only their close is still sent', async () => {
