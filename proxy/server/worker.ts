@@ -8,7 +8,8 @@ import { parseConfig } from '../settings/settings.ts'
 import { LastSession } from '../upstream/last-session.ts'
 import { shareOf } from '../upstream/preconnect.ts'
 import { SharedAdmission } from './admission.ts'
-import { Batch, type BatchEntry, BETWEEN_THREADS, ProcessedCount } from './event-batch.ts'
+import { Batch, BETWEEN_THREADS, ProcessedCount } from './event-batch.ts'
+import { type Encoded, encode } from './event-code.ts'
 import { reportLoop } from './event-loop.ts'
 import { fitDefault, ownOpenFilesLimit } from './fd-limit.ts'
 import { type Bound, ProxyServer } from './server.ts'
@@ -36,7 +37,7 @@ export type ToWorker = 'drain' | 'close' | 'refresh'
 export type FromWorker =
   | { readonly type: 'listening'; readonly bound: readonly Bound[] }
   | { readonly type: 'start-failed'; readonly message: string }
-  | { readonly type: 'batch'; readonly entries: readonly BatchEntry[]; readonly live: Live }
+  | { readonly type: 'batch'; readonly entries: Encoded; readonly live: Live }
   | { readonly type: 'loop'; readonly figures: LoopFigures }
   | {
       readonly type: 'listener-failed'
@@ -72,7 +73,7 @@ async function work(start: WorkerStart): Promise<void> {
   if (certificate && 'error' in certificate) return send({ type: 'start-failed', message: certificate.error })
   let live = (): Live => ({ sessions: 0, transmit: 0, receive: 0, refusedCuts: NO_CUTS })
   const batch = new Batch(
-    (entries) => send({ type: 'batch', entries, live: live() }),
+    (entries) => send({ type: 'batch', entries: encode(entries), live: live() }),
     new ProcessedCount(start.processed),
     BETWEEN_THREADS,
   )

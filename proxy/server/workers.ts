@@ -8,7 +8,8 @@ import { ListenError } from '../net/listen-error.ts'
 import type { Config, ListenAddress } from '../settings/config.ts'
 import { LastSession } from '../upstream/last-session.ts'
 import { SharedAdmission } from './admission.ts'
-import { Delivery, ProcessedCount } from './event-batch.ts'
+import { type BatchEntry, Delivery, ProcessedCount } from './event-batch.ts'
+import { decode } from './event-code.ts'
 import type { Bound, MailServer } from './server.ts'
 import type { FromWorker, Live, ToWorker, WorkerStart } from './worker.ts'
 
@@ -170,7 +171,7 @@ class Loop {
       case 'start-failed':
         return this.#started?.fail(new ListenError(message.message))
       case 'batch':
-        this.#delivery.deliver(message.entries)
+        this.#delivery.deliver(decode<BatchEntry>(message.entries))
         this.live = message.live
         return
       case 'loop':

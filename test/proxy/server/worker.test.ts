@@ -5,7 +5,8 @@ import net from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { SharedAdmission } from '../../../proxy/server/admission.ts'
-import { ProcessedCount } from '../../../proxy/server/event-batch.ts'
+import { type BatchEntry, ProcessedCount } from '../../../proxy/server/event-batch.ts'
+import { decode } from '../../../proxy/server/event-code.ts'
 import type { FromWorker, ToWorker, WorkerStart } from '../../../proxy/server/worker.ts'
 import type { ListenAddress } from '../../../proxy/settings/config.ts'
 import { LastSession } from '../../../proxy/upstream/last-session.ts'
@@ -54,7 +55,7 @@ test('a worker reports its actual port, the events of its sessions and the end o
   await once(client, 'close')
   const sessions = new Set<number | undefined>()
   for (let closed = false; !closed; ) {
-    const { entries } = await next('batch')
+    const entries = decode<BatchEntry>((await next('batch')).entries)
     for (const { session } of entries) sessions.add(session)
     closed = entries.some(({ event }) => event?.type === 'session-close')
   }
