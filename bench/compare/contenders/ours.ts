@@ -1,4 +1,4 @@
-/** ahasend-smtp-proxy, with four amounts of telemetry. */
+/** ahasend-smtp-proxy, with four amounts of telemetry, and with two event loops. */
 import { execFileSync } from 'node:child_process'
 import { closeSync, constants, openSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,6 +16,7 @@ export const oursDefault = ours('ours', 'ours, default telemetry', () => ({}))
 export const ourVariants: readonly Contender[] = [
   ours('ours-off', 'ours, telemetry off', () => ({ OTEL_SDK_DISABLED: 'true', PROXY_LOG_LEVEL: 'silent' })),
   oursDefault,
+  ours('ours-2', 'ours, two event loops', () => ({ PROXY_WORKERS: '2' })),
   ours('ours-10', 'ours, 10% traced', (collector) => ({ ...exporting(collector), OTEL_TRACES_SAMPLER_ARG: '0.1' })),
   ours('ours-100', 'ours, 100% traced', (collector) => ({ ...exporting(collector), OTEL_TRACES_SAMPLER: 'always_on' })),
 ]

@@ -36,6 +36,7 @@ describe('options', () => {
       'haproxy',
       'ours-off',
       'ours',
+      'ours-2',
       'ours-10',
       'ours-100',
     ])
