@@ -17,6 +17,12 @@ const OPTIONS = { allowHalfOpen: true, noDelay: true }
 const lookups = new Map<string, Promise<string[]>>()
 
 /**
+ * The listener of a socket that has no owner at the moment: without one, an error would end the process. All sockets share
+ * it, because a closure would keep its surroundings for as long as the socket lives.
+ */
+export function ignoreError(): void {}
+
+/**
  * Resolves to all addresses of `host`, with alternating families (RFC 8305 4). Concurrent sessions share one lookup, so
  * that a resolver that does not answer blocks one thread and not all of them. Rejects with the resolver's error.
  */
@@ -43,7 +49,7 @@ function alternate(found: readonly { address: string; family: number }[]): strin
 /**
  * Connects to the first of `addresses` that answers: Happy Eyeballs (RFC 8305). The next attempt starts when the previous
  * one fails or is slow. At most six attempts run concurrently: the next one ends the oldest. The socket carries bytes
- * only, keeps half-closed connections open and sends immediately. Every address is tried within `timeoutMs`; `signal`
+ * only, keeps half-closed connections open and sends immediately, and has `ignoreError` as its listener. Every address is tried within `timeoutMs`; `signal`
  * ends all attempts. Rejects with a shortage of this machine if there was one, otherwise with the last attempt's error or
  * the signal's reason.
  */
@@ -117,9 +123,11 @@ class Race {
     }
   }
 
+  /** The socket keeps nothing of the race. */
   #connected(socket: net.Socket): void {
     if (!this.#attempts.delete(socket)) return
     this.#end()
+    socket.removeAllListeners('error').on('error', ignoreError)
     this.#result.resolve(socket)
   }
 

@@ -237,11 +237,9 @@ class Replies {
     })
   }
 
-  /**
-   * Stops reading. Keeps the error listener, because an unhandled error would end the process. Returns the unread bytes.
-   */
+  /** Stops reading, and keeps nothing of the dial in the socket. Returns the unread bytes. */
   detach(): Buffer {
-    this.#tcp.off('data', this.#data).off('end', this.#end).off('close', this.#end)
+    this.#tcp.off('data', this.#data).off('end', this.#end).off('close', this.#end).off('error', this.#error)
     this.#tcp.pause()
     return Buffer.concat(this.#read).subarray(this.#taken)
   }

@@ -2,7 +2,7 @@ import net from 'node:net'
 import tls from 'node:tls'
 import type { Dial } from '../events/dial.ts'
 import type { CancelSignal } from '../net/cancellation.ts'
-import { connectAny } from '../net/happy-eyeballs.ts'
+import { connectAny, ignoreError } from '../net/happy-eyeballs.ts'
 import type { UpstreamAddress } from '../settings/config.ts'
 import { offers } from '../smtp/ehlo.ts'
 import type { Reply } from '../smtp/reply.ts'
@@ -142,8 +142,8 @@ function handshake(socket: tls.TLSSocket): Promise<void> {
     const ended = () => failed()
     socket.on('error', failed).once('end', ended).once('close', ended)
     socket.once('secureConnect', () => {
-      // the error listener stays: an error before the relay starts must not end the process
-      socket.off('end', ended).off('close', ended)
+      // an error before the relay starts must not end the process
+      socket.off('end', ended).off('close', ended).off('error', failed).on('error', ignoreError)
       settle()
     })
   })
