@@ -20,18 +20,17 @@ interface Readable {
 /** The reading of one socket. The gate begins open. Only the socket's owner may use it. */
 export class ReadGate {
   readonly #socket: net.Socket
-  readonly #read: () => void
+  readonly #read: net.Socket['_read']
   #open = true
   #pieces = 0
   #resting = false
 
   constructor(socket: net.Socket) {
     this.#socket = socket
-    const read = socket._read.bind(socket)
-    this.#read = () => read(0)
+    this.#read = socket._read
     // the stream asks for more after each piece, even while it must not get more
     socket._read = (size) => {
-      if (this.#open && !this.#resting) read(size)
+      if (this.#open && !this.#resting) this.#read.call(socket, size)
     }
   }
 
@@ -62,7 +61,7 @@ export class ReadGate {
   }
 
   #start(): void {
-    if (this.#socket.readable && !this.#socket.connecting) this.#read()
+    if (this.#socket.readable && !this.#socket.connecting) this.#read.call(this.#socket, 0)
   }
 
   /** Returns false if the handle cannot be stopped. */

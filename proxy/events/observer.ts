@@ -28,13 +28,26 @@ const SILENCE_AFTER = 3
  * silenced for the session.
  */
 export function guard(observer: Observer, failed: (error: unknown) => void): Observer {
-  let failures = 0
-  return (event) => {
-    if (failures >= SILENCE_AFTER) return
+  const guarded = new Guarded(observer)
+  return (event) => guarded.observe(event, failed)
+}
+
+/** An observer, and how often it threw. A class, because each session has several: it needs less memory than a closure. */
+class Guarded {
+  readonly #observer: Observer
+  #failures = 0
+
+  constructor(observer: Observer) {
+    this.#observer = observer
+  }
+
+  observe(event: SessionEvent, failed: (error: unknown) => void): void {
+    if (this.#failures >= SILENCE_AFTER) return
+    const observer = this.#observer
     try {
       observer(event)
     } catch (error) {
-      failures += 1
+      this.#failures += 1
       failed(error)
     }
   }
@@ -62,14 +75,9 @@ export function combine(...parts: readonly Telemetry[]): Telemetry {
   const ignore: Observer = () => {}
   return {
     open(event) {
-      const observers = parts.map((part) =>
-        guard(
-          attempt(() => part.open(event), ignore),
-          failed,
-        ),
-      )
+      const observers = parts.map((part) => new Guarded(attempt(() => part.open(event), ignore)))
       return (next) => {
-        for (const observer of observers) observer(next)
+        for (const observer of observers) observer.observe(next, failed)
       }
     },
     dial(event) {

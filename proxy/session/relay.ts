@@ -10,6 +10,8 @@
  *
  * Back-pressure: a reader is paused while the writer that its bytes, or the replies to them, go to is full.
  */
+import type { ClientListener } from '../connection/client-connection.ts'
+import type { UpstreamListener } from '../connection/upstream-connection.ts'
 import type { CloseReason, CommandName, TransactionError } from '../events/closed-sets.ts'
 import { EhloRewrites } from '../smtp/ehlo-rewrites.ts'
 import { type Reply, ReplyReader } from '../smtp/reply.ts'
@@ -102,37 +104,12 @@ export class Relay {
   }
 
   #listen(): void {
-    const link = this.#link
-    const pump = () => this.#toUpstream.pump()
-    link.client.listen({
-      data: (chunk, release) => this.#fromClient(chunk, release),
-      bulk: () => link.position.inBody && !link.over,
-      ended: pump,
-      drained: () => {
-        link.upstream.resume()
-        pump()
-      },
-      closed: (reset) => this.#teardown.clientClosed(reset),
-    })
-    link.upstream.listen({
-      data: (chunk) => this.#fromUpstream(chunk),
-      drained: pump,
-      ended: () => {
-        this.#teardown.upstreamEnded()
-        pump()
-      },
-      failed: () => this.#teardown.upstreamFailed(),
-      closed: () => this.#teardown.upstreamClosed(),
-    })
+    this.#link.client.listen(new ClientSide(this.#link, this.#toUpstream, this.#teardown))
+    this.#link.upstream.listen(new UpstreamSide(this, this.#toUpstream, this.#teardown))
   }
 
-  #fromClient(chunk: Buffer, release?: () => void): void {
-    this.#link.moved()
-    if (this.#link.over) return release?.()
-    this.#toUpstream.receive(chunk, release)
-  }
-
-  #fromUpstream(chunk: Buffer): void {
+  /** Takes what the upstream sent. */
+  fromUpstream(chunk: Buffer): void {
     const link = this.#link
     link.moved()
     if (link.over && !link.awaitsFinalReply) return
@@ -192,5 +169,77 @@ export class Relay {
     if (opaque || finalRepliesOwed > 0 || inBody) return this.cut('error', 'upstream_lost')
     this.#teardown.closeUnasked(localReplies.REPLY_TOO_LONG, 'error')
     this.#teardown.abortUpstream()
+  }
+}
+
+// the two listeners are classes, because a closure for each of their methods would cost each session 600 bytes
+
+/** Listens to the client of a relay. */
+class ClientSide implements ClientListener {
+  readonly #link: Link
+  readonly #toUpstream: ToUpstream
+  readonly #teardown: Teardown
+
+  constructor(link: Link, toUpstream: ToUpstream, teardown: Teardown) {
+    this.#link = link
+    this.#toUpstream = toUpstream
+    this.#teardown = teardown
+  }
+
+  data(chunk: Buffer, release?: () => void): void {
+    this.#link.moved()
+    if (this.#link.over) return release?.()
+    this.#toUpstream.receive(chunk, release)
+  }
+
+  bulk(): boolean {
+    return this.#link.position.inBody && !this.#link.over
+  }
+
+  ended(): void {
+    this.#toUpstream.pump()
+  }
+
+  drained(): void {
+    this.#link.upstream.resume()
+    this.#toUpstream.pump()
+  }
+
+  closed(reset: boolean): void {
+    this.#teardown.clientClosed(reset)
+  }
+}
+
+/** Listens to the upstream of a relay. */
+class UpstreamSide implements UpstreamListener {
+  readonly #relay: Relay
+  readonly #toUpstream: ToUpstream
+  readonly #teardown: Teardown
+
+  constructor(relay: Relay, toUpstream: ToUpstream, teardown: Teardown) {
+    this.#relay = relay
+    this.#toUpstream = toUpstream
+    this.#teardown = teardown
+  }
+
+  data(chunk: Buffer): void {
+    this.#relay.fromUpstream(chunk)
+  }
+
+  drained(): void {
+    this.#toUpstream.pump()
+  }
+
+  ended(): void {
+    this.#teardown.upstreamEnded()
+    this.#toUpstream.pump()
+  }
+
+  failed(): void {
+    this.#teardown.upstreamFailed()
+  }
+
+  closed(): void {
+    this.#teardown.upstreamClosed()
   }
 }

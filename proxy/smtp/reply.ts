@@ -5,6 +5,9 @@ export const MAX_REPLY_BYTES = 64 * 1024
 /** The number of lines of one reply. Arbitrary: like the limits of Postfix and Dovecot, far above any EHLO list. */
 export const MAX_REPLY_LINES = 1000
 
+/** Shared, because each Buffer costs about 200 bytes of memory, however few bytes it has. */
+const EMPTY: Buffer = Buffer.alloc(0)
+
 const LF = 0x0a
 const CR = 0x0d
 const SPACE = 0x20
@@ -42,7 +45,7 @@ function continues(bytes: Buffer, from: number): boolean {
 
 /** Splits a stream of bytes into whole replies. A line ends at LF. A line without the continuation dash ends a reply. */
 export class ReplyReader {
-  #tail: Buffer = Buffer.alloc(0)
+  #tail = EMPTY
   #tailLength = 0
   /** The index in the tail at which the unfinished line begins. */
   #lineStart = 0
@@ -101,7 +104,7 @@ export class ReplyReader {
     this.#lineStart = lineStart - start
     if (start === 0 && this.#tailLength > 0) return
     this.#tailLength = data.length - start
-    this.#tail = this.#tailLength === 0 ? Buffer.alloc(0) : Buffer.from(data.subarray(start))
+    this.#tail = this.#tailLength === 0 ? EMPTY : Buffer.from(data.subarray(start))
   }
 }
 
