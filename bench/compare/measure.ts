@@ -7,6 +7,7 @@ import type { Generator } from './load/generator.ts'
 import type { ClosedOrder, Order } from './load/orders.ts'
 import { canSend, smtpSource } from './load/smtp-source.ts'
 import type { Job } from './plan.ts'
+import { collectGarbage } from './processes/garbage.ts'
 import type { Pooled, Sample } from './results.ts'
 import type { Stage } from './stage.ts'
 import type { Measured, Target } from './workloads/workload.ts'
@@ -26,7 +27,8 @@ export interface Bench {
 export async function targetOf(bench: Bench, contender: Contender, seconds: number): Promise<Target> {
   const { stage, generator, mailConfig, signal, short, capacity } = bench
   const running = await stage.running(contender)
-  const pid = running.program?.pid
+  const { program, collectable } = running
+  const pid = program?.pid
   const perform = (order: Order) => generator.perform(order, signal)
   const paces = bench.paces.get(contender.id) ?? new Map<string, number>()
   bench.paces.set(contender.id, paces)
@@ -38,6 +40,7 @@ export async function targetOf(bench: Bench, contender: Contender, seconds: numb
     paces,
     capacity,
     cpuMs: () => (pid === undefined ? undefined : cpuMs(pid)),
+    collect: async () => (program && collectable ? collectGarbage(program) : undefined),
     residentMib: () => (pid === undefined ? undefined : residentMib(pid)),
     perform,
     send: (order: ClosedOrder) => (canSend(order) ? smtpSource(order, mailConfig, signal) : perform(order)),

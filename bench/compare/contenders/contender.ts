@@ -33,6 +33,8 @@ export interface Running {
   readonly port: number
   /** Undefined for a direct connection. */
   readonly program: Started | undefined
+  /** True for a Node program that was started with COLLECTABLE. */
+  readonly collectable?: boolean
   /** Other programs that it needs. Their CPU time does not count. */
   readonly helpers?: readonly Started[]
 }

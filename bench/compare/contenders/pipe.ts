@@ -12,6 +12,6 @@ export const pipe: Contender = {
   start: async ({ upstream }) => {
     const main = fileURLToPath(new URL('programs/pipe-main.ts', import.meta.url))
     const { program, ready } = await startNode<{ port: number }>(main, [`${upstream.port}`])
-    return { port: ready.port, program }
+    return { port: ready.port, program, collectable: true }
   },
 }

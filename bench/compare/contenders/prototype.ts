@@ -12,6 +12,6 @@ export const prototype: Contender = {
     const main = fileURLToPath(new URL('programs/prototype-main.ts', import.meta.url))
     const authority = upstream.security === 'tls' ? [upstream.caFile] : []
     const { program, ready } = await startNode<{ port: number }>(main, [`${upstream.port}`, ...authority])
-    return { port: ready.port, program }
+    return { port: ready.port, program, collectable: true }
   },
 }

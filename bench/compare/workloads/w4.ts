@@ -39,10 +39,12 @@ async function hold({ perform, place }: Target, sessions: number): Promise<void>
 
 async function measureIdle(target: Target): Promise<Idle> {
   const sessions = target.short ? SESSIONS_SHORT : SESSIONS
+  await target.collect()
   const memoryBefore = target.residentMib()
   await hold(target, sessions)
   // handshakes end after the last reply that the client has read
   await pause(200)
+  await target.collect()
   const memory = target.residentMib()
   const before = target.cpuMs()
   const idleSeconds = target.seconds / 2

@@ -17,6 +17,8 @@ export interface Target {
   readonly capacity: () => Promise<number>
   /** CPU time of the contender so far, in milliseconds; undefined for a direct connection. */
   readonly cpuMs: () => number | undefined
+  /** Collects the contender's garbage, if it is a Node program. Its code then has to be warmed up again. */
+  readonly collect: () => Promise<void>
   /** Resident memory of the contender in MiB; undefined for a direct connection. */
   readonly residentMib: () => number | undefined
   /** Performs an order with our own load generator. */
