@@ -1,10 +1,16 @@
 import type { AnyValue } from '@opentelemetry/api'
 import { type DestinationStream, type LogFn, type Logger, pino } from 'pino'
-import { LineBatch, MAX_WRITE_BYTES } from './line-batch.ts'
+import { LineBatch } from './line-batch.ts'
 import type { Losses } from './losses.ts'
 
 /** The maximum number of bytes that wait for the reader of stdout, about 3000 lines. More lines are dropped and counted. */
 const MAX_WAITING_BYTES = 1024 * 1024
+
+/**
+ * Lines that waited for the write before theirs are written together, up to this size: as much as a pipe holds. A busy event loop
+ * begins one write per turn, so with less it loses lines although the reader is fast.
+ */
+const MAX_LATE_WRITE_BYTES = 64 * 1024
 
 /** What the logger writes, and where. */
 export interface LoggerOptions {
@@ -73,7 +79,7 @@ function openStdout(): Stdout {
     sync: false,
     minLength: 1,
     maxLength: MAX_WAITING_BYTES,
-    maxWrite: MAX_WRITE_BYTES,
+    maxWrite: MAX_LATE_WRITE_BYTES,
   })
   // pino writes synchronously at exit: if the reader has stopped, this blocks forever
   stdout.flushSync = () => {}

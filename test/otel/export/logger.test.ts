@@ -190,22 +190,45 @@ const WRITES = `
   const writes = []
   fs.write = (fd, text, ...rest) => { writes.push(text); return write(fd, text, ...rest) }`
 
-test('lines are written together, as whole lines of at most 4096 bytes', async (context) => {
+test('while stdout keeps up, lines are written together, as whole lines of at most 4096 bytes', async (context) => {
   const child = logging(
     context,
     `${WRITES} ${FLOOD}
-    flood(1000)
+    for (let batch = 0; batch < 20; batch++) {
+      flood(10)
+      await output.flush(5000)
+    }
     output.logger.info({ filler: 'y'.repeat(5000) }, 'long')
-    output.logger.info('last')
     await output.flush(5000)
     process.send(writes, () => process.exit(0))`,
   )
   child.stdout?.resume()
   const [writes] = (await once(child, 'message')) as [string[]]
-  const filled = writes.filter((text) => text.includes('"flood"'))
-  assert.ok(filled.length < 80, `${filled.length} writes for 1000 lines of about 280 bytes`)
-  for (const text of filled) assert.ok(text.length <= 4096 && text.endsWith('\n'))
-  assert.equal(writes.find((text) => text.includes('"long"'))?.match(/\n/g)?.length, 1)
+  const long = writes.pop()
+  assert.equal(writes.length, 20)
+  for (const text of writes) assert.ok(text.length <= 4096 && text.endsWith('\n'))
+  assert.equal(long?.match(/\n/g)?.length, 1)
+})
+
+test('lines that wait for an earlier write are written together, in order, as whole lines of at most 64 KiB', async (context) => {
+  const child = logging(
+    context,
+    `${WRITES}
+    const filler = 'x'.repeat(200)
+    for (let at = 0; at < 1000; at++) output.logger.info({ at, filler }, 'flood')
+    await output.flush(5000)
+    process.send({ writes, dropped: output.dropped }, () => process.exit(0))`,
+  )
+  child.stdout?.resume()
+  const [{ writes, dropped }] = (await once(child, 'message')) as [{ writes: string[]; dropped: number }]
+  assert.ok(writes.length < 10, `${writes.length} writes for 1000 lines of about 280 bytes`)
+  for (const text of writes) assert.ok(text.length <= 65_536 && text.endsWith('\n'))
+  const order = [...writes.join('').matchAll(/"at":(\d+)/g)].map(([, at]) => Number(at))
+  assert.deepEqual(
+    order,
+    Array.from({ length: 1000 }, (_, at) => at),
+  )
+  assert.equal(dropped, 0)
 })
 
 test('a line is written within about 20 ms without a flush', async (context) => {
