@@ -191,10 +191,8 @@ export class ClientConnection {
   halfClose(): void {
     if (this.#finishing) return
     this.#finishing = true
-    setImmediate(() => {
-      // Node makes an error with a stack for the end of a destroyed socket
-      if (!this.#socket.destroyed) this.#socket.end()
-    })
+    // Node makes an error with a stack for the end of a destroyed socket
+    setImmediate(() => this.#socket.destroyed || this.#socket.end())
   }
 
   /** RST. If bytes are still unsent, these and a FIN go out instead. */

@@ -115,10 +115,8 @@ export class UpstreamConnection {
   finish(): void {
     if (this.#finishing) return
     this.#finishing = true
-    setImmediate(() => {
-      // Node makes an error with a stack for the end of a destroyed socket
-      if (!this.#socket.destroyed) this.#socket.end()
-    })
+    // Node makes an error with a stack for the end of a destroyed socket
+    setImmediate(() => this.#socket.destroyed || this.#socket.end())
   }
 
   /** FIN after everything that was written, then closes: what the upstream still sends is refused. */
