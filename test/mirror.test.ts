@@ -42,8 +42,9 @@ const WITHOUT_A_FILE: Readonly<Record<string, string>> = {
   'app/probe/step-failed.ts': 'how a step of a run fails: test/app/probe/run.test.ts',
 
   'bundle/main.ts': 'writes what build.ts returns: test/bundle/build.test.ts',
-  'bundle/replaced.ts': 'the build fails if one is missing: test/bundle/build.test.ts',
-  'bundle/proxy.js': 'the first lines of the bundle: test/bundle/build.test.ts',
+  'bundle/replaced.ts':
+    'the build fails if one is missing: test/bundle/build.test.ts; what they do: test/bundle/package.test.ts',
+  'bundle/proxy.js': 'the first lines of the bundle: test/bundle/package.test.ts',
   'app/rehearsal-file.ts': 'one path, and undefined in the sources: test/app/rehearsal.test.ts',
   'proxy/server/worker-file.ts': 'one path: test/proxy/server/workers.test.ts',
 
