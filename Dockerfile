@@ -1,15 +1,16 @@
-# Only the proxy: Node, the libraries that Node is linked with, and the code that runs. No shell, no package manager, no
-# development dependencies. The base can be any image with glibc 2.34 and Node 24 or later, also with a digest:
+# Only the proxy: Node, the libraries that Node is linked with, and the bundle of `npm run build`. No shell, no package
+# manager, no packages. The base can be any image with glibc 2.34 and Node 24 or later, also with a digest:
 #   docker build --build-arg NODE_IMAGE=node:24-bookworm-slim@sha256:... --build-arg REVISION=$(git rev-parse HEAD) .
 ARG NODE_IMAGE=node:24-bookworm-slim
 
 FROM ${NODE_IMAGE} AS build
-WORKDIR /image/app
+WORKDIR /source
 COPY package.json package-lock.json ./
-# source maps and type declarations are only for development
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
-  && find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete \
-  && rm package-lock.json node_modules/.package-lock.json
+# only what the bundle contains and what builds it, in the versions of package.json and the lock file
+RUN npm install --save-prod --omit=dev --ignore-scripts --no-audit --no-fund $(node --print " \
+  Object.entries(require('./package.json').devDependencies) \
+    .filter(([name]) => /^(@opentelemetry\/.*|esbuild|ipaddr\.js|pino|uplot)$/.test(name)) \
+    .map(([name, version]) => name + '@' + version).join(' ')")
 # Node, with its libraries where the loader looks for them
 RUN install -D "$(command -v node)" /image/usr/local/bin/node \
   && ldd "$(command -v node)" | grep -o '/[^ ]*' | xargs -I LIBRARY cp --parents -L LIBRARY /image
@@ -18,7 +19,6 @@ RUN mkdir /image/etc \
   && printf 'root:x:0:\nnode:x:1000:\n' > /image/etc/group \
   && printf 'hosts: files dns\n' > /image/etc/nsswitch.conf \
   && mkdir -p /volumes/certificates /volumes/config
-COPY LICENSE ./
 COPY settings settings
 COPY app app
 COPY otel otel
@@ -26,6 +26,9 @@ COPY status status
 COPY proxy proxy
 # `check` reads the names and the settings of the alert receivers
 COPY dashboards/alertmanager/settings.ts dashboards/alertmanager/stack-variables.ts dashboards/alertmanager/
+COPY bundle bundle
+COPY LICENSE /image/app/
+RUN node bundle/main.ts --image --out /image/app
 
 FROM scratch
 COPY --from=build /image /
@@ -41,9 +44,9 @@ ENV NODE_ENV=production \
   PROBE_METRICS=http://0.0.0.0:9465
 EXPOSE 2525 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
-  CMD ["/usr/local/bin/node", "app/health.ts"]
+  CMD ["/usr/local/bin/node", "health.cjs"]
 # without a shell, so that SIGTERM reaches the proxy and starts a drain. Takes the arguments of `npm start`: check, --help
-ENTRYPOINT ["/usr/local/bin/node", "--disable-sigusr1", "app/entry.js"]
+ENTRYPOINT ["/usr/local/bin/node", "--disable-sigusr1", "proxy.cjs"]
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="ahasend-smtp-proxy" \
   org.opencontainers.image.description="A transparent SMTP proxy in front of AhaSend: every reply code, connection lifetime and message size becomes a metric." \

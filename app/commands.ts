@@ -3,6 +3,7 @@ import { settingsHelp } from '../proxy/settings/help.ts'
 import type { Documented } from '../settings/documentation.ts'
 import { nearestWord } from '../settings/names.ts'
 import type { ExitCode } from './exit-code.ts'
+import { PROGRAM, SYNOPSIS } from './program.ts'
 
 /** One row of the table in main.ts. */
 export interface Command {
@@ -18,7 +19,7 @@ export interface Command {
   readonly run: (args: readonly string[]) => Promise<ExitCode> | ExitCode
 }
 
-const USAGE = 'Usage: node app/entry.js [COMMAND]    or: npm start -- [COMMAND]'
+const USAGE = `Usage: ${SYNOPSIS}`
 
 /** The settings that most installations change. */
 const MOST_USED = `Settings are environment variables, all optional. The most used:
@@ -69,7 +70,7 @@ export function unknownCommand(args: readonly string[], commands: readonly Comma
   return [
     `unknown arguments: ${args.join(' ')}`,
     nearest === undefined ? `The commands are ${names.join(', ')}.` : `Did you mean ${nearest}?`,
-    '`node app/entry.js --help` shows the commands and the most used settings.',
+    `\`${PROGRAM} --help\` shows the commands and the most used settings.`,
   ].join('\n')
 }
 
@@ -80,7 +81,7 @@ function commandList(commands: readonly Command[]): string {
 }
 
 function commandHelp({ name, aliases, parameters, purpose, details }: Command): string {
-  const usage = ['Usage: node app/entry.js', name, parameters].filter(Boolean).join(' ')
+  const usage = [`Usage: ${PROGRAM}`, name, parameters].filter(Boolean).join(' ')
   const others = aliases && `Also: ${aliases.join(', ')}`
   return `${[usage, '', sentence(purpose), details, others].filter((line) => line !== undefined).join('\n')}\n`
 }

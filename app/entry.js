@@ -13,5 +13,5 @@ const ignore = () => {}
 if (process.argv.length === 2 || process.argv[2] === 'probe')
   process.on('SIGTERM', quit).on('SIGINT', quit).on('SIGHUP', ignore)
 
-await import('./node-version.js')
-await import('./main.ts')
+// without await: the bundle is CommonJS, which has no await outside of functions
+import('./node-version.js').then(() => import('./main.ts'))

@@ -15,6 +15,7 @@ import { type Command, commandNamed, helpFor, unknownCommand } from './commands.
 import { EXIT, type ExitCode } from './exit-code.ts'
 import { PROBE_OPTIONS, probe } from './probe/probe.ts'
 import { PROBE_ROWS } from './probe/settings.ts'
+import { rehearsalCommands } from './rehearsal.ts'
 import { checkNames, readSettings, type Settings, warningsOf } from './settings.ts'
 import { onSignals } from './signals.ts'
 import { TAIL_OPTIONS, tail } from './tail.ts'
@@ -57,6 +58,7 @@ const COMMANDS: readonly Command[] = [
     details: `${PROBE_OPTIONS}\n\n${helpEntries(PROBE_ROWS)}`,
     run: runProbe,
   },
+  ...rehearsalCommands(),
   {
     name: 'help',
     aliases: ['--help', '-h'],
@@ -169,6 +171,5 @@ async function runArguments([name = '', ...args]: readonly string[]): Promise<Ex
   return command.run(args)
 }
 
-process.exitCode = await runArguments(process.argv.slice(2))
 // a handle that a library left open must not keep a finished proxy alive
-process.exit()
+void runArguments(process.argv.slice(2)).then((code) => process.exit(code))

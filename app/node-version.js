@@ -7,8 +7,8 @@ const found = process.versions.node
 
 if (Number.parseInt(found, 10) < OLDEST) {
   console.error(
-    `The proxy needs Node ${OLDEST} or later, but this is Node ${found}. Install Node ${OLDEST}, or run \`npm ci\` ` +
-      'without --omit=dev, which installs it for this project.',
+    `The proxy needs Node ${OLDEST} or later, but this is Node ${found}. Install Node ${OLDEST}, or use a copy of the ` +
+      'project: there, `npm ci` installs it for the project.',
   )
   process.exit(2)
 }

@@ -124,4 +124,5 @@ function readConfig(): Config {
   throw new Error(parsed.mistakes.join('\n'))
 }
 
-await work(workerData as WorkerStart)
+// a failure ends the thread, as Workers expects
+void work(workerData as WorkerStart)

@@ -12,6 +12,7 @@ import { type BatchEntry, Delivery, ProcessedCount } from './event-batch.ts'
 import { decode } from './event-code.ts'
 import type { Bound, MailServer } from './server.ts'
 import type { FromWorker, Live, ToWorker, WorkerStart } from './worker.ts'
+import { WORKER_FILE } from './worker-file.ts'
 
 /** Bytes of the keys that encrypt TLS session tickets; Node requires this length. */
 const TICKET_KEY_BYTES = 48
@@ -142,7 +143,7 @@ class Loop {
     this.listening = new Promise((settle, fail) => {
       this.#started = { settle, fail }
     })
-    this.#worker = new Worker(new URL('./worker.ts', import.meta.url), {
+    this.#worker = new Worker(WORKER_FILE, {
       workerData: { ...start, processed: this.#processed.memory } satisfies WorkerStart,
     })
     this.#worker.on('message', (message: FromWorker) => this.#receive(message))

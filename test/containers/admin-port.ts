@@ -99,11 +99,11 @@ describe(
 
     test('is found by the commands in each container', async () => {
       for (const id of proxies) {
-        const { stdout } = docker(['exec', id, NODE, 'app/entry.js', 'check', '--json'])
+        const { stdout } = docker(['exec', id, NODE, 'proxy.cjs', 'check', '--json'])
         assert.match(stdout, /"title":"admin server http:\/\/proxy-admin:9464"[^}]*"status":"note"[^}]*running proxy/)
       }
       const id = proxies[1] ?? ''
-      docker(['exec', '--detach', id, NODE, 'app/entry.js', 'tail'])
+      docker(['exec', '--detach', id, NODE, 'proxy.cjs', 'tail'])
       await eventually('its own proxy has the connection of the tail', () => {
         const tcp = dockerOutput(['exec', id, NODE, '--print', "fs.readFileSync('/proc/net/tcp', 'utf8')"])
         // two ends of one connection with port 9464 (24F8), in the state ESTABLISHED (01)

@@ -2,15 +2,15 @@
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import type { StartedTestContainer } from 'testcontainers'
+import { build } from '../../bundle/build.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import { ask, mail } from '../simulator/client.ts'
-import { docker, dockerOutput, engineMissing, IMAGES, imageMissing, ROOT } from '../support/containers/engine.ts'
+import { docker, dockerOutput, engineMissing, IMAGES, imageMissing } from '../support/containers/engine.ts'
 import { filesOf, layersOf } from '../support/containers/image-files.ts'
 import {
   buildProduct,
@@ -22,6 +22,7 @@ import {
   startProduct,
   startRehearsal,
 } from '../support/containers/images.ts'
+import { temporaryDirectory } from '../support/files/temporary-files.ts'
 import { inBody, loggedIn } from '../support/processes/running-proxy.ts'
 import { unless } from '../support/programs/programs.ts'
 import type { Peer } from '../support/sockets/scripted-peers.ts'
@@ -66,9 +67,9 @@ describe('The image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
   test('starts Node without a shell, as a user other than root, and checks its health with Node', () => {
     const { User, Entrypoint, Cmd, Healthcheck } = image.Config
     assert.equal(User, '1000:1000')
-    assert.deepEqual(Entrypoint, ['/usr/local/bin/node', '--disable-sigusr1', 'app/entry.js'])
+    assert.deepEqual(Entrypoint, ['/usr/local/bin/node', '--disable-sigusr1', 'proxy.cjs'])
     assert.equal(Cmd, null)
-    assert.deepEqual(Healthcheck.Test, ['CMD', '/usr/local/bin/node', 'app/health.ts'])
+    assert.deepEqual(Healthcheck.Test, ['CMD', '/usr/local/bin/node', 'health.cjs'])
   })
 
   test('listens on all addresses of its container, on the exposed ports', () => {
@@ -88,42 +89,31 @@ describe('The image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
   })
 
   test('contains no shell, no package manager and no program except Node (CON-05)', () => {
-    const programs = filesOf(IMAGE).filter(
-      ({ mode, path }) => /^-.*x/.test(mode) && !path.startsWith('app/node_modules/'),
-    )
+    const programs = filesOf(IMAGE).filter(({ mode }) => /^-.*x/.test(mode))
     const names = programs.map(({ path }) => path).filter((path) => !/\.so(\.[0-9]+)*$/.test(path))
     assert.deepEqual(names, ['usr/local/bin/node'])
   })
 
-  test('contains the production dependencies and no other package (CON-06)', () => {
-    const packages = filesOf(IMAGE).flatMap(
-      ({ path }) => /^app\/(node_modules\/.+)\/package\.json$/.exec(path)?.[1] ?? [],
+  test('contains the files of the build and the license of the project, and no package, source or test (CON-06)', async () => {
+    using directory = temporaryDirectory('build-')
+    const built = await build('image', directory.path)
+    const files = filesOf(IMAGE).flatMap(({ mode, path }) =>
+      mode.startsWith('-') && path.startsWith('app/') ? [path.slice('app/'.length)] : [],
     )
-    const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as Lock
-    const wanted = Object.entries(lock.packages).flatMap(([path, { dev, devOptional }]) =>
-      path && !dev && !devOptional ? [path] : [],
-    )
+    assert.deepEqual(files.sort(), [...built.map(({ name }) => name), 'LICENSE'].sort())
     assert.deepEqual(
-      wanted.filter((path) => !packages.includes(path)),
+      filesOf(IMAGE).filter(({ path }) => /(^|\/)(node_modules|package\.json)(\/|$)/.test(path)),
       [],
     )
-    const strangers = packages.filter((path) => !wanted.some((name) => path === name || path.startsWith(`${name}/`)))
-    assert.deepEqual(strangers, [])
   })
 
-  test('contains the source folders of the project, and no tests', () => {
-    const top = filesOf(IMAGE).flatMap(({ path }) => /^app\/([^/]+)/.exec(path)?.[1] ?? [])
-    assert.deepEqual([...new Set(top)].sort(), [
-      'LICENSE',
-      'app',
-      'dashboards',
-      'node_modules',
-      'otel',
-      'package.json',
-      'proxy',
-      'settings',
-      'status',
-    ])
+  test('contains the same bytes as a build on this machine, with the license of each package in the bundle', async () => {
+    using directory = temporaryDirectory('build-')
+    for (const { name, bytes } of await build('image', directory.path)) {
+      const hash = `crypto.createHash("sha256").update(fs.readFileSync("${name}")).digest("hex")`
+      const run = ['run', '--rm', '--network=none', '--entrypoint=/usr/local/bin/node', IMAGE, '--print', hash]
+      assert.equal(dockerOutput(run).trim(), createHash('sha256').update(bytes).digest('hex'), name)
+    }
   })
 
   test('has files of root only, so that the proxy cannot change them', () => {
@@ -215,7 +205,7 @@ describe('The image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
 
     test('is process 1, so that it receives signals (CON-02)', async () => {
       const command = await node(proxy, 'fs.readFileSync("/proc/1/cmdline", "utf8").split("\\0").join(" ")')
-      assert.equal(command.trim(), '/usr/local/bin/node --disable-sigusr1 app/entry.js')
+      assert.equal(command.trim(), '/usr/local/bin/node --disable-sigusr1 proxy.cjs')
     })
 
     test('opens no debugger on SIGUSR1 (CON-04)', async () => {
@@ -266,10 +256,6 @@ function warnings(id: string): string[] {
   const lines = `${stdout}${stderr}`.trim().split('\n')
   assert.match(stdout, /"msg":"listening"/)
   return lines.filter((line) => !line.startsWith('{"level":"info",'))
-}
-
-interface Lock {
-  readonly packages: Readonly<Record<string, { readonly dev?: boolean; readonly devOptional?: boolean }>>
 }
 
 /** The result of an expression in the container's Node, as text. */

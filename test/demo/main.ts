@@ -10,6 +10,7 @@ import { seededRandom } from '../simulator/random.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
 import { type Mail, startMail } from './mail.ts'
 import { parseMetrics, type Sample } from './metrics.ts'
+import { commandOf } from './programs.ts'
 import { type ProxyChild, startProxy } from './proxy.ts'
 import { line, messages, report } from './report.ts'
 
@@ -30,7 +31,7 @@ function readFlags(): Flags {
     if (seconds > 0) return { seconds, log: values.log }
     throw new RangeError(`--seconds must be a number above 0, got ${values.seconds}`)
   } catch (error) {
-    console.error(`${(error as Error).message}\nUsage: npm run demo -- [--seconds N] [--log]`)
+    console.error(`${(error as Error).message}\nUsage: ${commandOf('demo')} [--seconds N] [--log]`)
     process.exit(2)
   }
 }
@@ -104,10 +105,14 @@ async function demo(simulator: Simulator): Promise<boolean> {
   return false
 }
 
-await using simulator = await startSimulator({
-  seed: 1,
-  idleMs: IDLE_MS,
-  ledger: 'summary',
-  faults: { 'load-shedding': { probability: 0.03 } },
-})
-process.exitCode = (await demo(simulator)) ? 0 : 1
+async function main(): Promise<void> {
+  await using simulator = await startSimulator({
+    seed: 1,
+    idleMs: IDLE_MS,
+    ledger: 'summary',
+    faults: { 'load-shedding': { probability: 0.03 } },
+  })
+  process.exitCode = (await demo(simulator)) ? 0 : 1
+}
+
+void main()

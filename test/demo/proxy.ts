@@ -2,10 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-
-const ROOT = join(import.meta.dirname, '..', '..')
+import { PROXY_FILE } from './programs.ts'
 
 export interface ProxyChild {
   /** The port for apps. */
@@ -49,8 +47,7 @@ async function startChild(
   settings: Readonly<Record<string, string>>,
   onLine: (line: string) => void,
 ): Promise<ProxyChild> {
-  const child = spawn(process.execPath, ['app/main.ts'], {
-    cwd: ROOT,
+  const child = spawn(process.execPath, [PROXY_FILE], {
     // its own process group, so that Ctrl-C reaches only the demo, which then stops the proxy cleanly
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -6,6 +6,7 @@
  */
 import { parseArgs } from 'node:util'
 import { onSignals } from '../../app/signals.ts'
+import { commandOf } from '../demo/programs.ts'
 import { freePort, type ProxyChild, startProxy } from '../demo/proxy.ts'
 import type { ControlLinks } from '../simulator/control/state.ts'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
@@ -40,7 +41,7 @@ function readFlags(): Flags {
       throw new RangeError(`--port must be a port, got ${values.port}`)
     return { seconds, port, log: values.log }
   } catch (error) {
-    console.error(`${(error as Error).message}\nUsage: npm run rehearsal -- [--seconds N] [--port N] [--log]`)
+    console.error(`${(error as Error).message}\nUsage: ${commandOf('rehearsal')} [--seconds N] [--port N] [--log]`)
     process.exit(2)
   }
 }
@@ -120,10 +121,13 @@ async function rehearsal(): Promise<boolean> {
   return false
 }
 
-try {
-  process.exitCode = (await rehearsal()) ? 0 : 1
-} catch (error) {
-  console.error((error as Error).message)
-  // what has started does not keep the process alive
-  process.exit(1)
-}
+rehearsal().then(
+  (clean) => {
+    process.exitCode = clean ? 0 : 1
+  },
+  (error: Error) => {
+    console.error(error.message)
+    // what has started does not keep the process alive
+    process.exit(1)
+  },
+)

@@ -58,7 +58,7 @@ function nextAfter(code: string | undefined, { variable, host, port }: Endpoint)
 /** `docker compose run` starts a container without the names that `docker compose up` gives to the container of a service. */
 const NAMELESS =
   'not tested: this container does not have the name that compose.yaml gives to the proxy. ' +
-  'To test the running proxy: docker compose exec proxy node app/entry.js check'
+  'To test the running proxy: docker compose exec proxy node proxy.cjs check'
 
 async function openingError(endpoint: Endpoint): Promise<NodeJS.ErrnoException | undefined> {
   if (endpoint.variable !== 'PROXY_ADMIN') return bind(endpoint)

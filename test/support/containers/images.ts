@@ -16,6 +16,7 @@ const CONTEXT = [
   'package.json',
   'package-lock.json',
   'app',
+  'bundle',
   'dashboards',
   'otel',
   'proxy',
@@ -135,7 +136,7 @@ export function inspect<Description>(idOrTag: string): Description {
 const SIGHUP = 1n
 
 /**
- * Whether app/entry.js has installed its handlers: process 1 receives only signals that it handles. SIGHUP is the last
+ * Whether the proxy has installed its handlers: process 1 receives only signals that it handles. SIGHUP is the last
  * one. For SIGTERM, Node itself installs a handler earlier, which does not end process 1.
  */
 export function handlesSignals(id: string): boolean {

@@ -17,6 +17,8 @@ export type LogLine = Readonly<Record<string, unknown>>
 export interface ProxyOptions {
   /** The file that node runs, relative to the project. Default `app/entry.js`. */
   readonly main?: string
+  /** False: without the module that ends it with this process, which is TypeScript and costs time and memory. Default true. */
+  readonly preload?: boolean
   /** Options of node. */
   readonly nodeOptions?: readonly string[]
   /** Arguments after the main file. */
@@ -69,7 +71,7 @@ function parsed(text: string): LogLine {
 }
 
 function launch(env: Readonly<Record<string, string>>, options: ProxyOptions): ChildProcess {
-  const preload = ['--import', new URL('exit-with-parent.ts', import.meta.url).href]
+  const preload = options.preload === false ? [] : ['--import', new URL('exit-with-parent.ts', import.meta.url).href]
   const args = [...preload, ...(options.nodeOptions ?? []), options.main ?? 'app/entry.js', ...(options.args ?? [])]
   // the process exits when its standard input closes, that is, when this process exits
   const [command = process.execPath, ...before] = [...(options.within ?? []), process.execPath]
