@@ -71,7 +71,8 @@ function profiling(id: string, { profiles, upstream }: Surroundings): string[] {
 function logPipe(folder: string): { readonly log: number; readonly reader: Started } {
   const fifo = join(folder, 'log')
   execFileSync('mkfifo', [fifo])
-  const reader = start('cat', [fifo])
+  // its output goes nowhere: this process would compete with what it measures if it read the lines, too
+  const reader = start('cat', [fifo], { stdio: 'ignore' })
   // for reading and writing, because that does not wait for the reader
   return { log: openSync(fifo, constants.O_RDWR), reader }
 }
