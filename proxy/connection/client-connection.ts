@@ -1,7 +1,6 @@
 import type net from 'node:net'
 import tls from 'node:tls'
 import { beginsTls, failureOf, Handshake, type TlsEntry, type TlsFailure } from './client-tls.ts'
-import { keepAlive } from './keep-alive.ts'
 import { ReadGate } from './read-gate.ts'
 import { pooled, type ReadPool } from './read-pool.ts'
 
@@ -112,11 +111,6 @@ export class ClientConnection {
 
   resume(): void {
     this.#gate.open()
-  }
-
-  /** From now on the kernel notices a client that vanishes. */
-  keepAlive(): void {
-    keepAlive(this.tcp)
   }
 
   /** Puts bytes back in front of what is still to be read. */

@@ -1,6 +1,5 @@
 import type net from 'node:net'
 import type { DialledUpstream } from '../upstream/dialer.ts'
-import { keepAlive } from './keep-alive.ts'
 
 /** Milliseconds that a failed write waits for what the upstream sent before it closed. Loopback needs one. */
 const LAST_REPLY_MS = 1000
@@ -95,11 +94,6 @@ export class UpstreamConnection {
   /** `sent` is called in a later turn, when the socket no longer needs the bytes or the write failed. */
   write(bytes: Buffer, sent?: Written): void {
     this.#socket.write(bytes, sent)
-  }
-
-  /** From now on the kernel notices an upstream that vanishes. */
-  keepAlive(): void {
-    keepAlive(this.#tcp)
   }
 
   /** Does nothing while a write error waits: only what the kernel still has is left to read. */

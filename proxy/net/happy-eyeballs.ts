@@ -12,7 +12,10 @@ const MIN_ATTEMPT_DELAY_MS = 10
 /** Concurrent attempts. Each needs a file descriptor. Arbitrary: three of each family; hosts rarely have more addresses. */
 export const MAX_ATTEMPTS = 6
 
-const OPTIONS = { allowHalfOpen: true, noDelay: true }
+/** How long a connection may be idle before the kernel sends a keepalive probe, in milliseconds. */
+const KEEPALIVE_MS = 60_000
+
+const OPTIONS = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS }
 
 const lookups = new Map<string, Promise<string[]>>()
 

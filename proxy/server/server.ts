@@ -41,6 +41,7 @@ export const LIMITS = {
 
 /** Connections that may wait to be accepted; the kernel may allow fewer. */
 const BACKLOG = 4096
+const KEEPALIVE_MS = 60_000
 
 interface ServerOptions {
   readonly config: Config
@@ -161,6 +162,8 @@ export class ProxyServer implements SessionHost, MailServer {
     const server = net.createServer({
       allowHalfOpen: true,
       noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEPALIVE_MS,
       pauseOnConnect: true,
     })
     server.on('connection', (tcp) => this.#accept(tcp, listener))

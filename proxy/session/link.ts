@@ -52,7 +52,6 @@ export class Link {
   #handshake: 'none' | 'in-progress' | 'done' = 'none'
   #drainFrom = Number.POSITIVE_INFINITY
   #lastMove = now()
-  #keptAlive = false
 
   constructor(parts: LinkParts) {
     this.client = parts.client
@@ -181,14 +180,6 @@ export class Link {
   /** True if a session that has been quiet for `quietMs` may be ended for a drain at `at`. */
   mayEndForDrain(at: number, quietMs: number): boolean {
     return at >= this.#drainFrom && quietMs >= this.limits.drainQuietMs && this.mayDrain
-  }
-
-  /** The kernel notices peers that vanish. Does nothing when it is called again. */
-  keepAlive(): void {
-    if (this.#keptAlive) return
-    this.#keptAlive = true
-    this.client.keepAlive()
-    this.upstream.keepAlive()
   }
 
   /** Bytes were read, or the client's handshake ended. */

@@ -76,7 +76,6 @@ export class Relay {
   /** Called every second or so: ends what is idle or may be drained. */
   tick(at: number, idleMs: number): void {
     const link = this.#link
-    link.keepAlive()
     const { finalReplyMs } = link.limits
     const quietMs = link.quietMs(at)
     if (link.client.closed && quietMs >= finalReplyMs) return this.cut('idle', 'final_reply_timeout')
