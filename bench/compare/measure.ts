@@ -7,7 +7,7 @@ import type { Generator } from './load/generator.ts'
 import type { ClosedOrder, Order } from './load/orders.ts'
 import { canSend, smtpSource } from './load/smtp-source.ts'
 import type { Job } from './plan.ts'
-import { collectGarbage } from './processes/garbage.ts'
+import { COLLECTABLE, collectGarbage } from './processes/garbage.ts'
 import type { Pooled, Sample } from './results.ts'
 import type { Stage } from './stage.ts'
 import type { Measured, Target } from './workloads/workload.ts'
@@ -24,10 +24,15 @@ export interface Bench {
   readonly capacity: () => Promise<number>
 }
 
-export async function targetOf(bench: Bench, contender: Contender, seconds: number): Promise<Target> {
+export async function targetOf(
+  bench: Bench,
+  contender: Contender,
+  seconds: number,
+  nodeOptions?: readonly string[],
+): Promise<Target> {
   const { stage, generator, mailConfig, signal, short, capacity } = bench
-  const running = await stage.running(contender)
-  const { program, collectable } = running
+  const running = await stage.running(contender, nodeOptions)
+  const { program, isNode } = running
   const pid = program?.pid
   const perform = (order: Order) => generator.perform(order, signal)
   const paces = bench.paces.get(contender.id) ?? new Map<string, number>()
@@ -40,7 +45,7 @@ export async function targetOf(bench: Bench, contender: Contender, seconds: numb
     paces,
     capacity,
     cpuMs: () => (pid === undefined ? undefined : cpuMs(pid)),
-    collect: async () => (program && collectable ? collectGarbage(program) : undefined),
+    collect: async () => (program && isNode ? collectGarbage(program) : undefined),
     residentMib: () => (pid === undefined ? undefined : residentMib(pid)),
     perform,
     send: (order: ClosedOrder) => (canSend(order) ? smtpSource(order, mailConfig, signal) : perform(order)),
@@ -53,14 +58,18 @@ export interface Outcome {
 }
 
 /** Measures once. Rejects when a message is refused or lost. */
-export async function measure(
-  bench: Bench,
-  { workload, variant }: Job,
-  contender: Contender,
-  seconds: number,
-): Promise<Outcome> {
-  if (workload.fresh) await bench.stage.stop(contender)
-  const target = await targetOf(bench, contender, seconds)
+export async function measure(bench: Bench, job: Job, contender: Contender, seconds: number): Promise<Outcome> {
+  if (!job.workload.fresh) return measureOn(bench, job, await targetOf(bench, contender, seconds))
+  await bench.stage.stop(contender)
+  try {
+    return await measureOn(bench, job, await targetOf(bench, contender, seconds, COLLECTABLE))
+  } finally {
+    // these options cost CPU, so no other workload gets this process
+    await bench.stage.stop(contender)
+  }
+}
+
+async function measureOn(bench: Bench, { workload, variant }: Job, target: Target): Promise<Outcome> {
   const load = () => cpuMs(bench.generator.pid) + reapedMs()
   const sink = () => cpuMs(bench.stage.upstream.sink.pid)
   const [loadBefore, sinkBefore, began] = [load(), sink(), performance.now()]

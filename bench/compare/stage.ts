@@ -36,12 +36,12 @@ export class Stage {
     return new Stage(parts, await startNode<{ port: number }>(COLLECTOR, []))
   }
 
-  /** The contender, started now or before. */
-  async running(contender: Contender): Promise<Running> {
+  /** The contender, started before or now. Node programs that are started now get these options. */
+  async running(contender: Contender, nodeOptions: readonly string[] = []): Promise<Running> {
     const known = this.#running.get(contender.id)
     const failure = known?.program?.failure()
     if (failure !== undefined) throw new Error(failure)
-    const running = known ?? (await this.#start(contender))
+    const running = known ?? (await this.#start(contender, nodeOptions))
     this.#running.set(contender.id, running)
     return running
   }
@@ -66,7 +66,7 @@ export class Stage {
     await Promise.all([...programs, this.#collector, ...this.upstream.programs].map((program) => program.stop()))
   }
 
-  async #start(contender: Contender): Promise<Running> {
+  async #start(contender: Contender, nodeOptions: readonly string[]): Promise<Running> {
     this.#folders += 1
     const folder = join(this.#folder, `${contender.id}-${this.#folders}`)
     mkdirSync(folder)
@@ -77,6 +77,7 @@ export class Stage {
       collectorPort: this.#collectorPort,
       settings: this.#settings,
       profiles: this.#profiles,
+      nodeOptions,
     })
   }
 }

@@ -27,14 +27,16 @@ export interface Surroundings {
   readonly settings: Readonly<Record<string, string>>
   /** The folder for CPU profiles of the proxy. */
   readonly profiles: string | undefined
+  /** Options for Node programs. */
+  readonly nodeOptions: readonly string[]
 }
 
 export interface Running {
   readonly port: number
   /** Undefined for a direct connection. */
   readonly program: Started | undefined
-  /** True for a Node program that was started with COLLECTABLE. */
-  readonly collectable?: boolean
+  /** True for a Node program that was started with the `nodeOptions`. */
+  readonly isNode?: boolean
   /** Other programs that it needs. Their CPU time does not count. */
   readonly helpers?: readonly Started[]
 }

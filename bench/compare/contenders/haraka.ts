@@ -3,7 +3,6 @@ import { execFile } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { COLLECTABLE } from '../processes/garbage.ts'
 import { freePort, listening } from '../processes/ports.ts'
 import { start } from '../processes/process.ts'
 import type { Contender, Surroundings } from './contender.ts'
@@ -22,9 +21,9 @@ export const haraka: Contender = {
   start: async (surroundings) => {
     const port = await freePort()
     writeConfig(surroundings, port)
-    const program = start(process.execPath, [...COLLECTABLE, MAIN, '-c', surroundings.folder])
+    const program = start(process.execPath, [...surroundings.nodeOptions, MAIN, '-c', surroundings.folder])
     await listening(port, program.failure)
-    return { port, program, collectable: true }
+    return { port, program, isNode: true }
   },
 }
 

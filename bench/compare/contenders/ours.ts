@@ -2,7 +2,6 @@
 import { execFileSync } from 'node:child_process'
 import { closeSync, constants, openSync } from 'node:fs'
 import { join } from 'node:path'
-import { COLLECTABLE } from '../processes/garbage.ts'
 import { freePort, listening } from '../processes/ports.ts'
 import { type Started, start } from '../processes/process.ts'
 import type { Contender, Surroundings } from './contender.ts'
@@ -40,11 +39,11 @@ function ours(id: string, title: string, telemetry: (collectorPort: number) => S
         ...telemetry(surroundings.collectorPort),
         ...surroundings.settings,
       }
-      const args = ['--disable-sigusr1', ...profiling(id, surroundings), ...COLLECTABLE, MAIN]
+      const args = ['--disable-sigusr1', ...profiling(id, surroundings), ...surroundings.nodeOptions, MAIN]
       const program = start(process.execPath, args, { env, stdio: ['ignore', log, 'pipe'] })
       closeSync(log)
       await listening(port, program.failure)
-      return { port, program, collectable: true, helpers: [reader] }
+      return { port, program, isNode: true, helpers: [reader] }
     },
   }
 }

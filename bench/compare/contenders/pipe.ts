@@ -9,9 +9,9 @@ export const pipe: Contender = {
   role: 'peer',
   cannot: { tls: 'a bare pipe adds no TLS; the observing prototype takes its place' },
   missing: () => undefined,
-  start: async ({ upstream }) => {
+  start: async ({ upstream, nodeOptions }) => {
     const main = fileURLToPath(new URL('programs/pipe-main.ts', import.meta.url))
-    const { program, ready } = await startNode<{ port: number }>(main, [`${upstream.port}`])
-    return { port: ready.port, program, collectable: true }
+    const { program, ready } = await startNode<{ port: number }>(main, [`${upstream.port}`], nodeOptions)
+    return { port: ready.port, program, isNode: true }
   },
 }

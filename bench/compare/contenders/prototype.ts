@@ -8,10 +8,11 @@ export const prototype: Contender = {
   title: 'observing prototype',
   role: 'peer',
   missing: () => undefined,
-  start: async ({ upstream }) => {
+  start: async ({ upstream, nodeOptions }) => {
     const main = fileURLToPath(new URL('programs/prototype-main.ts', import.meta.url))
     const authority = upstream.security === 'tls' ? [upstream.caFile] : []
-    const { program, ready } = await startNode<{ port: number }>(main, [`${upstream.port}`, ...authority])
-    return { port: ready.port, program, collectable: true }
+    const args = [`${upstream.port}`, ...authority]
+    const { program, ready } = await startNode<{ port: number }>(main, args, nodeOptions)
+    return { port: ready.port, program, isNode: true }
   },
 }

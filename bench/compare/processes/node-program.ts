@@ -1,7 +1,6 @@
 /** Programs of our own that print one line of JSON once they are ready, such as their ports. */
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { COLLECTABLE } from './garbage.ts'
 import { type Started, start } from './process.ts'
 
 export interface NodeProgram<Ready> {
@@ -12,9 +11,13 @@ export interface NodeProgram<Ready> {
 /** How long a program may take to be ready. */
 const LIMIT_MS = 20_000
 
-/** Starts a program with this Node and resolves with the first line that it prints. */
-export async function startNode<Ready>(main: string, args: readonly string[]): Promise<NodeProgram<Ready>> {
-  const program = start(process.execPath, [...COLLECTABLE, main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+/** Starts a program with this Node and its `options`, and resolves with the first line that it prints. */
+export async function startNode<Ready>(
+  main: string,
+  args: readonly string[],
+  options: readonly string[] = [],
+): Promise<NodeProgram<Ready>> {
+  const program = start(process.execPath, [...options, main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   const lines = createInterface(program.child.stdout!)
   const signal = AbortSignal.timeout(LIMIT_MS)
   const first = once(lines, 'line', { signal }) as Promise<[string]>
