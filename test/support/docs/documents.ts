@@ -6,7 +6,8 @@ const ROOT = join(import.meta.dirname, '../../..')
 
 /** All pages that people read. */
 const PAGES = [
-  '{README,CONTRIBUTING,DESIGN,CHANGELOG}.md',
+  '{README,CONTRIBUTING,DESIGN,CHANGELOG,SECURITY}.md',
+  '.github/**/*.md',
   'docs/**/*.md',
   'dashboards/runbooks/*.md',
   'test/**/README.md',
