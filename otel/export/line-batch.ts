@@ -1,4 +1,7 @@
-/** Writes to a pipe are atomic up to this size (PIPE_BUF on Linux), even if several processes share the pipe. */
+/**
+ * Writes to a pipe are atomic up to this size (PIPE_BUF on Linux), even if several processes share the pipe. `logger.ts` gives
+ * that up while lines wait for an earlier write.
+ */
 export const MAX_WRITE_BYTES = 4096
 /** The maximum time that a line waits for more lines, in milliseconds. People do not notice it. */
 const MAX_WAIT_MS = 20

@@ -27,12 +27,14 @@ export class Cancellation implements CancelSignal {
   abort(): void {
     if (this.#reason) return
     this.#reason = new DOMException('This operation was aborted', 'AbortError')
-    for (const listener of this.#listeners) listener()
-    this.#listeners.clear()
+    // a listener may remove others, and one that throws must not keep the rest for a second call
+    const listeners = [...this.#listeners]
+    for (const listener of listeners) if (this.#listeners.delete(listener)) listener()
   }
 
+  /** Does nothing after the abort, as an AbortSignal. */
   addEventListener(_type: 'abort', listener: () => void): void {
-    this.#listeners.add(listener)
+    if (!this.#reason) this.#listeners.add(listener)
   }
 
   removeEventListener(_type: 'abort', listener: () => void): void {

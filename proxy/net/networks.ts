@@ -119,8 +119,9 @@ function readAddress(text: string | undefined): Address | undefined {
   const before = known.get(text)
   if (before !== undefined) return before
   const address = parseText(text)
+  if (address === undefined) return undefined
   if (known.size >= MAX_KNOWN) known.clear()
-  if (address !== undefined) known.set(text, address)
+  known.set(text, address)
   return address
 }
 

@@ -63,8 +63,8 @@ export class ProcessedCount {
 }
 
 /**
- * Collects events and sends them together, by default those of one turn of the event loop. While too many are unprocessed, sessions become opaque (`overflow`): only their close is still sent, so that they are counted. Mail
- * is not delayed.
+ * Collects events and sends them together, by default those of one turn of the event loop. While too many are unprocessed,
+ * sessions become opaque (`overflow`): only their close is still sent, so that they are counted. Mail is not delayed.
  */
 export class Batch implements Telemetry {
   readonly #send: (entries: readonly BatchEntry[]) => void

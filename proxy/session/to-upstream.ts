@@ -78,7 +78,8 @@ export class ToUpstream {
     if (end === chunk.length) return this.#writer.write(chunk, release)
     const copy = Buffer.from(chunk)
     release()
-    this.#backlog.putBack(this.#relayAfterBody(copy, end, at))
+    // a copy of what is left, because a few bytes would keep the memory of the whole block
+    this.#backlog.putBack(Buffer.from(this.#relayAfterBody(copy, end, at)))
   }
 
   /**

@@ -214,7 +214,7 @@ export const SETTINGS = {
     default: 'http://127.0.0.1:9464',
     inImage: 'http://0.0.0.0:9464',
     meaning:
-      'Address of the admin server, which serves `/metrics`, `/livez`, `/readyz`, the status page and `npm run tail`. ' +
+      'Address of the admin server, which serves `/metrics`, `/livez`, `/readyz`, the status page and the command `tail`. ' +
       '`off` = no admin server. Port 0 selects a free port. With a host name, ' +
       'the server listens only on those of its addresses that this machine has.',
     read: admin,

@@ -29,3 +29,16 @@ test('does not call a listener that was removed, also while it calls the others'
   cancellation.abort()
   assert.deepEqual(calls, [])
 })
+
+test('an exception of one listener does not keep the others for a second call', () => {
+  const cancellation = new Cancellation()
+  const calls: string[] = []
+  cancellation.addEventListener('abort', () => calls.push('first'))
+  cancellation.addEventListener('abort', () => {
+    throw new Error('a bug')
+  })
+  assert.throws(() => cancellation.abort(), /a bug/)
+  cancellation.addEventListener('abort', () => calls.push('too late'))
+  cancellation.abort()
+  assert.deepEqual(calls, ['first'])
+})
