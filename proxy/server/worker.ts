@@ -77,6 +77,8 @@ async function work(start: WorkerStart): Promise<void> {
     new ProcessedCount(start.processed),
     BETWEEN_THREADS,
   )
+  // an exception ends this thread, but what its sessions did before still counts
+  process.on('uncaughtExceptionMonitor', batch.flush)
   const server = new ProxyServer({
     config,
     telemetry: batch,

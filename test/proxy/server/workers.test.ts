@@ -6,10 +6,11 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { createTransport } from 'nodemailer'
-import { AUTH_PLAIN, ask } from '../../simulator/client.ts'
+import { AUTH_PLAIN, ask, mail, send } from '../../simulator/client.ts'
 import { type Simulator, startSimulator } from '../../simulator/simulator.ts'
 import { type TemporaryFiles, temporaryDirectory, writeTemporaryFiles } from '../../support/files/temporary-files.ts'
 import { type ProxyProcess, startProxy } from '../../support/processes/proxy-process.ts'
+import { loggedIn } from '../../support/processes/running-proxy.ts'
 import { inThreads } from '../../support/processes/worker-threads.ts'
 import { connectClient, startTls } from '../../support/sockets/scripted-peers.ts'
 import { type Authority, makeAuthority } from '../../support/tls/certificates.ts'
@@ -216,6 +217,33 @@ test('an exception in a worker ends the process: the log has its stack, but not 
   assert.equal(await proxy.exited, 1)
   assert.equal(proxy.lines.at(-1)?.msg, 'stop')
   assert.doesNotMatch(JSON.stringify(proxy.lines) + proxy.stderr, /CANARY/)
+})
+
+test('what a worker relayed right before an exception is still counted', async (context) => {
+  await using simulator = await startSimulator()
+  const threads = inThreads(`
+    const { Socket } = await import('node:net')
+    const { write } = Socket.prototype
+    let inBody = false
+    Socket.prototype.write = function (bytes, ...rest) {
+      if (inBody && bytes.includes('250 ')) setImmediate(() => { throw new RangeError('a bug') })
+      if (bytes.includes('354 ')) inBody = true
+      return write.call(this, bytes, ...rest)
+    }`)
+  context.after(threads.remove)
+  const env = {
+    PROXY_WORKERS: '2',
+    PROXY_UPSTREAM: `smtp://localhost:${simulator.port}`,
+    PROXY_UPSTREAM_CA_FILE: simulator.caFile,
+  }
+  await using proxy = await startProxy(env, threads.options)
+  const [client] = await loggedIn(proxy, 1)
+  assert.equal(await send(client!, mail()), '250 250 354 250')
+  assert.equal(await proxy.exited, 1)
+  const outcomes = proxy.lines
+    .filter(({ msg }) => msg === 'transaction')
+    .map((line) => line['smtp.transaction.outcome'])
+  assert.deepEqual(outcomes, ['accepted'])
 })
 
 test('a thread that cannot exit yet, as during a DNS lookup without answer, does not delay the last log line', async (context) => {
