@@ -171,5 +171,7 @@ async function runArguments([name = '', ...args]: readonly string[]): Promise<Ex
   return command.run(args)
 }
 
+// an event loop that becomes empty before the command has ended is a failure, as with a promise that is awaited here
+process.exitCode = EXIT.failed
 // a handle that a library left open must not keep a finished proxy alive
 void runArguments(process.argv.slice(2)).then((code) => process.exit(code))
