@@ -12,6 +12,8 @@ import { build } from '../bundle/build.ts'
 import { temporaryDirectory } from '../test/support/files/temporary-files.ts'
 import { residentMib } from '../test/support/processes/memory.ts'
 import { startProxy } from '../test/support/processes/proxy-process.ts'
+import { spread } from './compare/figures/statistics.ts'
+import { spreadText } from './compare/report/numbers.ts'
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '10' } } })
 
@@ -27,19 +29,13 @@ interface Contender {
   readonly starts: Start[]
 }
 
-/** No connection to an upstream is dialled ahead: the network has no part in the result. */
+/** Nothing is preconnected, so the network does not affect the result. */
 const SETTINGS = { PROXY_WARM_CONNECTIONS: '0' }
 
 async function start({ main, flags }: Contender): Promise<Start> {
   const began = performance.now()
   await using proxy = await startProxy(SETTINGS, { main, preload: false, nodeOptions: ['--disable-sigusr1', ...flags] })
   return { milliseconds: performance.now() - began, mebibytes: residentMib(proxy.pid) }
-}
-
-/** The median, and the lowest and the highest value. */
-function spread(numbers: readonly number[], unit: string): string {
-  const sorted = numbers.toSorted((one, other) => one - other).map((value) => value.toFixed(0))
-  return `${sorted[Math.floor(sorted.length / 2)]} ${unit} (${sorted[0]} to ${sorted.at(-1)})`
 }
 
 using folder = temporaryDirectory('start-')
@@ -53,9 +49,9 @@ const contenders: readonly Contender[] = [
 for (let round = 0; round < Number(values.rounds); round += 1)
   for (const contender of contenders) contender.starts.push(await start(contender))
 
-console.log('| program | time until it listens | resident memory |\n|---|---|---|')
+console.log('| program | ms until it listens | resident MiB |\n|---|---|---|')
 for (const { name, starts } of contenders) {
-  const milliseconds = starts.map((one) => one.milliseconds)
-  const mebibytes = starts.map((one) => one.mebibytes)
-  console.log(`| ${name} | ${spread(milliseconds, 'ms')} | ${spread(mebibytes, 'MiB')} |`)
+  const milliseconds = spreadText(spread(starts.map((one) => one.milliseconds))!)
+  const mebibytes = spreadText(spread(starts.map((one) => one.mebibytes))!)
+  console.log(`| ${name} | ${milliseconds} | ${mebibytes} |`)
 }

@@ -3,7 +3,7 @@
 import { isMainThread } from 'node:worker_threads'
 
 if (isMainThread) {
-  // as --disable-sigusr1, which only the command line can set: no debugger opens on this signal
+  // as --disable-sigusr1, which a program cannot set for itself: no debugger opens on this signal
   process.on('SIGUSR1', () => {})
   import('../app/entry.js')
 } else {

@@ -8,7 +8,7 @@ export const COLLECTABLE: readonly string[] = ['--import', new URL('garbage-prel
 const LIMIT_MS = 20_000
 
 /** Collects the garbage of a program that was started with COLLECTABLE. Rejects when it does not answer within 20 s. */
-export function collectGarbage({ pid, child, failure }: Started): Promise<void> {
+export async function collectGarbage({ pid, child, failure }: Started): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   let output = ''
   const read = (text: string | Buffer) => {
@@ -18,7 +18,7 @@ export function collectGarbage({ pid, child, failure }: Started): Promise<void> 
   process.kill(pid, 'SIGUSR2')
   const timer = setTimeout(() => reject(new Error(failure() ?? `process ${pid} collected no garbage`)), LIMIT_MS)
   child.stderr?.on('data', read)
-  return promise.finally(() => {
+  await promise.finally(() => {
     clearTimeout(timer)
     child.stderr?.off('data', read)
   })

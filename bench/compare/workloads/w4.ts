@@ -7,13 +7,13 @@ const SESSIONS_SHORT = 300
 /** Messages per second beside the idle sessions: few enough for every contender. */
 const RATE = 100
 const CONNECTIONS = 10
-/** Handshakes end after the last reply that the client has read, and connections close after the client has closed. */
+/** Time for handshakes to end after the client's last reply, and for upstream connections to close after the client's. */
 const HANDSHAKES_END_MS = 200
 /** Messages before the measured ones, while V8 compiles the code. */
 const WARM_UP = 500
 /**
- * Sessions before the measured ones: the memory that V8 needs for compiled code is none of theirs. Few at a time, because the
- * memory that they leave behind hides that of as many measured ones.
+ * Sessions before the measured ones, so that the memory of compiled code does not count as theirs. Few at a time, because the
+ * measured sessions reuse the memory that earlier ones free, which would hide their own.
  */
 const WARM_UP_SESSIONS = { times: 25, together: 20 }
 
