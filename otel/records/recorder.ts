@@ -19,13 +19,13 @@ const MAX_SESSION_EXCHANGES = 32
 /** The maximum number of recorded dials per session, more than any list of upstreams needs. */
 const MAX_DIALS = 16
 
-/** The outputs of `createRecords`, and what they may contain. */
 /** Takes what is over. `span` is its span, or only its trace if no span was kept. */
 export interface RecordReceiver {
   message(record: MessageRecord, span: SpanContext | undefined): void
   session(record: SessionRecord, span: SpanContext | undefined): void
 }
 
+/** The outputs of `createRecords`, and what they may contain. */
 export interface RecordsOptions {
   readonly log: Log
   /** Take the same records as the log, such as the status page. */

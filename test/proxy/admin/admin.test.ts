@@ -112,9 +112,12 @@ test('an address of another machine: the error names the cause', async (context)
 })
 
 /** A name of two addresses of this machine and of one other machine. */
-const SHARED = {
-  host: 'proxy-admin',
-  findAddresses: async () => ['192.0.2.1', '127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 })),
+const SHARED = shared('127.0.0.1', '127.0.0.2')
+
+/** A name of these addresses and of one other machine. */
+function shared(...own: readonly string[]) {
+  const addresses = ['192.0.2.1', ...own].map((address) => ({ address, family: 4 }))
+  return { host: 'proxy-admin', findAddresses: async () => addresses }
 }
 
 async function assertRefused(host: string, port: number): Promise<void> {
@@ -132,13 +135,14 @@ test('a name of several machines: the server listens on its own addresses only, 
   for (const host of ['127.0.0.1', '127.0.0.2']) await assertRefused(host, server.port)
 })
 
-test('a name of which one address is taken: nothing stays open, and the error names the cause', async (context) => {
-  const taken = net.createServer().listen(0, '127.0.0.2')
+test('a name of which the last address is taken: nothing stays open, and the error names the cause', async (context) => {
+  const taken = net.createServer().listen(0, '127.0.0.3')
   await once(taken, 'listening')
   context.after(() => taken.close())
   const { port } = taken.address() as net.AddressInfo
-  await assert.rejects(admin(context, { ...SHARED, port }), /PROXY_ADMIN: .* the port is taken: /)
-  await assertRefused('127.0.0.1', port)
+  const three = shared('127.0.0.1', '127.0.0.2', '127.0.0.3')
+  await assert.rejects(admin(context, { ...three, port }), /PROXY_ADMIN: .* the port is taken: /)
+  for (const host of ['127.0.0.1', '127.0.0.2']) await assertRefused(host, port)
 })
 
 test('close stops listening and cuts open connections, with and without a response', {

@@ -1,12 +1,12 @@
 /** Connections that fail for a shortage of this machine, not because of the upstream. */
 import assert from 'node:assert/strict'
-import fs from 'node:fs'
 import net from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { shortageOf } from '../../../proxy/net/shortage.ts'
 import * as localReplies from '../../../proxy/session/local-replies.ts'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { startDialRig } from '../../support/in-process/dial-rig.ts'
+import { withoutDescriptors } from '../../support/in-process/no-descriptors.ts'
 import { Names } from '../../support/in-process/resolver.ts'
 import { makeTrust, type Trust } from '../../support/in-process/trust.ts'
 import { exhaustDescriptors, prlimitMissing } from '../../support/processes/file-descriptors.ts'
@@ -67,11 +67,7 @@ describe('a dial that fails for a shortage of descriptors', () => {
   })
 
   test('the resolver reports no answer, and no descriptor is left', async (context) => {
-    const { openSync } = fs
-    context.mock.method(fs, 'openSync', (path: string, flags?: fs.OpenMode, mode?: fs.Mode) => {
-      if (path === '/dev/null') throw failure('EMFILE')
-      return openSync(path, flags ?? 'r', mode)
-    })
+    withoutDescriptors(context)
     using _ = new Names({ 'mail.test': 'EAI_AGAIN' })
     await dialOf('mail.test')
   })

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import type { Lookup } from '../../../proxy/events/dial.ts'
 import { type Answer, LAST_GOOD_MS, MISSING_MS, NameCache, OVERDUE_MS } from '../../../proxy/upstream/name-cache.ts'
+import { withoutDescriptors } from '../../support/in-process/no-descriptors.ts'
 import { Names, type Answer as ResolverAnswer } from '../../support/in-process/resolver.ts'
 
 const SECOND = 1000
@@ -193,6 +194,17 @@ describe('The last good answer', () => {
       assert.deepEqual(rig.ready, NEW)
     })
   }
+
+  test('is used longer if this machine has no descriptor left, although the resolver says that there is no such name', async (context) => {
+    using rig = await Rig.with(OLD)
+    rig.answers('ENOTFOUND')
+    withoutDescriptors(context)
+    for (let minute = 0; minute < 10; minute += 1) {
+      assert.deepEqual(rig.ready, OLD)
+      await rig.pass(MINUTE)
+    }
+    assert.equal(rig.reported.at(-1)?.error, 'resolver_failed')
+  })
 
   test('is used after two seconds if the resolver does not answer, and then without waiting, for an hour', async (context) => {
     const tick = mockTimers(context)
