@@ -50,7 +50,7 @@ ENTRYPOINT ["/usr/local/bin/node", "--disable-sigusr1", "proxy.cjs"]
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="ahasend-smtp-proxy" \
   org.opencontainers.image.description="A transparent SMTP proxy in front of AhaSend: every reply code, connection lifetime and message size becomes a metric." \
-  org.opencontainers.image.version="0.1.0" \
+  org.opencontainers.image.version="0.2.0" \
   org.opencontainers.image.revision="${REVISION}" \
   org.opencontainers.image.licenses="MIT" \
   org.opencontainers.image.source="https://github.com/AhaSend/ahasend-smtp-proxy" \

@@ -5,7 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { type BuildResult, build as bundle, type Metafile } from 'esbuild'
-import { licensesOf } from './licenses.ts'
+import { licensesOf, type Package, packagesOf } from './licenses.ts'
 import { replaceModules } from './replaced.ts'
 
 const ROOT = join(import.meta.dirname, '..')
@@ -42,6 +42,11 @@ export async function build(contents: Contents, folder: string): Promise<readonl
   mkdirSync(folder, { recursive: true })
   for (const { name, bytes } of files) writeFileSync(join(folder, name), bytes)
   return files
+}
+
+/** The packages of which something is in the programs. */
+export async function packagesIn(contents: Contents): Promise<readonly Package[]> {
+  return packagesOf(inputsOf((await bundleOf(contents)).metafile), ROOT)
 }
 
 function bundleOf(contents: Contents) {

@@ -9,7 +9,10 @@ export const ALLOWED: readonly string[] = ['0BSD', 'Apache-2.0', 'BSD-2-Clause',
 const TEXT_FILE = /^(licen[cs]e|copying|copyright|notice)/i
 const LICENSE_FILE = /^(licen[cs]e|copying)/i
 
-interface Package {
+/** A package that a bundle contains. */
+export interface Package {
+  /** Relative to the project, as in package-lock.json: `node_modules/pino`. */
+  readonly folder: string
   readonly name: string
   readonly version: string
   readonly license: string
@@ -22,13 +25,18 @@ export function packageFolders(files: readonly string[]): string[] {
   return [...new Set(folders)].sort()
 }
 
+/** The packages that these files belong to, sorted by name. */
+export function packagesOf(files: readonly string[], root: string): Package[] {
+  const folders = packageFolders(files.map((file) => file.replace(/^text:/, '')))
+  return folders.map((folder) => readPackage(folder, root)).sort(byName)
+}
+
 /**
  * One text with the licenses of all packages of `files`, sorted by package. Packages with the same text share it. Throws
  * with every package that has no license text, or whose license is not in ALLOWED.
  */
 export function licensesOf(files: readonly string[], root: string): string {
-  const folders = packageFolders(files.map((file) => file.replace(/^text:/, '')))
-  const packages = folders.map((folder) => readPackage(join(root, folder))).sort(byName)
+  const packages = packagesOf(files, root)
   const mistakes = packages.flatMap(mistakesOf)
   if (mistakes.length > 0) throw new Error(mistakes.join('\n'))
   const texts = Map.groupBy(packages, ({ text }) => text)
@@ -42,14 +50,15 @@ function byName(one: Package, other: Package): number {
   return titleOf(one) < titleOf(other) ? -1 : 1
 }
 
-function readPackage(folder: string): Package {
-  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Partial<Package>
-  const files = readdirSync(folder)
+function readPackage(folder: string, root: string): Package {
+  const path = join(root, folder)
+  const manifest = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8')) as Partial<Package>
+  const files = readdirSync(path)
     .filter((file) => TEXT_FILE.test(file))
     .sort()
-  const text = files.map((file) => `${readFileSync(join(folder, file), 'utf8').replaceAll('\r', '').trim()}\n`)
+  const text = files.map((file) => `${readFileSync(join(path, file), 'utf8').replaceAll('\r', '').trim()}\n`)
   const { name = folder, version = '', license = '' } = manifest
-  return { name, version, license, text: files.some((file) => LICENSE_FILE.test(file)) ? text.join('\n') : '' }
+  return { folder, name, version, license, text: files.some((file) => LICENSE_FILE.test(file)) ? text.join('\n') : '' }
 }
 
 function mistakesOf({ name, license, text }: Package): string[] {

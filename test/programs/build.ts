@@ -1,9 +1,9 @@
 /** Builds the programs of `test/support/programs/programs.ts` that are missing. Exits with 1 when the build fails. */
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { directoryOfPrograms, missing, PROGRAMS, SOURCES } from '../support/programs/programs.ts'
+import { directoryOfPrograms, missing, PROGRAMS, SCHEMAS, SOURCES } from '../support/programs/programs.ts'
 
 /** Built in the module here, so that they share what they compile. */
 const PACKAGES = [
@@ -11,6 +11,9 @@ const PACKAGES = [
   'github.com/prometheus/prometheus/cmd/prometheus',
   'github.com/prometheus/prometheus/cmd/promtool',
 ]
+
+/** Built in a module of their own, because their versions have nothing to do with those of Prometheus. */
+const RELEASE_PACKAGES = ['./validate-sbom', 'github.com/rhysd/actionlint/cmd/actionlint']
 
 /** Built in its own module, in the version that Prometheus asks for: it does not compile with Prometheus' versions. */
 const ALERTMANAGER = 'github.com/prometheus/alertmanager'
@@ -35,6 +38,7 @@ function build(): void {
   const copy = mkdtempSync(join(tmpdir(), 'alertmanager-'))
   try {
     go(SOURCES, 'build', ...FLAGS, '-o', join(unfinished, '/'), ...PACKAGES)
+    buildReleasePrograms(unfinished)
     copyAlertmanager(copy)
     go(copy, 'build', ...FLAGS, '-o', join(unfinished, '/'), './cmd/alertmanager', './cmd/amtool')
     rmSync(directory, { recursive: true, force: true })
@@ -45,6 +49,14 @@ function build(): void {
   } finally {
     for (const path of [unfinished, copy]) rmSync(path, { recursive: true, force: true })
   }
+}
+
+/** The schemas that validate-sbom reads are in the module of CycloneDX. */
+function buildReleasePrograms(target: string): void {
+  const sources = join(SOURCES, 'release')
+  go(sources, 'build', ...FLAGS, '-o', join(target, '/'), ...RELEASE_PACKAGES)
+  const module = go(sources, 'list', '-m', '-f={{.Dir}}', 'github.com/CycloneDX/cyclonedx-go')
+  for (const name of SCHEMAS) copyFileSync(join(module, 'schema', name), join(target, name))
 }
 
 /** Alertmanager's module lacks the web page that it embeds, and Go's downloads are read-only. So a copy gets a page. */

@@ -6,6 +6,7 @@ import { cpSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { temporaryDirectory } from '../support/files/temporary-files.ts'
+import { PROGRAMS } from '../support/programs/programs.ts'
 
 test('Ctrl-C stops a build, removes what is unfinished and says how far it was', async () => {
   using directory = temporaryDirectory('programs-')
@@ -27,6 +28,6 @@ test('Ctrl-C stops a build, removes what is unfinished and says how far it was',
   if (child.exitCode === null) await once(child, 'exit')
   assert.equal(child.exitCode, 130)
   assert.match(errors, /^Building collector, .* with Go\. This takes a few minutes\.\n/)
-  assert.match(errors, /Interrupted after \d s: 0 of 5 programs built\. /)
+  assert.match(errors, new RegExp(`Interrupted after \\d s: 0 of ${PROGRAMS.length} programs built\\. `))
   assert.deepEqual(readdirSync(join(directory.path, '.cache/programs')), [])
 })

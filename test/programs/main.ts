@@ -12,6 +12,7 @@ import { directoryOfPrograms, missing, PROGRAMS } from '../support/programs/prog
 /** How often the progress is printed, in milliseconds. */
 const EVERY_MS = 10_000
 
+const names: ReadonlySet<string> = new Set(PROGRAMS)
 const wanted = PROGRAMS.filter((program) => missing(program))
 const began = performance.now()
 const before = new Set(unfinished())
@@ -33,7 +34,7 @@ function own(): string[] {
 }
 
 function progress(): string {
-  const built = own().flatMap((directory) => readdirSync(directory))
+  const built = own().flatMap((directory) => readdirSync(directory).filter((name) => names.has(name)))
   const seconds = ((performance.now() - began) / 1000).toFixed(0)
   return `${seconds} s: ${built.length} of ${PROGRAMS.length} programs built${built.length > 0 ? ` (${built.join(', ')})` : ''}`
 }

@@ -1,6 +1,7 @@
 /**
- * The programs that tests run: an OpenTelemetry Collector, Prometheus, promtool, Alertmanager and amtool. `npm run
- * programs` builds them with Go in the versions of test/programs/go.mod, and keeps them in .cache/.
+ * The programs that tests run: an OpenTelemetry Collector, Prometheus, promtool, Alertmanager and amtool, actionlint, and a
+ * program that compares an SBOM with its schema. `npm run programs` builds them with Go in the versions of the files go.mod
+ * in test/programs/, and keeps them in .cache/.
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
@@ -10,14 +11,33 @@ import { fileURLToPath } from 'node:url'
 /** Where their sources are. */
 export const SOURCES = join(dirname(fileURLToPath(import.meta.url)), '../../..', 'test', 'programs')
 
-export const PROGRAMS = ['collector', 'prometheus', 'promtool', 'alertmanager', 'amtool'] as const
+export const PROGRAMS = [
+  'collector',
+  'prometheus',
+  'promtool',
+  'alertmanager',
+  'amtool',
+  'actionlint',
+  'validate-sbom',
+] as const
 
 export type Program = (typeof PROGRAMS)[number]
+
+/** The schemas of CycloneDX, next to the programs. */
+export const SCHEMAS = ['bom-1.6.schema.json', 'jsf-0.82.schemax.json', 'spdx.schema.json'] as const
 
 const BUILT = join(SOURCES, '..', '..', '.cache', 'programs')
 
 /** The files that determine the built programs. */
-const INPUTS = ['go.mod', 'go.sum', 'collector/main.go', 'build.ts']
+const INPUTS = [
+  'go.mod',
+  'go.sum',
+  'collector/main.go',
+  'release/go.mod',
+  'release/go.sum',
+  'release/validate-sbom/main.go',
+  'build.ts',
+]
 
 /** The directory of the built programs. It changes with their sources. */
 export function directoryOfPrograms(): string {
