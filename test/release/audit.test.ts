@@ -101,6 +101,11 @@ describe('A report', () => {
   ])
     test(`that is ${output || 'empty'}: unknown`, () => assert.equal(judge(output, BUNDLED).outcome, 'unknown'))
 
+  test('of another version: unknown', () => {
+    const other = report('high', 'node_modules/pino').replace('"auditReportVersion":2', '"auditReportVersion":3')
+    assert.equal(judge(other, BUNDLED).outcome, 'unknown')
+  })
+
   test('about no package: unknown', () => {
     const empty = { auditReportVersion: 2, vulnerabilities: {}, metadata: { dependencies: { total: 0 } } }
     assert.equal(judge(JSON.stringify(empty), BUNDLED).outcome, 'unknown')

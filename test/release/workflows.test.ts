@@ -52,6 +52,13 @@ test('actionlint and shellcheck find nothing', unless(missing('actionlint'), SHE
   assert.deepEqual([status, stdout, stderr], [0, '', ''])
 })
 
+test('shellcheck finds nothing in the scripts of CI', unless(SHELLCHECK), () => {
+  const scripts = globSync('.ci/*', { cwd: ROOT })
+  assert.ok(scripts.length >= 4)
+  const { status, stdout } = spawnSync('shellcheck', scripts, { cwd: ROOT, encoding: 'utf8' })
+  assert.deepEqual([status, stdout], [0, ''])
+})
+
 test('actionlint finds mistakes, also in the shell commands', unless(missing('actionlint'), SHELLCHECK), () => {
   const input = 'on: push\njobs:\n  one:\n    runs-on: ubuntu-99.99\n    steps:\n      - run: echo $HOME\n'
   const { status, stdout } = spawnSync(fileOf('actionlint'), ['-'], { input, encoding: 'utf8' })
