@@ -18,22 +18,30 @@ RUN mkdir /image/etc \
   && printf 'root:x:0:0:root:/:/none\nnode:x:1000:1000:node:/:/none\n' > /image/etc/passwd \
   && printf 'root:x:0:\nnode:x:1000:\n' > /image/etc/group \
   && printf 'hosts: files dns\n' > /image/etc/nsswitch.conf \
-  && mkdir -p /volumes/certificates /volumes/config
+  && mkdir -p /volumes/certificates /volumes/config /volumes/monitoring
 COPY settings settings
 COPY app app
 COPY otel otel
 COPY status status
 COPY proxy proxy
-# `check` reads the names and the settings of the alert receivers
-COPY dashboards/alertmanager/settings.ts dashboards/alertmanager/stack-variables.ts dashboards/alertmanager/
+# `check` reads the names and the settings of the alert receivers; compose.yaml writes their configuration
+COPY dashboards/alertmanager dashboards/alertmanager
+COPY dashboards/alerts/outages.ts dashboards/alerts/
+COPY dashboards/monitoring dashboards/monitoring
 COPY bundle bundle
 COPY LICENSE /image/app/
 RUN node bundle/main.ts --image --out /image/app
+# the configuration of Prometheus, Tempo and Grafana, which compose.yaml copies to a volume
+COPY otel/stack/prometheus.yml otel/stack/tempo.yaml /image/app/monitoring/
+COPY dashboards/provisioning /image/app/monitoring/provisioning
+COPY dashboards/generated/*.rules.yaml /image/app/monitoring/rules/
+COPY dashboards/generated/*.json /image/app/monitoring/dashboards/
 
 FROM scratch
 COPY --from=build /image /
 # A new volume takes the owner of the directory that it is mounted on: the user below, and Alertmanager's user.
 COPY --from=build --chown=1000:1000 /volumes/certificates /certificates
+COPY --from=build --chown=1000:1000 /volumes/monitoring /monitoring
 COPY --from=build --chown=65534:65534 /volumes/config /config
 WORKDIR /app
 USER 1000:1000

@@ -14,12 +14,14 @@ const ROOT = join(import.meta.dirname, '..')
 const PROGRAMS = {
   proxy: 'bundle/proxy.js',
   health: 'app/health.ts',
+  'alertmanager-config': 'dashboards/alertmanager/main.ts',
+  'monitoring-config': 'dashboards/monitoring/main.ts',
   rehearsal: 'test/rehearsal/packaged.ts',
 } as const
 
 /** The programs of the container image and of the npm package. */
 export const CONTENTS = {
-  image: ['proxy', 'health'],
+  image: ['proxy', 'health', 'alertmanager-config', 'monitoring-config'],
   package: ['proxy', 'rehearsal'],
 } as const satisfies Readonly<Record<string, readonly (keyof typeof PROGRAMS)[]>>
 

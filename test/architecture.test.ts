@@ -103,7 +103,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'dashboards/panels',
     'dashboards/boards',
   ],
-  'dashboards/alertmanager': ['settings', 'dashboards/alerts'],
+  // the version in the names of the images
+  'dashboards/alertmanager': ['.', 'settings', 'dashboards/alerts'],
+  'dashboards/monitoring': [],
   'dashboards/generate': [
     'dashboards/promql',
     'dashboards/alerts',

@@ -111,6 +111,8 @@ const WITHOUT_A_FILE: Readonly<Record<string, string>> = {
   'docs/generate/records.ts':
     'tables of the reference, with all spans and log lines: test/docs/generate/telemetry.test.ts',
   'docs/generate/alerts.ts': 'the page of alerts, without one: test/docs/generate/pages.test.ts',
+  'dashboards/alertmanager/main.ts': 'a program: test/dashboards/alertmanager/alertmanager.test.ts',
+  'dashboards/monitoring/main.ts': 'a program: test/dashboards/monitoring/folder.test.ts',
   'dashboards/generate/generate.ts': 'writes what files.ts returns: test/dashboards/generate/files.test.ts',
 }
 

@@ -1,19 +1,7 @@
-/**
- * Alertmanager's configuration: which receiver gets which alert, and which alerts a more specific alert silences.
- * Alertmanager reads no environment variables, so this program writes its configuration file from them:
- *
- *     node dashboards/alertmanager/alertmanager.ts FILE
- *
- * writes FILE, which only its owner may read, and exits 0. If the variables are wrong, it reports what is wrong and exits
- * 2. If the file cannot be written, it reports why and exits 1. It needs only Node.
- */
-import type { Environment } from '../../settings/environment.ts'
-import { unknownNames } from '../../settings/names.ts'
+/** Alertmanager's configuration: which receiver gets which alert, and which alerts a more specific alert silences. */
 import type { AlertName } from '../alerts/alert.ts'
 import { NAMED_OUTAGES } from '../alerts/outages.ts'
-import { writeSecretFile } from './secret-file.ts'
-import { ALERT_ROWS, type Notifications, readNotifications } from './settings.ts'
-import { STACK_VARIABLES } from './stack-variables.ts'
+import type { Notifications } from './settings.ts'
 import { EMAIL, PAGERDUTY, SLACK } from './texts.ts'
 
 /** The general alert waits for more specific ones. */
@@ -217,30 +205,3 @@ function inhibitRule({ sources, critical, targets, only, equal }: Inhibition) {
     equal,
   }
 }
-
-/** Writes the file. Returns the exit code: 0, 1 if the file cannot be written, or 2 on mistakes in the variables. */
-function main(file: string | undefined, env: Environment): 0 | 1 | 2 {
-  const read = readNotifications(env)
-  const { misspelled, foreign } = unknownNames(env, ALERT_NAMES)
-  const mistakes = [
-    ...('mistakes' in read ? read.mistakes : []),
-    ...misspelled,
-    ...unknownNames(env, STACK_VARIABLES).misspelled,
-    ...(file === undefined ? ['usage: node dashboards/alertmanager/alertmanager.ts FILE'] : []),
-  ]
-  if (foreign.length > 0) console.error(`warning: ${foreign.join(', ')}: unknown and ignored`)
-  for (const mistake of mistakes) console.error(mistake)
-  if (file === undefined || 'mistakes' in read || mistakes.length > 0) return 2
-  const failure = writeSecretFile(file, `${JSON.stringify(alertmanagerConfig(read.notifications), null, 2)}\n`)
-  if (failure !== undefined) {
-    console.error(failure)
-    return 1
-  }
-  const { receivers, heartbeatUrl } = read.notifications
-  console.log(`${file}: ${receivers.join(', ') || 'no receivers'}${heartbeatUrl ? '; heartbeat' : ''}`)
-  return 0
-}
-
-const ALERT_NAMES = ALERT_ROWS.map(({ variable }) => variable)
-
-if (import.meta.main) process.exitCode = main(process.argv[2], process.env)

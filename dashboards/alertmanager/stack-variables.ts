@@ -2,6 +2,7 @@
  * The variables that compose.yaml itself reads, for .env.example and for reports of misspelled names. A test compares them
  * with compose.yaml.
  */
+import packageJson from '../../package.json' with { type: 'json' }
 import type { Section } from '../../settings/documentation.ts'
 
 /** Their groups, in the order in which people read them. */
@@ -124,23 +125,31 @@ export const STACK_SECTIONS: readonly Section[] = [
   },
   {
     title: 'Images',
-    about: 'The container images that Compose builds and runs.',
+    about: 'The container images that Compose runs. With compose.build.yaml, it builds its own.',
     rows: [
-      { variable: 'PROXY_IMAGE', default: 'ahasend-smtp-proxy', meaning: 'Image of the proxy, which Compose builds.' },
-      { variable: 'NODE_IMAGE', default: 'node:24-bookworm-slim', meaning: 'Image that the proxy is built from.' },
+      {
+        variable: 'PROXY_IMAGE',
+        default: `ghcr.io/ahasend/ahasend-smtp-proxy:${packageJson.version}`,
+        meaning:
+          'Image of the proxy. With compose.build.yaml, the name of the image that Compose builds, by default ' +
+          '`ahasend-smtp-proxy`.',
+      },
+      { variable: 'NODE_IMAGE', default: 'node:24-bookworm-slim', meaning: 'Image that the images are built from.' },
       { variable: 'PROMETHEUS_IMAGE', default: 'prom/prometheus:v3.5.3', meaning: 'Image of Prometheus.' },
       { variable: 'ALERTMANAGER_IMAGE', default: 'prom/alertmanager:v0.33.1', meaning: 'Image of Alertmanager.' },
       { variable: 'TEMPO_IMAGE', default: 'grafana/tempo:3.0.3', meaning: 'Image of Tempo.' },
       { variable: 'GRAFANA_IMAGE', default: 'grafana/grafana:13.2.3', meaning: 'Image of Grafana.' },
       {
         variable: 'REHEARSAL_IMAGE',
-        default: 'ahasend-smtp-proxy-rehearsal',
-        meaning: 'Image of the simulated AhaSend of the rehearsal, which Compose builds.',
+        default: `ghcr.io/ahasend/ahasend-smtp-proxy-rehearsal:${packageJson.version}`,
+        meaning:
+          'Image of the simulated AhaSend of the rehearsal. With compose.build.yaml, the name of the image that Compose ' +
+          'builds, by default `ahasend-smtp-proxy-rehearsal`.',
       },
       {
         variable: 'REVISION',
         default: 'unknown',
-        meaning: 'A label of the images: `REVISION=$(git rev-parse HEAD) docker compose build`',
+        meaning: 'A label of the images that Compose builds: `REVISION=$(git rev-parse HEAD)`.',
       },
     ],
   },

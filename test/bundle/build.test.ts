@@ -17,6 +17,8 @@ const SOURCES = [
   'app',
   'bundle',
   'dashboards/alertmanager',
+  'dashboards/alerts/outages.ts',
+  'dashboards/monitoring',
   'otel',
   'proxy',
   'settings',

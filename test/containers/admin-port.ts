@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { plainEnvironment } from '../support/containers/compose.ts'
+import { BUILDING, fileArguments, plainEnvironment } from '../support/containers/compose.ts'
 import {
   composeMissing,
   docker,
@@ -22,7 +22,7 @@ const NETWORKS = { default: `${PROJECT}_default`, observability: `${PROJECT}-obs
 
 function compose(...args: readonly string[]): string {
   const env = { ...plainEnvironment(), ...SETTINGS, ...NOWHERE }
-  return dockerOutput(['compose', '--project-name', PROJECT, ...args], { env, ms: 300_000 })
+  return dockerOutput(['compose', ...fileArguments(BUILDING), '--project-name', PROJECT, ...args], { env, ms: 300_000 })
 }
 
 /** The output of a script, in a new container in this network of the project. */
@@ -113,7 +113,19 @@ describe(
 
     test('is not tested by check in a container of its own, and that is no failure', () => {
       const { stdout } = docker(
-        ['compose', '--project-name', PROJECT, 'run', '--rm', '--no-deps', '-T', 'proxy', 'check', '--json'],
+        [
+          'compose',
+          ...fileArguments(BUILDING),
+          '--project-name',
+          PROJECT,
+          'run',
+          '--rm',
+          '--no-deps',
+          '-T',
+          'proxy',
+          'check',
+          '--json',
+        ],
         { env: { ...plainEnvironment(), ...SETTINGS, ...NOWHERE } },
       )
       assert.match(stdout, /"title":"admin server http:\/\/proxy-admin:9464"[^}]*"status":"note"[^}]*not tested/)

@@ -11,9 +11,12 @@ import { parseConfig } from '../../proxy/settings/settings.ts'
 import { EXIT_MS } from '../../proxy/settings/stop-grace.ts'
 import { SETTINGS } from '../../proxy/settings/table.ts'
 import {
+  BUILDING,
+  EXITING,
   given,
   isOfProxy,
   LISTENERS,
+  MONITORING,
   NAMES,
   ONCE,
   only,
@@ -25,7 +28,7 @@ import {
   readProject,
   services,
   settingsIn,
-  variablesIn,
+  stackVariables,
   WITH_PROBE,
 } from '../support/containers/compose.ts'
 import { composeMissing, ROOT } from '../support/containers/engine.ts'
@@ -36,7 +39,7 @@ import { makeAuthority } from '../support/tls/certificates.ts'
 
 const REHEARSAL = { envFiles: ['rehearsal.env'] }
 
-const ALL = ['alertmanager', ONCE, 'grafana', 'prometheus', 'proxy', NAMES, 'tempo']
+const ALL = ['alertmanager', ONCE, 'grafana', MONITORING, 'prometheus', 'proxy', NAMES, 'tempo']
 
 function published(project: Project): Readonly<Record<string, readonly string[]>> {
   const shown = ({ host_ip, published, target }: Port) => `${host_ip}:${published}:${target}`
@@ -149,7 +152,7 @@ describe('compose.yaml', unless(composeMissing()), () => {
 
   test('the rehearsal uses only the settings of this machine and the receivers from .env', () => {
     const here = settingsIn(text('rehearsal.env').replaceAll(/^#.*$/gm, ''))
-    const fromEnv = [...variablesIn(text('compose.yaml')).keys()].filter((variable) => !here.has(variable))
+    const fromEnv = [...stackVariables().keys()].filter((variable) => !here.has(variable))
     assert.deepEqual(fromEnv.sort(), Object.values(OF_THE_MACHINE).flat().sort())
     const alerts = Object.fromEntries(ALERT_ROWS.map(({ variable }) => [variable, `value of ${variable}`]))
     // a heartbeat from the rehearsal would hide a failure of the real stack
@@ -187,24 +190,47 @@ describe('compose.yaml', unless(composeMissing()), () => {
       assert.deepEqual(service.security_opt, ['no-new-privileges:true'], name)
       assert.ok(Number(service.mem_limit) > 0, `${name} has a memory limit`)
       assert.ok((service.pids_limit ?? 0) > 0, `${name} has a process limit`)
-      assert.equal(service.restart, [ONCE, NAMES, PROBE_NAMES].includes(name) ? 'no' : 'unless-stopped', name)
+      assert.equal(service.restart, EXITING.includes(name) ? 'no' : 'unless-stopped', name)
       assert.equal(service.logging?.driver, 'local', name)
     }
   })
 
   test('checks the health of every service without a shell', () => {
-    const all = [...services(readProject(REHEARSAL)), ...services(readProject({ env: WITH_PROBE }))]
-    for (const [name, { build, healthcheck }] of all) {
-      if ([ONCE, NAMES, PROBE_NAMES].includes(name)) continue
+    const [rehearsal, probe] = [REHEARSAL, { env: WITH_PROBE }].map((more) => readProject({ ...more, files: BUILDING }))
+    assert.ok(rehearsal && probe)
+    for (const [name, { build, healthcheck }] of [...services(rehearsal), ...services(probe)]) {
+      if (EXITING.includes(name)) continue
       if (healthcheck) assert.equal(healthcheck.test[0], 'CMD', name)
       else assert.match(text(build?.dockerfile ?? 'no Dockerfile'), /^HEALTHCHECK .*\\\n {2}CMD \["/m, name)
     }
   })
 
-  test('mounts files and directories of the project read-only', () => {
-    for (const [name, { volumes = [] }] of services(readProject(REHEARSAL)))
-      for (const { type, target, read_only } of volumes)
-        if (type === 'bind') assert.equal(read_only, true, `${name} ${target}`)
+  test('mounts no file of the project: in a registry artifact, there is none', () => {
+    for (const project of [readProject(REHEARSAL), readProject({ env: WITH_PROBE })]) {
+      const mounts = services(project).flatMap(([name, { volumes = [] }]) =>
+        volumes.map((mount) => ({ name, ...mount })),
+      )
+      assert.ok(mounts.length > 5)
+      assert.deepEqual(
+        mounts.filter(({ type }) => type !== 'volume'),
+        [],
+      )
+    }
+  })
+
+  test('writes the configuration of the monitoring before it starts, and again when the image changes', () => {
+    const { services: all } = readProject()
+    const writable = all[MONITORING]?.volumes?.filter(({ read_only }) => !read_only).map(({ source }) => source)
+    assert.deepEqual(writable, ['monitoring-settings'])
+    assert.deepEqual([all[MONITORING]?.network_mode, given(all[MONITORING])], ['none', {}])
+    for (const name of ['prometheus', 'tempo', 'grafana']) {
+      const mount = all[name]?.volumes?.find(({ source }) => source === 'monitoring-settings')
+      assert.deepEqual([mount?.target, mount?.read_only], ['/etc/stack', true], name)
+      const { condition, restart } = all[name]?.depends_on?.[MONITORING] ?? {}
+      assert.deepEqual([condition, restart], ['service_completed_successfully', true], name)
+    }
+    // a new volume gets the owner of this directory
+    assert.match(text('Dockerfile'), /^COPY .*--chown=1000:1000 \/volumes\/monitoring \/monitoring$/m)
   })
 
   test('keeps data in named volumes, within the configured retention', () => {
@@ -216,6 +242,7 @@ describe('compose.yaml', unless(composeMissing()), () => {
       'alertmanager-settings',
       'certificates',
       'grafana-data',
+      'monitoring-settings',
       'prometheus-data',
       'tempo-data',
     ])
@@ -271,23 +298,6 @@ describe('compose.yaml', unless(composeMissing()), () => {
     assert.equal(environment?.ALERT_HEARTBEAT_URL, '')
   })
 
-  const built = (project: Project) => services(project).flatMap(([, { image, build }]) => (build ? [image] : []))
-
-  test('pins the version of each third-party image', () => {
-    const project = readProject(REHEARSAL)
-    const own = built(project)
-    for (const [name, { image }] of services(project))
-      if (!own.includes(image)) assert.match(image, /:v?[0-9]+\.[0-9]+\.[0-9]+$/, name)
-  })
-
-  test('builds each of its own images once, and pulls none of them', () => {
-    const project = readProject(REHEARSAL)
-    const own = built(project)
-    assert.deepEqual(own.sort(), ['ahasend-smtp-proxy', 'ahasend-smtp-proxy-rehearsal'])
-    for (const [name, { image, build, pull_policy }] of services(project))
-      if (own.includes(image) && !build) assert.equal(pull_policy, 'never', name)
-  })
-
   test('has memory for the maximum number of sessions', () => {
     const { mem_limit } = readProject().services.proxy ?? {}
     const sessions = Number(SETTINGS.maxSessions.default)
@@ -303,10 +313,9 @@ describe('compose.yaml', unless(composeMissing()), () => {
       file,
       `include: [${join(ROOT, 'compose.yaml')}]\nservices: {app: {image: app, depends_on: [proxy]}}\n`,
     )
-    const project = readProject({ file })
+    const project = readProject({ files: [file] })
     assert.deepEqual(Object.keys(project.services).sort(), [...ALL, 'app'].sort())
     assert.deepEqual(published(project), published(readProject()))
-    assert.equal(project.services.proxy?.build?.context, ROOT.replace(/\/$/, ''))
     assert.deepEqual(Object.keys(project.services.app?.networks ?? {}), ['default'])
   })
 })
@@ -315,8 +324,7 @@ describe('.env.example', () => {
   test('has each variable of compose.yaml, with its default', () => {
     const here = settingsIn(text('.env.example'))
     const rehearsal = settingsIn(text('rehearsal.env'))
-    for (const [name, value] of variablesIn(text('compose.yaml')))
-      assert.equal(here.get(name) ?? rehearsal.get(name), value, name)
+    for (const [name, value] of stackVariables()) assert.equal(here.get(name) ?? rehearsal.get(name), value, name)
   })
 
   test('sets nothing until a # is removed', () => {

@@ -26,7 +26,7 @@ import {
   PROXY_VARIABLES,
   readProject,
   services,
-  variablesIn,
+  stackVariables,
   WITH_PROBE,
 } from '../support/containers/compose.ts'
 import { composeMissing, ROOT } from '../support/containers/engine.ts'
@@ -179,7 +179,7 @@ describe('Unknown names in .env', COMPOSE, () => {
   })
 
   test('do not include any variable that compose.yaml reads', () => {
-    const names = [...variablesIn(text('compose.yaml')).keys()]
+    const names = [...stackVariables().keys()]
     const settings = [...PROXY_VARIABLES, ...FIXED]
     const ofProbe = names.filter((name) => isOfProbe(name) && !PROBE_VARIABLES.includes(name))
     assert.deepEqual(ofProbe, [])
@@ -194,7 +194,7 @@ describe('Unknown names in .env', COMPOSE, () => {
     writeFileSync(own, `SETTINGS_FILE=${own}\nPROXY_LISTN=x\nDATABASE_URL=x\n`)
     const file = join(directory.path, 'compose.yaml')
     writeFileSync(file, `include: [${join(ROOT, 'compose.yaml')}]\n`)
-    const { services: all } = readProject({ file, envFiles: [relative(ROOT, own)] })
+    const { services: all } = readProject({ files: [file], envFiles: [relative(ROOT, own)] })
     assert.match(misspelledVariables(given(all[NAMES])).join(), /^PROXY_LISTN: /)
   })
 })

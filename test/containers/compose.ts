@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { plainEnvironment } from '../support/containers/compose.ts'
+import { BUILDING, plainEnvironment } from '../support/containers/compose.ts'
 import {
   composeMissing,
   docker,
@@ -194,7 +194,7 @@ describe('In another project', unless(...own), () => {
       command: ['--eval', greetingOf('proxy')],
       depends_on: { proxy: { condition: 'service_healthy' } },
     }
-    const file = { include: [join(ROOT, 'compose.yaml')], services: { app } }
+    const file = { include: [{ path: BUILDING.map((name) => join(ROOT, name)) }], services: { app } }
     writeFileSync(join(directory, 'compose.yaml'), JSON.stringify(file))
     const built = compose(['--profile', 'rehearsal', 'build', 'proxy', 'rehearsal'])
     assert.ok(built.ok, built.stderr)

@@ -4,19 +4,22 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import type { StartedTestContainer } from 'testcontainers'
 import { build } from '../../bundle/build.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import { ask, mail } from '../simulator/client.ts'
-import { docker, dockerOutput, engineMissing, IMAGES, imageMissing } from '../support/containers/engine.ts'
+import { docker, dockerOutput, engineMissing, IMAGES, imageMissing, ROOT } from '../support/containers/engine.ts'
 import { filesOf, layersOf } from '../support/containers/image-files.ts'
 import {
   buildProduct,
   buildRehearsal,
   handlesSignals,
   inspect,
+  MONITORING,
   PLANTED,
   type RehearsalContainer,
   startProduct,
@@ -94,13 +97,14 @@ describe('The image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
     assert.deepEqual(names, ['usr/local/bin/node'])
   })
 
-  test('contains the files of the build and the license of the project, and no package, source or test (CON-06)', async () => {
+  test('contains the build, the configuration of the monitoring and the license, and no package, source or test (CON-06)', async () => {
     using directory = temporaryDirectory('build-')
     const built = await build('image', directory.path)
     const files = filesOf(IMAGE).flatMap(({ mode, path }) =>
       mode.startsWith('-') && path.startsWith('app/') ? [path.slice('app/'.length)] : [],
     )
-    assert.deepEqual(files.sort(), [...built.map(({ name }) => name), 'LICENSE'].sort())
+    const expected = [...built.map(({ name }) => name), ...MONITORING.keys(), 'LICENSE']
+    assert.deepEqual(files.sort(), expected.sort())
     assert.deepEqual(
       filesOf(IMAGE).filter(({ path }) => /(^|\/)(node_modules|package\.json)(\/|$)/.test(path)),
       [],
@@ -109,11 +113,14 @@ describe('The image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
 
   test('contains the same bytes as a build on this machine, with the license of each package in the bundle', async () => {
     using directory = temporaryDirectory('build-')
-    for (const { name, bytes } of await build('image', directory.path)) {
-      const hash = `crypto.createHash("sha256").update(fs.readFileSync("${name}")).digest("hex")`
-      const run = ['run', '--rm', '--network=none', '--entrypoint=/usr/local/bin/node', IMAGE, '--print', hash]
-      assert.equal(dockerOutput(run).trim(), createHash('sha256').update(bytes).digest('hex'), name)
-    }
+    for (const { name, bytes } of await build('image', directory.path))
+      assert.equal(hashInImage(name), hashOf(bytes), name)
+  })
+
+  test('contains the configuration of the monitoring from these sources', () => {
+    assert.ok(MONITORING.size > 6)
+    for (const [name, source] of MONITORING)
+      assert.equal(hashInImage(name), hashOf(readFileSync(join(ROOT, source))), name)
   })
 
   test('has files of root only, so that the proxy cannot change them', () => {
@@ -249,6 +256,24 @@ describe('The image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
     })
   })
 })
+
+function hashOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** The SHA-256 of a file in /app of the image. */
+function hashInImage(name: string): string {
+  const hash = `crypto.createHash("sha256").update(fs.readFileSync("${name}")).digest("hex")`
+  return dockerOutput([
+    'run',
+    '--rm',
+    '--network=none',
+    '--entrypoint=/usr/local/bin/node',
+    IMAGE,
+    '--print',
+    hash,
+  ]).trim()
+}
 
 /** The log lines above level info. Fails when the proxy has not logged that it listens. */
 function warnings(id: string): string[] {

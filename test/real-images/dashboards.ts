@@ -28,13 +28,17 @@ async function startGrafana(image: string): Promise<StartedTestContainer> {
   const copied = (source: string, target: string) => ({ source: join(DASHBOARDS, source), target })
   return await new GenericContainer(image)
     .withCopyDirectoriesToContainer([
-      copied('provisioning', '/etc/grafana/provisioning'),
-      copied('generated', '/var/lib/dashboards'),
+      copied('provisioning', '/etc/stack/provisioning'),
+      copied('generated', '/etc/stack/dashboards'),
     ])
     .withCopyFilesToContainer([
-      copied('generated/grafana-alerts.yaml', '/etc/grafana/provisioning/alerting/ahasend.yaml'),
+      copied('generated/grafana-alerts.yaml', '/etc/stack/provisioning/alerting/ahasend.yaml'),
     ])
-    .withEnvironment({ GF_ANALYTICS_REPORTING_ENABLED: 'false', GF_PLUGINS_PREINSTALL_DISABLED: 'true' })
+    .withEnvironment({
+      GF_ANALYTICS_REPORTING_ENABLED: 'false',
+      GF_PATHS_PROVISIONING: '/etc/stack/provisioning',
+      GF_PLUGINS_PREINSTALL_DISABLED: 'true',
+    })
     .withExposedPorts(3000)
     .withWaitStrategy(Wait.forHttp('/api/health', 3000))
     .start()

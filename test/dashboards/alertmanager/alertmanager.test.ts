@@ -38,7 +38,7 @@ async function write(env: Env, check: (file: string, outcome: Outcome) => Promis
 }
 
 function program(file: string, env: Env): Promise<Outcome> {
-  const args = [join(import.meta.dirname, '../../..', 'dashboards', 'alertmanager', 'alertmanager.ts'), file]
+  const args = [join(import.meta.dirname, '../../..', 'dashboards', 'alertmanager', 'main.ts'), file]
   return run({ file: process.execPath, args, env })
 }
 

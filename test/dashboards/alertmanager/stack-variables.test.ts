@@ -14,13 +14,13 @@ import {
   isOfProxy,
   PROBE_VARIABLES,
   PROXY_VARIABLES,
-  variablesIn,
+  stackVariables,
 } from '../../support/containers/compose.ts'
 
 const [compose, rehearsal] = ['compose.yaml', 'rehearsal.env'].map((file) =>
   readFileSync(join(import.meta.dirname, '../../..', file), 'utf8'),
 ) as [string, string]
-const inCompose = variablesIn(compose)
+const inCompose = stackVariables()
 const rows = STACK_SECTIONS.flatMap((section) => section.rows)
 
 test('each row has the default of compose.yaml and a meaning', () => {

@@ -226,10 +226,11 @@ describe('provisioning', () => {
     }
     const [provider] = providers
     assert.equal(provider?.allowUiUpdates, false)
-    const compose = readFileSync(join(DASHBOARDS, '..', 'compose.yaml'), 'utf8')
-    assert.ok(
-      compose.includes(`./dashboards/generated:${provider.options.path}:ro`),
-      'compose.yaml mounts them at another path',
-    )
+    const root = join(DASHBOARDS, '..')
+    const [compose, dockerfile] = ['compose.yaml', 'Dockerfile'].map((name) => readFileSync(join(root, name), 'utf8'))
+    const mounted = /^( +)- monitoring-settings:(.+):ro\n\1- grafana-data:/m.exec(compose ?? '')?.[2]
+    const [, folder] =
+      /^COPY dashboards\/generated\/\*\.json \/image\/app\/monitoring(\/.+)\/$/m.exec(dockerfile ?? '') ?? []
+    assert.equal(provider.options.path, `${mounted}${folder}`)
   })
 })

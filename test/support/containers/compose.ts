@@ -1,6 +1,6 @@
 /** Reads compose.yaml with Compose itself. */
 
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PROBE_ROWS } from '../../../app/probe/settings.ts'
 import { OTEL_ROWS, OTLP_SETTINGS, ownVariable, SIGNALS } from '../../../otel/settings/table.ts'
@@ -45,7 +45,9 @@ export interface Service {
   readonly logging?: { readonly driver: string }
   readonly stop_grace_period?: string
   readonly healthcheck?: { readonly test: readonly string[] }
-  readonly depends_on?: Readonly<Record<string, { readonly condition: string; readonly required: boolean }>>
+  readonly depends_on?: Readonly<
+    Record<string, { readonly condition: string; readonly required: boolean; readonly restart?: boolean }>
+  >
 }
 
 export interface Project {
@@ -59,8 +61,14 @@ export interface Reading {
   readonly env?: Readonly<Record<string, string>>
   /** Env files to read before `env`. One of them must set SETTINGS_FILE. */
   readonly envFiles?: readonly string[]
-  readonly file?: string
+  /** Default: compose.yaml. */
+  readonly files?: readonly string[]
+  /** The directory in which Compose runs. Default: the root of the project. */
+  readonly cwd?: string
 }
+
+/** Compose builds the images with these files. */
+export const BUILDING = ['compose.yaml', 'compose.build.yaml'] as const
 
 /** This environment without settings of the person who runs the tests. */
 export function plainEnvironment(): NodeJS.ProcessEnv {
@@ -69,13 +77,18 @@ export function plainEnvironment(): NodeJS.ProcessEnv {
 }
 
 /** The project that Compose reads from its files. Throws with Compose's message when it refuses them. */
-export function readProject({ env = {}, envFiles = [], file = 'compose.yaml' }: Reading = {}): Project {
+export function readProject({ env = {}, envFiles = [], files = ['compose.yaml'], cwd }: Reading = {}): Project {
   using directory = temporaryDirectory('compose-')
   const own = join(directory.path, 'env')
   writeFileSync(own, envFileOf({ ...(envFiles.length === 0 && { SETTINGS_FILE: own }), ...env }))
-  const files = [...envFiles.map((name) => join(ROOT, name)), own].flatMap((name) => ['--env-file', name])
-  const args = ['compose', '--file', file, ...files, 'config', '--format', 'json']
-  return JSON.parse(dockerOutput(args, { env: plainEnvironment() })) as Project
+  const envs = [...envFiles.map((name) => join(ROOT, name)), own].flatMap((name) => ['--env-file', name])
+  const args = ['compose', ...fileArguments(files), ...envs, 'config', '--format', 'json']
+  return JSON.parse(dockerOutput(args, { env: plainEnvironment(), ...(cwd && { cwd }) })) as Project
+}
+
+/** The arguments with which `docker compose` reads these files. */
+export function fileArguments(files: readonly string[]): string[] {
+  return files.flatMap((file) => ['--file', file])
 }
 
 /** The text of a file like .env with these settings. */
@@ -90,21 +103,33 @@ export function settingsIn(text: string): ReadonlyMap<string, string> {
   return new Map([...text.matchAll(/^#?([A-Z][A-Z0-9_]*)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]))
 }
 
-/** The variables in compose.yaml of the form ${NAME:-default} or ${NAME-default}, with their defaults. */
+/** The variables in a Compose file of the form ${NAME:-default} or ${NAME-default}, with their defaults. */
 export function variablesIn(composeFile: string): ReadonlyMap<string, string> {
   return new Map(
     [...composeFile.matchAll(/\$\{([A-Z0-9_]+):?-([^}]*)\}/g)].map(([, name = '', value = '']) => [name, value]),
   )
 }
 
+/** The variables of compose.yaml, and those that only compose.build.yaml has, with their defaults. */
+export function stackVariables(): ReadonlyMap<string, string> {
+  const texts = BUILDING.map((file) => readFileSync(join(ROOT, file), 'utf8'))
+  return variablesIn(texts.toReversed().join('\n'))
+}
+
 /** The service that writes a file and exits. */
 export const ONCE = 'alertmanager-config'
+
+/** The service that copies the configuration of Prometheus, Tempo and Grafana and exits. */
+export const MONITORING = 'monitoring-config'
 
 /** The service that reports misspelled names of the proxy's settings and exits. */
 export const NAMES = 'proxy-names'
 
 /** The service that reports misspelled names of the probe's settings and exits. */
 export const PROBE_NAMES = 'probe-names'
+
+/** The services that run a program and exit. */
+export const EXITING: readonly string[] = [ONCE, MONITORING, NAMES, PROBE_NAMES]
 
 /** The settings with which Compose also reads the services of the probe. */
 export const WITH_PROBE = { COMPOSE_PROFILES: 'probe' }

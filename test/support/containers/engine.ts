@@ -20,10 +20,10 @@ const PULL_MS = 600_000
 /** Runs `docker`. Does not throw, so that tests can check failures, too. */
 export function docker(
   args: readonly string[],
-  options: { readonly env?: NodeJS.ProcessEnv; readonly ms?: number } = {},
+  options: { readonly env?: NodeJS.ProcessEnv; readonly ms?: number; readonly cwd?: string } = {},
 ) {
   const { stdout, stderr, status, error } = spawnSync('docker', args, {
-    cwd: ROOT,
+    cwd: options.cwd ?? ROOT,
     encoding: 'utf8',
     maxBuffer: 2 ** 28,
     timeout: options.ms ?? 60_000,

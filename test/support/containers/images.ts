@@ -1,7 +1,7 @@
 /** Builds the images of the product and of the rehearsal, and starts confined containers of them. */
 
 import assert from 'node:assert/strict'
-import { chmodSync, cpSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, globSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { GenericContainer, Network, type StartedNetwork, type StartedTestContainer, Wait } from 'testcontainers'
 import type { Summary } from '../../simulator/ledger.ts'
@@ -35,6 +35,18 @@ const PLACES = [
   'secrets.txt',
   'certificates/a.pem',
 ]
+
+/** The configuration of Prometheus, Tempo and Grafana: each file in /app of the image, and its source. */
+export const MONITORING: ReadonlyMap<string, string> = new Map([
+  ...sourcesIn('monitoring', 'otel/stack', '{prometheus.yml,tempo.yaml}'),
+  ...sourcesIn('monitoring/rules', 'dashboards/generated', '*.rules.yaml'),
+  ...sourcesIn('monitoring/dashboards', 'dashboards/generated', '*.json'),
+  ...sourcesIn('monitoring/provisioning', 'dashboards/provisioning', '*/*.yaml'),
+])
+
+function sourcesIn(target: string, folder: string, pattern: string): (readonly [string, string])[] {
+  return globSync(pattern, { cwd: join(ROOT, folder) }).map((file) => [join(target, file), join(folder, file)] as const)
+}
 
 /** Builds the product's image from a copy of the project that contains secrets. */
 export async function buildProduct(tag: string): Promise<void> {

@@ -7,6 +7,7 @@ import type { Summary } from '../../simulator/ledger.ts'
 import { type Call, type Calls, calledNow } from '../monitoring/alertmanager.ts'
 import { Arrivals } from '../waiting/arrivals.ts'
 import { until } from '../waiting/until.ts'
+import { BUILDING } from './compose.ts'
 import { IMAGES, ROOT } from './engine.ts'
 import { inspect } from './images.ts'
 
@@ -64,7 +65,7 @@ export async function startStack(
   services: string[],
   { env = {}, rehearsal = true }: StackOptions = {},
 ): Promise<Stack> {
-  const started = await new DockerComposeEnvironment(ROOT, 'compose.yaml')
+  const started = await new DockerComposeEnvironment(ROOT, [...BUILDING])
     .withEnvironmentFile(rehearsal ? 'rehearsal.env' : '/dev/null')
     .withEnvironment({ ...SETTINGS, ...env })
     .withBuild()
