@@ -9,13 +9,18 @@ interface Place {
   readonly patterns: readonly RegExp[]
 }
 
-/** Where the version is written, except in CHANGELOG.md. To show the version in another file, add it here. */
+/** An image or a Compose application in the registry. */
+const IMAGE = /ghcr\.io\/ahasend\/ahasend-smtp-proxy[a-z-]*:(?<version>\d+\.\d+\.\d+)/g
+
+/** Where the version is written, except in CHANGELOG.md and in generated files. To show the version in another file, add it here. */
 export const PLACES: readonly Place[] = [
   { file: 'package.json', patterns: [/^ {2}"version": "(?<version>[^"]*)"/gm] },
   // of the project itself, at the top and as the first package
   { file: 'package-lock.json', patterns: [/"name": "ahasend-smtp-proxy",\n *"version": "(?<version>[^"]*)"/g] },
   { file: 'Dockerfile', patterns: [/org\.opencontainers\.image\.version="(?<version>[^"]*)"/g] },
   { file: 'test/rehearsal/Dockerfile', patterns: [/org\.opencontainers\.image\.version="(?<version>[^"]*)"/g] },
+  { file: 'compose.yaml', patterns: [IMAGE] },
+  { file: 'docs/docker.md', patterns: [IMAGE, /\.git#v(?<version>\S+)/g] },
   { file: 'docs/npm-package.md', patterns: [/ahasend-smtp-proxy-(?<version>\d[^ ]*)\.tgz/g] },
   { file: 'docs/releases.md', patterns: [/^VERSION=(?<version>\S+)$/gm] },
 ]
