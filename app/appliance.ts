@@ -16,6 +16,7 @@ import type { Settings } from './settings.ts'
 import { onSignals } from './signals.ts'
 import { logListeners, logStart } from './start-log.ts'
 import { Status } from './status.ts'
+import { notifySystemd } from './systemd.ts'
 import { WatchedCertificate } from './watched-certificate.ts'
 
 /** The running proxy: mail server, telemetry and admin server, from start to exit. */
@@ -79,6 +80,7 @@ export class Appliance {
     this.#sdk.telemetry.observeRefusedCuts(() => server.refusedCuts())
     await this.#openAdmin(server)
     logListeners(this.#log, server.bound)
+    notifySystemd(process.env, (error) => this.#log.error({ error }, 'systemd not notified'))
   }
 
   #loadCertificate(): void {

@@ -1,12 +1,12 @@
 /** The commands as the terminal shows them: the short help, the full help, one command, and the error for an unknown one. */
 import { settingsHelp } from '../proxy/settings/help.ts'
-import type { Documented } from '../settings/documentation.ts'
+import { type Documented, helpEntries } from '../settings/documentation.ts'
 import { nearestWord } from '../settings/names.ts'
 import type { ExitCode } from './exit-code.ts'
 import { PROGRAM, SYNOPSIS } from './program.ts'
 
-/** One row of the table in main.ts. */
-export interface Command {
+/** What the help and the manual page say about a command. */
+export interface CommandText {
   /** Empty for the command that needs no name. */
   readonly name: string
   readonly aliases?: readonly string[]
@@ -16,6 +16,12 @@ export interface Command {
   readonly purpose: string
   /** More lines for its own help: options, output and exit codes. */
   readonly details?: string
+  /** The settings that only this command reads. */
+  readonly settings?: readonly Documented[]
+}
+
+/** One row of the table in main.ts. */
+export interface Command extends CommandText {
   readonly run: (args: readonly string[]) => Promise<ExitCode> | ExitCode
 }
 
@@ -36,7 +42,8 @@ const MOST_USED = `Settings are environment variables, all optional. The most us
 const SYNTAX = `Settings are environment variables. All are optional, and an empty one counts as unset. Write durations like
 250ms, 10s, 5m or 1m30s.`
 
-const EXIT_CODES = `Exit codes: 0 after a drain; 1 if a listener cannot be opened or is lost, after a second signal, or after a
+/** The exit codes of the proxy itself. */
+export const EXIT_CODES = `Exit codes: 0 after a drain; 1 if a listener cannot be opened or is lost, after a second signal, or after a
 crash; 2 on a bad configuration.`
 
 /** The command of this name or alias. */
@@ -80,12 +87,14 @@ function commandList(commands: readonly Command[]): string {
   return commands.map(({ purpose }, index) => `  ${synopses[index]?.padEnd(width)}  ${purpose}`).join('\n')
 }
 
-function commandHelp({ name, aliases, parameters, purpose, details }: Command): string {
+function commandHelp({ name, aliases, parameters, purpose, details, settings }: Command): string {
   const usage = [`Usage: ${PROGRAM}`, name, parameters].filter(Boolean).join(' ')
   const others = aliases && `Also: ${aliases.join(', ')}`
-  return `${[usage, '', sentence(purpose), details, others].filter((line) => line !== undefined).join('\n')}\n`
+  const more = settings && `\n${helpEntries(settings)}`
+  return `${[usage, '', sentence(purpose), details, more, others].filter((line) => line !== undefined).join('\n')}\n`
 }
 
-function sentence(text: string): string {
+/** A purpose as a sentence. */
+export function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
 }

@@ -6,19 +6,18 @@ import { type Sdk, start } from '../otel/sdk.ts'
 import { OTEL_ROWS } from '../otel/settings/table.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { clientNames } from '../proxy/settings/client-names.ts'
-import { helpEntries } from '../settings/documentation.ts'
 import { showsColours } from '../status/tail/text.ts'
 import { Appliance } from './appliance.ts'
-import { CHECK_OPTIONS } from './check/arguments.ts'
 import { check } from './check/check.ts'
+import { COMMAND_TEXTS } from './command-texts.ts'
 import { type Command, commandNamed, helpFor, unknownCommand } from './commands.ts'
 import { EXIT, type ExitCode } from './exit-code.ts'
-import { PROBE_OPTIONS, probe } from './probe/probe.ts'
+import { probe } from './probe/probe.ts'
 import { PROBE_ROWS } from './probe/settings.ts'
 import { rehearsalCommands } from './rehearsal.ts'
 import { checkNames, readSettings, type Settings, warningsOf } from './settings.ts'
 import { onSignals } from './signals.ts'
-import { TAIL_OPTIONS, tail } from './tail.ts'
+import { tail } from './tail.ts'
 
 /** How long the process waits at its end until all log lines are written. */
 const FLUSH_MS = 1000
@@ -28,50 +27,14 @@ const MORE_ROWS = [...OTEL_ROWS, ...PROBE_ROWS]
 
 /** Every command: the help, the names and the errors come from this table. */
 const COMMANDS: readonly Command[] = [
-  { name: '', purpose: 'run the proxy', run },
-  {
-    name: 'check',
-    parameters: '[OPTIONS]',
-    purpose: 'find out what would stop mail or telemetry',
-    details: CHECK_OPTIONS,
-    run: runCheck,
-  },
-  {
-    name: 'check-names',
-    purpose: 'check only the names of the settings; compose.yaml runs it before the proxy',
-    details:
-      'It ignores the values, except that of PROXY_ADMIN, which compose.yaml fixes.\n' +
-      'Exit code 0 on success, 2 if a name is wrong.',
-    run: runCheckNames,
-  },
-  {
-    name: 'tail',
-    parameters: '[OPTIONS]',
-    purpose: 'show each command and each message of the running proxy, live',
-    details: TAIL_OPTIONS,
-    run: (args) => tail(args, process.env),
-  },
-  {
-    name: 'probe',
-    parameters: '[--check-names]',
-    purpose: 'test the proxy every minute like an app, and serve metrics',
-    details: `${PROBE_OPTIONS}\n\n${helpEntries(PROBE_ROWS)}`,
-    run: runProbe,
-  },
+  { ...COMMAND_TEXTS.run, run },
+  { ...COMMAND_TEXTS.check, run: runCheck },
+  { ...COMMAND_TEXTS.checkNames, run: runCheckNames },
+  { ...COMMAND_TEXTS.tail, run: (args) => tail(args, process.env) },
+  { ...COMMAND_TEXTS.probe, run: runProbe },
   ...rehearsalCommands(),
-  {
-    name: 'help',
-    aliases: ['--help', '-h'],
-    parameters: '[all | COMMAND]',
-    purpose: 'print this text, every setting (all), or the help of one command',
-    run: (args) => print(helpFor(args, COMMANDS, MORE_ROWS)),
-  },
-  {
-    name: 'version',
-    aliases: ['--version'],
-    purpose: 'print the version',
-    run: () => print(`${packageJson.version}\n`),
-  },
+  { ...COMMAND_TEXTS.help, run: (args) => print(helpFor(args, COMMANDS, MORE_ROWS)) },
+  { ...COMMAND_TEXTS.version, run: () => print(`${packageJson.version}\n`) },
 ]
 
 async function run(): Promise<ExitCode> {

@@ -4,34 +4,34 @@
  */
 import { existsSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
-import type { Command } from './commands.ts'
+import type { Command, CommandText } from './commands.ts'
 import { REHEARSAL_FILE } from './rehearsal-file.ts'
 
 const COMMON_OPTIONS =
   '--seconds N  stop after this time; otherwise, Ctrl-C stops it\n--log        print the log of the proxy'
 
+/** What the help and the manual page say about them. */
+export const REHEARSAL_TEXTS: readonly CommandText[] = [
+  {
+    name: 'demo',
+    parameters: '[OPTIONS]',
+    purpose: 'send simulated mail with faults, without an account',
+    details: `It starts a simulated AhaSend, a proxy and apps.\n\n${COMMON_OPTIONS}`,
+  },
+  {
+    name: 'rehearsal',
+    parameters: '[OPTIONS]',
+    purpose: 'simulate incidents with buttons on a page, without an account',
+    details:
+      'It starts a simulated AhaSend with a control page, a proxy and apps.\n\n' +
+      `${COMMON_OPTIONS}\n--port N     port of the control page`,
+  },
+]
+
 /** The commands that `file` contains: none if it does not exist. */
 export function rehearsalCommands(file = REHEARSAL_FILE): readonly Command[] {
   if (file === undefined || !existsSync(file)) return []
-  const run = () => runProgram(file)
-  return [
-    {
-      name: 'demo',
-      parameters: '[OPTIONS]',
-      purpose: 'send simulated mail with faults, without an account',
-      details: `It starts a simulated AhaSend, a proxy and apps.\n\n${COMMON_OPTIONS}`,
-      run,
-    },
-    {
-      name: 'rehearsal',
-      parameters: '[OPTIONS]',
-      purpose: 'simulate incidents with buttons on a page, without an account',
-      details:
-        'It starts a simulated AhaSend with a control page, a proxy and apps.\n\n' +
-        `${COMMON_OPTIONS}\n--port N     port of the control page`,
-      run,
-    },
-  ]
+  return REHEARSAL_TEXTS.map((text) => ({ ...text, run: () => runProgram(file) }))
 }
 
 /** Never resolves: the program reads the arguments of the process, and ends it. */

@@ -85,6 +85,11 @@ export const logLines = {
     help: 'A listener, or the admin server, is open.',
     fields: ['listener', 'address', 'port'],
   },
+  'systemd not notified': {
+    levels: ['error'],
+    help: 'The proxy listens, but could not report it to systemd (`Type=notify`), which stops it after the start timeout.',
+    fields: ['error'],
+  },
   'PROXY_MAX_SESSIONS lowered to fit the file descriptor limit': {
     levels: ['info'],
     help: 'The setting is not set, and its default exceeds the file descriptor limit.',
