@@ -18,9 +18,12 @@ interface Rule {
   readonly broken: (line: Import) => boolean
 }
 
-const FILES = globSync('{app,bundle,status,proxy,settings,otel,dashboards,docs,release,test,bench}/**/*.{ts,js}', {
-  cwd: ROOT,
-})
+const FILES = globSync(
+  '{app,bundle,status,proxy,settings,otel,dashboards,docs,packaging,release,test,bench}/**/*.{ts,js}',
+  {
+    cwd: ROOT,
+  },
+)
 const IMPORTS = FILES.flatMap(importsOf)
 
 /** Files of proxy/events that hold constants: the values of labels, and a sentence for each reason of a failed dial. */
@@ -194,6 +197,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   release: ['.', 'bundle'],
   // everything that documents itself as data
   'docs/generate': [
+    'app',
     'app/probe',
     'settings',
     'proxy/settings',
@@ -204,9 +208,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'dashboards/alerts',
     'dashboards/alertmanager',
   ],
+  'packaging/deb': ['.', 'bundle'],
 }
 
-const TOP_LEVEL = ['app', 'bundle', 'status', 'settings', 'proxy', 'otel', 'dashboards', 'docs', 'release']
+const TOP_LEVEL = ['app', 'bundle', 'status', 'settings', 'proxy', 'otel', 'dashboards', 'docs', 'packaging', 'release']
 
 const isSource = (path: string) => TOP_LEVEL.some((folder) => path.startsWith(`${folder}/`))
 const isTest = (path: string) => /^(test|bench)\//.test(path)
