@@ -1,4 +1,4 @@
-/** The notification to systemd, with a program in the place of systemd-notify. The real one: test/containers/linux.ts. */
+/** The notification to systemd, with a program in the place of systemd-notify. The real one: test/containers/debian-package.ts. */
 import assert from 'node:assert/strict'
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
