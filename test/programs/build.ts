@@ -15,6 +15,23 @@ const PACKAGES = [
 /** Built in a module of their own, because their versions have nothing to do with those of Prometheus. */
 const RELEASE_PACKAGES = ['./validate-sbom', 'github.com/rhysd/actionlint/cmd/actionlint']
 
+/** Built in the module of test/programs/charts, because they need other versions of Kubernetes' packages. */
+const FOR_CHARTS = ['helm.sh/helm/v4/cmd/helm', 'github.com/yannh/kubeconform/cmd/kubeconform']
+
+/** Modules with the schemas of manifests, which kubeconform compares with. Nothing is built from them. */
+const KUBERNETES_SCHEMAS = [
+  {
+    module: 'k8s.io/kubernetes@v1.37.2',
+    sum: 'h1:A2VDEiObzkYqFTKhSsn0ZEb0RlLEXpHWj93gi2HqEwE=',
+    folder: 'api/openapi-spec/v3',
+  },
+  {
+    module: 'github.com/prometheus-operator/prometheus-operator@v0.85.0',
+    sum: 'h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=',
+    folder: 'example/prometheus-operator-crd',
+  },
+] as const
+
 /** Built in its own module, in the version that Prometheus asks for: it does not compile with Prometheus' versions. */
 const ALERTMANAGER = 'github.com/prometheus/alertmanager'
 
@@ -41,6 +58,8 @@ function build(): void {
     buildReleasePrograms(unfinished)
     copyAlertmanager(copy)
     go(copy, 'build', ...FLAGS, '-o', join(unfinished, '/'), './cmd/alertmanager', './cmd/amtool')
+    go(join(SOURCES, 'charts'), 'build', ...FLAGS, '-o', join(unfinished, '/'), ...FOR_CHARTS)
+    copyKubernetesSchemas(join(unfinished, 'schemas'))
     rmSync(directory, { recursive: true, force: true })
     renameSync(unfinished, directory)
   } catch (error) {
@@ -67,6 +86,14 @@ function copyAlertmanager(copy: string): void {
   const page = join(copy, 'ui', 'app', 'dist')
   mkdirSync(page)
   writeFileSync(join(page, 'index.html'), 'This Alertmanager was built without its page.\n')
+}
+
+function copyKubernetesSchemas(to: string): void {
+  for (const { module, sum, folder } of KUBERNETES_SCHEMAS) {
+    const found = JSON.parse(go(SOURCES, 'mod', 'download', '-json', module)) as { Dir: string; Sum: string }
+    if (found.Sum !== sum) throw new Error(`${module}: its checksum is ${found.Sum}, expected ${sum}.`)
+    cpSync(join(found.Dir, folder), to, { recursive: true })
+  }
 }
 
 /** Runs go in a directory and returns what it printed. Throws when it fails. */

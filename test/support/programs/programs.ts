@@ -1,7 +1,7 @@
 /**
- * The programs that tests run: an OpenTelemetry Collector, Prometheus, promtool, Alertmanager and amtool, actionlint, and a
- * program that compares an SBOM with its schema. `npm run programs` builds them with Go in the versions of the files go.mod
- * in test/programs/, and keeps them in .cache/.
+ * The programs that tests run: an OpenTelemetry Collector, Prometheus, promtool, Alertmanager and amtool, Helm, kubeconform,
+ * actionlint, and a program that compares an SBOM with its schema. `npm run programs` builds them with Go in the versions of
+ * the files go.mod in test/programs/, and keeps them in .cache/.
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
@@ -17,6 +17,8 @@ export const PROGRAMS = [
   'promtool',
   'alertmanager',
   'amtool',
+  'helm',
+  'kubeconform',
   'actionlint',
   'validate-sbom',
 ] as const
@@ -36,6 +38,8 @@ const INPUTS = [
   'release/go.mod',
   'release/go.sum',
   'release/validate-sbom/main.go',
+  'charts/go.mod',
+  'charts/go.sum',
   'build.ts',
 ]
 
@@ -49,6 +53,11 @@ export function directoryOfPrograms(): string {
 /** The path of a program, which may be missing: see `missing`. */
 export function fileOf(program: Program): string {
   return join(directoryOfPrograms(), program)
+}
+
+/** The directory of the schemas of manifests: Kubernetes' OpenAPI documents, and the Prometheus operator's definitions. */
+export function directoryOfSchemas(): string {
+  return join(directoryOfPrograms(), 'schemas')
 }
 
 /** Why a program cannot run, and how to fix that; undefined when it can. */
