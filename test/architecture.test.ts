@@ -19,7 +19,7 @@ interface Rule {
 }
 
 const FILES = globSync(
-  '{app,bundle,status,proxy,settings,otel,dashboards,docs,packaging,release,test,bench}/**/*.{ts,js}',
+  '{app,bundle,charts,status,proxy,settings,otel,dashboards,docs,packaging,release,test,bench}/**/*.{ts,js}',
   {
     cwd: ROOT,
   },
@@ -195,6 +195,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   bundle: ['.'],
   // what the bundle contains
   release: ['.', 'bundle'],
+  // the names of all settings, and the files that the chart contains
+  'charts/generate': ['.', 'settings', 'proxy/settings', 'otel/settings', 'dashboards/generate', 'app/probe'],
   // everything that documents itself as data
   'docs/generate': [
     'app',
@@ -207,11 +209,24 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'otel/metrics',
     'dashboards/alerts',
     'dashboards/alertmanager',
+    'charts/generate',
   ],
   'packaging/deb': ['.', 'bundle'],
 }
 
-const TOP_LEVEL = ['app', 'bundle', 'status', 'settings', 'proxy', 'otel', 'dashboards', 'docs', 'packaging', 'release']
+const TOP_LEVEL = [
+  'app',
+  'bundle',
+  'charts',
+  'status',
+  'settings',
+  'proxy',
+  'otel',
+  'dashboards',
+  'docs',
+  'packaging',
+  'release',
+]
 
 const isSource = (path: string) => TOP_LEVEL.some((folder) => path.startsWith(`${folder}/`))
 const isTest = (path: string) => /^(test|bench)\//.test(path)

@@ -1,6 +1,7 @@
 /** The files with generated parts. The text around these parts is written by hand. */
 import { CHANGES } from '../../proxy/session/changes.ts'
 import { alertParts } from './alerts.ts'
+import { chartParts } from './charts.ts'
 import { withSettings } from './env-example.ts'
 import { probeEnv, proxyEnv } from './host-env.ts'
 import { manPage } from './man-page.ts'
@@ -15,6 +16,7 @@ const PAGES: Readonly<Record<string, () => Parts>> = {
   'docs/configuration.md': settingsParts,
   'docs/telemetry.md': () => ({ ...metricParts(), ...recordParts() }),
   'docs/alerts.md': alertParts,
+  'charts/ahasend-smtp-proxy/README.md': chartParts,
   'docs/what-it-changes.md': () => ({ changes: CHANGES.map((change) => `- ${change}\n`).join('') }),
 }
 

@@ -10,6 +10,7 @@ const PAGES = [
   '.github/**/*.md',
   'docs/**/*.md',
   'dashboards/runbooks/*.md',
+  'charts/*/README.md',
   'test/**/README.md',
 ]
 

@@ -1,0 +1,171 @@
+/** The values that only Kubernetes knows: pods, scaling and networks. */
+import {
+  BOOLEAN,
+  choice,
+  integer,
+  NUMBER_OR_SHARE,
+  OBJECT,
+  OBJECTS,
+  type Schema,
+  TEXT,
+  TEXT_BY_NAME,
+  type ValueGroup,
+} from './value.ts'
+
+const row = (path: string, byDefault: unknown, schema: Schema, meaning: string) => ({
+  path,
+  default: byDefault,
+  schema,
+  meaning,
+})
+
+const IMAGE: ValueGroup = {
+  title: 'Image',
+  values: [
+    row('image.repository', 'ghcr.io/ahasend/ahasend-smtp-proxy', TEXT, 'Image of the proxy.'),
+    row('image.tag', '', TEXT, 'Its tag. Default: the `appVersion` of the chart.'),
+    row('image.digest', '', { type: 'string', pattern: '^(sha256:[0-9a-f]{64})?$' }, 'Its digest, in place of a tag.'),
+    row('image.pullPolicy', 'IfNotPresent', choice('IfNotPresent', 'Always', 'Never'), 'When nodes pull it.'),
+    row('imagePullSecrets', [], OBJECTS, 'Secrets for a private registry: `[{name: registry}]`.'),
+  ],
+}
+
+const SCALING: ValueGroup = {
+  title: 'Replicas, rollouts and scaling',
+  values: [
+    row('replicaCount', 2, integer(0), 'Number of pods. Limits such as `PROXY_MAX_SESSIONS` count in each of them.'),
+    row(
+      'strategy',
+      { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+      OBJECT,
+      'How a rollout replaces pods: a new one is ready before an old one drains.',
+    ),
+    row('minReadySeconds', 5, integer(0), 'How long a new pod must be ready before the rollout continues.'),
+    row('revisionHistoryLimit', 5, integer(0), 'Number of old versions to keep.'),
+    row(
+      'preStopSleepSeconds',
+      5,
+      integer(0),
+      'How long a pod keeps serving after Kubernetes has decided to stop it, until every node knows. The grace period of the pod is this time and `PROXY_STOP_GRACE`, by default 30s above `PROXY_DRAIN_TIMEOUT`.',
+    ),
+    row('podDisruptionBudget.enabled', true, BOOLEAN, 'Limits how many pods a drain of nodes stops at a time.'),
+    row('podDisruptionBudget.maxUnavailable', 1, NUMBER_OR_SHARE, 'That number.'),
+    row('autoscaling.enabled', false, BOOLEAN, 'Lets a HorizontalPodAutoscaler decide on the number of pods.'),
+    row('autoscaling.minReplicas', 2, integer(1), 'Least number of pods.'),
+    row('autoscaling.maxReplicas', 6, integer(1), 'Greatest number of pods.'),
+    row(
+      'autoscaling.targetCPUUtilizationPercentage',
+      70,
+      integer(1),
+      'Share of the requested CPU above which pods are added.',
+    ),
+    row('autoscaling.metrics', [], OBJECTS, 'Further metrics of the HorizontalPodAutoscaler.'),
+    row(
+      'autoscaling.behavior',
+      { scaleDown: { stabilizationWindowSeconds: 600, policies: [{ type: 'Pods', value: 1, periodSeconds: 300 }] } },
+      OBJECT,
+      'How fast it scales. Each pod that it removes closes the connections of its apps.',
+    ),
+  ],
+}
+
+const POD: ValueGroup = {
+  title: 'Pod',
+  values: [
+    row(
+      'resources',
+      { requests: { cpu: '100m', memory: '192Mi' }, limits: { memory: '1536Mi' } },
+      OBJECT,
+      'Resources of the container. A session needs about 100 KB: the limit is enough for the default of `PROXY_MAX_SESSIONS`. A CPU limit would delay replies.',
+    ),
+    row('startupProbe', { periodSeconds: 1, failureThreshold: 60 }, OBJECT, 'Timing of the check at start (`/livez`).'),
+    row(
+      'livenessProbe',
+      { periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
+      OBJECT,
+      'Timing of the check that restarts a pod (`/livez`). It does not depend on AhaSend.',
+    ),
+    row(
+      'readinessProbe',
+      { periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 2 },
+      OBJECT,
+      'Timing of the check that takes a pod out of the Services (`/readyz`). It does not depend on AhaSend.',
+    ),
+    row(
+      'podSecurityContext',
+      {
+        runAsNonRoot: true,
+        runAsUser: 1000,
+        runAsGroup: 1000,
+        fsGroup: 1000,
+        fsGroupChangePolicy: 'OnRootMismatch',
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
+      OBJECT,
+      "The pod's user. The image contains only the user 1000.",
+    ),
+    row(
+      'securityContext',
+      { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+      OBJECT,
+      'What the container may do.',
+    ),
+    row('serviceAccount.create', true, BOOLEAN, 'Creates a service account without a token.'),
+    row('serviceAccount.name', '', TEXT, 'Its name. Default: that of the release, or `default` if none is created.'),
+    row('serviceAccount.annotations', {}, TEXT_BY_NAME, 'Its annotations.'),
+    row(
+      'topologySpreadConstraints',
+      [
+        { maxSkew: 1, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'ScheduleAnyway' },
+        { maxSkew: 1, topologyKey: 'topology.kubernetes.io/zone', whenUnsatisfiable: 'ScheduleAnyway' },
+      ],
+      OBJECTS,
+      'How pods are spread. The chart adds `labelSelector` and `matchLabelKeys`.',
+    ),
+    row('affinity', {}, OBJECT, 'Affinity of the pods.'),
+    row('nodeSelector', {}, TEXT_BY_NAME, 'Labels of the nodes for the pods.'),
+    row('tolerations', [], OBJECTS, 'Taints that the pods tolerate.'),
+    row('priorityClassName', '', TEXT, 'Priority of the pods.'),
+    row('dnsConfig', {}, OBJECT, 'DNS of the pods.'),
+    row('podLabels', {}, TEXT_BY_NAME, 'Labels of the pods.'),
+    row('podAnnotations', {}, TEXT_BY_NAME, 'Annotations of the pods.'),
+    row('deploymentAnnotations', {}, TEXT_BY_NAME, 'Annotations of the Deployment.'),
+    row('extraVolumes', [], OBJECTS, 'Volumes of the pods, such as a certificate authority.'),
+    row('extraVolumeMounts', [], OBJECTS, 'Their mounts in the container.'),
+  ],
+}
+
+const NETWORK: ValueGroup = {
+  title: 'Network policy',
+  values: [
+    row('networkPolicy.enabled', false, BOOLEAN, 'Restricts the connections from and to the pods.'),
+    row('networkPolicy.clients', [], OBJECTS, 'Peers that may send mail. Empty = all.'),
+    row(
+      'networkPolicy.monitoring',
+      [],
+      OBJECTS,
+      'Peers that may scrape the metrics. Empty = none. The admin server has no login.',
+    ),
+    row('networkPolicy.extraIngress', [], OBJECTS, 'Further rules for connections to the pods.'),
+    row(
+      'networkPolicy.egress.enabled',
+      true,
+      BOOLEAN,
+      'Restricts connections from the pods to DNS and to the ports in `PROXY_UPSTREAM` and in the OTLP endpoints of `settings`.',
+    ),
+    row('networkPolicy.egress.extra', [], OBJECTS, 'Further rules for connections from the pods.'),
+  ],
+}
+
+const NAMES: ValueGroup = {
+  title: 'Names and labels',
+  values: [
+    row('nameOverride', '', TEXT, 'Replaces the name of the chart in names and labels.'),
+    row('fullnameOverride', '', TEXT, 'Replaces the whole name of the objects.'),
+    row('commonLabels', {}, TEXT_BY_NAME, 'Labels of all objects and pods.'),
+    row('commonAnnotations', {}, TEXT_BY_NAME, 'Annotations of all objects and pods.'),
+  ],
+}
+
+/** What the chart tells Kubernetes besides the settings of the proxy. */
+export const KUBERNETES_VALUES: readonly ValueGroup[] = [SCALING, POD, NETWORK, IMAGE, NAMES]
