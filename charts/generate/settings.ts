@@ -43,27 +43,30 @@ function settingsSchema(rows: readonly Documented[]): Schema {
   return byName(rows, property)
 }
 
-/** Where values come from, by the name of their setting: Kubernetes' type EnvVarSource. */
+const REFERENCE: Schema = {
+  type: 'object',
+  required: ['name', 'key'],
+  properties: { name: { type: 'string' }, key: { type: 'string' }, optional: { type: 'boolean' } },
+  additionalProperties: false,
+}
+
+/** Where a value comes from: Kubernetes' type EnvVarSource. Each name of SETTINGS_FROM_SCHEMA refers to it. */
+export const SOURCE: Schema = {
+  type: 'object',
+  minProperties: 1,
+  maxProperties: 1,
+  properties: {
+    secretKeyRef: REFERENCE,
+    configMapKeyRef: REFERENCE,
+    fieldRef: { type: 'object' },
+    resourceFieldRef: { type: 'object' },
+  },
+  additionalProperties: false,
+}
+
+/** Where values come from, by the name of their setting. */
 function sourcesSchema(rows: readonly Documented[]): Schema {
-  const reference: Schema = {
-    type: 'object',
-    required: ['name', 'key'],
-    properties: { name: { type: 'string' }, key: { type: 'string' }, optional: { type: 'boolean' } },
-    additionalProperties: false,
-  }
-  const source = {
-    type: 'object',
-    minProperties: 1,
-    maxProperties: 1,
-    properties: {
-      secretKeyRef: reference,
-      configMapKeyRef: reference,
-      fieldRef: { type: 'object' },
-      resourceFieldRef: { type: 'object' },
-    },
-    additionalProperties: false,
-  }
-  return byName(rows, () => source)
+  return byName(rows, () => ({ $ref: '#/definitions/source' }))
 }
 
 function byName(rows: readonly Documented[], property: (row: Documented) => Schema): Schema {

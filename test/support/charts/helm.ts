@@ -8,6 +8,9 @@ import { fileOf, missing, unless } from '../programs/programs.ts'
 
 export const CHART = join(import.meta.dirname, '../../../charts/ahasend-smtp-proxy')
 
+/** The name of the objects in the release `mail`. */
+export const NAME = 'mail-ahasend-smtp-proxy'
+
 /** The options of a test that runs Helm. */
 export const needsHelm = unless(missing('helm'))
 
@@ -48,8 +51,19 @@ export async function renderedText(values: Values = {}, chart = CHART): Promise<
   return stdout
 }
 
-/** The objects of that release. */
-export async function rendered(values: Values = {}): Promise<Release> {
+/** The objects of that release. The same values are rendered once. */
+export function rendered(values: Values = {}): Promise<Release> {
+  const key = JSON.stringify(values)
+  const known = releases.get(key)
+  if (known !== undefined) return known
+  const release = render(values)
+  releases.set(key, release)
+  return release
+}
+
+const releases = new Map<string, Promise<Release>>()
+
+async function render(values: Values): Promise<Release> {
   const documents = parseAllDocuments(await renderedText(values))
   const parsed = documents.map((document) => {
     assert.deepEqual(document.errors, [])
@@ -89,7 +103,7 @@ export class Release {
 
   /** The pod of the proxy. */
   pod() {
-    return this.one('Deployment', 'mail-ahasend-smtp-proxy').spec.template.spec
+    return this.one('Deployment', NAME).spec.template.spec
   }
 
   /** The container of the proxy. */
