@@ -2,7 +2,7 @@
 {{- define "proxy.podSettings" -}}
 serviceAccountName: {{ include "proxy.serviceAccount" . }}
 automountServiceAccountToken: false
-# Kubernetes would add variables of Services: of one named "proxy", PROXY_PORT, which looks like a setting.
+# Kubernetes would add variables of Services: of one named "proxy", PROXY_PORT, about which the proxy would warn.
 enableServiceLinks: false
 securityContext:
   {{- toYaml .Values.podSecurityContext | nindent 2 }}
