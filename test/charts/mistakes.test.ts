@@ -1,7 +1,7 @@
 /** Values that Helm refuses before anything changes, each with a message that says what to do. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { needsHelm, refusal, type Values } from '../support/charts/helm.ts'
+import { CHART, helm, needsHelm, refusal, type Values } from '../support/charts/helm.ts'
 
 const SECRET = { secretKeyRef: { name: 'a', key: 'b' } }
 
@@ -87,6 +87,12 @@ describe('Helm refuses', needsHelm, () => {
   for (const [what, values, message] of MISTAKES) {
     test(what, async () => assert.match(await refusal(values), message))
   }
+
+  test('a Kubernetes whose hooks cannot sleep', async () => {
+    const { code, stderr } = await helm(['template', 'mail', CHART, '--kube-version', '1.29.0'])
+    assert.notEqual(code, 0)
+    assert.match(stderr, /chart requires kubeVersion: >=1\.30\.0-0/)
+  })
 
   test('several mistakes together', async () => {
     const message = await refusal({ settings: { PROXY_LISTEN: '2525', PROXY_ADMIN: 'off' } })

@@ -65,7 +65,11 @@ describe('A network policy', needsHelm, () => {
     const ports = (rule: { readonly ports?: readonly { readonly port: number }[] }) =>
       rule.ports?.map(({ port }) => port)
     assert.deepEqual(ingress.map(ports), [[2525, 4465], [9464], [2599], undefined])
-    assert.ok(ingress.every(({ from }: { readonly from?: unknown }) => from !== undefined))
+    const [clients, monitoring, probe] = ingress.map(({ from }: { readonly from?: unknown }) => JSON.stringify(from))
+    assert.match(clients, /"mail":"allowed"/)
+    assert.match(monitoring, /"kubernetes\.io\/metadata\.name":"monitoring"/)
+    const labels = (await rendered(EVERYTHING)).one('Deployment', `${NAME}-probe`).spec.selector.matchLabels
+    assert.deepEqual(JSON.parse(probe), [{ podSelector: { matchLabels: labels } }])
   })
 
   test('lets the proxy reach DNS, AhaSend and the receivers of OTLP', async () => {

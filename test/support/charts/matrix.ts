@@ -29,7 +29,7 @@ export const EVERYTHING: Values = {
     nodePorts: { 2525: 30_587 },
     externalTrafficPolicy: 'Local',
     internalTrafficPolicy: 'Cluster',
-    trafficDistribution: 'PreferClose',
+    trafficDistribution: 'PreferSameZone',
     ipFamilyPolicy: 'PreferDualStack',
     ipFamilies: ['IPv4', 'IPv6'],
     loadBalancerClass: 'example.com/network',
@@ -116,5 +116,9 @@ export const MATRIX: Readonly<Record<string, Values>> = {
   },
   'no sleep before the stop': { preStopSleepSeconds: 0, settings: { PROXY_DRAIN_TIMEOUT: '0s' } },
   'an existing service account': { serviceAccount: { create: false, name: 'mail' } },
-  'no spread, no constraints': { topologySpreadConstraints: [], securityContext: {}, resources: {} },
+  'no spread and no limits': {
+    topologySpreadConstraints: [],
+    resources: { limits: null },
+    autoscaling: { behavior: null },
+  },
 }
