@@ -1,4 +1,5 @@
 /** The software bill of materials (SBOM) of the product, in the format CycloneDX 1.6: the same sources give the same bytes. */
+import { createHash } from 'node:crypto'
 import type { Package } from '../bundle/licenses.ts'
 
 /** What the document is about. */
@@ -24,11 +25,7 @@ export type Integrity = (one: Package) => string | undefined
 export function sbomOf(product: Product, packages: readonly Package[], node: Runtime, integrity: Integrity) {
   const components = [nodeComponent(node), ...packages.map((one) => packageComponent(one, integrity(one)))]
   const self = purl(product.name, product.version)
-  return {
-    $schema: 'http://cyclonedx.org/schema/bom-1.6.schema.json',
-    bomFormat: 'CycloneDX',
-    specVersion: '1.6',
-    version: 1,
+  const contents = {
     metadata: { component: productComponent(product) },
     components,
     dependencies: [
@@ -36,6 +33,21 @@ export function sbomOf(product: Product, packages: readonly Package[], node: Run
       ...components.map((one) => ({ ref: one['bom-ref'] })),
     ],
   }
+  return {
+    $schema: 'http://cyclonedx.org/schema/bom-1.6.schema.json',
+    bomFormat: 'CycloneDX',
+    specVersion: '1.6',
+    serialNumber: serialNumber(JSON.stringify(contents)),
+    version: 1,
+    ...contents,
+  }
+}
+
+/** The action that signs the document requires a number. It depends only on the contents: a UUID of version 8 (RFC 9562). */
+function serialNumber(contents: string): string {
+  const hash = createHash('sha256').update(contents).digest('hex')
+  const parts = [hash.slice(0, 8), hash.slice(8, 12), `8${hash.slice(13, 16)}`, `8${hash.slice(17, 20)}`]
+  return `urn:uuid:${[...parts, hash.slice(20, 32)].join('-')}`
 }
 
 function productComponent({ name, version, description, license, repository }: Product) {

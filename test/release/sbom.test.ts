@@ -93,6 +93,13 @@ describe('npm run sbom', () => {
     }
   })
 
+  test('has a serial number of its own, which depends on the contents', () => {
+    const numbers = [documents.image.serialNumber, documents.package.serialNumber]
+    for (const number of numbers)
+      assert.match(number, /^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/)
+    assert.notEqual(numbers[0], numbers[1])
+  })
+
   test('writes the same bytes again', () => {
     run()
     for (const contents of ['image', 'package'] as const)
