@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { directoryOfPrograms, missing, PROGRAMS, SCHEMAS, SOURCES } from '../support/programs/programs.ts'
+import { directoryOfPrograms, missing, PROGRAMS, SBOM_SCHEMAS, SOURCES } from '../support/programs/programs.ts'
 
 /** Built in the module here, so that they share what they compile. */
 const PACKAGES = [
@@ -75,7 +75,7 @@ function buildReleasePrograms(target: string): void {
   const sources = join(SOURCES, 'release')
   go(sources, 'build', ...FLAGS, '-o', join(target, '/'), ...RELEASE_PACKAGES)
   const module = go(sources, 'list', '-m', '-f={{.Dir}}', 'github.com/CycloneDX/cyclonedx-go')
-  for (const name of SCHEMAS) copyFileSync(join(module, 'schema', name), join(target, name))
+  for (const name of SBOM_SCHEMAS) copyFileSync(join(module, 'schema', name), join(target, name))
 }
 
 /** Alertmanager's module lacks the web page that it embeds, and Go's downloads are read-only. So a copy gets a page. */

@@ -26,7 +26,7 @@ export const PROGRAMS = [
 export type Program = (typeof PROGRAMS)[number]
 
 /** The schemas of CycloneDX, next to the programs. */
-export const SCHEMAS = ['bom-1.6.schema.json', 'jsf-0.82.schemax.json', 'spdx.schema.json'] as const
+export const SBOM_SCHEMAS = ['bom-1.6.schema.json', 'jsf-0.82.schemax.json', 'spdx.schema.json'] as const
 
 const BUILT = join(SOURCES, '..', '..', '.cache', 'programs')
 
