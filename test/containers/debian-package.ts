@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { buildDeb } from '../../packaging/deb/build.ts'
 import { ownArchitecture } from '../../packaging/deb/node-program.ts'
+import { blockWith, readPage, sectionOf } from '../docs/page.ts'
 import { AUTH_PLAIN, ask, mail } from '../simulator/client.ts'
 import { DEFAULT_ACCOUNT, type Simulator, startSimulator } from '../simulator/simulator.ts'
 import { type DebianHost, startDebianHost } from '../support/containers/debian-host.ts'
@@ -147,6 +148,21 @@ describe('The Debian package on a host with systemd', unless(...needed), () => {
     assert.equal(await pid(), process)
     assert.match(await ask(open, 'NOOP'), /^250 /)
     await quit(open)
+  })
+
+  test('listens on a port below 1024 with the lines of docs/linux.md, and not without them', async () => {
+    const lines = blockWith(sectionOf(readPage('linux.md'), 'Ports below 1024'), 'AmbientCapabilities')
+    const override = `/etc/systemd/system/${UNIT}.service.d/override.conf`
+    // an engine allows every user all ports
+    await host.run('echo 1024 >/proc/sys/net/ipv4/ip_unprivileged_port_start')
+    await host.run(`cp ${SETTINGS} /tmp/settings; sed -i 's|^PROXY_LISTEN=|&smtp://127.0.0.1:587,|' ${SETTINGS}`)
+    await host.run(`! systemctl restart ${UNIT}`)
+    await write('/tmp/override', lines)
+    await host.run(`install -D /tmp/override ${override}; systemctl daemon-reload; systemctl restart ${UNIT}`)
+    assert.match(await host.run('exec 3<>/dev/tcp/127.0.0.1/587; head --bytes 3 <&3'), /^220$/)
+    await host.run(
+      `cat /tmp/settings >${SETTINGS}; rm -r ${override}; systemctl daemon-reload; systemctl restart ${UNIT}`,
+    )
   })
 
   test('does not restart after a mistake in the settings, and the log names the setting', async () => {
