@@ -109,7 +109,6 @@ const WITHOUT_A_FILE: Readonly<Record<string, string>> = {
   'dashboards/panels/refusals.ts': 'one kind of panel of the dashboards: test/dashboards/boards/dashboards.test.ts',
   'dashboards/panels/variables.ts': 'the variables of the dashboards: test/dashboards/boards/lint.test.ts',
   'packaging/deb/contents.ts': 'the files of the package: test/packaging/deb/build.test.ts',
-  'packaging/deb/main.ts': 'arguments of build.ts, and the hash of its result: test/packaging/deb/build.test.ts',
   'docs/generate/generate.ts': 'writes what pages.ts returns: test/docs/generate/pages.test.ts',
   'dashboards/alerts/actors.ts':
     'constants: tsc requires one for each alert. On the page: test/docs/generate/pages.test.ts',
