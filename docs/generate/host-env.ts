@@ -31,8 +31,9 @@ const PROXY_NOTES = `# For a certificate, put cert.pem and key.pem into /etc/aha
 # \`systemctl reload ahasend-smtp-proxy\`.
 `
 
-const PROBE_NOTES = `# For a login, write the user name and the password to two lines of /etc/ahasend-smtp-proxy/probe/login, which only root
-# needs to be able to read, and remove the # before PROBE_LOGIN_FILE below.
+const PROBE_NOTES = `# For a login, write the user name and the password to two lines of the file login in /etc/ahasend-smtp-proxy/probe, and
+# remove the # before PROBE_LOGIN_FILE below. For a private authority, put its PEM file there as ca.pem, and remove the #
+# before PROBE_CA_FILE. Only root needs to be able to read both. systemd ignores links in this directory.
 `
 
 function settingsFile(unit: string, notes: string, sections: readonly Section[]): string {
