@@ -26,6 +26,21 @@ const MISTAKES: readonly (readonly [what: string, values: Values, message: RegEx
   ],
   ['a listener that is no address', { settings: { PROXY_LISTEN: '2525' } }, /PROXY_LISTEN: "2525": expected/],
   [
+    'a listener that only its own pod reaches',
+    { settings: { PROXY_LISTEN: 'smtp://127.0.0.1:2525' } },
+    /PROXY_LISTEN: "smtp:\/\/127\.0\.0\.1:2525": expected a host that other pods reach, such as 0\.0\.0\.0/,
+  ],
+  [
+    'an admin server that only its own pod reaches',
+    { settings: { PROXY_ADMIN: 'http://localhost:9464' } },
+    /PROXY_ADMIN: "http:\/\/localhost:9464": expected http:\/\/HOST:PORT with a host that other pods reach/,
+  ],
+  [
+    'an upstream without a port',
+    { settings: { PROXY_UPSTREAM: 'smtp://send.ahasend.com:587,smtp://other' } },
+    /PROXY_UPSTREAM: "smtp:\/\/other": expected smtp:\/\/HOST:PORT/,
+  ],
+  [
     'TLS without a certificate',
     { settings: { PROXY_LISTEN: 'smtps://0.0.0.0:4465' } },
     /expected a certificate for this listener\. Set tls\.secretName/,
@@ -69,7 +84,7 @@ const MISTAKES: readonly (readonly [what: string, values: Values, message: RegEx
   [
     'a policy for traffic from outside without such traffic',
     { service: { externalTrafficPolicy: 'Local' } },
-    /service\.type is ClusterIP/,
+    /service\.externalTrafficPolicy: expected no value, because service\.type is ClusterIP/,
   ],
   [
     'a network policy that stops the scrapes',

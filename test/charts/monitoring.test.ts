@@ -1,8 +1,12 @@
 /** Monitoring, the probe, and the network policies that let both through. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { parse } from 'yaml'
+import { generatedFiles } from '../../dashboards/generate/files.ts'
 import { NAME, needsHelm, rendered, settingsOf } from '../support/charts/helm.ts'
 import { EVERYTHING } from '../support/charts/matrix.ts'
+
+const generated = generatedFiles()
 
 describe('Monitoring', needsHelm, () => {
   test('scrapes with the job that the alerts expect, and names the pod', async () => {
@@ -33,6 +37,11 @@ describe('Monitoring', needsHelm, () => {
     )
   })
 
+  test('the alerts are those of the rule file, unchanged', async () => {
+    const { spec } = (await rendered({ prometheusRule: { enabled: true } })).one('PrometheusRule')
+    assert.deepEqual(spec, parse(generated['generated/ahasend-smtp-proxy.rules.yaml'] ?? ''))
+  })
+
   test('the dashboards are ConfigMaps that the sidecar of Grafana finds', async () => {
     const release = await rendered({ dashboards: { enabled: true } })
     const dashboards = release.manifests.filter(({ kind }) => kind === 'ConfigMap')
@@ -40,7 +49,7 @@ describe('Monitoring', needsHelm, () => {
     for (const { metadata, data = {} } of dashboards) {
       assert.equal(metadata.labels.grafana_dashboard, '1')
       const [[file = '', text = ''] = []] = Object.entries(data)
-      assert.equal(`${(JSON.parse(text) as { readonly uid: string }).uid}.json`, file)
+      assert.equal(text, generated[`generated/${file}`])
     }
   })
 })

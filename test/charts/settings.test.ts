@@ -63,7 +63,9 @@ describe('Settings', needsHelm, () => {
   test('that are numbers, null or attributes are written as the proxy reads them', async () => {
     const settings = (await rendered(EVERYTHING)).settings()
     assert.equal(settings.PROXY_MAX_SESSIONS, '1000000')
+    assert.equal(settings.PROXY_WARM_CONNECTIONS, '0')
     assert.equal(settings.OTEL_TRACES_SAMPLER_ARG, '0.25')
+    assert.equal(settings.OTEL_SDK_DISABLED, 'false')
     assert.ok(!('PROXY_SLOW' in settings), 'null = unset')
     assert.match(settings.OTEL_RESOURCE_ATTRIBUTES ?? '', /,deployment\.environment\.name=production$/)
   })

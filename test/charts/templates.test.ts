@@ -1,7 +1,7 @@
 /** The pods, the Services and the other objects of the chart, without values and with some. */
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
-import { NAME, needsHelm, type Release, rendered } from '../support/charts/helm.ts'
+import { CHART, helm, NAME, needsHelm, type Release, rendered, type Values } from '../support/charts/helm.ts'
 import { EVERYTHING } from '../support/charts/matrix.ts'
 
 describe('Without values', needsHelm, () => {
@@ -159,4 +159,36 @@ test('labels and annotations of the values reach the objects, and cannot break t
 test('long names stay within the limits of Kubernetes', needsHelm, async () => {
   const release = await rendered({ ...EVERYTHING, fullnameOverride: 'm'.repeat(63) })
   for (const { metadata } of release.manifests) assert.ok(metadata.name.length <= 63, metadata.name)
+})
+
+describe('The notes of an installation', needsHelm, () => {
+  const notes = async (values: Values) => {
+    const { code, stdout, stderr } = await helm(['install', 'mail', CHART, '--dry-run=client', '-n', 'apps'], values)
+    assert.equal(code, 0, stderr)
+    return stdout.slice(stdout.indexOf('NOTES:'))
+  }
+
+  test('name the host and the port for apps, the test, and what is not switched on', async () => {
+    const text = await notes({})
+    assert.match(
+      text,
+      /SMTP host {3}mail-ahasend-smtp-proxy\.apps\n {5}SMTP port {3}2525 {10}TLS {3}off: no certificate/,
+    )
+    assert.match(text, /helm test mail --namespace apps --logs/)
+    assert.match(text, /monitor\.enabled=true,prometheusRule\.enabled=true,dashboards\.enabled=true/)
+    assert.doesNotMatch(text, /WARNING/)
+  })
+
+  test('name the ports of the Service and their kind of TLS, and no more', async () => {
+    const text = await notes(EVERYTHING)
+    assert.match(
+      text,
+      /SMTP port {3}587 {10}TLS {3}STARTTLS, required\n {5}SMTP port {3}465 {10}TLS {3}from the first byte/,
+    )
+    assert.doesNotMatch(text, /monitor\.enabled=true/)
+  })
+
+  test('warn about a single replica', async () => {
+    assert.match(await notes({ replicaCount: 1 }), /WARNING: there is only one replica/)
+  })
 })

@@ -1,10 +1,11 @@
 {{/* The ports of AhaSend and of the OTLP receivers, as a YAML object. */}}
 {{- define "proxy.egressPorts" -}}
 {{- $ports := list -}}
-{{- range splitList "," (include "proxy.setting" (dict "root" . "name" "PROXY_UPSTREAM") | default "smtp://send.ahasend.com:587") -}}
-{{- $ports = append $ports (regexReplaceAll "^.*:([0-9]+)/?([?].*)?$" (trim .) "${1}" | int) -}}
+{{- range splitList "," (include "proxy.upstreams" .) -}}
+{{- $ports = append $ports (regexReplaceAll "^.*:([0-9]+)([?].*)?$" (trim .) "${1}" | int) -}}
 {{- end -}}
-{{- range $name, $value := .Values.settings -}}
+{{- range $name, $any := .Values.settings -}}
+{{- $value := include "proxy.text" (dict "value" $any) -}}
 {{- if and $value (regexMatch "^OTEL_EXPORTER_OTLP_(.+_)?ENDPOINT$" $name) -}}
 {{- $default := hasPrefix "https:" $value | ternary "443" "80" -}}
 {{- $ports = append $ports (regexReplaceAll "^https?://[^/]*?(?::([0-9]+))?(/.*)?$" $value "${1}" | default $default | int) -}}

@@ -54,13 +54,14 @@ it cut (one scrape interval of 15 s) and the exit (5 s).
 {{- define "proxy.listeners" -}}
 {{- $listeners := list -}}
 {{- range splitList "," (include "proxy.setting" (dict "root" . "name" "PROXY_LISTEN") | default "smtp://0.0.0.0:2525") -}}
-{{- $pattern := "^(smtps?)://(.+):([0-9]+)/?([?].*)?$" -}}
+{{- $pattern := "(?i)^(smtps?)://(.+):([0-9]+)([?].*)?$" -}}
 {{- $url := trim . -}}
 {{- $port := regexReplaceAll $pattern $url "${3}" -}}
 {{- $listeners = append $listeners (dict
       "url" $url
       "valid" (and (regexMatch $pattern $url) (ne $port "0"))
-      "scheme" (regexReplaceAll $pattern $url "${1}")
+      "scheme" (regexReplaceAll $pattern $url "${1}" | lower)
+      "host" (regexReplaceAll $pattern $url "${2}" | lower)
       "port" (int $port)
       "parameters" (regexReplaceAll $pattern $url "${4}")) -}}
 {{- end -}}
@@ -72,12 +73,16 @@ it cut (one scrape interval of 15 s) and the exit (5 s).
 smtp://{{ contains "[::]" (include "proxy.setting" (dict "root" . "name" "PROXY_LISTEN")) | ternary "[::]" "0.0.0.0" }}:2599?client=probe
 {{- end }}
 
+{{- define "proxy.upstreams" -}}
+{{- include "proxy.setting" (dict "root" . "name" "PROXY_UPSTREAM") | default "smtp://send.ahasend.com:587" -}}
+{{- end }}
+
 {{- define "proxy.adminAddress" -}}
 {{- include "proxy.setting" (dict "root" . "name" "PROXY_ADMIN") | default "http://0.0.0.0:9464" -}}
 {{- end }}
 
 {{- define "proxy.adminPort" -}}
-{{- regexReplaceAll "^http://.+:([0-9]+)/?$" (include "proxy.adminAddress" .) "${1}" -}}
+{{- regexReplaceAll "(?i)^http://.+:([0-9]+)$" (include "proxy.adminAddress" .) "${1}" -}}
 {{- end }}
 
 {{/* The directory of the certificate's Secret. It is a directory, because Kubernetes does not update single files. */}}
@@ -142,5 +147,5 @@ smtp://{{ include "proxy.fullname" . }}-admin:2599
 
 {{- define "proxy.probeTargetPort" -}}
 {{- $target := include "proxy.text" (dict "value" .Values.probe.settings.PROBE_TARGET) | default (include "proxy.probeTarget" .) -}}
-{{- regexReplaceAll "^.*:([0-9]+)/?$" $target "${1}" -}}
+{{- regexReplaceAll "^.*:([0-9]+)$" $target "${1}" -}}
 {{- end }}

@@ -14,6 +14,8 @@ export const EVERYTHING: Values = {
     PROXY_UPSTREAM: 'smtp://send.ahasend.com:587,smtp://send-us.ahasend.com:2525',
     PROXY_DRAIN_TIMEOUT: '1m30s',
     PROXY_SLOW: null,
+    PROXY_WARM_CONNECTIONS: 0,
+    OTEL_SDK_DISABLED: false,
     OTEL_EXPORTER_OTLP_ENDPOINT: 'http://$(HOST_IP):4318',
     OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'https://logs.example.com/v1/logs',
     OTEL_TRACES_SAMPLER_ARG: 0.25,
