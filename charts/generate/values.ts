@@ -72,7 +72,12 @@ const PROXY_VALUES: readonly ValueGroup[] = [
         choice('', 'Cluster', 'Local'),
         '`Local` keeps the addresses of clients outside the cluster. Only for `NodePort` and `LoadBalancer`.',
       ),
-      row('service.internalTrafficPolicy', '', choice('', 'Cluster', 'Local'), 'The same for clients in the cluster.'),
+      row(
+        'service.internalTrafficPolicy',
+        '',
+        choice('', 'Cluster', 'Local'),
+        '`Local` sends clients in the cluster only to pods on their own node.',
+      ),
       row(
         'service.trafficDistribution',
         '',
