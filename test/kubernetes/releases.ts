@@ -119,6 +119,15 @@ test('an upgrade and a rollback change what they should, and nothing stays after
   assert.equal((await server.call('GET', DEPLOYMENT)).status, 404)
 })
 
+test('the number of pods stays if it was changed before automatic scaling is enabled, as the page says', () =>
+  installed({ replicaCount: 4 }, async () => {
+    const metadata = { name: NAME, namespace: 'apps' }
+    const scale = { apiVersion: 'autoscaling/v1', kind: 'Scale', metadata, spec: { replicas: 5 } }
+    assert.equal((await server.call('PUT', `${DEPLOYMENT}/scale`, scale)).status, 200)
+    await helm(['upgrade', 'mail', CHART], { autoscaling: { enabled: true } })
+    assert.equal((await server.call('GET', DEPLOYMENT)).body.spec.replicas, 5)
+  }))
+
 test('a release fits into the Secret in which Helm keeps it', () =>
   installed(EVERYTHING, async () => {
     const { body } = await server.call('GET', '/api/v1/namespaces/apps/secrets/sh.helm.release.v1.mail.v1')
