@@ -69,6 +69,25 @@ export const STACK_SECTIONS: readonly Section[] = [
     ],
   },
   {
+    title: 'Replicas behind HAProxy',
+    about: 'For the profile `ha` ([Several proxies](scaling.md)).',
+    rows: [
+      { variable: 'REPLICAS', default: '2', meaning: 'The number of proxies behind HAProxy: at most 12.' },
+      {
+        variable: 'HAPROXY_PUBLISH',
+        default: '127.0.0.1:2527',
+        meaning: 'The address and port on this machine where apps outside this Compose project reach HAProxy.',
+      },
+      {
+        variable: 'HAPROXY_SUBNET',
+        default: '10.215.87.0/28',
+        meaning:
+          'The network of HAProxy and the replicas. The replicas trust the client addresses that come from there. ' +
+          'Choose another one if this machine already uses it.',
+      },
+    ],
+  },
+  {
     title: 'Grafana',
     about: "Grafana's administrator and plugins.",
     rows: [
@@ -116,6 +135,7 @@ export const STACK_SECTIONS: readonly Section[] = [
       { variable: 'ALERTMANAGER_MEMORY', default: '256m', meaning: 'Memory limit of Alertmanager.' },
       { variable: 'TEMPO_MEMORY', default: '1g', meaning: 'Memory limit of Tempo.' },
       { variable: 'GRAFANA_MEMORY', default: '1g', meaning: 'Memory limit of Grafana.' },
+      { variable: 'HAPROXY_MEMORY', default: '512m', meaning: 'Memory limit of HAProxy.' },
       {
         variable: 'LOG_DRIVER',
         default: 'local',
@@ -139,6 +159,11 @@ export const STACK_SECTIONS: readonly Section[] = [
       { variable: 'ALERTMANAGER_IMAGE', default: 'prom/alertmanager:v0.33.1', meaning: 'Image of Alertmanager.' },
       { variable: 'TEMPO_IMAGE', default: 'grafana/tempo:3.0.3', meaning: 'Image of Tempo.' },
       { variable: 'GRAFANA_IMAGE', default: 'grafana/grafana:13.2.3', meaning: 'Image of Grafana.' },
+      {
+        variable: 'HAPROXY_IMAGE',
+        default: 'haproxy:3.2.24-alpine',
+        meaning: 'Image of HAProxy, for the profile `ha`.',
+      },
       {
         variable: 'REHEARSAL_IMAGE',
         default: `ghcr.io/ahasend/ahasend-smtp-proxy-rehearsal:${packageJson.version}`,

@@ -1,0 +1,139 @@
+/** The profile `ha` of compose.yaml: replicas behind HAProxy are restarted, killed and added while apps send. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import type { StartedTestContainer } from 'testcontainers'
+import { Apps, UNNAMED } from '../replicas/apps.ts'
+import { triesOf } from '../replicas/books.ts'
+import type { Summary } from '../simulator/ledger.ts'
+import { plainEnvironment } from '../support/containers/compose.ts'
+import {
+  composeMissing,
+  docker,
+  dockerOutput,
+  engineMissing,
+  IMAGES,
+  imageMissing,
+} from '../support/containers/engine.ts'
+import { inspect } from '../support/containers/images.ts'
+import { asked, eventually, SETTINGS, type Stack, startStack } from '../support/containers/stack.ts'
+import { unless } from '../support/programs/programs.ts'
+import { until } from '../support/waiting/until.ts'
+
+const { NODE_IMAGE, PROMETHEUS_IMAGE, HAPROXY_IMAGE } = IMAGES
+const images = [NODE_IMAGE, PROMETHEUS_IMAGE, HAPROXY_IMAGE].map(imageMissing)
+
+const ENV = {
+  // for the removal at the end, too
+  COMPOSE_PROFILES: 'rehearsal,ha',
+  HAPROXY_PUBLISH: '127.0.0.1:0',
+  HAPROXY_SUBNET: '10.215.88.0/28',
+  PROXY_DRAIN_TIMEOUT: '3s',
+}
+
+interface Target {
+  readonly labels: { readonly job: string }
+  readonly health: string
+}
+
+describe('Replicas behind HAProxy', unless(engineMissing(), composeMissing(), ...images), () => {
+  let stack: Stack
+  let apps: Apps
+
+  before(async () => {
+    stack = await startStack(['proxy', 'replica', 'haproxy', 'rehearsal', 'prometheus'], { env: ENV })
+    await stack.healthy(['proxy', 'replica', 'haproxy'])
+    const to = { host: '127.0.0.1', port: stack.container('haproxy').getMappedPort(2525) }
+    apps = new Apps({ to, senders: 3, everyMs: 200, apps: UNNAMED })
+  })
+  after(async () => {
+    await apps?.stop()
+    await stack?.down()
+  })
+
+  /** The ids of all replicas, running or not. */
+  const replicas = () => {
+    const filters = [`com.docker.compose.project=${project(stack)}`, 'com.docker.compose.service=replica']
+    return dockerOutput(['ps', '--all', '--quiet', ...filters.flatMap((label) => ['--filter', `label=${label}`])])
+      .trim()
+      .split('\n')
+  }
+  const serving = async (what: string) => {
+    const before = apps.messages.length
+    await until(what, () => apps.messages.length >= before + 10)
+  }
+  const targets = async (job: string, health: string) => {
+    const path = '/api/v1/targets?state=active'
+    const { activeTargets } = await asked<{ readonly activeTargets: readonly Target[] }>(
+      stack.container('prometheus'),
+      path,
+    )
+    return activeTargets.filter(({ labels, health: is }) => labels.job === job && is === health).length
+  }
+
+  test('are hardened, and only HAProxy is published', () => {
+    const { HostConfig } = stack.describe('haproxy')
+    assert.deepEqual([HostConfig.ReadonlyRootfs, HostConfig.CapDrop], [true, ['ALL']])
+    assert.deepEqual(Object.keys(HostConfig.PortBindings), ['2525/tcp'])
+    for (const id of replicas())
+      assert.deepEqual(inspect<ReturnType<Stack['describe']>>(id).HostConfig.PortBindings ?? {}, {})
+  })
+
+  test('serve apps, and Prometheus finds each of them', async () => {
+    await serving('apps send')
+    await eventually('three proxies are scraped', async () => (await targets('ahasend-smtp-proxy', 'up')) === 3)
+  })
+
+  test('can be restarted one after another', async () => {
+    for (const id of replicas()) {
+      dockerOutput(['restart', '--time', '45', id])
+      // the health check of the image runs only every ten seconds
+      const ready = () => docker(['exec', id, '/usr/local/bin/node', 'health.cjs']).ok
+      await eventually('it is ready', ready)
+    }
+    await serving('apps send')
+  })
+
+  test('can be added', async () => {
+    compose(stack, ['up', '--detach', '--no-deps', '--no-recreate', '--scale', 'replica=3', 'replica'])
+    assert.equal(replicas().length, 3)
+    await eventually('four proxies are scraped', async () => (await targets('ahasend-smtp-proxy', 'up')) === 4)
+  })
+
+  test('may be killed', async () => {
+    dockerOutput(['kill', replicas()[0]!])
+    await serving('apps send')
+  })
+
+  test('leave their work to the proxy without replicas when all of them stop', async () => {
+    dockerOutput(['stop', '--time', '45', ...replicas()])
+    await serving('apps send')
+  })
+
+  test('lost no message, and AhaSend has no message twice that is not in doubt', async () => {
+    await apps.stop()
+    assert.ok(apps.messages.every(({ tries }) => tries.at(-1)?.result === 'accepted'))
+    const accepted = triesOf(apps.messages, 'accepted').length
+    const unknown = triesOf(apps.messages, 'no reply').length
+    const { messages } = await ledgerOf(stack.container('rehearsal'))
+    assert.ok(messages.received >= accepted, `${messages.received} received, ${accepted} accepted`)
+    assert.ok(messages.received <= accepted + unknown, `${messages.received} received, ${accepted} + ${unknown}`)
+  })
+})
+
+function project(stack: Stack): string {
+  const { Config } = inspect<{ readonly Config: { readonly Labels: Readonly<Record<string, string>> } }>(
+    stack.container('haproxy').getId(),
+  )
+  return Config.Labels['com.docker.compose.project'] ?? ''
+}
+
+/** Runs Compose with the settings of the running stack. */
+function compose(stack: Stack, args: readonly string[]): void {
+  const files = ['--project-name', project(stack), '--file', 'compose.yaml', '--env-file', 'rehearsal.env']
+  dockerOutput(['compose', ...files, ...args], { env: { ...plainEnvironment(), ...SETTINGS, ...ENV } })
+}
+
+async function ledgerOf(rehearsal: StartedTestContainer): Promise<Summary> {
+  const response = await fetch(`http://127.0.0.1:${rehearsal.getMappedPort(8025)}/ledger`)
+  return (await response.json()) as Summary
+}
