@@ -39,8 +39,11 @@ export interface Prometheus {
   readonly otlpMetricsEndpoint: string
   /** Scrapes only these targets from now on: for targets that start after Prometheus. */
   scrape(targets: readonly Target[]): Promise<void>
-  /** The current vector of a PromQL expression. Throws with Prometheus' message when it refuses the expression. */
-  query(expression: string): Promise<readonly Sample[]>
+  /**
+   * The vector of a PromQL expression, now or at a time in seconds since 1970. Throws with Prometheus' message when it
+   * refuses the expression.
+   */
+  query(expression: string, at?: number): Promise<readonly Sample[]>
   /** The labels of all series that a selector matches, at any time. */
   series(selector: string): Promise<readonly Labels[]>
   /** The first vector that `enough` accepts, by default one that is not empty. Rejects after `limitMs` (30 s). */
@@ -149,8 +152,9 @@ interface Vector {
 }
 
 function asked(url: string): Omit<Prometheus, 'scrape' | 'stop' | typeof Symbol.asyncDispose> {
-  const query: Prometheus['query'] = async (expression) => {
-    const { result } = await ask<Vector>(`${url}/api/v1/query`, { query: expression })
+  const query: Prometheus['query'] = async (expression, at) => {
+    const time = at === undefined ? {} : { time: String(at) }
+    const { result } = await ask<Vector>(`${url}/api/v1/query`, { query: expression, ...time })
     return result.map(({ metric, value }) => ({ labels: metric, value: Number(value[1].replace('Inf', 'Infinity')) }))
   }
   const waitFor: Prometheus['waitFor'] = (expression, enough = ({ length }) => length > 0, limitMs = LIMIT_MS) =>
