@@ -73,6 +73,13 @@ describe('The profile `ha` of compose.yaml', unless(composeMissing()), () => {
     assert.equal(2 ** (32 - bits) - 4, most)
   })
 
+  test('lets HAProxy try another replica, and keep the connections of one that drains', () => {
+    const configuration = shippedConfiguration().replaceAll(/#.*/g, '')
+    assert.match(configuration, /^ *option redispatch 1$/m)
+    assert.match(configuration, /^ *option httpchk GET \/readyz$/m)
+    assert.doesNotMatch(configuration, /on-marked-down/)
+  })
+
   test('gives HAProxy no writable disk and no capability, a version, limits and a health check without a shell', () => {
     const { haproxy } = replicated()
     assert.equal(haproxy.read_only, true)

@@ -1,4 +1,7 @@
-/** The profile `ha` of compose.yaml: replicas behind HAProxy are restarted, killed and added while apps send. */
+/**
+ * Several proxies of compose.yaml are restarted, killed and added while apps send: the profile `ha`, with HAProxy, and the
+ * service proxy with three containers, whose name has three addresses.
+ */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { StartedTestContainer } from 'testcontainers'
@@ -50,13 +53,7 @@ describe('Replicas behind HAProxy', unless(engineMissing(), composeMissing(), ..
     await stack?.down()
   })
 
-  /** The ids of all replicas, running or not. */
-  const replicas = () => {
-    const filters = [`com.docker.compose.project=${project(stack)}`, 'com.docker.compose.service=replica']
-    return dockerOutput(['ps', '--all', '--quiet', ...filters.flatMap((label) => ['--filter', `label=${label}`])])
-      .trim()
-      .split('\n')
-  }
+  const replicas = () => containersOf(stack, 'replica')
   const serving = async (what: string) => {
     const before = apps.messages.length
     await until(what, () => apps.messages.length >= before + 10)
@@ -84,12 +81,7 @@ describe('Replicas behind HAProxy', unless(engineMissing(), composeMissing(), ..
   })
 
   test('can be restarted one after another', async () => {
-    for (const id of replicas()) {
-      dockerOutput(['restart', '--time', '45', id])
-      // the health check of the image runs only every ten seconds
-      const ready = () => docker(['exec', id, '/usr/local/bin/node', 'health.cjs']).ok
-      await eventually('it is ready', ready)
-    }
+    await restartEach(replicas())
     await serving('apps send')
   })
 
@@ -120,17 +112,83 @@ describe('Replicas behind HAProxy', unless(engineMissing(), composeMissing(), ..
   })
 })
 
+describe('Proxies behind their name', unless(engineMissing(), composeMissing(), imageMissing(NODE_IMAGE)), () => {
+  let stack: Stack
+  before(async () => {
+    stack = await startStack(['proxy', 'rehearsal'], { env: ENV })
+    compose(stack, ['up', '--detach', '--wait', '--no-deps', '--no-recreate', '--scale', 'proxy=3', 'proxy'])
+  })
+  after(() => stack?.down())
+
+  test('serve apps while each of them is restarted and one is killed, and AhaSend has what the apps were told', async () => {
+    const [dead = '', ...others] = containersOf(stack, 'proxy')
+    assert.equal(others.length, 2)
+    const app = compose(stack, [
+      'run',
+      '--detach',
+      '--no-deps',
+      'traffic',
+      'test/rehearsal/traffic.ts',
+      'proxy',
+      '2525',
+      '1',
+    ])
+    const tally = () => JSON.parse(dockerOutput(['logs', '--tail', '1', app]) || '{}') as Tally
+    const sending = async () => {
+      const before = tally().accepted ?? 0
+      await eventually('the app sends', () => (tally().accepted ?? 0) >= before + 5)
+    }
+    await sending()
+    await restartEach([dead, ...others])
+    dockerOutput(['kill', dead])
+    await sending()
+    dockerOutput(['stop', '--time', '30', app])
+    const { accepted = 0, failed = {} } = tally()
+    const unknown = Object.values(failed).reduce((sum, count) => sum + count, 0)
+    const { messages } = await ledgerOf(stack.container('rehearsal'))
+    assert.ok(
+      messages.received >= accepted && messages.received <= accepted + unknown,
+      JSON.stringify({ messages, failed }),
+    )
+    assert.ok(unknown < accepted / 4, JSON.stringify({ accepted, failed }))
+  })
+})
+
+/** What the app of the rehearsal prints. */
+interface Tally {
+  readonly accepted?: number
+  readonly failed?: Readonly<Record<string, number>>
+}
+
+/** The ids of a service's containers, running or not. */
+function containersOf(stack: Stack, service: string): string[] {
+  const labels = [`com.docker.compose.project=${project(stack)}`, `com.docker.compose.service=${service}`]
+  const filters = labels.flatMap((label) => ['--filter', `label=${label}`])
+  return dockerOutput(['ps', '--all', '--quiet', ...filters])
+    .trim()
+    .split('\n')
+}
+
+async function restartEach(ids: readonly string[]): Promise<void> {
+  for (const id of ids) {
+    dockerOutput(['restart', '--time', '45', id])
+    // the health check of the image runs only every ten seconds
+    await eventually('it is ready', () => docker(['exec', id, '/usr/local/bin/node', 'health.cjs']).ok)
+  }
+}
+
 function project(stack: Stack): string {
   const { Config } = inspect<{ readonly Config: { readonly Labels: Readonly<Record<string, string>> } }>(
-    stack.container('haproxy').getId(),
+    stack.container('rehearsal').getId(),
   )
   return Config.Labels['com.docker.compose.project'] ?? ''
 }
 
-/** Runs Compose with the settings of the running stack. */
-function compose(stack: Stack, args: readonly string[]): void {
+/** Runs Compose with the settings of the running stack, and returns its output. */
+function compose(stack: Stack, args: readonly string[]): string {
   const files = ['--project-name', project(stack), '--file', 'compose.yaml', '--env-file', 'rehearsal.env']
-  dockerOutput(['compose', ...files, ...args], { env: { ...plainEnvironment(), ...SETTINGS, ...ENV } })
+  const env = { ...plainEnvironment(), ...SETTINGS, ...ENV }
+  return dockerOutput(['compose', ...files, ...args], { env, ms: 120_000 }).trim()
 }
 
 async function ledgerOf(rehearsal: StartedTestContainer): Promise<Summary> {
