@@ -20,6 +20,8 @@ import { until } from '../support/waiting/until.ts'
 
 const JOB = 'ahasend-smtp-proxy'
 const PROXIES = 3
+/** A minute of the rules takes a second. */
+const SCALE = 1 / 60
 
 interface Stage {
   readonly simulator: Simulator
@@ -27,17 +29,13 @@ interface Stage {
   readonly prometheus: Prometheus
 }
 
-async function startStage(
-  stack: AsyncDisposableStack,
-  env: Readonly<Record<string, string>>,
-  rules?: string,
-): Promise<Stage> {
+async function startStage(stack: AsyncDisposableStack, env: Readonly<Record<string, string>>): Promise<Stage> {
   const simulator = stack.use(await startSimulator())
   const proxies: ProxyProcess[] = []
   for (let index = 0; index < PROXIES; index += 1) proxies.push(stack.use(await startBefore(simulator, env)))
   const targets = proxies.map(({ adminPort }) => ({ job: JOB, url: `http://127.0.0.1:${adminPort}/metrics` }))
-  const scraped = rules === undefined ? { targets } : { targets, rules, scrapeIntervalMs: 1000 }
-  const prometheus = stack.use(await startPrometheus(scraped))
+  const rules = prometheusRules({ timeScale: SCALE })
+  const prometheus = stack.use(await startPrometheus({ targets, rules, scrapeIntervalMs: 1000 }))
   await prometheus.waitFor(`sum(up) == ${PROXIES}`)
   return { simulator, proxies, prometheus }
 }
@@ -90,7 +88,7 @@ const ADDED = new Set([
 /** Five minutes: longer than the test, so that all queries see everything. */
 const RANGES = { __range: '5m', __range_s: '300', __rate_interval: '5m' }
 
-describe('Panels with three proxies', unless(prometheusMissing()), () => {
+describe('Panels and rules with three proxies', unless(prometheusMissing()), () => {
   const stack = new AsyncDisposableStack()
   let stage: Stage
   /** All queries are evaluated at this time, in seconds since 1970. */
@@ -127,7 +125,47 @@ describe('Panels with three proxies', unless(prometheusMissing()), () => {
       }
       assert.ok(compared > 5, `${compared} values of several proxies`)
     })
+
+  test('every rule can be evaluated', async () => {
+    const rules = await evaluatedRules(stage.prometheus)
+    assert.ok(rules.length > 100)
+    assert.deepEqual(
+      rules.filter(({ health }) => health !== 'ok'),
+      [],
+    )
+  })
+
+  test('recordings and alerts about AhaSend have no series of a single proxy', async () => {
+    const recordings = await stage.prometheus.series('{__name__=~"job.*:.+"}')
+    const alerts = await stage.prometheus.series('ALERTS{alertname=~"AhaSend.+"}')
+    assert.ok(recordings.length > 50 && alerts.length > 5, `${recordings.length} recordings, ${alerts.length} alerts`)
+    const single = [...recordings, ...alerts].filter(({ instance }) => instance !== undefined)
+    const names = single.map((labels) => labels.alertname ?? labels.__name__ ?? '')
+    assert.deepEqual(
+      names.filter((name) => !name.startsWith('job_instance') && !ABOUT_ONE_PROXY.includes(name)),
+      [],
+    )
+  })
 })
+
+/** Alerts about one proxy, besides those whose name begins with SmtpProxy. */
+const ABOUT_ONE_PROXY: readonly unknown[] = ['AhaSendUnreachable']
+
+interface Rule {
+  readonly name: string
+  readonly health: 'ok' | 'err' | 'unknown'
+  readonly lastError?: string
+}
+
+/** All rules, after Prometheus has evaluated each of them. */
+async function evaluatedRules({ url }: Prometheus): Promise<Rule[]> {
+  return await until('all rules are evaluated', async () => {
+    const answer = await fetch(`${url}/api/v1/rules`)
+    const { data } = (await answer.json()) as { data: { groups: readonly { readonly rules: readonly Rule[] }[] } }
+    const rules = data.groups.flatMap((group) => group.rules)
+    return rules.every(({ health }) => health !== 'unknown') && rules
+  })
+}
 
 /** A value for all proxies is the sum of the values for each, or lies between them. */
 function assertTogether(where: string, shown: string, value: number, single: readonly number[]): void {
@@ -144,16 +182,13 @@ function isWithin(value: number, single: readonly number[], margin: number): boo
   return value >= Math.min(...known) - margin && value <= Math.max(...known) + margin
 }
 
-/** A minute of the rules takes a second. */
-const SCALE = 1 / 60
-
 describe('Alerts with three proxies', unless(prometheusMissing()), () => {
   const stack = new AsyncDisposableStack()
   let stage: Stage
 
   before(async () => {
     const env = { PROXY_CLIENTS: 'billing=127.0.0.1', PROXY_WARM_CONNECTIONS: '0' }
-    stage = await startStage(stack, env, prometheusRules({ timeScale: SCALE }))
+    stage = await startStage(stack, env)
     for (const proxy of stage.proxies) stack.use(new App(proxy, 400))
     const accepted = 'smtp_proxy_transactions_total{smtp_transaction_outcome="accepted"}'
     await stage.prometheus.waitFor(`min(sum by (instance) (${accepted})) > 5`)
