@@ -22,6 +22,7 @@ export const PLACES: readonly Place[] = [
   { file: 'compose.yaml', patterns: [IMAGE] },
   { file: 'README.md', patterns: [/ahasend-smtp-proxy[_-](?<version>\d+\.\d+\.\d+)/g] },
   { file: 'docs/docker.md', patterns: [IMAGE, /\.git#v(?<version>\S+)/g] },
+  { file: 'deploy/swarm/stack.yaml', patterns: [IMAGE, /name: ahasend-[a-z]+-(?<version>\S+)/g] },
   { file: 'docs/linux.md', patterns: [/^v=(?<version>\S+) /gm] },
   { file: 'docs/npm-package.md', patterns: [/ahasend-smtp-proxy-(?<version>\d[^ ]*)\.tgz/g] },
   { file: 'docs/releases.md', patterns: [/^VERSION=(?<version>\S+)$/gm] },
