@@ -18,7 +18,7 @@ import {
   imageMissing,
 } from '../support/containers/engine.ts'
 import { inspect } from '../support/containers/images.ts'
-import { asked, eventually, SETTINGS, type Stack, startStack } from '../support/containers/stack.ts'
+import { asked, eventually, greetingOf, SETTINGS, type Stack, startStack } from '../support/containers/stack.ts'
 import { unless } from '../support/programs/programs.ts'
 import { until } from '../support/waiting/until.ts'
 
@@ -78,6 +78,11 @@ describe('Replicas behind HAProxy', unless(engineMissing(), composeMissing(), ..
   test('serve apps, and Prometheus finds each of them', async () => {
     await serving('apps send')
     await eventually('three proxies are scraped', async () => (await targets('ahasend-smtp-proxy', 'up')) === 3)
+  })
+
+  test('answer the probe through HAProxy', async () => {
+    const { output } = await stack.container('rehearsal').exec(['node', '--eval', greetingOf('haproxy', 2599)])
+    assert.equal(output.trim(), '220')
   })
 
   test('can be restarted one after another', async () => {

@@ -161,8 +161,8 @@ export async function fetched(
 }
 
 /** Prints the code of a server's greeting, or why there is none. */
-export function greetingOf(host: string): string {
-  return `const socket = require('node:net').connect({ host: ${JSON.stringify(host)}, port: 2525 })
+export function greetingOf(host: string, port = 2525): string {
+  return `const socket = require('node:net').connect({ host: ${JSON.stringify(host)}, port: ${port} })
   socket.once('data', (reply) => { console.log(String(reply).slice(0, 3)); socket.destroy() })
   socket.on('error', ({ code }) => console.log(code))`
 }
