@@ -10,8 +10,9 @@ import { SETTINGS as ROWS } from '../../proxy/settings/table.ts'
 import type { Summary } from '../simulator/ledger.ts'
 import { DEFAULT_ACCOUNT } from '../simulator/simulator.ts'
 import { plainEnvironment } from '../support/containers/compose.ts'
-import { docker, dockerOutput, engineMissing, IMAGES, imageMissing, ROOT } from '../support/containers/engine.ts'
-import { buildRehearsal, inspect } from '../support/containers/images.ts'
+import { dockerOutput, engineMissing, IMAGES, imageMissing, ROOT } from '../support/containers/engine.ts'
+import { buildRehearsal } from '../support/containers/images.ts'
+import { type PrivateEngine, privateEngineMissing, startPrivateEngine } from '../support/containers/private-engine.ts'
 import { writeTemporaryFiles } from '../support/files/temporary-files.ts'
 import { unless } from '../support/programs/programs.ts'
 import { makeAuthority } from '../support/tls/certificates.ts'
@@ -19,7 +20,7 @@ import { until } from '../support/waiting/until.ts'
 
 const FOLDER = join(ROOT, 'deploy', 'swarm')
 const FILE = join(FOLDER, 'stack.yaml')
-const STACK = `ahasend-swarm-${process.pid}`
+const STACK = 'mail-proxy'
 const PROXY_IMAGE = 'ahasend-smtp-proxy:swarm-test'
 const REHEARSAL_IMAGE = 'ahasend-smtp-proxy-rehearsal:swarm-test'
 
@@ -69,15 +70,9 @@ describe('The Swarm example', unless(engineMissing()), () => {
   })
 })
 
-/** Why this engine must not start a swarm; undefined when it may. */
-function swarmImpossible(): string | undefined {
-  const state = docker(['info', '--format', '{{.Swarm.LocalNodeState}}']).stdout.trim()
-  return state === 'inactive' ? undefined : 'this engine belongs to a swarm: the test would change it'
-}
-
 const NEEDED = [
   engineMissing(),
-  swarmImpossible(),
+  privateEngineMissing(),
   imageMissing(IMAGES.NODE_IMAGE),
   imageMissing(IMAGES.PROMETHEUS_IMAGE),
 ]
@@ -143,21 +138,22 @@ interface Task {
   }
 }
 
+let engine: PrivateEngine
+
 describe('A rolling update in Swarm', unless(...NEEDED), () => {
   before(async () => {
     dockerOutput(['build', '--quiet', '--tag', PROXY_IMAGE, '--build-arg', `NODE_IMAGE=${IMAGES.NODE_IMAGE}`, '.'], {
       ms: 300_000,
     })
     await buildRehearsal(REHEARSAL_IMAGE)
-    // nothing listens beyond this machine
-    dockerOutput(['swarm', 'init', '--advertise-addr', '127.0.0.1', '--listen-addr', '127.0.0.1:0'])
+    engine = await startPrivateEngine([PROXY_IMAGE, REHEARSAL_IMAGE, IMAGES.PROMETHEUS_IMAGE])
+    engine.output(['swarm', 'init', '--advertise-addr', '127.0.0.1'])
     await deploy()
   })
   after(async () => {
-    docker(['stack', 'rm', STACK])
-    await until('the containers are gone', () => containersOf().length === 0, LIMIT)
-    docker(['swarm', 'leave', '--force'])
-    for (const name of ['certificates', 'prometheus-data']) docker(['volume', 'rm', `${STACK}_${name}`])
+    engine?.docker(['stack', 'rm', STACK])
+    await until('no container runs', () => engine.output(['ps', '--quiet']) === '', LIMIT)
+    await engine?.stop()
   })
 
   test('starts two healthy proxies, and Prometheus scrapes each of them', async () => {
@@ -177,9 +173,9 @@ describe('A rolling update in Swarm', unless(...NEEDED), () => {
   test('replaces both proxies: each drains and exits with 0, and no message is lost or duplicated', async (context) => {
     await accepted(5)
     const old = running('proxy').map(containerId)
-    dockerOutput(['service', 'update', '--force', '--quiet', `${STACK}_proxy`], { ms: 240_000 })
-    const { UpdateStatus } = inspect<{ readonly UpdateStatus: { readonly State: string } }>(`${STACK}_proxy`)
-    assert.equal(UpdateStatus.State, 'completed')
+    engine.output(['service', 'update', '--force', '--quiet', `${STACK}_proxy`], { ms: 240_000 })
+    const state = engine.output(['service', 'inspect', '--format', '{{.UpdateStatus.State}}', `${STACK}_proxy`])
+    assert.equal(state.trim(), 'completed')
     await until('the old proxies have exited', () => tasksOf('proxy').filter(isGone).length === 2, LIMIT)
     const exits = tasksOf('proxy').filter(isGone)
     assert.deepEqual(exits.map(containerId).sort(), old.sort())
@@ -205,18 +201,18 @@ async function deploy(): Promise<void> {
     'added.yaml': '',
   })
   for (const name of ['certificate', 'key'] as const)
-    dockerOutput(['secret', 'create', `proxy-${name}-1`, files.paths[name]])
+    engine.output(['secret', 'create', `proxy-${name}-1`, files.paths[name]])
   writeFileSync(files.paths['added.yaml'], JSON.stringify(added(files.paths['ca.pem'])))
   const env = { ...plainEnvironment(), ...IMAGES, PROXY_IMAGE, PROXY_UPSTREAM: 'smtp://rehearsal:2525' }
   const both = ['--compose-file', FILE, '--compose-file', files.paths['added.yaml']]
-  dockerOutput(['stack', 'deploy', '--detach', ...LOCAL, ...both, STACK], { env })
+  engine.output(['stack', 'deploy', '--detach', ...LOCAL, ...both, STACK], { env })
   files.remove()
 }
 
 /** All tasks of a service, also those that have ended. */
 function tasksOf(service: string): Task[] {
-  const ids = dockerOutput(['service', 'ps', '--quiet', '--no-trunc', `${STACK}_${service}`]).trim()
-  return ids === '' ? [] : (JSON.parse(dockerOutput(['inspect', '--type', 'task', ...ids.split('\n')])) as Task[])
+  const ids = engine.output(['service', 'ps', '--quiet', '--no-trunc', `${STACK}_${service}`]).trim()
+  return ids === '' ? [] : (JSON.parse(engine.output(['inspect', '--type', 'task', ...ids.split('\n')])) as Task[])
 }
 
 /** Swarm calls a task running once it is healthy. */
@@ -233,16 +229,11 @@ function containerId({ Status }: Task): string {
   return Status.ContainerStatus?.ContainerID ?? ''
 }
 
-function containersOf(): string[] {
-  const named = ['ps', '--all', '--quiet', '--filter', `label=com.docker.stack.namespace=${STACK}`]
-  return dockerOutput(named).split('\n').filter(Boolean)
-}
-
 /** The output of a command in the container of a service with one task. */
 function exec(service: string, command: readonly string[]): string {
   const [task] = running(service)
   assert.ok(task, `${service} runs`)
-  return docker(['exec', containerId(task), ...command]).stdout
+  return engine.docker(['exec', containerId(task), ...command]).stdout
 }
 
 function ledger(): Summary {
@@ -261,7 +252,7 @@ async function accepted(more: number): Promise<void> {
 async function stopApp(): Promise<number> {
   const [task] = running('app')
   assert.ok(task, 'the app runs')
-  dockerOutput(['kill', '--signal', 'TERM', containerId(task)])
-  const report = () => /\{"accepted":(\d+),.*\}\n$/.exec(dockerOutput(['logs', containerId(task)]))?.[1]
+  engine.output(['kill', '--signal', 'TERM', containerId(task)])
+  const report = () => /\{"accepted":(\d+),.*\}\n$/.exec(engine.output(['logs', containerId(task)]))?.[1]
   return Number(await until('the app prints its counts', report, LIMIT))
 }
