@@ -1,6 +1,7 @@
 /**
  * Several proxies behind HAProxy, with the configuration of compose.yaml, and behind a name with several addresses: rolling
- * restarts, scale-out, a kill and scale-in under load. `npm run restarts` plays longer runs.
+ * restarts, scale-out, a kill and scale-in under load. `npm run restarts` plays 20 restarts with the default drain
+ * timeout.
  */
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
@@ -12,8 +13,8 @@ import { run, type Way } from './run.ts'
 
 /** Restarts one after another take about two seconds each. */
 const RUNS: readonly (readonly [way: Way, title: string, restarts: number, missing: string | undefined])[] = [
-  ['haproxy', 'Behind HAProxy', 20, haproxyMissing()],
-  ['dns', 'Behind a name with several addresses', 6, undefined],
+  ['haproxy', 'Behind HAProxy', 10, haproxyMissing()],
+  ['dns', 'Behind a name with several addresses', 4, undefined],
 ]
 
 const LOAD = { drainSeconds: 3, senders: 5, everyMs: 250 }
