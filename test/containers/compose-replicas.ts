@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import ipaddr from 'ipaddr.js'
 import { shippedConfiguration } from '../replicas/haproxy.ts'
-import { given, type Project, readProject } from '../support/containers/compose.ts'
+import { BUILDING, given, type Project, readProject } from '../support/containers/compose.ts'
 import { composeMissing } from '../support/containers/engine.ts'
 import { unless } from '../support/programs/programs.ts'
 
@@ -35,10 +35,13 @@ describe('The profile `ha` of compose.yaml', unless(composeMissing()), () => {
     assert.deepEqual(Object.keys(without.networks).sort(), ['default', 'observability'])
   })
 
-  test('runs the image of the proxy, which only the service proxy provides', () => {
-    const { replica, others } = replicated()
-    assert.equal(replica.image, others.proxy?.image)
-    assert.deepEqual([replica.build, replica.pull_policy], [undefined, 'never'])
+  test('runs the image of the proxy, which only the service proxy builds', () => {
+    for (const files of [undefined, BUILDING]) {
+      const { proxy, replica } = readProject({ env: WITH_HA, ...(files && { files }) }).services
+      assert.ok(proxy && replica)
+      assert.equal(replica.image, proxy.image)
+      assert.deepEqual([replica.build, replica.pull_policy], [undefined, files && 'never'])
+    }
   })
 
   test('gives replicas the settings of the proxy, and HAProxy as the one that names clients', () => {
