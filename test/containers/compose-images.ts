@@ -23,6 +23,7 @@ const OF_THE_PROJECT = [
   'proxy',
   'proxy-names',
   'rehearsal',
+  'replica',
   'traffic',
 ]
 
@@ -32,7 +33,8 @@ function imagesOf(project: Project, names: readonly string[]): string[] {
 
 describe('The images of compose.yaml', unless(composeMissing()), () => {
   test('have a pinned version', () => {
-    for (const [name, { image }] of services(readProject(ALL))) assert.match(image, /:v?[0-9]+\.[0-9]+\.[0-9]+$/, name)
+    for (const [name, { image }] of services(readProject(ALL)))
+      assert.match(image, /:v?[0-9]+\.[0-9]+\.[0-9]+(-alpine)?$/, name)
   })
 
   test('are those of this version of the project, and nothing is built', () => {
