@@ -149,10 +149,12 @@ function startApp(stack: Stack) {
       const sent = tally().accepted ?? 0
       await eventually('the app sends', () => (tally().accepted ?? 0) >= sent + 5)
     },
-    /** Stops it, and returns its last counts. */
+    /** Stops and removes it, and returns its last counts. */
     stop() {
       dockerOutput(['stop', '--time', '30', id])
-      return tally()
+      const last = tally()
+      dockerOutput(['rm', id])
+      return last
     },
   }
 }
