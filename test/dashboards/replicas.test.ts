@@ -231,7 +231,8 @@ describe('Alerts with three proxies', unless(prometheusMissing()), () => {
     // five minutes of the rules later
     await prometheus.waitFor(`${firing('SmtpProxyDown', 'severity="warning"')} offset 5s`)
     const others = 'ALERTS{alertname!="AhaSendAccountDisabled", severity="critical", alertstate="firing"}'
-    assert.deepEqual(await prometheus.query(others), [])
+    // not now, but soon: on a slow machine, scrapes of the other proxies may exceed their timeout for a moment
+    await prometheus.waitFor(others, ({ length }) => length === 0)
   })
 
   test('mail is still flowing, and "Proxies seen" counts those that are left', async () => {
