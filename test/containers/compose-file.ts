@@ -1,54 +1,38 @@
 /** The contents of compose.yaml, and that every setting reaches only the services that need it. */
 
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { ALERT_ROWS } from '../../dashboards/alertmanager/settings.ts'
-import { parseOtel } from '../../otel/settings/settings.ts'
-import { ADMIN_IN_COMPOSE } from '../../proxy/settings/addresses.ts'
-import { parseConfig } from '../../proxy/settings/settings.ts'
 import { EXIT_MS } from '../../proxy/settings/stop-grace.ts'
 import { SETTINGS } from '../../proxy/settings/table.ts'
 import {
   BUILDING,
   EXITING,
   given,
-  isOfProxy,
   LISTENERS,
   MONITORING,
   NAMES,
   ONCE,
-  only,
-  type Port,
   PROBE_NAMES,
   PROBE_VARIABLES,
   PROXY_VARIABLES,
-  type Project,
+  published,
   readProject,
   services,
   settingsIn,
   stackVariables,
+  textOf,
   WITH_PROBE,
 } from '../support/containers/compose.ts'
 import { composeMissing, ROOT } from '../support/containers/engine.ts'
-import { OF_THE_MACHINE, OF_THE_PROXY, rehearsalWith } from '../support/containers/rehearsal-env.ts'
-import { temporaryDirectory, writeTemporaryFiles } from '../support/files/temporary-files.ts'
+import { temporaryDirectory } from '../support/files/temporary-files.ts'
 import { unless } from '../support/programs/programs.ts'
-import { makeAuthority } from '../support/tls/certificates.ts'
 
 const REHEARSAL = { envFiles: ['rehearsal.env'] }
 
 const ALL = ['alertmanager', ONCE, 'grafana', MONITORING, 'prometheus', 'proxy', NAMES, 'tempo']
-
-function published(project: Project): Readonly<Record<string, readonly string[]>> {
-  const shown = ({ host_ip, published, target }: Port) => `${host_ip}:${published}:${target}`
-  return Object.fromEntries(services(project).flatMap(([name, { ports }]) => (ports ? [[name, ports.map(shown)]] : [])))
-}
-
-function text(name: string): string {
-  return readFileSync(join(ROOT, name), 'utf8')
-}
 
 describe('compose.yaml', unless(composeMissing()), () => {
   test('runs the proxy and its monitoring without any setting', () => {
@@ -78,7 +62,7 @@ describe('compose.yaml', unless(composeMissing()), () => {
     assert.ok(listeners.includes(`smtp://0.0.0.0:${target.port}?client=probe`))
     const metrics = new URL(probe?.environment?.PROBE_METRICS ?? '')
     const job = /job_name: ahasend-smtp-proxy-probe\n {4}dns_sd_configs:\n {6}- names: \[probe\]\n.*\n {8}port: (\d+)$/m
-    assert.equal(job.exec(text('otel/stack/prometheus.yml'))?.[1], metrics.port)
+    assert.equal(job.exec(textOf('otel/stack/prometheus.yml'))?.[1], metrics.port)
   })
 
   test('publishes only SMTP, the status page and Grafana, and only on this machine', () => {
@@ -90,94 +74,6 @@ describe('compose.yaml', unless(composeMissing()), () => {
 
   test('sends mail to AhaSend, the default upstream of the proxy', () => {
     assert.equal(readProject().services.proxy?.environment?.PROXY_UPSTREAM, null)
-  })
-
-  test('the rehearsal has its own AhaSend, mail and ports', () => {
-    const project = readProject(REHEARSAL)
-    assert.deepEqual(Object.keys(project.services).sort().slice(-2), ['tempo', 'traffic'])
-    assert.equal(project.name, 'ahasend-rehearsal')
-    assert.equal(project.services.proxy?.environment?.PROXY_UPSTREAM, 'smtp://rehearsal:2525')
-    const usual = Object.values(published(readProject())).flat()
-    const ports = Object.values(published(project)).flat()
-    assert.equal(ports.length, 4)
-    for (const port of ports) assert.match(port, /^127\.0\.0\.1:/)
-    assert.deepEqual(
-      ports.filter((port) => usual.includes(port)),
-      [],
-    )
-  })
-
-  test('the rehearsal uses no setting of the real proxy from .env', () => {
-    // names from compose.yaml and from the tables, so that none is missing
-    const passedOn = Object.keys(readProject().services.proxy?.environment ?? {}).filter(isOfProxy)
-    const variables = [...new Set([...passedOn, ...PROXY_VARIABLES])]
-    assert.ok(variables.length > 50)
-    const env = Object.fromEntries(variables.map((variable) => [variable, `canary of ${variable}`]))
-    const leaked = JSON.stringify(rehearsalWith(env)).matchAll(/canary of ([A-Z0-9_]+)/g)
-    const unreset = [...new Set([...leaked].map(([, variable]) => variable))]
-    assert.deepEqual(
-      unreset,
-      Object.values(OF_THE_PROXY).flat(),
-      'add a line `NAME=` for each setting to rehearsal.env',
-    )
-  })
-
-  test('the probe of the rehearsal uses no setting from .env', () => {
-    const env = Object.fromEntries(PROBE_VARIABLES.map((variable) => [variable, 'canary']))
-    const project = rehearsalWith({ ...env, COMPOSE_PROFILES: 'probe' })
-    assert.doesNotMatch(JSON.stringify(project), /canary/)
-    const here = settingsIn(text('rehearsal.env'))
-    const kept = PROBE_VARIABLES.filter((variable) => here.get(variable) !== '')
-    assert.deepEqual(kept, [], 'add a line `NAME=` for each setting to rehearsal.env')
-  })
-
-  test('the proxy of the rehearsal has the same settings with and without .env', async () => {
-    const env = Object.fromEntries(PROXY_VARIABLES.map((variable) => [variable, 'canary']))
-    const environment = given(rehearsalWith(env).services.proxy)
-    const inImage = { PROXY_LISTEN: LISTENERS, PROXY_ADMIN: ADMIN_IN_COMPOSE }
-    const own = { ...inImage, PROXY_UPSTREAM: 'smtp://rehearsal:2525' }
-    const authority = { PROXY_UPSTREAM_CA_FILE: '/certificates/ca.pem' }
-    const { certPem } = await makeAuthority()
-    const config = parseConfig(environment, () => certPem)
-    assert.ok('config' in config, JSON.stringify(config))
-    assert.deepEqual(
-      config,
-      parseConfig({ ...own, ...authority }, () => certPem),
-    )
-    const telemetry = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://tempo:4318', OTEL_TRACES_SAMPLER_ARG: '1' }
-    const settings = parseOtel(environment)
-    assert.ok('settings' in settings, JSON.stringify(settings))
-    assert.deepEqual(settings, parseOtel(telemetry))
-  })
-
-  test('the rehearsal uses only the settings of this machine and the receivers from .env', () => {
-    const here = settingsIn(text('rehearsal.env').replaceAll(/^#.*$/gm, ''))
-    const fromEnv = [...stackVariables().keys()].filter((variable) => !here.has(variable))
-    assert.deepEqual(fromEnv.sort(), Object.values(OF_THE_MACHINE).flat().sort())
-    const alerts = Object.fromEntries(ALERT_ROWS.map(({ variable }) => [variable, `value of ${variable}`]))
-    // a heartbeat from the rehearsal would hide a failure of the real stack
-    const expected = { ...alerts, ALERT_HEARTBEAT_URL: '' }
-    assert.deepEqual(only(rehearsalWith(alerts).services[ONCE], Object.keys(alerts)), expected)
-  })
-
-  test('the rehearsal shares its certificate authority with the proxy, and only the simulator can write it', () => {
-    const { rehearsal, proxy } = readProject(REHEARSAL).services
-    const mounts = [rehearsal, proxy].map((service) =>
-      service?.volumes?.find(({ target }) => target === '/certificates'),
-    )
-    assert.deepEqual(
-      mounts.map((mount) => [mount?.type, mount?.source, mount?.read_only === true]),
-      [
-        ['volume', 'certificates', false],
-        ['volume', 'certificates', true],
-      ],
-    )
-    const dockerfiles = [text('Dockerfile'), text('test/rehearsal/Dockerfile')]
-    for (const dockerfile of dockerfiles) assert.match(dockerfile, /^USER 1000:1000$/m)
-    // a new volume gets the owner of the directory in the image of the first container; both images must agree
-    assert.match(dockerfiles[0] ?? '', /^COPY .*--chown=1000:1000 \/volumes\/certificates \/certificates$/m)
-    assert.match(dockerfiles[1] ?? '', /^RUN mkdir \/certificates && chown 1000:1000 \/certificates$/m)
-    assert.match(dockerfiles[1] ?? '', /^CMD \[.*"--ca-file=\/certificates\/ca\.pem"\]$/m)
   })
 
   test('gives no service a writable disk or a capability, and limits memory and processes', () => {
@@ -201,7 +97,7 @@ describe('compose.yaml', unless(composeMissing()), () => {
     for (const [name, { build, healthcheck }] of [...services(rehearsal), ...services(probe)]) {
       if (EXITING.includes(name)) continue
       if (healthcheck) assert.equal(healthcheck.test[0], 'CMD', name)
-      else assert.match(text(build?.dockerfile ?? 'no Dockerfile'), /^HEALTHCHECK .*\\\n {2}CMD \["/m, name)
+      else assert.match(textOf(build?.dockerfile ?? 'no Dockerfile'), /^HEALTHCHECK .*\\\n {2}CMD \["/m, name)
     }
   })
 
@@ -230,7 +126,7 @@ describe('compose.yaml', unless(composeMissing()), () => {
       assert.deepEqual([condition, restart], ['service_completed_successfully', true], name)
     }
     // a new volume gets the owner of this directory
-    assert.match(text('Dockerfile'), /^COPY .*--chown=1000:1000 \/volumes\/monitoring \/monitoring$/m)
+    assert.match(textOf('Dockerfile'), /^COPY .*--chown=1000:1000 \/volumes\/monitoring \/monitoring$/m)
   })
 
   test('keeps data in named volumes, within the configured retention', () => {
@@ -251,7 +147,7 @@ describe('compose.yaml', unless(composeMissing()), () => {
     assert.ok(command?.includes('--storage.tsdb.retention.size=1GB'))
     assert.ok(!command?.some((flag) => flag.startsWith('--enable-feature')), 'the proxy exports no exemplars')
     assert.equal(project.services.tempo?.environment?.TEMPO_RETENTION, '24h')
-    assert.match(text('otel/stack/tempo.yaml'), /block_retention: \$\{TEMPO_RETENTION:-336h\}/)
+    assert.match(textOf('otel/stack/tempo.yaml'), /block_retention: \$\{TEMPO_RETENTION:-336h\}/)
   })
 
   test('begins links in notifications with the URLs that are set, which change no path in the stack', () => {
@@ -287,17 +183,6 @@ describe('compose.yaml', unless(composeMissing()), () => {
       assert.deepEqual(stopGraceMs.read(readProject({ env }).services.proxy?.stop_grace_period ?? ''), period)
   })
 
-  test('the rehearsal notifies the receivers in .env, and does not call the heartbeat URL', () => {
-    const { paths, remove } = writeTemporaryFiles({
-      '.env': 'ALERT_SLACK_URL=https://slack.example/x\nALERT_HEARTBEAT_URL=https://hc-ping.example/x\n',
-    })
-    const envFiles = [relative(ROOT, paths['.env']), 'rehearsal.env']
-    const environment = readProject({ envFiles }).services[ONCE]?.environment
-    remove()
-    assert.equal(environment?.ALERT_SLACK_URL, 'https://slack.example/x')
-    assert.equal(environment?.ALERT_HEARTBEAT_URL, '')
-  })
-
   test('has memory for the maximum number of sessions', () => {
     const { mem_limit } = readProject().services.proxy ?? {}
     const sessions = Number(SETTINGS.maxSessions.default)
@@ -322,18 +207,18 @@ describe('compose.yaml', unless(composeMissing()), () => {
 
 describe('.env.example', () => {
   test('has each variable of compose.yaml, with its default', () => {
-    const here = settingsIn(text('.env.example'))
-    const rehearsal = settingsIn(text('rehearsal.env'))
+    const here = settingsIn(textOf('.env.example'))
+    const rehearsal = settingsIn(textOf('rehearsal.env'))
     for (const [name, value] of stackVariables()) assert.equal(here.get(name) ?? rehearsal.get(name), value, name)
   })
 
   test('sets nothing until a # is removed', () => {
-    assert.doesNotMatch(text('.env.example'), /^[^#\n]/m)
+    assert.doesNotMatch(textOf('.env.example'), /^[^#\n]/m)
   })
 
   test('changes nothing when it is used unchanged', unless(composeMissing()), () => {
     const passedOn = new Set([...PROXY_VARIABLES, ...PROBE_VARIABLES, ...ALERT_ROWS.map(({ variable }) => variable)])
-    const values = [...settingsIn(text('.env.example'))].filter(([name]) => !passedOn.has(name))
+    const values = [...settingsIn(textOf('.env.example'))].filter(([name]) => !passedOn.has(name))
     const nothing = { SETTINGS_FILE: '.env' }
     assert.deepEqual(readProject({ env: Object.fromEntries(values) }), readProject({ env: nothing }))
   })

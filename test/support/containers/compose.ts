@@ -176,3 +176,14 @@ export function only(service: Service | undefined, names: readonly string[]): Re
   const entries = Object.entries(service?.environment ?? {})
   return Object.fromEntries(entries.filter(([name]) => names.includes(name)))
 }
+
+/** The ports that each service publishes on this machine: ADDRESS:PORT:PORT_INSIDE. */
+export function published(project: Project): Readonly<Record<string, readonly string[]>> {
+  const shown = ({ host_ip, published, target }: Port) => `${host_ip}:${published}:${target}`
+  return Object.fromEntries(services(project).flatMap(([name, { ports }]) => (ports ? [[name, ports.map(shown)]] : [])))
+}
+
+/** The text of a file of the project. */
+export function textOf(name: string): string {
+  return readFileSync(join(ROOT, name), 'utf8')
+}
