@@ -52,6 +52,14 @@ describe('The profile `ha` of compose.yaml', unless(composeMissing()), () => {
     assert.equal(replica.stop_grace_period, others.proxy?.stop_grace_period)
   })
 
+  test('gives the connections of a HAProxy that stops as much time as the drain of a proxy has', () => {
+    for (const env of [{}, { PROXY_DRAIN_TIMEOUT: '10m', PROXY_STOP_GRACE: '11m' }]) {
+      const { haproxy, replica } = replicated(env)
+      assert.equal(haproxy.stop_grace_period, replica.stop_grace_period)
+    }
+    assert.doesNotMatch(shippedConfiguration(), /hard-stop-after/)
+  })
+
   test('keeps replicas from apps: HAProxy alone is in the network of apps, and publishes SMTP on this machine', () => {
     const { haproxy, replica, others } = replicated()
     const namesOf = ({ networks = {} }: typeof replica) => Object.keys(networks).sort()

@@ -52,11 +52,17 @@ function listed(servers: readonly Server[]): string {
   return lines.join('\n')
 }
 
-/** Starts HAProxy on this port. Servers that do not listen yet join when they do. */
-export async function startHaproxy(port: number, servers: readonly Server[]): Promise<AsyncDisposable> {
+/**
+ * Starts HAProxy on this port. Servers that do not listen yet join when they do. `change` may change the configuration.
+ */
+export async function startHaproxy(
+  port: number,
+  servers: readonly Server[],
+  change = (configuration: string) => configuration,
+): Promise<AsyncDisposable> {
   const { path, remove } = temporaryDirectory('haproxy-')
   const file = join(path, 'haproxy.cfg')
-  writeFileSync(file, localConfiguration(port, servers))
+  writeFileSync(file, change(localConfiguration(port, servers)))
   const { failure, stop } = start('haproxy', ['-db', '-f', file])
   await listening(port, failure)
   return {
