@@ -27,6 +27,7 @@ interface Step {
 
 interface Workflow {
   readonly permissions?: unknown
+  readonly defaults?: { readonly run?: { readonly shell?: string } }
   readonly jobs: Readonly<Record<string, Job>>
 }
 
@@ -76,6 +77,16 @@ for (const name of NAMES) {
     test('gives no permission to all jobs, and each job only what it lists', () => {
       assert.deepEqual(workflowOf(name).permissions, {})
       for (const [job, { permissions }] of jobsOf(name)) assert.ok(permissions !== undefined, job)
+    })
+
+    // without this line, the shell has no `pipefail`
+    test('fails when the first command of a pipe fails', () => {
+      assert.equal(workflowOf(name).defaults?.run?.shell, 'bash')
+    })
+
+    test('puts no expression into a shell command, which the name of a branch could change', () => {
+      for (const [job, { steps = [] }] of jobsOf(name))
+        for (const { run = '' } of steps) assert.doesNotMatch(run, /\$\{\{/, job)
     })
 
     test('limits the time of each job', () => {
