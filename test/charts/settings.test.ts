@@ -31,6 +31,10 @@ describe('The stop of a pod', needsHelm, () => {
     assert.deepEqual(await times({ PROXY_DRAIN_TIMEOUT: '1500ms' }), { sleep: 5, grace: '32s', period: 37 })
   })
 
+  test('reads zeros at the beginning of a number as the proxy does', async () => {
+    assert.deepEqual(await times({ PROXY_DRAIN_TIMEOUT: '01m089s' }), { sleep: 5, grace: '179s', period: 184 })
+  })
+
   test('is what PROXY_STOP_GRACE says, which the proxy accepts', async () => {
     assert.deepEqual(await times({ PROXY_STOP_GRACE: '35s' }), { sleep: 5, grace: '35s', period: 40 })
   })
@@ -41,6 +45,15 @@ describe('The stop of a pod', needsHelm, () => {
 })
 
 describe('Settings', needsHelm, () => {
+  test('with zeros at the beginning of a port lead to the port where the proxy listens', async () => {
+    const release = await rendered({ settings: { PROXY_LISTEN: 'smtp://0.0.0.0:02525' } })
+    const ports: readonly { readonly containerPort: number }[] = release.container().ports
+    assert.deepEqual(
+      ports.map(({ containerPort }) => containerPort),
+      [2525, 9464],
+    )
+  })
+
   const authority = makeAuthority()
 
   for (const [what, values] of Object.entries(MATRIX)) {

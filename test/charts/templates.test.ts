@@ -1,8 +1,32 @@
 /** The pods, the Services and the other objects of the chart, without values and with some. */
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
-import { CHART, helm, NAME, needsHelm, type Release, rendered, type Values } from '../support/charts/helm.ts'
+import { parseAllDocuments } from 'yaml'
+import {
+  CHART,
+  helm,
+  type Manifest,
+  NAME,
+  needsHelm,
+  type Release,
+  rendered,
+  type Values,
+} from '../support/charts/helm.ts'
 import { EVERYTHING } from '../support/charts/matrix.ts'
+
+describe('The release', needsHelm, () => {
+  test('may have a name and a namespace that YAML would read as numbers', async () => {
+    const { stdout } = await helm(['template', '0123', CHART, '--namespace', '456'], EVERYTHING)
+    const manifests = parseAllDocuments(stdout).flatMap((document) => (document.toJS() as Manifest | null) ?? [])
+    assert.ok(manifests.length > 10)
+    for (const { kind, metadata, spec } of manifests) {
+      assert.equal(metadata.labels['app.kubernetes.io/instance'], '0123', kind)
+      for (const value of [metadata.name, metadata.namespace]) assert.equal(typeof value, 'string', kind)
+      const { matchLabels } = spec?.selector ?? spec?.podSelector ?? {}
+      if (matchLabels !== undefined) assert.equal(matchLabels['app.kubernetes.io/instance'], '0123', kind)
+    }
+  })
+})
 
 describe('Without values', needsHelm, () => {
   let release: Release

@@ -8,7 +8,7 @@
 {{- $value := include "proxy.text" (dict "value" $any) -}}
 {{- if and $value (regexMatch "^OTEL_EXPORTER_OTLP_(.+_)?ENDPOINT$" $name) -}}
 {{- $default := hasPrefix "https:" $value | ternary "443" "80" -}}
-{{- $ports = append $ports (regexReplaceAll "^https?://[^/]*?(?::([0-9]+))?(/.*)?$" $value "${1}" | default $default | int) -}}
+{{- $ports = append $ports (regexReplaceAll "^https?://[^/]*?(?::0*([0-9]+))?(/.*)?$" $value "${1}" | default $default | int) -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml (dict "ports" (uniq $ports)) -}}

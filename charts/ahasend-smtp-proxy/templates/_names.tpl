@@ -30,8 +30,8 @@
 
 {{/* The labels that select pods. Call with (dict "root" $ "component" NAME). They never change: selectors cannot. */}}
 {{- define "proxy.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "proxy.name" .root }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ include "proxy.name" .root | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
@@ -55,8 +55,8 @@ chart, except those that select pods.
 {{/* The metadata of an object. Call as proxy.labels, and optionally with "suffix", "namespace" and "annotations". */}}
 {{- define "proxy.metadata" -}}
 {{- $annotations := merge (dict) (.annotations | default dict) .root.Values.commonAnnotations -}}
-name: {{ include "proxy.fullname" .root }}{{ with .suffix }}-{{ . }}{{ end }}
-namespace: {{ .namespace | default .root.Release.Namespace }}
+name: {{ list (include "proxy.fullname" .root) .suffix | compact | join "-" | quote }}
+namespace: {{ .namespace | default .root.Release.Namespace | quote }}
 labels:
   {{- include "proxy.labels" . | nindent 2 }}
 {{- with $annotations }}

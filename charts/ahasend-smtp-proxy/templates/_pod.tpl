@@ -1,6 +1,6 @@
 {{/* The part of every pod that does not depend on its component. */}}
 {{- define "proxy.podSettings" -}}
-serviceAccountName: {{ include "proxy.serviceAccount" . }}
+serviceAccountName: {{ include "proxy.serviceAccount" . | quote }}
 automountServiceAccountToken: false
 # Kubernetes would add variables of Services: of one named "proxy", PROXY_PORT, about which the proxy would warn.
 enableServiceLinks: false

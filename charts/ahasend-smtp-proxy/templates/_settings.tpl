@@ -18,7 +18,8 @@ would write 1000000 as 1e+06.
 
 {{/* A duration such as 1m30s in whole seconds, rounded up; empty if the text is no duration. */}}
 {{- define "proxy.seconds" -}}
-{{- $pattern := "^(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?(?:([0-9]+)ms)?$" -}}
+{{- /* without zeros at the beginning: `int` would read an octal number */ -}}
+{{- $pattern := "^(?:0*([0-9]+)h)?(?:0*([0-9]+)m)?(?:0*([0-9]+)s)?(?:0*([0-9]+)ms)?$" -}}
 {{- if and . (regexMatch $pattern .) -}}
 {{- $hours := regexReplaceAll $pattern . "${1}" | int -}}
 {{- $minutes := regexReplaceAll $pattern . "${2}" | int -}}
@@ -54,7 +55,7 @@ it cut (one scrape interval of 15 s) and the exit (5 s).
 {{- define "proxy.listeners" -}}
 {{- $listeners := list -}}
 {{- range splitList "," (include "proxy.setting" (dict "root" . "name" "PROXY_LISTEN") | default "smtp://0.0.0.0:2525") -}}
-{{- $pattern := "(?i)^(smtps?)://(.+):([0-9]+)([?].*)?$" -}}
+{{- $pattern := "(?i)^(smtps?)://(.+):0*([0-9]+)([?].*)?$" -}}
 {{- $url := trim . -}}
 {{- $port := regexReplaceAll $pattern $url "${3}" -}}
 {{- $listeners = append $listeners (dict
@@ -147,5 +148,5 @@ smtp://{{ include "proxy.fullname" . }}-admin:2599
 
 {{- define "proxy.probeTargetPort" -}}
 {{- $target := include "proxy.text" (dict "value" .Values.probe.settings.PROBE_TARGET) | default (include "proxy.probeTarget" .) -}}
-{{- regexReplaceAll "^.*:([0-9]+)$" $target "${1}" -}}
+{{- regexReplaceAll "^.*:0*([0-9]+)$" $target "${1}" -}}
 {{- end }}
