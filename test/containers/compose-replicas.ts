@@ -97,7 +97,8 @@ describe('The profile `ha` of compose.yaml', unless(composeMissing()), () => {
     assert.deepEqual([haproxy.cap_drop, haproxy.security_opt], [['ALL'], ['no-new-privileges:true']])
     assert.match(haproxy.image, /:[0-9]+\.[0-9]+\.[0-9]+-alpine$/)
     assert.match(haproxy.user ?? '', /^[1-9]/)
-    assert.ok(Number(haproxy.mem_limit) > 0 && (haproxy.pids_limit ?? 0) > 0)
+    // the most threads of HAProxy, and the health check
+    assert.ok(Number(haproxy.mem_limit) > 0 && (haproxy.pids_limit ?? 0) > 1024 + 8)
     assert.equal(haproxy.healthcheck?.test[0], 'CMD')
   })
 })
