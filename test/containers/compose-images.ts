@@ -51,6 +51,15 @@ describe('The images of compose.yaml', unless(composeMissing()), () => {
       assert.deepEqual([build, pull_policy], [undefined, undefined], name)
   })
 
+  test('have the commit as their label when they are built', () => {
+    const project = readProject({ env: { ...ALL.env, REVISION: 'a-commit' }, files: BUILDING })
+    const built = services(project).flatMap(([name, { build }]) => (build ? [[name, build.args?.REVISION]] : []))
+    assert.deepEqual(built.sort(), [
+      ['proxy', 'a-commit'],
+      ['rehearsal', 'a-commit'],
+    ])
+  })
+
   test('can be replaced, also when they are built', () => {
     const env = { ...ALL.env, PROXY_IMAGE: 'mirror.example/proxy:1', REHEARSAL_IMAGE: 'mirror.example/rehearsal:1' }
     for (const files of [['compose.yaml'], BUILDING])
