@@ -31,6 +31,21 @@ const MISTAKES: readonly (readonly [what: string, values: Values, message: RegEx
     /PROXY_LISTEN: "smtp:\/\/127\.0\.0\.1:2525": expected a host that other pods reach, such as 0\.0\.0\.0/,
   ],
   [
+    'two listeners with the same port',
+    { settings: { PROXY_LISTEN: 'smtp://0.0.0.0:2525,smtp://[::]:2525' } },
+    /PROXY_LISTEN: port 2525 is already that of another listener/,
+  ],
+  [
+    'a listener with the port of the admin server',
+    { settings: { PROXY_LISTEN: 'smtp://0.0.0.0:9464' } },
+    /PROXY_LISTEN: port 9464 is already that of settings\.PROXY_ADMIN/,
+  ],
+  [
+    'a listener with the port for the probe',
+    { settings: { PROXY_LISTEN: 'smtp://0.0.0.0:2599' }, probe: { enabled: true } },
+    /PROXY_LISTEN: port 2599 is already that of the listener for the probe/,
+  ],
+  [
     'an admin server that only its own pod reaches',
     { settings: { PROXY_ADMIN: 'http://localhost:9464' } },
     /PROXY_ADMIN: "http:\/\/localhost:9464": expected http:\/\/HOST:PORT with a host that other pods reach/,

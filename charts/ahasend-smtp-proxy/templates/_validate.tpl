@@ -3,7 +3,7 @@ What values.schema.json cannot check. Each template below writes one line for ea
 */}}
 {{- define "proxy.validate" -}}
 {{- $mistakes := list -}}
-{{- range list "listeners" "servers" "times" "certificate" "sources" "service" "policies" -}}
+{{- range list "listeners" "ports" "servers" "times" "certificate" "sources" "service" "policies" -}}
 {{- $mistakes = concat $mistakes (splitList "\n" (include (printf "proxy.mistakes.%s" .) $)) -}}
 {{- end -}}
 {{- with compact $mistakes -}}
@@ -21,6 +21,21 @@ settings.PROXY_LISTEN: {{ .url | quote }}: expected a host that other pods reach
 {{- else if and (not $tls) (or (eq .scheme "smtps") (contains "starttls=required" .parameters)) }}
 settings.PROXY_LISTEN: {{ .url | quote }}: expected a certificate for this listener. Set tls.secretName to a Secret of the type kubernetes.io/tls, or use a listener without TLS.
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Two servers of a pod cannot share a port, and Kubernetes would only say so when the objects are half changed. */}}
+{{- define "proxy.mistakes.ports" -}}
+{{- $users := dict (include "proxy.adminPort" .) "settings.PROXY_ADMIN" -}}
+{{- if .Values.probe.enabled -}}
+{{- $_ := set $users "2599" "the listener for the probe" -}}
+{{- end -}}
+{{- range (fromYaml (include "proxy.listeners" .)).listeners }}
+{{- $port := toString .port }}
+{{- with and .valid (get $users $port) }}
+settings.PROXY_LISTEN: port {{ $port }} is already that of {{ . }}. Choose another one.
+{{- end }}
+{{- $_ := set $users $port "another listener" }}
 {{- end }}
 {{- end }}
 
