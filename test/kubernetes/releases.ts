@@ -13,6 +13,7 @@ import { EVERYTHING, MATRIX } from '../support/charts/matrix.ts'
 import { writeTemporaryFiles } from '../support/files/temporary-files.ts'
 import { ApiServer } from '../support/kubernetes/api-server.ts'
 import { directoryOfSchemas, fileOf } from '../support/programs/programs.ts'
+import { until } from '../support/waiting/until.ts'
 
 const DEFINED = ['podmonitors', 'servicemonitors', 'prometheusrules']
 
@@ -47,7 +48,7 @@ async function create(path: string, object: object): Promise<void> {
 /** Resolves when the server serves a kind that was defined a moment ago. */
 async function served(plural: string): Promise<void> {
   const path = `/apis/monitoring.coreos.com/v1/namespaces/apps/${plural}`
-  while ((await server.call('GET', path)).status !== 200);
+  await until(`${plural} are served`, async () => (await server.call('GET', path)).status === 200, { everyMs: 50 })
 }
 
 /** Runs Helm on the server. Fails with what Helm says. */
