@@ -13,7 +13,7 @@ import { build } from '../../bundle/build.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import { ask, mail } from '../simulator/client.ts'
 import { docker, dockerOutput, engineMissing, IMAGES, imageMissing, ROOT } from '../support/containers/engine.ts'
-import { filesOf, layersOf } from '../support/containers/image-files.ts'
+import { filesOf, hashInImage, layersOf } from '../support/containers/image-files.ts'
 import {
   buildProduct,
   buildRehearsal,
@@ -114,13 +114,13 @@ describe('The image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
   test('contains the same bytes as a build on this machine, with the license of each package in the bundle', async () => {
     using directory = temporaryDirectory('build-')
     for (const { name, bytes } of await build('image', directory.path))
-      assert.equal(hashInImage(name), hashOf(bytes), name)
+      assert.equal(hashInImage(IMAGE, name), hashOf(bytes), name)
   })
 
   test('contains the configuration of the monitoring from these sources', () => {
     assert.ok(MONITORING.size > 6)
     for (const [name, source] of MONITORING)
-      assert.equal(hashInImage(name), hashOf(readFileSync(join(ROOT, source))), name)
+      assert.equal(hashInImage(IMAGE, name), hashOf(readFileSync(join(ROOT, source))), name)
   })
 
   test('has files of root only, so that the proxy cannot change them', () => {
@@ -259,20 +259,6 @@ describe('The image', unless(engineMissing(), imageMissing(IMAGES.NODE_IMAGE)), 
 
 function hashOf(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
-}
-
-/** The SHA-256 of a file in /app of the image. */
-function hashInImage(name: string): string {
-  const hash = `crypto.createHash("sha256").update(fs.readFileSync("${name}")).digest("hex")`
-  return dockerOutput([
-    'run',
-    '--rm',
-    '--network=none',
-    '--entrypoint=/usr/local/bin/node',
-    IMAGE,
-    '--print',
-    hash,
-  ]).trim()
 }
 
 /** The log lines above level info. Fails when the proxy has not logged that it listens. */

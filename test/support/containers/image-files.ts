@@ -65,3 +65,10 @@ function tar(...args: readonly string[]): string {
   if (status !== 0) throw new Error(`tar ${args.join(' ')}: ${stderr}`)
   return stdout
 }
+
+/** The SHA-256 of a file in /app of the image. */
+export function hashInImage(tag: string, name: string): string {
+  const hash = `crypto.createHash("sha256").update(fs.readFileSync("${name}")).digest("hex")`
+  const inImage = ['--rm', '--network=none', '--entrypoint=/usr/local/bin/node', tag, '--print', hash]
+  return dockerOutput(['run', ...inImage]).trim()
+}
