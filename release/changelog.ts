@@ -14,6 +14,7 @@ export interface Section {
   readonly body: string
 }
 
+/** The name of the section with the changes since the newest version. */
 export const UNRELEASED = 'Unreleased'
 
 const TITLE = /^\[(?:(?<unreleased>Unreleased)|(?<version>\d+\.\d+\.\d+))\](?: - (?<date>\d{4}-\d{2}-\d{2}))?$/

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
+/** The name of the file in the folder. */
 export const CHECKSUMS_FILE = 'SHA256SUMS'
 
 /** Writes the file into the folder. */

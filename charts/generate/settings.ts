@@ -25,9 +25,11 @@ const COMPUTED = [
 /** The names of COMPUTED, and a variable that the chart extends. */
 export const ONLY_IN_SETTINGS: readonly string[] = [...COMPUTED, 'OTEL_RESOURCE_ATTRIBUTES']
 
+/** The values of the settings of the proxy and of the probe. */
 export const SETTINGS_SCHEMA = settingsSchema(PROXY_SETTINGS)
 export const PROBE_SETTINGS_SCHEMA = settingsSchema(PROBE_ROWS)
 
+/** Where those come from that the chart need not see. */
 export const SETTINGS_FROM_SCHEMA = sourcesSchema(
   PROXY_SETTINGS.filter(({ variable }) => !ONLY_IN_SETTINGS.includes(variable)),
 )

@@ -19,6 +19,7 @@ export interface ValueGroup {
   readonly values: readonly Value[]
 }
 
+/** Any text. */
 export const TEXT: Schema = { type: 'string' }
 export const BOOLEAN: Schema = { type: 'boolean' }
 export const PORT: Schema = { type: 'integer', minimum: 1, maximum: 65_535 }

@@ -16,6 +16,7 @@ import { control, debianVersion } from './texts.ts'
 /** What dpkg runs. */
 const SCRIPTS = ['postinst', 'postrm', 'prerm'] as const
 
+/** What package to build, and where. */
 export interface DebOptions {
   readonly architecture: Architecture
   /** The directory of the result. */

@@ -8,6 +8,7 @@ import packageJson from '../../package.json' with { type: 'json' }
 /** Debian's names of the architectures, and those of npm's packages. */
 export const ARCHITECTURES = { amd64: 'x64', arm64: 'arm64' } as const
 
+/** Debian's name of an architecture that has a package. */
 export type Architecture = keyof typeof ARCHITECTURES
 
 /** Debian's name of the architecture of this machine. Throws if the package does not exist for it. */

@@ -28,6 +28,7 @@ export interface Destination {
   readonly port: number
 }
 
+/** What the apps send, and where. */
 export interface Options {
   readonly to: Destination
   /** Senders whose connections stay open, and as many that open a connection for each message. */
@@ -66,6 +67,7 @@ const MAX_TRIES = 20
 /** Milliseconds until an app tries again. */
 const RETRY_MS = 200
 
+/** Apps that send from their creation until they are stopped. */
 export class Apps {
   readonly messages: Message[] = []
   readonly #everyMs: number

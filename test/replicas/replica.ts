@@ -35,6 +35,7 @@ export interface Life {
 /** The time between two scrapes of a replica that stops, in milliseconds. */
 const SCRAPE_MS = 500
 
+/** A proxy that can be started, drained and killed again and again. */
 export class Replica implements Server {
   readonly host: string
   readonly port: number

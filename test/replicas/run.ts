@@ -15,8 +15,10 @@ import { freeServers, Replica } from './replica.ts'
 /** How apps find a replica: through HAProxy, or by a name with several addresses. */
 export const WAYS = ['haproxy', 'dns'] as const
 
+/** One of them. */
 export type Way = (typeof WAYS)[number]
 
+/** What to play. */
 export interface Options {
   readonly way: Way
   /** The number of rolling restarts: half of them with two replicas and half with three. */

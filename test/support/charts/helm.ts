@@ -6,6 +6,7 @@ import { type Outcome, run } from '../../clients/command.ts'
 import { writeTemporaryFiles } from '../files/temporary-files.ts'
 import { fileOf, missing, unless } from '../programs/programs.ts'
 
+/** The folder of the chart. */
 export const CHART = join(import.meta.dirname, '../../../charts/ahasend-smtp-proxy')
 
 /** The name of the objects in the release `mail`. */

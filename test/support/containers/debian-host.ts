@@ -20,6 +20,7 @@ const LIKE_A_HOST = [
   ...['/run:exec', '/run/lock', '/tmp:exec'].flatMap((each) => ['--tmpfs', each]),
 ]
 
+/** A host that runs. */
 export interface DebianHost {
   /** The port of this machine that leads to port 2525 of the host. */
   readonly port: number

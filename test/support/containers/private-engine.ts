@@ -28,6 +28,7 @@ export function privateEngineMissing(): string | undefined {
   return missing.length === 0 ? undefined : `${missing.map(([program]) => program).join(' and ')}: not installed`
 }
 
+/** An engine that runs. */
 export interface PrivateEngine {
   docker(args: readonly string[], options?: Parameters<typeof docker>[1]): ReturnType<typeof docker>
   /** The output of a command that must succeed. */

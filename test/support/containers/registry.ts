@@ -17,6 +17,7 @@ export function registryMissing(): string | undefined {
   return found ? undefined : `${PROGRAM} is not installed: .ci/images, or apt-get install ${PROGRAM}`
 }
 
+/** A registry that runs. */
 export interface Registry {
   /** The host and the port, for names of images. */
   readonly address: string
