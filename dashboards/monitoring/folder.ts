@@ -12,7 +12,8 @@ const MODES = { file: 0o644, folder: 0o755 }
 export function mirrorFolder(from: string, to: string): readonly string[] {
   mkdirSync(to, { recursive: true })
   const entries = readdirSync(from, { withFileTypes: true }).sort(byName)
-  const files = entries.flatMap((entry) => {
+  removeOthers(to, entries)
+  return entries.flatMap((entry) => {
     const [source, target] = [join(from, entry.name), join(to, entry.name)]
     if (entry.isDirectory()) {
       mkdirSync(target, { recursive: true })
@@ -22,8 +23,6 @@ export function mirrorFolder(from: string, to: string): readonly string[] {
     replaceFile(source, target)
     return [entry.name]
   })
-  removeOthers(to, entries)
-  return files
 }
 
 function replaceFile(source: string, target: string): void {
@@ -33,10 +32,11 @@ function replaceFile(source: string, target: string): void {
   renameSync(unfinished, target)
 }
 
+/** Removes what is not among the entries, or is a folder in place of a file, or the reverse. */
 function removeOthers(folder: string, entries: readonly Dirent[]): void {
-  const names = new Set(entries.map(({ name }) => name))
-  for (const name of readdirSync(folder)) {
-    if (!names.has(name)) rmSync(join(folder, name), { recursive: true })
+  const isFolder = new Map(entries.map((entry) => [entry.name, entry.isDirectory()]))
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (isFolder.get(entry.name) !== entry.isDirectory()) rmSync(join(folder, entry.name), { recursive: true })
   }
 }
 

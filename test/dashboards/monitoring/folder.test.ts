@@ -55,6 +55,14 @@ describe('the configuration of the monitoring', () => {
     assert.deepEqual(contentsOf(to), FILES)
   })
 
+  test('may have a folder where an earlier version had a file, and a file where it had a folder', async () => {
+    mkdirSync(join(to, 'prometheus.yml', 'folder'), { recursive: true })
+    writeFileSync(join(to, 'rules'), 'old')
+    const { code, stderr } = await program(from, to)
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+    assert.deepEqual(contentsOf(to), FILES)
+  })
+
   test('can be read by every user, because Prometheus, Tempo and Grafana have users of their own', async () => {
     chmodSync(join(from, 'prometheus.yml'), 0o600)
     chmodSync(join(from, 'rules'), 0o700)
