@@ -161,7 +161,7 @@ export const STACK_SECTIONS: readonly Section[] = [
       { variable: 'GRAFANA_IMAGE', default: 'grafana/grafana:13.2.3', meaning: 'Image of Grafana.' },
       {
         variable: 'HAPROXY_IMAGE',
-        default: 'haproxy:3.2.24-alpine',
+        default: 'haproxy:3.2.26-alpine',
         meaning: 'Image of HAProxy, for the profile `ha`.',
       },
       {

@@ -11,7 +11,7 @@ export const IMAGES = {
   PROMETHEUS_IMAGE: process.env.PROMETHEUS_IMAGE ?? 'prom/prometheus:v3.5.3',
   ALERTMANAGER_IMAGE: process.env.ALERTMANAGER_IMAGE ?? 'prom/alertmanager:v0.33.1',
   TEMPO_IMAGE: process.env.TEMPO_IMAGE ?? 'grafana/tempo:3.0.3',
-  HAPROXY_IMAGE: process.env.HAPROXY_IMAGE ?? 'haproxy:3.2.24-alpine',
+  HAPROXY_IMAGE: process.env.HAPROXY_IMAGE ?? 'haproxy:3.2.26-alpine',
   GRAFANA_IMAGE: process.env.GRAFANA_IMAGE ?? 'grafana/grafana:13.2.3',
 } as const
 
