@@ -80,7 +80,7 @@ describe('compose.yaml in a registry', unless(composeFails, publishMissing, regi
     registry = await startRegistry()
     address = `oci://${registry.address}/${ARTIFACT}`
     project = new OtherProject({ SSL_CERT_FILE: registry.caFile })
-    // the settings of whoever publishes
+    // the settings of the person who publishes
     project.set({ SETTINGS_FILE: project.settingsFile, ALERT_SLACK_URL: SECRET })
     project.output(['--file', join(ROOT, 'compose.yaml'), 'publish', '--yes', address.slice('oci://'.length)])
     project.set({ PROXY_CLIENTS: CLIENTS })
@@ -90,7 +90,7 @@ describe('compose.yaml in a registry', unless(composeFails, publishMissing, regi
     await registry?.stop()
   })
 
-  test('is one file, without the settings of whoever published it', () => {
+  test('is one file, without the settings of the publisher', () => {
     project.read('--file', address)
     const files = globSync('**', { cwd: project.cache, withFileTypes: true }).filter((entry) => entry.isFile())
     assert.deepEqual(
