@@ -81,6 +81,18 @@ describe('A network policy', needsHelm, () => {
     assert.deepEqual(JSON.parse(probe), [{ podSelector: { matchLabels: labels } }])
   })
 
+  test('applies to the pods of the proxy and to that of `helm test`, and not to the probe', async () => {
+    const release = await rendered(EVERYTHING)
+    const { matchLabels, matchExpressions } = release.one('NetworkPolicy', NAME).spec.podSelector
+    const component = 'app.kubernetes.io/component'
+    assert.deepEqual(matchExpressions, [{ key: component, operator: 'In', values: ['proxy', 'check'] }])
+    const { labels: ofProxy } = release.one('Deployment', NAME).spec.template.metadata
+    const { labels: ofProbe } = release.one('Deployment', `${NAME}-probe`).spec.template.metadata
+    const { labels: ofCheck } = release.one('Pod', `${NAME}-check`).metadata
+    assert.deepEqual([ofProxy[component], ofCheck[component], ofProbe[component]], ['proxy', 'check', 'probe'])
+    for (const labels of [ofProxy, ofCheck]) assert.deepEqual({ ...labels, ...matchLabels }, labels)
+  })
+
   test('lets the proxy reach DNS, AhaSend and the receivers of OTLP', async () => {
     const { egress } = (await rendered(EVERYTHING)).one('NetworkPolicy', NAME).spec
     assert.deepEqual(
