@@ -13,7 +13,7 @@ import {
   IMAGES,
   imageMissing,
 } from '../support/containers/engine.ts'
-import { eventually, NOWHERE, SETTINGS } from '../support/containers/stack.ts'
+import { composeNowhere, eventually, NOWHERE, SETTINGS } from '../support/containers/stack.ts'
 import { unless } from '../support/programs/programs.ts'
 
 const PROJECT = `ahasend-admin-port-${process.pid}`
@@ -21,8 +21,7 @@ const NODE = '/usr/local/bin/node'
 const NETWORKS = { default: `${PROJECT}_default`, observability: `${PROJECT}-observability` }
 
 function compose(...args: readonly string[]): string {
-  const env = { ...plainEnvironment(), ...SETTINGS, ...NOWHERE }
-  return dockerOutput(['compose', ...fileArguments(BUILDING), '--project-name', PROJECT, ...args], { env, ms: 300_000 })
+  return composeNowhere(PROJECT, args)
 }
 
 /** The output of a script, in a new container in this network of the project. */

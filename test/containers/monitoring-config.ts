@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { after, before, describe, test } from 'node:test'
-import { BUILDING, fileArguments, plainEnvironment } from '../support/containers/compose.ts'
 import {
   composeMissing,
   docker,
@@ -12,7 +11,7 @@ import {
   imageMissing,
 } from '../support/containers/engine.ts'
 import { inspect } from '../support/containers/images.ts'
-import { NOWHERE, SETTINGS } from '../support/containers/stack.ts'
+import { composeNowhere, SETTINGS } from '../support/containers/stack.ts'
 import { unless } from '../support/programs/programs.ts'
 
 const PROJECT = `ahasend-upgrade-${process.pid}`
@@ -20,8 +19,7 @@ const NEW_IMAGE = 'ahasend-smtp-proxy:upgrade-test'
 const NEW_FILE = 'rules/new.rules.yaml'
 
 function compose(image: string, ...args: readonly string[]): string {
-  const env = { ...plainEnvironment(), ...SETTINGS, ...NOWHERE, PROXY_IMAGE: image }
-  return dockerOutput(['compose', ...fileArguments(BUILDING), '--project-name', PROJECT, ...args], { env, ms: 300_000 })
+  return composeNowhere(PROJECT, args, { PROXY_IMAGE: image })
 }
 
 /** Starts Prometheus with the configuration in this image. Returns when Prometheus started, and the files that it reads. */

@@ -1,6 +1,6 @@
 /**
- * The books of several replicas: what the apps were told, what AhaSend has, and what the replicas reported. Each function
- * returns sentences about what does not agree.
+ * The books of several replicas: the replies that the apps got, the messages that AhaSend has, and what the replicas reported.
+ * Each function returns sentences about what does not agree.
  */
 import type { MessageRecord } from '../simulator/ledger.ts'
 import type { Message, Try } from './apps.ts'

@@ -7,8 +7,8 @@ import type { Summary } from '../../simulator/ledger.ts'
 import { type Call, type Calls, calledNow } from '../monitoring/alertmanager.ts'
 import { Arrivals } from '../waiting/arrivals.ts'
 import { until } from '../waiting/until.ts'
-import { BUILDING } from './compose.ts'
-import { IMAGES, ROOT } from './engine.ts'
+import { BUILDING, fileArguments, plainEnvironment } from './compose.ts'
+import { dockerOutput, IMAGES, ROOT } from './engine.ts'
 import { inspect } from './images.ts'
 
 /** Names of the images that tests build, and free ports. */
@@ -26,6 +26,15 @@ export const SETTINGS = {
 
 /** An upstream that does not exist, so that no test sends anything to AhaSend. */
 export const NOWHERE = { PROXY_UPSTREAM: 'smtp://nowhere.invalid:587', OTEL_EXPORTER_OTLP_ENDPOINT: '' }
+
+/**
+ * Runs a command of Compose in a project whose mail goes nowhere. Returns its output, and throws if the command fails or takes
+ * longer than five minutes.
+ */
+export function composeNowhere(project: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): string {
+  const command = ['compose', ...fileArguments(BUILDING), '--project-name', project, ...args]
+  return dockerOutput(command, { env: { ...plainEnvironment(), ...SETTINGS, ...NOWHERE, ...env }, ms: 300_000 })
+}
 
 const LIMIT_MS = 60_000
 
